@@ -1,0 +1,48 @@
+# The front door. `make demo` and `make test` are all a newcomer needs; everything else is listed by `make help`.
+PYTHON ?= python3
+TOOLS  := .tools
+VENV   := .venv
+UV     := $(TOOLS)/bin/uv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
+ARGS   ?=
+
+.PHONY: help setup demo test check lock clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(UV):
+	@echo "installing uv into $(TOOLS)"
+	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+# The lock holds hashes for everything that is downloaded; our own packages are installed beside it, editable.
+$(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(PACKAGES)) | $(UV)
+	@echo "installing Airflow and Tradewind into $(VENV)"
+	@test -x $(PY) || $(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@$(PY) -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+setup: $(STAMP)  ## install everything into .venv
+
+demo: $(STAMP)  ## the main job: a plane, an agent, example Dags (ARGS=--once exits when all succeeded)
+	@$(VENV)/bin/tradewind demo $(ARGS)
+
+test: $(STAMP)  ## the fast rings, then real Airflow
+	$(PY) -m pytest $(ARGS)
+
+check: $(STAMP)  ## lint, format, types, import contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy packages/*/src
+	$(VENV)/bin/lint-imports
+
+lock: | $(UV)  ## resolve requirements.lock anew
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  --no-emit-package tradewind-protocol -o requirements.lock requirements.in $(addsuffix /pyproject.toml,$(PACKAGES))
+
+clean:  ## remove what make installed
+	rm -rf $(TOOLS) $(VENV) .demo

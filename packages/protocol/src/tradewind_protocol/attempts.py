@@ -1,0 +1,72 @@
+"""One attempt to run one piece of work, from offer to outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from tradewind_protocol.messages import Message
+from tradewind_protocol.states import OutcomeKind
+
+
+class WorkKind(str, Enum):
+    """Airflow's workloads."""
+
+    TASK = "task"
+    CALLBACK = "callback"
+    CONNECTION_TEST = "connection_test"
+
+
+class AttemptRef(Message):
+    """Which attempt, and which grant of it. An epoch grows by one with every offer, so an old holder is told apart."""
+
+    attempt_id: UUID
+    epoch: int = Field(ge=1)
+
+
+class Offer(AttemptRef):
+    """Work leased to this session: confirm with a start within `confirm_within` seconds or it goes elsewhere."""
+
+    kind: WorkKind
+    queue: str
+    workload: dict[str, Any] = Field(repr=False)  # Airflow's workload as JSON, its token removed
+    confirm_within: float
+    label: str = ""  # "dag.task [run, map 3, try 2]", for logs and people
+
+
+class Start(Message):
+    """Confirm an offer. Idempotent: the holder of the same epoch gets the same grant again."""
+
+    epoch: int = Field(ge=1)
+
+
+class Granted(Message):
+    """User code may run. Holds while the session polls; `lost_after` seconds without one, it is over."""
+
+    attempt_id: UUID
+    epoch: int
+
+
+class Outcome(Message):
+    """How an attempt ended. Idempotent: the first one counts, the same again is accepted and changes nothing."""
+
+    epoch: int = Field(ge=1)
+    kind: OutcomeKind
+    exit_code: int | None = None
+    signal: str | None = None  # "SIGKILL"
+    reason: str = Field(
+        default="", max_length=4000
+    )  # for a person: "killed by SIGKILL: the machine ran out of memory"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class HandBack(Message):
+    """Return an offer that was not started, so that another agent has it at once. Idempotent."""
+
+    epoch: int = Field(ge=1)
+    reason: str = Field(default="", max_length=4000)

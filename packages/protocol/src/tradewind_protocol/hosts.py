@@ -1,0 +1,126 @@
+"""Between an agent and the host processes it starts in its task environments, over one inherited socket.
+
+One JSON object a line, both ways. The socket's number is in the environment as `TRADEWIND_CONTROL_FD`; nothing
+secret is ever in the environment or on the command line. A host whose socket ends stops its work and exits: an agent
+that was killed leaves nobody behind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+
+from tradewind_protocol.attempts import Outcome, WorkKind
+from tradewind_protocol.messages import Message
+from tradewind_protocol.sessions import Policy
+from tradewind_protocol.states import Component
+
+CONTROL_FD: Final = "TRADEWIND_CONTROL_FD"
+
+
+# ---- agent to host
+
+
+class Configure(Message):
+    """First line to every host."""
+
+    type: Literal["configure"] = "configure"
+    component: Component
+    agent_name: str
+    gateway: str  # path of the agent's unix socket
+    secret: str = Field(repr=False)  # this host's own bearer for the gateway
+    policy: Policy = Policy.STRICT
+    slots: int = 0  # worker: attempts at once; triggerer: triggers at once
+    log_directory: str = ""
+    options: dict[str, Any] = {}  # component's own: bundles, preload, intervals
+
+
+class RunAttempt(Message):
+    """Granted work for a worker host."""
+
+    type: Literal["run_attempt"] = "run_attempt"
+    attempt_id: UUID
+    epoch: int
+    kind: WorkKind
+    secret: str = Field(repr=False)  # this attempt's own bearer for the gateway
+    workload: dict[str, Any] = Field(repr=False)
+
+
+class StopAttempt(Message):
+    """Stop one attempt: SIGTERM, SIGKILL after `grace` seconds. Idempotent; unknown attempts are ignored."""
+
+    type: Literal["stop_attempt"] = "stop_attempt"
+    attempt_id: UUID
+    reason: str = ""
+    grace: float = 5.0
+
+
+class StopHost(Message):
+    """Stop after what runs has ended (`now=False`), or stop what runs too (`now=True`)."""
+
+    type: Literal["stop_host"] = "stop_host"
+    now: bool = False
+
+
+ToHost = Annotated[Configure | RunAttempt | StopAttempt | StopHost, Field(discriminator="type")]
+
+
+# ---- host to agent
+
+
+class Hello(Message):
+    """First line from every host, sent once it is ready to work."""
+
+    type: Literal["hello"] = "hello"
+    python: str
+    airflow: str
+    runtime: str
+    pid: int
+    bundles: tuple[str, ...] = ()
+
+
+class Problem(Message):
+    """The host cannot work and says why; it exits after this."""
+
+    type: Literal["problem"] = "problem"
+    message: str
+    remedy: str = ""
+
+
+class AttemptStarted(Message):
+    """The attempt's own process exists."""
+
+    type: Literal["attempt_started"] = "attempt_started"
+    attempt_id: UUID
+    pid: int
+
+
+class AttemptEnded(Message):
+    """The attempt's process group is gone; its slot is free."""
+
+    type: Literal["attempt_ended"] = "attempt_ended"
+    attempt_id: UUID
+    outcome: Outcome
+
+
+class HostStatus(Message):
+    """One line about how the host is, for the agent's status page: sent when it changes, at most once a second."""
+
+    type: Literal["host_status"] = "host_status"
+    line: str
+    numbers: dict[str, float] = {}
+
+
+FromHost = Annotated[
+    Hello | Problem | AttemptStarted | AttemptEnded | HostStatus, Field(discriminator="type")
+]
+
+TO_HOST: Final[TypeAdapter[Any]] = TypeAdapter(ToHost)
+FROM_HOST: Final[TypeAdapter[Any]] = TypeAdapter(FromHost)
+
+
+def line(message: Message) -> bytes:
+    """One message as the line that goes on the socket."""
+    return message.model_dump_json().encode() + b"\n"

@@ -1,0 +1,36 @@
+"""Where the verbs live, and the headers they carry."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+PREFIX: Final = "/remote-execution/v1"
+"""Everything an agent asks of the plane, the Execution API included. A Deployment's URL may put more in front."""
+
+SESSIONS: Final = "/sessions"  # POST open, DELETE goodbye
+POLL: Final = "/poll"  # POST
+DAGS: Final = "/dags"  # see tradewind_protocol.dags
+TRIGGERS: Final = "/triggers"  # see tradewind_protocol.triggers
+EXECUTION: Final = "/execution"  # Airflow's Execution API, behind the session
+
+OPERATOR_PREFIX: Final = "/tradewind/v1"
+"""Everything a person or their script asks of the plane; Airflow's own sign-in applies."""
+
+ATTEMPT_HEADER: Final = "Tradewind-Attempt"
+"""On a request under EXECUTION: "<attempt id>:<epoch>", or the name of a component ("dag_processor", "triggerer")."""
+
+REQUEST_HEADER: Final = "Tradewind-Request"
+"""A fresh id for each request, repeated on its retries; it joins the logs of both sides."""
+
+
+def start(attempt_id: UUID) -> str:
+    return f"/attempts/{attempt_id}/start"
+
+
+def finish(attempt_id: UUID) -> str:
+    return f"/attempts/{attempt_id}/finish"
+
+
+def hand_back(attempt_id: UUID) -> str:
+    return f"/attempts/{attempt_id}/hand-back"

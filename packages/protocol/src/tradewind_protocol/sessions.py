@@ -1,0 +1,88 @@
+"""Opening, renewing and ending an agent's session."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from tradewind_protocol.messages import Message
+from tradewind_protocol.states import Component
+
+Name = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:/-]*$")]
+"""A name a person gave: agent, queue, bundle, environment."""
+
+
+class Policy(str, Enum):
+    """The data boundary a site asks for (architecture.md §6)."""
+
+    STRICT = "strict"
+    OPEN = "open"
+
+
+class TaskEnvironment(Message):
+    """One interpreter with Airflow and the user's packages on an agent, and the queues it serves."""
+
+    name: Name
+    queues: tuple[Name, ...] = Field(max_length=200)
+    slots: int = Field(ge=0, le=10_000)
+    python: str = ""  # e.g. "3.12.1"
+    airflow: str = ""  # e.g. "3.3.2"
+    problem: str = ""  # why it cannot run work; empty when it can
+
+
+class Host(Message):
+    """Facts about the machine, for people."""
+
+    hostname: str = ""
+    platform: str = ""
+    cpus: int = 0
+    memory_bytes: int = 0
+    pid: int = 0
+
+
+class OpenSession(Message):
+    """Ask for a session; the agent token is in the Authorization header.
+
+    A second session with the same `agent_id` fences the first one at once: a restarted agent never waits for its
+    former self to be given up. The same `instance` asking again (a lost answer) gets the same session.
+    """
+
+    agent_id: UUID  # kept in the agent's state directory; who this agent is
+    instance: UUID  # new with every process; which life of it
+    name: Name
+    components: tuple[Component, ...] = Field(min_length=1)
+    environments: tuple[TaskEnvironment, ...] = Field(default=(), max_length=100)
+    trigger_capacity: int = Field(default=0, ge=0, le=100_000)
+    bundles: tuple[Name, ...] = Field(default=(), max_length=1000)
+    policy: Policy = Policy.STRICT
+    version: str = ""  # of tradewind-agent
+    host: Host = Host()
+
+
+class Cadence(Message):
+    """Every interval and limit an agent shall use. All in seconds. The plane decides; an agent has no defaults."""
+
+    poll: float = 25.0  # the plane answers a poll after this long without news; the poll is the heartbeat
+    offer: float = 10.0  # an offer not confirmed in this time goes elsewhere
+    lost_after: float = 75.0  # three missed beats
+    grace: float = (
+        3600.0  # how long the gateway answers task heartbeats itself while the plane is unreachable
+    )
+    retry_first: float = 0.5  # first wait after a failed request; doubled, with jitter
+    retry_most: float = 15.0  # the longest such wait
+    largest_body: int = 32 * 1024 * 1024  # bytes of one request
+
+
+class SessionOpened(Message):
+    """A session."""
+
+    session_id: UUID
+    session_token: str = Field(repr=False)
+    deployment: str
+    cadence: Cadence
+    plane_version: str = ""
+    airflow_version: str = ""  # a task environment of another minor cannot run this plane's work
+    policy: Policy = Policy.STRICT  # the stricter of what the site asked for and what the Deployment allows

@@ -1,0 +1,60 @@
+"""States and their legal moves."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Component(str, Enum):
+    """What an agent can run."""
+
+    WORKER = "worker"
+    DAG_PROCESSOR = "dag_processor"
+    TRIGGERER = "triggerer"
+
+
+class AgentState(str, Enum):
+    """How the plane sees an agent. Computed from its reports and their age, never asserted by it."""
+
+    STARTING = "starting"  # session open, no poll yet
+    HEALTHY = "healthy"  # polls on time, its own checks pass
+    DEGRADED = "degraded"  # polls on time, one of its own checks fails
+    DRAINING = "draining"  # takes nothing new, finishes what runs, then leaves
+    CORDONED = "cordoned"  # takes nothing new until resumed
+    UNREACHABLE = "unreachable"  # one or two beats missed
+    LOST = "lost"  # three beats missed: its work has been handed on
+    OFFLINE = "offline"  # said goodbye
+
+
+GONE: Final = frozenset({AgentState.LOST, AgentState.OFFLINE})
+"""States in which a session is over: no verb of that session is accepted again."""
+
+
+class AttemptState(str, Enum):
+    """The life of a piece of work on the plane."""
+
+    QUEUED = "queued"  # waits for an agent
+    OFFERED = "offered"  # leased to one session, not confirmed; free again when the offer ends
+    RUNNING = "running"  # granted: user code may run; one epoch, one session
+    FINISHED = "finished"  # an outcome is known
+    REVOKED = "revoked"  # the scheduler took it back
+
+
+ATTEMPT_MOVES: Final[dict[AttemptState, frozenset[AttemptState]]] = {
+    AttemptState.QUEUED: frozenset({AttemptState.OFFERED, AttemptState.REVOKED}),
+    AttemptState.OFFERED: frozenset({AttemptState.QUEUED, AttemptState.RUNNING, AttemptState.REVOKED}),
+    AttemptState.RUNNING: frozenset({AttemptState.FINISHED, AttemptState.REVOKED}),
+    AttemptState.FINISHED: frozenset(),
+    AttemptState.REVOKED: frozenset(),
+}
+"""Every legal move. RUNNING never goes back to QUEUED: user code may have run, so Airflow's retries decide."""
+
+
+class OutcomeKind(str, Enum):
+    """How an attempt ended, as the scheduler needs to know it."""
+
+    SUCCEEDED = "succeeded"  # the supervisor ended well; the task's own state went through the Execution API
+    FAILED = "failed"  # it ended badly: exit code, signal, out of memory, environment broken
+    STOPPED = "stopped"  # someone asked for it: the plane, the operator, the agent's stop
+    LOST = "lost"  # nobody can say: the agent went away while it ran
