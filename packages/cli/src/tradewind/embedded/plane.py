@@ -1,0 +1,218 @@
+"""An orchestration plane as local processes: `airflow db migrate`, API servers, schedulers. Nothing else."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tradewind.embedded import processes
+
+REMOTE_EXECUTOR = "tradewind_provider.executor.RemoteExecutor"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """What a local plane is made of."""
+
+    home: Path  # AIRFLOW_HOME; made when missing
+    port: int = 0  # of the first API server; 0: any free one
+    database: str | None = None  # SQLAlchemy URL; None: a SQLite file in `home`
+    executor: str = REMOTE_EXECUTOR
+    api_servers: int = 1
+    schedulers: int = 1
+    interpreter: Path = Path(sys.executable)  # of the environment that has Airflow and tradewind-provider
+    options: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # more of airflow.cfg: section → key → value
+    user: int | None = None  # run as this user id
+
+
+class Plane:
+    """A plane that runs until `stop`. A context manager: everything it started is gone afterwards."""
+
+    def __init__(self, settings: PlaneSettings) -> None:
+        self.settings = settings
+        self.home = settings.home
+        self.ports = [settings.port or free_port(), *(free_port() for _ in range(settings.api_servers - 1))]
+        self.passwords = {name: secrets.token_urlsafe(12) for name in ("admin", "op", "viewer")}
+        self.api_servers: list[processes.LocalProcess] = []
+        self.schedulers: list[processes.LocalProcess] = []
+        self._tokens: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every process of the plane: no secrets, they are in airflow.cfg, readable by its owner."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AIRFLOW", "TRADEWIND", "_AIRFLOW"))
+        }
+        return {**kept, "AIRFLOW_HOME": str(self.home)}
+
+    @property
+    def all_processes(self) -> list[processes.LocalProcess]:
+        return [*self.api_servers, *self.schedulers]
+
+    def __enter__(self) -> Plane:
+        try:
+            self.configure()
+            self.migrate()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def configure(self) -> None:
+        """Write airflow.cfg and the sign-in file."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        passwords = self.home / "passwords.json"
+        _write_private(passwords, json.dumps(self.passwords))
+        config = configparser.ConfigParser(interpolation=None)
+        config.read_dict(self._options(passwords))
+        for section, values in self.settings.options.items():
+            for key, value in values.items():
+                if not config.has_section(section):
+                    config.add_section(section)
+                config.set(section, key, value)
+        with open(self.home / "airflow.cfg", "w", opener=_private) as file:
+            config.write(file)
+        if self.settings.user is not None:
+            for path in (self.home, passwords, self.home / "airflow.cfg"):
+                os.chown(path, self.settings.user, self.settings.user)
+            self.home.chmod(0o700)
+
+    def _options(self, passwords: Path) -> dict[str, dict[str, str]]:
+        database = self.settings.database or f"sqlite:///{self.home}/airflow.db"
+        return {
+            "core": {
+                "executor": self.settings.executor,
+                "load_examples": "False",
+                "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+                "simple_auth_manager_users": "admin:admin,op:op,viewer:viewer",
+                "simple_auth_manager_passwords_file": str(passwords),
+                "execution_api_server_url": f"{self.url}/execution/",
+            },
+            "database": {"sql_alchemy_conn": database},
+            "api": {
+                "base_url": self.url,
+                "secret_key": secrets.token_urlsafe(32),
+                "host": "127.0.0.1",
+                "workers": "1",
+            },
+            "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
+            "dag_processor": {"dag_bundle_config_list": "[]"},
+            "logging": {"base_log_folder": str(self.home / "logs")},
+        }
+
+    def migrate(self) -> None:
+        """Create or upgrade the metadata database, our tables included. Idempotent."""
+        logs = self.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        if self.settings.user is not None:
+            os.chown(logs, self.settings.user, self.settings.user)
+        processes.run_to_end(self._process("migrate", ["db", "migrate"]), timeout=180)
+
+    def start(self, *, timeout: float = 120) -> None:
+        """Start every process and return once each API server answers its health page."""
+        for number, port in enumerate(self.ports, start=1):
+            command = ["api-server", "--host", "127.0.0.1", "--port", str(port)]
+            self.api_servers.append(self._process(f"api-server-{number}", command))
+        for number in range(1, self.settings.schedulers + 1):
+            self.schedulers.append(self._process(f"scheduler-{number}", ["scheduler"]))
+        for process in self.all_processes:
+            process.start()
+        self.wait_ready(timeout=timeout)
+
+    def _process(self, name: str, arguments: list[str]) -> processes.LocalProcess:
+        """`airflow <arguments>`, not started yet."""
+        return processes.LocalProcess(
+            name,
+            [self.settings.interpreter, "-m", "airflow", *arguments],
+            env=self.env,
+            log=self.home / "logs" / f"{name}.log",
+            user=self.settings.user,
+            cwd=self.home,
+        )
+
+    def wait_ready(self, *, timeout: float = 120) -> None:
+        """Return once each API server answers and a scheduler has sent its first heartbeat."""
+        for port in self.ports:
+            processes.wait_until(
+                lambda port=port: _healthy(port, scheduler=bool(self.schedulers)),
+                timeout=timeout,
+                what=f"the API server on port {port} and a scheduler are healthy",
+                processes=self.all_processes,
+            )
+
+    def stop(self) -> None:
+        """Stop everything. Idempotent."""
+        for process in self.all_processes:
+            process.signal(signal.SIGTERM)
+        for process in self.all_processes:
+            process.stop(grace=15)
+
+    def sign_in(self, user: str = "admin") -> str:
+        """An Airflow API token of that user."""
+        if user not in self._tokens:
+            answer = httpx.post(
+                f"{self.url}/auth/token",
+                json={"username": user, "password": self.passwords[user]},
+                timeout=30,
+            )
+            answer.raise_for_status()
+            self._tokens[user] = answer.json()["access_token"]
+        return self._tokens[user]
+
+    def client(self, user: str = "admin", *, port: int | None = None) -> httpx.Client:
+        """A signed-in HTTP client for Airflow's REST API (`/api/v2/…`) and the operator API (`/tradewind/v1/…`)."""
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{port}" if port else self.url,
+            headers={"Authorization": f"Bearer {self.sign_in(user)}"},
+            timeout=60,
+        )
+
+
+def _healthy(port: int, *, scheduler: bool) -> bool:
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=10)
+        health = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    if answer.status_code != 200:
+        return False
+    return not scheduler or health.get("scheduler", {}).get("status") == "healthy"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _write_private(path: Path, text: str) -> None:
+    with open(path, "w", opener=_private) as file:
+        file.write(text)
