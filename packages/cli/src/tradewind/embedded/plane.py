@@ -38,6 +38,7 @@ class PlaneSettings:
     executor: str = REMOTE_EXECUTOR
     api_servers: int = 1
     schedulers: int = 1
+    stock: bool = False  # also run Airflow's own dag processor and triggerer here: the peer in a comparison
     interpreter: Path = Path(sys.executable)  # of the environment that has Airflow and tradewind-provider
     options: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
@@ -55,6 +56,7 @@ class Plane:
         self.passwords = {name: secrets.token_urlsafe(12) for name in ("admin", "op", "viewer")}
         self.api_servers: list[processes.LocalProcess] = []
         self.schedulers: list[processes.LocalProcess] = []
+        self.others: list[processes.LocalProcess] = []
         self._tokens: dict[str, str] = {}
 
     @property
@@ -73,7 +75,7 @@ class Plane:
 
     @property
     def all_processes(self) -> list[processes.LocalProcess]:
-        return [*self.api_servers, *self.schedulers]
+        return [*self.api_servers, *self.schedulers, *self.others]
 
     def __enter__(self) -> Plane:
         try:
@@ -145,6 +147,8 @@ class Plane:
             self.api_servers.append(self._process(f"api-server-{number}", command))
         for number in range(1, self.settings.schedulers + 1):
             self.schedulers.append(self._process(f"scheduler-{number}", ["scheduler"]))
+        if self.settings.stock:
+            self.others = [self._process(name, [name]) for name in ("dag-processor", "triggerer")]
         for process in self.all_processes:
             process.start()
         self.wait_ready(timeout=timeout)

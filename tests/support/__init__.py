@@ -1,0 +1,1 @@
+"""What tests need and users do not: a PostgreSQL server, HTTP peers, journals. Imported as `support.…`."""
