@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test test-fast test-pg test-faults postgresql bench check lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,23 @@ demo: $(STAMP)  ## the main job: a plane, an agent, example Dags (ARGS=--once ex
 	@$(VENV)/bin/tradewind demo $(ARGS)
 
 test: $(STAMP)  ## the fast rings, then real Airflow
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest packages tests $(ARGS)
+
+test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
+	$(PY) -m pytest -m "not airflow and not faults" packages tests/contract $(ARGS)
+
+test-pg: $(STAMP) postgresql  ## everything of make test on a PostgreSQL that the tests start
+	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest packages tests $(ARGS)
+
+test-faults: $(STAMP) postgresql  ## the whole fault suite on real processes (ARGS="--compare edge3")
+	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
+
+postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null)
+
+bench: $(STAMP) postgresql  ## side by side with other executors (ARGS="wide chain --only tradewind,local")
+	$(PY) -m benchmarks $(ARGS)
 
 check: $(STAMP)  ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .
