@@ -1,0 +1,52 @@
+"""Triggers of the site's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
+
+
+class ReadsXCom(BaseTrigger):
+    """Reads an XCom of its task and fires its length."""
+
+    def __init__(self, dag_id: str, run_id: str, task_id: str) -> None:
+        super().__init__()
+        self.dag_id, self.run_id, self.task_id = dag_id, run_id, task_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "site_triggers.ReadsXCom", {
+            "dag_id": self.dag_id,
+            "run_id": self.run_id,
+            "task_id": self.task_id,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow.sdk.execution_time.xcom import XCom
+        from asgiref.sync import sync_to_async
+
+        value = await sync_to_async(XCom.get_one)(
+            key="note", dag_id=self.dag_id, task_id=self.task_id, run_id=self.run_id
+        )
+        yield TriggerEvent({"length": len(value)})
+
+
+class FileWatch(BaseEventTrigger):
+    """Fires when a file appears, and takes it away."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "site_triggers.FileWatch", {"path": self.path}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        while True:
+            if os.path.exists(self.path):
+                os.unlink(self.path)
+                yield TriggerEvent({"appeared": True})
+            await asyncio.sleep(0.5)
