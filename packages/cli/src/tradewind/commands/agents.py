@@ -1,0 +1,161 @@
+"""`tradewind agents`: who does the work, how they are, and what to ask of them."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands import attempts as attempt_commands
+from tradewind.commands import find
+from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.output import Column, moment, span
+from tradewind_protocol import operator, states
+from tradewind_protocol.messages import Message
+
+_COLUMNS = (
+    Column("NAME", lambda agent: agent.name),
+    Column("STATE", lambda agent: agent.state.value),
+    Column("LAST BEAT", lambda agent: "–" if agent.beat_age is None else f"{span(agent.beat_age)} ago"),
+    Column("RUNS", lambda agent: ",".join(kind.value for kind in agent.components)),
+    Column("QUEUES", lambda agent: ",".join(agent.queues), wide=True),
+    Column("SLOTS", lambda agent: f"{agent.slots_used}/{agent.slots}"),
+    Column("VERSION", lambda agent: agent.version),
+    Column("POLICY", lambda agent: agent.policy.value),
+    Column("NOTE", lambda agent: agent.state_reason, wide=True),
+)
+
+
+@click.group()
+def agents() -> None:
+    """Agents: list, look at, cordon, drain, resume, size, remove."""
+
+
+@agents.command("list")
+@click.option("--all", "everyone", is_flag=True, help="Those that are gone as well.")
+@click.option("--state", type=click.Choice([state.value for state in states.AgentState]), help="Only these.")
+@page_options
+@output_option
+@pass_session
+def list_(session: Session, everyone: bool, state: str | None, limit: int, offset: int) -> None:
+    """List agents."""
+    with session.connect() as client:
+        page = client.agents(gone=everyone or None, state=state, limit=limit, offset=offset)
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _COLUMNS, none="There is no agent.")
+
+
+@agents.command()
+@click.argument("agent")
+@output_option
+@pass_session
+def show(session: Session, agent: str) -> None:
+    """Show one agent, by name or id, and what runs on it."""
+    with session.connect() as client:
+        view = client.agent(find.agent(client, agent).id)
+    if session.output.is_json:
+        session.output.data(view)
+        return
+    session.output.facts(_facts(view))
+    if view.running:
+        click.echo()
+        session.output.rows(view.running, attempt_commands.COLUMNS, none="")
+
+
+def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
+    facts = [
+        ("Name", view.name),
+        ("Id", str(view.id)),
+        ("State", view.state.value),
+        ("Why", view.state_reason),
+        ("Last beat", "" if view.beat_age is None else f"{span(view.beat_age)} ago"),
+        ("Session since", moment(view.opened_at)),
+        ("Ended", "" if view.ended_at is None else moment(view.ended_at)),
+        ("Runs", ", ".join(kind.value for kind in view.components)),
+        ("Slots", f"{view.slots_used} of {view.slots} used"),
+        ("Triggers", f"up to {view.trigger_capacity}" if view.trigger_capacity else ""),
+        ("Bundles", ", ".join(view.bundles)),
+        ("Policy", view.policy.value),
+        ("Version", view.version),
+        ("Host", " ".join(part for part in (view.host.hostname, view.host.platform) if part)),
+        ("Token", view.token),
+        ("Asked for", f"{view.pending_commands} not carried out yet" if view.pending_commands else ""),
+    ]
+    for environment in view.environments:
+        python = f"Python {environment.python}" if environment.python else ""
+        airflow = f"Airflow {environment.airflow}" if environment.airflow else ""
+        queues = "queues " + ", ".join(environment.queues)
+        parts = (queues, f"{environment.used}/{environment.slots}", python, airflow, environment.problem)
+        facts.append((f"Environment {environment.name}", "; ".join(part for part in parts if part)))
+    facts += [(f"Finding {one.check}", f"{one.message} {one.remedy}".strip()) for one in view.findings]
+    return facts
+
+
+def _change(session: Session, agent: str, verb: str, ask: Message, *, done: str) -> None:
+    with session.connect() as client:
+        view = client.change_agent(find.agent(client, agent).id, verb, ask)
+    if session.output.is_json:
+        session.output.data(view)
+    session.output.say(done.format(name=view.name))
+
+
+@agents.command()
+@click.argument("agent")
+@reason_option
+@output_option
+@pass_session
+def cordon(session: Session, agent: str, reason: str) -> None:
+    """Give an agent no new work until it is resumed; what runs goes on."""
+    ask = operator.Reason(reason=reason)
+    _change(session, agent, "cordon", ask, done="Agent {name!r} takes no new work until it is resumed.")
+
+
+@agents.command()
+@click.argument("agent")
+@reason_option
+@output_option
+@pass_session
+def drain(session: Session, agent: str, reason: str) -> None:
+    """Let an agent finish what runs, then leave."""
+    ask = operator.Reason(reason=reason)
+    _change(session, agent, "drain", ask, done="Agent {name!r} finishes what runs and then leaves.")
+
+
+@agents.command()
+@click.argument("agent")
+@reason_option
+@output_option
+@pass_session
+def resume(session: Session, agent: str, reason: str) -> None:
+    """Undo a cordon."""
+    ask = operator.Reason(reason=reason)
+    _change(session, agent, "resume", ask, done="Agent {name!r} takes work again.")
+
+
+@agents.command("set-slots")
+@click.argument("agent")
+@click.argument("slots", type=click.IntRange(0, 10_000))
+@click.option("--environment", default="default", show_default=True, help="Which task environment.")
+@reason_option
+@output_option
+@pass_session
+def set_slots(session: Session, agent: str, slots: int, environment: str, reason: str) -> None:
+    """Change how much work a task environment takes at once, until the agent restarts."""
+    ask = operator.SetSlots(environment=environment, slots=slots, reason=reason)
+    done = f"Environment {environment!r} of agent {{name!r}} is asked to have {slots} slots."
+    _change(session, agent, "slots", ask, done=done)
+
+
+@agents.command()
+@click.argument("agent")
+@reason_option
+@output_option
+@pass_session
+def remove(session: Session, agent: str, reason: str) -> None:
+    """Forget an agent that is gone (lost or offline)."""
+    with session.connect() as client:
+        view = find.agent(client, agent)
+        client.remove_agent(view.id, reason=reason)
+    if session.output.is_json:
+        session.output.data(view)
+    session.output.say(f"Agent {view.name!r} is removed from the list.")

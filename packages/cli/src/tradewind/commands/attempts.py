@@ -1,0 +1,88 @@
+"""`tradewind attempts`: pieces of work, one try each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import click
+
+from tradewind.commands import find
+from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.output import Column, moment, span
+from tradewind_protocol import states
+
+COLUMNS = (
+    Column("ID", lambda attempt: str(attempt.id)),
+    Column("STATE", lambda attempt: attempt.outcome.value if attempt.outcome else attempt.state.value),
+    Column("WORK", lambda attempt: attempt.label or attempt.kind.value),
+    Column("QUEUE", lambda attempt: attempt.queue),
+    Column("AGENT", lambda attempt: attempt.agent_name or "–"),
+    Column("QUEUED", lambda attempt: moment(attempt.created_at)),
+    Column("WAITED", lambda attempt: span(attempt.waited)),
+    Column("NOTE", lambda attempt: attempt.reason, wide=True),
+)
+
+
+@click.group()
+def attempts() -> None:
+    """Attempts to run work: list, stop."""
+
+
+@attempts.command("list")
+@click.option(
+    "--state",
+    "wanted",
+    multiple=True,
+    type=click.Choice([state.value for state in states.AttemptState]),
+    help="Only these; may be given more than once. Left out: everything that is not over.",
+)
+@click.option("--all", "everything", is_flag=True, help="What is over as well.")
+@click.option("--queue", help="Only of this queue.")
+@click.option("--agent", help="Only on this agent, by name or id.")
+@click.option("--dag", "dag_id", help="Only of this Dag.")
+@click.option("--run", "run_id", help="Only of this run.")
+@page_options
+@output_option
+@pass_session
+def list_(
+    session: Session,
+    wanted: tuple[str, ...],
+    everything: bool,
+    queue: str | None,
+    agent: str | None,
+    dag_id: str | None,
+    run_id: str | None,
+    limit: int,
+    offset: int,
+) -> None:
+    """List attempts, the newest first."""
+    if not wanted and not everything:
+        wanted = ("queued", "offered", "running")
+    with session.connect() as client:
+        page = client.attempts(
+            state=wanted,
+            queue=queue,
+            agent_id=str(find.agent(client, agent).id) if agent else None,
+            dag_id=dag_id,
+            run_id=run_id,
+            limit=limit,
+            offset=offset,
+        )
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, COLUMNS, none="No attempt matches.")
+
+
+@attempts.command()
+@click.argument("attempt", type=click.UUID)
+@reason_option
+@output_option
+@pass_session
+def stop(session: Session, attempt: UUID, reason: str) -> None:
+    """Stop one attempt. Airflow's retries decide what follows."""
+    with session.connect() as client:
+        view = client.stop_attempt(attempt, reason=reason)
+    if session.output.is_json:
+        session.output.data(view)
+    session.output.say(f"Attempt {view.label or view.id} is being stopped.")

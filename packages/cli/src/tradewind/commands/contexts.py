@@ -1,0 +1,93 @@
+"""`tradewind contexts`: the planes this person works with."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tradewind import contexts as store
+from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
+from tradewind.operator_client import OperatorClient, checked_url
+from tradewind.output import Column
+
+
+@click.group()
+def contexts() -> None:
+    """Planes you work with: add, use, list, remove."""
+
+
+@contexts.command()
+@click.argument("name")
+@click.argument("url")
+@click.option("--username", help="Sign in as this user now; the password is asked for and not kept.")
+@click.option("--token-stdin", is_flag=True, help="Read an Airflow API token from standard input.")
+@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="A CA of your own, PEM.")
+@pass_session
+def add(
+    session: Session, name: str, url: str, username: str | None, token_stdin: bool, ca_file: str | None
+) -> None:
+    """Add a plane, or replace what is known of it. The first one becomes the current one."""
+    url = checked_url(url)
+    token = None
+    if token_stdin:
+        token = sys.stdin.read().strip() or None
+    elif username and sys.stdin.isatty():
+        with OperatorClient(url, ca_file=ca_file, transport=session.transport) as client:
+            token = ask_to_sign_in(client, username)
+    known = store.load(session.contexts_path)
+    context = store.Context(url=url, username=username, token=token, ca_file=ca_file)
+    known = known.adding(name, context)
+    store.save(session.contexts_path, known)
+    click.echo(f"Context {name!r} is {url}" + (", the current one." if known.current == name else "."))
+
+
+@contexts.command()
+@click.argument("name")
+@pass_session
+def use(session: Session, name: str) -> None:
+    """Make a plane the current one."""
+    known = store.load(session.contexts_path).using(name)
+    store.save(session.contexts_path, known)
+    click.echo(f"The current context is {name!r} ({known.get(name).url}).")
+
+
+@contexts.command()
+@click.argument("name")
+@pass_session
+def remove(session: Session, name: str) -> None:
+    """Forget a plane and the token kept for it."""
+    store.save(session.contexts_path, store.load(session.contexts_path).without(name))
+    click.echo(f"Context {name!r} is removed.")
+
+
+@contexts.command("list")
+@output_option
+@pass_session
+def list_(session: Session) -> None:
+    """List the planes; never their tokens."""
+    known = store.load(session.contexts_path)
+    rows = [
+        {
+            "name": name,
+            "current": name == known.current,
+            "url": context.url,
+            "username": context.username or "",
+            "signed_in": context.token is not None,
+        }
+        for name, context in sorted(known.contexts.items())
+    ]
+    if session.output.is_json:
+        session.output.data({"contexts": rows})
+        return
+    session.output.rows(
+        rows,
+        (
+            Column("", lambda row: "*" if row["current"] else ""),
+            Column("NAME", lambda row: row["name"]),
+            Column("PLANE", lambda row: row["url"]),
+            Column("USER", lambda row: row["username"]),
+            Column("TOKEN", lambda row: "kept" if row["signed_in"] else "none"),
+        ),
+        none="No plane is known yet: `tradewind contexts add NAME URL`.",
+    )

@@ -1,0 +1,8 @@
+"""`tradewind demo`."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """A plane, an agent and example Dags on this machine."""

@@ -1,0 +1,52 @@
+"""`tradewind events`: who changed what, when and why."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import click
+
+from tradewind.commands.session import Session, output_option, page_options, pass_session
+from tradewind.output import Column, moment
+
+_COLUMNS = (
+    Column("AT", lambda event: moment(event.at)),
+    Column("ACTION", lambda event: event.action),
+    Column("WHO", lambda event: event.actor),
+    Column("WHAT", lambda event: event.subject),
+    Column("WHY", lambda event: event.reason, wide=True),
+)
+
+
+@click.group()
+def events() -> None:
+    """The audit trail."""
+
+
+@events.command("list")
+@click.option("--action", help="Only this action, or a group of them such as 'token'.")
+@click.option("--actor", help="Only by this person or agent.")
+@click.option("--subject", help="Only about this.")
+@click.option("--since", type=click.DateTime(), help="Not before this moment (UTC).")
+@page_options
+@output_option
+@pass_session
+def list_(
+    session: Session,
+    action: str | None,
+    actor: str | None,
+    subject: str | None,
+    since: datetime | None,
+    limit: int,
+    offset: int,
+) -> None:
+    """List events, the newest first."""
+    after = None if since is None else since.replace(tzinfo=timezone.utc).isoformat()
+    with session.connect() as client:
+        page = client.events(
+            action=action, actor=actor, subject=subject, since=after, limit=limit, offset=offset
+        )
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _COLUMNS, none="No event matches.")

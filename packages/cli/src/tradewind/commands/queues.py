@@ -1,0 +1,36 @@
+"""`tradewind queues`: what waits, and for whom."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.output import Column, span
+
+_COLUMNS = (
+    Column("QUEUE", lambda queue: queue.queue),
+    Column("WAITING", lambda queue: str(queue.depth)),
+    Column("OLDEST", lambda queue: span(queue.oldest_wait) if queue.depth else "–"),
+    Column("RUNNING", lambda queue: str(queue.running)),
+    Column("SLOTS", lambda queue: f"{queue.slots_used}/{queue.slots}"),
+    Column("SERVED BY", lambda queue: ", ".join(queue.agents) or "nobody"),
+    Column("WARNING", lambda queue: queue.warning, wide=True),
+)
+
+
+@click.group()
+def queues() -> None:
+    """Queues: how deep they are and who serves them."""
+
+
+@queues.command("list")
+@output_option
+@pass_session
+def list_(session: Session) -> None:
+    """List queues: those that agents serve, and those where work waits."""
+    with session.connect() as client:
+        page = client.queues()
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _COLUMNS, none="No queue is served and no work waits.")

@@ -1,0 +1,141 @@
+"""What every command is given: which plane, as whom, and how to print. Settled once, from flags, environment and file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import httpx
+
+from tradewind import contexts
+from tradewind.errors import BadUsage
+from tradewind.operator_client import OperatorClient
+from tradewind.output import Output
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """The options of the whole command line, and the plane they lead to."""
+
+    context: str | None = None
+    plane_url: str | None = None
+    output: Output = field(default_factory=lambda: Output("table"))
+    transport: httpx.BaseTransport | None = None  # tests put their plane here
+
+    @property
+    def contexts_path(self) -> Path:
+        return contexts.default_path(os.environ)
+
+    def connect(self) -> OperatorClient:
+        """A client of the plane that is meant. Raises BadUsage when none is named anywhere.
+
+        A flag wins over the environment, the environment over the current context. A plane named by its address
+        uses the token of the environment only: a context's token is never sent to another address.
+        """
+        env = os.environ
+        url = self.plane_url or (None if self.context else env.get("TRADEWIND_PLANE_URL"))
+        if url is not None:
+            chosen = contexts.Context(
+                url=url, username=env.get("TRADEWIND_USERNAME"), ca_file=env.get("TRADEWIND_CA_FILE")
+            )
+            name = None
+        else:
+            known = contexts.load(self.contexts_path)
+            name = self.context or known.current
+            if name is None:
+                raise BadUsage(
+                    "no plane is named",
+                    remedy="Use --plane-url, set TRADEWIND_PLANE_URL, or add one: `tradewind contexts add NAME URL`.",
+                )
+            chosen = known.get(name)
+        client = OperatorClient(
+            chosen.url,
+            token=_token_of(env.get("TRADEWIND_API_TOKEN"), env.get("TRADEWIND_API_TOKEN_FILE"))
+            or chosen.token,
+            ca_file=chosen.ca_file,
+            transport=self.transport,
+            sign_in_again=lambda client: self._sign_in(client, chosen, name),
+        )
+        return client
+
+    def _sign_in(self, client: OperatorClient, chosen: contexts.Context, name: str | None) -> str:
+        token = ask_to_sign_in(client, chosen.username)
+        if name is not None:
+            known = contexts.load(self.contexts_path)
+            fresh = chosen.model_copy(update={"token": token})
+            contexts.save(self.contexts_path, known.adding(name, fresh))
+        return token
+
+
+def ask_to_sign_in(client: OperatorClient, username: str | None) -> str:
+    """Ask the person at the terminal for a password and turn it into an API token.
+
+    Raises BadUsage when there is no terminal to ask at.
+    """
+    if not sys.stdin.isatty():
+        raise BadUsage(
+            f"{client.plane} asks for a sign-in and there is no terminal to ask at",
+            remedy="Set TRADEWIND_API_TOKEN (or TRADEWIND_API_TOKEN_FILE) to a token from POST /auth/token.",
+        )
+    username = username or click.prompt("User name", err=True)
+    password = click.prompt(f"Password of {username} at {client.plane}", hide_input=True, err=True)
+    return client.sign_in(username, password)
+
+
+def _token_of(value: str | None, file: str | None) -> str | None:
+    if value:
+        return value.strip()
+    if file:
+        try:
+            return Path(file).read_text().strip()
+        except OSError as problem:
+            raise BadUsage(
+                f"TRADEWIND_API_TOKEN_FILE: {file} cannot be read: {problem.strerror}"
+            ) from problem
+    return None
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def output_option(function: Function) -> Function:
+    """`--output table|json`, accepted after the verb too, where people write it."""
+
+    def choose(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            context.ensure_object(Session).output = Output(value)
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        expose_value=False,
+        callback=choose,
+        help="A table for people or JSON for programs.",
+    )(function)
+
+
+def reason_option(function: Function) -> Function:
+    """`--reason`, for every verb that changes something."""
+    return click.option("--reason", default="", help="Why; kept in the audit trail.")(function)
+
+
+def page_options(function: Function) -> Function:
+    """`--limit` and `--offset`."""
+    function = click.option("--offset", type=click.IntRange(min=0), default=0, help="Skip this many.")(
+        function
+    )
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, 1000),
+        default=100,
+        show_default=True,
+        help="Show at most this many.",
+    )(function)

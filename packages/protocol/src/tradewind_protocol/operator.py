@@ -1,0 +1,168 @@
+"""What people and their scripts ask of a plane, and what they are told. Lives under `paths.OPERATOR_PREFIX`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import Field
+
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Finding
+from tradewind_protocol.sessions import Host, Name, Policy
+from tradewind_protocol.states import AgentState, AttemptState, Component, OutcomeKind
+
+Item = TypeVar("Item")
+
+
+class Page(Message, Generic[Item]):
+    """Part of a list: `total` counts what the filters match, `items` is `limit` of them from `offset` on."""
+
+    items: tuple[Item, ...]
+    total: int
+    limit: int
+    offset: int
+
+
+# ---- agent tokens
+
+
+class NewToken(Message):
+    """Ask for an agent token."""
+
+    name: Name
+    description: str = Field(default="", max_length=1000)
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)  # None: never
+
+
+class TokenView(Message):
+    """An agent token, without its value."""
+
+    id: UUID
+    name: str
+    description: str = ""
+    prefix: str = ""  # the first characters of the value, to recognise it by
+    created_at: datetime
+    created_by: str = ""
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class TokenCreated(TokenView):
+    """A new agent token. The only message that carries the value: it is shown once."""
+
+    token: str = Field(repr=False)
+
+
+# ---- attempts
+
+
+class AttemptView(Message):
+    """One attempt to run one piece of work."""
+
+    id: UUID
+    kind: WorkKind
+    label: str = ""  # "dag.task [run, map 3, try 2]"
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int = -1
+    try_number: int | None = None
+    queue: str
+    priority: int = 0
+    state: AttemptState
+    epoch: int = 0
+    agent_id: UUID | None = None
+    agent_name: str = ""
+    created_at: datetime
+    granted_at: datetime | None = None
+    finished_at: datetime | None = None
+    waited: float = 0.0  # seconds between creation and grant, or until now
+    outcome: OutcomeKind | None = None
+    reason: str = ""
+
+
+# ---- agents
+
+
+class EnvironmentView(Message):
+    """A task environment of an agent, and how full it is."""
+
+    name: str
+    queues: tuple[str, ...] = ()
+    slots: int = 0
+    used: int = 0
+    python: str = ""
+    airflow: str = ""
+    problem: str = ""
+
+
+class AgentView(Message):
+    """An agent as the plane sees it now."""
+
+    id: UUID
+    name: str
+    state: AgentState
+    state_reason: str = ""  # why it is in that state, for a person
+    session_id: UUID
+    components: tuple[Component, ...] = ()
+    queues: tuple[str, ...] = ()
+    slots: int = 0
+    slots_used: int = 0
+    environments: tuple[EnvironmentView, ...] = ()
+    trigger_capacity: int = 0
+    bundles: tuple[str, ...] = ()
+    policy: Policy = Policy.STRICT
+    version: str = ""
+    host: Host = Host()
+    opened_at: datetime
+    last_beat_at: datetime | None = None
+    beat_age: float | None = None  # seconds since the last beat
+    ended_at: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+    token: str = ""  # name of the agent token it came with
+    pending_commands: int = 0  # asked for, not yet carried out
+    running: tuple[AttemptView, ...] = ()  # filled when one agent is asked for
+
+
+class Reason(Message):
+    """Why a person does something; kept in the audit trail and shown to whoever looks at the agent."""
+
+    reason: str = Field(default="", max_length=1000)
+
+
+class SetSlots(Reason):
+    """How much work a task environment takes at once. Lasts until the agent restarts."""
+
+    environment: Name
+    slots: int = Field(ge=0, le=10_000)
+
+
+# ---- queues and events
+
+
+class QueueView(Message):
+    """A queue: what waits in it and who serves it."""
+
+    queue: str
+    depth: int = 0  # pieces of work that wait
+    oldest_wait: float = 0.0  # seconds
+    running: int = 0
+    slots: int = 0
+    slots_used: int = 0  # of the environments that serve it; they may serve other queues too
+    agents: tuple[str, ...] = ()  # names of the agents that take work from it now
+    warning: str = ""  # what is wrong with it, for a person
+
+
+class EventView(Message):
+    """One change, who made it and why."""
+
+    id: str
+    at: datetime
+    action: str  # "token.created"
+    actor: str
+    subject: str = ""
+    reason: str = ""
+    detail: dict[str, Any] = {}
