@@ -1,0 +1,336 @@
+"""The typed client of the Remote Execution API."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+from uuid import uuid4
+
+import httpx
+import structlog
+
+from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
+from tradewind_agent.plane import retry
+from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.plane.reachability import Reachability
+from tradewind_protocol import paths, versions
+from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Start
+from tradewind_protocol.errors import Refused
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Poll, PollAnswer
+from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
+
+log = structlog.get_logger(__name__)
+M = TypeVar("M", bound=Message)
+
+_POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=20.0)
+_SLACK = 20.0  # seconds a held poll may be late before the connection counts as dead
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that left the agent, for the ledger. Never its content."""
+
+    method: str
+    path: str  # under the protocol's prefix
+    request_bytes: int
+    status: int  # 0 when there was no answer
+    duration: float  # seconds
+
+
+class PlaneClient:
+    """Everything the agent asks of the plane, over one pool of connections.
+
+    A verb sends its request once, or a second time after the session had to be opened anew; waiting and trying again
+    is its caller's business, since only the caller knows for how long that makes sense. Each raises PlaneUnreachable
+    (may be tried again), Refused (the plane's answer), RefusedForGood or Fenced (the agent ends).
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: AgentToken,
+        introduction: Callable[[], OpenSession],
+        transport: httpx.AsyncBaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.reachability = Reachability()
+        self.on_sent: Callable[[Sent], None] | None = None
+        self._token = token
+        self._introduction = introduction
+        self._timeout = timeout
+        self._client = httpx.AsyncClient(
+            base_url=self.url + paths.PREFIX,
+            transport=transport,
+            verify=tls if tls is not None else self.url.startswith("https:"),
+            proxy=proxy,
+            limits=_POOL,
+            timeout=httpx.Timeout(timeout, connect=10.0),
+            headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"},
+        )
+        self._session: SessionOpened | None = None
+        self._session_token = ""
+        self._opening = asyncio.Lock()
+        self._cadence = Cadence()
+        self._names_itself = False  # this plane puts its protocol version on answers
+
+    async def __aenter__(self) -> PlaneClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    # ---- state others read
+
+    @property
+    def session(self) -> SessionOpened | None:
+        """The session as it was opened; None before the first one and while it has to be opened anew."""
+        return self._session
+
+    @property
+    def cadence(self) -> Cadence:
+        """Every interval, as the plane last said; the protocol's defaults until it has said anything."""
+        return self._cadence
+
+    @property
+    def reachable(self) -> bool:
+        return self.reachability.reachable
+
+    @property
+    def last_success(self) -> float | None:
+        """Loop time of the last answer of the plane."""
+        return self.reachability.last_success
+
+    async def wait_reachable(self) -> None:
+        """Return once the plane answers; at once while it does."""
+        await self.reachability.wait()
+
+    # ---- verbs
+
+    async def ensure_session(self) -> SessionOpened:
+        """The session, opened if there is none. Idempotent; one request however many ask at once."""
+        async with self._opening:
+            if self._session is None:
+                self._session = await self._open()
+            return self._session
+
+    async def renew_if_token_changed(self) -> None:
+        """Open the session again when the token file holds another token: same instance, so the same session."""
+        if self._token.changed():
+            log.info("The agent token has changed", action="token_changed")
+            async with self._opening:
+                self._session = await self._open()
+
+    async def poll(self, poll: Poll) -> PollAnswer:
+        hold = self.cadence.poll if poll.hold is None else poll.hold
+        response = await self._verb("POST", paths.POLL, poll, timeout=hold + _SLACK)
+        answer = self._decode(PollAnswer, response)
+        if answer.session_token:
+            self._session_token = answer.session_token
+        return answer
+
+    async def start(self, ref: AttemptRef) -> Granted:
+        response = await self._verb("POST", paths.start(ref.attempt_id), Start(epoch=ref.epoch))
+        return self._decode(Granted, response)
+
+    async def hand_back(self, ref: AttemptRef, *, reason: str) -> None:
+        await self._verb(
+            "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
+        )
+
+    async def goodbye(self) -> None:
+        """End the session. Does nothing when there is none."""
+        if self._session is not None:
+            await self._exchange("DELETE", paths.SESSIONS, {}, b"", bearer=self._session_token)
+            self._session = None
+
+    async def forward(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes,
+        *,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        """Send a request of a host or an attempt, and return the plane's answer whatever its status.
+
+        `path` is under the protocol's prefix, with its query. Authorization is replaced by the session's. A refusal
+        of the plane is returned like any answer, except that a session the plane no longer knows is opened anew
+        first. Raises PlaneUnreachable when no plane answered or it says that it cannot serve just now.
+        """
+        passed = {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED}
+        for again in (True, False):
+            session = await self.ensure_session()
+            response = await self._exchange(
+                method, path, passed, content, bearer=self._session_token, timeout=timeout
+            )
+            refused = retry.refusal_in(response)
+            if refused is None:
+                break
+            judged = retry.verdict(refused)
+            if judged is retry.Verdict.REOPEN and again:
+                self._forget(session)
+                continue
+            if judged is retry.Verdict.AGAIN:
+                raise PlaneUnreachable(f"the plane cannot serve just now: {refused}")
+            break
+        # The content is decoded already; whoever passes this answer on must not say that it is compressed.
+        for name in ("content-encoding", "content-length", "transfer-encoding"):
+            response.headers.pop(name, None)
+        return response
+
+    async def deliver(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Send a kept request. Returns when the plane has taken it; raises as any verb."""
+        response = await self.forward(method, path, headers, body)
+        if not response.is_success:
+            refused = retry.refusal_in(response)
+            if refused is not None:
+                self._end_if_fatal(refused)
+                raise refused
+            if response.status_code >= 500:
+                raise PlaneUnreachable(f"the plane answered {response.status_code} to a kept request")
+            raise Refused(retry.nearest(response.status_code), f"the plane answered {response.status_code}")
+
+    # ---- inside
+
+    async def _verb(
+        self, method: str, path: str, message: Message, *, timeout: float | None = None
+    ) -> httpx.Response:
+        body = message.model_dump_json().encode()
+        headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
+        for again in (True, False):
+            session = await self.ensure_session()
+            response = await self._exchange(
+                method, path, headers, body, bearer=self._session_token, timeout=timeout
+            )
+            try:
+                retry.check(response)
+            except Refused as refused:
+                if not (again and retry.verdict(refused) is retry.Verdict.REOPEN):
+                    self._end_if_fatal(refused)
+                    raise
+                log.warning(
+                    "The session has to be opened anew", action="session_reopened", reason=str(refused)
+                )
+                self._forget(session)
+            else:
+                break
+        return response
+
+    async def _open(self) -> SessionOpened:
+        body = self._introduction().model_dump_json().encode()
+        headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
+        try:
+            response = await self._exchange("POST", paths.SESSIONS, headers, body, bearer=self._token.read())
+            retry.check(response)
+        except Refused as refused:
+            self._end_if_fatal(refused)
+            raise
+        opened = self._decode(SessionOpened, response)
+        self._session_token, self._cadence = opened.session_token, opened.cadence
+        self._names_itself = versions.HEADER in response.headers
+        log.info(
+            "Session open",
+            action="session_opened",
+            session=str(opened.session_id),
+            deployment=opened.deployment,
+        )
+        return opened
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        bearer: str,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        started = asyncio.get_running_loop().time()
+        status = 0
+        try:
+            response = await self._client.request(
+                method,
+                path,
+                content=body or None,
+                headers={**headers, "Authorization": f"Bearer {bearer}"},
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout, connect=10.0),
+            )
+            status = response.status_code
+            self._see(response)
+            return response
+        except httpx.HTTPError as error:
+            failure = retry.unreachable(error, url=self.url)
+            self.reachability.failed(failure.message)
+            raise failure from error
+        finally:
+            if self.on_sent is not None:
+                duration = asyncio.get_running_loop().time() - started
+                self.on_sent(Sent(method, path.partition("?")[0], len(body), status, duration))
+
+    def _see(self, response: httpx.Response) -> None:
+        """Learn from an answer whether a plane is there. Raises PlaneUnreachable when something else answered."""
+        try:
+            retry.must_be_a_plane(response, names_itself=self._names_itself)
+        except PlaneUnreachable as failure:
+            self.reachability.failed(failure.message)
+            raise
+        self.reachability.succeeded()
+
+    def _decode(self, answer: type[M], response: httpx.Response) -> M:
+        try:
+            return answer.model_validate_json(response.content)
+        except ValueError as error:
+            # Retried whatever its status: most likely a middlebox answered instead of the plane.
+            failure = PlaneUnreachable(
+                f"{retry.place(str(response.request.url))} answered {response.status_code}"
+                f" with JSON that is not a {answer.__name__}",
+                remedy="Check plane_url; something else than an orchestration plane may be there",
+            )
+            self.reachability.failed(failure.message)
+            raise failure from error
+
+    def _forget(self, session: SessionOpened) -> None:
+        """Drop `session`, unless somebody else has opened a newer one meanwhile."""
+        if self._session is session:
+            self._session = None
+
+    @staticmethod
+    def _end_if_fatal(refused: Refused) -> None:
+        judged = retry.verdict(refused)
+        if judged is retry.Verdict.STOP_AGENT:
+            raise RefusedForGood(refused) from refused
+        if judged is retry.Verdict.FENCED:
+            raise Fenced(
+                "another process opened a session with this agent's identity; nothing may run here any more",
+                remedy="Give each agent its own state directory; never copy one from machine to machine",
+            ) from refused
+
+    def __repr__(self) -> str:
+        return f"<PlaneClient of {retry.place(self.url)}>"
+
+
+_NOT_PASSED = frozenset(
+    {
+        "authorization",
+        "host",
+        "content-length",
+        "connection",
+        "transfer-encoding",
+        "accept-encoding",
+        "user-agent",
+    }
+    | {versions.HEADER.lower()}
+)

@@ -1,0 +1,183 @@
+"""What an answer means, and what may be asked again: the one place that decides."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from tradewind_agent.errors import PlaneUnreachable
+from tradewind_protocol import errors, versions
+from tradewind_protocol.errors import Code, Refusal, Refused
+
+
+class Verdict(Enum):
+    """What follows from a request that failed."""
+
+    AGAIN = "again"  # send the same request again, after a wait
+    SLOWLY = "slowly"  # the same, but somebody else has to change something first: wait long, say it loudly
+    REOPEN = "reopen"  # a new session cures it
+    FENCED = "fenced"  # somebody else is this agent now: stop at once
+    STOP_AGENT = "stop_agent"  # a person has to change the token or a version
+    FINAL = "final"  # the plane understood and refuses; asking again gives the same answer
+
+
+_BUSY: Final = frozenset({Code.UNAVAILABLE, Code.INTERNAL, Code.RATE_LIMITED})
+_GATEWAY_STATUSES: Final = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 530})
+
+
+def verdict(error: PlaneUnreachable | Refused) -> Verdict:
+    """What to do about a failed request. Total: every code of the protocol has an answer."""
+    if isinstance(error, PlaneUnreachable):
+        return Verdict.AGAIN
+    if error.code in errors.FATAL_FOR_AGENT:
+        return Verdict.STOP_AGENT
+    if error.code in errors.REOPEN_SESSION:
+        return Verdict.REOPEN
+    if error.code is Code.SESSION_FENCED:
+        return Verdict.FENCED
+    if error.code is Code.ADDRESS_NOT_ALLOWED:
+        return Verdict.SLOWLY
+    return Verdict.AGAIN if error.code in _BUSY else Verdict.FINAL
+
+
+def must_be_a_plane(response: httpx.Response, *, names_itself: bool = False) -> None:
+    """Return when a plane answered, whatever it said. Raises PlaneUnreachable, with a sentence that names what did.
+
+    `names_itself`: this plane is known to put its protocol version on every answer, so an answer without it is
+    somebody else's even when it is JSON.
+    """
+    if versions.HEADER in response.headers or refusal_in(response) is not None:
+        return
+    if names_itself or response.status_code in _GATEWAY_STATUSES or not _could_be_a_plane(response):
+        raise _not_a_plane(response)
+
+
+def check(response: httpx.Response) -> None:
+    """Return when the plane did what it was asked. Raises Refused when it refused, PlaneUnreachable when the answer
+    is not one of the protocol."""
+    refused = refusal_in(response)
+    if refused is not None:
+        raise refused
+    if not response.is_success:
+        raise _not_a_plane(response)
+
+
+def refusal_in(response: httpx.Response) -> Refused | None:
+    """The plane's own refusal, when the answer is one."""
+    if response.is_success:
+        return None
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    if not (
+        isinstance(body, dict) and isinstance(body.get("error"), str) and isinstance(body.get("message"), str)
+    ):
+        return None
+    try:
+        refusal = Refusal.model_validate(body)
+    except ValueError:
+        # A newer plane may have codes this agent has never heard of: keep its words, take the status' meaning.
+        code = nearest(response.status_code)
+        return Refused(code, f"{body['message']} [{body['error']}]", remedy=str(body.get("remedy") or ""))
+    return Refused(refusal.error, refusal.message, remedy=refusal.remedy, **refusal.detail)
+
+
+def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
+    """The agent's own error for a transport's, with the cause in words and what a person can do about it."""
+    where = place(url)
+    text = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return PlaneUnreachable(
+            f"the certificate of {where} is not trusted: {text}",
+            remedy="Set ca_file to the authority that signed it, or correct this machine's clock",
+            may_have_arrived=False,
+        )
+    if isinstance(error, httpx.ProxyError):
+        return PlaneUnreachable(
+            f"the proxy on the way to {where} refused: {text}",
+            remedy="Check HTTPS_PROXY (with its credentials) or the setting proxy, and NO_PROXY",
+            may_have_arrived=False,
+        )
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
+        cause = "no connection in time" if isinstance(error, httpx.ConnectTimeout) else text
+        return PlaneUnreachable(f"cannot connect to {where}: {cause}", may_have_arrived=False)
+    if isinstance(error, httpx.PoolTimeout):
+        return PlaneUnreachable(f"too many requests to {where} at once", may_have_arrived=False)
+    if isinstance(error, httpx.TimeoutException):
+        return PlaneUnreachable(f"{where} did not answer in time")
+    return PlaneUnreachable(f"the connection to {where} broke: {text}")
+
+
+def place(url: str) -> str:
+    """Scheme, host, port and path of a URL: what may be shown of it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def _could_be_a_plane(response: httpx.Response) -> bool:
+    if response.status_code in (204, 304):
+        return True
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return versions.HEADER in response.headers or (kind.endswith("json") and bool(response.content))
+
+
+def _not_a_plane(response: httpx.Response) -> PlaneUnreachable:
+    status = response.status_code
+    where = place(str(response.request.url))
+    who = response.headers.get("server") or response.headers.get("via") or "something"
+    if response.is_redirect:
+        target = place(str(response.headers.get("location", "")))
+        return PlaneUnreachable(
+            f"{where} redirects to {target}: a sign-in page or a moved plane, not an orchestration plane",
+            remedy="Set plane_url to the final address; let agents pass without interactive sign-in",
+            may_have_arrived=False,
+        )
+    if status in _GATEWAY_STATUSES:
+        return PlaneUnreachable(
+            f"{where}: {who} answered {status} for the plane", retry_after=_retry_after(response)
+        )
+    if status == 407:
+        return PlaneUnreachable(
+            f"a proxy on the way to {where} asks for credentials (407)",
+            remedy="Put them in HTTPS_PROXY or the setting proxy",
+            may_have_arrived=False,
+        )
+    kind = response.headers.get("content-type", "").partition(";")[0].strip() or "nothing"
+    if status == 404:
+        return PlaneUnreachable(
+            f"{where}: {who} answered 404 ({kind}): there is no Remote Execution API",
+            remedy="Check plane_url with its path prefix, and that tradewind-provider is installed in that Airflow",
+            may_have_arrived=False,
+        )
+    if not response.content:
+        kind = "an empty body"
+    return PlaneUnreachable(
+        f"{where}: {who} answered {status} with {kind} where a plane answers JSON",
+        remedy="A proxy, firewall or sign-in page may have answered instead of the plane; check plane_url",
+        retry_after=_retry_after(response),
+    )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    return min(float(value), 300.0) if value.isdecimal() else None
+
+
+def nearest(status: int) -> Code:
+    """The code that says about the same as an HTTP status."""
+    if status >= 500:
+        return Code.UNAVAILABLE
+    near = {
+        404: Code.NOT_FOUND,
+        409: Code.CONFLICT,
+        413: Code.TOO_LARGE,
+        422: Code.MALFORMED,
+        429: Code.RATE_LIMITED,
+    }
+    return near.get(status, Code.NOT_PERMITTED)

@@ -1,0 +1,63 @@
+"""Who may speak to the gateway: local secrets and the principal behind each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from tradewind_protocol import ids
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.states import Component
+
+
+@dataclass(frozen=True)
+class HostPrincipal:
+    """A host process of a task environment."""
+
+    component: Component
+    environment: str
+
+
+@dataclass(frozen=True)
+class AttemptPrincipal:
+    """The supervisor of one attempt, and nobody else."""
+
+    attempt_id: UUID
+    epoch: int
+    kind: WorkKind
+    subject: str = ""  # id of the task instance, callback or connection test, when the workload names one
+    label: str = ""  # for the ledger and the logs
+
+
+Principal = HostPrincipal | AttemptPrincipal
+
+
+class LocalSecrets:
+    """Live secrets of this process, in memory only: a restarted agent has none of the old ones.
+
+    Lookup is by the secret's value in a dict: a guess over the socket learns nothing from its timing that 256 random
+    bits would not hide.
+    """
+
+    def __init__(self) -> None:
+        self._principals: dict[str, Principal] = {}
+
+    def issue(self, principal: Principal) -> str:
+        """A fresh secret that names `principal` until it is revoked. One principal may hold several."""
+        secret = ids.new_secret(ids.LOCAL_SECRET_PREFIX)
+        self._principals[secret] = principal
+        return secret
+
+    def revoke(self, secret: str) -> None:
+        """From now on the secret opens nothing. Idempotent."""
+        self._principals.pop(secret, None)
+
+    def resolve(self, secret: str) -> Principal | None:
+        """Who holds `secret`, or None when nobody does."""
+        return self._principals.get(secret)
+
+    def __len__(self) -> int:
+        return len(self._principals)
+
+    def __repr__(self) -> str:
+        return f"<LocalSecrets: {len(self)} live>"
