@@ -1,0 +1,234 @@
+"""The rules of a site, and what they say about one request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.references import SCHEMES, is_reference
+from tradewind_protocol.boundary.routes import Found, Treatment
+from tradewind_protocol.errors import Code
+from tradewind_protocol.sessions import Policy
+
+NOTICE: Final = "kept at the site (data policy: strict)"
+"""What stands in the UI where a rendered template field would be."""
+
+LINK: Final = "_link_"
+"""How Airflow's XCom keys of operator extra links begin."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may leave a site, kind by kind. `Rules.of(policy)` sets all of them alike."""
+
+    xcom: Policy = Policy.STRICT
+    connections: Policy = Policy.STRICT
+    variables: Policy = Policy.STRICT
+    templates: Policy = Policy.STRICT
+    store: Policy = Policy.STRICT
+    links: Policy = Policy.STRICT
+    schemes: frozenset[str] = SCHEMES  # what counts as a reference
+
+    @classmethod
+    def of(cls, policy: Policy, *, schemes: frozenset[str] = SCHEMES) -> Rules:
+        return cls(policy, policy, policy, policy, policy, policy, schemes)
+
+    @property
+    def policy(self) -> Policy:
+        """What to ask the plane for: strict only when nothing at all is open, so that its door never refuses more."""
+        return Policy.STRICT if replace(self, schemes=SCHEMES) == Rules() else Policy.OPEN
+
+    def at_least(self, policy: Policy) -> Rules:
+        """These rules, made strict throughout when the Deployment asks for it."""
+        return Rules.of(policy, schemes=self.schemes) if policy is Policy.STRICT else self
+
+
+def decide(found: Found, body: bytes, rules: Rules) -> Decision:
+    """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts."""
+    route = found.route
+    if (rule := _RULES.get(route.treatment)) is not None:
+        return rule(found, body, rules)
+    return Pass(_carried(route.carries, body))
+
+
+def unknown(method: str, path: str, rules: Rules) -> Decision:
+    """What happens to a request whose route is not known: refused unless everything is open."""
+    if rules == Rules.of(Policy.OPEN, schemes=rules.schemes):
+        return Pass()
+    return Refuse(
+        Code.POLICY_REFUSED,
+        f"{method} {path[:200]} is not a route the data boundary knows",
+        "upgrade Tradewind to a release that knows this Airflow, or set the agent's policy to open",
+    )
+
+
+# ---- one function per treatment
+
+
+def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
+    key = found.params["key"]
+    if key.startswith(LINK) and rules.links is Policy.STRICT:
+        # An error here would show up in every task with an extra link, for something nobody asked for.
+        return Answer(201, b'{"message": "XCom successfully set"}', f"link {key} stays at the site")
+    if rules.xcom is Policy.OPEN:
+        return Pass((f"xcom {key}",))
+    try:
+        value = json.loads(body) if body.strip() else None
+    except (ValueError, RecursionError):
+        return Refuse(Code.MALFORMED, f"the XCom {key!r} is not JSON")
+    if value is None or is_reference(value, rules.schemes):
+        return Pass()
+    if (exact := _CONTROL_KEYS.get(key)) is not None and exact(value):
+        return Pass((f"xcom {key}",))
+    task = f"task {found.params['task_id']!r} of Dag {found.params['dag_id']!r}"
+    return Refuse(
+        Code.POLICY_REFUSED,
+        f"the XCom {key!r} of {task} is {_described(value, body)}; "
+        "this site's data policy lets an XCom leave only as a reference to the site's own storage",
+        "set [core] xcom_backend = tradewind_runtime.xcom.SiteXComBackend in the task environment (or another backend "
+        "that keeps values in object storage with threshold 0), or set the agent's policy for xcom to open",
+    )
+
+
+def _store(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.store is Policy.OPEN:
+        return Pass(("value",))
+    try:
+        sent = json.loads(body)
+        value = sent["value"]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return Refuse(Code.MALFORMED, "a state store value is not of the form {value: …}")
+    # Airflow's worker wraps what a state store backend returns; a backend that has none returns the value as JSON.
+    wrapped = (
+        value["__airflow_state_ref__"]
+        if isinstance(value, dict) and set(value) == {"__airflow_state_ref__"}
+        else value
+    )
+    if wrapped is None or is_reference(wrapped, rules.schemes):
+        return Pass()
+    return Refuse(
+        Code.POLICY_REFUSED,
+        f"a state store value is {_described(value, body)}; "
+        "this site's data policy lets one leave only as a reference to the site's own storage",
+        "set [workers] state_store_backend in the task environment to a backend that returns URLs of the site's "
+        "storage, or set the agent's policy for store to open",
+    )
+
+
+def _templates(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.templates is Policy.OPEN:
+        return Pass(("rendered fields",))
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return Refuse(Code.MALFORMED, "rendered fields are not JSON")
+    if not isinstance(fields, dict):
+        return Refuse(Code.MALFORMED, "rendered fields are not an object")
+    return Change(
+        json.dumps(dict.fromkeys(fields, NOTICE)).encode(),
+        f"{len(fields)} rendered fields replaced by a notice",
+    )
+
+
+def _connection(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.connections is Policy.OPEN:
+        return Pass()
+    name = found.params["connection_id"]
+    return _not_found(
+        f"Connection with ID {name} not found",
+        "connections come from the site's own secrets backend or AIRFLOW_CONN_… (data policy: strict); "
+        "set the agent's policy for connections to open to read the plane's",
+    )
+
+
+def _variable(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.variables is Policy.OPEN:
+        return Pass()
+    return _not_found(
+        f"Variable with key '{found.params['variable_key']}' not found",
+        "variables come from the site's own secrets backend or AIRFLOW_VAR_… (data policy: strict); "
+        "set the agent's policy for variables to open to read the plane's",
+    )
+
+
+def _variable_keys(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.variables is Policy.OPEN:
+        return Pass()
+    return Answer(200, b'{"keys": [], "total_entries": 0}', "the plane's variables are not read")
+
+
+def _variable_write(found: Found, body: bytes, rules: Rules) -> Decision:
+    if rules.variables is Policy.OPEN:
+        return Pass(("variable",))
+    return Refuse(
+        Code.POLICY_REFUSED,
+        f"the variable {found.params['variable_key']!r} may not be written to the plane under this site's data policy",
+        "keep it in the site's own storage, or set the agent's policy for variables to open",
+    )
+
+
+_Rule = Callable[[Found, bytes, Rules], Decision]
+_RULES: Final[Mapping[Treatment, _Rule]] = {
+    Treatment.XCOM: _xcom,
+    Treatment.STORE: _store,
+    Treatment.TEMPLATES: _templates,
+    Treatment.CONNECTION: _connection,
+    Treatment.VARIABLE: _variable,
+    Treatment.VARIABLE_KEYS: _variable_keys,
+    Treatment.VARIABLE_WRITE: _variable_write,
+}
+
+
+# ---- helpers
+
+
+_ID: Final = re.compile(r"[\w.-]{1,250}")  # Airflow's rule for Dag and task ids
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")  # its rule for run ids
+
+
+def _is_skip(value: Any) -> bool:
+    """What SkipMixin leaves for the scheduler: {"followed" or "skipped": [task ids]}."""
+    if not (isinstance(value, dict) and len(value) == 1):
+        return False
+    ((name, ids),) = value.items()
+    return (
+        name in ("followed", "skipped")
+        and isinstance(ids, list)
+        and all(isinstance(one, str) and _ID.fullmatch(one) for one in ids)
+    )
+
+
+def _is_run_id(value: Any) -> bool:
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
+
+
+_CONTROL_KEYS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "skipmixin_key": _is_skip,
+    "trigger_run_id": _is_run_id,
+}
+
+
+def _not_found(message: str, policy: str) -> Answer:
+    # The Task SDK reads a 404 as "ask the next backend, or take the default"; a 403 would end its search.
+    detail = {"reason": "not_found", "message": message, "policy": policy}
+    return Answer(404, json.dumps({"detail": detail}).encode(), message)
+
+
+def _described(value: Any, body: bytes) -> str:
+    """What a refused value looks like, never what it says."""
+    return f"a value of type {type(value).__name__} ({len(body)} bytes)"
+
+
+def _carried(names: tuple[str, ...], body: bytes) -> tuple[str, ...]:
+    """Which of the fields are there and not empty."""
+    if not names or not body:
+        return ()
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return names
+    return tuple(name for name in names if sent.get(name)) if isinstance(sent, dict) else names
