@@ -1,0 +1,74 @@
+"""`python -m tradewind_runtime`: one host process, started by an agent, of the kind its first line names."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from tradewind_protocol.hosts import Configure, Problem
+from tradewind_protocol.states import Component
+
+from tradewind_runtime import environment
+from tradewind_runtime.control import Control, ControlClosed
+
+
+def main() -> int:
+    """Exit status: 0 after a stop or the agent's end, 1 when the host could not work, 2 when started by hand."""
+    try:
+        control = Control.from_environment()
+    except ControlClosed as problem:
+        print(problem, file=sys.stderr)  # noqa: T201 (nobody is there to send it to)
+        return 2
+    try:
+        configure = control.receive()
+        if not isinstance(configure, Configure):
+            control.send(Problem(message="the first line to a host must be its configuration"))
+            return 1
+        return serve(control, configure)
+    except ControlClosed:
+        return 0
+
+
+def serve(control: Control, configure: Configure) -> int:
+    """Be the host that `configure` names until told to stop. A host that cannot work says why and returns 1."""
+    if find_spec("airflow") is None:
+        control.send(
+            Problem(
+                message=f"{sys.executable} has no Airflow",
+                remedy="install apache-airflow-core into this task environment, of the plane's minor version",
+            )
+        )
+        return 1
+    # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
+    environment.prepare(configure)
+    try:
+        if configure.component is Component.WORKER:
+            from tradewind_runtime.worker import zygote
+
+            return zygote.run(control, configure) or 0
+        if configure.component is Component.DAG_PROCESSOR:
+            from tradewind_runtime import dag_processor
+
+            return dag_processor.run(control, configure) or 0
+        from tradewind_runtime import triggerer
+
+        return triggerer.run(control, configure) or 0
+    except ControlClosed:
+        raise
+    except Exception as problem:
+        control.send(Problem(message=f"{type(problem).__name__}: {problem}"[:4000]))
+        raise
+
+
+def versions() -> dict[str, str]:
+    """What `Hello` says of this process: its Python, Airflow and runtime versions."""
+    return {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "airflow": version("apache-airflow-core"),
+        "runtime": version("tradewind-runtime"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The process environment of a host, made ready before Airflow is imported for the first time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Final
+
+from tradewind_protocol.hosts import Configure
+from tradewind_protocol.sessions import Policy
+
+NO_DATABASE: Final = "airflow-db-not-allowed:///"
+"""What stands where a connection string would: a host has no metadata database. The Task SDK uses the same words."""
+
+_DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
+_XCOM_PATH: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"
+_XCOM_THRESHOLD: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD"
+
+
+def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Set what Airflow reads from the environment, then import Airflow without a database.
+
+    Nothing secret is set. What the site's own configuration says stays, but for the database, which is always
+    closed, and the log folder, which is the agent's when it names one.
+    """
+    without_database(environ)
+    # Would make Connection and Variable look in the metadata database first (`prepare_server_process_context`).
+    environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
+    if configure.log_directory:
+        environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = configure.log_directory
+
+    from tradewind_runtime.seams import process
+
+    process.import_airflow_without_database()
+    if configure.policy is Policy.STRICT and process.xcom_backend_is_airflows_own():
+        path = xcom_path(configure)
+        if path or _XCOM_PATH in environ:
+            environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
+            environ.setdefault(_XCOM_PATH, path)
+            environ.setdefault(_XCOM_THRESHOLD, "0")
+
+
+def without_database(environ: MutableMapping[str, str]) -> None:
+    """Close every way Airflow has to find a connection string. Idempotent."""
+    for name in _DATABASE:
+        environ[name] = NO_DATABASE
+        for indirect in ("_CMD", "_SECRET"):
+            environ.pop(name + indirect, None)
+
+
+def xcom_path(configure: Configure) -> str:
+    """Where XCom values go when the site's configuration does not say: `options["xcom_path"]`, a URL, else a
+    directory under `options["state_directory"]`; empty when the agent names neither."""
+    if path := configure.options.get("xcom_path"):
+        return str(path)
+    if state := configure.options.get("state_directory"):
+        return (Path(str(state)).absolute() / "xcom").as_uri()
+    return ""

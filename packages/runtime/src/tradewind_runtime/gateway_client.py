@@ -1,0 +1,110 @@
+"""HTTP to the agent's gateway, over its unix socket. Everything a host asks of anybody goes this way."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from pydantic import ValidationError
+from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.messages import Message
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
+
+BASE_URL = "http://gateway"
+"""A host name for the Host header; the connection is the unix socket."""
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class GatewayUnreachable(Exception):
+    """The agent's gateway does not answer. It lives as long as the agent: usually the agent is stopping."""
+
+
+def transport(path: str, *, connections: int = 10) -> httpx.HTTPTransport:
+    """A pooled transport over the unix socket at `path`. Proxies of the environment play no part."""
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=2)
+    return httpx.HTTPTransport(uds=path, limits=limits)
+
+
+def execution_client(path: str, secret: str) -> Client:
+    """Airflow's own Execution API client, speaking to the gateway as the holder of `secret`."""
+    from tradewind_runtime.seams import process
+
+    return process.execution_client(f"{BASE_URL}/execution/", secret, transport(path))
+
+
+class Gateway:
+    """Our own verbs. Pooled; safe to use from several threads. Close it when done."""
+
+    def __init__(self, path: str, secret: str, *, timeout: float = 60.0) -> None:
+        self._path = path
+        self._client = httpx.Client(
+            base_url=BASE_URL,
+            transport=transport(path),
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=timeout,
+            trust_env=False,
+        )
+
+    def post(self, path: str, message: Message, *, timeout: float | None = None) -> dict[str, Any]:
+        """POST one message and return the answer's JSON object ({} when the answer has no body).
+
+        Raises Refused for a refusal, GatewayUnreachable when there is no answer. Never retries: our verbs are
+        idempotent, the caller knows whether a retry is still of use.
+        """
+        content = message.model_dump_json().encode()
+        headers = {"Content-Type": "application/json"}
+        extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        try:
+            answer = self._client.post(path, content=content, headers=headers, **extra)
+        except httpx.TransportError as problem:
+            raise GatewayUnreachable(
+                f"no answer from the agent's gateway at {self._path} to {path} ({type(problem).__name__})"
+            ) from problem
+        if not answer.is_success:
+            raise _refused(answer, path)
+        return dict(answer.json()) if answer.content else {}
+
+    def ask(
+        self, path: str, message: Message, answer: type[Answer], *, timeout: float | None = None
+    ) -> Answer:
+        """`post`, with the answer read as a message of that type."""
+        return answer.model_validate(self.post(path, message, timeout=timeout))
+
+    def post_until(
+        self, path: str, message: Message, *, seconds: float, pause: float = 0.5
+    ) -> dict[str, Any]:
+        """`post`, tried again while the plane or gateway is away, for at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.post(path, message)
+            except GatewayUnreachable:
+                if time.monotonic() + pause > deadline:
+                    raise
+            except Refused as refused:
+                if refused.code is not Code.UNAVAILABLE or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """Close every connection. Idempotent."""
+        self._client.close()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _refused(answer: httpx.Response, path: str) -> Refused:
+    try:
+        refusal = Refusal.model_validate_json(answer.content)
+    except ValidationError:
+        code = Code.UNAVAILABLE if answer.status_code >= 500 else Code.INTERNAL
+        return Refused(code, f"{path} was answered with {answer.status_code} and no refusal")
+    return Refused(refusal.error, refusal.message, remedy=refusal.remedy, **refusal.detail)

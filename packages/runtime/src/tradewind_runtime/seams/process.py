@@ -1,0 +1,69 @@
+"""Airflow as a library inside a host process: imported without a database, its API client on our transport."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import httpx
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
+
+
+class NoDatabase:
+    """Stands where Airflow keeps its session factory: whoever calls it learns why it cannot work here."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        _refuse()
+
+    @staticmethod
+    def remove() -> None:
+        """Airflow calls this at exit on the real one."""
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise RuntimeError(
+        "this process runs on a remote execution agent and has no Airflow metadata database. Use the Task SDK "
+        "(airflow.sdk: Variable, Connection, task context) instead of models and sessions"
+    )
+
+
+def import_airflow_without_database() -> None:
+    """Import Airflow with its settings and logging, leaving the ORM unconfigured: no engine, no `airflow.db`.
+
+    `airflow/__init__.py` builds an engine as it is imported unless the process says it is a helper of a virtualenv
+    operator (`settings.initialize`); an engine for a made-up URL would fail there. So we say that, for the import.
+    """
+    switch = "PYTHON_OPERATORS_VIRTUAL_ENV_MODE"
+    before = os.environ.get(switch)
+    os.environ[switch] = "1"
+    try:
+        from airflow import settings
+        from airflow.configuration import conf
+    finally:
+        if before is None:
+            del os.environ[switch]
+        else:
+            os.environ[switch] = before
+    conf.mask_secrets()  # the other thing that switch leaves out
+    settings.Session = NoDatabase
+    settings.NonScopedSession = NoDatabase
+    settings.configure_orm = _refuse
+
+
+def xcom_backend_is_airflows_own() -> bool:
+    """True when the site's configuration names no XCom backend of its own."""
+    from airflow.configuration import conf
+
+    return bool(conf.get("core", "xcom_backend") == "airflow.sdk.execution_time.xcom.BaseXCom") or bool(
+        conf.get("core", "xcom_backend") == "airflow.sdk.bases.xcom.BaseXCom"
+    )
+
+
+def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:
+    """Airflow's Execution API client with our transport. It keeps its own retries, headers and time limits."""
+    from airflow.sdk.api.client import Client
+
+    # trust_env: no proxy and no .netrc between a task and its own agent.
+    return Client(base_url=base_url, token=secret, transport=transport, trust_env=False)
