@@ -1,0 +1,104 @@
+"""Who asks: the session token of a request, looked up at most every two seconds.
+
+Two seconds is how long a revoked, fenced or lost agent can go on: no longer, because every path of an agent passes here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from tradewind_protocol import versions
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.seams import database
+from tradewind_provider.services import sessions
+
+FRESH_SECONDS = 2.0
+_MOST = 10_000  # entries; beyond it everything is looked up again
+
+
+@dataclass(frozen=True)
+class _Known:
+    agent: sessions.Agent
+    until: float  # of the monotonic clock
+
+
+class KnownAgents:
+    """Agents authenticated a moment ago, by the hash of their token. Refusals are never remembered."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    async def agent(self, session_token: str, now: datetime) -> sessions.Agent:
+        """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old."""
+        key = sessions.hashed(session_token)
+        moment = time.monotonic()
+        known = self._known.get(key)
+        if known is not None and known.until > moment:
+            return known.agent
+        self._known.pop(key, None)
+        agent = await run_in_threadpool(_authenticate, session_token, now)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = _Known(agent, moment + FRESH_SECONDS)
+        return agent
+
+    def forget(self) -> None:
+        """Look everybody up again: called when a session of this process ended."""
+        self._known.clear()
+
+
+KNOWN = KnownAgents()
+"""Of this process; the door asks it too."""
+
+
+def _authenticate(session_token: str, now: datetime) -> sessions.Agent:
+    with database.create_session() as db:
+        return sessions.authenticate(db, session_token, now)
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an Authorization header. Raises Refused TOKEN_MISSING or TOKEN_MALFORMED."""
+    if not authorization:
+        raise Refused(
+            Code.TOKEN_MISSING,
+            "the request has no Authorization header",
+            remedy="send 'Authorization: Bearer <token>'; a proxy on the way may have removed it",
+        )
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refused(
+            Code.TOKEN_MALFORMED,
+            "the Authorization header is not 'Bearer <token>'",
+            remedy="send it in that form",
+        )
+    return token.strip()
+
+
+def check_protocol(header: str | None) -> None:
+    """Raises Refused VERSION_SKEW when the agent's protocol is too far from ours, MALFORMED when it is no version.
+    No header passes: people look at the API with curl."""
+    if header is None:
+        return
+    try:
+        theirs = versions.Version.parse(header)
+    except ValueError as error:
+        raise Refused(Code.MALFORMED, f"header {versions.HEADER}: {error}") from error
+    if not versions.compatible(versions.PROTOCOL, theirs):
+        raise Refused(Code.VERSION_SKEW, versions.refusal(agent=theirs, plane=versions.PROTOCOL))
+
+
+async def current_agent(request: Request) -> sessions.Agent:
+    """FastAPI dependency: the agent that asks. Raises Refused as `sessions.authenticate` does, and VERSION_SKEW."""
+    check_protocol(request.headers.get(versions.HEADER))
+    clock: Clock = getattr(request.app.state, "clock", utc_now)
+    return await KNOWN.agent(bearer(request.headers.get("authorization")), clock())
+
+
+CurrentAgent = Annotated[sessions.Agent, Depends(current_agent)]

@@ -1,0 +1,68 @@
+"""Who asks, what for, and when: what every route of the operator API is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+
+from tradewind_protocol import errors
+from tradewind_provider.seams import permissions
+from tradewind_provider.seams.permissions import Permission
+from tradewind_provider.services.operator.paging import Paging
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A signed-in user who may do what the route is for."""
+
+    name: str
+    user: Any  # the auth manager's own
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this user may do something more than what the route asked for."""
+        return permissions.allowed(self.user, permission)
+
+    @property
+    def readable_dags(self) -> frozenset[str] | None:
+        """The Dags whose work this user may see; None: all, for whoever operates the plane."""
+        return None if self.may(Permission.OPERATE) else permissions.readable_dags(self.user)
+
+
+def require(permission: Permission) -> Callable[..., Caller]:
+    """A dependency: the caller, if the auth manager lets them. Raises Refused NOT_PERMITTED otherwise."""
+
+    def caller(user: Annotated[Any, Depends(permissions.get_user)]) -> Caller:
+        name = permissions.name_of(user)
+        if not permissions.allowed(user, permission):
+            raise errors.Refused(
+                errors.Code.NOT_PERMITTED,
+                f"user {name!r} may not {permission.value}",
+                remedy="Ask an administrator of this Airflow for a role that may.",
+            )
+        return Caller(name=name, user=user)
+
+    return caller
+
+
+def current_time() -> datetime:
+    """The moment of the request; tests put their own in its place."""
+    return datetime.now(timezone.utc)
+
+
+def asked_paging(
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0
+) -> Paging:
+    return Paging(limit, offset)
+
+
+Reader = Annotated[Caller, Depends(require(Permission.READ))]
+Operator = Annotated[Caller, Depends(require(Permission.OPERATE))]
+Administrator = Annotated[Caller, Depends(require(Permission.ADMINISTER))]
+Auditor = Annotated[Caller, Depends(require(Permission.AUDIT))]
+Now = Annotated[datetime, Depends(current_time)]
+Part = Annotated[Paging, Depends(asked_paging)]
+Why = Annotated[str, Query(max_length=1000, description="Why; kept in the audit trail.")]

@@ -1,0 +1,35 @@
+"""The operator API: what people, their scripts and the UI ask of the plane, under /tradewind/v1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from tradewind_protocol.errors import Refusal
+from tradewind_provider.api.operator import agents, attempts, events, problems, queues, tokens
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal, "description": description}
+    for status, description in (
+        (401, "Nobody is signed in"),
+        (403, "The user's role does not allow it"),
+        (404, "There is no such thing"),
+        (409, "Not in the state it is in"),
+        (422, "The request makes no sense"),
+    )
+}
+
+
+def create_app() -> FastAPI:
+    """The application mounted at /tradewind. Airflow's auth manager decides who may do what."""
+    app = FastAPI(
+        title="Tradewind operator API",
+        description="Agents, their tokens, queues, attempts and the audit trail of one orchestration plane. "
+        "Signed in to as Airflow's own API is: the UI's cookie, or a token of `POST /auth/token`.",
+        version="1",
+    )
+    problems.install(app)
+    for noun in (tokens, agents, attempts, queues, events):
+        app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
+    return app

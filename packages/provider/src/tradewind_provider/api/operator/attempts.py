@@ -1,0 +1,46 @@
+"""Attempts to run work."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from tradewind_protocol import operator, states
+from tradewind_provider.api.operator.access import Now, Operator, Part, Reader
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services.operator import attempts
+
+router = APIRouter(prefix="/attempts", tags=["Attempts"])
+
+
+@router.get("", summary="List attempts")
+def list_(
+    caller: Reader,
+    now: Now,
+    part: Part,
+    state: Annotated[list[states.AttemptState] | None, Query(description="Only in these states.")] = None,
+    queue: str | None = None,
+    agent_id: UUID | None = None,
+    dag_id: str | None = None,
+    run_id: str | None = None,
+) -> operator.Page[operator.AttemptView]:
+    """The newest first; only of Dags the caller may read."""
+    filters = attempts.Filters(
+        states=tuple(state or ()),
+        queue=queue,
+        agent_id=agent_id,
+        dag_id=dag_id,
+        run_id=run_id,
+        readable=caller.readable_dags,
+    )
+    with create_session() as db:
+        return attempts.page(db, filters, part, now=now)
+
+
+@router.post("/{attempt_id}/stop", status_code=202, summary="Stop an attempt")
+def stop(attempt_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AttemptView:
+    """The agent is asked to stop it; Airflow's retries decide what follows. Idempotent."""
+    with create_session() as db:
+        return attempts.stop(db, attempt_id, actor=caller.name, reason=ask.reason, now=now)

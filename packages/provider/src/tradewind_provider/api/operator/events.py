@@ -1,0 +1,36 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from tradewind_protocol import errors, operator
+from tradewind_provider.api.operator.access import Auditor, Part
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services.operator import events
+
+router = APIRouter(prefix="/events", tags=["Events"])
+
+
+@router.get("", summary="List audit events")
+def list_(
+    caller: Auditor,
+    part: Part,
+    action: Annotated[str | None, Query(description="token_created, or token for all about tokens.")] = None,
+    actor: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> operator.Page[operator.EventView]:
+    """Who changed what, when and why; the newest first."""
+    for name, moment in (("since", since), ("until", until)):
+        if moment is not None and moment.tzinfo is None:
+            raise errors.Refused(
+                errors.Code.MALFORMED, f"{name} has no time zone", remedy="Write 2026-01-31T12:00:00Z."
+            )
+    filters = events.Filters(action=action, actor=actor, subject=subject, since=since, until=until)
+    with create_session() as db:
+        return events.page(db, filters, part)

@@ -1,0 +1,44 @@
+"""Agent tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from tradewind_protocol import operator
+from tradewind_provider.api.operator.access import Administrator, Now, Operator, Part, Why
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services.operator import tokens
+
+router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
+
+
+@router.post("", status_code=201, summary="Make an agent token")
+def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.TokenCreated:
+    """The answer is the only one that carries the token's value; it is kept as a hash."""
+    with create_session() as db:
+        return tokens.create(db, ask, actor=caller.name, now=now)
+
+
+@router.get("", summary="List agent tokens")
+def list_(
+    caller: Operator, part: Part, name: Annotated[str | None, Query(description="Only of this name.")] = None
+) -> operator.Page[operator.TokenView]:
+    """Those that are not deleted, by name; never their values."""
+    with create_session() as db:
+        return tokens.page(db, part, name=name)
+
+
+@router.get("/{token_id}", summary="Look at an agent token")
+def get(token_id: UUID, caller: Operator) -> operator.TokenView:
+    with create_session() as db:
+        return tokens.get(db, token_id)
+
+
+@router.delete("/{token_id}", status_code=204, summary="Delete an agent token")
+def delete(token_id: UUID, caller: Administrator, now: Now, reason: Why = "") -> None:
+    """The sessions opened with it end within seconds. Idempotent."""
+    with create_session() as db:
+        tokens.delete(db, token_id, actor=caller.name, reason=reason, now=now)

@@ -1,0 +1,70 @@
+"""What a refusal looks like over HTTP: always `tradewind_protocol.errors.Refusal`, never HTML, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tradewind_protocol import versions
+from tradewind_protocol.errors import Code, Refusal, Refused
+
+log = logging.getLogger(__name__)
+
+_HEADERS = {versions.HEADER: str(versions.PROTOCOL)}
+_BY_STATUS = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LARGE, 401: Code.TOKEN_MISSING}
+
+
+def response(refusal: Refusal, status: int) -> JSONResponse:
+    """A refusal as the answer to a request."""
+    return JSONResponse(refusal.model_dump(mode="json"), status_code=status, headers=_HEADERS)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a Refusal."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)
+    return response(error.refusal, error.status)
+
+
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # what was sent is left out: it may hold a secret, and its sender has it anyway
+    wrong: list[dict[str, Any]] = [
+        {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]}
+        for one in error.errors()[:20]
+    ]
+    first = f"{wrong[0]['where']}: {wrong[0]['what']}" if wrong else "unreadable"
+    refusal = Refusal(
+        error=Code.MALFORMED, message=f"the request is not valid: {first}", detail={"errors": wrong}
+    )
+    return response(refusal, 422)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _BY_STATUS.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.MALFORMED)
+    refusal = Refusal(error=code, message=f"{request.method} {request.url.path}: {error.detail}")
+    return response(refusal, error.status_code)
+
+
+async def _internal(request: Request, error: Exception) -> JSONResponse:
+    log.exception(
+        "%s %s failed", request.method, request.url.path, exc_info=error, extra={"action": "request_failed"}
+    )
+    refusal = Refusal(
+        error=Code.INTERNAL,
+        message="the orchestration plane failed on this request",
+        remedy="try again; the reason is in the API server's log",
+    )
+    return response(refusal, 500)

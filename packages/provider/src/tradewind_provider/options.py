@@ -1,0 +1,89 @@
+"""The options of the `[tradewind]` section, as Airflow wants them described. `settings.py` reads them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+
+def _option(description: str, type_: str, default: str | None, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": type_,
+        "example": example,
+        "default": default,
+    }
+
+
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "deployment": _option(
+        "Name of this Deployment, shown to agents and in their logs. Empty: the value of [api] instance_name.",
+        "string",
+        "",
+        "production",
+    ),
+    "parallelism": _option(
+        "How many workloads one scheduler's RemoteExecutor may have queued and running at once. It takes the "
+        "place of [core] parallelism for this executor, because agents and not the scheduler's machine do the work.",
+        "integer",
+        "100000",
+    ),
+    "on_agent_loss": _option(
+        "What happens to running work whose agent is not heard from any more: 'retry' reports it failed at once, so "
+        "that Airflow's retries decide; 'wait:<duration>' (s, m, h, d) keeps it running that long first, since a "
+        "partition is not a death. Per queue: 'retry, gpu=wait:30m, edge=wait:4h'.",
+        "string",
+        "retry",
+        "retry, gpu=wait:30m",
+    ),
+    "poll_seconds": _option(
+        "The plane answers an agent's poll after this many seconds without news. The poll is the heartbeat.",
+        "float",
+        "25",
+    ),
+    "offer_seconds": _option(
+        "Work offered to an agent that does not confirm within this many seconds goes to another one.",
+        "float",
+        "10",
+    ),
+    "missed_beats": _option("An agent is lost after this many poll intervals without a poll.", "float", "3"),
+    "grace_seconds": _option(
+        "How long an agent answers its tasks' heartbeats itself while the plane cannot be reached.",
+        "float",
+        "3600",
+    ),
+    "session_seconds": _option(
+        "A session token is good for this long; polls renew it in passing.", "float", "3600"
+    ),
+    "sweep_seconds": _option(
+        "How often each API server and scheduler looks for offers and agents whose time is up.", "float", "5"
+    ),
+    "offers_per_answer": _option("The most offers in one answer to a poll.", "integer", "50"),
+    "largest_body_bytes": _option(
+        "The largest request an agent may send, in bytes.", "integer", str(32 * 1024 * 1024)
+    ),
+    "tokens_limit": _option("The most agent tokens that may exist in this Deployment.", "integer", "50"),
+    "policy": _option(
+        "The least strict data boundary this Deployment allows: 'open' leaves it to each site, 'strict' forbids "
+        "values, connections and variables to pass for everybody.",
+        "string",
+        "open",
+    ),
+    "allowed_addresses": _option(
+        "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere.",
+        "string",
+        "",
+        "10.0.0.0/8, 203.0.113.7/32",
+    ),
+    "trusted_proxies": _option(
+        "Networks of proxies whose X-Forwarded-For is believed when [tradewind] allowed_addresses is checked.",
+        "string",
+        "",
+    ),
+    "history_days": _option(
+        "Ended sessions, finished attempts and carried-out commands are deleted after this many days.",
+        "integer",
+        "14",
+    ),
+    "events_days": _option("Audit events are deleted after this many days. 0: never.", "integer", "365"),
+}

@@ -1,0 +1,38 @@
+"""What Airflow's API server loads: two applications and one root middleware.
+
+Everything is imported on first use, because Airflow makes an instance of every plugin in every one of its processes
+and only the API server asks for applications.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+class TradewindPlugin(AirflowPlugin):
+    """Mounts the Remote Execution API, the operator API and the door."""
+
+    name = "tradewind"
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:
+        from tradewind_provider.api.agent import app as agent_app
+        from tradewind_provider.api.operator import app as operator_app
+
+        return [
+            {
+                "name": "Tradewind remote execution",
+                "app": agent_app.create_app(),
+                "url_prefix": "/remote-execution",
+            },
+            {"name": "Tradewind operator", "app": operator_app.create_app(), "url_prefix": "/tradewind"},
+        ]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
+        from tradewind_provider.api.door import Door
+
+        return [{"name": "Tradewind door", "middleware": Door}]

@@ -1,0 +1,60 @@
+"""Airflow's auth manager: who asks, and what that person may do.
+
+Airflow has no permission of ours, and a plugin cannot add one that every auth manager knows. So each of ours stands on
+one that Airflow's own roles carry already, and works with any auth manager:
+
+| ours       | who has it in SimpleAuthManager and FAB | what is asked                                       |
+|------------|-----------------------------------------|-----------------------------------------------------|
+| READ       | viewer and up                           | the view "Jobs": what runs this Airflow             |
+| OPERATE    | op and up                               | changing pools: how much may run where              |
+| ADMINISTER | admin                                   | changing roles: who may do what (Simple: the role)  |
+| AUDIT      | viewer in Simple, admin in FAB          | the audit log of all Dags, as in Airflow            |
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView, DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.api_fastapi.core_api.security import get_user
+
+__all__ = ["Permission", "allowed", "get_user", "name_of", "readable_dags"]
+
+
+class Permission(Enum):
+    """What a person can be allowed to do with this plane."""
+
+    READ = "look at agents, queues and attempts"
+    OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens"
+    ADMINISTER = "make and delete agent tokens"
+    AUDIT = "read the audit trail"
+
+
+def allowed(user: Any, permission: Permission) -> bool:
+    """Whether Airflow's auth manager lets this user do that. May block: some managers ask a server."""
+    manager = get_auth_manager()
+    if permission is Permission.READ:
+        return bool(manager.is_authorized_view(access_view=AccessView.JOBS, user=user))
+    if permission is Permission.OPERATE:
+        return bool(manager.is_authorized_pool(method="PUT", user=user))
+    if permission is Permission.AUDIT:
+        return bool(
+            manager.is_authorized_dag(method="GET", access_entity=DagAccessEntity.AUDIT_LOG, user=user)
+        )
+    if isinstance(user, SimpleAuthManagerUser):
+        # the simple manager grants every custom view to viewers, and has nothing only its admins may do
+        return (user.role or "").upper() == "ADMIN"
+    return bool(manager.is_authorized_custom_view(method="PUT", resource_name="Roles", user=user))
+
+
+def readable_dags(user: Any) -> frozenset[str]:
+    """The ids of the Dags this user may read."""
+    return frozenset(get_auth_manager().get_authorized_dag_ids(user=user, method="GET"))
+
+
+def name_of(user: Any) -> str:
+    """What the audit trail calls this user."""
+    return str(user.get_name())

@@ -1,0 +1,41 @@
+"""Who did what, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from tradewind_provider.store.tables import Event
+
+PLANE = "plane"
+"""The actor of what nobody asked for."""
+
+
+def record(
+    db: Session,
+    *,
+    action: str,
+    actor: str,
+    subject: str,
+    reason: str = "",
+    now: datetime,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one audit event in the transaction of `db`, so that it exists exactly when the change does.
+
+    `action` is a stable key ("token_created"), `actor` a person's name, "agent:<name>" or PLANE, `subject`
+    "<kind>:<name>". Nothing secret belongs in any of them.
+    """
+    db.add(
+        Event(
+            at=now,
+            action=action,
+            actor=actor[:250],
+            subject=subject[:250],
+            reason=reason,
+            detail=dict(detail or {}),
+        )
+    )

@@ -1,0 +1,158 @@
+"""Attempts as people see them, and stopping one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from tradewind_protocol import errors, operator, polling
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider.services import audit, waking
+from tradewind_provider.services.operator.paging import Paging, counted
+from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
+
+LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
+"""States in which an attempt takes a slot of its agent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which attempts are asked for; None asks for all."""
+
+    states: Sequence[AttemptState] = ()
+    queue: str | None = None
+    agent_id: UUID | None = None
+    session_id: UUID | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+    readable: Collection[str] | None = None  # the Dags the caller may read; None: all
+
+
+def page(
+    db: Session, filters: Filters, paging: Paging, *, now: datetime
+) -> operator.Page[operator.AttemptView]:
+    """Attempts, the newest first."""
+    statement = _matching(filters)
+    rows = db.execute(
+        statement.order_by(Attempt.created_at.desc(), Attempt.id).limit(paging.limit).offset(paging.offset)
+    ).all()
+    return operator.Page[operator.AttemptView](
+        items=tuple(view(attempt, session, now=now) for attempt, session in rows),
+        total=counted(db, statement),
+        limit=paging.limit,
+        offset=paging.offset,
+    )
+
+
+def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetime) -> operator.AttemptView:
+    """Ask the agent that runs an attempt to stop it. Idempotent while it runs: one command, however often asked.
+
+    Raises Refused NOT_FOUND, and CONFLICT when it does not run.
+    """
+    found = db.execute(
+        select(Attempt, AgentSession)
+        .outerjoin(AgentSession, AgentSession.id == Attempt.session_id)
+        .where(Attempt.id == attempt_id)
+    ).one_or_none()
+    if found is None:
+        raise errors.Refused(errors.Code.NOT_FOUND, f"there is no attempt {attempt_id}")
+    attempt, session = found
+    if attempt.state != AttemptState.RUNNING.value or session is None:
+        raise errors.Refused(
+            errors.Code.CONFLICT,
+            f"attempt {attempt.label or attempt_id} is {attempt.state} and does not run on any agent",
+            remedy="Work that waits is stopped in Airflow: mark or clear its task instance."
+            if attempt.state in (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
+            else "",
+        )
+    arguments = {"attempt_id": str(attempt.id), "epoch": attempt.epoch}
+    if not _asked_already(db, session.id, arguments):
+        db.add(
+            AgentCommand(
+                id=uuid4(),
+                session_id=session.id,
+                verb=polling.Verb.STOP_ATTEMPT.value,
+                arguments=arguments,
+                reason=reason,
+                asked_by=actor,
+                created_at=now,
+            )
+        )
+        waking.announce(db, waking.AGENTS)
+        audit.record(
+            db,
+            action="attempt_stop_asked",
+            actor=actor,
+            subject=f"attempt:{attempt.id}",
+            reason=reason,
+            now=now,
+            detail={"work": attempt.label, "agent": session.name, "epoch": attempt.epoch},
+        )
+    return view(attempt, session, now=now)
+
+
+def view(attempt: Attempt, session: AgentSession | None, *, now: datetime) -> operator.AttemptView:
+    """One attempt for people. `session` is of the agent that holds it or held it last."""
+    waited = (attempt.granted_at or attempt.ended_at or now) - attempt.created_at
+    return operator.AttemptView(
+        id=attempt.id,
+        kind=WorkKind(attempt.kind),
+        label=attempt.label,
+        dag_id=attempt.dag_id,
+        run_id=attempt.run_id,
+        task_id=attempt.task_id,
+        map_index=attempt.map_index,
+        try_number=attempt.try_number if attempt.task_id else None,
+        queue=attempt.queue,
+        priority=attempt.priority,
+        state=AttemptState(attempt.state),
+        epoch=attempt.epoch,
+        agent_id=session.agent_id if session else None,
+        agent_name=session.name if session else "",
+        created_at=attempt.created_at,
+        granted_at=attempt.granted_at,
+        finished_at=attempt.ended_at,
+        waited=max(waited.total_seconds(), 0.0),
+        outcome=OutcomeKind(attempt.outcome) if attempt.outcome else None,
+        reason=attempt.reason,
+    )
+
+
+def _matching(filters: Filters) -> Select[tuple[Attempt, AgentSession]]:
+    conditions: list[Any] = []
+    if filters.states:
+        conditions.append(Attempt.state.in_([state.value for state in filters.states]))
+    if filters.readable is not None:
+        conditions.append(or_(Attempt.dag_id.is_(None), Attempt.dag_id.in_(filters.readable)))
+    for column, value in (
+        (Attempt.queue, filters.queue),
+        (Attempt.session_id, filters.session_id),
+        (AgentSession.agent_id, filters.agent_id),
+        (Attempt.dag_id, filters.dag_id),
+        (Attempt.run_id, filters.run_id),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    return (
+        select(Attempt, AgentSession)
+        .outerjoin(AgentSession, AgentSession.id == Attempt.session_id)
+        .where(*conditions)
+    )
+
+
+def _asked_already(db: Session, session_id: UUID, arguments: dict[str, Any]) -> bool:
+    pending = db.scalars(
+        select(AgentCommand.arguments).where(
+            AgentCommand.session_id == session_id,
+            AgentCommand.verb == polling.Verb.STOP_ATTEMPT.value,
+            AgentCommand.carried_out_at.is_(None),
+        )
+    )
+    return arguments in list(pending)

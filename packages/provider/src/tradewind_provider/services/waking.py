@@ -1,0 +1,137 @@
+"""How news travels on the plane: `announce` in a transaction, `hub().wait` in an API server.
+
+News says only that something of a topic may have changed; whoever hears it looks in the database. News may be lost
+(a process that just died, a database that restarts), so waiting always has a timeout and a sweep looks anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from tradewind_provider.seams import wires
+
+log = logging.getLogger(__name__)
+
+WORK: Final = "work"  # attempts are queued, or a free one can be claimed again
+TRIGGERS: Final = "triggers"  # triggers were made, cancelled or unassigned
+DAGS: Final = "dags"  # a file is to be parsed, or a Dag-processor callback waits
+AGENTS: Final = (
+    "agents"  # a session was opened or ended, a command waits, an attempt was taken from its agent
+)
+
+ANYTHING: Final = "*"  # the listener had a gap: any topic may have had news
+
+
+def announce(session: Session, topic: str) -> None:
+    """Wake everybody who waits for `topic`, in every API server, once the transaction of `session` commits.
+
+    Nothing is sent when it rolls back. Cheap enough to call several times in one transaction.
+    """
+    wires.send_at_commit(session, topic)
+
+
+class Listener:
+    """Remembers that there was news of its topics, so that none is lost between looking and waiting.
+
+    Use: `with hub().listen(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
+    """
+
+    def __init__(self, hub: Hub, topics: frozenset[str]) -> None:
+        self.topics = topics
+        self._hub = hub
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    def __enter__(self) -> Listener:
+        self._hub._add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hub._remove(self)
+
+    def clear(self) -> None:
+        """Forget news heard so far. Call it before looking, never after."""
+        self._news.clear()
+
+    async def wait(self, timeout: float | None) -> bool:
+        """True as soon as there is, or was since `clear`, news; False after `timeout` seconds without."""
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(self._news.set)
+
+
+class Hub:
+    """Who waits for what in this process. Every method but `wait` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._lock = threading.Lock()
+
+    def listen(self, *topics: str) -> Listener:
+        """A listener for these topics; enter it before it hears anything."""
+        return Listener(self, frozenset(topics))
+
+    async def wait(self, *topics: str, timeout: float | None) -> bool:
+        """True when there is news of one of `topics` from now on, False after `timeout` seconds without."""
+        with self.listen(*topics) as news:
+            return await news.wait(timeout)
+
+    def wake(self, topic: str) -> None:
+        """Wake everybody in this process who waits for `topic`; `ANYTHING` wakes all."""
+        with self._lock:
+            heard = [one for one in self._listeners if topic == ANYTHING or topic in one.topics]
+        for listener in heard:
+            listener._wake()
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[None]:
+        """While entered, news announced by any process reaches this hub."""
+        task = asyncio.create_task(wires.receive(self.wake), name="tradewind-news")
+        task.add_done_callback(_log_end)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+    def _add(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.add(listener)
+
+    def _remove(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "News from other processes is not heard any more; work waits for the sweep: %s",
+            error,
+            extra={"action": "news_ended"},
+        )
+
+
+_HUB = Hub()
+
+
+def hub() -> Hub:
+    """The hub of this process."""
+    return _HUB

@@ -1,0 +1,160 @@
+"""The tables: agent tokens, sessions, attempts, commands, audit events.
+
+Other modules of `store` add tables to the same MetaData (`store.base.Base`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tradewind_provider.store.base import Base, UtcDateTime
+
+_BIG_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
+
+
+class AgentToken(Base):
+    """A credential that buys sessions. Deleted ones stay, so that their holder is told so."""
+
+    __tablename__ = "tradewind_agent_token"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(String(250))
+    description: Mapped[str] = mapped_column(Text, default="")
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256, hexadecimal
+    shown: Mapped[str] = mapped_column(String(40))  # prefix and four characters, for people
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(250))
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: never
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_by: Mapped[str | None] = mapped_column(String(250))
+
+
+class AgentSession(Base):
+    """One life of one agent, from opening to end. Of an agent_id at most one has no `ended_at`."""
+
+    __tablename__ = "tradewind_session"
+    __table_args__ = (
+        Index("ix_tradewind_session_agent_id", "agent_id"),
+        # two openings at the same moment: one of them waits for the other, or is refused and asks again
+        Index(
+            "uq_tradewind_session_live",
+            "agent_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_tradewind_session_ended_at", "ended_at"),
+        Index("ix_tradewind_session_previous_hash", "previous_hash"),
+        Index("ix_tradewind_session_token_id", "token_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    agent_id: Mapped[UUID] = mapped_column(Uuid)
+    instance: Mapped[UUID] = mapped_column(Uuid)
+    name: Mapped[str] = mapped_column(String(250))
+    token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token that bought it
+    components: Mapped[list[str]] = mapped_column(JSON)
+    environments: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sessions.TaskEnvironment
+    bundles: Mapped[list[str]] = mapped_column(JSON)
+    trigger_capacity: Mapped[int] = mapped_column(Integer, default=0)
+    policy: Mapped[str] = mapped_column(String(20))  # sessions.Policy, the stricter of both sides
+    version: Mapped[str] = mapped_column(String(50), default="")
+    host: Mapped[dict[str, Any]] = mapped_column(JSON)  # sessions.Host
+    # the session token, and the one before it, whose renewal the agent may not have heard of
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    token_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    previous_hash: Mapped[str | None] = mapped_column(String(64))
+    previous_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # how it is
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_beat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: no poll yet
+    room: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # polling.Room, as last reported
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # polling.Finding
+    cordoned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cordoned_by: Mapped[str | None] = mapped_column(String(250))
+    cordoned_reason: Mapped[str | None] = mapped_column(Text)
+    draining_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    draining_by: Mapped[str | None] = mapped_column(String(250))
+    draining_reason: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_how: Mapped[str | None] = mapped_column(String(20))  # domain.agents.End
+    ended_reason: Mapped[str | None] = mapped_column(Text)  # for a person
+
+
+class Attempt(Base):
+    """One workload Airflow's scheduler queued: its row is the queue, the lease and the report in one."""
+
+    __tablename__ = "tradewind_attempt"
+    __table_args__ = (
+        # what may be claimed, in the order it is claimed
+        Index("ix_tradewind_attempt_claim", "state", "queue", "priority", "created_at"),
+        Index("ix_tradewind_attempt_session", "session_id", "state"),
+        Index("ix_tradewind_attempt_subject", "subject_id"),
+        Index("ix_tradewind_attempt_report", "scheduler_job_id", "reported_at"),
+        Index("ix_tradewind_attempt_ended", "ended_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))  # attempts.WorkKind
+    subject_id: Mapped[UUID] = mapped_column(Uuid)  # of the task instance, callback or connection test
+    executor: Mapped[str | None] = mapped_column(String(250))  # alias or path it was queued under
+    # the task instance's key; empty for the other kinds
+    dag_id: Mapped[str | None] = mapped_column(String(250))
+    run_id: Mapped[str | None] = mapped_column(String(250))
+    task_id: Mapped[str | None] = mapped_column(String(250))
+    map_index: Mapped[int] = mapped_column(Integer, default=-1)
+    try_number: Mapped[int] = mapped_column(Integer, default=0)
+    label: Mapped[str] = mapped_column(Text, default="")  # for people
+    queue: Mapped[str] = mapped_column(String(250))
+    priority: Mapped[int] = mapped_column(Integer, default=1)
+    payload: Mapped[str] = mapped_column(Text)  # workload JSON without token, encrypted; empty once it ended
+    state: Mapped[str] = mapped_column(String(20))  # states.AttemptState
+    epoch: Mapped[int] = mapped_column(Integer, default=0)  # grows by one with every offer
+    session_id: Mapped[UUID | None] = mapped_column(Uuid)  # who holds it, or held it last
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    offered_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    granted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(20))  # states.OutcomeKind
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    signal: Mapped[str | None] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(Text, default="")  # for a person
+    scheduler_job_id: Mapped[int | None] = mapped_column(Integer)  # whose executor reports it
+    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the scheduler has been told
+
+
+class AgentCommand(Base):
+    """Something asked of an agent; sent with every answer until the agent names it as carried out."""
+
+    __tablename__ = "tradewind_command"
+    __table_args__ = (Index("ix_tradewind_command_session_id", "session_id", "carried_out_at"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(Uuid)
+    verb: Mapped[str] = mapped_column(String(30))  # polling.Verb
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    asked_by: Mapped[str] = mapped_column(String(250), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    carried_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Event(Base):
+    """Who did what, when and why. Never changed."""
+
+    __tablename__ = "tradewind_event"
+    __table_args__ = (Index("ix_tradewind_event_at", "at"),)
+
+    id: Mapped[int] = mapped_column(_BIG_ID, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    action: Mapped[str] = mapped_column(String(100))  # stable key: "token_created"
+    actor: Mapped[str] = mapped_column(String(250))  # a person, "agent:<name>", or "plane"
+    subject: Mapped[str] = mapped_column(String(250))  # "agent:eu-1", "token:ci"
+    reason: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
