@@ -1,0 +1,59 @@
+"""A plane and a site for each test session: real Airflow, a real agent, a metadata database of the kind asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import airflow_rest, postgresql
+from support.deployment import Deployment, run_site
+from tradewind.embedded import plane
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("airflow")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(240))
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[postgresql.PostgreSQL | None]:
+    """The PostgreSQL of this session when one is asked for; None means SQLite."""
+    if os.environ.get("TRADEWIND_TEST_DATABASE") != "postgresql":
+        yield None
+        return
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    # Short, because a unix socket's path may have 107 characters.
+    made = Path(tempfile.mkdtemp(prefix="tw-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def deployment(directory: Path, database_server: postgresql.PostgreSQL | None) -> Iterator[Deployment]:
+    """One plane and one agent that serve every test of the session; the site has the Dags in `dags/`."""
+    settings = plane.PlaneSettings(
+        home=directory / "plane",
+        database=database_server.new_database() if database_server else None,
+        options={
+            "scheduler": {"scheduler_idle_sleep_time": "0.5", "scheduler_heartbeat_sec": "2"},
+            "core": {"test_connection": "Enabled"},
+        },
+    )
+    with plane.Plane(settings) as running:
+        with run_site(directory / "site", running) as (site_agent, site), running.client() as http:
+            yield Deployment(plane=running, agent=site_agent, site=site, rest=airflow_rest.AirflowRest(http))

@@ -1,0 +1,90 @@
+"""Callbacks run at the site, and what a person does in the UI reaches a running task within seconds."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from support.airflow_rest import eventually
+from support.deployment import Deployment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dags_are_on_the_plane(deployment: Deployment) -> None:
+    deployment.rest.wait_for_dags(["callbacks", "deadline", "long", "stores"])
+
+
+def test_task_and_run_callbacks_run_at_the_site(deployment: Deployment) -> None:
+    run = deployment.rest.run("callbacks")
+    assert run.state == "failed"
+    assert deployment.journal("task_success_callback", task="fine")
+    assert deployment.journal("task_failure_callback", task="broken")
+    deployment.wait_for_journal("run_failure_callback", run=run.run_id)
+
+
+def test_a_missed_deadline_calls_back_on_an_agent(deployment: Deployment) -> None:
+    deployment.rest.trigger("deadline")
+    assert deployment.wait_for_journal("deadline_callback", timeout=90)["text"] == "late"
+
+
+def test_a_task_keeps_its_state_between_tries(deployment: Deployment) -> None:
+    assert deployment.rest.run("stores").state == "success"
+    assert [entry["value"] for entry in deployment.journal("remembered")] == [None, "SECRET-STATE-handle"]
+
+
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_marking_a_running_task_stops_it_within_seconds(deployment: Deployment, state: str) -> None:
+    before = len(deployment.journal("sleeper_start"))
+    run_id = deployment.rest.trigger("long")
+    eventually(lambda: len(deployment.journal("sleeper_start")) > before, timeout=60, what="the task runs")
+    pid = deployment.journal("sleeper_start")[-1]["pid"]
+    asked = time.monotonic()
+    deployment.rest.send("PATCH", f"/dags/long/dagRuns/{run_id}/taskInstances/sleeper", {"new_state": state})
+    eventually(lambda: not _alive(pid), timeout=30, what="the user's process is gone")
+    assert time.monotonic() - asked < 20
+    assert deployment.rest.wait_for_run("long", run_id).state == state
+
+
+def test_clearing_a_running_task_stops_it_and_runs_it_again(deployment: Deployment) -> None:
+    run_id = deployment.rest.trigger("long")
+    before = len(deployment.journal("sleeper_start"))
+    eventually(lambda: len(deployment.journal("sleeper_start")) > before, timeout=60, what="the task runs")
+    first = deployment.journal("sleeper_start")[-1]["pid"]
+    body = {"dry_run": False, "dag_run_id": run_id, "task_ids": ["sleeper"], "only_failed": False}
+    deployment.rest.send("POST", "/dags/long/clearTaskInstances", body)
+    eventually(lambda: not _alive(first), timeout=30, what="the first try is gone")
+    eventually(
+        lambda: len(deployment.journal("sleeper_start")) > before + 1, timeout=60, what="it runs again"
+    )
+    deployment.rest.send(
+        "PATCH", f"/dags/long/dagRuns/{run_id}/taskInstances/sleeper", {"new_state": "success"}
+    )
+    deployment.rest.wait_for_run("long", run_id)
+
+
+def test_a_connection_is_tested_by_an_agent(deployment: Deployment) -> None:
+    answer = deployment.rest.send(
+        "POST",
+        "/connections/enqueue-test",
+        {"connection_id": "nowhere", "conn_type": "http", "host": "127.0.0.1", "port": 1},
+    )
+    token = answer["token"]
+
+    def result() -> str:
+        found = deployment.rest.http.get(
+            "/api/v2/connections/enqueue-test", headers={"Airflow-Connection-Test-Token": token}
+        )
+        return str(found.json().get("state"))
+
+    eventually(
+        lambda: result() in ("success", "failed"), timeout=60, what=lambda: f"the test ended, is {result()}"
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,81 @@
+"""A plane and a site as a test uses them: real Airflow, a real agent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support import airflow_rest
+from tradewind.embedded import agent, plane
+
+DAGS = Path(__file__).parents[1] / "on_airflow" / "dags"
+
+
+@dataclass
+class Deployment:
+    """A plane, one agent, and the site the agent stands in."""
+
+    plane: plane.Plane
+    agent: agent.Agent
+    site: Path
+    rest: airflow_rest.AirflowRest
+
+    def journal(self, event: str, **facts: Any) -> list[dict[str, Any]]:
+        """What user code wrote down under that name with those facts."""
+        lines = (self.site / "journal").read_text().splitlines() if (self.site / "journal").exists() else []
+        entries = [json.loads(line) for line in lines]
+        return [each for each in entries if each["event"] == event and facts.items() <= each.items()]
+
+    def wait_for_journal(self, event: str, *, timeout: float = 60, **facts: Any) -> dict[str, Any]:
+        airflow_rest.eventually(
+            lambda: bool(self.journal(event, **facts)),
+            timeout=timeout,
+            what=f"the journal has {event} {facts}",
+        )
+        return self.journal(event, **facts)[-1]
+
+
+def new_token(running: plane.Plane, name: str = "test") -> str:
+    """An agent token made as an operator would."""
+    with running.client() as http:
+        answer = http.post("/tradewind/v1/tokens", json={"name": name})
+        assert answer.is_success, answer.text
+        return str(answer.json()["token"])
+
+
+class run_site:
+    """An agent with a site of its own: its Dags, its journal, its XCom storage."""
+
+    def __init__(
+        self, home: Path, running: plane.Plane, *, name: str = "site", dags: Path = DAGS, **more: Any
+    ) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.site = home
+        variables = {
+            "SITE_JOURNAL": str(home / "journal"),
+            "SITE_WATCHED": str(home / "watched"),
+            "PYTHONPATH": str(dags),
+            "AIRFLOW_CONN_SITE_HTTP": "http://user:SECRET-CONNECTION-password@127.0.0.1:1",
+            "AIRFLOW_VAR_SITE_VARIABLE": "SECRET-VARIABLE-value",
+            **more.pop("site", {}),
+        }
+        self.agent = agent.Agent(
+            agent.AgentSettings(
+                home=home / "agent",
+                plane_url=running.url,
+                token=new_token(running, f"{name}-token"),
+                name=name,
+                dags=dags,
+                site=variables,
+                **more,
+            )
+        )
+
+    def __enter__(self) -> tuple[agent.Agent, Path]:
+        self.agent.__enter__()
+        return self.agent, self.site
+
+    def __exit__(self, *problem: object) -> None:
+        self.agent.__exit__(*problem)
