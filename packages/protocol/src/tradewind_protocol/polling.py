@@ -42,6 +42,7 @@ class Poll(Message):
     carried_out: tuple[UUID, ...] = Field(default=(), max_length=1000)  # commands done since the last answer
     findings: tuple[Finding, ...] = Field(default=(), max_length=100)
     environments: tuple[TaskEnvironment, ...] | None = None  # when they changed since the session was opened
+    draining: bool = False  # the agent takes nothing more by itself, and leaves when what runs has ended
     hold: float | None = None  # answer within this many seconds; None: the cadence decides; 0: at once
 
 
