@@ -1,0 +1,163 @@
+"""The gateway as a whole: who asks, for what, and whom that is handed to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable
+from tradewind_agent.gateway import requests
+from tradewind_agent.gateway.execution import ExecutionRequests
+from tradewind_agent.gateway.ledger import Cause, Ledger
+from tradewind_agent.gateway.policy import GatewayPolicy
+from tradewind_agent.gateway.requests import Asked, Receive, Reply, Scope, Send, refusal
+from tradewind_agent.gateway.seams import Kept, Plane, Secrets
+from tradewind_agent.gateway.server import SocketServer
+from tradewind_agent.gateway.waiting import HungUp
+from tradewind_agent.secrets import HostPrincipal, Principal
+from tradewind_protocol import paths
+from tradewind_protocol.boundary import Refuse
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.sessions import Policy
+from tradewind_protocol.states import Component
+
+log = structlog.get_logger(__name__)
+
+_VERBS: Final = {paths.DAGS: Component.DAG_PROCESSOR, paths.TRIGGERS: Component.TRIGGERER}
+"""Verbs of our own that a host speaks with the plane, and the host that may."""
+
+
+class Gateway:
+    """Serves hosts and attempts on a unix socket (mode 0600) from entering to leaving the context.
+
+    Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
+    `name` is the agent's; it stands where Airflow wants a host name.
+    """
+
+    def __init__(
+        self,
+        socket_path: Path,
+        plane: Plane,
+        policy: GatewayPolicy,
+        ledger: Ledger,
+        outbox: Kept,
+        secrets: Secrets,
+        *,
+        name: str = "agent",
+    ) -> None:
+        self.socket_path = socket_path
+        self._plane = plane
+        self._asked_for = policy
+        self._policy = policy
+        self._floor: Policy | None = None
+        self._ledger = ledger
+        self._secrets = secrets
+        self._execution = ExecutionRequests(
+            name=name, plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox
+        )
+        self._server = SocketServer(self, socket_path)
+
+    @property
+    def rules(self) -> GatewayPolicy:
+        """The rules in force: what the site asked for, or stricter when the Deployment wants it so."""
+        session = self._plane.session
+        if session is not None and session.policy is not self._floor:
+            self._floor = session.policy
+            self._policy = self._asked_for.at_least(session.policy)
+        return self._policy
+
+    async def __aenter__(self) -> Gateway:
+        if self._plane.on_sent is None:
+            self._plane.on_sent = self._ledger.sent
+        await self._server.__aenter__()
+        log.info("Gateway open", action="gateway_open", socket=str(self.socket_path))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._server.__aexit__(*error)
+
+    # ---- requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["type"] != "http":
+            return
+        try:
+            reply = await self._reply(scope, receive)
+        except HungUp:
+            return  # there is nobody to answer
+        await requests.answer(send, reply, head=scope["method"] == "HEAD")
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        principal = self._who(scope)
+        if isinstance(principal, Refuse):
+            return refusal(principal)
+        try:
+            asked = await requests.read(scope, receive, largest=self._plane.cadence.largest_body)
+        except requests.TooLarge as too_large:
+            return refusal(too_large.refuse)
+        try:
+            if asked.path.startswith(paths.EXECUTION + "/"):
+                return await self._execution.answer(principal, asked)
+            for prefix, component in _VERBS.items():
+                if asked.path == prefix or asked.path.startswith(prefix + "/"):
+                    return await self._verb(principal, component, prefix, asked)
+        except PlaneUnreachable as error:
+            return refusal(Refuse(Code.UNAVAILABLE, error.message, error.remedy))
+        except Fenced as error:
+            return refusal(Refuse(Code.SESSION_FENCED, error.message, error.remedy))
+        except Refused as error:
+            return refusal(Refuse(error.code, error.refusal.message, error.refusal.remedy))
+        except AgentError as error:
+            return refusal(Refuse(Code.UNAVAILABLE, error.message, error.remedy))
+        except HungUp:
+            raise
+        except Exception:
+            log.exception("A request failed in the gateway", action="gateway_failed", path=asked.path)
+            return refusal(Refuse(Code.INTERNAL, "the agent's gateway failed on this request; see its log"))
+        return refusal(Refuse(Code.NOT_FOUND, f"the gateway knows no {asked.path[:200]!r}"))
+
+    def _who(self, scope: Scope) -> Principal | Refuse:
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, secret = given.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            return Refuse(Code.TOKEN_MISSING, "the gateway wants Authorization: Bearer with a local secret")
+        principal = self._secrets.resolve(secret.strip())
+        if principal is None:
+            return Refuse(
+                Code.TOKEN_UNKNOWN,
+                "this local secret opens nothing: its attempt or host has ended, or another agent gave it out",
+            )
+        return principal
+
+    async def _verb(self, principal: Principal, component: Component, prefix: str, asked: Asked) -> Reply:
+        """One of our own verbs, from the host it belongs to. Waiting and repeating is the host's business."""
+        cause = Cause(component.value, asked.path)
+        if not isinstance(principal, HostPrincipal) or principal.component is not component:
+            refuse = Refuse(Code.NOT_PERMITTED, f"only a {component.value} host may ask for {prefix}")
+            self._ledger.stayed(
+                Cause(component.value, prefix, "refused", refuse.message),
+                method=asked.method,
+                size=len(asked.body),
+                status=refuse.status,
+            )
+            return refusal(refuse)
+        headers = {
+            name: value
+            for name, value in asked.headers.items()
+            if name in ("content-type", "accept", "content-encoding") or name.startswith("tradewind-")
+        }
+        headers[paths.ATTEMPT_HEADER] = component.value
+        with self._ledger.because(cause):
+            # Both verbs may be held by the plane like a poll.
+            response = await self._plane.forward(
+                asked.method, asked.target, headers, asked.body, timeout=self._plane.cadence.poll + 35.0
+            )
+        kept = tuple(
+            (name, value)
+            for name, value in response.headers.items()
+            if name.lower() in ("content-type", "retry-after") or name.lower().startswith("tradewind-")
+        )
+        return Reply(response.status_code, response.content, kept)

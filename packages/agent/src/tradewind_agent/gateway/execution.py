@@ -1,0 +1,111 @@
+"""A request for Airflow's Execution API: who asks, what the data boundary says, and what then leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from tradewind_agent.gateway import outage
+from tradewind_agent.gateway.forwarding import Forwarding, Outgoing
+from tradewind_agent.gateway.ledger import Cause, Ledger
+from tradewind_agent.gateway.policy import GatewayPolicy
+from tradewind_agent.gateway.requests import Asked, Reply, refusal
+from tradewind_agent.gateway.seams import Kept, Plane
+from tradewind_agent.secrets import AttemptPrincipal, Principal
+from tradewind_protocol import boundary, paths
+from tradewind_protocol.boundary import Answer, Caller, Change, Refuse
+
+_TO_PLANE: Final = (
+    "airflow-api-version",
+    "content-type",
+    "accept",
+    "correlation-id",
+    "traceparent",
+    "tracestate",
+)
+_WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
+
+
+class ExecutionRequests:
+    """Answers requests under /execution."""
+
+    def __init__(
+        self, *, name: str, plane: Plane, rules: Callable[[], GatewayPolicy], ledger: Ledger, outbox: Kept
+    ) -> None:
+        self._name = name
+        self._rules = rules
+        self._ledger = ledger
+        self._forwarding = Forwarding(plane=plane, ledger=ledger, outbox=outbox)
+
+    async def answer(self, principal: Principal, asked: Asked) -> Reply:
+        """The answer to one request. Raises HungUp when nobody waits for it any more."""
+        path = asked.path.removeprefix(paths.EXECUTION)
+        found = boundary.classify(asked.method, path)
+        if found is None:
+            decision = boundary.unknown(asked.method, path, self._rules())
+        else:
+            decision = boundary.admit(found, _caller(principal), _own(principal)) or boundary.decide(
+                found, asked.body, self._rules()
+            )
+        template = found.route.template if found else "(unknown)"
+        cause = Cause(_label(principal), paths.EXECUTION + template)
+        if isinstance(decision, Refuse):
+            return self._stay(cause, "refused", decision.message, asked, refusal(decision))
+        if isinstance(decision, Answer):
+            return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
+        body = asked.body
+        if isinstance(decision, Change):
+            body, cause = decision.body, replace(cause, decision="changed", what=decision.what)
+        elif decision.carries:
+            cause = replace(cause, what="carries " + ", ".join(decision.carries))
+        attempt = principal if isinstance(principal, AttemptPrincipal) else None
+        if attempt is not None and found is not None and found.route.name in _WITH_HOST_NAME:
+            body = self._named(attempt, body)
+        headers: dict[str, str] = {
+            name: asked.headers[name] for name in map(str, _TO_PLANE) if name in asked.headers
+        }
+        headers[paths.ATTEMPT_HEADER] = _header(principal)
+        rule = outage.OUTAGES[found.route.name] if found else outage.UNKNOWN
+        return await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
+
+    def _named(self, attempt: AttemptPrincipal, body: bytes) -> bytes:
+        """The body with a host name that no other attempt has: Airflow tells the same process by host name, user and
+        pid, and containers repeat all three."""
+        try:
+            sent = json.loads(body)
+            sent["hostname"] = f"{self._name}/{attempt.attempt_id.hex[-12:]}-{attempt.epoch}"
+        except (ValueError, RecursionError, TypeError):
+            return body  # Airflow will say what is wrong with it
+        return json.dumps(sent).encode()
+
+    def _stay(self, cause: Cause, decision: str, what: str, asked: Asked, reply: Reply) -> Reply:
+        cause = replace(cause, decision=decision, what=what)
+        self._ledger.stayed(cause, method=asked.method, size=len(asked.body), status=reply.status)
+        return reply
+
+
+def _caller(principal: Principal) -> Caller:
+    if isinstance(principal, AttemptPrincipal):
+        return Caller(principal.kind.value)
+    return Caller(principal.component.value)
+
+
+def _own(principal: Principal) -> UUID | None:
+    if isinstance(principal, AttemptPrincipal) and principal.subject:
+        return UUID(principal.subject)
+    return None
+
+
+def _label(principal: Principal) -> str:
+    if isinstance(principal, AttemptPrincipal):
+        return principal.label or str(principal.attempt_id)
+    return principal.component.value
+
+
+def _header(principal: Principal) -> str:
+    if isinstance(principal, AttemptPrincipal):
+        return f"{principal.attempt_id}:{principal.epoch}"
+    return principal.component.value

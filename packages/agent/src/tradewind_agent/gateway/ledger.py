@@ -1,0 +1,165 @@
+"""What left the site: one line for every request, never its content."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+CURRENT = "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a request is made: who wants it, which route it is, what the boundary said."""
+
+    principal: str  # "agent", "dag_processor", or an attempt's label
+    route: str  # path with the names of its parameters, never their values
+    decision: str = "passed"  # "passed", "changed", "answered", "refused"
+    what: str = ""  # what was changed, why it was refused, which fields carry an author's values
+
+
+class Sent(Protocol):
+    """One request as the plane client reports it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def request_bytes(self) -> int: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def duration(self) -> float: ...
+
+
+_cause: ContextVar[Cause | None] = ContextVar("tradewind_ledger_cause", default=None)
+
+
+class Ledger:
+    """An append-only file of JSON lines in `directory`, rotated by size; the oldest files go when there are too many.
+
+    A line is written before the caller goes on. A disk that refuses does not stop the work (a task would die for want
+    of a heartbeat): it is logged, and `problem` says so for the agent's own checks.
+    """
+
+    def __init__(
+        self, directory: Path, *, now: Callable[[], float], largest: int = 10 * 1024 * 1024, files: int = 50
+    ) -> None:
+        self._directory = directory
+        self._now = now
+        self._largest = largest
+        self._files = files
+        self._fd = -1
+        self._size = 0
+        self.problem = ""
+
+    def __enter__(self) -> Ledger:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # ---- writing
+
+    @contextmanager
+    def because(self, cause: Cause) -> Iterator[None]:
+        """Requests made inside are written down with this cause."""
+        token = _cause.set(cause)
+        try:
+            yield
+        finally:
+            _cause.reset(token)
+
+    def sent(self, sent: Sent) -> None:
+        """Write down one request that left: the plane client's `on_sent`."""
+        cause = _cause.get() or Cause("agent", sent.path)
+        self._write(cause, sent.method, sent.request_bytes, sent.status, sent.duration, left=True)
+
+    def stayed(self, cause: Cause, *, method: str, size: int, status: int) -> None:
+        """Write down one request that did not leave, because it was refused or answered at the site."""
+        self._write(cause, method, size, status, 0.0, left=False)
+
+    def _write(
+        self, cause: Cause, method: str, size: int, status: int, duration: float, *, left: bool
+    ) -> None:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(self._now(), timezone.utc).isoformat(timespec="milliseconds"),
+            "principal": cause.principal,
+            "method": method,
+            "path": cause.route,
+            "bytes": size,
+            "left": left,
+            "decision": cause.decision,
+        }
+        if cause.what:
+            line["what"] = cause.what
+        line["status"] = status
+        line["duration"] = round(duration, 4)
+        data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        try:
+            if self._size + len(data) > self._largest:
+                self._rotate()
+            os.write(self._fd, data)
+            self._size += len(data)
+            self.problem = ""
+        except OSError as error:
+            if not self.problem:
+                log.error("The ledger cannot be written", action="ledger_broken", reason=str(error))
+            self.problem = f"the ledger in {self._directory} cannot be written: {error.strerror or error}"
+
+    def _open(self) -> None:
+        self._fd = os.open(
+            self._directory / CURRENT, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+        self._size = os.fstat(self._fd).st_size
+
+    def _rotate(self) -> None:
+        newest = self._old()[-1:]
+        number = int(newest[0].stem.rpartition("-")[2]) + 1 if newest else 1
+        os.rename(self._directory / CURRENT, self._directory / f"ledger-{number:08d}.jsonl")
+        full = self._fd
+        self._open()
+        os.close(full)
+        for path in self._old()[: -self._files]:
+            path.unlink(missing_ok=True)
+
+    def _old(self) -> list[Path]:
+        return sorted(self._directory.glob("ledger-*.jsonl"))
+
+    # ---- reading
+
+    def read(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+        """Every line, oldest first, from `since` on. May be asked while lines are written, also by another process
+        (no need to enter the ledger); a line that was cut off by a power cut is left out."""
+        for path in [*self._old(), self._directory / CURRENT]:
+            with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+                for line in map(_parsed, file):
+                    if line is not None and (since is None or datetime.fromisoformat(line["at"]) >= since):
+                        yield line
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "at" in line else None

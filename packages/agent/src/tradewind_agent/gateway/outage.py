@@ -1,0 +1,106 @@
+"""What the gateway does for each route while the plane cannot be reached, and which requests may be sent twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from tradewind_agent.gateway.requests import Reply
+
+
+class Away(str, Enum):
+    """What happens to a request while nobody answers."""
+
+    STAND_IN = "stand_in"  # answer for the plane within the grace it granted
+    KEEP = "keep"  # put into the outbox and answer as the plane would
+    WAIT = "wait"  # hold the request until the plane is back or the grace is over
+    START = "start"  # hold it only as long as the plane still counts the attempt as ours
+
+
+class Again(str, Enum):
+    """What may follow a request that may have arrived although its answer was lost."""
+
+    SAFE = "safe"  # the second one changes nothing more, and is answered like the first
+    DONE = "done"  # the second one changes nothing more; that it comes too late (404, 409, 410) means the first arrived
+    NEVER = "never"  # the caller has to know
+
+
+@dataclass(frozen=True)
+class Outage:
+    """The rule of one route."""
+
+    away: Away = Away.WAIT
+    again: Again = Again.SAFE
+    ok: Reply | None = None  # the plane's answer to success, where it says nothing the caller does not know
+
+
+_NOTHING: Final = Reply(204, headers=())
+_DONE: Final = Reply(201, b'{"message": "ok"}')
+_READ: Final = Outage()
+_WRITE: Final = Outage(ok=_NOTHING)
+
+OUTAGES: Final[dict[str, Outage]] = {
+    "ti.run": Outage(Away.START),  # Airflow takes the same host, user and pid twice
+    "ti.heartbeat": Outage(Away.STAND_IN, ok=_NOTHING),
+    # The same state twice is answered 200; but a retry gives the task instance a new id, and a trigger that fires at
+    # once has moved it on: then the second one comes too late.
+    "ti.state": Outage(Away.KEEP, Again.DONE, _NOTHING),
+    "ti.skip_downstream": _WRITE,
+    "ti.rtif": Outage(ok=_DONE),
+    "ti.rendered_map_index": _WRITE,
+    "ti.previous_successful_dagrun": _READ,
+    "ti.validate_assets": _READ,
+    "ti.reschedule_start": _READ,
+    "ti.count": _READ,
+    "ti.previous": _READ,
+    "ti.states": _READ,
+    "ti.breadcrumbs": _READ,
+    "dag.get": _READ,
+    "dagrun.count": _READ,
+    "dagrun.previous": _READ,
+    "dagrun.previous_before_2026_04": _READ,
+    "dagrun.state": _READ,
+    "dagrun.get": _READ,
+    # That a run of this name appeared between a lost answer and its repetition, by somebody else, is far less likely
+    # than that the lost request made it; the task would fail for nothing.
+    "dagrun.trigger": Outage(Away.WAIT, Again.DONE, _NOTHING),
+    "dagrun.clear": Outage(Away.WAIT, Again.NEVER),  # would restart what the first one has started
+    "xcom.item": _READ,
+    "xcom.slice": _READ,
+    "xcom.count": _READ,
+    "xcom.get": _READ,
+    "xcom.set": Outage(ok=_DONE),
+    "xcom.delete": Outage(ok=Reply(200, b'{"message": "ok"}')),
+    "task_store.get": _READ,
+    "task_store.set": _WRITE,
+    "task_store.delete": _WRITE,
+    "task_store.clear": _WRITE,
+    "asset_store.get_by_name": _READ,
+    "asset_store.set_by_name": _WRITE,
+    "asset_store.delete_by_name": _WRITE,
+    "asset_store.clear_by_name": _WRITE,
+    "asset_store.get_by_uri": _READ,
+    "asset_store.set_by_uri": _WRITE,
+    "asset_store.delete_by_uri": _WRITE,
+    "asset_store.clear_by_uri": _WRITE,
+    "asset.by_name": _READ,
+    "asset.by_uri": _READ,
+    "asset.by_alias": _READ,
+    "asset_event.by_asset": _READ,
+    "asset_event.by_alias": _READ,
+    "connection.get": _READ,
+    "variable.keys": _READ,
+    "variable.get": _READ,
+    "variable.set": Outage(ok=_DONE),
+    "variable.delete": _WRITE,
+    "connection_test.get": Outage(Away.WAIT, Again.NEVER),  # the plane hands it out once
+    "connection_test.report": Outage(Away.WAIT, Again.DONE, _NOTHING),
+    "hitl.ask": Outage(),
+    "hitl.respond": Outage(),
+    "hitl.get": _READ,
+}
+"""Every route the boundary lets somebody call; a test compares the two."""
+
+UNKNOWN: Final = Outage(Away.WAIT, Again.NEVER)
+"""A route the boundary does not know, under open rules."""
