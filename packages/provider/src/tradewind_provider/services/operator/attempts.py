@@ -18,9 +18,6 @@ from tradewind_provider.services import audit, waking
 from tradewind_provider.services.operator.paging import Paging, counted
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
-LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
-"""States in which an attempt takes a slot of its agent."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
@@ -125,7 +122,7 @@ def view(attempt: Attempt, session: AgentSession | None, *, now: datetime) -> op
     )
 
 
-def _matching(filters: Filters) -> Select[tuple[Attempt, AgentSession]]:
+def _matching(filters: Filters) -> Select[Attempt, AgentSession]:
     conditions: list[Any] = []
     if filters.states:
         conditions.append(Attempt.state.in_([state.value for state in filters.states]))

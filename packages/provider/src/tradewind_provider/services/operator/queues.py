@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
 from tradewind_protocol.states import AgentState, AttemptState, Component
-from tradewind_provider.services.operator import agents
+from tradewind_provider.services.operator import agent_views, agents
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
@@ -47,7 +47,7 @@ def _count_work(db: Session, queues: dict[str, _Queue]) -> None:
             func.count(),
             func.min(Attempt.created_at, type_=UtcDateTime()),
         )
-        .where(Attempt.state.in_([AttemptState.QUEUED.value, *agents.LIVE]))
+        .where(Attempt.state.in_([AttemptState.QUEUED.value, *agent_views.LIVE]))
         .group_by(Attempt.queue, Attempt.state)
     )
     for name, state, count, oldest in counts:

@@ -1,0 +1,166 @@
+"""Agents as people see them: their newest session, how full they are, what is asked of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from tradewind_protocol import errors, operator, polling, sessions
+from tradewind_protocol.states import AgentState, AttemptState, Component
+from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
+
+LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
+"""States in which an attempt takes a slot of its agent."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an agent has to do."""
+
+    held: Counter[str] = field(default_factory=Counter)  # queue → attempts offered or running
+    pending_commands: int = 0
+
+
+def newest(*, gone: bool) -> Any:
+    """The newest session of each agent; a session that has not ended is always the newest."""
+    if not gone:
+        return select(AgentSession).where(AgentSession.ended_at.is_(None))
+    later = aliased(AgentSession)
+    return select(AgentSession).where(
+        ~exists().where(later.agent_id == AgentSession.agent_id, later.opened_at > AgentSession.opened_at)
+    )
+
+
+def find(db: Session, agent_id: UUID) -> AgentSession:
+    found: AgentSession | None = db.scalars(
+        select(AgentSession)
+        .where(AgentSession.agent_id == agent_id)
+        .order_by(AgentSession.opened_at.desc())
+        .limit(1)
+    ).first()
+    if found is None:
+        raise errors.Refused(errors.Code.NOT_FOUND, f"there is no agent {agent_id}")
+    return found
+
+
+def find_present(db: Session, agent_id: UUID) -> AgentSession:
+    session = find(db, agent_id)
+    if session.ended_at is not None:
+        raise errors.Refused(
+            errors.Code.CONFLICT,
+            f"agent {session.name!r} is gone: {session.ended_reason or session.ended_how}",
+        )
+    return session
+
+
+def view(db: Session, session: AgentSession, *, now: datetime) -> operator.AgentView:
+    db.flush()  # what this transaction changed counts
+    (view,) = views(db, select(AgentSession).where(AgentSession.id == session.id), now=now)
+    return view
+
+
+def views(db: Session, wanted: Any, *, now: datetime) -> list[operator.AgentView]:
+    found: Sequence[AgentSession] = db.scalars(wanted.order_by(AgentSession.name, AgentSession.id)).all()
+    loads = _loads(db, {session.id for session in found})
+    names = _token_names(db, {session.token_id for session in found})
+    return [view_of(one, loads[one.id], token=names.get(one.token_id, ""), now=now) for one in found]
+
+
+def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, Load]:
+    # asked without naming the sessions: live work and waiting commands are few, and sessions may be thousands
+    held: dict[UUID | None, Counter[str]] = defaultdict(Counter)
+    for session_id, queue, count in db.execute(
+        select(Attempt.session_id, Attempt.queue, func.count())
+        .where(Attempt.state.in_(LIVE), Attempt.session_id.is_not(None))
+        .group_by(Attempt.session_id, Attempt.queue)
+    ):
+        if session_id in session_ids:
+            held[session_id][queue] += count
+    waiting = db.execute(
+        select(AgentCommand.session_id, func.count())
+        .where(AgentCommand.carried_out_at.is_(None))
+        .group_by(AgentCommand.session_id)
+    )
+    pending = dict(waiting.tuples().all())
+    return {one: Load(held=held[one], pending_commands=pending.get(one, 0)) for one in session_ids}
+
+
+def _token_names(db: Session, token_ids: Collection[UUID]) -> dict[UUID, str]:
+    rows = db.execute(select(AgentToken.id, AgentToken.name).where(AgentToken.id.in_(token_ids)))
+    return dict(rows.tuples().all())
+
+
+def view_of(session: AgentSession, load: Load, *, token: str, now: datetime) -> operator.AgentView:
+    """One agent for people. `token` is the name of the agent token its session was opened with."""
+    state, why = _state(session, now)
+    environments = _environments(session, load)
+    beat = session.last_beat_at
+    return operator.AgentView(
+        id=session.agent_id,
+        name=session.name,
+        state=state,
+        state_reason=why,
+        session_id=session.id,
+        components=tuple(Component(one) for one in session.components),
+        queues=tuple(dict.fromkeys(queue for one in environments for queue in one.queues)),
+        slots=sum(one.slots for one in environments),
+        slots_used=load.held.total(),
+        environments=environments,
+        trigger_capacity=session.trigger_capacity,
+        bundles=tuple(session.bundles),
+        policy=sessions.Policy(session.policy),
+        version=session.version,
+        host=sessions.Host.model_validate(session.host or {}),
+        opened_at=session.opened_at,
+        last_beat_at=beat,
+        beat_age=max((now - beat).total_seconds(), 0.0) if beat else None,
+        ended_at=session.ended_at,
+        findings=tuple(polling.Finding.model_validate(one) for one in session.findings or ()),
+        token=token,
+        pending_commands=load.pending_commands,
+    )
+
+
+def _environments(session: AgentSession, load: Load) -> tuple[operator.EnvironmentView, ...]:
+    """The task environments; work on a queue that several of them serve is counted where there is room for it."""
+    left = Counter(load.held)
+    found = []
+    for one in map(sessions.TaskEnvironment.model_validate, session.environments):
+        used = 0
+        for queue in one.queues:
+            taken = min(left[queue], max(one.slots - used, 0))
+            left[queue] -= taken
+            used += taken
+        found.append(
+            operator.EnvironmentView(
+                name=one.name,
+                queues=one.queues,
+                slots=one.slots,
+                used=used,
+                python=one.python,
+                airflow=one.airflow,
+                problem=one.problem,
+            )
+        )
+    return tuple(found)
+
+
+def _state(session: AgentSession, now: datetime) -> tuple[AgentState, str]:
+    """PLACEHOLDER until the domain has it."""
+    if session.ended_at is not None:
+        gone = AgentState.OFFLINE if session.ended_how == "goodbye" else AgentState.LOST
+        return gone, session.ended_reason or ""
+    if session.draining_at is not None:
+        return AgentState.DRAINING, session.draining_reason or ""
+    if session.cordoned_at is not None:
+        return AgentState.CORDONED, session.cordoned_reason or ""
+    if session.last_beat_at is None:
+        return AgentState.STARTING, ""
+    return (AgentState.DEGRADED, "") if session.findings else (AgentState.HEALTHY, "")

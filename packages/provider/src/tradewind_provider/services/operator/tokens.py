@@ -1,0 +1,3 @@
+"""Agent tokens as people see them."""
+
+from __future__ import annotations
