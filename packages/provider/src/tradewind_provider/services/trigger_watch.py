@@ -1,0 +1,124 @@
+"""One watch per API server over the triggers of everybody who waits, so that waiting costs nobody a query.
+
+Woken by news (a task deferred through this plane, a session ended), and by itself every second and a half: what
+Airflow's scheduler does to triggers (start from trigger, deadlines, timeouts) and what a person does to a deferred
+task is told to nobody. It deletes unused triggers on the way, as each of Airflow's triggerers does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from tradewind_provider.seams.triggers import Print
+from tradewind_provider.services import waking
+from tradewind_provider.services.triggers import Survey
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 1.5
+"""Seconds between two looks without news."""
+
+SPACING: Final = 0.2
+"""Seconds between two looks at least: a thousand tasks that defer at once are a few looks."""
+
+_NONE: Final = Print()
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """When a triggerer that says nothing has lost its triggers.
+
+    Its session ending is the rule, and that is told at once; this is for a host that hangs while its agent lives. A
+    plane that was away itself gives everybody the time to come back first.
+    """
+
+    threshold: timedelta
+    started_at: datetime  # of this API server
+
+    def alive_since(self, now: datetime) -> datetime:
+        """Jobs heard from later than this are alive."""
+        if now - self.started_at < self.threshold:
+            return self.started_at - timedelta(days=1)
+        return now - self.threshold
+
+
+class Waiter:
+    """One request that waits. `assigned` is what its host was told last."""
+
+    def __init__(self, job_id: int, *, assigned: Print, beating: bool) -> None:
+        self.job_id = job_id
+        self.assigned = assigned
+        self.beating = beating
+        self._free: Print | None = None
+        self._changed = asyncio.Event()
+
+    async def changed(self, timeout: float) -> bool:
+        """True when another look may find something, False after `timeout` seconds."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        self._changed.clear()
+        return True
+
+    def judge(self, survey: Survey) -> None:
+        """Wake when this host's triggers are others than it was told, or other ones are free than last time."""
+        theirs = survey.by_job.get(self.job_id, _NONE)
+        free_changed = survey.free not in (_NONE, self._free)
+        self._free = survey.free
+        if theirs != self.assigned or free_changed:
+            self._changed.set()
+
+
+class Watch:
+    """Runs while somebody waits. Of one event loop."""
+
+    def __init__(
+        self,
+        survey: Callable[[frozenset[int]], Survey],
+        *,
+        interval: float = INTERVAL,
+        spacing: float = SPACING,
+    ) -> None:
+        self._survey = survey  # blocks; called in a thread, with the jobs whose heartbeats to refresh
+        self._interval = interval
+        self._spacing = spacing
+        self._waiters: set[Waiter] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def waiting(self, waiter: Waiter) -> Iterator[Waiter]:
+        """While entered, `waiter` is told of changes."""
+        self._waiters.add(waiter)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="tradewind-trigger-watch")
+        try:
+            yield waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    async def _run(self) -> None:
+        with waking.hub().listen(waking.TRIGGERS) as news:
+            while self._waiters:
+                news.clear()
+                await self._look()
+                await asyncio.sleep(self._spacing)
+                await news.wait(max(0.0, self._interval - self._spacing))
+
+    async def _look(self) -> None:
+        beating = frozenset(one.job_id for one in self._waiters if one.beating)
+        try:
+            found = await run_in_threadpool(self._survey, beating)
+        except Exception:  # the database is away; requests that look say so to their agents
+            log.warning("Triggers could not be looked at", exc_info=True, extra={"action": "trigger_watch"})
+            return
+        for waiter in self._waiters:
+            waiter.judge(found)
