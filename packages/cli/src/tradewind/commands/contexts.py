@@ -7,6 +7,7 @@ import sys
 import click
 
 from tradewind import contexts as store
+from tradewind.commands import session as session_options
 from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
 from tradewind.operator_client import OperatorClient, checked_url
 from tradewind.output import Column
@@ -32,7 +33,7 @@ def add(
     token = None
     if token_stdin:
         token = sys.stdin.read().strip() or None
-    elif username and sys.stdin.isatty():
+    elif username and session_options.at_a_terminal():
         with OperatorClient(url, ca_file=ca_file, transport=session.transport) as client:
             token = ask_to_sign_in(client, username)
     known = store.load(session.contexts_path)

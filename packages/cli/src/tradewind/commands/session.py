@@ -79,7 +79,7 @@ def ask_to_sign_in(client: OperatorClient, username: str | None) -> str:
 
     Raises BadUsage when there is no terminal to ask at.
     """
-    if not sys.stdin.isatty():
+    if not at_a_terminal():
         raise BadUsage(
             f"{client.plane} asks for a sign-in and there is no terminal to ask at",
             remedy="Set TRADEWIND_API_TOKEN (or TRADEWIND_API_TOKEN_FILE) to a token from POST /auth/token.",
@@ -87,6 +87,11 @@ def ask_to_sign_in(client: OperatorClient, username: str | None) -> str:
     username = username or click.prompt("User name", err=True)
     password = click.prompt(f"Password of {username} at {client.plane}", hide_input=True, err=True)
     return client.sign_in(username, password)
+
+
+def at_a_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def _token_of(value: str | None, file: str | None) -> str | None:

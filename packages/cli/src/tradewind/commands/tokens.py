@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from tradewind.commands import find
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
-from tradewind.private_files import write_private
+from tradewind.private_files import new_private_file
 from tradewind_protocol import operator
 
 _COLUMNS = (
@@ -49,12 +50,12 @@ def create(
         raise BadUsage(
             f"{name!r} is not a name: use letters, digits and . _ @ : / -, beginning with a letter or digit"
         ) from None
-    if to_file is not None and to_file.exists():
-        raise BadUsage(f"{to_file} exists already", remedy="Name another file, or remove this one first.")
-    with session.connect() as client:
+    with ExitStack() as stack:
+        file = stack.enter_context(new_private_file(to_file)) if to_file else None
+        client = stack.enter_context(session.connect())
         made = client.create_token(ask)
-    if to_file is not None:
-        write_private(to_file, made.token + "\n")
+        if file is not None:
+            file.write(made.token + "\n")
     if session.output.is_json:
         session.output.data(made if to_file is None else operator.TokenView.model_validate(made.model_dump()))
     elif to_file is not None:

@@ -1,0 +1,180 @@
+"""A plane's operator API in a few lines, on a real port, and the command line run against it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click.testing
+import pytest
+import uvicorn
+
+from tradewind import cli
+from tradewind_protocol import attempts, errors, operator, states
+from tradewind_protocol.errors import Code
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+TOKEN_ID = UUID(int=1)
+AGENT_ID = UUID(int=2)
+SESSION_ID = UUID(int=3)
+ATTEMPT_ID = UUID(int=4)
+
+TOKEN = operator.TokenView(
+    id=TOKEN_ID, name="ci", description="for CI", prefix="tw_agent_abcd…", created_at=NOW, created_by="admin"
+)
+ATTEMPT = operator.AttemptView(
+    id=ATTEMPT_ID,
+    kind=attempts.WorkKind.TASK,
+    label="etl.load [manual, try 1]",
+    queue="gpu",
+    state=states.AttemptState.RUNNING,
+    epoch=1,
+    agent_id=AGENT_ID,
+    agent_name="eu-1",
+    created_at=NOW,
+    granted_at=NOW + timedelta(seconds=3),
+    waited=3.0,
+)
+AGENT = operator.AgentView(
+    id=AGENT_ID,
+    name="eu-1",
+    state=states.AgentState.HEALTHY,
+    session_id=SESSION_ID,
+    components=(states.Component.WORKER, states.Component.TRIGGERER),
+    queues=("default", "gpu"),
+    slots=20,
+    slots_used=1,
+    environments=(operator.EnvironmentView(name="default", queues=("default", "gpu"), slots=20, used=1),),
+    version="0.1.0",
+    opened_at=NOW,
+    last_beat_at=NOW,
+    beat_age=4.0,
+)
+
+
+class FakePlane:
+    """Holds one of everything, remembers what it was asked, and refuses what it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[tuple[str, str, str, Any]] = []  # method, path, query, body
+        self.bearers: list[str] = []
+        self.refusal: errors.Refusal | None = None
+        self.good_tokens = {"good"}
+        self.agents = [AGENT]
+        self.raw: tuple[int, bytes, bytes] | None = None  # status, content type, body: something else answers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        bearer = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        status, answer = self.answer(
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode(),
+            json.loads(body or b"null"),
+            bearer,
+        )
+        kind, content = b"application/json", json.dumps(answer).encode()
+        if self.raw is not None:
+            status, kind, content = self.raw
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": b"" if status == 204 else content})
+
+    def answer(self, method: str, path: str, query: str, body: Any, bearer: str) -> tuple[int, Any]:
+        if path == "/auth/token":
+            right = body == {"username": "ada", "password": "lovelace"}
+            return (201, {"access_token": "good"}) if right else (401, {"detail": "Invalid credentials"})
+        self.asked.append((method, path.removeprefix("/tradewind/v1"), query, body))
+        self.bearers.append(bearer)
+        if bearer not in self.good_tokens:
+            refusal = errors.Refusal(error=Code.TOKEN_EXPIRED, message="the sign-in has expired")
+            return 401, refusal.model_dump(mode="json")
+        if self.refusal is not None:
+            return errors.STATUS[self.refusal.error], self.refusal.model_dump(mode="json")
+        return self._answer(method, path.removeprefix("/tradewind/v1"))
+
+    def _answer(self, method: str, path: str) -> tuple[int, Any]:
+        if method == "DELETE":
+            return 204, None
+        if (method, path) == ("POST", "/tokens"):
+            made = operator.TokenCreated(**TOKEN.model_dump(), token="tw_agent_" + "s" * 43)
+            return 201, made.model_dump(mode="json")
+        if method == "POST" and path.startswith("/agents/"):
+            return 200, AGENT.model_dump(mode="json")
+        if path == f"/attempts/{ATTEMPT_ID}/stop":
+            return 202, ATTEMPT.model_dump(mode="json")
+        if path == f"/agents/{AGENT_ID}":
+            return 200, AGENT.model_copy(update={"running": (ATTEMPT,)}).model_dump(mode="json")
+        if path == f"/tokens/{TOKEN_ID}":
+            return 200, TOKEN.model_dump(mode="json")
+        lists: dict[str, list[Any]] = {
+            "/tokens": [TOKEN],
+            "/agents": list(self.agents),
+            "/attempts": [ATTEMPT],
+            "/queues": [
+                operator.QueueView(
+                    queue="gpu", depth=2, oldest_wait=200.0, warning="no agent serves this queue"
+                )
+            ],
+            "/events": [
+                operator.EventView(
+                    id="7", at=NOW, action="token_created", actor="admin", subject="token:ci", reason="for CI"
+                )
+            ],
+        }
+        items = [item.model_dump(mode="json") for item in lists[path]]
+        return 200, {"items": items, "total": len(items), "limit": 100, "offset": 0}
+
+
+@pytest.fixture
+def plane() -> Iterator[FakePlane]:
+    fake = FakePlane()
+    listener = socket.create_server(("127.0.0.1", 0))
+    fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(fake, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield fake
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+Run = Callable[..., click.testing.Result]
+
+
+@pytest.fixture
+def tradewind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run the command in this process: `tradewind("agents", "list")`. Knows no plane, has a directory of its own."""
+    for name in ("PLANE_URL", "API_TOKEN", "API_TOKEN_FILE", "USERNAME", "CA_FILE", "CONTEXTS"):
+        monkeypatch.delenv(f"TRADEWIND_{name}", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def run(*arguments: str, **keywords: Any) -> click.testing.Result:
+        return click.testing.CliRunner().invoke(cli.main, list(arguments), prog_name="tradewind", **keywords)
+
+    return run
+
+
+@pytest.fixture
+def at_plane(plane: FakePlane, tradewind: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same, with the environment naming the plane and a token it accepts."""
+    monkeypatch.setenv("TRADEWIND_PLANE_URL", plane.url)
+    monkeypatch.setenv("TRADEWIND_API_TOKEN", "good")
+    return tradewind
