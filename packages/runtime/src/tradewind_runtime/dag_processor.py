@@ -1,0 +1,238 @@
+"""The dag processor host: parses a site's Dags and tells the plane what changed, and nothing else.
+
+**One speaks, the others stand by.** Several agents may have one bundle. The plane lets one of them speak for it: that one
+parses and reports. The others hold a watch open and parse nothing, until the plane tells them that the speaker's session
+has ended or was lost; then the first to claim speaks, and sends only what differs from what the plane holds.
+
+**Only what changed is sent.** Each file's parse result has a hash. What the plane holds, file by file, is learned with the
+claim; a result it holds already is not sent, one of which only the bundle's version differs is named without its Dags.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from tradewind_protocol.dags import Role
+from tradewind_protocol.hosts import Configure, HostStatus, StopHost
+from tradewind_protocol.sessions import Policy
+from tradewind_runtime import gateway_client
+from tradewind_runtime.control import Control, ControlClosed
+from tradewind_runtime.dags import bundles, config
+from tradewind_runtime.dags.courier import Courier, Note, ParseNow, RolesChanged, RunCallback
+from tradewind_runtime.dags.desk import Desk
+
+if TYPE_CHECKING:
+    from airflow.callbacks.callback_requests import CallbackRequest
+    from airflow.dag_processing.manager import DagFileInfo
+
+    from tradewind_runtime.seams.dags import Processor
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The agent asked for the end, or is gone."""
+
+
+def run(control: Control, configure: Configure) -> int:
+    """Be the dag processor host until told to stop, or until the agent is gone. Returns the exit status.
+
+    `configure.options`: `bundles` (Airflow's bundle list; else the environment's own configuration), `send_source`
+    (default: what the policy says: strict no, open yes), `quote_source` (lines of code in tracebacks; default the same),
+    `executors` (names Dags may ask for with `executor=`).
+    """
+    config.apply(configure.options)
+    from tradewind_runtime.seams import dags as seam
+
+    found, broken = seam.configured_bundles()
+    claims = []
+    for bundle in found:
+        try:
+            claims.append(bundles.claim(bundle))
+        except ValueError as problem:
+            log.error("%s", problem, extra={"action": "bundle_unusable"})
+            broken.append(bundle.name)
+    desk = Desk(uuid4(), claims)
+    open_policy = configure.policy is Policy.OPEN
+    send_source = bool(configure.options.get("send_source", open_policy))
+    with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
+        host = Host(control=control, desk=desk, gateway=gateway, broken=broken)
+        processor = seam.Processor(
+            desk=desk,
+            loop=host,
+            bundles={bundle.name: bundle for bundle in found},
+            execution=gateway_client.execution_client(configure.gateway, configure.secret),
+            send_source=send_source,
+            quote_source=bool(configure.options.get("quote_source", send_source)),
+            base_log_dir=_log_directory(configure) or seam.log_directory_option(),
+        )
+        control.hello(bundles=tuple(claim.name for claim in claims))
+        try:
+            processor.run()
+        except (Stopped, ControlClosed):
+            pass
+        finally:
+            host.close()
+            processor.terminate()
+            processor.end()
+    return 0
+
+
+def _log_directory(configure: Configure) -> str:
+    return str(Path(configure.log_directory) / "dag_processor") if configure.log_directory else ""
+
+
+class Host:
+    """What the host does in the parsing loop: hears the agent and the plane, and wakes the loop for both."""
+
+    def __init__(
+        self, *, control: Control, desk: Desk, gateway: gateway_client.Gateway, broken: list[str]
+    ) -> None:
+        self._control = control
+        self._desk = desk
+        self._broken = broken
+        self._bell, self._ear = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ear.setblocking(False)
+        self._courier = Courier(desk=desk, post=gateway, wake=self._ring)
+        self._draining = False
+        self._wanted: set[tuple[str, str]] = set()
+        self._granted: list[tuple[UUID, CallbackRequest]] = []
+        self._running: list[tuple[UUID, CallbackRequest, float]] = []
+        self._said = ""
+        self._said_at = 0.0
+
+    # ---- seams.dags.Loop
+
+    def enter(self, manager: Processor) -> None:
+        """Listen to the control socket and the courier in the manager's selector, then start the courier."""
+        os.register_at_fork(after_in_child=self._leave_child)
+        manager.selector.register(self._control, _READ, (lambda _: self._hear_agent(), _nothing))
+        manager.selector.register(self._ear, _READ, (lambda _: self._hear_bell(), _nothing))
+        self._courier.start()
+
+    def turn(self, manager: Processor) -> None:
+        """Raises Stopped when it is time to end."""
+        self._hear_agent()
+        for news in self._courier.take_news():
+            if isinstance(news, Note):
+                log.log(_LEVELS[news.level], "%s", news.text, extra={"action": news.action})
+            elif isinstance(news, RolesChanged):
+                manager.roles_changed()
+            elif isinstance(news, ParseNow):
+                self._wanted.add((news.bundle, news.path))
+            elif isinstance(news, RunCallback):
+                self._grant(news)
+        manager.reparse(self._desk.take_reparse())
+        if self._draining:
+            manager.drop_queue()
+            if manager.idle() and not self._granted:
+                self._courier.flush(10.0)
+                raise Stopped
+        self._say(manager)
+
+    def priority_files(self) -> set[tuple[str, str]]:
+        wanted, self._wanted = self._wanted, set()
+        return wanted
+
+    def callbacks(self) -> list[CallbackRequest]:
+        granted, self._granted = self._granted, []
+        started = time.monotonic()
+        self._running += [(one, request, started) for one, request in granted]
+        return [request for _, request in granted]
+
+    def callback_skipped(self, request: CallbackRequest) -> None:
+        for entry in [one for one in self._running if one[1] is request]:
+            self._running.remove(entry)
+            self._courier.callback_done(entry[0])
+
+    def callbacks_ended(self, file: DagFileInfo, started: float) -> None:
+        for entry in [one for one in self._running if one[2] <= started and _of(file, one[1])]:
+            self._running.remove(entry)
+            self._courier.callback_done(entry[0])
+
+    def close(self) -> None:
+        """Stop talking to the plane."""
+        self._courier.stop()
+
+    # ---- inside
+
+    def _grant(self, news: RunCallback) -> None:
+        from tradewind_runtime.seams.dags import callback_request
+
+        try:
+            self._granted.append((news.offer.id, callback_request(news.offer.request)))
+        except ValueError as problem:
+            log.error(
+                "A callback cannot be read: %s",
+                type(problem).__name__,
+                extra={"action": "callback_unreadable"},
+            )
+            self._courier.callback_done(news.offer.id)
+
+    def _hear_agent(self) -> bool:
+        for message in self._control.waiting():
+            if isinstance(message, StopHost):
+                if message.now:
+                    raise Stopped
+                self._draining = True
+        return True
+
+    def _hear_bell(self) -> bool:
+        with suppress(BlockingIOError):
+            while self._ear.recv(4096):
+                pass
+        return True
+
+    def _ring(self) -> None:
+        with suppress(OSError):  # full: the loop will look anyway
+            self._bell.send(b"!")
+
+    def _leave_child(self) -> None:
+        # A parser runs the user's code: it must not be able to speak for this host.
+        for one in (self._control, self._bell, self._ear):
+            with suppress(OSError):
+                one.close()
+
+    def _say(self, manager: Processor) -> None:
+        roles = self._desk.roles()
+        numbers = manager.numbers() | {"waiting": float(self._desk.waiting())}
+        line = ", ".join(
+            [f"{int(numbers['files'])} files", f"{int(numbers['dags'])} Dags"]
+            + ([f"{int(numbers['import_errors'])} files with errors"] if numbers["import_errors"] else [])
+            + [f"{name}: {_ROLE[role]}" for name, role in sorted(roles.items())]
+            + [f"{name}: cannot be made" for name in sorted(self._broken)]
+        )
+        now = time.monotonic()
+        if line != self._said and now - self._said_at >= 1.0:
+            self._said, self._said_at = line, now
+            self._control.send(HostStatus(line=line, numbers=numbers))
+
+
+_READ = 1  # selectors.EVENT_READ
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_ROLE: dict[Role | None, str] = {
+    Role.SPEAKS: "speaks",
+    Role.STANDS_BY: "stands by",
+    Role.REFUSED: "refused",
+    None: "not claimed yet",
+}
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _of(file: DagFileInfo, request: CallbackRequest) -> bool:
+    return (file.bundle_name, str(file.rel_path), file.bundle_version) == (
+        request.bundle_name,
+        request.filepath,
+        request.bundle_version,
+    )

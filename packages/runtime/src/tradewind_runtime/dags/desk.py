@@ -1,0 +1,315 @@
+"""What this dag processor knows of the plane, and what waits to be sent to it. State only: no input, no output.
+
+The parsing loop puts results in; the courier's threads take reports and put answers in. Every method may be called from
+any thread. Of each file only the latest result waits, so a plane that is away costs memory once per file, not per parse.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tradewind_protocol import dags
+from tradewind_protocol.dags import Role
+from tradewind_runtime.dags.results import Sized
+
+
+@dataclass
+class _Bundle:
+    """One bundle of this environment's configuration."""
+
+    claim: dags.BundleClaim
+    role: Role | None = None
+    mark: str = ""
+    version: str | None = None
+    version_data: dict[str, Any] | None = None
+    refreshed_at: datetime | None = None
+    held: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # on the plane: content, version
+    parsed: dict[str, str] = field(default_factory=dict)  # here: content
+    refused: dict[str, str] = field(default_factory=dict)  # by the plane: content
+    # what waits to be sent
+    files: dict[str, Sized] = field(default_factory=dict)
+    same: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    refreshed: datetime | None = None
+    in_flight: bool = False
+
+    def waits(self) -> bool:
+        return bool(self.files or self.same or self.removed or self.refreshed)
+
+    def forget_waiting(self) -> None:
+        self.files.clear()
+        self.same.clear()
+        self.removed.clear()
+        self.refreshed = None
+
+
+@dataclass(frozen=True)
+class BundleState:
+    """A bundle as last refreshed, here or by whoever spoke before."""
+
+    version: str | None
+    refreshed_at: datetime | None
+
+
+class Desk:
+    """See the module. `instance` is this process's identity on the plane."""
+
+    def __init__(self, instance: UUID, claims: Iterable[dags.BundleClaim]) -> None:
+        self.instance = instance
+        self._bundles = {claim.name: _Bundle(claim) for claim in claims}
+        self._condition = threading.Condition()
+        self._reparse: set[tuple[str, str]] = set()
+        self._batch_files = dags.FILES_IN_REPORT
+
+    # ---- the parsing loop
+
+    def spoken(self) -> set[str]:
+        """Names of the bundles this one speaks for."""
+        with self._condition:
+            return {name for name, one in self._bundles.items() if one.role is Role.SPEAKS}
+
+    def state(self, bundle: str) -> BundleState:
+        """How the bundle was last refreshed."""
+        with self._condition:
+            one = self._bundles[bundle]
+            return BundleState(one.version, one.refreshed_at)
+
+    def refreshed(self, bundle: str, *, at: datetime, version: str | None) -> None:
+        """The bundle was refreshed. `version=None` leaves the version as it is."""
+        with self._condition:
+            one = self._bundles[bundle]
+            one.refreshed_at = one.refreshed = at
+            if version is not None:
+                one.version, one.version_data = version, None
+            self._condition.notify_all()
+
+    def parsed(self, bundle: str, sized: Sized, *, version_data: dict[str, Any] | None = None) -> None:
+        """A file was parsed. Waits to be sent only when the plane does not hold exactly this."""
+        path, content = sized.result.path, sized.result.content
+        with self._condition:
+            one = self._bundles[bundle]
+            one.version_data = version_data if version_data is not None else one.version_data
+            one.parsed[path] = content
+            one.files.pop(path, None)
+            one.same.pop(path, None)
+            one.removed.discard(path)
+            held = one.held.get(path)
+            if held == (content, one.version) or one.refused.get(path) == content:
+                return
+            if held is not None and held[0] == content:
+                one.same[path] = content
+            else:
+                one.files[path] = sized
+            self._condition.notify_all()
+
+    def present(self, bundle: str, paths: Collection[str]) -> None:
+        """These are all files the bundle has now; what the plane holds beyond them is gone."""
+        with self._condition:
+            one = self._bundles[bundle]
+            gone = {path for path in one.held if not _within(path, paths)}
+            for path in [path for path in (*one.parsed, *one.files) if path not in paths]:
+                one.parsed.pop(path, None)
+                one.files.pop(path, None)
+                one.same.pop(path, None)
+            one.removed |= gone
+            if gone:
+                self._condition.notify_all()
+
+    def take_reparse(self) -> set[tuple[str, str]]:
+        """Files (bundle, path) whose result has to be made again, because the plane does not hold it."""
+        with self._condition:
+            taken, self._reparse = self._reparse, set()
+            return taken
+
+    # ---- claiming
+
+    def claim(self) -> dags.Claim:
+        """Everything there is to claim."""
+        with self._condition:
+            return dags.Claim(instance=self.instance, bundles=tuple(b.claim for b in self._bundles.values()))
+
+    def claimed(self, answer: dags.Claimed) -> None:
+        """Take over what the plane says. Files it does not hold as last parsed here are to be parsed again."""
+        with self._condition:
+            for told in answer.bundles:
+                one = self._bundles.get(told.name)
+                if one is None:
+                    continue
+                one.role, one.mark = told.role, told.mark
+                one.refused.clear()
+                if told.role is not Role.SPEAKS:
+                    one.forget_waiting()
+                    one.held.clear()
+                    one.parsed.clear()
+                    continue
+                if one.refreshed_at is None:
+                    one.version, one.refreshed_at = told.version, told.refreshed_at
+                one.held = {file.path: (file.content, file.version) for file in told.files}
+                for path, content in one.parsed.items():
+                    held = one.held.get(path)
+                    if path not in one.files and (held is None or held[0] != content):
+                        self._reparse.add((told.name, path))
+            self._condition.notify_all()
+
+    # ---- reporting
+
+    def next_report(self, timeout: float | None) -> dags.Report | None:
+        """The next report to send; None after `timeout` seconds without one. Give it back to `reported` or `failed`."""
+        with self._condition:
+            self._condition.wait_for(self._something_waits, timeout)
+            for name, one in self._bundles.items():
+                if one.role is Role.SPEAKS and one.waits():
+                    return self._take(name, one)
+            return None
+
+    def reported(self, report: dags.Report, answer: dags.Reported) -> None:
+        """The plane's answer to a report."""
+        with self._condition:
+            one = self._bundles[report.bundle]
+            one.in_flight = False
+            one.mark = answer.mark
+            stored = set(answer.stored)
+            contents = {file.path: file.content for file in (*report.files, *report.same)}
+            for path, content in contents.items():
+                if path in stored:
+                    one.held[path] = (content, report.version)
+            for path in report.removed:
+                if path in stored:
+                    one.held.pop(path, None)
+            for refused in answer.refused:
+                if refused.path not in stored and refused.path in contents:
+                    one.refused[refused.path] = contents[refused.path]
+            for path in answer.resend:
+                one.held.pop(path, None)
+                one.refused.pop(path, None)
+                if path not in one.files:
+                    self._reparse.add((report.bundle, path))
+
+    def failed(self, report: dags.Report, *, again: bool) -> None:
+        """The report did not get through. `again`: what is not superseded waits to be sent once more."""
+        with self._condition:
+            one = self._bundles[report.bundle]
+            one.in_flight = False
+            if not again or one.role is not Role.SPEAKS:
+                for file in (*report.files, *report.same):
+                    if not again and one.parsed.get(file.path) == file.content:
+                        one.refused[file.path] = file.content
+                return
+            for result in report.files:
+                if one.parsed.get(result.path) == result.content and result.path not in one.files:
+                    one.files[result.path] = Sized(result, len(result.model_dump_json()))
+            for same in report.same:
+                if one.parsed.get(same.path) == same.content and same.path not in one.files:
+                    one.same[same.path] = same.content
+            one.removed |= {path for path in report.removed if path not in one.parsed}
+            one.refreshed = one.refreshed or report.refreshed_at
+
+    def give_up(self, bundle: str) -> None:
+        """The plane says this one does not speak for the bundle (any more)."""
+        with self._condition:
+            one = self._bundles[bundle]
+            one.in_flight = False
+            one.role = None
+            one.forget_waiting()
+
+    def one_at_a_time(self) -> None:
+        """From now on every file travels in a report of its own."""
+        with self._condition:
+            self._batch_files = 1
+
+    def wake(self) -> None:
+        """Let whoever waits in `next_report` look again (and notice that it should stop)."""
+        with self._condition:
+            self._condition.notify_all()
+
+    # ---- watching
+
+    def marks(self) -> dict[str, str]:
+        """What `Watch.marks` is to carry."""
+        with self._condition:
+            return {
+                name: one.mark if one.role is Role.SPEAKS else ""
+                for name, one in self._bundles.items()
+                if one.role in (Role.SPEAKS, Role.STANDS_BY)
+            }
+
+    def believes(self, marks: dict[str, str], named: Iterable[str]) -> bool:
+        """True when `named` bundles differ from `marks` only because of a report of ours that was under way."""
+        with self._condition:
+            for name in named:
+                one = self._bundles.get(name)
+                if one is None or (one.mark == marks.get(name) and not one.in_flight):
+                    return False
+                if one.role is not Role.SPEAKS:
+                    return False
+            return True
+
+    def roles(self) -> dict[str, Role | None]:
+        """What this one is to each of its bundles; None while it is not known."""
+        with self._condition:
+            return {name: one.role for name, one in self._bundles.items()}
+
+    def waiting(self) -> int:
+        """How many files wait to be sent."""
+        with self._condition:
+            return sum(len(b.files) + len(b.same) + len(b.removed) for b in self._bundles.values())
+
+    def in_flight(self) -> bool:
+        """True while a report is under way."""
+        with self._condition:
+            return any(one.in_flight for one in self._bundles.values())
+
+    def unknown(self) -> bool:
+        """True when the role for some bundle is not known: it has to be claimed."""
+        with self._condition:
+            return any(one.role is None for one in self._bundles.values())
+
+    # ---- inside, with the lock held
+
+    def _something_waits(self) -> bool:
+        return any(one.role is Role.SPEAKS and one.waits() for one in self._bundles.values())
+
+    def _take(self, name: str, one: _Bundle) -> dags.Report:
+        files: list[dags.FileResult] = []
+        size = 0
+        for path in list(one.files):
+            sized = one.files[path]
+            if files and (size + sized.size > dags.BATCH_BYTES or len(files) >= self._batch_files):
+                break
+            files.append(sized.result)
+            size += sized.size
+            del one.files[path]
+        same = [
+            dags.FileSame(path=path, content=one.same[path])
+            for path in list(one.same)[: dags.FILES_IN_REPORT]
+        ]
+        for entry in same:
+            del one.same[entry.path]
+        removed = sorted(one.removed)[: dags.FILES_IN_REPORT]
+        one.removed -= set(removed)
+        refreshed, one.refreshed = one.refreshed, None
+        one.in_flight = True
+        return dags.Report(
+            instance=self.instance,
+            bundle=name,
+            version=one.version,
+            version_data=one.version_data,
+            refreshed_at=refreshed,
+            files=tuple(files),
+            same=tuple(same),
+            removed=tuple(removed),
+        )
+
+
+def _within(path: str, paths: Collection[str]) -> bool:
+    """True when `path` is one of `paths`, or lies inside one of them (a member of a zip archive)."""
+    while path:
+        if path in paths:
+            return True
+        path = path.rpartition("/")[0]
+    return False
