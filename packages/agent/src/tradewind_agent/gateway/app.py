@@ -12,10 +12,9 @@ from tradewind_agent.gateway import requests
 from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
-from tradewind_agent.gateway.requests import Asked, Receive, Reply, Scope, Send, refusal
+from tradewind_agent.gateway.requests import Asked, HungUp, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.seams import Kept, Plane, Secrets
 from tradewind_agent.gateway.server import SocketServer
-from tradewind_agent.gateway.waiting import HungUp
 from tradewind_agent.secrets import HostPrincipal, Principal
 from tradewind_protocol import paths
 from tradewind_protocol.boundary import Refuse

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,6 +43,10 @@ def refusal(refuse: Refuse) -> Reply:
     return Reply(refuse.status, refuse.body)
 
 
+class HungUp(Exception):
+    """Whoever asked does not wait for the answer any more."""
+
+
 class TooLarge(Exception):
     """The body is larger than the plane takes."""
 
@@ -57,7 +60,7 @@ class TooLarge(Exception):
 
 
 async def read(scope: Scope, receive: Receive, *, largest: int) -> Asked:
-    """The whole request. Raises TooLarge as soon as that is known."""
+    """The whole request. Raises TooLarge as soon as that is known, and HungUp."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if int(headers.get("content-length") or 0) > largest:
         raise TooLarge(largest)
@@ -66,7 +69,7 @@ async def read(scope: Scope, receive: Receive, *, largest: int) -> Asked:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise asyncio.CancelledError
+            raise HungUp
         part = message.get("body", b"")
         size += len(part)
         if size > largest:

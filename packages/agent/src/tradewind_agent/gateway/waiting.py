@@ -9,6 +9,7 @@ import httpx
 
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.gateway.outage import Again
+from tradewind_agent.gateway.requests import HungUp
 from tradewind_agent.gateway.seams import Plane
 
 TRIES = 10
@@ -21,10 +22,6 @@ class GaveUp(Exception):
     def __init__(self, failure: PlaneUnreachable | None, *, arrived: bool = False) -> None:
         super().__init__(str(failure) if failure else "the plane cannot be reached")
         self.arrived = arrived  # the plane may have acted on it
-
-
-class HungUp(Exception):
-    """Whoever asked does not wait for the answer any more."""
 
 
 class LostOnce(Exception):

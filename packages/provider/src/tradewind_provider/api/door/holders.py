@@ -1,0 +1,112 @@
+"""What an agent may reach: the attempts it holds and the triggers it runs, looked up at most every two seconds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+
+from tradewind_protocol import paths
+from tradewind_protocol.boundary import Caller, Found, Owner
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.states import Component
+from tradewind_provider.api.agent import credentials
+from tradewind_provider.seams import database
+from tradewind_provider.services.sessions import Agent
+
+NOBODY: Final = UUID(int=0)
+"""Whom Airflow takes a component for: it knows this id as "no task instance" and writes it down as a watcher."""
+
+_MOST: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """On whose behalf a request is made."""
+
+    caller: Caller
+    subject: UUID  # the task instance, callback or connection test; NOBODY for a component
+    label: str
+
+
+class Holders:
+    """Attempts and what they run, remembered for as long as sessions are. Refusals are never remembered."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID, UUID, int], tuple[Speaker, float]] = {}
+
+    async def speaker(self, agent: Agent, header: str | None) -> Speaker:
+        """Who is meant by the attempt header. Raises Refused when the agent may not speak for it."""
+        if not header:
+            raise Refused(
+                Code.MALFORMED,
+                f"a request to the Execution API needs the header {paths.ATTEMPT_HEADER}",
+                remedy="send '<attempt id>:<epoch>' or the name of a component",
+            )
+        if header in (Component.DAG_PROCESSOR.value, Component.TRIGGERER.value):
+            agent.require(Component(header))
+            return Speaker(Caller(header), NOBODY, header)
+        attempt_id, epoch = _parsed(header)
+        key = (agent.session_id, attempt_id, epoch)
+        moment = time.monotonic()
+        known = self._known.get(key)
+        if known is not None and known[1] > moment:
+            return known[0]
+        self._known.pop(key, None)
+        speaker = await run_in_threadpool(_held, attempt_id, epoch, agent)
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = (speaker, moment + credentials.FRESH_SECONDS)
+        return speaker
+
+    async def subject(self, agent: Agent, speaker: Speaker, found: Found | None) -> UUID:
+        """Whose token the request needs. Raises Refused TRIGGER_NOT_YOURS when a triggerer asks about a task
+        instance that does not wait for one of its triggers."""
+        if (
+            speaker.caller is not Caller.TRIGGERER
+            or found is None
+            or found.route.owner is not Owner.TASK_INSTANCE
+        ):
+            return speaker.subject
+        named = found.params[Owner.TASK_INSTANCE.value]
+        try:
+            task_instance = UUID(named)
+        except ValueError:
+            raise Refused(Code.MALFORMED, f"{named!r} is not the id of a task instance") from None
+        if not await run_in_threadpool(_waits_here, agent.session_id, task_instance):
+            raise Refused(
+                Code.TRIGGER_NOT_YOURS,
+                f"task instance {task_instance} does not wait for a trigger of agent {agent.name!r}",
+            )
+        return task_instance
+
+
+def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
+    from tradewind_provider.services import attempts
+
+    with database.create_session() as db:
+        held = attempts.holder(db, attempt_id, epoch, agent)
+        return Speaker(Caller(held.kind.value), held.subject_id, held.label)
+
+
+def _waits_here(session_id: UUID, task_instance: UUID) -> bool:
+    from tradewind_provider.services import triggers
+
+    with database.create_session() as db:
+        return triggers.trigger_of_task_instance(db, session_id, task_instance)
+
+
+def _parsed(header: str) -> tuple[UUID, int]:
+    attempt, colon, epoch = header.partition(":")
+    try:
+        if colon and epoch.isdecimal() and len(epoch) < 10:
+            return UUID(attempt), int(epoch)
+    except ValueError:
+        pass
+    raise Refused(
+        Code.MALFORMED,
+        f"the header {paths.ATTEMPT_HEADER} is neither '<attempt id>:<epoch>' nor the name of a component",
+    )

@@ -1,0 +1,193 @@
+"""The root middleware."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tradewind_protocol import boundary, paths, versions
+from tradewind_protocol.boundary import Answer, Caller, Change, Found, Refuse, Rules
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider import settings
+from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.door import bodies
+from tradewind_provider.api.door.holders import Holders, Speaker
+from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.seams import database, execution_api
+from tradewind_provider.services import waking
+from tradewind_provider.services.sessions import Agent
+
+log = logging.getLogger(__name__)
+
+ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
+EXECUTION: Final = paths.PREFIX + paths.EXECUTION
+OPENING: Final = 1024 * 1024
+"""Bytes of a request to open a session: nobody has shown anything yet."""
+
+_TAKEN_OFF: Final = frozenset(
+    {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
+)
+_KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
+
+
+class Door:
+    """ASGI middleware around the whole API server. What is not an agent's passes untouched."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock = utc_now,
+        largest_body: Callable[[], int] | None = None,
+        tokens: execution_api.Tokens | None = None,
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
+        self._tokens = tokens or execution_api.Tokens()
+        self._holders = Holders()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _route_path(scope) if scope["type"] == "http" else ""
+        if path != ROOT and not path.startswith(ROOT + "/"):
+            await self._app(scope, receive, send)
+            return
+        send = bodies.signed(send, without=_KEPT_BACK)
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            if path.startswith(EXECUTION + "/"):
+                await self._execution(scope, receive, watched, path.removeprefix(EXECUTION))
+            else:
+                await self._own(scope, receive, watched, path)
+        except Refused as refused:
+            await bodies.refuse(send, refused)
+        except bodies.ClientGone:
+            return
+        except Exception as error:
+            if started:
+                raise
+            # A database that is away is not a defect: the agent waits and asks again.
+            away = isinstance(error, OperationalError)
+            log.log(
+                logging.WARNING if away else logging.ERROR,
+                "%s %s failed at the door",
+                scope["method"],
+                path,
+                exc_info=not away,
+                extra={"action": "door_failed"},
+            )
+            code = Code.UNAVAILABLE if away else Code.INTERNAL
+            await bodies.refuse(send, Refused(code, "the plane cannot serve this request just now"))
+
+    # ---- our own verbs
+
+    async def _own(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        largest = self._largest_body()
+        if path == paths.PREFIX + paths.SESSIONS:
+            largest = min(largest, OPENING)
+        if not bodies.check_length(scope, largest=largest):
+            receive = bodies.replay(await bodies.read(scope, receive, largest=largest), receive)
+        await self._app(scope, receive, send)
+
+    # ---- Airflow's
+
+    async def _execution(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        method = scope["method"]
+        agent = await self._agent(scope)
+        speaker = await self._holders.speaker(
+            agent, bodies.header(scope, paths.ATTEMPT_HEADER.lower().encode())
+        )
+        body = await bodies.read(scope, receive, largest=self._largest_body())
+        found = boundary.classify(method, path)
+        judged = self._judge(agent, speaker, method, path, found, body)
+        if isinstance(judged, Answer):
+            await bodies.answer(send, judged.status, judged.body)
+            return
+        subject = await self._holders.subject(agent, speaker, found)
+        workload = found is not None and found.route.workload
+        token = self._tokens.mint(subject, workload=workload)
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        onward = _onward(scope, path, token, judged)
+        await self._app(onward, bodies.replay(judged, receive), noting)
+        if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
+            await run_in_threadpool(_announce_triggers)
+
+    def _judge(
+        self, agent: Agent, speaker: Speaker, method: str, path: str, found: Found | None, body: bytes
+    ) -> bytes | Answer:
+        """The body as it goes on, or the answer it gets here. Raises Refused."""
+        rules = Rules.of(agent.policy)
+        if found is None:
+            decision = boundary.unknown(method, path, rules)
+            if speaker.caller is not Caller.TASK:
+                raise Refused(
+                    Code.NOT_PERMITTED, f"a {speaker.caller.value} may not call {method} {path[:200]!r}"
+                )
+        else:
+            # Which task instance a triggerer may ask about depends on its triggers, not on an id of its own.
+            own = None if speaker.caller is Caller.TRIGGERER else speaker.subject
+            decision = boundary.admit(found, speaker.caller, own) or boundary.decide(found, body, rules)
+        if isinstance(decision, Refuse):
+            log.info(
+                "Refused at the door: %s",
+                decision.message,
+                extra={"action": "door_refused", "agent": agent.name, "speaker": speaker.label},
+            )
+            raise Refused(decision.code, decision.message, remedy=decision.remedy)
+        if isinstance(decision, Answer):
+            return decision
+        return decision.body if isinstance(decision, Change) else body
+
+    async def _agent(self, scope: Scope) -> Agent:
+        credentials.check_protocol(bodies.header(scope, versions.HEADER.lower().encode()))
+        token = credentials.bearer(bodies.header(scope, b"authorization"))
+        return await credentials.KNOWN.agent(token, self._clock())
+
+
+def _route_path(scope: Scope) -> str:
+    """The path without what a proxy or [api] base_url puts in front, as Starlette's router sees it."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+def _onward(scope: Scope, path: str, token: str, body: bytes) -> Scope:
+    """The request as Airflow's Execution API gets it."""
+    before = scope["path"].removesuffix(EXECUTION + path)
+    moved = before + execution_api.MOUNT + path
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _TAKEN_OFF]
+    headers.append((b"authorization", b"Bearer " + token.encode()))
+    headers.append((b"content-length", str(len(body)).encode()))
+    return {**scope, "path": moved, "raw_path": quote(moved, safe="/:@+~").encode(), "headers": headers}
+
+
+def _defers(body: bytes) -> bool:
+    try:
+        sent = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(sent, dict) and sent.get("state") == "deferred"
+
+
+def _announce_triggers() -> None:
+    with database.create_session() as db:
+        waking.announce(db, waking.TRIGGERS)

@@ -1,0 +1,61 @@
+"""Airflow's Execution API in the same process: where it is, and the tokens it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
+from airflow.configuration import conf
+
+MOUNT: Final = "/execution"
+"""Where Airflow's API server mounts it."""
+
+VALID: Final = 60.0
+"""Seconds a token is good for. Airflow sends a fresh one along once 30 s are left; ours are used up before that."""
+
+_REUSED: Final = 20.0
+_MOST: Final = 10_000
+
+
+class Tokens:
+    """Short-lived Execution API tokens for requests inside this process. One is used again for 20 seconds, because an
+    asymmetric signature costs a millisecond."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._generator: Any = None
+        self._minted: dict[tuple[UUID, str], tuple[str, float]] = {}
+
+    def mint(self, subject: UUID, *, workload: bool) -> str:
+        """A token for that task instance, callback or connection test; the nil UUID for a component.
+
+        Raises ValueError or Airflow's configuration error when this API server has no key to sign with.
+        """
+        scope = "workload" if workload else "execution"
+        now = self._clock()
+        token, until = self._minted.get((subject, scope), ("", 0.0))
+        if until > now:
+            return token
+        if self._generator is None:
+            self._generator = _generator()
+        token = self._generator.generate(extras={"sub": str(subject), "scope": scope}, valid_for=VALID)
+        if len(self._minted) >= _MOST:
+            self._minted.clear()
+        self._minted[(subject, scope)] = (token, now + _REUSED)
+        return token
+
+    def __repr__(self) -> str:
+        return f"<Tokens: {len(self._minted)} in use>"
+
+
+def _generator() -> Any:
+    """As Airflow's scheduler and API server make theirs."""
+    return JWTGenerator(
+        valid_for=VALID,
+        audience=conf.get_mandatory_list_value("execution_api", "jwt_audience")[0],
+        issuer=conf.get("api_auth", "jwt_issuer", fallback=None),
+        **get_signing_args(make_secret_key_if_needed=False),
+    )
