@@ -19,7 +19,7 @@ from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.plane.reachability import Reachability
 from tradewind_protocol import paths, versions
 from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Start
-from tradewind_protocol.errors import Refused
+from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Poll, PollAnswer
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
@@ -79,6 +79,7 @@ class PlaneClient:
         self._session: SessionOpened | None = None
         self._session_token = ""
         self._opening = asyncio.Lock()
+        self._opened = asyncio.Event()
         self._cadence = Cadence()
         self._names_itself = False  # this plane puts its protocol version on answers
 
@@ -115,13 +116,18 @@ class PlaneClient:
         """Return once the plane answers; at once while it does."""
         await self.reachability.wait()
 
+    async def wait_session(self) -> None:
+        """Return once a session has been opened for the first time."""
+        await self._opened.wait()
+
     # ---- verbs
 
     async def ensure_session(self) -> SessionOpened:
         """The session, opened if there is none. Idempotent; one request however many ask at once."""
         async with self._opening:
             if self._session is None:
-                self._session = await self._open()
+                await self._open()
+            assert self._session is not None
             return self._session
 
     async def renew_if_token_changed(self) -> None:
@@ -129,7 +135,7 @@ class PlaneClient:
         if self._token.changed():
             log.info("The agent token has changed", action="token_changed")
             async with self._opening:
-                self._session = await self._open()
+                await self._open()
 
     async def poll(self, poll: Poll) -> PollAnswer:
         hold = self.cadence.poll if poll.hold is None else poll.hold
@@ -178,12 +184,11 @@ class PlaneClient:
             refused = retry.refusal_in(response)
             if refused is None:
                 break
-            judged = retry.verdict(refused)
-            if judged is retry.Verdict.REOPEN and again:
+            if retry.verdict(refused) is retry.Verdict.REOPEN and again:
                 self._forget(session)
                 continue
-            if judged is retry.Verdict.AGAIN:
-                raise PlaneUnreachable(f"the plane cannot serve just now: {refused}")
+            if refused.code is Code.UNAVAILABLE:
+                raise PlaneUnreachable(f"the plane cannot serve just now: {refused.refusal.message}")
             break
         # The content is decoded already; whoever passes this answer on must not say that it is compressed.
         for name in ("content-encoding", "content-length", "transfer-encoding"):
@@ -193,14 +198,13 @@ class PlaneClient:
     async def deliver(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
         """Send a kept request. Returns when the plane has taken it; raises as any verb."""
         response = await self.forward(method, path, headers, body)
-        if not response.is_success:
-            refused = retry.refusal_in(response)
-            if refused is not None:
-                self._end_if_fatal(refused)
-                raise refused
-            if response.status_code >= 500:
-                raise PlaneUnreachable(f"the plane answered {response.status_code} to a kept request")
-            raise Refused(retry.nearest(response.status_code), f"the plane answered {response.status_code}")
+        if response.is_success:
+            return
+        refused = retry.refusal_in(response) or Refused(
+            retry.nearest(response.status_code), f"the plane answered {response.status_code}"
+        )
+        self._end_if_fatal(refused)
+        raise refused
 
     # ---- inside
 
@@ -228,7 +232,7 @@ class PlaneClient:
                 break
         return response
 
-    async def _open(self) -> SessionOpened:
+    async def _open(self) -> None:
         body = self._introduction().model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         try:
@@ -238,7 +242,8 @@ class PlaneClient:
             self._end_if_fatal(refused)
             raise
         opened = self._decode(SessionOpened, response)
-        self._session_token, self._cadence = opened.session_token, opened.cadence
+        self._session, self._session_token, self._cadence = opened, opened.session_token, opened.cadence
+        self._opened.set()
         self._names_itself = versions.HEADER in response.headers
         log.info(
             "Session open",
@@ -246,7 +251,6 @@ class PlaneClient:
             session=str(opened.session_id),
             deployment=opened.deployment,
         )
-        return opened
 
     async def _exchange(
         self,
@@ -287,7 +291,13 @@ class PlaneClient:
         except PlaneUnreachable as failure:
             self.reachability.failed(failure.message)
             raise
-        self.reachability.succeeded()
+        refused = retry.refusal_in(response)
+        if refused is not None and refused.code is Code.UNAVAILABLE:
+            self.reachability.failed(
+                refused.refusal.message
+            )  # it is there and cannot work: its database is away
+        else:
+            self.reachability.succeeded()
 
     def _decode(self, answer: type[M], response: httpx.Response) -> M:
         try:

@@ -172,7 +172,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 def nearest(status: int) -> Code:
     """The code that says about the same as an HTTP status."""
     if status >= 500:
-        return Code.UNAVAILABLE
+        return Code.INTERNAL if status == 500 else Code.UNAVAILABLE
     near = {
         404: Code.NOT_FOUND,
         409: Code.CONFLICT,

@@ -1,0 +1,343 @@
+"""The composition root: every part of the agent, in order of entry; the order of exit is the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import structlog
+
+from tradewind_agent import health, identity, signals, status, tls
+from tradewind_agent.checks import Checks
+from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
+from tradewind_agent.environments.site import Site
+from tradewind_agent.errors import AgentError
+from tradewind_agent.gateway import policy
+from tradewind_agent.gateway.app import Gateway
+from tradewind_agent.gateway.ledger import Ledger
+from tradewind_agent.kits import aiotasks
+from tradewind_agent.kits.serving import Serving
+from tradewind_agent.loops.polling import Polling
+from tradewind_agent.loops.publishing import Publishing
+from tradewind_agent.loops.reporting import Reporting
+from tradewind_agent.outbox import Outbox
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.secrets import LocalSecrets
+from tradewind_agent.settings import Settings
+from tradewind_agent.work.commands import Commands
+from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.running import Running
+from tradewind_protocol import sessions
+from tradewind_protocol.errors import Refused
+from tradewind_protocol.sessions import OpenSession
+from tradewind_protocol.states import Component
+
+log = structlog.get_logger(__name__)
+
+_DELIVERY_LIMIT = (
+    15.0  # seconds for the last outcomes to reach the plane; what is left goes with the next start
+)
+_GOODBYE_LIMIT = 5.0
+
+
+class Agent:
+    """One agent. `run` it once; `drain` says how it is asked to stop from inside a program."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        launcher: Launcher | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._now = now
+        self._launcher = launcher or SubprocessLauncher()
+        self._rules = policy.from_settings(
+            settings.policy,
+            {name: value for name in policy.SWITCHES if (value := getattr(settings, name)) is not None},
+            references=settings.references,
+        )
+        self._instance = uuid4()
+        self._agent_id: UUID | None = None
+        self.secrets = LocalSecrets()
+        self.board = status.Board(now=now)
+        self.outbox = Outbox(settings.state_dir / "outbox.sqlite", now=now)
+        self.ledger = Ledger(settings.state_dir / "ledger", now=now)
+        self.plane = PlaneClient(
+            url=settings.plane_url,
+            token=AgentToken(value=settings.token, file=settings.token_file),
+            introduction=self._introduction,
+            transport=transport,
+            tls=tls.context(settings),
+            proxy=settings.proxy.get_secret_value() if settings.proxy is not None else None,
+        )
+        self._changed: Callable[[], None] = lambda: None
+
+    async def run(self) -> str:
+        """Serve until asked to stop. Returns why, once every attempt is settled or handed back.
+
+        Raises the AgentError that ended the agent: RefusedForGood, Fenced, StateDirectoryInUse, SettingsWrong.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(identity.hold(self.settings.state_dir))
+            self._agent_id = identity.agent_id(self.settings.state_dir)
+            plane = await stack.enter_async_context(self.plane)  # closes last: all need it
+            stack.push_async_callback(self._goodbye)
+            outbox = stack.enter_context(self.outbox)
+            stack.enter_context(self.ledger)
+            socket_path = stack.enter_context(_socket_place(self.settings.state_dir))
+            self.site = Site(
+                settings=self.settings,
+                launcher=self._launcher,
+                secrets=self.secrets,
+                session=lambda: plane.session,
+                gateway=socket_path,
+                inherited=os.environ,
+                on_change=self._on_change,
+            )
+            self.running = Running(
+                plane=plane,
+                site=self.site,
+                outbox=outbox,
+                secrets=self.secrets,
+                now=self._now,
+                on_change=self._on_change,
+            )
+            self.reporting = Reporting(outbox=outbox, plane=plane, on_delivered=self._on_delivered)
+            stack.push_async_callback(
+                self._last_delivery
+            )  # after the hosts are gone and all has been recorded
+            await stack.enter_async_context(
+                Gateway(
+                    socket_path,
+                    plane,
+                    self._rules,
+                    self.ledger,
+                    outbox,
+                    self.secrets,
+                    name=self.settings.name,
+                )
+            )
+            stack.push_async_callback(self.running.close)
+            stack.push_async_callback(self.site.stop)
+            self.drain = Draining(
+                running=self.running, outbox=outbox, grace=self.settings.grace, on_change=self._on_change
+            )
+            polling = Polling(
+                plane=plane,
+                running=self.running,
+                site=self.site,
+                commands=Commands(running=self.running, site=self.site, draining=self.drain),
+                draining=self.drain,
+                findings=Checks(
+                    state_dir=self.settings.state_dir,
+                    outbox=outbox,
+                    hosts=self.site.findings,
+                    ledger_problem=lambda: self.ledger.problem,
+                    now=self._now,
+                ),
+                on_turn=lambda line: self.board.say("poll", line),
+            )
+            self._changed = plane.reachability.on_doubt = polling.nudge
+            self.board.gather(self._facts)
+            await stack.enter_async_context(self._health())
+            with signals.on_stop(self.drain.request, self.drain.now):
+                await aiotasks.first_to_end(
+                    {
+                        "drain": self.drain.run(),
+                        "polling": polling.run(),
+                        "reporting": self.reporting.run(),
+                        "hosts": self._hosts(),
+                        "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
+                    }
+                )
+            return self.drain.reason
+        raise AssertionError("unreachable")
+
+    # ---- parts that are too small for a file
+
+    async def _hosts(self) -> None:
+        """Hosts start once there is a session: it decides their policy and which Airflow fits."""
+        await self.plane.wait_session()
+        self.site.start()
+        # They outlive this loop: while the agent ends they are stopped after the poll loop, and not cancelled with it.
+        await asyncio.Event().wait()
+
+    async def _last_delivery(self) -> None:
+        with suppress(AgentError, Refused, asyncio.TimeoutError):
+            if len(self.outbox) and self.plane.reachable:
+                await asyncio.wait_for(self.reporting.flush(), timeout=_DELIVERY_LIMIT)
+        if len(self.outbox):
+            log.warning(
+                "Outcomes are kept for the next start", action="outbox_kept", entries=len(self.outbox)
+            )
+
+    async def _goodbye(self) -> None:
+        with suppress(AgentError, Refused, asyncio.TimeoutError):
+            await asyncio.wait_for(self.plane.goodbye(), timeout=_GOODBYE_LIMIT)
+
+    @asynccontextmanager
+    async def _health(self) -> AsyncIterator[None]:
+        port = self.settings.metrics_port
+        if port == 0:
+            yield
+            return
+        try:
+            listener = health.listen(self.settings.metrics_host, port)
+        except OSError as error:
+            # Not worth an agent: the work goes on, and whoever scrapes the port sees that it does not answer.
+            log.warning(
+                "No metrics: the port cannot be opened", action="metrics_off", port=port, error=str(error)
+            )
+            yield
+            return
+        async with Serving(health.Health(document=self.board.document), listener, name="health"):
+            yield
+
+    def _on_change(self) -> None:
+        self._changed()
+
+    def _on_delivered(self, attempt_id: UUID) -> None:
+        self.running.delivered(attempt_id)
+        self._changed()
+
+    def _introduction(self) -> OpenSession:
+        assert self._agent_id is not None
+        settings = self.settings
+        return OpenSession(
+            agent_id=self._agent_id,
+            instance=self._instance,
+            name=settings.name,
+            components=settings.components,
+            environments=self.site.task_environments(),
+            trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,
+            bundles=tuple(str(each["name"]) for each in settings.bundles if "name" in each),
+            policy=self._rules.policy,
+            version=agent_version(),
+            host=sessions.Host(
+                hostname=platform.node(),
+                platform=platform.platform(),
+                cpus=os.cpu_count() or 0,
+                memory_bytes=psutil.virtual_memory().total,
+                pid=os.getpid(),
+            ),
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        plane, used = self.plane, [each.environment for each in self.running.live]
+        session = plane.session
+        ready = plane.reachable and session is not None
+        return {
+            "agent": {
+                "name": self.settings.name,
+                "id": self._agent_id,
+                "version": agent_version(),
+                "pid": os.getpid(),
+            },
+            "plane": {
+                "url": plane.url,
+                "reachable": plane.reachable,
+                "problem": plane.reachability.problem,
+                "session": session.session_id if session is not None else None,
+                "deployment": session.deployment if session is not None else None,
+            },
+            "not_ready": self._not_ready(ready),
+            "draining": self.drain.reason if self.drain.requested else "",
+            "cordoned": self.running.cordoned,
+            "environments": [
+                {**each.model_dump(mode="json"), "used": used.count(each.name)}
+                for each in self.site.task_environments()
+            ],
+            "hosts": [
+                {
+                    "component": each.component.value,
+                    "environment": each.environment,
+                    "state": each.state.value,
+                    "pid": each.pid,
+                    "restarts": each.restarts,
+                    "problem": str(each.problem) if each.problem is not None else "",
+                    "line": each.status.line if each.status is not None else "",
+                    "numbers": each.status.numbers if each.status is not None else {},
+                }
+                for each in self.site.hosts
+            ],
+            "attempts": [
+                {
+                    "id": a.ref.attempt_id,
+                    "work": a.offer.label,
+                    "environment": a.environment,
+                    "phase": a.phase.value,
+                }
+                for a in self.running.live
+            ],
+            "findings": [finding.model_dump() for finding in self.site.findings()],
+            "metrics": {
+                "plane_reachable": ("1 while the plane answers", plane.reachable),
+                "attempts_live": ("Attempts held or alive", len(used)),
+                "attempts_ended": ("Attempts ended since the start", self.running.ended),
+                "outbox_entries": ("Requests that wait for the plane", len(self.outbox)),
+                "outbox_dropped": ("Requests of the outbox the plane would not take", self.reporting.dropped),
+                "draining": ("1 while draining", self.drain.requested),
+                "cordoned": ("1 while cordoned", self.running.cordoned),
+            },
+        }
+
+    def _not_ready(self, connected: bool) -> str:
+        if not connected:
+            return f"no plane: {self.plane.reachability.problem or 'no session yet'}"
+        if self.drain.requested:
+            return "draining"
+        waiting = [host.title for host in self.site.hosts if not host.ready]
+        return f"not ready: {', '.join(waiting)}" if waiting else ""
+
+
+async def run(
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    launcher: Launcher | None = None,
+    now: Callable[[], float] = time.time,
+) -> str:
+    """Serve until asked to stop; see `Agent.run`."""
+    return await Agent(settings, transport=transport, launcher=launcher, now=now).run()
+
+
+def agent_version() -> str:
+    """The version of this distribution; empty in a source tree that was never installed."""
+    try:
+        return version("tradewind-agent")
+    except PackageNotFoundError:
+        return ""
+
+
+class _socket_place:
+    """Where the gateway's socket goes: the state directory, or a private temporary one when that path is too long for
+    the kernel."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / "gateway.sock"
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Path:
+        if len(os.fsencode(self._path)) > 100:
+            self._temporary = tempfile.TemporaryDirectory(prefix="tradewind-")
+            return Path(self._temporary.name) / "gateway.sock"
+        return self._path
+
+    def __exit__(self, *error: object) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()

@@ -1,0 +1,84 @@
+"""The agent's own checks: what is wrong at this site, as the plane and the site's owner shall read it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tradewind_protocol.polling import Finding
+
+_LEAST_FREE = 200 * 1024 * 1024  # bytes
+_OLD = 300.0  # seconds an outcome may wait while the plane answers
+
+
+class _Kept(Protocol):
+    def oldest(self) -> float | None: ...
+
+
+class Checks:
+    """Gathers findings. Asked often, so what costs a system call or a query is looked at once in a while."""
+
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        outbox: _Kept,
+        hosts: Callable[[], Sequence[Finding]],
+        ledger_problem: Callable[[], str],
+        now: Callable[[], float],
+        every: float = 15.0,
+    ) -> None:
+        self._state_dir = state_dir
+        self._outbox = outbox
+        self._hosts = hosts
+        self._ledger_problem = ledger_problem
+        self._now = now
+        self._every = every
+        self._looked: float | None = None
+        self._slow: list[Finding] = []
+
+    def __call__(self) -> list[Finding]:
+        """Everything that fails now."""
+        now = self._now()
+        if self._looked is None or not 0 <= now - self._looked < self._every:
+            self._looked, self._slow = now, [*self._disk(), *self._waiting(now)]
+        ledger = self._ledger_problem()
+        found = (
+            [Finding(check="ledger", message=ledger, remedy="Free disk space, or check its rights")]
+            if ledger
+            else []
+        )
+        return [*self._hosts(), *self._slow, *found]
+
+    def _disk(self) -> list[Finding]:
+        try:
+            free = shutil.disk_usage(self._state_dir).free
+        except OSError as error:
+            return [
+                Finding(check="disk", message=f"{self._state_dir} cannot be read: {error.strerror or error}")
+            ]
+        if free >= _LEAST_FREE:
+            return []
+        # Rounded down, so that the finding does not change (and go out anew) with every byte written.
+        size = "almost nothing" if free < 1024 * 1024 else f"less than {_LEAST_FREE // 1024 // 1024} MB"
+        return [
+            Finding(
+                check="disk",
+                message=f"{size} is free where {self._state_dir} is",
+                remedy="Free space: outcomes and logs are written there",
+            )
+        ]
+
+    def _waiting(self, now: float) -> list[Finding]:
+        oldest = self._outbox.oldest()
+        if oldest is None or now - oldest < _OLD:
+            return []
+        return [
+            Finding(
+                check="outbox",
+                message=f"an outcome has been waiting for the plane for more than {_OLD / 60:.0f} minutes",
+                remedy="See the agent's log for why it cannot be delivered",
+            )
+        ]

@@ -1,0 +1,181 @@
+"""All hosts of an agent, and what they say about its task environments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from tradewind_agent.environments import dag_processor, triggerer, variables, worker
+from tradewind_agent.environments.host import Host
+from tradewind_agent.environments.launcher import HostCommand, Launcher
+from tradewind_agent.environments.worker import Worker
+from tradewind_agent.secrets import LocalSecrets
+from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_protocol.hosts import Configure
+from tradewind_protocol.polling import Finding
+from tradewind_protocol.sessions import SessionOpened, TaskEnvironment
+from tradewind_protocol.states import Component
+
+log = structlog.get_logger(__name__)
+
+
+class Site:
+    """Builds the hosts the settings ask for, runs them, and knows which environments can take work."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        launcher: Launcher,
+        secrets: LocalSecrets,
+        session: Callable[[], SessionOpened | None],
+        gateway: Path,
+        inherited: Mapping[str, str],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._launcher = launcher
+        self._secrets = secrets
+        self._session = session
+        self._gateway = gateway
+        self._inherited = inherited
+        self._on_change = on_change
+        self.slots = {each.name: each.slots for each in settings.task_environments}
+        self.workers: dict[str, Worker] = {}
+        self.hosts: list[Host] = []
+        if Component.WORKER in settings.components:
+            for environment in settings.task_environments:
+                made = self._host(Worker, Component.WORKER, environment)
+                self.workers[environment.name] = made
+        for component in (Component.DAG_PROCESSOR, Component.TRIGGERER):
+            if component in settings.components:
+                self._host(Host, component, settings.environment_of(component))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start every host; each is kept alive until `stop`."""
+        self._tasks = [asyncio.create_task(host.run(), name=host.title) for host in self.hosts]
+
+    async def stop(self) -> None:
+        """Stop every host with what runs in it. Idempotent; returns when all are gone."""
+        for host in self.hosts:
+            await host.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def set_slots(self, environment: str, slots: int) -> None:
+        """From now on an environment runs at most so many attempts; those above it end by themselves."""
+        if environment in self.slots:
+            self.slots[environment] = slots
+            self._on_change()
+
+    def usable(self, environment: str) -> bool:
+        """True when a worker host of the environment is ready for this plane's work."""
+        host = self.workers.get(environment)
+        return host is not None and host.ready and not self._skew(host)
+
+    def task_environments(self) -> tuple[TaskEnvironment, ...]:
+        """The environments as the plane shall see them."""
+        return tuple(self._described(each) for each in self._settings.task_environments)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the hosts."""
+        found = [finding for host in self.hosts if (finding := host.finding()) is not None]
+        for name, host in self.workers.items():
+            if skew := self._skew(host):
+                found.append(
+                    Finding(
+                        check=f"environment:{name}"[:100],
+                        message=skew,
+                        remedy=f"Install apache-airflow-core {self._planes_minor()}.x in it, or upgrade the plane",
+                    )
+                )
+        return found
+
+    def _described(self, environment: EnvironmentSettings) -> TaskEnvironment:
+        host = self.workers.get(environment.name)
+        hello = host.hello if host is not None else None
+        problem = ""
+        if host is not None:
+            problem = self._skew(host) or (host.problem.message if host.problem is not None else "")
+        return TaskEnvironment(
+            name=environment.name,
+            queues=environment.queues if host is not None else (),
+            slots=self.slots[environment.name],
+            python=hello.python if hello is not None else "",
+            airflow=hello.airflow if hello is not None else "",
+            problem=problem,
+        )
+
+    def _skew(self, host: Host) -> str:
+        """Why the environment's Airflow cannot run this plane's work; empty when it can."""
+        planes = self._planes_minor()
+        if host.hello is None or not planes or _minor(host.hello.airflow) == planes:
+            return ""
+        return (
+            f"environment {host.environment} has Airflow {host.hello.airflow} and the plane {planes}.x: "
+            "another minor cannot run its work"
+        )
+
+    def _planes_minor(self) -> str:
+        session = self._session()
+        return _minor(session.airflow_version) if session is not None else ""
+
+    def _host(
+        self, kind: type[Worker] | type[Host], component: Component, environment: EnvironmentSettings
+    ) -> Worker:
+        title = f"{component.value.replace('_', ' ')} host of environment {environment.name}"
+        settings = self._settings
+        command = HostCommand(
+            title=title,
+            argv=(str(environment.interpreter), "-m", "tradewind_runtime"),
+            env=variables.for_host(
+                self._inherited,
+                passed=settings.pass_environment,
+                own=environment.env,
+                defaults=variables.defaults(settings.state_dir, bundles=settings.bundles),
+            ),
+            log_file=settings.state_dir
+            / "logs"
+            / f"{component.value}-{environment.name.replace('/', '_')}.log",
+        )
+        options = {
+            Component.WORKER: worker.options,
+            Component.DAG_PROCESSOR: dag_processor.options,
+            Component.TRIGGERER: triggerer.options,
+        }[component]
+
+        def configure(secret: str) -> Configure:
+            session = self._session()
+            return Configure(
+                component=component,
+                agent_name=settings.name,
+                gateway=str(self._gateway),
+                secret=secret,
+                policy=session.policy if session is not None else settings.policy,
+                slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
+                log_directory=str(settings.state_dir / "task-logs"),
+                options={
+                    "state_directory": str(settings.state_dir),
+                    **options(settings, environment, session),
+                },
+            )
+
+        made = kind(
+            component=component,
+            environment=environment.name,
+            command=command,
+            configure=configure,
+            launcher=self._launcher,
+            secrets=self._secrets,
+            on_change=self._on_change,
+        )
+        self.hosts.append(made)
+        return made  # type: ignore[return-value]
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])

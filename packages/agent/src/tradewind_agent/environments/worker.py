@@ -1,0 +1,96 @@
+"""The worker host of one environment, and the attempts it carries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import Any
+from uuid import UUID
+
+import psutil  # type: ignore[import-untyped]
+import structlog
+
+from tradewind_agent.environments.host import Host
+from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_protocol.attempts import Outcome
+from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, RunAttempt, StopAttempt
+from tradewind_protocol.sessions import SessionOpened
+from tradewind_protocol.states import OutcomeKind
+
+log = structlog.get_logger(__name__)
+
+
+class Worker(Host):
+    """Runs attempts, and says how each ended even when the host itself dies."""
+
+    def __init__(self, **host: Any) -> None:
+        super().__init__(**host)
+        self._ends: dict[UUID, asyncio.Future[Outcome]] = {}
+        self._epochs: dict[UUID, int] = {}
+        self._leaders: dict[UUID, psutil.Process] = {}
+
+    async def execute(self, message: RunAttempt) -> Outcome:
+        """Run one attempt and return how it ended, once its whole process group is gone. Never raises for the
+        attempt: a host that dies, or is not there, is an outcome too."""
+        process = self._process
+        if process is None or not self.ready:
+            return _failed(message.epoch, f"the {self.title} is not running")
+        end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._ends[message.attempt_id], self._epochs[message.attempt_id] = end, message.epoch
+        try:
+            process.send(message)
+            return await end
+        finally:
+            self._ends.pop(message.attempt_id, None)
+            self._epochs.pop(message.attempt_id, None)
+            self._leaders.pop(message.attempt_id, None)
+
+    def stop_attempt(self, attempt_id: UUID, *, reason: str, grace: float = 5.0) -> None:
+        """Ask for the end of an attempt; `execute` returns when it has ended. Idempotent."""
+        if self._process is not None and attempt_id in self._ends:
+            self._process.send(StopAttempt(attempt_id=attempt_id, reason=reason[:4000], grace=grace))
+
+    def received(self, message: Any) -> None:
+        if isinstance(message, AttemptStarted):
+            # Remembered with its birth time, so that a pid used again later is never mistaken for it.
+            with contextlib.suppress(psutil.Error):
+                self._leaders[message.attempt_id] = psutil.Process(message.pid)
+        elif isinstance(message, AttemptEnded):
+            self._end(message.attempt_id, message.outcome)
+
+    async def gone(self, description: str) -> None:
+        for leader in list(self._leaders.values()):
+            kill_tree(leader)
+        for attempt_id in list(self._ends):
+            self._end(attempt_id, _failed(self._epochs[attempt_id], f"its {self.title} {description}"))
+
+    def _end(self, attempt_id: UUID, outcome: Outcome) -> None:
+        end = self._ends.get(attempt_id)
+        if end is not None and not end.done():
+            end.set_result(outcome.model_copy(update={"epoch": self._epochs[attempt_id]}))
+
+
+def kill_tree(leader: psutil.Process) -> None:
+    """Kill a process, its group and all it started, as far as it is still the process it was."""
+    with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+        if not leader.is_running():
+            return
+        family = leader.children(recursive=True)
+        if os.getpgid(leader.pid) == leader.pid:
+            os.killpg(leader.pid, signal.SIGKILL)
+        for each in (leader, *family):
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+
+
+def _failed(epoch: int, reason: str) -> Outcome:
+    return Outcome(epoch=epoch, kind=OutcomeKind.FAILED, reason=reason[:4000])
+
+
+def options(
+    settings: Settings, environment: EnvironmentSettings, session: SessionOpened | None
+) -> dict[str, Any]:
+    """The worker's part of Configure.options."""
+    return {"bundles": list(settings.bundles), "preload": list(environment.preload)}

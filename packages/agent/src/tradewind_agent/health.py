@@ -1,0 +1,89 @@
+"""/healthz, /readyz, /metrics and /status of one agent, for probes, Prometheus and people on the machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Health:
+    """The ASGI application.
+
+    /healthz is 200 as long as the process serves requests (the same event loop runs everything). /readyz is 200 while
+    the plane answers and nothing keeps the agent from taking work. Everything is gathered when asked.
+    """
+
+    def __init__(self, *, document: Callable[[], dict[str, Any]]) -> None:
+        self._document = document
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Collector(document))
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if path == "/healthz":
+            await _answer(send, 200, b"ok\n")
+        elif path == "/readyz":
+            why = self._document().get("not_ready", "")
+            await _answer(send, 503 if why else 200, f"{why or 'ready'}\n".encode())
+        elif path == "/metrics":
+            await _answer(
+                send, 200, generate_latest(self._registry), kind=b"text/plain; version=0.0.4; charset=utf-8"
+            )
+        elif path == "/status":
+            body = json.dumps(self._document(), indent=1, default=str).encode() + b"\n"
+            await _answer(send, 200, body, kind=b"application/json")
+        else:
+            await _answer(send, 404, b"there are /healthz, /readyz, /metrics and /status\n")
+
+
+class _Collector:
+    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
+        self._document = document
+
+    def collect(self) -> Iterable[Metric]:
+        found = self._document()
+        for name, (text, value) in found.get("metrics", {}).items():
+            yield GaugeMetricFamily(f"tradewind_agent_{name}", text, value=float(value))
+        slots = GaugeMetricFamily(
+            "tradewind_agent_slots", "Slots of an environment", labels=["environment", "state"]
+        )
+        for each in found.get("environments", ()):
+            slots.add_metric([each["name"], "used"], each["used"])
+            slots.add_metric([each["name"], "free"], max(0, each["slots"] - each["used"]))
+        yield slots
+        ready = GaugeMetricFamily(
+            "tradewind_agent_host_ready", "Hosts ready", labels=["component", "environment"]
+        )
+        restarts = GaugeMetricFamily(
+            "tradewind_agent_host_restarts",
+            "Times a host was started again",
+            labels=["component", "environment"],
+        )
+        for each in found.get("hosts", ()):
+            labels = [each["component"], each["environment"]]
+            ready.add_metric(labels, 1.0 if each["state"] == "ready" else 0.0)
+            restarts.add_metric(labels, each["restarts"])
+        yield from (ready, restarts)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises OSError when the address is taken."""
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, *, kind: bytes = b"text/plain; charset=utf-8"
+) -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

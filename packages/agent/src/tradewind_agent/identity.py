@@ -1,0 +1,51 @@
+"""Who this agent is, from one life to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from tradewind_agent.errors import SettingsWrong, StateDirectoryInUse
+from tradewind_agent.kits import files
+
+
+def agent_id(state_dir: Path) -> UUID:
+    """The id kept in the state directory, made at the first call. Raises SettingsWrong when it cannot be read."""
+    path = state_dir / "agent-id"
+    try:
+        if not path.exists():
+            files.write_whole(path, f"{uuid4()}\n")
+        return UUID(path.read_text(encoding="utf-8").strip())
+    except (OSError, ValueError) as error:
+        raise SettingsWrong(
+            f"{path} does not hold the agent's id: {error}",
+            remedy="Remove it; the agent comes back under a new identity",
+        ) from error
+
+
+def hold(state_dir: Path) -> AbstractContextManager[None]:
+    """Make the state directory, mode 0700, and hold it while inside. Raises StateDirectoryInUse, SettingsWrong."""
+    return _hold(state_dir)
+
+
+@contextmanager
+def _hold(state_dir: Path) -> Iterator[None]:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        holding = files.held(state_dir / "agent.lock")
+        holding.__enter__()
+    except BlockingIOError:
+        raise StateDirectoryInUse(
+            f"another agent runs from {state_dir}", remedy="Give each agent its own state_dir"
+        ) from None
+    except OSError as error:
+        raise SettingsWrong(
+            f"state_dir {state_dir} cannot be used: {error.strerror or error}",
+            remedy="Set state_dir to a directory the agent's user can write",
+        ) from error
+    try:
+        yield
+    finally:
+        holding.__exit__(None, None, None)

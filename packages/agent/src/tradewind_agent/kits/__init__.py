@@ -1,0 +1,1 @@
+"""Small asyncio and file tools. They know nothing of agents, planes or attempts, and import nothing of ours."""

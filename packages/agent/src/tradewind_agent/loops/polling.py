@@ -1,0 +1,183 @@
+"""The poll loop: says how things are, hears what is new, and is the agent's heartbeat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from tradewind_agent.environments.site import Site
+from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.kits import aiotasks
+from tradewind_agent.kits.backoff import Backoff
+from tradewind_agent.plane import retry
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.work.commands import Commands
+from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.running import Running
+from tradewind_protocol.errors import Refused
+from tradewind_protocol.polling import Finding, Poll, PollAnswer
+from tradewind_protocol.sessions import TaskEnvironment
+
+log = structlog.get_logger(__name__)
+
+_ALWAYS_SLOW = 60.0  # seconds between tries while somebody else has to change an allow-list
+_AT_ONCE = 2  # polls in flight: one that holds, one that says what has changed since
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the plane must hear at once when it changes, rather than with the next poll."""
+
+    room: tuple[str, ...]  # environments with a free slot
+    findings: tuple[Finding, ...]
+    environments: tuple[TaskEnvironment, ...]
+    draining: bool
+    carried_out: int
+
+
+class Polling:
+    """Polls for as long as the agent lives, also while it drains: the poll is what keeps its leases.
+
+    When something changes that the plane must know, a second poll goes out beside the one that holds; the first is
+    left to be answered and not cut, since its answer may carry an offer.
+    """
+
+    def __init__(
+        self,
+        *,
+        plane: PlaneClient,
+        running: Running,
+        site: Site,
+        commands: Commands,
+        draining: Draining,
+        findings: Callable[[], Sequence[Finding]],
+        on_turn: Callable[[str], None],
+    ) -> None:
+        self._plane = plane
+        self._running = running
+        self._site = site
+        self._commands = commands
+        self._draining = draining
+        self._findings = findings
+        self._on_turn = on_turn
+        self._news = asyncio.Event()
+        self._backoff = Backoff()
+        self._in_flight: dict[asyncio.Task[PollAnswer], Poll] = {}
+        self._said: _Said | None = None
+        self._environments_told: tuple[TaskEnvironment, ...] = ()
+
+    def nudge(self) -> None:
+        """Something has changed: look whether the plane must hear of it now. Cheap, idempotent."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Never returns. Raises RefusedForGood or Fenced when the agent has to end."""
+        news = asyncio.create_task(self._news.wait(), name="poll news")
+        try:
+            while True:
+                self._news.clear()
+                if self._due():
+                    self._send()
+                if news.done():
+                    news = asyncio.create_task(self._news.wait(), name="poll news")
+                await asyncio.wait([*self._in_flight, news], return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in self._in_flight if task.done()]:
+                    await self._hear(task, self._in_flight.pop(task))
+        finally:
+            await aiotasks.stop(news, *self._in_flight)
+
+    # ---- inside
+
+    def _due(self) -> bool:
+        if not self._in_flight:
+            return True
+        # The plane is in doubt: find out at once, beside the poll that may hang on a dead connection.
+        doubt = not self._plane.reachable and all(poll.hold != 0 for poll in self._in_flight.values())
+        return doubt or self._now_said() != self._said
+
+    def _send(self) -> None:
+        while len(self._in_flight) >= _AT_ONCE:
+            # Two changes in one hold. The oldest poll is the one the plane has had the most time to answer; an offer
+            # lost with it is offered again, because no poll will name it as held.
+            oldest = next(iter(self._in_flight))
+            del self._in_flight[oldest]
+            oldest.cancel()
+        poll = self._compose()
+        self._said = self._now_said()
+        self._in_flight[asyncio.create_task(self._ask(poll), name="poll")] = poll
+        self._on_turn(
+            "waiting for news"
+            if self._plane.reachable
+            else f"asking again: {self._plane.reachability.problem}"
+        )
+
+    async def _ask(self, poll: Poll) -> PollAnswer:
+        await self._plane.renew_if_token_changed()
+        return await self._plane.poll(poll)
+
+    def _now_said(self) -> _Said:
+        return _Said(
+            room=tuple(each.environment for each in self._running.room() if each.free > 0),
+            findings=tuple(self._findings()),
+            environments=self._site.task_environments(),
+            draining=self._running.draining,
+            carried_out=len(self._commands.carried_out()),
+        )
+
+    def _compose(self) -> Poll:
+        environments = self._site.task_environments()
+        first_of_drain = self._running.draining and not self._draining.told.is_set()
+        at_once = first_of_drain or not self._plane.reachable
+        return Poll(
+            room=self._running.room(),
+            holding=self._running.holding(),
+            running=self._running.running(),
+            carried_out=self._commands.carried_out(),
+            findings=tuple(self._findings())[:100],
+            environments=environments if environments != self._environments_told else None,
+            draining=self._running.draining,
+            hold=0 if at_once else None,
+        )
+
+    async def _hear(self, task: asyncio.Task[PollAnswer], poll: Poll) -> None:
+        try:
+            answer = task.result()
+        except (PlaneUnreachable, Refused) as error:
+            await self._failed(error)
+            return
+        self._backoff.after_success()
+        self._commands.confirmed(poll.carried_out)
+        if poll.environments is not None:
+            self._environments_told = poll.environments
+        if poll.draining:
+            self._draining.told.set()
+        self._running.disown(answer.unknown)
+        self._commands.carry_out(answer.commands)
+        self._running.accept(answer.offers)
+        self._on_turn(f"heard: {len(answer.offers)} offers, {len(answer.commands)} commands")
+
+    async def _failed(self, error: PlaneUnreachable | Refused) -> None:
+        cadence = self._plane.cadence
+        if retry.verdict(error) is retry.Verdict.SLOWLY:
+            wait = _ALWAYS_SLOW
+            log.error(
+                "The plane refuses this address", action="address_refused", reason=str(error), wait=wait
+            )
+        else:
+            wait = self._backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
+            asked = error.retry_after if isinstance(error, PlaneUnreachable) else None
+            wait = max(wait, asked or 0.0)
+            last = self._plane.last_success
+            age = None if last is None else round(asyncio.get_running_loop().time() - last, 1)
+            log.warning(
+                "Poll failed",
+                action="poll_failed",
+                reason=str(error),
+                wait=round(wait, 2),
+                last_success_age=age,
+            )
+        self._on_turn(f"waiting {wait:.1f} s after: {error}")
+        await asyncio.sleep(wait)

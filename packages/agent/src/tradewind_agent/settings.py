@@ -1,0 +1,305 @@
+"""What a site can set, read once at the start: flags, then the environment, then a TOML file, then the defaults.
+
+`docs/reference/agent-settings.md` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import model_validator as validates
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from tradewind_agent.environments.variables import PASSED, is_planes_secret
+from tradewind_agent.errors import SettingsWrong
+from tradewind_protocol.sessions import Name, Policy
+from tradewind_protocol.states import Component
+
+PREFIX = "TRADEWIND_AGENT_"
+"""Of the environment variable of every setting; the rest is its name in capitals."""
+
+
+class EnvironmentSettings(BaseModel):
+    """One task environment: an interpreter that has Airflow, tradewind-runtime and what the Dags need."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name = Field(description="Its name in the UI, in findings and in metrics.")
+    interpreter: Path = Field(
+        default_factory=lambda: Path(sys.executable),
+        description="Its Python. Default: the one the agent itself runs with.",
+    )
+    queues: tuple[Name, ...] = Field(default=("default",), description="Queues whose tasks run here.")
+    slots: int = Field(default=20, ge=0, le=10_000, description="Attempts at once.")
+    env: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Environment variables of its hosts and tasks."
+    )
+    preload: tuple[str, ...] = Field(
+        default=(), description="Third-party modules to import once, before tasks are forked."
+    )
+
+    @field_validator("env")
+    @classmethod
+    def _no_secrets_of_the_plane(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if is_planes_secret(name):
+                raise ValueError(
+                    f"{name} is a secret of the orchestration plane and has no business at a site; remove it"
+                )
+        return value
+
+
+class Settings(BaseSettings):
+    """The agent's settings. Frozen; secrets never show in its repr."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
+
+    plane_url: str = Field(
+        validation_alias=AliasChoices("plane_url", f"{PREFIX}PLANE_URL", "TRADEWIND_PLANE_URL"),
+        description="Address of the orchestration plane's API server, with its path prefix if it has one.",
+    )
+    token: SecretStr | None = Field(
+        default=None, description="The agent token. Only from the environment; prefer `token_file`."
+    )
+    token_file: Path | None = Field(
+        default=None, description="File that holds the agent token; read again when it changes."
+    )
+    name: Name = Field(
+        default_factory=lambda: platform.node() or "agent",
+        description="The agent's name. Default: the host name.",
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: _default_state_dir(),
+        description="Where the agent keeps its identity, outbox, ledger and logs. One agent per directory.",
+    )
+    components: Annotated[tuple[Component, ...], NoDecode] = Field(
+        default=tuple(Component), min_length=1, description="What to run: worker, dag_processor, triggerer."
+    )
+    queues: Annotated[tuple[Name, ...], NoDecode] = Field(
+        default=("default",), description="Queues of the one environment, when `environments` is not given."
+    )
+    slots: int = Field(
+        default=20,
+        ge=0,
+        le=10_000,
+        description="Slots of the one environment, when `environments` is not given.",
+    )
+    interpreter: Path = Field(
+        default_factory=lambda: Path(sys.executable),
+        description="Python of the one environment, when `environments` is not given.",
+    )
+    environments: tuple[EnvironmentSettings, ...] = Field(
+        default=(), max_length=100, description="Task environments; see below. Default: one, named `default`."
+    )
+    dag_processor_environment: str = Field(
+        default="", description="Environment that runs the dag processor. Default: the first."
+    )
+    triggerer_environment: str = Field(
+        default="", description="Environment that runs the triggerer. Default: the first."
+    )
+    trigger_capacity: int = Field(default=1000, ge=1, le=100_000, description="Triggers at once.")
+    bundles: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        repr=False,
+        description="Dag bundles, as in Airflow's `[dag_processor] dag_bundle_config_list`. Default: what the "
+        "environment's own Airflow configuration says.",
+    )
+    policy: Policy = Field(default=Policy.STRICT, description="The data boundary: strict or open.")
+    xcom: Policy | None = Field(default=None, description="The boundary for XCom values. Default: `policy`.")
+    connections: Policy | None = Field(
+        default=None, description="The boundary for reading the plane's connections. Default: `policy`."
+    )
+    variables: Policy | None = Field(
+        default=None, description="The boundary for reading the plane's variables. Default: `policy`."
+    )
+    templates: Policy | None = Field(
+        default=None, description="The boundary for rendered template fields. Default: `policy`."
+    )
+    store: Policy | None = Field(
+        default=None, description="The boundary for the values of task and asset state. Default: `policy`."
+    )
+    links: Policy | None = Field(default=None, description="The boundary for extra links. Default: `policy`.")
+    source: Policy | None = Field(
+        default=None, description="The boundary for the Dags' source text. Default: `policy`."
+    )
+    references: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="More URL schemes that make an XCom value a reference, such as minio."
+    )
+    pass_environment: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=PASSED,
+        description="Names (with * and ?) of the agent's own environment variables that hosts get too.",
+    )
+    ca_file: Path | None = Field(default=None, description="Authorities to trust instead of the system's.")
+    client_cert: Path | None = Field(default=None, description="Client certificate (PEM).")
+    client_key: Path | None = Field(default=None, description="Its key (PEM), when not in `client_cert`.")
+    proxy: SecretStr | None = Field(
+        default=None,
+        description="HTTP proxy, with credentials if it asks. Default: HTTPS_PROXY and NO_PROXY.",
+    )
+    grace: float = Field(
+        default=600.0, ge=0, description="Seconds that running tasks have to end after a first stop signal."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address of /healthz, /readyz and /metrics.")
+    metrics_port: int = Field(default=39091, ge=0, le=65535, description="Port of the same. 0: off.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, else json."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged."
+    )
+
+    @field_validator("components", "queues", "pass_environment", "references", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Accept "a,b" as flags and variables have it, and JSON."""
+        if isinstance(value, str):
+            if value.lstrip().startswith("["):
+                return json.loads(value)
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("plane_url")
+    @classmethod
+    def _an_http_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                "must be an address such as https://airflow.example.com or https://host/deployment"
+            )
+        if parts.username or parts.password:
+            raise ValueError("must not hold credentials; the agent token is the credential")
+        return value.rstrip("/")
+
+    @validates(mode="after")
+    def _fits_together(self) -> Settings:
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError(
+                f"exactly one of token_file and {PREFIX}TOKEN has to be set: it is what lets this agent in"
+            )
+        names = [each.name for each in self.task_environments]
+        if len(set(names)) != len(names):
+            raise ValueError("two environments have the same name")
+        for setting in ("dag_processor_environment", "triggerer_environment"):
+            chosen = getattr(self, setting)
+            if chosen and chosen not in names:
+                raise ValueError(f"{setting} = {chosen!r} is none of the environments: {', '.join(names)}")
+        if self.client_key and not self.client_cert:
+            raise ValueError("client_key without client_cert")
+        return self
+
+    @property
+    def task_environments(self) -> tuple[EnvironmentSettings, ...]:
+        """The environments, or the one that queues, slots and interpreter describe."""
+        return self.environments or (
+            EnvironmentSettings(
+                name="default", interpreter=self.interpreter, queues=self.queues, slots=self.slots
+            ),
+        )
+
+    def environment_of(self, component: Component) -> EnvironmentSettings:
+        """The environment that runs the dag processor or the triggerer."""
+        chosen = {
+            Component.DAG_PROCESSOR: self.dag_processor_environment,
+            Component.TRIGGERER: self.triggerer_environment,
+        }.get(component, "")
+        every = self.task_environments
+        return next((each for each in every if each.name == chosen), every[0])
+
+    def warnings(self) -> list[str]:
+        """Settings that work and are unwise, in sentences."""
+        found = []
+        parts = urlsplit(self.plane_url)
+        if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+            found.append(
+                f"plane_url is plain http to {parts.hostname}: the agent token and all that tasks report can be read "
+                "on the way; use https"
+            )
+        if (
+            self.token_file is not None
+            and self.token_file.exists()
+            and self.token_file.stat().st_mode & 0o004
+        ):
+            found.append(
+                f"token_file {self.token_file} can be read by every user of this machine; chmod 600 it"
+            )
+        return found
+
+
+def load(flags: dict[str, Any], *, config: Path | None = None) -> Settings:
+    """The settings from all their sources. Raises SettingsWrong, which names each setting that is wrong."""
+    if config is not None and not config.is_file():
+        raise SettingsWrong(f"the settings file {config} does not exist")
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            if config is None:
+                return (init_settings, env_settings)
+            return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config))
+
+    try:
+        return Loaded(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsWrong("; ".join(_sentence(each) for each in error.errors(include_url=False))) from None
+    except (SettingsError, ValueError) as error:  # a variable that is not JSON, a file that is not TOML
+        raise SettingsWrong(str(error)) from None
+
+
+def _sentence(error: Any) -> str:
+    """One thing that is wrong, without the value: it may be a secret."""
+    where = ".".join(str(part) for part in error["loc"])
+    what = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return f"{where} is not set (flag --{where.replace('_', '-')}, variable {PREFIX}{where.upper()}, or the file)"
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting named {where}"
+    return f"{where}: {what}" if where else what
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _default_state_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/tradewind-agent")
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "tradewind-agent"
+
+
+def state_dir_of(config: Path | None) -> Path:
+    """Where an agent with these settings keeps its state; needs no token and checks nothing else."""
+    named = os.environ.get(f"{PREFIX}STATE_DIR")
+    if not named and config is not None:
+        try:
+            named = TomlConfigSettingsSource(Settings, toml_file=config)().get("state_dir")
+        except (OSError, ValueError) as error:
+            raise SettingsWrong(f"the settings file {config} cannot be read: {error}") from None
+    return Path(named) if named else _default_state_dir()

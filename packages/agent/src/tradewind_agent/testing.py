@@ -1,0 +1,471 @@
+"""A plane and a launcher for tests: real HTTP semantics and the real protocol, nothing outside the process.
+
+`FakePlane` is an ASGI application; give it to an agent with `httpx.ASGITransport(app=plane)`, alone or behind
+`LosingAnswers`. It holds tokens, sessions, attempts and commands, so that a test reads as a scenario. `FakeLauncher`
+starts `FakeHost`s, whose attempts end when the test, or the loop's clock, says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from tradewind_agent.environments.launcher import HostCommand, HostProcess
+from tradewind_protocol import ids, paths, versions
+from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Offer, Outcome, Start, WorkKind
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.hosts import (
+    AttemptEnded,
+    AttemptStarted,
+    Configure,
+    Hello,
+    RunAttempt,
+    StopAttempt,
+    StopHost,
+)
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
+from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
+from tradewind_protocol.states import AttemptState, OutcomeKind
+
+
+@dataclass
+class FakeAttempt:
+    """Work on the fake plane."""
+
+    id: UUID
+    queue: str
+    workload: dict[str, Any]
+    state: AttemptState = AttemptState.QUEUED
+    epoch: int = 0
+    session_id: UUID | None = None
+    offered_until: float = 0.0  # loop time
+    outcomes: list[Outcome] = field(default_factory=list)  # every one that came, also the repeated
+    starts: int = 0
+    handed_back: list[str] = field(default_factory=list)  # reasons
+
+
+@dataclass
+class FakeSession:
+    """A session on the fake plane."""
+
+    id: UUID
+    token: str = field(repr=False)
+    opened: OpenSession
+    polls: list[tuple[float, Poll]] = field(default_factory=list)  # loop time of arrival
+    ended: str = ""  # why; empty while it lives
+    fenced: bool = False
+
+
+class FakePlane:
+    """The Remote Execution API, with the promises of `tradewind_protocol` and a list for a database."""
+
+    def __init__(
+        self, *, cadence: Cadence | None = None, prefix: str = "", airflow_version: str = "3.3.2"
+    ) -> None:
+        self.cadence = cadence or Cadence()
+        self.airflow_version = airflow_version
+        self.tokens = {ids.new_secret(ids.AGENT_TOKEN_PREFIX)}
+        self.sessions: list[FakeSession] = []
+        self.attempts: dict[UUID, FakeAttempt] = {}
+        self.commands: dict[UUID, Command] = {}
+        self.requests: list[tuple[str, str]] = []  # method and path under the prefix
+        self.forwarded: list[
+            tuple[str, str, dict[str, str], bytes]
+        ] = []  # Execution API requests that arrived
+        self.answer_execution: Callable[[str, str, bytes], tuple[int, Any]] = lambda method, path, body: (
+            204,
+            None,
+        )
+        self.refuse: Callable[[str], Refused | None] = lambda path: None  # by path: break a verb
+        self._prefix = prefix + paths.PREFIX
+        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    # ---- what a test does
+
+    @property
+    def token(self) -> str:
+        return next(iter(self.tokens))
+
+    @property
+    def session(self) -> FakeSession:
+        """The newest."""
+        return self.sessions[-1]
+
+    def queue(self, queue: str = "default", **workload: Any) -> FakeAttempt:
+        """Make work."""
+        attempt = FakeAttempt(id=uuid4(), queue=queue, workload=workload)
+        self.attempts[attempt.id] = attempt
+        self._wake()
+        return attempt
+
+    def command(self, verb: Verb, **arguments: Any) -> Command:
+        """Ask the agent for something."""
+        command = Command(id=uuid4(), verb=verb, arguments=arguments, reason="a test asks", asked_by="test")
+        self.commands[command.id] = command
+        self._wake()
+        return command
+
+    def take_back(self, attempt: FakeAttempt) -> None:
+        """As if the scheduler had revoked it."""
+        attempt.state = AttemptState.REVOKED
+        self._wake()
+
+    def end_session(self, why: str = "expired") -> None:
+        """As if it had been lost or had expired."""
+        self.session.ended = why
+        self._wake()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until something is true of the plane; looked at after every request."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    # ---- the application
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            event = await receive()
+            body += event.get("body", b"")
+            if not event.get("more_body"):
+                break
+        headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+        path = scope["path"]
+        try:
+            if not path.startswith(self._prefix):
+                await _send(send, 404, {"detail": "Not Found"})
+                return
+            path = path.removeprefix(self._prefix)
+            self.requests.append((scope["method"], path))
+            if (refused := self.refuse(path)) is not None:
+                raise refused
+            status, answer = await self._answer(scope["method"], path, headers, body)
+        except Refused as refused:
+            status, answer = refused.status, refused.refusal
+        finally:
+            self._wake(news=False)
+        await _send(send, status, answer, {versions.HEADER: str(versions.PROTOCOL)})
+
+    async def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if (method, path) == ("POST", paths.SESSIONS):
+            return 200, self._open(bearer, OpenSession.model_validate_json(body))
+        session = self._authenticate(bearer)
+        if (method, path) == ("DELETE", paths.SESSIONS):
+            session.ended = "goodbye"
+            self._release(session)
+            return 204, None
+        if path == paths.POLL:
+            return 200, await self._poll(session, Poll.model_validate_json(body))
+        if path.startswith(paths.EXECUTION):
+            self.forwarded.append((method, path, headers, body))
+            return self.answer_execution(method, path, body)
+        if found := re.fullmatch(r"/attempts/([0-9a-f-]{36})/(start|finish|hand-back)", path):
+            return self._attempt_verb(session, UUID(found[1]), found[2], body)
+        raise Refused(Code.NOT_FOUND, f"no {path}")
+
+    def _open(self, token: str, asked: OpenSession) -> SessionOpened:
+        if token not in self.tokens:
+            raise Refused(
+                Code.TOKEN_UNKNOWN, "this plane has never issued that token", remedy="Make a new one"
+            )
+        mine = [each for each in self.sessions if each.opened.agent_id == asked.agent_id and not each.ended]
+        same = next((each for each in mine if each.opened.instance == asked.instance), None)
+        for other in mine:
+            if other is not same:
+                other.ended, other.fenced = "fenced", True
+                self._release(other)
+        if same is None:
+            same = FakeSession(id=uuid4(), token="", opened=asked)
+            self.sessions.append(same)
+        same.token = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+        return SessionOpened(
+            session_id=same.id,
+            session_token=same.token,
+            deployment="fake",
+            cadence=self.cadence,
+            airflow_version=self.airflow_version,
+            policy=asked.policy,
+        )
+
+    def _authenticate(self, token: str) -> FakeSession:
+        session = next((each for each in self.sessions if each.token == token), None)
+        if session is None:
+            raise Refused(Code.SESSION_UNKNOWN, "no such session")
+        if session.fenced:
+            raise Refused(Code.SESSION_FENCED, "a newer session of this agent is open")
+        if session.ended:
+            raise Refused(Code.SESSION_EXPIRED, f"the session ended: {session.ended}")
+        return session
+
+    async def _poll(self, session: FakeSession, poll: Poll) -> PollAnswer:
+        loop = asyncio.get_running_loop()
+        session.polls.append((loop.time(), poll))
+        self._wake(news=False)
+        for done in poll.carried_out:
+            self.commands.pop(done, None)
+        mine = len(session.polls)
+        until = loop.time() + (self.cadence.poll if poll.hold is None else poll.hold)
+        while True:
+            self._news.clear()
+            self._authenticate(session.token)
+            # A newer poll of the session stands for all: the older one is answered with nothing.
+            current = len(session.polls) == mine
+            answer = self._news_for(session, poll) if current else PollAnswer()
+            left = until - loop.time()
+            if answer != PollAnswer() or not current or left <= 0:
+                return answer
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout=left)
+            except asyncio.TimeoutError:
+                continue
+
+    def _news_for(self, session: FakeSession, poll: Poll) -> PollAnswer:
+        now = asyncio.get_running_loop().time()
+        named = {(ref.attempt_id, ref.epoch) for ref in (*poll.holding, *poll.running)}
+        unknown = [
+            ref
+            for ref in (*poll.holding, *poll.running)
+            if (known := self.attempts.get(ref.attempt_id)) is None
+            or (known.session_id, known.epoch) != (session.id, ref.epoch)
+            or known.state not in (AttemptState.OFFERED, AttemptState.RUNNING, AttemptState.FINISHED)
+        ]
+        offers = []
+        for room in poll.room:
+            free = room.free
+            for attempt in self.attempts.values():
+                if attempt.state is AttemptState.OFFERED and attempt.offered_until <= now:
+                    attempt.state = AttemptState.QUEUED
+                lost_answer = (
+                    attempt.state is AttemptState.OFFERED
+                    and attempt.session_id == session.id
+                    and (attempt.id, attempt.epoch) not in named
+                )
+                if (
+                    attempt.queue in room.queues
+                    and (attempt.state is AttemptState.QUEUED or lost_answer)
+                    and free > 0
+                ):
+                    free -= 1
+                    attempt.epoch += 0 if lost_answer else 1
+                    attempt.state, attempt.session_id = AttemptState.OFFERED, session.id
+                    attempt.offered_until = now + self.cadence.offer
+                    offers.append(self._offer(attempt))
+        return PollAnswer(
+            offers=tuple(offers), commands=tuple(self.commands.values()), unknown=tuple(unknown)
+        )
+
+    def _offer(self, attempt: FakeAttempt) -> Offer:
+        return Offer(
+            attempt_id=attempt.id,
+            epoch=attempt.epoch,
+            kind=WorkKind.TASK,
+            queue=attempt.queue,
+            workload=attempt.workload,
+            confirm_within=self.cadence.offer,
+            label=f"fake {attempt.id}",
+        )
+
+    def _attempt_verb(
+        self, session: FakeSession, attempt_id: UUID, verb: str, body: bytes
+    ) -> tuple[int, Any]:
+        attempt = self.attempts.get(attempt_id)
+        if attempt is None:
+            raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")
+        if attempt.session_id != session.id:
+            raise Refused(Code.ATTEMPT_NOT_YOURS, "another session holds it")
+        message = {"start": Start, "finish": Outcome, "hand-back": HandBack}[verb].model_validate_json(body)
+        if message.epoch != attempt.epoch:
+            raise Refused(Code.LEASE_LOST, "it was offered again since")
+        if isinstance(message, Start):
+            attempt.starts += 1
+            if attempt.state is AttemptState.OFFERED:
+                attempt.state = AttemptState.RUNNING
+            if attempt.state is not AttemptState.RUNNING:
+                raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
+            return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
+        if isinstance(message, HandBack):
+            if attempt.state is AttemptState.OFFERED:
+                attempt.state = AttemptState.QUEUED
+                attempt.handed_back.append(message.reason)
+                self._wake()
+            return 204, None
+        assert isinstance(message, Outcome)
+        if attempt.state is AttemptState.RUNNING:
+            attempt.state = AttemptState.FINISHED
+        elif attempt.state is not AttemptState.FINISHED:
+            raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
+        attempt.outcomes.append(message)
+        return 204, None
+
+    def _release(self, session: FakeSession) -> None:
+        for attempt in self.attempts.values():
+            if attempt.session_id == session.id and attempt.state is AttemptState.OFFERED:
+                attempt.state = AttemptState.QUEUED
+        self._wake()
+
+    def _wake(self, *, news: bool = True) -> None:
+        if news:
+            self._news.set()
+        self._changed.set()
+
+
+class LosingAnswers(httpx.AsyncBaseTransport):
+    """Lets requests reach the plane and then loses the answer, as a network does at the worst moment."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self._lose: list[str] = []
+        self.lost: list[str] = []
+        self.down = False  # refuse every connection
+
+    def of(self, verb: str, *, times: int = 1) -> None:
+        """Lose the next answers of requests whose path ends with `verb`."""
+        self._lose += [verb] * times
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("connection refused", request=request)
+        response = await self._inner.handle_async_request(request)
+        if self.down:
+            raise httpx.ReadError("connection reset", request=request)
+        for verb in self._lose:
+            if request.url.path.endswith(verb):
+                self._lose.remove(verb)
+                self.lost.append(verb)
+                raise httpx.ReadError("connection reset by peer", request=request)
+        return response
+
+
+class FakeHost:
+    """A host without a process. A worker's attempts run for `workload["taking"]` seconds of the loop's clock, or until
+    they are stopped; `workload["outcome"]` says how they end."""
+
+    def __init__(self, command: HostCommand, *, airflow: str, problem: Message | None) -> None:
+        self.command = command
+        self.configured: Configure | None = None
+        self.received: list[Message] = []
+        self.attempts: dict[UUID, asyncio.Task[None]] = {}
+        self._airflow = airflow
+        self._problem = problem
+        self._outbound: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.pid = 4_000_000 + id(self) % 1_000_000  # above any real pid on Linux
+
+    def send(self, message: Message) -> None:
+        if self._exit.done():
+            return
+        self.received.append(message)
+        if isinstance(message, Configure):
+            self.configured = message
+            self.say(
+                self._problem or Hello(python="3.12.1", airflow=self._airflow, runtime="0", pid=self.pid)
+            )
+        elif isinstance(message, RunAttempt):
+            self.attempts[message.attempt_id] = asyncio.create_task(self._run(message), name="fake attempt")
+        elif isinstance(message, StopAttempt):
+            if task := self.attempts.get(message.attempt_id):
+                task.cancel()
+        elif isinstance(message, StopHost):
+            for task in self.attempts.values():
+                task.cancel()
+            asyncio.get_running_loop().call_soon(self.exit, 0)
+
+    def say(self, message: Message) -> None:
+        """Speak as the host would."""
+        self._outbound.put_nowait(message)
+
+    def exit(self, code: int) -> None:
+        """End, taking everything along: -9 as if killed."""
+        if not self._exit.done():
+            for task in self.attempts.values():
+                task.cancel()
+            self._exit.set_result(code)
+            self._outbound.put_nowait(None)
+
+    async def receive(self) -> Any | None:
+        return await self._outbound.get()
+
+    def signal(self, number: int) -> None:
+        self.exit(-number)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._exit)
+
+    def tail(self) -> str:
+        return ""
+
+    async def close(self) -> None:
+        self.exit(-9)
+        await asyncio.gather(*self.attempts.values(), return_exceptions=True)
+
+    async def _run(self, message: RunAttempt) -> None:
+        self.say(AttemptStarted(attempt_id=message.attempt_id, pid=self.pid))
+        kind = OutcomeKind(message.workload.get("outcome", "succeeded"))
+        try:
+            await asyncio.sleep(message.workload.get("taking", 0))
+        except asyncio.CancelledError:
+            kind = OutcomeKind.FAILED
+        finally:
+            del self.attempts[message.attempt_id]
+        outcome = Outcome(epoch=message.epoch, kind=kind, exit_code=0 if kind is OutcomeKind.SUCCEEDED else 1)
+        self.say(AttemptEnded(attempt_id=message.attempt_id, outcome=outcome))
+
+
+class FakeLauncher:
+    """Starts fake hosts and remembers them."""
+
+    def __init__(self, *, airflow: str = "3.3.2") -> None:
+        self.hosts: list[FakeHost] = []
+        self.airflow = airflow
+        self.problem: Message | None = None  # what every host says instead of Hello
+
+    async def launch(self, command: HostCommand) -> HostProcess:
+        host = FakeHost(command, airflow=self.airflow, problem=self.problem)
+        self.hosts.append(host)
+        return host
+
+    @property
+    def worker(self) -> FakeHost:
+        """The worker host started last."""
+        return next(host for host in reversed(self.hosts) if "worker" in host.command.title)
+
+    def ran(self) -> list[AttemptRef]:
+        """Every attempt a host was asked to run, in order."""
+        return [
+            AttemptRef(attempt_id=message.attempt_id, epoch=message.epoch)
+            for host in self.hosts
+            for message in host.received
+            if isinstance(message, RunAttempt)
+        ]
+
+
+async def _send(
+    send: Callable[[Mapping[str, Any]], Awaitable[None]],
+    status: int,
+    answer: Any,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    if isinstance(answer, Message):
+        body = answer.model_dump_json().encode()
+    else:
+        body = b"" if answer is None else json.dumps(answer).encode()
+    every = {"content-type": "application/json", "server": "fake", **(headers or {})}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(name.encode(), value.encode()) for name, value in every.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,210 @@
+"""One attempt on this agent, from the offer to the outcome on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timezone
+from enum import Enum
+
+import structlog
+
+from tradewind_agent.environments.worker import Worker
+from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
+from tradewind_agent.kits import aiotime
+from tradewind_agent.kits.backoff import Backoff
+from tradewind_agent.outbox import Outbox
+from tradewind_agent.plane import retry
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.secrets import AttemptPrincipal, LocalSecrets
+from tradewind_protocol import paths
+from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
+from tradewind_protocol.errors import Refused
+from tradewind_protocol.hosts import RunAttempt
+from tradewind_protocol.states import OutcomeKind
+
+log = structlog.get_logger(__name__)
+
+
+class Phase(str, Enum):
+    """Where in its life an attempt is."""
+
+    HELD = "held"  # offered; nobody has asked for the grant yet
+    CONFIRMING = "confirming"  # asked for; from here on the plane may think it runs
+    RUNNING = "running"  # granted, in a worker host
+    ENDED = "ended"  # its process group is gone; the outcome is in the outbox
+    DROPPED = "dropped"  # handed back, or it was not ours any more: user code never ran
+
+
+class Attempt:
+    """Serves one offer. `serve` is run once, as a task of its own."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        *,
+        worker: Worker,
+        plane: PlaneClient,
+        outbox: Outbox,
+        secrets: LocalSecrets,
+        now: Callable[[], float],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.offer = offer
+        self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
+        self.environment = worker.environment
+        self.phase = Phase.HELD
+        self.stop_reason: str | None = None
+        self.outcome: Outcome | None = None
+        self._worker = worker
+        self._plane = plane
+        self._outbox = outbox
+        self._secrets = secrets
+        self._now = now
+        self._on_change = on_change
+        self._stopping = asyncio.Event()
+        self._log = log.bind(attempt=str(offer.attempt_id), epoch=offer.epoch, work=offer.label)
+
+    async def serve(self) -> None:
+        """Confirm, run, and put the outcome in the outbox. Returns when the slot is free again."""
+        if not await self._confirmed():
+            self._become(Phase.DROPPED)
+            return
+        started = self._moment()
+        if self.stop_reason is not None:
+            outcome = Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=self.stop_reason)
+        else:
+            self._become(Phase.RUNNING)
+            outcome = await self._run()
+        self._record(outcome, started)
+
+    def stop(self, reason: str) -> None:
+        """End it: the process group when there is one, else it will not start. Idempotent; the first reason counts."""
+        if self.stop_reason is None:
+            self.stop_reason = reason[:4000]
+            self._stopping.set()
+            self._log.info("Attempt is stopped", action="attempt_stopped", reason=reason)
+        if self.phase is Phase.RUNNING:
+            self._worker.stop_attempt(self.ref.attempt_id, reason=reason)
+
+    async def _confirmed(self) -> bool:
+        """True once the plane has granted it. Asked until there is a definite answer: an answer that was lost may have
+        been the grant, and then the plane waits for this agent and nobody else."""
+        backoff, cadence = Backoff(), self._plane.cadence
+        maybe_granted = False  # a start may have reached the plane although no answer came
+        while True:
+            if self.stop_reason is not None and not maybe_granted:
+                await hand_back(
+                    self._plane, self.ref, reason=self.stop_reason, within=self.offer.confirm_within
+                )
+                return False
+            self._become(Phase.CONFIRMING)
+            try:
+                await self._plane.start(self.ref)
+                return True
+            except PlaneUnreachable as error:
+                maybe_granted = maybe_granted or error.may_have_arrived
+                problem: Exception = error
+            except Refused as refused:
+                if retry.verdict(refused) is not retry.Verdict.AGAIN:
+                    self._log.info("Offer is gone", action="offer_gone", reason=str(refused))
+                    return False
+                problem = refused
+            except (RefusedForGood, Fenced):
+                return False  # the poll loop meets the same answer and ends the agent
+            wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
+            self._log.warning(
+                "Start not confirmed yet", action="start_retried", wait=round(wait, 2), reason=str(problem)
+            )
+            await aiotime.sleep(wait, self._stopping)
+
+    async def _run(self) -> Outcome:
+        principal = AttemptPrincipal(
+            attempt_id=self.ref.attempt_id,
+            epoch=self.ref.epoch,
+            kind=self.offer.kind,
+            subject=_subject(self.offer),
+            label=self.offer.label,
+        )
+        secret = self._secrets.issue(principal)
+        try:
+            self._log.info("Attempt starts", action="attempt_started", environment=self.environment)
+            outcome = await self._worker.execute(
+                RunAttempt(
+                    attempt_id=self.ref.attempt_id,
+                    epoch=self.ref.epoch,
+                    kind=self.offer.kind,
+                    secret=secret,
+                    workload=self.offer.workload,
+                )
+            )
+        finally:
+            self._secrets.revoke(secret)
+        if self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
+            return outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
+        return outcome
+
+    def _record(self, outcome: Outcome, started: datetime) -> None:
+        self.outcome = outcome.model_copy(
+            update={
+                "started_at": outcome.started_at or started,
+                "ended_at": outcome.ended_at or self._moment(),
+            }
+        )
+        self._outbox.put(
+            kind="finish",
+            attempt_id=self.ref.attempt_id,
+            epoch=self.ref.epoch,
+            method="POST",
+            path=paths.finish(self.ref.attempt_id),
+            body=self.outcome.model_dump_json().encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        self._log.info(
+            "Attempt ended", action="attempt_ended", outcome=outcome.kind.value, reason=outcome.reason or None
+        )
+        self._become(Phase.ENDED)
+
+    def _become(self, phase: Phase) -> None:
+        self.phase = phase
+        self._on_change()
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), timezone.utc)
+
+
+async def hand_back(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: float) -> None:
+    """Return an offer to the plane. Gives up after `within` seconds: by then the offer has ended by itself."""
+    backoff, cadence = Backoff(), plane.cadence
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        try:
+            await plane.hand_back(ref, reason=reason)
+            log.info(
+                "Offer handed back", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason
+            )
+            return
+        except (RefusedForGood, Fenced):
+            return
+        except (PlaneUnreachable, Refused) as error:
+            wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
+            late = asyncio.get_running_loop().time() + wait > deadline
+            if late or retry.verdict(error) is not retry.Verdict.AGAIN:
+                log.warning(
+                    "Offer not handed back",
+                    action="offer_not_handed_back",
+                    attempt=str(ref.attempt_id),
+                    reason=str(error),
+                )
+                return
+        await asyncio.sleep(wait)
+
+
+def _subject(offer: Offer) -> str:
+    """The id the attempt may speak for at the Execution API, as Airflow's workload names it."""
+    part = {WorkKind.TASK: "ti", WorkKind.CALLBACK: "callback"}.get(offer.kind)
+    inner = offer.workload if part is None else offer.workload.get(part)
+    for key in ("id", "connection_test_id"):
+        if isinstance(inner, dict) and isinstance(inner.get(key), str):
+            return str(inner[key])
+    return ""

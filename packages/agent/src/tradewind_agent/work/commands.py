@@ -1,0 +1,86 @@
+"""What the plane can ask of this agent, carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+
+from tradewind_agent.environments.site import Site
+from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.running import Running
+from tradewind_protocol.attempts import AttemptRef
+from tradewind_protocol.polling import Command, Verb
+
+log = structlog.get_logger(__name__)
+
+_REMEMBERED = 1000
+
+
+class Commands:
+    """Carries out each command once; one that comes again after a lost answer is only confirmed again."""
+
+    def __init__(self, *, running: Running, site: Site, draining: Draining) -> None:
+        self._running = running
+        self._site = site
+        self._draining = draining
+        self._done: dict[UUID, None] = {}  # in order, the oldest forgotten first
+        self._unconfirmed: dict[UUID, None] = {}
+
+    def carried_out(self) -> tuple[UUID, ...]:
+        """Done, and the plane may not know yet."""
+        return tuple(self._unconfirmed)[:_REMEMBERED]
+
+    def confirmed(self, ids: Iterable[UUID]) -> None:
+        """The plane has answered a poll that named these."""
+        for each in ids:
+            self._unconfirmed.pop(each, None)
+
+    def carry_out(self, commands: Iterable[Command]) -> None:
+        """Do what is asked. A command that makes no sense here is logged and counts as done: it would come for ever."""
+        for command in commands:
+            if command.id not in self._done:
+                try:
+                    self._do(command)
+                except (ValidationError, ValueError, TypeError, KeyError) as error:
+                    log.error(
+                        "Command not understood",
+                        action="command_malformed",
+                        verb=command.verb.value,
+                        error=str(error),
+                    )
+                self._done[command.id] = None
+                while len(self._done) > _REMEMBERED:
+                    del self._done[next(iter(self._done))]
+            self._unconfirmed[command.id] = None
+
+    def _do(self, command: Command) -> None:
+        reason = command.reason or (
+            f"asked by {command.asked_by}" if command.asked_by else "asked by the plane"
+        )
+        log.info(
+            "Command",
+            action="command",
+            verb=command.verb.value,
+            reason=command.reason,
+            asked_by=command.asked_by,
+        )
+        if command.verb is Verb.STOP_ATTEMPT:
+            self._running.stop(AttemptRef.model_validate(command.arguments), reason)
+        elif command.verb is Verb.DRAIN:
+            self._draining.request(reason)
+        elif command.verb is Verb.CORDON:
+            self._running.cordoned = True
+        elif command.verb is Verb.RESUME:
+            self._running.cordoned = False
+        elif command.verb is Verb.SET_SLOTS:
+            slots = int(command.arguments["slots"])
+            if not 0 <= slots <= 10_000:
+                raise ValueError(f"{slots} slots")
+            self._site.set_slots(str(command.arguments["environment"]), slots)
+        else:
+            log.warning(
+                "This agent cannot do that yet", action="command_unsupported", verb=command.verb.value
+            )

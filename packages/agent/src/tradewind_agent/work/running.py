@@ -1,0 +1,185 @@
+"""The attempts in flight: what is taken, how much room is left, what the poll says of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+import structlog
+
+from tradewind_agent.environments.site import Site
+from tradewind_agent.kits import aiotasks
+from tradewind_agent.outbox import Outbox
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.secrets import LocalSecrets
+from tradewind_agent.work.attempt import Attempt, Phase, hand_back
+from tradewind_protocol.attempts import AttemptRef, Offer
+from tradewind_protocol.polling import Room
+
+log = structlog.get_logger(__name__)
+
+
+class Running:
+    """Slots equal attempts that are held, being confirmed or alive: never more than an environment has."""
+
+    def __init__(
+        self,
+        *,
+        plane: PlaneClient,
+        site: Site,
+        outbox: Outbox,
+        secrets: LocalSecrets,
+        now: Callable[[], float],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.cordoned = False
+        self.draining = False
+        self.ended = 0  # attempts since the start, for metrics
+        self._plane = plane
+        self._site = site
+        self._outbox = outbox
+        self._secrets = secrets
+        self._now = now
+        self._on_change = on_change
+        self._attempts: dict[UUID, Attempt] = {}
+        self._undelivered: dict[UUID, AttemptRef] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    # ---- what the poll says
+
+    def room(self) -> tuple[Room, ...]:
+        """Free slots of each environment that can take work."""
+        open_ = not (self.cordoned or self.draining)
+        return tuple(
+            Room(environment=each.name, queues=each.queues, free=self._free(each.name) if open_ else 0)
+            for each in self._site.task_environments()
+            if each.queues and self._site.usable(each.name)
+        )
+
+    def holding(self) -> tuple[AttemptRef, ...]:
+        """Offered, not granted as far as this agent knows."""
+        return tuple(a.ref for a in self._attempts.values() if a.phase in (Phase.HELD, Phase.CONFIRMING))
+
+    def running(self) -> tuple[AttemptRef, ...]:
+        """Granted, and the plane has not heard yet how it ended."""
+        alive = (a.ref for a in self._attempts.values() if a.phase is Phase.RUNNING)
+        return (*alive, *self._undelivered.values())
+
+    @property
+    def live(self) -> tuple[Attempt, ...]:
+        return tuple(self._attempts.values())
+
+    # ---- news
+
+    def accept(self, offers: Iterable[Offer]) -> None:
+        """Take offers, or hand back at once what cannot start here. An offer already held is the same one again."""
+        for offer in offers:
+            known = self._attempts.get(offer.attempt_id)
+            if known is not None and known.ref.epoch == offer.epoch:
+                continue
+            environment, why_not = self._place(offer, known)
+            if environment is None:
+                ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
+                self._in_background(
+                    hand_back(self._plane, ref, reason=why_not, within=offer.confirm_within),
+                    f"hand back {ref}",
+                )
+                continue
+            attempt = Attempt(
+                offer,
+                worker=self._site.workers[environment],
+                plane=self._plane,
+                outbox=self._outbox,
+                secrets=self._secrets,
+                now=self._now,
+                on_change=self._on_change,
+            )
+            self._attempts[offer.attempt_id] = attempt
+            self._empty.clear()
+            self._in_background(self._serve(attempt), f"attempt {offer.attempt_id}")
+
+    def stop(self, ref: AttemptRef, reason: str) -> None:
+        """Stop one attempt. Does nothing for one that is not here, or of another epoch."""
+        attempt = self._attempts.get(ref.attempt_id)
+        if attempt is not None and attempt.ref.epoch == ref.epoch:
+            attempt.stop(reason)
+
+    def disown(self, refs: Iterable[AttemptRef]) -> None:
+        """The plane says these are not this agent's any more: stop them, and name them no longer."""
+        for ref in refs:
+            self.stop(ref, "the plane has given it up: its lease was lost or it was taken back")
+            self._undelivered.pop(ref.attempt_id, None)
+
+    def delivered(self, attempt_id: UUID) -> None:
+        """The plane has heard everything about an attempt."""
+        self._undelivered.pop(attempt_id, None)
+
+    def drain(self, reason: str) -> None:
+        """Take nothing more and hand back what was not confirmed; what runs goes on. Idempotent."""
+        self.draining = True
+        for attempt in self.live:
+            if attempt.phase is Phase.HELD:
+                attempt.stop(reason)
+        self._on_change()
+
+    def stop_all(self, reason: str) -> None:
+        """Stop everything that runs. Idempotent."""
+        for attempt in self.live:
+            attempt.stop(reason)
+
+    async def settled(self) -> None:
+        """Return when nothing is held or alive."""
+        await self._empty.wait()
+
+    async def close(self) -> None:
+        """Leave no task behind. What still ran has been stopped with its host by now."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)
+        await aiotasks.stop(*self._tasks)
+
+    # ---- inside
+
+    def _place(self, offer: Offer, known: Attempt | None) -> tuple[str | None, str]:
+        if self.draining or self.cordoned:
+            return None, "the agent is draining" if self.draining else "the agent is cordoned"
+        if known is not None:
+            return None, "an earlier grant of it is still ending here"
+        serving = [each.name for each in self._site.task_environments() if offer.queue in each.queues]
+        if not serving:
+            return None, f"no environment of this agent serves queue {offer.queue!r}"
+        ready = [name for name in serving if self._site.usable(name)]
+        if not ready:
+            return None, f"the environment that serves queue {offer.queue!r} is not ready"
+        roomiest = max(ready, key=self._free)
+        return (roomiest, "") if self._free(roomiest) > 0 else (None, "no free slot")
+
+    def _free(self, environment: str) -> int:
+        taken = sum(1 for each in self._attempts.values() if each.environment == environment)
+        return max(0, self._site.slots[environment] - taken)
+
+    async def _serve(self, attempt: Attempt) -> None:
+        try:
+            await attempt.serve()
+        finally:
+            del self._attempts[attempt.ref.attempt_id]
+            if attempt.outcome is not None:
+                self._undelivered[attempt.ref.attempt_id] = attempt.ref
+                self.ended += 1
+            if not self._attempts:
+                self._empty.set()
+            self._on_change()
+
+    def _in_background(self, work: object, name: str) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error(
+                "An attempt broke in the agent", action="attempt_broken", task=task.get_name(), exc_info=error
+            )
