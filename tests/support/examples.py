@@ -1,0 +1,83 @@
+"""Airflow's own example Dags, run once each on a plane, whoever runs the tasks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import airflow.example_dags
+import airflow.providers.standard.example_dags
+from support.airflow_rest import ENDED, AirflowRest, Run
+
+LOGICAL_DATE = "2026-03-02T00:00:00Z"
+"""The same for all of them: the parent and child Dags wait for each other's run of the same date."""
+
+FOLDERS = {
+    "examples": Path(airflow.example_dags.__file__).parent,
+    "standard_examples": Path(airflow.providers.standard.example_dags.__file__).parent,
+}
+
+PLUGINS = FOLDERS["examples"] / "plugins"
+"""Timetables and weight rules the examples bring along; a scheduler needs them installed wherever the Dags run."""
+
+CONF: Mapping[str, Mapping[str, Any]] = {"example_params_ui_tutorial": {"required_field": "given by a person"}}
+"""What a person would fill in before triggering."""
+
+LEFT_OUT = {
+    "example_kubernetes_executor": "asks for KubernetesExecutor's pod overrides",
+    "example_local_kubernetes_executor": "asks for KubernetesExecutor's pod overrides",
+    "tutorial_taskflow_api_virtualenv": "downloads packages from an index while it runs",
+    "tutorial_objectstorage": "reads from a public web service and a public bucket",
+    "example_dag_decorator": "reads from a public web service",
+    "example_sensors": "has sensors that wait for files and times that never come",
+    "example_retry_policy": "waits five minutes for its retry",
+}
+"""Dags whose end depends on the world outside, with the reason."""
+
+
+def bundles() -> list[dict[str, Any]]:
+    """Airflow's `dag_bundle_config_list` for the two folders."""
+    classpath = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return [
+        {"name": name, "classpath": classpath, "kwargs": {"path": str(path)}}
+        for name, path in FOLDERS.items()
+    ]
+
+
+def run_all(
+    rest: AirflowRest, dag_ids: Sequence[str], *, timeout: float, answers: bool = True
+) -> Mapping[str, Run]:
+    """Trigger all at once, answer the questions that Dags ask people, wait, and return how each ended.
+
+    A Dag that has not ended in time is returned as it stands.
+    """
+    runs = {}
+    for dag_id in dag_ids:
+        runs[dag_id] = rest.trigger(
+            dag_id, conf=CONF.get(dag_id), logical_date=LOGICAL_DATE, dag_run_id="as_local"
+        )
+    deadline = time.monotonic() + timeout
+    waiting = dict(runs)
+    while waiting and time.monotonic() < deadline:
+        if answers:
+            answer_questions(rest)
+        for dag_id, run_id in list(waiting.items()):
+            if rest.run_state(dag_id, run_id) in ENDED:
+                del waiting[dag_id]
+        time.sleep(0.5)
+    return {dag_id: rest.snapshot(dag_id, run_id) for dag_id, run_id in runs.items()}
+
+
+def answer_questions(rest: AirflowRest) -> None:
+    """Choose the first option of every open question."""
+    page = rest.get("/dags/~/dagRuns/~/hitlDetails", response_received=False, limit=100)
+    for detail in page["hitl_details"]:
+        ti = detail["task_instance"]
+        path = (
+            f"/dags/{ti['dag_id']}/dagRuns/{ti['dag_run_id']}/taskInstances/{ti['task_id']}/{ti['map_index']}"
+        )
+        rest.http.patch(
+            f"/api/v2{path}/hitlDetails", json={"chosen_options": detail["options"][:1], "params_input": {}}
+        )
