@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from importlib.util import find_spec
 
 from tradewind_protocol.hosts import Configure, Problem
 from tradewind_protocol.states import Component
-
 from tradewind_runtime import environment
 from tradewind_runtime.control import Control, ControlClosed
 
@@ -59,15 +57,6 @@ def serve(control: Control, configure: Configure) -> int:
     except Exception as problem:
         control.send(Problem(message=f"{type(problem).__name__}: {problem}"[:4000]))
         raise
-
-
-def versions() -> dict[str, str]:
-    """What `Hello` says of this process: its Python, Airflow and runtime versions."""
-    return {
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "airflow": version("apache-airflow-core"),
-        "runtime": version("tradewind-runtime"),
-    }
 
 
 if __name__ == "__main__":

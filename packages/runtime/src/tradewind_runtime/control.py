@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from tradewind_protocol import hosts
@@ -23,6 +25,9 @@ class ControlClosed(Exception):
 
 class Control:
     """The socket to the agent. Selectable by `fileno()`; `send` may be called from any thread, reading from one.
+
+    Before the first wait in a selector, and after each, read until `waiting` (or `receive(0)`) has nothing more: lines
+    that arrived together are in the buffer, where no selector sees them.
 
     Lines are kept in one buffer that is overwritten once they are consumed: a process forked later must not find
     another attempt's secret in the memory it inherits.
@@ -66,6 +71,18 @@ class Control:
                 self._connection.sendall(hosts.line(message))
             except OSError as problem:
                 raise ControlClosed(f"the agent is gone ({problem})") from None
+
+    def hello(self, bundles: Sequence[str] = ()) -> None:
+        """Tell the agent that this host is ready, and what it runs on."""
+        self.send(
+            hosts.Hello(
+                python=".".join(map(str, sys.version_info[:3])),
+                airflow=version("apache-airflow-core"),
+                runtime=version("tradewind-runtime"),
+                pid=os.getpid(),
+                bundles=tuple(bundles),
+            )
+        )
 
     def receive(self, timeout: float | None = None) -> Any | None:
         """The next message, or None after `timeout` seconds without one (None: wait for ever).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,9 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     if configure.log_directory:
         environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = configure.log_directory
 
+    if not _has_user_name(environ):  # Airflow sends one with every start, and refuses to work without
+        environ["USER"] = f"uid-{os.getuid()}"
+
     from tradewind_runtime.seams import process
 
     process.import_airflow_without_database()
@@ -39,6 +43,17 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
             environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
             environ.setdefault(_XCOM_PATH, path)
             environ.setdefault(_XCOM_THRESHOLD, "0")
+    process.mask_configured_secrets()
+
+
+def _has_user_name(environ: MutableMapping[str, str]) -> bool:
+    """Whether `getpass.getuser` would find one. Containers often run as a number nobody wrote down."""
+    if any(environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+        return True
+    try:
+        return bool(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return False
 
 
 def without_database(environ: MutableMapping[str, str]) -> None:
@@ -55,5 +70,5 @@ def xcom_path(configure: Configure) -> str:
     if path := configure.options.get("xcom_path"):
         return str(path)
     if state := configure.options.get("state_directory"):
-        return (Path(str(state)).absolute() / "xcom").as_uri()
+        return f"file://{Path(str(state)).absolute() / 'xcom'}"
     return ""

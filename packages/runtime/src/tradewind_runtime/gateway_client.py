@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
+
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.messages import Message
 

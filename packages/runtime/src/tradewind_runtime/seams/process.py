@@ -40,25 +40,30 @@ def import_airflow_without_database() -> None:
     os.environ[switch] = "1"
     try:
         from airflow import settings
-        from airflow.configuration import conf
     finally:
         if before is None:
             del os.environ[switch]
         else:
             os.environ[switch] = before
-    conf.mask_secrets()  # the other thing that switch leaves out
     settings.Session = NoDatabase
     settings.NonScopedSession = NoDatabase
     settings.configure_orm = _refuse
+
+
+def mask_configured_secrets() -> None:
+    """Hide the secrets of Airflow's configuration in every log: the other thing that switch leaves out. It loads the
+    secrets backends, and with them the XCom backend: choose that one first."""
+    from airflow.configuration import conf
+
+    conf.mask_secrets()
 
 
 def xcom_backend_is_airflows_own() -> bool:
     """True when the site's configuration names no XCom backend of its own."""
     from airflow.configuration import conf
 
-    return bool(conf.get("core", "xcom_backend") == "airflow.sdk.execution_time.xcom.BaseXCom") or bool(
-        conf.get("core", "xcom_backend") == "airflow.sdk.bases.xcom.BaseXCom"
-    )
+    own = ("airflow.sdk.execution_time.xcom.BaseXCom", "airflow.sdk.bases.xcom.BaseXCom")
+    return conf.get("core", "xcom_backend") in own
 
 
 def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:

@@ -1,0 +1,152 @@
+"""Airflow's own supervisors, one call per kind of workload, all with a client of ours.
+
+`execute_workload`, what Airflow's executors call, is not used: it puts the token on the command line and drops the
+exit code. The supervisors' own entry points take a client, but for the connection test's, which builds one.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from tradewind_protocol.attempts import WorkKind
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
+
+HOSTNAME_CALLABLE = "tradewind_runtime.seams.worker.hostname"
+_hostname = ""
+
+
+class WorkloadRefused(ValueError):
+    """The plane asked for something no workload of Airflow asks for."""
+
+
+def warm() -> None:
+    """Import what every attempt needs, and build what it would build first. Starts no thread."""
+    import airflow.dag_processing.bundles.manager
+    import airflow.dag_processing.dagbag
+    import airflow.sdk.execution_time.callback_supervisor
+    import airflow.sdk.execution_time.connection_test_supervisor
+    import airflow.sdk.execution_time.supervisor
+    import airflow.sdk.execution_time.task_runner
+    import airflow.sdk.execution_time.xcom  # noqa: F401
+
+    # The first client builds a TLS context, which it does not need and later ones share.
+    import httpx
+    import setproctitle  # noqa: F401
+
+    from tradewind_runtime.seams import process
+
+    process.execution_client(
+        "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(404))
+    ).close()
+
+
+def hostname() -> str:
+    """What `[core] hostname_callable` answers. The plane tells one run of a task from another by host name, user
+    and pid, and containers repeat all three: in an attempt this is a name no other attempt has."""
+    return _hostname or socket.gethostname()
+
+
+def set_hostname(name: str) -> None:
+    """Name this process and those it forks."""
+    global _hostname
+    _hostname = name
+
+
+def run(kind: WorkKind, workload: dict[str, Any], client: Client) -> int:
+    """Run one workload to its end under Airflow's supervisor. Returns the exit code of the work's own process,
+    negative for a signal; the state of a task went to the plane through `client`.
+
+    Raises what Airflow raises when the plane refuses the start, WorkloadRefused for a workload that is not one.
+    """
+    return _RUNNERS[kind](workload, client)
+
+
+def label(kind: WorkKind, workload: dict[str, Any]) -> str:
+    """A short name for the process list."""
+    ti = workload.get("ti") or {}
+    if kind is WorkKind.TASK:
+        return f"{ti.get('dag_id')}.{ti.get('task_id')} {ti.get('run_id')} try {ti.get('try_number')}"
+    if kind is WorkKind.CALLBACK:
+        return f"callback {(workload.get('callback') or {}).get('id')}"
+    return f"connection test {workload.get('connection_id')}"
+
+
+def _run_task(workload: dict[str, Any], client: Client) -> int:
+    from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
+    from airflow.sdk.execution_time.supervisor import supervise_task
+
+    code = supervise_task(
+        ti=TaskInstance.model_validate(workload["ti"]),
+        bundle_info=BundleInfo.model_validate(workload["bundle_info"]),
+        dag_rel_path=inside(workload["dag_rel_path"], "Dag file"),
+        log_path=_log_path(workload),
+        sentry_integration=workload.get("sentry_integration") or "",
+        client=client,
+        token="",
+    )
+    return int(code)
+
+
+def _run_callback(workload: dict[str, Any], client: Client) -> int:
+    from airflow.sdk.api.datamodels._generated import BundleInfo
+    from airflow.sdk.execution_time.callback_supervisor import supervise_callback
+
+    callback = workload["callback"]
+    try:
+        code = supervise_callback(
+            id=callback["id"],
+            callback_path=callback["data"].get("path", ""),
+            callback_kwargs=callback["data"].get("kwargs", {}),
+            dag_rel_path=inside(workload["dag_rel_path"], "Dag file"),
+            log_path=_log_path(workload),
+            bundle_info=BundleInfo.model_validate(workload["bundle_info"]),
+            client=client,
+        )
+    except RuntimeError as ended:
+        # It tells any exit code but 0 in the words of an exception.
+        if found := re.fullmatch(r"Callback subprocess exited with code (-?\d+)", str(ended)):
+            return int(found[1])
+        raise
+    return int(code)
+
+
+def _run_connection_test(workload: dict[str, Any], client: Client) -> int:
+    from airflow.sdk.execution_time import connection_test_supervisor
+
+    # Of the three supervisors this one alone takes no client: it makes `Client(base_url=server, token=token)`, over
+    # TCP. This process was forked for this one test, so the name it calls is ours to answer.
+    connection_test_supervisor.Client = lambda **_: client
+    code = connection_test_supervisor.supervise_connection_test(
+        connection_test_id=workload["connection_test_id"],
+        connection_id=workload["connection_id"],
+        timeout=int(workload["timeout"]),
+        server="",
+        token="",
+    )
+    return int(code)
+
+
+_RUNNERS: dict[WorkKind, Callable[[dict[str, Any], Any], int]] = {
+    WorkKind.TASK: _run_task,
+    WorkKind.CALLBACK: _run_callback,
+    WorkKind.CONNECTION_TEST: _run_connection_test,
+}
+
+
+def inside(path: str, what: str) -> str:
+    """`path` if it stays under the folder it is relative to. What comes from the plane names nothing else here."""
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise WorkloadRefused(f"the workload's {what} {path!r} is not a path inside its folder")
+    return path
+
+
+def _log_path(workload: dict[str, Any]) -> str | None:
+    path = workload.get("log_path")
+    return None if not path else inside(path, "log")

@@ -1,0 +1,104 @@
+"""Making sure that nobody of an attempt is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Container, Iterator
+from contextlib import suppress
+
+_LOOK_AGAIN = 0.01
+"""Seconds between two looks at processes that were sent SIGKILL and are not gone yet."""
+
+
+def descendants(root: int) -> list[int]:
+    """Every process under `root`, parents before children, without `root`. Zombies count: they are not gone."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for pid, parent in _parents():
+        children[parent].append(pid)
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = children.get(todo.pop(0), [])
+        found += below
+        todo += below
+    return found
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes whose parent is `parent`."""
+    return [pid for pid, its_parent in _parents() if its_parent == parent]
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    # /proc/<pid>/task/<tid>/children would be one read, but kernels are built without it.
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        yield from _parents_without_proc()
+        return
+    for name in names:
+        if not name.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                # "pid (name, which may hold anything) state ppid …"
+                fields = stat.read().rpartition(b")")[2].split()
+        except OSError:
+            continue  # ended meanwhile
+        yield int(name), int(fields[1])
+
+
+def _parents_without_proc() -> Iterator[tuple[int, int]]:
+    import psutil  # type: ignore[import-untyped]
+
+    for process in psutil.process_iter(["ppid"]):
+        yield process.pid, int(process.info["ppid"] or 0)
+
+
+def reap_all() -> dict[int, int]:
+    """Collect every child of this process that has ended: pid to wait status. Only for a process whose children are
+    all its own business (a keeper): it would steal the children of anybody else."""
+    ended: dict[int, int] = {}
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            ended[pid] = status
+    return ended
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """Signal each; one that is gone, or is another user's, is passed over."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def kill_descendants(*, spare: Container[int] = (), patience: float = 10.0) -> list[int]:
+    """Kill everything under this process with SIGKILL and collect it, again and again until nobody is left.
+
+    `spare` are children that stay, with all that is under them. Returns the pids that could not be killed within
+    `patience` seconds (stuck in the kernel, or another user's).
+    """
+    deadline = time.monotonic() + patience
+    me = os.getpid()
+    while True:
+        strays = [pid for pid in children_of(me) if pid not in spare]
+        if not strays:
+            return []
+        for stray in strays:
+            send([stray, *descendants(stray)], signal.SIGKILL)
+        time.sleep(0)
+        left = []
+        for stray in strays:
+            with suppress(ChildProcessError):
+                if os.waitpid(stray, os.WNOHANG)[0] == 0:
+                    left.append(stray)
+        if left:
+            if time.monotonic() > deadline:
+                return left
+            time.sleep(_LOOK_AGAIN)

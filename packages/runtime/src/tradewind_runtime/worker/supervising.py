@@ -1,0 +1,35 @@
+"""From the line of a RunAttempt to Airflow's supervisor: the whole life of the supervisor process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradewind_protocol.hosts import Configure, RunAttempt
+from tradewind_runtime import gateway_client
+from tradewind_runtime.control import wipe
+from tradewind_runtime.seams import worker as airflow_worker
+
+
+def supervisor_of(configure: Configure) -> Callable[[bytearray], int]:
+    """The function each supervisor process runs, once, with its attempt's line."""
+    gateway, agent_name = configure.gateway, configure.agent_name
+
+    def supervise(line: bytearray) -> int:
+        run = RunAttempt.model_validate_json(bytes(line))
+        wipe(line)
+        title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
+        airflow_worker.set_hostname(f"{agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}")
+        client = gateway_client.execution_client(gateway, run.secret)
+        try:
+            return airflow_worker.run(run.kind, run.workload, client)
+        finally:
+            client.close()
+
+    return supervise
+
+
+def title(text: str) -> None:
+    """Name this process in the process list."""
+    from setproctitle import setproctitle
+
+    setproctitle(text)

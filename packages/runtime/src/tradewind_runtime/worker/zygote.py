@@ -1,0 +1,256 @@
+"""The worker host's own process: imports once, forks a keeper per attempt, counts them, and nothing else.
+
+One thread, always: a fork copies only the thread that forks, so a second one would leave its locks held for ever in
+every attempt.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from tradewind_protocol.attempts import Outcome
+from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
+from tradewind_protocol.states import OutcomeKind
+from tradewind_runtime.control import Control, ControlClosed, wipe
+from tradewind_runtime.seams import worker as airflow_worker
+from tradewind_runtime.worker import attempt, kernel, preload, reaper, supervising
+
+log = structlog.get_logger(__name__)
+
+GRACE_WITHOUT_AGENT = 3.0
+"""Seconds between SIGTERM and SIGKILL when the agent is gone: time for `on_kill`, none for the network."""
+
+STATUS_EVERY = 1.0
+
+
+class _Line(msgspec.Struct):
+    """What the zygote reads of a line: never the secret, so that no later fork inherits it."""
+
+    type: str
+    attempt_id: str = ""
+    epoch: int = 0
+    reason: str = ""
+    grace: float = 5.0
+    now: bool = False
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A keeper that lives."""
+
+    attempt_id: UUID
+    epoch: int
+    keeper: int
+    reins: socket.socket
+    started_at: datetime
+
+
+def run(control: Control, configure: Configure) -> int:
+    """Be the worker host until told to stop or until the agent is gone. Returns the process's exit code."""
+    os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
+    airflow_worker.warm()
+    for refusal in preload.preload(tuple(configure.options.get("preload", ()))):
+        log.warning(
+            "A module is not preloaded",
+            action="preload_refused",
+            module=refusal.module,
+            reason=refusal.reason,
+        )
+    supervising.title(f"tradewind worker host {configure.agent_name}")
+    kernel.adopt_orphans()  # of a keeper that was killed
+    # What is alive now is shared by all attempts for good: the collector must not write to it in any of them.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    control.hello()
+    return Zygote(control, configure).serve()
+
+
+class Zygote:
+    """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
+
+    def __init__(self, control: Control, configure: Configure) -> None:
+        self._control = control
+        self._slots = configure.slots
+        self._supervise = supervising.supervisor_of(configure)
+        self._attempts: dict[UUID, _Attempt] = {}
+        self._stopping = False
+        self._told: tuple[int, int] | None = None
+        self._told_at = float("-inf")
+        self._woken, self._wake = os.pipe()
+
+    def serve(self) -> int:
+        """Until stopped and empty. The agent's end counts as a stop of everything."""
+        self._listen_for_signals()
+        try:
+            self._hear()  # what came together with the configuration is in the buffer: no poll tells of it
+            while not (self._stopping and not self._attempts):
+                self._tell_status()
+                self._turn()
+        except ControlClosed:
+            log.info("The agent is gone", action="agent_gone", running=len(self._attempts))
+            self._stop_everything("the agent process is gone", GRACE_WITHOUT_AGENT)
+            self._wait_for_the_end()
+        return 0
+
+    def _turn(self) -> None:
+        """Wait for one piece of news and act on it."""
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(self._woken, select.POLLIN)
+        by_reins = {running.reins.fileno(): running for running in self._attempts.values()}
+        for fd in by_reins:
+            poller.register(fd, select.POLLIN)
+        for fd, _ in poller.poll(self._until_status()):
+            if fd == self._woken:
+                os.read(self._woken, 4096)
+                self._stopping = True
+                self._stop_everything("the worker host was asked to stop", 5.0)
+            elif fd in by_reins:
+                self._end(by_reins[fd])
+            else:
+                self._hear()
+
+    def _hear(self) -> None:
+        while (line := self._control.receive_line(0)) is not None:
+            self._obey(line)
+            wipe(line)
+
+    def _obey(self, line: bytearray) -> None:
+        try:
+            said = msgspec.json.decode(line, type=_Line)
+            if said.type == "run_attempt":
+                self._start(UUID(said.attempt_id), said.epoch, line)
+            elif said.type == "stop_attempt":
+                self._stop(UUID(said.attempt_id), said.reason, said.grace)
+            elif said.type == "stop_host":
+                self._stopping = True
+                if said.now:
+                    self._stop_everything("the worker host was asked to stop", said.grace)
+        except ValueError as problem:  # what msgspec and UUID raise
+            log.error("A line of the agent is not understood", action="line_refused", error=str(problem))
+
+    def _start(self, attempt_id: UUID, epoch: int, line: bytearray) -> None:
+        if attempt_id in self._attempts:
+            return  # told twice
+        started_at = datetime.now(timezone.utc)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        payload, payload_end = os.pipe()
+        try:
+            keeper = os.fork()
+        except OSError as problem:
+            for end in (payload, payload_end):
+                os.close(end)
+            ours.close()
+            theirs.close()
+            reason = f"no process could be started for it ({problem.strerror}); the machine is out of processes or memory"
+            self._report(attempt_id, _failed(epoch, reason, started_at))
+            return
+        if keeper == 0:
+            attempt.keep(epoch=epoch, payload=payload, reins=theirs, supervise=self._supervise)
+        theirs.close()
+        os.close(payload)
+        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, keeper, ours, started_at)
+        with suppress(BrokenPipeError), os.fdopen(payload_end, "wb", buffering=0) as pipe:
+            _write_all(pipe.fileno(), line)
+        self._control.send(AttemptStarted(attempt_id=attempt_id, pid=keeper))
+
+    def _stop(self, attempt_id: UUID, reason: str, grace: float) -> None:
+        running = self._attempts.get(attempt_id)
+        if running is not None:
+            with suppress(OSError):  # it is ending: its reins will say so
+                running.reins.send(json.dumps({"reason": reason[:1000], "grace": grace}).encode())
+
+    def _stop_everything(self, reason: str, grace: float) -> None:
+        for attempt_id in list(self._attempts):
+            self._stop(attempt_id, reason, grace)
+
+    def _end(self, running: _Attempt) -> None:
+        """News from a keeper is its end: the outcome, or nothing when it was killed."""
+        try:
+            said = running.reins.recv(65536)
+        except OSError:
+            said = b""
+        running.reins.close()
+        _, status = os.waitpid(running.keeper, 0)
+        del self._attempts[running.attempt_id]
+        if said:
+            outcome = Outcome.model_validate_json(said)
+        else:
+            # Those under it came to us, the next adopter above, and nobody else's strays can have: all of them go.
+            reaper.kill_descendants(spare={other.keeper for other in self._attempts.values()})
+            outcome = _failed(running.epoch, f"its keeper process {_how(status)}", running.started_at)
+        self._report(running.attempt_id, outcome)
+
+    def _report(self, attempt_id: UUID, outcome: Outcome) -> None:
+        self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))
+
+    def _wait_for_the_end(self) -> None:
+        """With nobody to report to. Keepers kill what does not stop in time."""
+        for running in list(self._attempts.values()):
+            with suppress(ControlClosed):
+                self._end(running)
+
+    def _tell_status(self) -> None:
+        now = time.monotonic()
+        numbers = (len(self._attempts), self._slots)
+        if numbers == self._told or now < self._told_at + STATUS_EVERY:
+            return
+        self._told, self._told_at = numbers, now
+        line = f"{numbers[0]} of {numbers[1]} slots busy"
+        self._control.send(HostStatus(line=line, numbers={"running": numbers[0], "slots": numbers[1]}))
+
+    def _until_status(self) -> float | None:
+        if (len(self._attempts), self._slots) == self._told:
+            return None
+        return max(0.0, self._told_at + STATUS_EVERY - time.monotonic()) * 1000 + 1
+
+    def _listen_for_signals(self) -> None:
+        for fd in (self._woken, self._wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # the wake-up is what counts
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the agent too, and the agent decides
+
+
+def _failed(epoch: int, reason: str, started_at: datetime) -> Outcome:
+    return Outcome(
+        epoch=epoch,
+        kind=OutcomeKind.FAILED,
+        reason=reason,
+        started_at=started_at,
+        ended_at=datetime.now(timezone.utc),
+    )
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return (
+        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited without a word (code {code})"
+    )
+
+
+def _write_all(fd: int, line: bytearray) -> None:
+    view: Any = memoryview(line)
+    try:
+        while view:
+            written = os.write(fd, view)
+            rest = view[written:]
+            view.release()
+            view = rest
+    finally:
+        view.release()

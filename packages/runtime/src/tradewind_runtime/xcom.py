@@ -1,0 +1,93 @@
+"""The XCom backend of a site: values stay in the site's storage, references go to the plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.io.xcom.backend import XComObjectStorageBackend, _get_base_path
+from airflow.sdk.bases.xcom import BaseXCom
+
+SKIP_KEY = "skipmixin_key"
+"""Written by branch and short-circuit operators: which task ids follow, which are skipped. The plane's scheduler reads
+it from its own database (`NotPreviouslySkippedDep`), so it leaves as it is: names of tasks, which the plane knows."""
+
+
+class ValueGone(RuntimeError):
+    """The plane has a reference, the site's storage does not have the value."""
+
+
+class ForeignReference(ValueError):
+    """A reference that names something outside the site's XCom folder."""
+
+
+class SiteXComBackend(XComObjectStorageBackend):
+    """Airflow's object storage backend, with what a data boundary needs on top.
+
+    Values always go to `[common.io] xcom_objectstorage_path`, `None` included, unless the site's
+    `xcom_objectstorage_threshold` says that small ones may leave. Mapped lengths are sent beside the value and so
+    still work. Works wherever an XCom is read on the site: in tasks, in triggers, item by item or by slice.
+    """
+
+    @staticmethod
+    def serialize_value(
+        value: Any,
+        *,
+        key: str | None = None,
+        task_id: str | None = None,
+        dag_id: str | None = None,
+        run_id: str | None = None,
+        map_index: int | None = None,
+    ) -> Any:
+        """Store the value and return its reference. The two shapes of SKIP_KEY are returned as they are."""
+        if key == SKIP_KEY and _is_skip_list(value):
+            return BaseXCom.serialize_value(value)
+        for part in (dag_id, run_id, task_id):  # folders of the path
+            if part is not None and (part in (".", "..") or "/" in part):
+                raise ForeignReference(f"{part!r} in the XCom's name leads out of this site's XCom folder")
+        return XComObjectStorageBackend.serialize_value(
+            value, key=key, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index
+        )
+
+    @staticmethod
+    def deserialize_value(result: Any) -> Any:
+        """The value behind a reference; anything that is no reference of this site is a value itself.
+
+        Raises ValueGone when the file is not there (Airflow's backend would hand the task the file's name),
+        ForeignReference when the reference climbs out of the site's folder.
+        """
+        reference = BaseXCom.deserialize_value(result)
+        if not is_reference(reference):
+            return reference
+        value = XComObjectStorageBackend.deserialize_value(result)
+        if value == reference:  # how Airflow's backend says that it could not read the file
+            raise ValueGone(
+                f"the XCom value at {reference} cannot be read from this site's storage. It was deleted or damaged, or "
+                "written by an agent with another storage: give both the same [common.io] xcom_objectstorage_path"
+            )
+        return value
+
+    @staticmethod
+    def purge(xcom: Any, *args: Any) -> None:
+        """Delete the value behind a reference of this site; anything else, and what is gone, is passed over."""
+        if isinstance(xcom.value, str) and is_reference(xcom.value):
+            XComObjectStorageBackend.purge(xcom)
+
+
+def is_reference(value: Any) -> bool:
+    """True when `value` names an object inside the site's XCom folder. Raises ForeignReference when it only seems to."""
+    base = str(_get_base_path()).rstrip("/") + "/"
+    if not isinstance(value, str) or not value.startswith(base):
+        return False
+    if ".." in value[len(base) :].split("/"):
+        raise ForeignReference(f"the XCom reference {value!r} leads out of this site's XCom folder {base}")
+    return True
+
+
+def _is_skip_list(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) <= {"followed", "skipped"}
+        and all(
+            isinstance(ids, (list, tuple)) and all(isinstance(i, str) for i in ids) for ids in value.values()
+        )
+    )
