@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
 
 from tradewind_protocol import errors
+from tradewind_provider import settings
+from tradewind_provider.clock import utc_now
+from tradewind_provider.domain.agents import Beats
 from tradewind_provider.seams import permissions
 from tradewind_provider.seams.permissions import Permission
 from tradewind_provider.services.operator.paging import Paging
@@ -48,9 +51,10 @@ def require(permission: Permission) -> Callable[..., Caller]:
     return caller
 
 
-def current_time() -> datetime:
-    """The moment of the request; tests put their own in its place."""
-    return datetime.now(timezone.utc)
+def expected_beats() -> Beats:
+    """How often this Deployment expects to hear of its agents."""
+    cadence = settings.current().cadence
+    return Beats(poll=cadence.poll, lost_after=cadence.lost_after)
 
 
 def asked_paging(
@@ -63,6 +67,7 @@ Reader = Annotated[Caller, Depends(require(Permission.READ))]
 Operator = Annotated[Caller, Depends(require(Permission.OPERATE))]
 Administrator = Annotated[Caller, Depends(require(Permission.ADMINISTER))]
 Auditor = Annotated[Caller, Depends(require(Permission.AUDIT))]
-Now = Annotated[datetime, Depends(current_time)]
+Now = Annotated[datetime, Depends(utc_now)]
+Expected = Annotated[Beats, Depends(expected_beats)]
 Part = Annotated[Paging, Depends(asked_paging)]
 Why = Annotated[str, Query(max_length=1000, description="Why; kept in the audit trail.")]

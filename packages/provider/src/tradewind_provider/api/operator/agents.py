@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
-from tradewind_provider.api.operator.access import Now, Operator, Part, Reader, Why
+from tradewind_provider.api.operator.access import Expected, Now, Operator, Part, Reader, Why
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import agents
 
@@ -19,6 +19,7 @@ router = APIRouter(prefix="/agents", tags=["Agents"])
 def list_(
     caller: Reader,
     now: Now,
+    beats: Expected,
     part: Part,
     gone: Annotated[bool, Query(description="Those that are lost or offline as well.")] = False,
     state: Annotated[states.AgentState | None, Query(description="Only in this state.")] = None,
@@ -26,42 +27,54 @@ def list_(
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name."""
     with create_session() as db:
-        return agents.page(db, part, gone=gone, state=state, name=name, now=now)
+        return agents.page(db, part, gone=gone, state=state, name=name, now=now, beats=beats)
 
 
 @router.get("/{agent_id}", summary="Look at an agent")
-def get(agent_id: UUID, caller: Reader, now: Now) -> operator.AgentView:
+def get(agent_id: UUID, caller: Reader, now: Now, beats: Expected) -> operator.AgentView:
     """With the attempts that run on it, as far as the caller may read their Dags."""
     with create_session() as db:
-        return agents.get(db, agent_id, readable=caller.readable_dags, now=now)
+        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
 
 
 @router.post("/{agent_id}/cordon", summary="Give an agent no new work")
-def cordon(agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AgentView:
+def cordon(
+    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+) -> operator.AgentView:
     """What runs goes on. Lasts until the agent is resumed or restarted. Idempotent; a new reason replaces the old one."""
     with create_session() as db:
-        return agents.cordon(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        agents.cordon(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
 
 
 @router.post("/{agent_id}/drain", summary="Let an agent finish and leave")
-def drain(agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AgentView:
+def drain(
+    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+) -> operator.AgentView:
     """It takes nothing new, finishes what runs within its grace, and ends. Idempotent."""
     with create_session() as db:
-        return agents.drain(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        agents.drain(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
 
 
 @router.post("/{agent_id}/resume", summary="Undo a cordon")
-def resume(agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AgentView:
+def resume(
+    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+) -> operator.AgentView:
     """Idempotent. A draining agent cannot be resumed: it ends."""
     with create_session() as db:
-        return agents.resume(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        agents.resume(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
+        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
 
 
 @router.post("/{agent_id}/slots", summary="Change the slots of a task environment")
-def set_slots(agent_id: UUID, ask: operator.SetSlots, caller: Operator, now: Now) -> operator.AgentView:
+def set_slots(
+    agent_id: UUID, ask: operator.SetSlots, caller: Operator, now: Now, beats: Expected
+) -> operator.AgentView:
     """Lasts until the agent restarts. Fewer slots than what runs: nothing is stopped, nothing new is taken."""
     with create_session() as db:
-        return agents.set_slots(db, agent_id, ask, actor=caller.name, now=now)
+        agents.set_slots(db, agent_id, ask, actor=caller.name, now=now)
+        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Forget an agent that is gone")

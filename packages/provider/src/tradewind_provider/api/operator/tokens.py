@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator
+from tradewind_provider import settings
 from tradewind_provider.api.operator.access import Administrator, Now, Operator, Part, Why
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import tokens
@@ -18,8 +19,9 @@ router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
 @router.post("", status_code=201, summary="Make an agent token")
 def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.TokenCreated:
     """The answer is the only one that carries the token's value; it is kept as a hash."""
+    limit = settings.current().tokens_limit
     with create_session() as db:
-        return tokens.create(db, ask, actor=caller.name, now=now)
+        return tokens.create(db, ask, actor=caller.name, now=now, limit=limit)
 
 
 @router.get("", summary="List agent tokens")

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol import errors, operator, polling, sessions
 from tradewind_protocol.states import AgentState, AttemptState, Component
+from tradewind_provider.domain.agents import Beats, End, Record
+from tradewind_provider.domain.agents import state_of as domain_state_of
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
 LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
@@ -39,6 +41,7 @@ def newest(*, gone: bool) -> Any:
 
 
 def find(db: Session, agent_id: UUID) -> AgentSession:
+    """The newest session of an agent. Raises Refused NOT_FOUND."""
     found: AgentSession | None = db.scalars(
         select(AgentSession)
         .where(AgentSession.agent_id == agent_id)
@@ -51,6 +54,7 @@ def find(db: Session, agent_id: UUID) -> AgentSession:
 
 
 def find_present(db: Session, agent_id: UUID) -> AgentSession:
+    """The session of an agent that is not gone. Raises Refused NOT_FOUND, and CONFLICT when it is."""
     session = find(db, agent_id)
     if session.ended_at is not None:
         raise errors.Refused(
@@ -60,17 +64,21 @@ def find_present(db: Session, agent_id: UUID) -> AgentSession:
     return session
 
 
-def view(db: Session, session: AgentSession, *, now: datetime) -> operator.AgentView:
-    db.flush()  # what this transaction changed counts
-    (view,) = views(db, select(AgentSession).where(AgentSession.id == session.id), now=now)
-    return view
+def view(db: Session, session: AgentSession, *, now: datetime, beats: Beats) -> operator.AgentView:
+    """One agent for people, changes of this transaction included."""
+    db.flush()
+    (one,) = views(db, select(AgentSession).where(AgentSession.id == session.id), now=now, beats=beats)
+    return one
 
 
-def views(db: Session, wanted: Any, *, now: datetime) -> list[operator.AgentView]:
+def views(db: Session, wanted: Any, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
+    """The agents of these sessions, by name."""
     found: Sequence[AgentSession] = db.scalars(wanted.order_by(AgentSession.name, AgentSession.id)).all()
     loads = _loads(db, {session.id for session in found})
     names = _token_names(db, {session.token_id for session in found})
-    return [view_of(one, loads[one.id], token=names.get(one.token_id, ""), now=now) for one in found]
+    return [
+        view_of(one, loads[one.id], token=names.get(one.token_id, ""), now=now, beats=beats) for one in found
+    ]
 
 
 def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, Load]:
@@ -97,9 +105,11 @@ def _token_names(db: Session, token_ids: Collection[UUID]) -> dict[UUID, str]:
     return dict(rows.tuples().all())
 
 
-def view_of(session: AgentSession, load: Load, *, token: str, now: datetime) -> operator.AgentView:
+def view_of(
+    session: AgentSession, load: Load, *, token: str, now: datetime, beats: Beats
+) -> operator.AgentView:
     """One agent for people. `token` is the name of the agent token its session was opened with."""
-    state, why = _state(session, now)
+    state, why = state_of(session, now, beats)
     environments = _environments(session, load)
     beat = session.last_beat_at
     return operator.AgentView(
@@ -152,15 +162,32 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
     return tuple(found)
 
 
-def _state(session: AgentSession, now: datetime) -> tuple[AgentState, str]:
-    """PLACEHOLDER until the domain has it."""
-    if session.ended_at is not None:
-        gone = AgentState.OFFLINE if session.ended_how == "goodbye" else AgentState.LOST
-        return gone, session.ended_reason or ""
-    if session.draining_at is not None:
-        return AgentState.DRAINING, session.draining_reason or ""
-    if session.cordoned_at is not None:
-        return AgentState.CORDONED, session.cordoned_reason or ""
-    if session.last_beat_at is None:
-        return AgentState.STARTING, ""
-    return (AgentState.DEGRADED, "") if session.findings else (AgentState.HEALTHY, "")
+def state_of(session: AgentSession, now: datetime, beats: Beats) -> tuple[AgentState, str]:
+    """How an agent is, and why, for a person."""
+    problems = [finding["message"] for finding in session.findings or ()]
+    problems += [
+        f"environment {one['name']}: {one['problem']}" for one in session.environments if one.get("problem")
+    ]
+    record = Record(
+        opened_at=session.opened_at,
+        last_beat_at=session.last_beat_at,
+        cordoned=session.cordoned_at is not None,
+        draining=session.draining_at is not None,
+        failing=bool(problems),
+        ended=None if session.ended_at is None else End(session.ended_how),
+    )
+    state = domain_state_of(record, now, beats)
+    if record.ended is not None:
+        return state, session.ended_reason or ""
+    if state in (AgentState.LOST, AgentState.UNREACHABLE):
+        silent = (now - (session.last_beat_at or session.opened_at)).total_seconds()
+        return state, f"not heard from for {silent:.0f} s"
+    if state is AgentState.DRAINING:
+        return state, _asked(session.draining_by, session.draining_reason)
+    if state is AgentState.CORDONED:
+        return state, _asked(session.cordoned_by, session.cordoned_reason)
+    return state, "; ".join(problems) if state is AgentState.DEGRADED else ""
+
+
+def _asked(by: str | None, reason: str | None) -> str:
+    return f"by {by or 'nobody known'}" + (f": {reason}" if reason else "")

@@ -11,15 +11,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator, polling, sessions, states
+from tradewind_provider.domain.agents import Beats
 from tradewind_provider.services import audit, waking
 from tradewind_provider.services.operator import agent_views, attempts
 from tradewind_provider.services.operator.paging import Paging
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
 
-def present(db: Session, *, now: datetime) -> list[operator.AgentView]:
+def present(db: Session, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
     """Every agent whose session has not ended, by name."""
-    return agent_views.views(db, agent_views.newest(gone=False), now=now)
+    return agent_views.views(db, agent_views.newest(gone=False), now=now, beats=beats)
 
 
 def page(
@@ -30,20 +31,25 @@ def page(
     state: states.AgentState | None,
     name: str | None,
     now: datetime,
+    beats: Beats,
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name. A name or a state of the gone asks for the gone too."""
     wanted = agent_views.newest(gone=gone or name is not None or state in states.GONE)
     if name is not None:
         wanted = wanted.where(AgentSession.name == name)
     # a state is computed and not stored, so it is compared here: agents are thousands at most
-    views = [view for view in agent_views.views(db, wanted, now=now) if state is None or view.state is state]
+    views = [
+        view
+        for view in agent_views.views(db, wanted, now=now, beats=beats)
+        if state is None or view.state is state
+    ]
     return operator.Page[operator.AgentView](
         items=tuple(paging.of(views)), total=len(views), limit=paging.limit, offset=paging.offset
     )
 
 
 def get(
-    db: Session, agent_id: UUID, *, readable: Collection[str] | None, now: datetime
+    db: Session, agent_id: UUID, *, readable: Collection[str] | None, now: datetime, beats: Beats
 ) -> operator.AgentView:
     """One agent with what runs on it, as far as the caller may read. Raises Refused NOT_FOUND."""
     session = agent_views.find(db, agent_id)
@@ -53,10 +59,10 @@ def get(
         readable=readable,
     )
     running = attempts.page(db, filters, Paging(limit=1000), now=now).items
-    return agent_views.view(db, session, now=now).model_copy(update={"running": running})
+    return agent_views.view(db, session, now=now, beats=beats).model_copy(update={"running": running})
 
 
-def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> operator.AgentView:
+def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
     """Offer the agent nothing new. Idempotent; another reason takes the place of the first."""
     session = agent_views.find_present(db, agent_id)
     if session.cordoned_at is None or (reason and reason != session.cordoned_reason):
@@ -64,20 +70,18 @@ def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
             _command(db, session, polling.Verb.CORDON, actor=actor, reason=reason, now=now)
         session.cordoned_at, session.cordoned_by, session.cordoned_reason = now, actor, reason
         _told(db, session, "agent_cordoned", actor=actor, reason=reason, now=now)
-    return agent_views.view(db, session, now=now)
 
 
-def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> operator.AgentView:
+def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
     """Let the agent finish what runs, then leave. Idempotent."""
     session = agent_views.find_present(db, agent_id)
     if session.draining_at is None:
         session.draining_at, session.draining_by, session.draining_reason = now, actor, reason
         _command(db, session, polling.Verb.DRAIN, actor=actor, reason=reason, now=now)
         _told(db, session, "agent_drained", actor=actor, reason=reason, now=now)
-    return agent_views.view(db, session, now=now)
 
 
-def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> operator.AgentView:
+def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
     """Undo a cordon. Idempotent. Raises Refused CONFLICT for a draining agent: it leaves."""
     session = agent_views.find_present(db, agent_id)
     if session.draining_at is not None:
@@ -91,12 +95,9 @@ def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
         _command(db, session, polling.Verb.RESUME, actor=actor, reason=reason, now=now)
         _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
         waking.announce(db, waking.WORK)  # what waited may go there again
-    return agent_views.view(db, session, now=now)
 
 
-def set_slots(
-    db: Session, agent_id: UUID, ask: operator.SetSlots, *, actor: str, now: datetime
-) -> operator.AgentView:
+def set_slots(db: Session, agent_id: UUID, ask: operator.SetSlots, *, actor: str, now: datetime) -> None:
     """Ask the agent to give a task environment that many slots.
 
     Raises Refused NOT_FOUND naming the environments there are.
@@ -114,7 +115,6 @@ def set_slots(
         db, session, polling.Verb.SET_SLOTS, actor=actor, reason=ask.reason, now=now, arguments=arguments
     )
     _told(db, session, "agent_slots_set", actor=actor, reason=ask.reason, now=now, detail=arguments)
-    return agent_views.view(db, session, now=now)
 
 
 def remove(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
@@ -126,7 +126,7 @@ def remove(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
     if session.ended_at is None:
         raise errors.Refused(
             errors.Code.CONFLICT,
-            f"agent {session.name!r} is {agent_views.view(db, session, now=now).state.value}, not gone",
+            f"agent {session.name!r} is not gone",
             remedy="Drain it first, or delete its agent token to end its session within seconds.",
         )
     ended = select(AgentSession.id).where(AgentSession.agent_id == agent_id)

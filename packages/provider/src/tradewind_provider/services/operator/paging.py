@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 Row = TypeVar("Row")
@@ -22,6 +22,6 @@ class Paging(NamedTuple):
         return items[self.offset : self.offset + self.limit]
 
 
-def counted(db: Session, statement: Select[Any]) -> int:
+def counted(db: Session, statement: Any) -> int:
     """How many rows a statement has, ordering left out."""
     return db.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
 from tradewind_protocol.states import AgentState, AttemptState, Component
+from tradewind_provider.domain.agents import Beats
 from tradewind_provider.services.operator import agent_views, agents
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
@@ -30,11 +31,11 @@ class _Queue:
     idle: list[str] = field(default_factory=list)  # "eu-1 (cordoned)": would serve, takes nothing now
 
 
-def listed(db: Session, *, now: datetime) -> operator.Page[operator.QueueView]:
+def listed(db: Session, *, now: datetime, beats: Beats) -> operator.Page[operator.QueueView]:
     """Every queue, by name."""
     queues: dict[str, _Queue] = defaultdict(_Queue)
     _count_work(db, queues)
-    _ask_who_serves(agents.present(db, now=now), queues)
+    _ask_who_serves(agents.present(db, now=now, beats=beats), queues)
     items = tuple(_view(name, queue, now) for name, queue in sorted(queues.items()))
     return operator.Page[operator.QueueView](items=items, total=len(items), limit=len(items), offset=0)
 
