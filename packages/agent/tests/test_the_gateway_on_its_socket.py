@@ -1,0 +1,281 @@
+"""The gateway as hosts and supervisors meet it: HTTP on a unix socket, in front of the real plane client."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.gateway.app import Gateway
+from tradewind_agent.gateway.ledger import Ledger
+from tradewind_agent.gateway.policy import from_settings
+from tradewind_agent.outbox import Outbox
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.secrets import AttemptPrincipal, HostPrincipal, LocalSecrets
+from tradewind_protocol import ids, versions
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import Rules
+from tradewind_protocol.sessions import Cadence, OpenSession, Policy, SessionOpened
+from tradewind_protocol.states import Component
+
+SESSION = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+TI = uuid4()
+
+
+@dataclass
+class LittlePlane:
+    """An ASGI plane that opens sessions and writes down what else it is asked."""
+
+    policy: Policy = Policy.OPEN
+    seen: list[httpx.Request] = field(default_factory=list)
+    answer: httpx.Response = field(default_factory=lambda: httpx.Response(200, json={"key": "k", "value": 1}))
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        headers = {versions.HEADER: "1.0"}
+        if request.url.path.endswith("/v1/sessions"):
+            opened = SessionOpened(
+                session_id=uuid4(),
+                session_token=SESSION,
+                deployment="test",
+                cadence=Cadence(largest_body=10_000),
+                policy=self.policy,
+            )
+            return httpx.Response(200, headers=headers, content=opened.model_dump_json())
+        self.seen.append(request)
+        self.answer.headers.update(headers)
+        return self.answer
+
+
+@dataclass
+class Site:
+    plane: LittlePlane
+    gateway: Gateway
+    secrets: LocalSecrets
+    ledger: Ledger
+    client: httpx.AsyncClient
+    path: Path
+
+    def attempt(self, kind: WorkKind = WorkKind.TASK, subject: UUID = TI) -> dict[str, str]:
+        principal = AttemptPrincipal(uuid4(), 2, kind, str(subject), "etl.extract")
+        return {"Authorization": f"Bearer {self.secrets.issue(principal)}"}
+
+    def host(self, component: Component) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secrets.issue(HostPrincipal(component, 'default'))}"}
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with a_site(tmp_path, LittlePlane()) as made:
+        yield made
+
+
+class a_site:
+    def __init__(self, tmp_path: Path, plane: LittlePlane, rules: Rules | None = None) -> None:
+        self._tmp, self._plane, self._rules = tmp_path, plane, rules or Rules()
+
+    async def __aenter__(self) -> Site:
+        path = self._tmp / "gateway.sock"
+        secrets = LocalSecrets()
+        introduction = OpenSession(
+            agent_id=uuid4(), instance=uuid4(), name="eu-1", components=(Component.WORKER,)
+        )
+        self._client = PlaneClient(
+            url="http://plane.test/some/prefix",
+            token=AgentToken(value=SecretStr(ids.new_secret(ids.AGENT_TOKEN_PREFIX))),
+            introduction=lambda: introduction,
+            transport=httpx.MockTransport(self._plane),
+        )
+        self._outbox = Outbox(self._tmp / "outbox.db", now=lambda: 0.0)
+        self._outbox.__enter__()
+        self._ledger = Ledger(self._tmp / "ledger", now=lambda: 1_800_000_000.0)
+        self._ledger.__enter__()
+        await self._client.ensure_session()
+        self._gateway = Gateway(
+            path, self._client, self._rules, self._ledger, self._outbox, secrets, name="eu-1"
+        )
+        await self._gateway.__aenter__()
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://gateway"
+        )
+        return Site(self._plane, self._gateway, secrets, self._ledger, self._http, path)
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._http.aclose()
+        await self._gateway.__aexit__(*error)
+        await self._client.__aexit__(None, None, None)
+        self._ledger.__exit__(None, None, None)
+        self._outbox.__exit__(None, None, None)
+
+
+async def test_a_request_goes_to_the_plane_under_the_session_and_nothing_else_does(site: Site) -> None:
+    headers = {**site.attempt(), "Cookie": "a=b", "airflow-api-version": "2026-06-30", "correlation-id": "c1"}
+    answer = await site.client.get("/execution/xcoms/d/run:1%2F2/t/k%20k?map_index=3&x=%26", headers=headers)
+    assert answer.json() == {"key": "k", "value": 1}
+    (seen,) = site.plane.seen
+    assert (
+        seen.url.raw_path
+        == b"/some/prefix/remote-execution/v1/execution/xcoms/d/run:1%2F2/t/k%20k?map_index=3&x=%26"
+    )
+    assert seen.headers["authorization"] == f"Bearer {SESSION}"
+    assert seen.headers["tradewind-attempt"].endswith(":2")
+    assert seen.headers["airflow-api-version"] == "2026-06-30"
+    assert "cookie" not in seen.headers
+    assert "tw_local_" not in repr(seen.headers.raw)
+
+
+async def test_a_token_of_airflow_never_comes_back(site: Site) -> None:
+    site.plane.answer = httpx.Response(
+        200, json={}, headers={"Refreshed-API-Token": "jwt", "Set-Cookie": "s=1", "correlation-id": "c1"}
+    )
+    answer = await site.client.get("/execution/xcoms/d/r/t/k", headers=site.attempt())
+    assert "refreshed-api-token" not in answer.headers
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["correlation-id"] == "c1"
+
+
+async def test_the_count_of_mapped_xcoms_comes_back_in_its_header(site: Site) -> None:
+    site.plane.answer = httpx.Response(200, headers={"Content-Range": "map_indexes 17"})
+    answer = await site.client.head("/execution/xcoms/d/r/t/k", headers=site.attempt())
+    assert answer.headers["content-range"] == "map_indexes 17"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "token_missing"),
+        ({"Authorization": "Bearer tw_local_unknown"}, "token_unknown"),
+        ({"Authorization": "Basic abc"}, "token_missing"),
+    ],
+)
+async def test_nobody_asks_without_a_live_secret(site: Site, headers: dict[str, str], code: str) -> None:
+    answer = await site.client.get("/execution/xcoms/d/r/t/k", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["error"] == code
+    assert answer.headers["content-type"] == "application/json", "the Task SDK reads errors of no other type"
+    assert site.plane.seen == []
+
+
+async def test_a_revoked_secret_opens_nothing(site: Site) -> None:
+    headers = site.attempt()
+    site.secrets.revoke(headers["Authorization"].removeprefix("Bearer "))
+    assert (await site.client.get("/execution/xcoms/d/r/t/k", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("PATCH", f"/execution/task-instances/{uuid4()}/state", "attempt_not_yours"),
+        ("GET", f"/execution/connection-tests/{TI}/connection", "not_permitted"),
+        ("POST", "/dags/report", "not_permitted"),
+        ("POST", "/triggers/sync", "not_permitted"),
+        ("POST", "/execution/unheard-of", "policy_refused"),
+        ("GET", "/execution/xcoms/d/r/t/%2e%2e/%2e%2e/connections", "policy_refused"),
+    ],
+)
+async def test_an_attempt_reaches_only_what_is_its_own(site: Site, method: str, path: str, code: str) -> None:
+    answer = await site.client.request(method, path, headers=site.attempt(), content=b"{}")
+    assert answer.status_code == 403
+    assert answer.json()["error"] == code
+    assert site.plane.seen == []
+
+
+async def test_a_path_that_is_nowhere_is_answered_in_json(site: Site) -> None:
+    answer = await site.client.get("/poll", headers=site.attempt())
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+
+
+async def test_a_host_speaks_its_own_verbs_as_its_component(site: Site) -> None:
+    site.plane.answer = httpx.Response(200, json={"said": True}, headers={"Tradewind-Note": "n"})
+    headers = {**site.host(Component.TRIGGERER), "content-type": "application/json"}
+    answer = await site.client.post("/triggers/sync?since=1", headers=headers, content=b'{"running": []}')
+    assert answer.json() == {"said": True}
+    assert answer.headers["tradewind-note"] == "n"
+    (seen,) = site.plane.seen
+    assert seen.url.path == "/some/prefix/remote-execution/v1/triggers/sync"
+    assert seen.headers["tradewind-attempt"] == "triggerer"
+    other = await site.client.post("/dags/report", headers=site.host(Component.TRIGGERER))
+    assert other.json()["error"] == "not_permitted"
+
+
+async def test_a_value_stays_and_the_task_is_told_why(site: Site) -> None:
+    answer = await site.client.post(
+        "/execution/xcoms/d/r/t/return_value", headers=site.attempt(), json={"patient": "Ada"}
+    )
+    assert answer.status_code == 403
+    assert "SiteXComBackend" in answer.json()["detail"]["remedy"]
+    assert site.plane.seen == []
+    assert "Ada" not in (site.path.parent / "ledger" / "ledger.jsonl").read_text()
+
+
+async def test_rendered_fields_leave_as_a_notice(site: Site) -> None:
+    await site.client.put(
+        f"/execution/task-instances/{TI}/rtif", headers=site.attempt(), json={"sql": "select secrets"}
+    )
+    assert json.loads(site.plane.seen[0].content) == {"sql": "kept at the site (data policy: strict)"}
+
+
+async def test_a_deployment_that_wants_strict_gets_strict(tmp_path: Path) -> None:
+    async with a_site(tmp_path, LittlePlane(policy=Policy.STRICT), from_settings(Policy.OPEN)) as site:
+        answer = await site.client.post("/execution/xcoms/d/r/t/k", headers=site.attempt(), json=[1])
+        assert answer.status_code == 403
+
+
+async def test_open_lets_values_pass(tmp_path: Path) -> None:
+    async with a_site(tmp_path, LittlePlane(), from_settings(Policy.STRICT, {"xcom": Policy.OPEN})) as site:
+        answer = await site.client.post("/execution/xcoms/d/r/t/k", headers=site.attempt(), json=[1])
+        assert answer.status_code == 200
+        assert site.plane.seen[0].content == b"[1]"
+        assert [line.get("what") for line in site.ledger.read()][-1] == "carries xcom k"
+
+
+def test_a_kind_of_data_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match="'xcoms' is no kind of data"):
+        from_settings(Policy.STRICT, {"xcoms": Policy.OPEN})
+
+
+async def test_a_body_larger_than_the_plane_takes_does_not_leave(site: Site) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 1000
+
+    for content in (b"x" * 10_001, chunks()):
+        answer = await site.client.post("/execution/xcoms/d/r/t/k", headers=site.attempt(), content=content)
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+    assert site.plane.seen == []
+
+
+async def test_every_request_the_agent_itself_makes_is_in_the_ledger(site: Site) -> None:
+    await site.client.get("/execution/xcoms/d/r/t/k", headers=site.attempt())
+    lines = list(site.ledger.read())
+    assert [(line["principal"], line["path"], line["left"]) for line in lines] == [
+        ("etl.extract", "/execution/xcoms/{dag_id}/{run_id}/{task_id}/{key:path}", True)
+    ]
+
+
+async def test_only_the_agents_user_opens_the_socket_and_it_goes_with_the_gateway(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    path.write_text("left behind by a process that was killed")
+    async with a_site(tmp_path, LittlePlane()):
+        mode = path.stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o600
+    assert not path.exists()
+
+
+async def test_a_path_too_long_for_a_socket_is_named_with_its_remedy(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, now=lambda: 0.0)
+    plane: Any = httpx.Response(200)
+    gateway = Gateway(tmp_path / ("x" * 120), plane, Rules(), ledger, plane, LocalSecrets())
+    plane.on_sent = None
+    with pytest.raises(SettingsWrong, match="state_dir"):
+        await gateway.__aenter__()
