@@ -96,13 +96,13 @@ def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, Load]:
         .where(AgentCommand.carried_out_at.is_(None))
         .group_by(AgentCommand.session_id)
     )
-    pending = dict(waiting.tuples().all())
+    pending = {row[0]: row[1] for row in waiting}
     return {one: Load(held=held[one], pending_commands=pending.get(one, 0)) for one in session_ids}
 
 
 def _token_names(db: Session, token_ids: Collection[UUID]) -> dict[UUID, str]:
     rows = db.execute(select(AgentToken.id, AgentToken.name).where(AgentToken.id.in_(token_ids)))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def view_of(

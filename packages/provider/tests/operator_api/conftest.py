@@ -1,0 +1,212 @@
+"""The operator API as Airflow's API server mounts it: real tables, Airflow's own auth manager, real sign-ins."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+_USERS = {"ada": "admin", "olga": "op", "una": "user", "vera": "viewer"}
+
+if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
+    _home = tempfile.mkdtemp(prefix="tradewind-operator-")
+    atexit.register(shutil.rmtree, _home, ignore_errors=True)
+    os.environ.setdefault("AIRFLOW_HOME", _home)
+    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+import httpx  # noqa: E402
+from airflow.api_fastapi import app as airflow_app  # noqa: E402
+from airflow.configuration import conf  # noqa: E402
+from airflow.models.dag import DagModel  # noqa: E402
+from airflow.models.dagbundle import DagBundleModel  # noqa: E402
+from airflow.utils import db as airflow_db  # noqa: E402
+from fastapi import FastAPI  # noqa: E402
+from sqlalchemy import delete, inspect  # noqa: E402
+from sqlalchemy.orm import Session  # noqa: E402
+
+from tradewind_provider.api.operator.access import expected_beats  # noqa: E402
+from tradewind_provider.api.operator.app import create_app  # noqa: E402
+from tradewind_provider.clock import utc_now  # noqa: E402
+from tradewind_provider.domain.agents import Beats  # noqa: E402
+from tradewind_provider.seams.database import create_session  # noqa: E402
+from tradewind_provider.store.base import Base  # noqa: E402
+from tradewind_provider.store.manager import TradewindDBManager  # noqa: E402, F401  # fills the MetaData
+from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt  # noqa: E402
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's tables and ours."""
+    from airflow import settings
+
+    assert settings.engine is not None
+    if not inspect(settings.engine).has_table("dag"):
+        airflow_db.initdb()
+    Base.metadata.create_all(settings.engine)
+
+
+@pytest.fixture(scope="session")
+def signed_in_app(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """Airflow's auth manager with our application beside it."""
+    passwords = tmp_path_factory.mktemp("operator") / "passwords.json"
+    passwords.write_text("{" + ", ".join(f'"{name}": "pw-{name}"' for name in _USERS) + "}")
+    options = {
+        "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+        "simple_auth_manager_users": ",".join(f"{name}:{role}" for name, role in _USERS.items()),
+        "simple_auth_manager_passwords_file": str(passwords),
+        "simple_auth_manager_all_admins": "False",
+    }
+    before = {key: conf.get("core", key, fallback=None) for key in options}
+    for key, value in options.items():
+        conf.set("core", key, value)
+    app = FastAPI()
+    airflow_app.init_auth_manager(app)
+    app.mount("/tradewind", create_app())
+    yield app
+    for key, old in before.items():
+        conf.remove_option("core", key) if old is None else conf.set("core", key, old)
+
+
+@pytest.fixture
+def now() -> list[datetime]:
+    """The plane's clock: `now[0]` is the moment, a test may set another."""
+    return [NOW]
+
+
+@pytest.fixture
+def app(signed_in_app: FastAPI, now: list[datetime]) -> Iterator[FastAPI]:
+    """With empty tables and the test's clock."""
+    with create_session() as db:
+        for table in reversed(Base.metadata.sorted_tables):
+            db.execute(delete(table))
+        db.execute(delete(DagModel))
+    mounted: Any = signed_in_app.routes[-1]
+    mounted.app.dependency_overrides = {
+        utc_now: lambda: now[0],
+        expected_beats: lambda: Beats(poll=25, lost_after=75),
+    }
+    yield signed_in_app
+
+
+As = Callable[[str], httpx.AsyncClient]
+
+
+@pytest.fixture
+async def signed_in(app: FastAPI) -> AsyncIterator[As]:
+    """`signed_in("olga")`: a client with that user's token. Users: ada (admin), olga (op), una (user), vera (viewer)."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plane") as anonymous:
+        tokens = {}
+        for name in _USERS:
+            answer = await anonymous.post("/auth/token", json={"username": name, "password": f"pw-{name}"})
+            tokens[name] = answer.json()["access_token"]
+
+        def client(name: str) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                transport=transport,
+                base_url="http://plane/tradewind/v1",
+                headers={"Authorization": f"Bearer {tokens[name]}"} if name else {},
+            )
+
+        yield client
+
+
+class Rows:
+    """Rows as other parts of the plane would write them."""
+
+    def agent(self, name: str = "eu-1", **columns: Any) -> UUID:
+        """A healthy agent that serves `default` with 4 slots; its agent id."""
+        agent_id = columns.pop("agent_id", None) or uuid4()
+        values: dict[str, Any] = {
+            "id": uuid4(),
+            "agent_id": agent_id,
+            "instance": uuid4(),
+            "name": name,
+            "token_id": uuid4(),
+            "components": ["worker"],
+            "environments": [{"name": "default", "queues": ["default"], "slots": 4}],
+            "bundles": [],
+            "policy": "strict",
+            "version": "0.1.0",
+            "host": {"hostname": f"{name}.example"},
+            "token_hash": uuid4().hex,
+            "token_expires_at": NOW + timedelta(hours=1),
+            "opened_at": NOW - timedelta(hours=1),
+            "last_beat_at": NOW - timedelta(seconds=4),
+            **columns,
+        }
+        with create_session() as db:
+            db.add(AgentSession(**values))
+        return agent_id
+
+    def session_of(self, agent_id: UUID) -> UUID:
+        with create_session() as db:
+            return db.query(AgentSession.id).filter_by(agent_id=agent_id, ended_at=None).scalar()
+
+    def token(self, name: str) -> UUID:
+        token_id = uuid4()
+        with create_session() as db:
+            db.add(
+                AgentToken(
+                    id=token_id,
+                    name=name,
+                    token_hash=uuid4().hex,
+                    shown="tw_agent_abcd…",
+                    created_at=NOW,
+                    created_by="ada",
+                )
+            )
+        return token_id
+
+    def attempt(self, state: str = "queued", **columns: Any) -> UUID:
+        """Work of task etl.load on queue `default`; its attempt id."""
+        attempt_id = uuid4()
+        values: dict[str, Any] = {
+            "id": attempt_id,
+            "kind": "task",
+            "subject_id": uuid4(),
+            "dag_id": "etl",
+            "run_id": "manual",
+            "task_id": "load",
+            "try_number": 1,
+            "label": "etl.load [manual, try 1]",
+            "queue": "default",
+            "payload": "",
+            "state": state,
+            "epoch": 0 if state == "queued" else 1,
+            "created_at": NOW - timedelta(seconds=30),
+            **columns,
+        }
+        with create_session() as db:
+            db.add(Attempt(**values))
+        return attempt_id
+
+    def dag(self, dag_id: str) -> None:
+        with create_session() as db:
+            if db.get(DagBundleModel, "dags") is None:
+                db.add(DagBundleModel(name="dags"))
+                db.flush()
+            db.add(DagModel(dag_id=dag_id, bundle_name="dags"))
+
+    def read(self, statement: Any) -> list[Any]:
+        with create_session() as db:
+            session: Session = db
+            found = list(session.scalars(statement))
+            session.expunge_all()
+            return found
+
+
+@pytest.fixture
+def rows(app: FastAPI) -> Rows:
+    return Rows()
