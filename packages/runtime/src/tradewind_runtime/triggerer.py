@@ -1,0 +1,167 @@
+"""The triggerer host: runs the triggers the plane assigns to this agent, and delivers what they fire.
+
+Two processes: this one, which talks to the plane and writes logs, and the one it forks, in which the triggers run and
+which has no secret. Two threads of this one hold the requests, so that the loop never waits for a network.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
+from tradewind_protocol.sessions import Policy
+from tradewind_runtime import gateway_client
+from tradewind_runtime.control import Control, ControlClosed
+from tradewind_runtime.triggers.courier import Courier
+from tradewind_runtime.triggers.holdings import Holdings
+from tradewind_runtime.triggers.outbox import Outbox
+
+if TYPE_CHECKING:
+    from tradewind_runtime.seams.triggers import Supervisor
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 5.0
+"""Seconds for reports to get out when the host stops. What stays behind fires again on the next host."""
+
+STOP_GRACE = 10.0
+"""Seconds triggers have for their `cleanup` when the host stops."""
+
+STATUS_SECONDS = 1.0
+
+
+def run(control: Control, configure: Configure) -> int:
+    """Be the triggerer host until told to stop, or until the agent is gone. Returns the exit status.
+
+    `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
+    triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
+    """
+    from tradewind_runtime.seams import triggers as seam
+
+    _raise_file_limit()
+    seam.use_own_key()
+    holdings = Holdings(clock=time.monotonic)
+    outbox = Outbox()
+    status = Status(control)
+    supervisor = seam.start(
+        agent_name=configure.agent_name,
+        capacity=configure.slots,
+        holdings=holdings,
+        outbox=outbox,
+        open_client=lambda: gateway_client.execution_client(configure.gateway, configure.secret),
+        strict=configure.policy is Policy.STRICT,
+        on_tick=status.tell,
+    )
+    with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
+
+        def persisted(numbers: tuple[int, ...]) -> None:
+            supervisor.persisted_event_seqs.extend(numbers)
+
+        courier = Courier(
+            gateway=gateway,
+            source=uuid4(),
+            holdings=holdings,
+            outbox=outbox,
+            queues=tuple(configure.options.get("queues") or ()),
+            capacity=configure.slots or None,
+            on_news=supervisor.wake,
+            on_persisted=persisted,
+            working=lambda: supervisor.working,
+        )
+        agent = AgentsEnd(control, supervisor)
+        try:
+            agent.watch()
+            courier.start()
+            control.hello()
+            supervisor.run()
+        except ControlClosed:
+            agent.gone = True
+        finally:
+            _end(supervisor, outbox, agent_gone=agent.gone)
+            courier.stop()
+    if agent.gone or agent.asked:
+        return 0
+    with suppress(ControlClosed):
+        reason = (
+            supervisor.problem or f"the process that runs triggers ended by itself ({supervisor._exit_code})"
+        )
+        control.send(Problem(message=reason, remedy="the agent starts it again; the host's log says more"))
+    return 1
+
+
+class AgentsEnd:
+    """Reads the control socket for the loop."""
+
+    def __init__(self, control: Control, supervisor: Supervisor) -> None:
+        self.gone = False  # the agent's end is closed: nobody is left to deliver to
+        self.asked = False
+        self._control = control
+        self._supervisor = supervisor
+
+    def watch(self) -> None:
+        self._supervisor.listen_to(self._control, self._read)
+
+    def _read(self) -> None:
+        try:
+            for message in self._control.waiting():
+                if isinstance(message, StopHost):
+                    self.asked = True
+        except ControlClosed:
+            self.gone = True
+        if self.asked or self.gone:
+            self._supervisor.stop = True
+            with suppress(KeyError):
+                self._supervisor.selector.unregister(self._control)
+
+
+class Status:
+    """One line for the agent's status page, when it changes."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._last: tuple[int, int, bool] | None = None
+        self._told_at = 0.0
+
+    def tell(self, supervisor: Supervisor) -> None:
+        """Raises ControlClosed when nobody listens any more."""
+        now = time.monotonic()
+        running, waiting = len(supervisor.running_triggers), len(supervisor.outbox)
+        facts = (running, waiting, supervisor.working)
+        if facts == self._last or now - self._told_at < STATUS_SECONDS:
+            return
+        self._last, self._told_at = facts, now
+        line = f"{running} triggers run" + (f", {waiting} reports wait for the plane" if waiting else "")
+        if not supervisor.working:
+            line += "; their event loop is silent"
+        numbers = {"triggers_running": float(running), "trigger_reports_waiting": float(waiting)}
+        self._control.send(HostStatus(line=line, numbers=numbers))
+
+
+def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
+    """Stop the triggers without `on_kill`, then let the last reports out while somebody is there to take them."""
+    if agent_gone:
+        supervisor.kill(signal.SIGKILL)
+        return
+    supervisor.kill(signal.SIGINT, escalation_delay=STOP_GRACE, force=True)
+    supervisor.handle_events()
+    supervisor.handle_failed_triggers()
+    if not outbox.wait_until_empty(LAST_WORDS):
+        log.warning(
+            "%d reports of triggers were not delivered; their triggers fire again elsewhere",
+            len(outbox),
+            extra={"action": "trigger_reports_left"},
+        )
+
+
+def _raise_file_limit() -> None:
+    """Ten thousand triggers have ten thousand connections: take as many files as the machine gives."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
