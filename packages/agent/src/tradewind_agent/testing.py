@@ -284,7 +284,12 @@ class FakePlane:
             raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")
         if attempt.session_id != session.id:
             raise Refused(Code.ATTEMPT_NOT_YOURS, "another session holds it")
-        message = {"start": Start, "finish": Outcome, "hand-back": HandBack}[verb].model_validate_json(body)
+        kinds: dict[str, type[Start | Outcome | HandBack]] = {
+            "start": Start,
+            "finish": Outcome,
+            "hand-back": HandBack,
+        }
+        message = kinds[verb].model_validate_json(body)
         if message.epoch != attempt.epoch:
             raise Refused(Code.LEASE_LOST, "it was offered again since")
         if isinstance(message, Start):

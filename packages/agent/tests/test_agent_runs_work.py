@@ -1,0 +1,267 @@
+"""What an agent promises about work, seen from the plane."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from agent_kit import AgentUnderTest
+
+from tradewind_agent.errors import Fenced, RefusedForGood
+from tradewind_agent.testing import FakePlane
+from tradewind_protocol.attempts import AttemptRef
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.polling import Verb
+from tradewind_protocol.states import AttemptState, OutcomeKind
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_work_is_confirmed_run_and_its_outcome_reported(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=5)
+    async with agent:
+        await plane.until(lambda: attempt.outcomes)
+    assert attempt.starts == 1
+    assert agent.launcher.ran() == [AttemptRef(attempt_id=attempt.id, epoch=1)]
+    assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.SUCCEEDED]
+
+
+async def test_an_offer_reaches_a_waiting_agent_at_once(looptime, agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        await asyncio.sleep(7)
+        before = asyncio.get_running_loop().time()
+        attempt = plane.queue(taking=0)
+        await plane.until(lambda: attempt.outcomes)
+        assert asyncio.get_running_loop().time() - before < 0.3
+
+
+async def test_the_poll_is_repeated_as_often_as_the_plane_says(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        await asyncio.sleep(100)
+    waits = [later[0] - earlier[0] for earlier, later in pairwise(plane.session.polls)]
+    assert max(waits) == pytest.approx(plane.cadence.poll, abs=0.2)
+    assert 4 <= len(plane.session.polls) <= 9
+
+
+async def test_never_more_attempts_than_slots_run_and_all_get_their_turn(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempts = [plane.queue(taking=3) for _ in range(7)]
+    most = 0
+    async with agent.with_settings(slots=2):
+        while not all(attempt.outcomes for attempt in attempts):
+            await plane.until(lambda: True)
+            most = max(most, len(agent.launcher.worker.attempts) if agent.launcher.hosts else 0)
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() < 20
+    assert most == 2
+    assert all(attempt.starts == 1 and not attempt.handed_back for attempt in attempts)
+
+
+async def test_nothing_runs_without_a_grant(agent: AgentUnderTest, plane: FakePlane):
+    plane.refuse = lambda path: Refused(Code.LEASE_LOST, "too late") if path.endswith("/start") else None
+    plane.queue()
+    async with agent:
+        await plane.until(lambda: any(path.endswith("/start") for _, path in plane.requests))
+        await asyncio.sleep(1)
+        assert agent.launcher.ran() == []
+
+
+async def test_work_for_a_queue_nobody_here_serves_is_never_asked_for(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue("gpu")
+    async with agent:
+        await agent.ready()
+        await asyncio.sleep(60)
+    assert attempt.state is AttemptState.QUEUED
+
+
+async def test_each_environment_gets_the_work_of_its_queues(agent: AgentUnderTest, plane: FakePlane):
+    of_a, of_b = plane.queue("a", taking=50), plane.queue("b", taking=50)
+    environments = [{"name": "one", "queues": ["a"]}, {"name": "two", "queues": ["b"]}]
+    async with agent.with_settings(environments=environments):
+        await plane.until(lambda: len(agent.launcher.ran()) == 2)
+        where = {each.offer.queue: each.environment for each in agent.agent.running.live}
+    assert where == {"a": "one", "b": "two"}
+    assert of_a.starts == of_b.starts == 1
+
+
+@pytest.mark.parametrize("verb", ["/sessions", "/poll", "/start", "/finish"])
+async def test_a_lost_answer_changes_nothing(agent: AgentUnderTest, plane: FakePlane, verb: str):
+    attempt = plane.queue(taking=5)
+    agent.network.of(verb, times=2)
+    async with agent:
+        await plane.until(lambda: attempt.state is AttemptState.FINISHED)
+        await plane.until(lambda: len(agent.network.lost) == 2 and not agent.agent.outbox.unfinished())
+    assert agent.network.lost == [verb, verb]
+    assert len(plane.sessions) == 1
+    assert agent.launcher.ran() == [AttemptRef(attempt_id=attempt.id, epoch=1)]
+    assert {outcome.kind for outcome in attempt.outcomes} == {OutcomeKind.SUCCEEDED}
+
+
+async def test_a_lost_answer_to_a_hand_back_changes_nothing(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        agent.agent.running.cordoned = True  # after the poll has said that there is room
+        agent.network.of("/hand-back")
+        attempt = plane.queue()
+        await plane.until(lambda: attempt.handed_back)
+        await asyncio.sleep(3)
+        assert attempt.handed_back == ["the agent is cordoned"]
+        assert attempt.state is AttemptState.QUEUED
+
+
+async def test_while_the_plane_is_away_work_goes_on_and_its_outcome_arrives_later(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=30)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        agent.network.down = True
+        await asyncio.sleep(120)
+        assert len(agent.agent.outbox) == 1
+        agent.network.down = False
+        came_back = asyncio.get_running_loop().time()
+        await plane.until(lambda: attempt.outcomes)
+        assert asyncio.get_running_loop().time() - came_back <= plane.cadence.retry_most + 1
+    ended_at, started_at = attempt.outcomes[0].ended_at, attempt.outcomes[0].started_at
+    assert ended_at is not None and started_at is not None
+    assert attempt.outcomes[0].kind is OutcomeKind.SUCCEEDED
+
+
+async def test_an_outage_is_over_at_the_first_answer_and_not_at_the_end_of_a_poll(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    async with agent:
+        await agent.ready()
+        agent.network.down = True
+        await asyncio.sleep(40)
+        assert not agent.agent.plane.reachable
+        agent.network.down = False
+        before = asyncio.get_running_loop().time()
+        await agent.agent.plane.wait_reachable()
+        assert asyncio.get_running_loop().time() - before <= plane.cadence.retry_most
+
+
+async def test_an_outcome_left_by_an_earlier_life_is_delivered_by_the_next(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=5)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        agent.network.down = True
+        await asyncio.sleep(10)
+        assert agent.agent.outbox.unfinished() == {attempt.id}
+    agent.network.down = False
+    finishes = [path for _, path in plane.requests if path.endswith("/finish")]
+    assert finishes == []
+    async with agent.again():
+        await plane.until(lambda: any(path.endswith("/finish") for _, path in plane.requests))
+        await plane.until(lambda: not agent.agent.outbox.unfinished())
+
+
+async def test_an_attempt_that_is_stopped_says_who_asked(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=1000)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        command = plane.command(Verb.STOP_ATTEMPT, attempt_id=str(attempt.id), epoch=1)
+        await plane.until(lambda: attempt.outcomes and command.id not in plane.commands)
+        assert asyncio.get_running_loop().time() < 5
+    assert (attempt.outcomes[0].kind, attempt.outcomes[0].reason) == (OutcomeKind.STOPPED, "a test asks")
+
+
+async def test_a_stop_for_another_epoch_stops_nothing(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=30)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        plane.command(Verb.STOP_ATTEMPT, attempt_id=str(attempt.id), epoch=7)
+        await plane.until(lambda: attempt.outcomes)
+    assert attempt.outcomes[0].kind is OutcomeKind.SUCCEEDED
+
+
+async def test_an_attempt_the_plane_has_given_up_is_stopped(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=1000)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        plane.take_back(attempt)
+        await agent.agent.running.settled()
+        assert asyncio.get_running_loop().time() < 30
+        await asyncio.sleep(30)
+        assert agent.agent.outbox.unfinished() == set()  # the plane refused the outcome, once and for all
+
+
+async def test_a_worker_host_that_is_killed_fails_its_attempts_and_comes_back(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=1000)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        agent.launcher.worker.exit(-9)
+        await plane.until(lambda: attempt.outcomes)
+        assert attempt.outcomes[0].kind is OutcomeKind.FAILED
+        assert "killed by SIGKILL" in attempt.outcomes[0].reason
+        second = plane.queue(taking=1)
+        await plane.until(lambda: second.outcomes)
+        assert second.outcomes[0].kind is OutcomeKind.SUCCEEDED
+
+
+async def test_an_environment_of_another_airflow_minor_takes_no_work_and_says_why(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    agent.launcher.airflow = "3.2.0"
+    attempt = plane.queue()
+    async with agent:
+        await plane.until(lambda: plane.sessions and any(poll.findings for _, poll in plane.session.polls))
+        await asyncio.sleep(30)
+        finding = plane.session.polls[-1][1].findings[0]
+    assert attempt.state is AttemptState.QUEUED
+    assert "3.2.0" in finding.message and "3.3" in finding.message and "3.3" in finding.remedy
+
+
+async def test_a_session_the_plane_has_forgotten_is_opened_anew(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        plane.end_session()
+        await plane.until(lambda: len(plane.sessions) == 2)
+        attempt = plane.queue(taking=1)
+        await plane.until(lambda: attempt.outcomes)
+        assert plane.sessions[0].opened.instance == plane.sessions[1].opened.instance
+
+
+async def test_a_newer_process_with_the_same_identity_ends_this_one(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=1000)
+    with pytest.raises(Fenced, match="identity"):
+        async with agent:
+            await plane.until(lambda: agent.launcher.ran())
+            plane.session.ended, plane.session.fenced = "fenced", True
+            plane.end_session()
+            await agent.ended()
+    assert not agent.launcher.worker.attempts
+    assert attempt.outcomes == []
+
+
+@pytest.mark.parametrize(
+    "code", [Code.TOKEN_UNKNOWN, Code.TOKEN_EXPIRED, Code.WRONG_DEPLOYMENT, Code.VERSION_SKEW]
+)
+async def test_a_refusal_that_only_a_person_can_cure_ends_the_agent_with_the_remedy(
+    agent: AgentUnderTest, plane: FakePlane, code: Code
+):
+    plane.refuse = lambda path: Refused(code, "the reason", remedy="the cure")
+    with pytest.raises(RefusedForGood, match="the reason.*the cure"):
+        async with agent:
+            await agent.ended()
+
+
+async def test_an_address_that_is_not_allowed_is_tried_slowly_until_it_is(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    plane.refuse = lambda path: Refused(Code.ADDRESS_NOT_ALLOWED, "not on the list")
+    async with agent:
+        await asyncio.sleep(290)
+        assert len(plane.requests) == 5
+        plane.refuse = lambda path: None
+        await agent.ready()
