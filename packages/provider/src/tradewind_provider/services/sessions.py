@@ -1,20 +1,21 @@
-"""Sessions of agents: who somebody is, by the session token they show."""
+"""Sessions of agents: opening, renewing, ending, and who somebody is by the session token they show."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
-from tradewind_protocol.sessions import Policy
+from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import Component
 from tradewind_provider.domain.agents import End
+from tradewind_provider.services import audit, endings, waking
+from tradewind_provider.services.hashing import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken
 
 
@@ -40,11 +41,6 @@ class Agent:
                 f"agent {self.name!r} did not open its session as a {component.value}",
                 remedy=f"add {component.value} to the agent's components and restart it",
             )
-
-
-def hashed(token: str) -> str:
-    """What the plane keeps of a credential: SHA-256, in hexadecimal. 256 random bits need no salt."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 _ENDED = {
@@ -122,3 +118,110 @@ def agent_of(session: AgentSession) -> Agent:
         bundles=tuple(session.bundles),
         trigger_capacity=session.trigger_capacity,
     )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session, and the token that goes with it; only its hash is kept."""
+
+    agent: Agent
+    session_token: str = field(repr=False)
+
+
+def open_session(
+    db: Session,
+    ask: OpenSession,
+    token: AgentToken,
+    *,
+    now: datetime,
+    lasts: float,
+    most_open: Policy = Policy.OPEN,
+) -> Opened:
+    """Open a session bought with `token`, its token good for `lasts` seconds.
+
+    The same `instance` asking again gets the same session and a fresh token. Another session of the same agent_id is
+    fenced at once: its offers go elsewhere, what it ran is reported lost. The policy is the stricter of what the site
+    asks for and `most_open`.
+    """
+    session = db.scalar(
+        select(AgentSession)
+        .where(AgentSession.agent_id == ask.agent_id, AgentSession.ended_at.is_(None))
+        .with_for_update()
+    )
+    secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+    if session is not None and session.instance == ask.instance:
+        _renew(session, secret, now=now, lasts=lasts)
+        _describe(session, ask, token, most_open)
+        return Opened(agent_of(session), secret)
+    if session is not None:
+        endings.end(
+            db,
+            session,
+            how=End.FENCED,
+            reason=f"was started again as process {ask.host.pid or '?'} on {ask.host.hostname or 'an unnamed host'}, "
+            "and the newer process is the agent now",
+            now=now,
+        )
+    session = AgentSession(
+        id=uuid4(),
+        agent_id=ask.agent_id,
+        instance=ask.instance,
+        token_hash=hashed(secret),
+        token_expires_at=now + timedelta(seconds=lasts),
+        opened_at=now,
+        room=[],
+        findings=[],
+    )
+    _describe(session, ask, token, most_open)
+    db.add(session)
+    db.flush()
+    waking.announce(db, waking.AGENTS)
+    audit.record(
+        db,
+        action="session_opened",
+        actor=f"agent:{ask.name}",
+        subject=f"agent:{ask.name}",
+        now=now,
+        detail={
+            "agent_id": str(ask.agent_id),
+            "session_id": str(session.id),
+            "token": token.name,
+            "hostname": ask.host.hostname,
+        },
+    )
+    return Opened(agent_of(session), secret)
+
+
+def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
+    """End the agent's session at its own wish. Idempotent."""
+    session = db.get(AgentSession, agent.session_id)
+    if session is not None:
+        endings.end(db, session, how=End.GOODBYE, reason="said goodbye", now=now)
+
+
+def renewed_token(session: AgentSession, *, now: datetime, lasts: float) -> str | None:
+    """A fresh token when the present one is past half its time, else None. The present one stays good until its own
+    end, since the agent may never read the answer."""
+    if session.token_expires_at - now > timedelta(seconds=lasts / 2):
+        return None
+    secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+    _renew(session, secret, now=now, lasts=lasts)
+    return secret
+
+
+def _renew(session: AgentSession, secret: str, *, now: datetime, lasts: float) -> None:
+    session.previous_hash, session.previous_expires_at = session.token_hash, session.token_expires_at
+    session.token_hash, session.token_expires_at = hashed(secret), now + timedelta(seconds=lasts)
+
+
+def _describe(session: AgentSession, ask: OpenSession, token: AgentToken, most_open: Policy) -> None:
+    strict = Policy.STRICT in (ask.policy, most_open)
+    session.name = ask.name
+    session.token_id = token.id
+    session.components = [one.value for one in dict.fromkeys(ask.components)]
+    session.environments = [one.model_dump(mode="json") for one in ask.environments]
+    session.bundles = list(ask.bundles)
+    session.trigger_capacity = ask.trigger_capacity
+    session.policy = (Policy.STRICT if strict else Policy.OPEN).value
+    session.version = ask.version[:50]
+    session.host = ask.host.model_dump(mode="json")

@@ -82,6 +82,9 @@ class AgentSession(Base):
     draining_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     draining_by: Mapped[str | None] = mapped_column(String(250))
     draining_reason: Mapped[str | None] = mapped_column(Text)
+    lost_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # given up, though some work waits for it yet
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_how: Mapped[str | None] = mapped_column(String(20))  # domain.agents.End
     ended_reason: Mapped[str | None] = mapped_column(Text)  # for a person
@@ -93,10 +96,10 @@ class Attempt(Base):
     __tablename__ = "tradewind_attempt"
     __table_args__ = (
         # what may be claimed, in the order it is claimed
-        Index("ix_tradewind_attempt_claim", "state", "queue", "priority", "created_at"),
+        Index("ix_tradewind_attempt_claim", "state", "queue", text("priority DESC"), "created_at"),
         Index("ix_tradewind_attempt_session", "session_id", "state"),
         Index("ix_tradewind_attempt_subject", "subject_id"),
-        Index("ix_tradewind_attempt_report", "scheduler_job_id", "reported_at"),
+        Index("ix_tradewind_attempt_report", "scheduler_job_id", "state", "reported_at"),
         Index("ix_tradewind_attempt_ended", "ended_at"),
     )
 
@@ -120,6 +123,11 @@ class Attempt(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     offered_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     granted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    missing_since: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # granted, but its agent does not name it
+    avoid_session_id: Mapped[UUID | None] = mapped_column(Uuid)  # handed it back last
+    handed_back_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(20))  # states.OutcomeKind
     exit_code: Mapped[int | None] = mapped_column(Integer)

@@ -2,28 +2,88 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tradewind_protocol import versions
+from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
-from tradewind_provider.api.agent import dags, triggers
+from tradewind_provider.api.agent import attempts, dags, polling, sessions, stopping, triggers
+from tradewind_provider.api.agent.dispatcher import Dispatcher
+from tradewind_provider.api.agent.plane import Plane
+from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services import waking
+from tradewind_provider.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
-def create_app(*, clock: Clock = utc_now) -> FastAPI:
+def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> FastAPI:
     """The application. Airflow's own lifespan enters that of every application it mounts."""
-    app = FastAPI(title="Tradewind Remote Execution API", version="1", lifespan=_lifespan)
+    app = FastAPI(
+        title="Tradewind Remote Execution API",
+        version=str(versions.PROTOCOL),
+        description="What agents ask of the plane. JSON; every verb is idempotent; errors are Refusals.",
+        lifespan=_lifespan,
+    )
     app.state.clock = clock
+    app.state.plane = Plane(settings or provider_settings.current(), clock)
     problems.install(app)
-    for module in (dags, triggers):
+    app.add_middleware(_SaysVersion)
+    for module in (sessions, polling, attempts, dags, triggers):
         app.include_router(module.router, prefix="/v1")
     return app
 
 
+class _SaysVersion:
+    """Every answer carries the protocol's version. Plain ASGI: a poll must notice that its client went away."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[versions.HEADER] = str(versions.PROTOCOL)
+            await send(message)
+
+        await self._app(scope, receive, say if scope["type"] == "http" else send)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Hear news, give out work, sweep: for as long as the API server runs."""
+    plane: Plane = app.state.plane
+    dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=waking.hub())
+    sweeper = Sweeper(plane.settings, clock=plane.clock)
     async with waking.hub().receiving():
-        yield
+        loops = [
+            asyncio.create_task(dispatcher.run(), name="tradewind-dispatcher"),
+            asyncio.create_task(sweeper.run(), name="tradewind-sweeper"),
+        ]
+        for loop in loops:
+            loop.add_done_callback(_log_end)
+        plane.dispatcher = dispatcher
+        try:
+            with stopping.at_signal(dispatcher.answer_all):
+                yield
+        finally:
+            plane.dispatcher = None
+            dispatcher.answer_all()
+            for loop in loops:
+                loop.cancel()
+            for loop in loops:
+                with suppress(asyncio.CancelledError, Exception):
+                    await loop
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s ended: %s", task.get_name(), error, exc_info=error, extra={"action": "loop_ended"})

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.api import transactions
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import database
-from tradewind_provider.services import sessions
+from tradewind_provider.services import hashing, sessions
 
+PROTOCOL_HEADER = versions.HEADER
 FRESH_SECONDS = 2.0
 _MOST = 10_000  # entries; beyond it everything is looked up again
 
@@ -37,13 +37,13 @@ class KnownAgents:
 
     async def agent(self, session_token: str, now: datetime) -> sessions.Agent:
         """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old."""
-        key = sessions.hashed(session_token)
+        key = hashing.hashed(session_token)
         moment = time.monotonic()
         known = self._known.get(key)
         if known is not None and known.until > moment:
             return known.agent
         self._known.pop(key, None)
-        agent = await run_in_threadpool(_authenticate, session_token, now)
+        agent = await transactions.run(lambda db: sessions.authenticate(db, session_token, now))
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = _Known(agent, moment + FRESH_SECONDS)
@@ -56,11 +56,6 @@ class KnownAgents:
 
 KNOWN = KnownAgents()
 """Of this process; the door asks it too."""
-
-
-def _authenticate(session_token: str, now: datetime) -> sessions.Agent:
-    with database.create_session() as db:
-        return sessions.authenticate(db, session_token, now)
 
 
 def bearer(authorization: str | None) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow import settings
 from alembic import context
 
 from tradewind_provider.store.manager import TradewindDBManager
 
 _TABLES = TradewindDBManager.metadata
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "target_metadata": _TABLES,
     "compare_type": True,
     "render_as_batch": True,
@@ -34,7 +36,7 @@ def online() -> None:
         _migrate(connection)
 
 
-def _migrate(connection: object) -> None:
+def _migrate(connection: Any) -> None:
     context.configure(connection=connection, transaction_per_migration=True, **_OPTIONS)
     with context.begin_transaction():
         context.run_migrations()

@@ -49,6 +49,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("offered_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("granted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("avoid_session_id", sa.Uuid(), nullable=True),
+        sa.Column("handed_back_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=True),
         sa.Column("exit_code", sa.Integer(), nullable=True),
@@ -61,12 +64,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_tradewind_attempt_claim",
         "tradewind_attempt",
-        ["state", "queue", "priority", "created_at"],
+        ["state", "queue", sa.text("priority DESC"), "created_at"],
         unique=False,
     )
     op.create_index("ix_tradewind_attempt_ended", "tradewind_attempt", ["ended_at"], unique=False)
     op.create_index(
-        "ix_tradewind_attempt_report", "tradewind_attempt", ["scheduler_job_id", "reported_at"], unique=False
+        "ix_tradewind_attempt_report",
+        "tradewind_attempt",
+        ["scheduler_job_id", "state", "reported_at"],
+        unique=False,
     )
     op.create_index(
         "ix_tradewind_attempt_session", "tradewind_attempt", ["session_id", "state"], unique=False
@@ -129,6 +135,7 @@ def upgrade() -> None:
         sa.Column("draining_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("draining_by", sa.String(length=250), nullable=True),
         sa.Column("draining_reason", sa.Text(), nullable=True),
+        sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_how", sa.String(length=20), nullable=True),
         sa.Column("ended_reason", sa.Text(), nullable=True),
@@ -170,7 +177,7 @@ def downgrade() -> None:
     op.drop_index("ix_tradewind_attempt_subject", table_name="tradewind_attempt")
     op.drop_index("ix_tradewind_attempt_session", table_name="tradewind_attempt")
     op.drop_index("ix_tradewind_attempt_report", table_name="tradewind_attempt")
-    op.drop_index("ix_tradewind_attempt_ended", table_name="tradewind_attempt")
     op.drop_index("ix_tradewind_attempt_claim", table_name="tradewind_attempt")
+    op.drop_index("ix_tradewind_attempt_ended", table_name="tradewind_attempt")
     op.drop_table("tradewind_attempt")
     op.drop_table("tradewind_agent_token")

@@ -1,0 +1,38 @@
+"""Start, finish and hand back: the verbs of one attempt."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from tradewind_protocol.attempts import Granted, HandBack, Outcome, Start
+from tradewind_provider.api import transactions
+from tradewind_provider.api.agent.credentials import CurrentAgent
+from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.services import attempts
+
+router = APIRouter(prefix="/attempts/{attempt_id}")
+
+
+@router.post("/start", summary="Confirm an offer")
+async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPlane) -> Granted:
+    """See `tradewind_provider.services.attempts.start`."""
+    now = plane.clock()
+    return await transactions.run(lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now))
+
+
+@router.post("/finish", status_code=204, summary="Report how an attempt ended")
+async def finish(attempt_id: UUID, outcome: Outcome, agent: CurrentAgent, plane: ThisPlane) -> Response:
+    """See `tradewind_provider.services.attempts.finish`."""
+    now = plane.clock()
+    await transactions.run(lambda db: attempts.finish(db, attempt_id, outcome, agent, now=now))
+    return Response(status_code=204)
+
+
+@router.post("/hand-back", status_code=204, summary="Return an offer that was not started")
+async def hand_back(attempt_id: UUID, back: HandBack, agent: CurrentAgent, plane: ThisPlane) -> Response:
+    """See `tradewind_provider.services.attempts.hand_back`."""
+    now = plane.clock()
+    await transactions.run(lambda db: attempts.hand_back(db, attempt_id, back, agent, now=now))
+    return Response(status_code=204)

@@ -1,0 +1,30 @@
+"""What the routes of one application share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from tradewind_provider.api.agent.dispatcher import Dispatcher
+from tradewind_provider.clock import Clock
+from tradewind_provider.settings import Settings
+
+
+@dataclass
+class Plane:
+    """Made once per application."""
+
+    settings: Settings
+    clock: Clock
+    dispatcher: Dispatcher | None = None  # while the application runs
+
+
+def this_plane(request: Request) -> Plane:
+    """FastAPI dependency."""
+    plane: Plane = request.app.state.plane
+    return plane
+
+
+ThisPlane = Annotated[Plane, Depends(this_plane)]

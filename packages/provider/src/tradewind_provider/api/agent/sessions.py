@@ -1,0 +1,60 @@
+"""Opening a session and saying goodbye."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.sessions import OpenSession, Policy, SessionOpened
+from tradewind_provider.api import transactions
+from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.services import sessions, tokens
+
+router = APIRouter()
+
+
+@router.post("/sessions", summary="Open a session with an agent token")
+async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> SessionOpened:
+    """See `tradewind_protocol.sessions.OpenSession`."""
+    credentials.check_protocol(request.headers.get(credentials.PROTOCOL_HEADER))
+    presented = credentials.bearer(request.headers.get("authorization"))
+    now = plane.clock()
+
+    def work(db: Session) -> sessions.Opened:
+        token = tokens.use(db, presented, now=now)
+        return sessions.open_session(
+            db, ask, token, now=now, lasts=plane.settings.session, most_open=plane.settings.policy
+        )
+
+    opened = await transactions.run(work)
+    credentials.KNOWN.forget()  # whoever was fenced is so in this process at once
+    return SessionOpened(
+        session_id=opened.agent.session_id,
+        session_token=opened.session_token,
+        deployment=plane.settings.deployment,
+        cadence=plane.settings.cadence,
+        plane_version=_version("tradewind-provider"),
+        airflow_version=_version("apache-airflow-core"),
+        policy=Policy(opened.agent.policy),
+    )
+
+
+@router.delete("/sessions", status_code=204, summary="Say goodbye")
+async def goodbye(agent: credentials.CurrentAgent, plane: ThisPlane) -> Response:
+    """End the session: what was offered goes elsewhere, what still runs is reported lost at once."""
+    now = plane.clock()
+    await transactions.run(lambda db: sessions.goodbye(db, agent, now=now))
+    credentials.KNOWN.forget()
+    return Response(status_code=204)
+
+
+@lru_cache
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

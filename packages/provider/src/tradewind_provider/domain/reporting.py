@@ -1,0 +1,46 @@
+"""What the scheduler is told of an attempt that ended. Airflow acts on an event only while the task instance still
+looks busy, so the question is always: busy with this attempt, or with a later one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tradewind_protocol.states import OutcomeKind
+
+
+class Tell(str, Enum):
+    """The executor's event."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What to say, and whether that settles it. An unsettled one is looked at again: an event lives in the scheduler's
+    memory only, and is dropped there when the row it is about is locked."""
+
+    tell: Tell
+    settled: bool
+
+
+_BUSY = frozenset({"queued", "running", "restarting"})
+_PARKED = frozenset({"deferred", "up_for_reschedule", "scheduled", None})
+"""The attempt ended by parking its task instance (or somebody cleared it): it comes back as a new attempt."""
+
+
+def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours: bool) -> Report:
+    """What to tell about a task's attempt.
+
+    `ti_state` is the task instance's state now (None: none, or the row is gone), `superseded` that a later attempt of
+    the same task instance exists, `ours` that this scheduler queued or adopted it.
+    """
+    if superseded or not ours or ti_state in _PARKED:
+        return Report(Tell.NOTHING, settled=True)
+    if ti_state == "restarting":
+        # cleared while it ran: that the old process is gone, however it went, is what frees it to run again
+        return Report(Tell.SUCCESS, settled=False)
+    well = outcome is OutcomeKind.SUCCEEDED
+    return Report(Tell.SUCCESS if well else Tell.FAILED, settled=ti_state not in _BUSY)

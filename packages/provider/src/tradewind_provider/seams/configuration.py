@@ -1,0 +1,32 @@
+"""Airflow's configuration: the `[tradewind]` section, and the few options of Airflow's own that we follow."""
+
+from __future__ import annotations
+
+from airflow.configuration import conf
+
+from tradewind_provider.options import OPTIONS
+
+SECTION = "tradewind"
+
+
+def options() -> dict[str, str]:
+    """Every option of ours as text, defaults included."""
+    found = {}
+    for name, option in OPTIONS.items():
+        value = conf.get(SECTION, name, fallback=option["default"])
+        found[name] = "" if value is None else str(value)
+    return found
+
+
+def instance_name() -> str:
+    return str(conf.get("api", "instance_name", fallback="") or "")
+
+
+def default_queue() -> str:
+    """Where work without a queue of its own goes: callbacks and connection tests."""
+    return str(conf.get("operators", "default_queue", fallback="default"))
+
+
+def heartbeat_timeout() -> float:
+    """After this many seconds without a heartbeat Airflow fails a running task."""
+    return float(conf.getint("scheduler", "task_instance_heartbeat_timeout", fallback=300))

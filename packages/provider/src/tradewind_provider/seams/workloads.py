@@ -1,0 +1,161 @@
+"""Airflow's workloads, and the rows of task instances they are about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from airflow.executors.workloads import ExecuteTask
+from airflow.executors.workloads.callback import ExecuteCallback
+from airflow.executors.workloads.connection_test import TestConnection
+from airflow.models.callback import CallbackKey
+from airflow.models.connection_test import ConnectionTestKey
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.attempts import WorkKind
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import Attempt
+
+_CHUNK = 500  # ids in one statement: SQLite counts them
+
+
+@dataclass(frozen=True)
+class Work:
+    """A workload in our words."""
+
+    kind: WorkKind
+    subject_id: UUID
+    queue: str
+    priority: int
+    label: str
+    workload: Mapping[str, Any]  # JSON, without its token
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int = -1
+    try_number: int = 0
+
+
+@dataclass(frozen=True)
+class InstanceState:
+    """A task instance's row, as far as reporting looks at it."""
+
+    state: str | None
+    queued_by_job_id: int | None
+
+
+CALLBACK_PRIORITY = 1_000_000
+"""Callbacks end what tasks began, so Airflow's executors take them before any task."""
+
+
+def read(workload: Any, *, default_queue: str) -> Work:
+    """An Airflow workload in our words. Raises ValueError for a kind this version does not know."""
+    body = json.loads(workload.model_dump_json())
+    # minted at the door, for one request: a token that travelled could be used past the door and could expire in a queue
+    body["token"] = ""
+    if isinstance(workload, ExecuteTask):
+        ti = workload.ti
+        mapped = f", map {ti.map_index}" if ti.map_index >= 0 else ""
+        return Work(
+            kind=WorkKind.TASK,
+            subject_id=ti.id,
+            queue=ti.queue or default_queue,
+            priority=ti.priority_weight,
+            label=f"{ti.dag_id}.{ti.task_id} [{ti.run_id}{mapped}, try {ti.try_number}]",
+            workload=body,
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index,
+            try_number=ti.try_number,
+        )
+    if isinstance(workload, ExecuteCallback):
+        return Work(
+            kind=WorkKind.CALLBACK,
+            subject_id=UUID(str(workload.callback.id)),
+            queue=default_queue,
+            priority=CALLBACK_PRIORITY,
+            label=f"callback {workload.display_name}",
+            workload=body,
+        )
+    if isinstance(workload, TestConnection):
+        return Work(
+            kind=WorkKind.CONNECTION_TEST,
+            subject_id=workload.connection_test_id,
+            queue=workload.queue or default_queue,
+            priority=CALLBACK_PRIORITY,
+            label=workload.display_name,
+            workload=body,
+        )
+    raise ValueError(f"RemoteExecutor does not know workloads of type {type(workload).__name__}")
+
+
+def key_of(attempt: Attempt) -> Any:
+    """The key by which the scheduler knows an attempt's work."""
+    if attempt.kind == WorkKind.TASK.value:
+        return TaskInstanceKey(
+            dag_id=attempt.dag_id,
+            task_id=attempt.task_id,
+            run_id=attempt.run_id,
+            try_number=attempt.try_number,
+            map_index=attempt.map_index,
+        )
+    if attempt.kind == WorkKind.CALLBACK.value:
+        return CallbackKey(id=str(attempt.subject_id))
+    return ConnectionTestKey(id=str(attempt.subject_id))
+
+
+def states(db: Session, task_instance_ids: Collection[UUID]) -> dict[UUID, InstanceState]:
+    """Task instance → its state now. Those that do not exist any more are left out."""
+    found: dict[UUID, InstanceState] = {}
+    for ids in _chunks(task_instance_ids):
+        rows = db.execute(
+            select(TaskInstance.id, TaskInstance.state, TaskInstance.queued_by_job_id).where(
+                TaskInstance.id.in_(ids)
+            )
+        )
+        for id_, state, job_id in rows:
+            found[id_] = InstanceState(None if state is None else str(getattr(state, "value", state)), job_id)
+    return found
+
+
+def still_queued(db: Session, task_instance_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the task instances that wait to be run: not marked, cleared or deleted since."""
+    queued = str(TaskInstanceState.QUEUED.value)
+    return {id_ for id_, one in states(db, task_instance_ids).items() if one.state == queued}
+
+
+def keep_alive(db: Session, task_instance_ids: Iterable[UUID], *, now: datetime, older_than: datetime) -> int:
+    """Count as heard from, at `now`, those running task instances whose last heartbeat is older than `older_than`.
+
+    Airflow fails what it has not heard from for five minutes. Whether an agent that is cut off has lost its work is
+    for its lease to say, and for the operator's on_agent_loss.
+    """
+    touched = 0
+    for ids in _chunks(list(task_instance_ids)):
+        result = changed(
+            db,
+            update(TaskInstance)
+            .where(
+                TaskInstance.id.in_(ids),
+                TaskInstance.state.in_([TaskInstanceState.RUNNING, TaskInstanceState.RESTARTING]),
+                TaskInstance.last_heartbeat_at < older_than,
+            )
+            .values(last_heartbeat_at=now),
+        )
+        touched += result
+    return touched
+
+
+def _chunks(ids: Collection[UUID]) -> Iterator[list[UUID]]:
+    listed = list(ids)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]

@@ -1,0 +1,174 @@
+"""An attempt, as its agent moves it: start, finish, hand back; and who may act for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.attempts import Granted, HandBack, Outcome, WorkKind
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.states import AttemptState
+from tradewind_provider.domain import leases
+from tradewind_provider.services import waking
+from tradewind_provider.services.sessions import Agent
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import Attempt
+
+
+@dataclass(frozen=True)
+class HeldAttempt:
+    """What the door needs to know of a granted attempt."""
+
+    attempt_id: UUID
+    epoch: int
+    kind: WorkKind
+    ti_id: UUID  # of the task instance; for other kinds of the callback or connection test
+    label: str
+    queue: str
+    dag_id: str | None
+    run_id: str | None
+    task_id: str | None
+    map_index: int
+    try_number: int
+
+    @property
+    def subject_id(self) -> UUID:
+        """What the attempt is about, of whatever kind."""
+        return self.ti_id
+
+
+def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime) -> Granted:
+    """Grant an offer: from here on user code may run. Idempotent for the holder of the epoch.
+
+    Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST.
+    """
+    attempt = _find(db, attempt_id)
+    if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Do.CHANGE:
+        _move(
+            db,
+            attempt,
+            AttemptState.RUNNING,
+            granted_at=now,
+            offered_until=None,
+            missing_since=None,
+        )
+    return Granted(attempt_id=attempt_id, epoch=epoch)
+
+
+def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now: datetime) -> None:
+    """Write down how an attempt ended. Idempotent: the first outcome of an epoch counts, any other is accepted and
+    changes nothing.
+
+    Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST, CONFLICT (it was never started).
+    """
+    attempt = _find(db, attempt_id)
+    if (
+        _decide(leases.may_finish(_lease(attempt), agent.session_id, outcome.epoch), attempt)
+        is leases.Do.CHANGE
+    ):
+        _move(
+            db,
+            attempt,
+            AttemptState.FINISHED,
+            ended_at=now,
+            outcome=outcome.kind.value,
+            exit_code=outcome.exit_code,
+            signal=outcome.signal[:20] if outcome.signal else None,
+            reason=outcome.reason,
+            payload="",
+        )
+
+
+def hand_back(db: Session, attempt_id: UUID, back: HandBack, agent: Agent, *, now: datetime) -> None:
+    """Return an offer that was not started: another agent has it at once, this one not for some seconds. Idempotent.
+
+    Raises Refused ATTEMPT_UNKNOWN, CONFLICT (it was granted).
+    """
+    attempt = _find(db, attempt_id)
+    if (
+        _decide(leases.may_hand_back(_lease(attempt), agent.session_id, back.epoch), attempt)
+        is leases.Do.CHANGE
+    ):
+        _move(
+            db,
+            attempt,
+            AttemptState.QUEUED,
+            session_id=None,
+            offered_until=None,
+            avoid_session_id=agent.session_id,
+            handed_back_at=now,
+            reason=back.reason,
+        )
+        waking.announce(db, waking.WORK)
+
+
+def holder(db: Session, attempt_id: UUID, epoch: int, agent: Agent) -> HeldAttempt:
+    """The attempt, when `agent` holds its grant of that epoch.
+
+    Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST. The answer may be kept for about two seconds.
+    """
+    attempt = _find(db, attempt_id)
+    if (no := leases.is_held(_lease(attempt), agent.session_id, epoch)) is not None:
+        raise _refused(no, attempt)
+    return HeldAttempt(
+        attempt_id=attempt.id,
+        epoch=attempt.epoch,
+        kind=WorkKind(attempt.kind),
+        ti_id=attempt.subject_id,
+        label=attempt.label,
+        queue=attempt.queue,
+        dag_id=attempt.dag_id,
+        run_id=attempt.run_id,
+        task_id=attempt.task_id,
+        map_index=attempt.map_index,
+        try_number=attempt.try_number,
+    )
+
+
+def _find(db: Session, attempt_id: UUID) -> Attempt:
+    attempt = db.get(Attempt, attempt_id, populate_existing=True)
+    if attempt is None:
+        raise Refused(
+            Code.ATTEMPT_UNKNOWN,
+            f"this Deployment knows no attempt {attempt_id}",
+            remedy="stop it, if it runs",
+        )
+    return attempt
+
+
+def _lease(attempt: Attempt) -> leases.Lease:
+    return leases.Lease(AttemptState(attempt.state), attempt.epoch, attempt.session_id)
+
+
+def _decide(decision: leases.Do | leases.No, attempt: Attempt) -> leases.Do:
+    if isinstance(decision, leases.No):
+        raise _refused(decision, attempt)
+    return decision
+
+
+def _refused(no: leases.No, attempt: Attempt) -> Refused:
+    return Refused(no.code, f"attempt {attempt.id} ({attempt.label}): {no.cause}", attempt_id=str(attempt.id))
+
+
+def _move(db: Session, attempt: Attempt, to: AttemptState, **values: object) -> None:
+    """Change the row if it is still as it was read; somebody quicker wins."""
+    moved = changed(
+        db,
+        update(Attempt)
+        .where(
+            Attempt.id == attempt.id,
+            Attempt.state == attempt.state,
+            Attempt.epoch == attempt.epoch,
+            Attempt.session_id == attempt.session_id,
+        )
+        .values(state=to.value, **values),
+    )
+    if moved != 1:
+        raise Refused(
+            Code.LEASE_LOST, f"attempt {attempt.id} ({attempt.label}): it was taken back at this moment"
+        )
+    db.expire(attempt)

@@ -1,0 +1,116 @@
+"""How a session ends, and what becomes of its work."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider.domain.agents import End
+from tradewind_provider.services import audit, waking
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
+
+log = logging.getLogger(__name__)
+
+
+def end(db: Session, session: AgentSession, *, how: End, reason: str, now: datetime) -> bool:
+    """End a session: its offers go back to the queue, what it runs is reported lost, others take over the rest.
+
+    `reason` says what happened, for a person ("it said goodbye: ..."). Idempotent; False when it had ended before.
+    """
+    ended = changed(
+        db,
+        update(AgentSession)
+        .where(AgentSession.id == session.id, AgentSession.ended_at.is_(None))
+        .values(ended_at=now, ended_how=how.value, ended_reason=reason),
+    )
+    if ended != 1:
+        return False
+    release_offers(db, session.id)
+    lose_running(db, session, reason=reason, now=now)
+    changed(
+        db,
+        update(AgentCommand)
+        .where(AgentCommand.session_id == session.id, AgentCommand.carried_out_at.is_(None))
+        .values(carried_out_at=now),
+    )
+    tell_others(db, session.id, now)
+    waking.announce(db, waking.AGENTS)
+    audit.record(
+        db,
+        action=f"session_{how.value}",
+        actor=f"agent:{session.name}" if how is End.GOODBYE else audit.PLANE,
+        subject=f"agent:{session.name}",
+        reason=reason,
+        now=now,
+        detail={"agent_id": str(session.agent_id), "session_id": str(session.id)},
+    )
+    log.info(
+        "Session of agent %s ended: %s",
+        session.name,
+        reason,
+        extra={"action": "session_ended", "how": how.value},
+    )
+    return True
+
+
+def release_offers(db: Session, session_id: UUID) -> int:
+    """Put what was offered to a session and not started back into the queue, and wake those who wait for work."""
+    released = changed(
+        db,
+        update(Attempt)
+        .where(Attempt.session_id == session_id, Attempt.state == AttemptState.OFFERED.value)
+        .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+    )
+    if released:
+        waking.announce(db, waking.WORK)
+    return released
+
+
+def lose_running(
+    db: Session, session: AgentSession, *, reason: str, now: datetime, only: list[UUID] | None = None
+) -> int:
+    """Report what a session runs as lost: user code may have run, so Airflow's retries decide. `only` limits it."""
+    condition = [Attempt.session_id == session.id, Attempt.state == AttemptState.RUNNING.value]
+    if only is not None:
+        condition.append(Attempt.id.in_(only))
+    return changed(
+        db,
+        update(Attempt)
+        .where(*condition)
+        .values(
+            state=AttemptState.FINISHED.value,
+            outcome=OutcomeKind.LOST.value,
+            reason=f"agent {session.name!r} {reason}",
+            ended_at=now,
+            payload="",
+        ),
+    )
+
+
+def tell_others(db: Session, session_id: UUID, now: datetime) -> None:
+    """Let triggers and bundles of the session go to another agent at once."""
+    for name in ("triggers", "dags"):
+        try:
+            service = importlib.import_module(f"tradewind_provider.services.{name}")
+        except ModuleNotFoundError:
+            continue
+        if (hook := getattr(service, "session_ended", None)) is not None:
+            hook(db, session_id, now)
+
+
+def running_ids(db: Session, session_id: UUID) -> list[UUID]:
+    """What a session runs."""
+    return list(
+        db.scalars(
+            select(Attempt.id).where(
+                Attempt.session_id == session_id, Attempt.state == AttemptState.RUNNING.value
+            )
+        ).all()
+    )

@@ -1,0 +1,125 @@
+"""The `[tradewind]` section, read once into a frozen object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from tradewind_protocol.sessions import Cadence, Policy
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class SettingsError(ValueError):
+    """An option of `[tradewind]` cannot be used. Names the option, the value and what would do."""
+
+
+@dataclass(frozen=True)
+class OnAgentLoss:
+    """How many seconds running work outlives its agent's silence, beyond the moment the agent counts as lost."""
+
+    default: float = 0.0
+    queues: Mapping[str, float] = field(default_factory=dict)
+
+    def wait(self, queue: str) -> float:
+        return self.queues.get(queue, self.default)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a Deployment decides about remote execution. Durations in seconds."""
+
+    deployment: str = "default"
+    parallelism: int = 100_000
+    on_agent_loss: OnAgentLoss = OnAgentLoss()
+    cadence: Cadence = Cadence()
+    session: float = 3600.0
+    sweep: float = 5.0
+    offers_per_answer: int = 50
+    tokens_limit: int = 50
+    policy: Policy = Policy.OPEN
+    history_days: int = 14
+    events_days: int = 365
+
+
+def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
+    """Settings from text. Raises SettingsError naming the first option that cannot be used."""
+    read = _Reader(options)
+    poll = read.number("poll_seconds", least=1)
+    return Settings(
+        deployment=options["deployment"].strip() or instance_name.strip() or "default",
+        parallelism=int(read.number("parallelism", least=1)),
+        on_agent_loss=parse_on_agent_loss(options["on_agent_loss"]),
+        cadence=Cadence(
+            poll=poll,
+            offer=read.number("offer_seconds", least=1),
+            lost_after=poll * read.number("missed_beats", least=1.5),
+            grace=read.number("grace_seconds", least=0),
+            largest_body=int(read.number("largest_body_bytes", least=64 * 1024)),
+        ),
+        session=read.number("session_seconds", least=60),
+        sweep=read.number("sweep_seconds", least=0.1),
+        offers_per_answer=int(read.number("offers_per_answer", least=1)),
+        tokens_limit=int(read.number("tokens_limit", least=1)),
+        policy=read.policy("policy"),
+        history_days=int(read.number("history_days", least=1)),
+        events_days=int(read.number("events_days", least=0)),
+    )
+
+
+def parse_on_agent_loss(text: str) -> OnAgentLoss:
+    """`"retry, gpu=wait:30m"` as rules. Raises SettingsError."""
+    default, queues = 0.0, {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        queue, equals, rule = part.rpartition("=")
+        wait = _wait(rule.strip(), part)
+        if equals:
+            queues[queue.strip()] = wait
+        else:
+            default = wait
+    return OnAgentLoss(default, queues)
+
+
+def _wait(rule: str, part: str) -> float:
+    if rule == "retry":
+        return 0.0
+    found = re.fullmatch(r"wait:(\d+(?:\.\d+)?)([smhd])", rule)
+    if found is None:
+        raise SettingsError(
+            f"[tradewind] on_agent_loss: {part!r} is neither 'retry' nor 'wait:<number><s|m|h|d>', "
+            "optionally after '<queue>='"
+        )
+    return float(found[1]) * _UNITS[found[2]]
+
+
+class _Reader:
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._options = options
+
+    def number(self, name: str, *, least: float) -> float:
+        text = self._options[name]
+        try:
+            value = float(text)
+        except ValueError:
+            raise SettingsError(f"[tradewind] {name}: {text!r} is not a number") from None
+        if not value >= least:
+            raise SettingsError(f"[tradewind] {name}: {text} is less than {least:g}, the least it can be")
+        return value
+
+    def policy(self, name: str) -> Policy:
+        text = self._options[name].strip().lower()
+        try:
+            return Policy(text)
+        except ValueError:
+            known = ", ".join(one.value for one in Policy)
+            raise SettingsError(f"[tradewind] {name}: {text!r} is none of {known}") from None
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings of this process, read from Airflow's configuration at the first call."""
+    from tradewind_provider.seams import configuration
+
+    return parse(configuration.options(), instance_name=configuration.instance_name())
