@@ -1,6 +1,15 @@
+"""What a task sees and does in a worker host, and what of it the agent and the plane get to know."""
+
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import OutcomeKind
+
+pytestmark = pytest.mark.process
 
 
 def test_a_task_runs_and_its_success_goes_through_the_gateway(host, gateway):
@@ -9,3 +18,193 @@ def test_a_task_runs_and_its_success_goes_through_the_gateway(host, gateway):
     assert (outcome.kind, outcome.exit_code, outcome.epoch) == (OutcomeKind.SUCCEEDED, 0, 3), outcome
     assert gateway.states_of(attempt) == ["success"]
     assert "first line" in attempt.log()
+    assert outcome.started_at <= outcome.ended_at
+
+
+def test_every_request_of_an_attempt_carries_its_own_secret(host, gateway):
+    attempts = [host.run("succeeds"), host.run("succeeds")]
+    assert [attempt.outcome().kind for attempt in attempts] == [OutcomeKind.SUCCEEDED] * 2
+    for attempt in attempts:
+        assert f"task-instances/{attempt.ti_id}/run" in {asked.path for asked in gateway.of(attempt)}
+    assert {asked.secret for asked in gateway.asked} == {attempt.secret for attempt in attempts}
+
+
+def test_no_two_attempts_have_the_same_host_name(host, gateway):
+    attempts = [host.run("succeeds"), host.run("succeeds")]
+    names = set()
+    for attempt in attempts:
+        attempt.outcome()
+        start = next(asked for asked in gateway.of(attempt) if asked.path.endswith("/run"))
+        names.add(start.body["hostname"])
+    assert len(names) == 2
+    assert all(name.startswith("site-1.") for name in names)
+
+
+def test_a_task_that_fails_is_reported_to_the_plane_and_is_no_failure_of_the_host(host, gateway):
+    attempt = host.run("fails")
+    outcome = attempt.outcome()
+    assert gateway.states_of(attempt) == ["failed"]
+    assert (outcome.kind, outcome.exit_code) == (OutcomeKind.SUCCEEDED, 0)
+    assert "on purpose" in attempt.log()
+
+
+def test_a_task_that_fails_with_retries_left_goes_up_for_retry(host, gateway):
+    gateway.retries = True
+    attempt = host.run("fails")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert gateway.states_of(attempt) == ["up_for_retry"]
+
+
+def test_a_task_that_defers_hands_its_trigger_to_the_plane(host, gateway):
+    attempt = host.run("defers")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    state = next(asked.body for asked in gateway.of(attempt) if asked.path.endswith("/state"))
+    assert state["state"] == "deferred"
+    assert state["next_method"] == "resume"
+
+
+def test_a_sensor_that_waits_is_rescheduled(host, gateway):
+    attempt = host.run("pokes")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert gateway.states_of(attempt) == ["up_for_reschedule"]
+
+
+def test_an_xcom_leaves_as_a_reference_and_is_read_back_whole(host, gateway):
+    host.run("succeeds").outcome()
+    (reference,) = gateway.xcoms.values()
+    assert isinstance(reference, str)
+    assert reference.startswith(f"file://{host.home}/state/xcom/worker_host/")
+    assert json.loads(open(reference.removeprefix("file://")).read()) == {"answer": [42, None]}
+    reader = host.run("reads")
+    assert reader.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "read {'answer': [42, None]}" in reader.log()
+
+
+def test_what_a_branch_decided_leaves_as_it_is_for_the_scheduler_to_read(host, gateway):
+    attempt = host.run("skips")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    kept = {name.rsplit("/", 1)[1]: value for name, value in gateway.xcoms.items()}
+    assert kept["skipmixin_key"] == {"skipped": ["after"]}
+
+
+def test_connections_and_variables_come_from_the_site_before_the_plane_is_asked(host, gateway):
+    attempt = host.run("reads_the_site")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    log = attempt.log()
+    assert "variable from the site" in log
+    assert "host of the connection site-host" in log
+    assert "elsewhere nowhere" in log
+    asked = {asked.path for asked in gateway.of(attempt)}
+    assert "variables/elsewhere" in asked
+    assert not {path for path in asked if "site_only" in path}
+
+
+def test_a_task_that_opens_the_metadata_database_is_told_it_may_not(host, gateway):
+    attempt = host.run("opens_the_database")
+    attempt.outcome()
+    assert gateway.states_of(attempt) == ["failed"]
+    assert "database" in attempt.log().lower()
+    assert not list((host.home / "airflow").rglob("*.db"))
+
+
+def test_a_task_holds_no_descriptor_of_the_host_or_of_another_attempt(host, gateway):
+    other = host.run("sleeps")
+    other.says("sleeping")
+    attempt = host.run("shows_descriptors")
+    attempt.outcome()
+    host.stop(other, grace=0.1)
+    other.outcome()
+    open_files = [
+        json.loads(line)["event"]
+        for line in attempt.log().splitlines()
+        if "descriptor" in json.loads(line).get("event", "")
+    ]
+    names = [line.split()[2] for line in open_files]
+    # Its own: three standard streams, requests and logs of the supervisor, its client's connection, its log file,
+    # selectors. A control socket, keeper's rein or other attempt's log would be one more.
+    assert not [name for name in names if "sleeps/" in name]
+    assert len([name for name in names if name.startswith("pipe:")]) == 0, names
+    assert len({name for name in names if name.startswith("socket:")}) <= 6, names
+
+
+def test_nothing_secret_is_in_the_environment_or_on_the_command_line(host, gateway):
+    attempt = host.run("shows_descriptors")
+    attempt.outcome()
+    assert "TRADEWIND" not in attempt.log()
+    for process in (attempt.keeper, host.process.pid):
+        assert attempt.secret not in str(process)
+    assert attempt.secret not in attempt.log()
+    assert attempt.secret not in host.output.read_text()
+
+
+@pytest.mark.parametrize("path", ["../escape.log", "/tmp/escape.log"])
+def test_a_log_path_that_leaves_the_log_folder_is_refused(host, gateway, path):
+    outcome = host.run("succeeds", log_path=path).outcome()
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "is not a path inside its folder" in outcome.reason
+    assert gateway.asked == []
+
+
+def test_a_dag_file_outside_its_bundle_is_refused(host, gateway):
+    outcome = host.run("succeeds", dag_rel_path="../../etc/dag.py").outcome()
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "Dag file '../../etc/dag.py'" in outcome.reason
+    assert gateway.asked == []
+
+
+def test_a_start_the_plane_refuses_ends_the_attempt_with_its_answer(host, gateway):
+    gateway.refuse["/run"] = 409
+    attempt = host.run("succeeds")
+    outcome = attempt.outcome()
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "ServerResponseError" in outcome.reason
+    assert "first line" not in attempt.log()
+    assert attempt.secret not in outcome.reason + host.output.read_text()
+
+
+def test_a_callback_runs_with_the_attempts_own_client(host, gateway):
+    work = {
+        "type": "ExecuteCallback",
+        "callback": {
+            "id": "0194a0d5-0000-7000-8000-000000000001",
+            "fetch_method": "import_path",
+            "data": {"path": "unusual_prefix_abc_worker_host.callback", "kwargs": {"who": "you"}},
+        },
+        "dag_rel_path": "worker_host.py",
+        "bundle_info": {"name": "dags", "version": None},
+        "log_path": "executor_callbacks/one",
+    }
+    attempt = host.start(WorkKind.CALLBACK, work)
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "callback called with {'who': 'you'}" in attempt.log()
+
+
+def test_a_callback_that_fails_ends_with_its_exit_code(host, gateway):
+    work = {
+        "type": "ExecuteCallback",
+        "callback": {
+            "id": "0194a0d5-0000-7000-8000-000000000002",
+            "fetch_method": "import_path",
+            "data": {"path": "no_such_module.callback", "kwargs": {}},
+        },
+        "dag_rel_path": "worker_host.py",
+        "bundle_info": {"name": "dags", "version": None},
+        "log_path": "executor_callbacks/two",
+    }
+    outcome = host.start(WorkKind.CALLBACK, work).outcome()
+    assert (outcome.kind, outcome.exit_code) == (OutcomeKind.FAILED, 1)
+
+
+def test_a_connection_test_reports_through_the_gateway(host, gateway):
+    gateway.connection = {"conn_id": "c", "conn_type": "no_such_type", "host": "h"}
+    work = {
+        "type": "TestConnection",
+        "connection_test_id": "0194a0d5-0000-7000-8000-000000000003",
+        "connection_id": "c",
+        "timeout": 10,
+        "queue": "default",
+    }
+    attempt = host.start(WorkKind.CONNECTION_TEST, work)
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    told = [asked for asked in gateway.of(attempt) if asked.method == "PATCH"]
+    assert [asked.body["state"] for asked in told] == ["failed"]

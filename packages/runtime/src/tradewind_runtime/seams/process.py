@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
@@ -64,6 +65,30 @@ def xcom_backend_is_airflows_own() -> bool:
 
     own = ("airflow.sdk.execution_time.xcom.BaseXCom", "airflow.sdk.bases.xcom.BaseXCom")
     return conf.get("core", "xcom_backend") in own
+
+
+class _SignalsButCrashes:
+    """The `signal` module, but for a handler of SIGSEGV, which it does not install."""
+
+    @staticmethod
+    def signal(number: int, handler: Any) -> Any:
+        return None if number == signal.SIGSEGV else signal.signal(number, handler)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(signal, name)
+
+
+def let_crashes_crash() -> None:
+    """Let a process that parses Dags die of a segmentation fault.
+
+    Airflow's importer installs a Python handler for SIGSEGV and leaves it there. Such a handler only takes a note and
+    returns to the instruction that failed, which fails again: a task that crashes in native code would keep a CPU
+    busy for ever, its heartbeats in order. If a later Airflow has no such handler, this changes nothing.
+    """
+    from airflow.dag_processing.importers import python_importer
+
+    if getattr(python_importer, "signal", None) is signal:
+        python_importer.signal = _SignalsButCrashes()
 
 
 def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:

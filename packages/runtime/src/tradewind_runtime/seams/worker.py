@@ -6,13 +6,19 @@ exit code. The supervisors' own entry points take a client, but for the connecti
 
 from __future__ import annotations
 
+import functools
+import os
 import re
+import selectors
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tradewind_protocol.attempts import WorkKind
+from tradewind_runtime.worker import kernel
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -35,6 +41,7 @@ def warm() -> None:
     import airflow.sdk.execution_time.task_runner
     import airflow.sdk.execution_time.xcom  # noqa: F401
 
+    process.let_crashes_crash()
     # The first client builds a TLS context, which it does not need and later ones share.
     import httpx
     import setproctitle  # noqa: F401
@@ -44,6 +51,44 @@ def warm() -> None:
     process.execution_client(
         "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(404))
     ).close()
+
+
+def notice_ends_at_once() -> None:
+    """Wake Airflow's supervisor by SIGCHLD. Call it once, in the supervisor's process.
+
+    Left alone it learns of the end of its process from the end of the pipes to it, which comes a moment earlier: it
+    looks, finds the process still there, and sleeps for a whole `[workers] min_heartbeat_interval` (5 s). The same
+    when something the task started holds the pipes open. If a later Airflow names things differently, all that is
+    lost is this haste.
+    """
+    from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
+    register = getattr(WatchedSubprocess, "_register_pipe_readers", None)
+    if register is None:
+        return
+    woken, wake = os.pipe()
+    for fd in (woken, wake):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def forget() -> None:
+        os.close(woken)
+        os.close(wake)
+
+    kernel.after_fork_of_mine(forget)
+
+    def drain(_: Any) -> bool:
+        with suppress(BlockingIOError):
+            os.read(woken, 4096)
+        return True
+
+    @functools.wraps(register)
+    def registering(self: Any, *args: Any, **kwargs: Any) -> None:
+        register(self, *args, **kwargs)
+        self.selector.register(woken, selectors.EVENT_READ, (drain, lambda _: None))
+
+    WatchedSubprocess._register_pipe_readers = registering
 
 
 def hostname() -> str:

@@ -146,13 +146,12 @@ def _be_supervisor(payload: int, word: int, supervise: Supervise) -> NoReturn:
         said: dict[str, object]
         me = os.getpid()
 
-        def apart() -> None:
-            if os.getppid() == me:  # the task's own process, not what it forks itself
-                with suppress(OSError):
-                    os.close(word)
-                kernel.die_with_parent(me)
+        def in_the_tasks_process() -> None:
+            kernel.die_with_parent(me)
+            kernel.default_signals()
+            os.close(word)
 
-        os.register_at_fork(after_in_child=apart)
+        kernel.after_fork_of_mine(in_the_tasks_process)
         try:
             with os.fdopen(payload, "rb") as source:
                 line = bytearray(source.read())

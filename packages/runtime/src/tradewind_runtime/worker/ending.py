@@ -9,7 +9,7 @@ from datetime import datetime
 from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.states import OutcomeKind
 
-_WORDS = {
+_WORDS: dict[int, str] = {
     signal.SIGKILL: "killed from outside, often for want of memory",
     signal.SIGTERM: "asked to stop",
     signal.SIGINT: "interrupted",
@@ -86,7 +86,7 @@ def _facts(ending: Ending) -> tuple[int | None, int | None, str]:
 def _killed(who: str, number: int, out_of_memory: str) -> str:
     if number == signal.SIGKILL and out_of_memory:
         return f"{who} was killed by SIGKILL: {out_of_memory}"
-    words = _WORDS.get(signal.Signals(number)) if number in signal.valid_signals() else None
+    words = _WORDS.get(number)
     return f"{who} was killed by {_name(number)}" + (f": {words}" if words else "")
 
 

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,17 @@ def default_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def after_fork_of_mine(action: Callable[[], None]) -> None:
+    """Do that first in every process this one forks, but not in those they fork themselves."""
+    me = os.getpid()
+
+    def first() -> None:
+        if os.getppid() == me:
+            action()
+
+    os.register_at_fork(after_in_child=first)
 
 
 def close_descriptors(keep: Iterable[int]) -> None:

@@ -35,37 +35,40 @@ def preload(modules: Sequence[str]) -> list[Refusal]:
 
 
 def _first_refusal(modules: Sequence[str]) -> Refusal | None:
+    """Import them in a forked process, which says each name before it tries it, and a refusal once it has one."""
     said_end, said = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(said_end)
-            refusal = next((r for name in modules if (r := _try(name)) is not None), None)
-            verdict = {"module": "", "reason": ""} if refusal is None else vars(refusal)
-            os.write(said, json.dumps(verdict).encode())
+            for name in modules:
+                os.write(said, json.dumps([name, ""]).encode() + b"\n")
+                if reason := _why_unsafe(name):
+                    os.write(said, json.dumps([name, reason]).encode() + b"\n")
+                    os._exit(1)
         finally:
             os._exit(0)
     os.close(said)
     with os.fdopen(said_end, "rb") as source:
-        answer = source.read()
-    os.waitpid(pid, 0)
-    if not answer:
-        return Refusal(modules[0], f"a process that imported {', '.join(modules)} ended without a word")
-    found = Refusal(**json.loads(answer))
-    return found if found.module else None
+        lines = source.read().splitlines()
+    _, status = os.waitpid(pid, 0)
+    if status == 0 or not lines:
+        return None
+    name, reason = json.loads(lines[-1])
+    return Refusal(name, reason or "its import ends the process")
 
 
-def _try(name: str) -> Refusal | None:
+def _why_unsafe(name: str) -> str:
     threads, sockets = thread_count(), open_sockets()
     try:
         importlib.import_module(name)
     except Exception as problem:
-        return Refusal(name, f"it cannot be imported: {type(problem).__name__}: {problem}"[:2000])
+        return f"it cannot be imported: {type(problem).__name__}: {problem}"[:2000]
     if thread_count() > threads:
-        return Refusal(name, "its import leaves a thread running, which a forked process would not have")
+        return "its import leaves a thread running, which a forked process would not have"
     if open_sockets() - sockets:
-        return Refusal(name, "its import leaves a socket open, which all attempts would share")
-    return None
+        return "its import leaves a socket open, which all attempts would share"
+    return ""
 
 
 def thread_count() -> int:

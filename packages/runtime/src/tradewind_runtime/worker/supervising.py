@@ -19,6 +19,7 @@ def supervisor_of(configure: Configure) -> Callable[[bytearray], int]:
         wipe(line)
         title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
         airflow_worker.set_hostname(f"{agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}")
+        airflow_worker.notice_ends_at_once()
         client = gateway_client.execution_client(gateway, run.secret)
         try:
             return airflow_worker.run(run.kind, run.workload, client)
