@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.seams import database
+from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.sessions import Agent
 
 NOBODY: Final = UUID(int=0)
@@ -35,7 +37,8 @@ class Speaker:
 class Holders:
     """Attempts and what they run, remembered for as long as sessions are. Refusals are never remembered."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._known: dict[tuple[UUID, UUID, int], tuple[Speaker, float]] = {}
 
     async def speaker(self, agent: Agent, header: str | None) -> Speaker:
@@ -51,7 +54,7 @@ class Holders:
             return Speaker(Caller(header), NOBODY, header)
         attempt_id, epoch = _parsed(header)
         key = (agent.session_id, attempt_id, epoch)
-        moment = time.monotonic()
+        moment = self._monotonic()
         known = self._known.get(key)
         if known is not None and known[1] > moment:
             return known[0]
@@ -85,16 +88,12 @@ class Holders:
 
 
 def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
-    from tradewind_provider.services import attempts
-
     with database.create_session() as db:
         held = attempts.holder(db, attempt_id, epoch, agent)
         return Speaker(Caller(held.kind.value), held.subject_id, held.label)
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:
-    from tradewind_provider.services import triggers
-
     with database.create_session() as db:
         return triggers.trigger_of_task_instance(db, session_id, task_instance)
 

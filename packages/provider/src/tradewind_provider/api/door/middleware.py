@@ -47,12 +47,13 @@ class Door:
         clock: Clock = utc_now,
         largest_body: Callable[[], int] | None = None,
         tokens: execution_api.Tokens | None = None,
+        holders: Holders | None = None,
     ) -> None:
         self._app = app
         self._clock = clock
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.Tokens()
-        self._holders = Holders()
+        self._holders = holders or Holders()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _route_path(scope) if scope["type"] == "http" else ""

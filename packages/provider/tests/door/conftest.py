@@ -1,0 +1,268 @@
+"""The door in front of Airflow's real Execution API, on a migrated SQLite database with real task instances."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
+    _home = tempfile.mkdtemp(prefix="tradewind-door-")
+    atexit.register(shutil.rmtree, _home, ignore_errors=True)
+    os.environ.setdefault("AIRFLOW_HOME", _home)
+    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+import httpx
+from airflow import settings as airflow_settings
+from airflow.api_fastapi.app import create_app
+from airflow.configuration import conf
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk.api.client import Client
+from airflow.utils import db as airflow_db
+from fastapi import FastAPI
+from sqlalchemy import insert, inspect, update
+
+from tradewind_protocol import ids, paths
+from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.door import Door
+from tradewind_provider.api.door.holders import Holders
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services.sessions import hashed
+from tradewind_provider.store.base import Base
+from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
+from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
+
+
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    assert airflow_settings.engine is not None
+    if not inspect(airflow_settings.engine).has_table("dag"):
+        airflow_db.initdb()
+    Base.metadata.create_all(airflow_settings.engine)
+
+
+@pytest.fixture(scope="session")
+def secret() -> Iterator[None]:
+    before = conf.get("api_auth", "jwt_secret", fallback=None)
+    conf.set("api_auth", "jwt_secret", "s" * 64)
+    yield
+    conf.remove_option("api_auth", "jwt_secret") if before is None else conf.set(
+        "api_auth", "jwt_secret", before
+    )
+
+
+@pytest.fixture
+async def airflow(database: None, secret: None) -> AsyncIterator[FastAPI]:
+    """Airflow's own API server, reduced to the Execution API."""
+    app = create_app(apps="execution")
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@dataclass
+class Clock:
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+class Plane:
+    """Rows as the rest of the plane would write them, and ways to ask through the door."""
+
+    def __init__(self, app: Any, *, largest: int = 100_000) -> None:
+        credentials.KNOWN.forget()
+        self.clock = Clock()
+        self.door = Door(app, largest_body=lambda: largest, holders=Holders(monotonic=self.clock))
+
+    # ---- rows
+
+    def session(
+        self, *, policy: str = "open", components: tuple[str, ...] = ("worker",), **columns: Any
+    ) -> str:
+        """A live session; its token."""
+        token = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+        token_id = uuid4()
+        with create_session() as db:
+            db.add(
+                AgentToken(
+                    id=token_id,
+                    name="t",
+                    token_hash=uuid4().hex,
+                    shown="tw_agent_…",
+                    created_at=utc_now(),
+                    created_by="ada",
+                )
+            )
+            values: dict[str, Any] = {
+                "id": uuid4(),
+                "agent_id": uuid4(),
+                "instance": uuid4(),
+                "name": "eu-1",
+                "token_id": token_id,
+                "components": list(components),
+                "environments": [],
+                "bundles": [],
+                "policy": policy,
+                "host": {},
+                "token_hash": hashed(token),
+                "token_expires_at": utc_now() + timedelta(hours=1),
+                "opened_at": utc_now(),
+                "last_beat_at": utc_now(),
+                **columns,
+            }
+            db.add(AgentSession(**values))
+        return token
+
+    def ends(self, token: str, how: str) -> None:
+        """The session of `token` ends, and everybody has forgotten it."""
+        with create_session() as db:
+            db.execute(
+                update(AgentSession)
+                .where(AgentSession.token_hash == hashed(token))
+                .values(ended_at=utc_now(), ended_how=how, ended_reason="test")
+            )
+        credentials.KNOWN.forget()
+
+    def task_instance(self, state: str = "queued") -> UUID:
+        """A task instance of Dag "etl", task "extract", in a run of its own."""
+        ti_id, run_id = uuid4(), f"manual__{uuid4()}"
+        with create_session() as db:
+            if db.get(DagBundleModel, "dags") is None:
+                db.add(DagBundleModel(name="dags"))
+                db.flush()
+            if db.get(DagModel, "etl") is None:
+                db.add(DagModel(dag_id="etl", bundle_name="dags", fileloc="/x.py", relative_fileloc="x.py"))
+                db.flush()
+            version = DagVersion(dag_id="etl", version_number=uuid4().int % 1_000_000_000, bundle_name="dags")
+            db.add(version)
+            run = DagRun(
+                dag_id="etl",
+                run_id=run_id,
+                run_type="manual",
+                run_after=utc_now(),
+                logical_date=utc_now(),
+                state="running",
+            )
+            db.add(run)
+            db.flush()
+            db.execute(
+                insert(TaskInstance.__table__).values(
+                    id=ti_id,
+                    task_id="extract",
+                    dag_id="etl",
+                    run_id=run_id,
+                    map_index=-1,
+                    try_number=1,
+                    max_tries=1,
+                    state=state,
+                    pool="default_pool",
+                    pool_slots=1,
+                    queue="default",
+                    hostname="",
+                    operator="PythonOperator",
+                    dag_version_id=version.id,
+                    span_status="not_started",
+                )
+            )
+        return ti_id
+
+    def attempt(self, token: str, subject: UUID, *, kind: str = "task", state: str = "running") -> str:
+        """An attempt held by the session of `token`; the value of its header."""
+        attempt_id = uuid4()
+        with create_session() as db:
+            session_id = db.query(AgentSession.id).filter_by(token_hash=hashed(token)).scalar()
+            db.add(
+                Attempt(
+                    id=attempt_id,
+                    kind=kind,
+                    subject_id=subject,
+                    label="etl.extract",
+                    queue="default",
+                    payload="",
+                    state=state,
+                    epoch=3,
+                    session_id=session_id,
+                    created_at=utc_now(),
+                    granted_at=utc_now(),
+                )
+            )
+        return f"{attempt_id}:3"
+
+    def ti(self, ti_id: UUID) -> Any:
+        with create_session() as db:
+            return db.execute(
+                TaskInstance.__table__.select().where(TaskInstance.__table__.c.id == ti_id)
+            ).one()
+
+    # ---- asking
+
+    def http(self, token: str, speaker: str | None = None, **headers: str) -> httpx.AsyncClient:
+        given = {"Authorization": f"Bearer {token}", **headers}
+        if speaker is not None:
+            given[paths.ATTEMPT_HEADER] = speaker
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.door),
+            base_url="http://plane" + paths.PREFIX + paths.EXECUTION,
+            headers=given,
+        )
+
+    def sdk(self, token: str, speaker: str) -> Client:
+        """Airflow's own client; call it from a thread."""
+        return Client(
+            base_url="http://plane" + paths.PREFIX + paths.EXECUTION + "/",
+            token="",
+            transport=_FromThread(httpx.ASGITransport(self.door), asyncio.get_running_loop(), token, speaker),
+        )
+
+
+class _FromThread(httpx.BaseTransport):
+    """What the agent does on the way: the session's token and the attempt's header."""
+
+    def __init__(
+        self, inner: httpx.ASGITransport, loop: asyncio.AbstractEventLoop, token: str, speaker: str
+    ) -> None:
+        self._inner, self._loop, self._token, self._speaker = inner, loop, token, speaker
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            sent = httpx.Request(
+                request.method,
+                request.url,
+                headers={
+                    **request.headers,
+                    "Authorization": f"Bearer {self._token}",
+                    paths.ATTEMPT_HEADER: self._speaker,
+                },
+                content=request.content,
+            )
+            answer = await self._inner.handle_async_request(sent)
+            body = await answer.aread()
+            assert "refreshed-api-token" not in answer.headers
+            return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(timeout=15)
+
+
+@pytest.fixture
+def plane(airflow: FastAPI) -> Plane:
+    return Plane(airflow)

@@ -1,0 +1,62 @@
+"""A new route of Airflow fails here until somebody has decided what it may carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from tradewind_protocol import boundary
+
+_ITS_OWN = {"/openapi.json"}
+
+
+def _served(airflow: FastAPI) -> dict[tuple[str, str], Any]:
+    (mount,) = [route for route in airflow.routes if getattr(route, "path", "") == "/execution"]
+    app: Any = mount.app  # type: ignore[attr-defined]
+    app._cadwyn_initialize()
+    return {
+        (method, route.path): route
+        for router in app.router.versioned_routers.values()
+        for route in router.routes
+        for method in route.methods
+        if route.path not in _ITS_OWN
+    }
+
+
+def _known() -> dict[tuple[str, str], boundary.Route]:
+    return {(route.method, route.template): route for route in boundary.ROUTES}
+
+
+async def test_the_boundary_knows_exactly_the_routes_airflow_serves(airflow: FastAPI) -> None:
+    served = set(_served(airflow))
+    assert len(served) > 50
+    assert served == set(_known())
+
+
+async def test_the_boundary_finds_them_in_airflows_order(airflow: FastAPI) -> None:
+    (mount,) = [route for route in airflow.routes if getattr(route, "path", "") == "/execution"]
+    app: Any = mount.app  # type: ignore[attr-defined]
+    app._cadwyn_initialize()
+    paths = [
+        "/variables/keys",
+        "/xcoms/a/b/c/d/e/item/1",
+        "/xcoms/a/b/c/d/slice",
+        "/dag-runs/count",
+        "/store/ti/a/b",
+    ]
+    for path in paths:
+        scope = {"type": "http", "path": path, "method": "GET", "headers": []}
+        for route in app.router.versioned_routers[max(app.router.versioned_routers)].routes:
+            if route.matches(scope)[0].value == 2:
+                found = boundary.classify("GET", path)
+                assert found is not None
+                assert found.route.template == route.path
+                break
+
+
+async def test_the_boundary_asks_for_the_kind_of_token_airflow_wants(airflow: FastAPI) -> None:
+    known = _known()
+    for key, route in _served(airflow).items():
+        allowed = getattr(route, "allowed_token_types", frozenset({"execution"}))
+        assert ("workload" if known[key].workload else "execution") in allowed, key

@@ -1,0 +1,362 @@
+"""What an agent reaches of Airflow's Execution API through the door, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import jwt
+import pytest
+from airflow.models.connection_test import ConnectionTestRequest
+from airflow.models.hitl import HITLDetail
+from airflow.models.trigger import Trigger
+from airflow.sdk.execution_time.comms import DeferTask
+from fastapi import FastAPI
+from sqlalchemy import update
+from starlette.types import Receive, Scope, Send
+
+from tradewind_protocol import paths, versions
+from tradewind_provider.api.door import Door
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.seams.execution_api import Tokens
+from tradewind_provider.services import triggers, waking
+from tradewind_provider.store.tables import Attempt
+
+from .conftest import Plane
+
+NOW = datetime.now(timezone.utc)
+
+
+async def test_a_task_runs_from_start_to_end_with_airflows_own_client(plane: Plane) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance()
+    client = plane.sdk(session, plane.attempt(session, ti_id))
+    run_id = plane.ti(ti_id).run_id
+
+    def run() -> None:
+        context = client.task_instances.start(ti_id, 17, NOW)
+        assert context.dag_run.dag_id == "etl"
+        client.task_instances.heartbeat(ti_id, 17)
+        client.task_instances.set_rtif(ti_id, {"bash_command": "echo"})
+        client.xcoms.set("etl", run_id, "extract", "return_value", "s3://bucket/key")
+        assert client.xcoms.get("etl", run_id, "extract", "return_value").value == "s3://bucket/key"
+        assert client.xcoms.head("etl", run_id, "extract", "return_value").len == 1
+        client.task_state_store.set(ti_id, "cursor", 5, None)
+        assert client.task_state_store.get(ti_id, "cursor").value == 5
+        client.task_instances.skip_downstream_tasks(ti_id, _Skip())
+        client.task_instances.succeed(ti_id, NOW, [], [], None)
+
+    await asyncio.to_thread(run)
+    row = plane.ti(ti_id)
+    assert (row.state, row.pid) == ("success", 17)
+
+
+class _Skip:
+    tasks = ["load"]
+
+
+async def test_a_task_that_defers_wakes_those_who_run_triggers(plane: Plane) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance("running")
+    client = plane.sdk(session, plane.attempt(session, ti_id))
+    message = DeferTask(
+        classpath="x.Trigger", trigger_kwargs={}, next_method="execute_complete", next_kwargs={}
+    )
+    async with waking.hub().receiving():
+        with waking.hub().listen(waking.TRIGGERS) as news:
+            news.clear()
+            await asyncio.to_thread(client.task_instances.defer, ti_id, message)
+            assert await news.wait(5)
+    assert plane.ti(ti_id).state == "deferred"
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "code"),
+    [
+        ("fenced", 409, "session_fenced"),
+        ("lost", 401, "session_expired"),
+        ("token_deleted", 403, "token_deleted"),
+    ],
+)
+async def test_an_ended_session_reaches_nothing_any_more(
+    plane: Plane, how: str, status: int, code: str
+) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance()
+    async with plane.http(session, plane.attempt(session, ti_id)) as client:
+        assert (await client.get("/task-instances/count?dag_id=etl")).status_code == 200
+        plane.ends(session, how)
+        answer = await client.get("/task-instances/count?dag_id=etl")
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert answer.json()["detail"]["reason"] == code
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers[versions.HEADER] == str(versions.PROTOCOL)
+
+
+async def test_an_old_epoch_is_told_so_in_the_way_that_stops_a_task(plane: Plane) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance("running")
+    old = plane.attempt(session, ti_id).replace(":3", ":2")
+    async with plane.http(session, old) as client:
+        answer = await client.put(f"/task-instances/{ti_id}/heartbeat", json={"hostname": "h", "pid": 1})
+    assert answer.status_code == 409, "the supervisor ends its task on 404, 409 and 410 only"
+    assert answer.json()["error"] == "lease_lost"
+
+
+@pytest.mark.parametrize("state", ["queued", "offered", "finished", "revoked"])
+async def test_only_a_granted_attempt_speaks(plane: Plane, state: str) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance()
+    async with plane.http(session, plane.attempt(session, ti_id, state=state)) as client:
+        answer = await client.get("/task-instances/count?dag_id=etl")
+    assert answer.status_code in (403, 404, 409)
+
+
+async def test_the_attempt_of_another_session_is_not_spoken_for(plane: Plane) -> None:
+    mine, theirs = plane.session(), plane.session()
+    attempt = plane.attempt(theirs, plane.task_instance())
+    async with plane.http(mine, attempt) as client:
+        answer = await client.get("/task-instances/count?dag_id=etl")
+    assert answer.status_code in (403, 409)
+    assert answer.json()["error"] in ("attempt_not_yours", "lease_lost")
+
+
+async def test_another_task_instance_is_out_of_reach(plane: Plane) -> None:
+    session = plane.session()
+    mine, other = plane.task_instance("running"), plane.task_instance("running")
+    async with plane.http(session, plane.attempt(session, mine)) as client:
+        for method, path, body in (
+            ("PATCH", f"/task-instances/{other}/state", {"state": "failed", "end_date": NOW.isoformat()}),
+            ("PUT", f"/task-instances/{other}/heartbeat", {"hostname": "h", "pid": 1}),
+            ("GET", f"/store/ti/{other}/cursor", None),
+            ("POST", f"/hitlDetails/{other}", {}),
+        ):
+            answer = await client.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]) == (403, "attempt_not_yours"), path
+    assert plane.ti(other).state == "running"
+
+
+async def test_what_a_finished_attempt_held_is_closed_within_two_seconds(plane: Plane) -> None:
+    session = plane.session()
+    attempt = plane.attempt(session, plane.task_instance())
+    async with plane.http(session, attempt) as client:
+        assert (await client.get("/task-instances/count?dag_id=etl")).status_code == 200
+        with create_session() as db:
+            db.execute(update(Attempt).where(Attempt.id == UUID(attempt[:-2])).values(state="finished"))
+        plane.clock.at = 1.9
+        assert (await client.get("/task-instances/count?dag_id=etl")).status_code == 200
+        plane.clock.at = 2.0
+        assert (await client.get("/task-instances/count?dag_id=etl")).status_code != 200
+
+
+@pytest.mark.parametrize(
+    "speaker", [None, "", "worker", "somebody", "not-an-id:3", f"{uuid4()}:x", f"{uuid4()}:-1"]
+)
+async def test_a_request_has_to_say_for_whom_it_is(plane: Plane, speaker: str | None) -> None:
+    async with plane.http(plane.session(), speaker) as client:
+        answer = await client.get("/task-instances/count?dag_id=etl")
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+async def test_a_strict_site_is_held_to_it_by_the_plane_as_well(plane: Plane) -> None:
+    session = plane.session(policy="strict")
+    ti_id = plane.task_instance("running")
+    run_id = plane.ti(ti_id).run_id
+    async with plane.http(session, plane.attempt(session, ti_id)) as client:
+        raw = await client.post(f"/xcoms/etl/{run_id}/extract/k", json={"raw": "value"})
+        assert (raw.status_code, raw.json()["error"]) == (403, "policy_refused")
+        assert (await client.get(f"/xcoms/etl/{run_id}/extract/k")).status_code == 404
+        reference = await client.post(f"/xcoms/etl/{run_id}/extract/k", json="s3://bucket/key")
+        assert reference.status_code == 201
+        await client.put(f"/task-instances/{ti_id}/rtif", json={"sql": "select 1"})
+        assert (await client.get("/connections/any")).json()["detail"]["reason"] == "not_found"
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+
+    with create_session() as db:
+        fields = db.query(RenderedTaskInstanceFields).filter_by(run_id=run_id).one().rendered_fields
+    assert fields == {"sql": "kept at the site (data policy: strict)"}
+
+
+async def test_a_component_reads_what_it_needs_and_no_more(plane: Plane) -> None:
+    session = plane.session(components=("dag_processor",))
+    async with plane.http(session, "dag_processor") as client:
+        assert (await client.get("/dag-runs/count?dag_id=unheard_of")).json() == 0
+        assert (await client.get("/variables/nothing")).status_code == 404
+        refused = await client.post("/xcoms/etl/r/t/k", json=None)
+        assert (refused.status_code, refused.json()["error"]) == (403, "not_permitted")
+    async with plane.http(session, "triggerer") as client:
+        answer = await client.get("/variables/nothing")
+        assert (answer.status_code, answer.json()["error"]) == (403, "component_not_yours")
+
+
+async def test_a_triggerer_answers_for_task_instances_that_wait_for_its_triggers(plane: Plane) -> None:
+    session = plane.session(components=("triggerer",))
+    mine, other = plane.task_instance("deferred"), plane.task_instance("deferred")
+    with create_session() as db:
+        agent = _agent(db, session)
+        job = triggers.job_of(db, agent, now=NOW)
+        trigger = Trigger(classpath="x", kwargs={})
+        trigger.triggerer_id = job
+        db.add(trigger)
+        db.flush()
+        from airflow.models.taskinstance import TaskInstance
+
+        db.execute(update(TaskInstance).where(TaskInstance.id == mine).values(trigger_id=trigger.id))
+        for ti_id in (mine, other):
+            db.add(HITLDetail(ti_id=ti_id, options=["yes"], subject="Go on?", params={}, assignees=[]))
+    async with plane.http(session, "triggerer") as client:
+        answer = await client.get(f"/hitlDetails/{mine}")
+        assert answer.status_code == 200, answer.text
+        refused = await client.get(f"/hitlDetails/{other}")
+        assert (refused.status_code, refused.json()["error"]) == (403, "trigger_not_yours")
+
+
+def _agent(db: Any, token: str) -> Any:
+    from tradewind_provider.services import sessions
+
+    return sessions.authenticate(db, token, datetime.now(timezone.utc))
+
+
+async def test_a_connection_test_fetches_its_connection_and_reports(plane: Plane) -> None:
+    session = plane.session(policy="strict")
+    test_id = uuid4()
+    with create_session() as db:
+        test = ConnectionTestRequest(connection_id="warehouse", conn_type="http", host="db.example")
+        test.id = test_id
+        test.state = "queued"
+        db.add(test)
+    attempt = plane.attempt(session, test_id, kind="connection_test")
+    async with plane.http(session, attempt) as client:
+        answer = await client.get(f"/connection-tests/{test_id}/connection")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["host"] == "db.example"
+        other = await client.get(f"/connection-tests/{uuid4()}/connection")
+        assert other.json()["error"] == "attempt_not_yours"
+        assert (await client.get("/variables/a")).json()["error"] == "not_permitted"
+        report = await client.patch(
+            f"/connection-tests/{test_id}", json={"state": "success", "result_message": "ok"}
+        )
+        assert report.status_code == 204, report.text
+
+
+async def test_unknown_routes_and_paths_with_two_meanings_stop_at_the_door(plane: Plane) -> None:
+    strict = plane.session(policy="strict")
+    async with plane.http(strict, plane.attempt(strict, plane.task_instance())) as client:
+        for path in ("/openapi.json", "/docs", "/new/route", "/task-instances/count/", "/xcoms/a/b/c/%2e%2e"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["error"]) == (403, "policy_refused"), path
+
+
+async def test_bodies_are_limited_whether_or_not_they_say_how_long_they_are(airflow: FastAPI) -> None:
+    plane = Plane(airflow, largest=1000)
+    session = plane.session()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100
+
+    async with plane.http(session, plane.attempt(session, plane.task_instance())) as client:
+        for content in (b"x" * 1001, chunks()):
+            answer = await client.post("/xcoms/etl/r/t/k", content=content)
+            assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+        for path in ("/poll", "/sessions", "/dags/report"):
+            answer = await client.post("http://plane" + paths.PREFIX + path, content=b"x" * 1001)
+            assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+
+
+# ---- what lies behind the door, seen from there
+
+
+class Behind:
+    """Remembers what came through."""
+
+    def __init__(self) -> None:
+        self.scope: Scope = {}
+        self.body = b""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        if scope["method"] != "GET":
+            self.body = (await receive())["body"]
+        headers = [(b"refreshed-api-token", b"jwt"), (b"set-cookie", b"a=b"), (b"x-kept", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+async def test_airflow_sees_its_own_token_and_nothing_of_the_agents(database: None, secret: None) -> None:
+    behind = Behind()
+    plane = Plane(behind)
+    session = plane.session()
+    ti_id = plane.task_instance("running")
+    async with plane.http(session, plane.attempt(session, ti_id), Cookie="_token=stolen") as client:
+        answer = await client.put(f"/task-instances/{ti_id}/heartbeat?a=%2F", content=b"{}")
+    headers = [(name.decode(), value.decode()) for name, value in behind.scope["headers"]]
+    tokens = [value for name, value in headers if name == "authorization"]
+    assert len(tokens) == 1
+    claims = jwt.decode(tokens[0].removeprefix("Bearer "), options={"verify_signature": False})
+    assert (claims["sub"], claims["scope"]) == (str(ti_id), "execution")
+    assert claims["exp"] - claims["iat"] == 60
+    assert session not in repr(headers)
+    assert not [name for name, _ in headers if name == "cookie"]
+    assert behind.scope["path"] == f"/execution/task-instances/{ti_id}/heartbeat"
+    assert behind.scope["query_string"] == b"a=%2F"
+    assert behind.body == b"{}"
+    assert "refreshed-api-token" not in answer.headers
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["x-kept"] == "1"
+
+
+@pytest.mark.parametrize(("root", "path"), [("/team", "/team"), ("/team", ""), ("", "")])
+async def test_a_deployment_below_a_prefix_is_found(
+    database: None, secret: None, root: str, path: str
+) -> None:
+    behind = Behind()
+    plane = Plane(behind)
+    session = plane.session()
+    transport = httpx.ASGITransport(plane.door, root_path=root)
+    headers = {
+        "Authorization": f"Bearer {session}",
+        paths.ATTEMPT_HEADER: plane.attempt(session, plane.task_instance()),
+    }
+    async with httpx.AsyncClient(transport=transport, base_url="http://plane", headers=headers) as client:
+        answer = await client.get(path + paths.PREFIX + "/execution/task-instances/count")
+    assert answer.status_code == 200, answer.text
+    assert behind.scope["path"] == path + "/execution/task-instances/count"
+
+
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/remote-executionx", "/execution/variables/a", "/"])
+async def test_what_is_not_an_agents_passes_untouched(path: str) -> None:
+    behind = Behind()
+    door = Door(behind)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://plane") as client:
+        answer = await client.get(path, headers={"Authorization": "Bearer person", "Cookie": "a=b"})
+    assert behind.scope["path"] == path
+    assert "bearer person" in repr(behind.scope["headers"]).lower()
+    assert "set-cookie" in answer.headers
+    assert versions.HEADER not in answer.headers
+
+
+def test_a_token_is_used_again_only_while_airflow_would_not_renew_it(secret: None) -> None:
+    moment = [0.0]
+    tokens = Tokens(clock=lambda: moment[0])
+    subject = uuid4()
+    first = tokens.mint(subject, workload=False)
+    moment[0] = 19.9
+    assert tokens.mint(subject, workload=False) == first
+    assert tokens.mint(subject, workload=True) != first
+    assert tokens.mint(uuid4(), workload=False) != first
+    moment[0] = 20.0
+    assert tokens.mint(subject, workload=False) != first
+
+
+async def test_a_version_too_far_away_is_told_which_side_to_upgrade(plane: Plane) -> None:
+    session = plane.session()
+    headers = {versions.HEADER: "9.0"}
+    async with plane.http(session, plane.attempt(session, plane.task_instance()), **headers) as client:
+        answer = await client.get("/task-instances/count?dag_id=etl")
+    assert answer.status_code == 426
+    assert "upgrade the orchestration plane" in answer.json()["message"]
