@@ -6,11 +6,12 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -49,18 +50,20 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None) -> None:
     _check_installed()
     console = Console(highlight=False, emoji=False)
     show = Show(console, started=time.monotonic())
-    with _directory(directory) as place, _terminated_like_interrupted():
+    with _directory(directory) as place, _Interrupted() as interrupted:
+        stage = perform.Stage(place.resolve(), show, port=port)
+        interrupted.kill_all = stage.kill
         try:
-            with perform.stage(place.resolve(), show, port=port) as (plane, agent):
-                perform.run(plane, agent, show, timeout=timeout)
-                if once:
-                    return
-                show.say(
-                    f"open {plane.url} and sign in as admin with {plane.passwords['admin']}; Ctrl-C ends it"
-                )
-                perform.watch_over(plane, agent)
+            with stage:
+                perform.run(stage.plane, stage.agent, show, timeout=timeout)
+                if not once:
+                    password = stage.plane.passwords["admin"]
+                    show.say(f"open {stage.plane.url} and sign in as admin with {password}; Ctrl-C ends it")
+                    perform.watch_over(stage.plane, stage.agent)
         except KeyboardInterrupt:
             show.say("stopped; no process is left")
+            if once:
+                raise CommandError("the demo was interrupted before every run had ended") from None
         except perform.DemoFailed as failure:
             for name, text in failure.logs:
                 click.echo(f"\n--- {name}\n{printable(text)}", err=True)
@@ -92,16 +95,30 @@ def _directory(chosen: Path | None) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that what it started is stopped then, too."""
+class _Interrupted:
+    """Ctrl-C, SIGTERM and SIGHUP end the demo in an orderly way, once; again means: at once.
 
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    The second one raises nothing, because it arrives while processes are being stopped and would leave the rest of
+    them behind. It kills them instead, so that the stopping comes to its end.
+    """
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.kill_all: Callable[[], None] = lambda: None
+        self._before: dict[signal.Signals, Any] = {}
+        self._asked = False
+
+    def __enter__(self) -> _Interrupted:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _interrupt(self, _: int, __: FrameType | None) -> None:
+        if self._asked:
+            self.kill_all()
+            return
+        self._asked = True
+        raise KeyboardInterrupt

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from tradewind.demo import site
@@ -26,12 +27,38 @@ class DemoFailed(Exception):
         self.logs = [(name, text) for name, text in logs if text.strip()]
 
 
-@contextmanager
-def stage(directory: Path, show: Show, *, port: int) -> Iterator[tuple[Plane, Agent]]:
-    """A plane and one agent, running; both are gone afterwards."""
-    plane = Plane(PlaneSettings(home=directory / "plane", port=port))
-    with ExitStack() as stack:
-        stack.callback(plane.stop)
+class Stage:
+    """A plane and one agent, running while entered; both are gone afterwards. Raises DemoFailed when they do not start."""
+
+    def __init__(self, directory: Path, show: Show, *, port: int) -> None:
+        self._site = directory / "site"
+        self._show = show
+        self._stack = ExitStack()
+        self.plane = Plane(PlaneSettings(home=directory / "plane", port=port))
+        self.agent: Agent
+
+    def __enter__(self) -> Stage:
+        try:
+            self._stack.callback(self.plane.stop)
+            self._start_plane()
+            self.agent = self._stack.enter_context(self._made_agent())
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._show.doing("stopping the agent and the plane"):
+            self._stack.close()
+
+    def kill(self) -> None:
+        """End every process now; may be called from a signal handler while entered or being left."""
+        for process in (*self.plane.all_processes, *([self.agent.process] if hasattr(self, "agent") else [])):
+            if process.running:
+                process.signal(signal.SIGKILL, group=True)
+
+    def _start_plane(self) -> None:
+        plane, show = self.plane, self._show
         try:
             plane.configure()
             with show.doing("migrating the plane's database (SQLite)"):
@@ -41,20 +68,19 @@ def stage(directory: Path, show: Show, *, port: int) -> Iterator[tuple[Plane, Ag
         except (RuntimeError, TimeoutError) as problem:
             raise DemoFailed(f"the plane did not start: {problem}") from problem
         show.say(f"the plane is up at {plane.url}: sign in as admin with {plane.passwords['admin']}")
-        agent = stack.enter_context(_agent(plane, directory / "site", show))
-        yield plane, agent
 
-
-def _agent(plane: Plane, home: Path, show: Show) -> Agent:
-    dags = home / "dags"
-    names = ", ".join(path.name for path in site.write_dags(dags))
-    with OperatorClient(plane.url, token=plane.sign_in()) as client:
-        made = client.create_token(operator.NewToken(name="demo", expires_in_days=1))
-    show.say(f"made agent token {made.prefix or 'demo'} over the operator API")
-    show.say(f"starting an agent with that token and the plane's address; only it has {names}")
-    return Agent(
-        AgentSettings(home=home, plane_url=plane.url, token=made.token, name="demo-agent", dags=dags)
-    )
+    def _made_agent(self) -> Agent:
+        plane, show, dags = self.plane, self._show, self._site / "dags"
+        names = ", ".join(path.name for path in site.write_dags(dags))
+        with OperatorClient(plane.url, token=plane.sign_in()) as client:
+            made = client.create_token(operator.NewToken(name="demo", expires_in_days=1))
+        show.say(f"made agent token {made.prefix} over the operator API")
+        show.say(f"starting an agent with that token and the plane's address; only it has {names}")
+        return Agent(
+            AgentSettings(
+                home=self._site, plane_url=plane.url, token=made.token, name="demo-agent", dags=dags
+            )
+        )
 
 
 def run(plane: Plane, agent: Agent, show: Show, *, timeout: float) -> None:
@@ -118,7 +144,9 @@ def _check_alive(plane: Plane, agent: Agent, failed: Callable[..., DemoFailed]) 
 
 def _evidence(plane: Plane, agent: Agent, runs: Runs) -> list[tuple[str, str]]:
     """The logs that explain a failure, as far as they can be had."""
-    found = [(process.name, process.tail(15)) for process in (agent.process, *plane.all_processes)]
+    found = [
+        (process.name, _worth_reading(process.tail(200))) for process in (agent.process, *plane.all_processes)
+    ]
     try:
         failures = runs.failures()
         found += [("Dag file", error) for error in runs.import_errors()]
@@ -128,6 +156,12 @@ def _evidence(plane: Plane, agent: Agent, runs: Runs) -> list[tuple[str, str]]:
         name = f"{one['dag_id']}.{one['task_id']} (map {one['map_index']}, try {one['try_number']})"
         found.append((name, _task_log(agent.home, one) or f"no log; state {one['state']}"))
     return found
+
+
+def _worth_reading(log: str) -> str:
+    """The last lines of a log without the API server's lines about requests that went well."""
+    kept = [line for line in log.splitlines() if "[http.access]" not in line or "status_code=5" in line]
+    return "\n".join(kept[-15:])
 
 
 def _task_log(home: Path, one: dict[str, object]) -> str:

@@ -69,7 +69,8 @@ class Runs:
     def failures(self) -> list[dict[str, Any]]:
         """The task instances that did not end well, as Airflow describes them."""
         found: list[dict[str, Any]] = []
-        for view in self.views():
+        missing = self.missing()
+        for view in [self._view(dag_id) for dag_id in ALL if dag_id not in missing]:
             if view.run_id:
                 found += [
                     one for one in self._instances(view) if one["state"] in ("failed", "upstream_failed")
