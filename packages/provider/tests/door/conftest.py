@@ -70,12 +70,17 @@ def secret() -> Iterator[None]:
     )
 
 
+@pytest.fixture(scope="session")
+def server(database: None, secret: None) -> FastAPI:
+    """Airflow's own API server, reduced to the Execution API; its routes take seconds to make."""
+    return create_app(apps="execution")
+
+
 @pytest.fixture
-async def airflow(database: None, secret: None) -> AsyncIterator[FastAPI]:
-    """Airflow's own API server, reduced to the Execution API."""
-    app = create_app(apps="execution")
-    async with app.router.lifespan_context(app):
-        yield app
+async def airflow(server: FastAPI) -> AsyncIterator[FastAPI]:
+    """The server, running."""
+    async with server.router.lifespan_context(server):
+        yield server
 
 
 @dataclass
