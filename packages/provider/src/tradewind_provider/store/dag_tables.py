@@ -1,0 +1,60 @@
+"""The tables of Dags: who speaks for a bundle, what is held of each file, which callbacks were granted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import JSON, Index, Integer, String, Text, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tradewind_provider.store.base import Base, UtcDateTime
+
+
+class DagBundle(Base):
+    """A bundle some site has claimed. Airflow's own row of it (`dag_bundle`) is what schedulers and the UI read."""
+
+    __tablename__ = "tradewind_dag_bundle"
+    __table_args__ = (Index("ix_tradewind_dag_bundle_session", "session_id"),)
+
+    name: Mapped[str] = mapped_column(String(250), primary_key=True)
+    # whose it is: the site, told by the agent token that bought the session, and the shared source it reads
+    token_id: Mapped[UUID] = mapped_column(Uuid)
+    fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    agent_id: Mapped[UUID] = mapped_column(Uuid)  # who spoke last
+    agent_name: Mapped[str] = mapped_column(String(250))
+    # who speaks now; None: nobody, the next to claim will
+    session_id: Mapped[UUID | None] = mapped_column(Uuid)
+    instance: Mapped[UUID | None] = mapped_column(Uuid)  # the dag processor process
+    mark: Mapped[str] = mapped_column(String(32))  # of what is held: another with every write
+    claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DagFile(Base):
+    """What was last stored of one file of a bundle."""
+
+    __tablename__ = "tradewind_dag_file"
+
+    bundle: Mapped[str] = mapped_column(String(250), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1000), primary_key=True)
+    content: Mapped[str] = mapped_column(String(64))  # hash; empty: to be sent again
+    version: Mapped[str | None] = mapped_column(String(200))  # of the bundle
+    dag_ids: Mapped[list[str]] = mapped_column(JSON)  # Dags stored from it
+    blocked: Mapped[list[str]] = mapped_column(JSON)  # Dags not stored, because the id is another file's
+    error_paths: Mapped[list[str]] = mapped_column(JSON)  # file names its import errors are filed under
+    live: Mapped[int] = mapped_column(Integer)  # how many of its Dags were not stale once it was stored
+    stored_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DagCallbackGrant(Base):
+    """A callback handed to one dag processor, until that one says it is done."""
+
+    __tablename__ = "tradewind_dag_callback"
+    __table_args__ = (Index("ix_tradewind_dag_callback_session", "session_id"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)  # of Airflow's callback row
+    bundle: Mapped[str] = mapped_column(String(250))
+    session_id: Mapped[UUID] = mapped_column(Uuid)
+    instance: Mapped[UUID] = mapped_column(Uuid)
+    label: Mapped[str] = mapped_column(Text, default="")  # for people
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
