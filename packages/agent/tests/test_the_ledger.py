@@ -58,6 +58,16 @@ def test_every_request_that_leaves_is_one_line(tmp_path: Path) -> None:
     assert lines[2]["principal"] == "agent"
 
 
+def test_what_the_outbox_delivers_later_is_written_down_without_names(tmp_path: Path) -> None:
+    with Ledger(tmp_path, now=Clock()) as ledger:
+        ledger.sent(Sent(path="/execution/xcoms/patients/run%2F1/load/k"))
+        ledger.sent(Sent(path="/attempts/0/finish"))
+    assert [line["path"] for line in ledger.read()] == [
+        "/execution/xcoms/{dag_id}/{run_id}/{task_id}/{key:path}",
+        "/attempts/0/finish",
+    ]
+
+
 def test_what_stayed_says_so(tmp_path: Path) -> None:
     with Ledger(tmp_path, now=Clock()) as ledger:
         ledger.stayed(Cause("t", "/x", "refused", "a value"), method="POST", size=9, status=403)

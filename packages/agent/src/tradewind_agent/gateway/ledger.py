@@ -12,8 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import structlog
+
+from tradewind_protocol import boundary, paths
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +94,7 @@ class Ledger:
 
     def sent(self, sent: Sent) -> None:
         """Write down one request that left: the plane client's `on_sent`."""
-        cause = _cause.get() or Cause("agent", sent.path)
+        cause = _cause.get() or Cause("agent", _route(sent.method, sent.path))
         self._write(cause, sent.method, sent.request_bytes, sent.status, sent.duration, left=True)
 
     def stayed(self, cause: Cause, *, method: str, size: int, status: int) -> None:
@@ -155,6 +158,14 @@ class Ledger:
                 for line in map(_parsed, file):
                     if line is not None and (since is None or datetime.fromisoformat(line["at"]) >= since):
                         yield line
+
+
+def _route(method: str, path: str) -> str:
+    """A path as it may be written down: of Airflow's routes the template, since theirs name Dags and keys."""
+    if not path.startswith(paths.EXECUTION + "/"):
+        return path
+    found = boundary.classify(method, unquote(path.removeprefix(paths.EXECUTION)))
+    return paths.EXECUTION + (found.route.template if found else "/(unknown)")
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
