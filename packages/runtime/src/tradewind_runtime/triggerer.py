@@ -146,9 +146,11 @@ class Status:
 def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
     """Stop the triggers without `on_kill`, then let the last reports out while somebody is there to take them."""
     if agent_gone:
-        supervisor.kill(signal.SIGKILL)
+        _kill(supervisor, signal.SIGKILL, seconds=STOP_GRACE)
         return
-    supervisor.kill(signal.SIGINT, escalation_delay=STOP_GRACE, force=True)
+    if not supervisor.problem:  # a silent event loop would not hear it
+        _kill(supervisor, signal.SIGINT, seconds=STOP_GRACE)
+    _kill(supervisor, signal.SIGKILL, seconds=STOP_GRACE)
     supervisor.handle_events()
     supervisor.handle_failed_triggers()
     if not outbox.wait_until_empty(LAST_WORDS):
@@ -157,6 +159,16 @@ def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
             len(outbox),
             extra={"action": "trigger_reports_left"},
         )
+
+
+def _kill(supervisor: Supervisor, number: signal.Signals, *, seconds: float) -> None:
+    """Signal the process that runs triggers until it is gone, for `seconds` at most. In short steps: Airflow's own
+    wait sleeps to its end when the pipes close a moment before the process can be reaped."""
+    deadline = time.monotonic() + seconds
+    pause = 0.1
+    while supervisor.is_alive() and time.monotonic() < deadline:
+        supervisor.kill(number, escalation_delay=pause)
+        pause = min(pause * 2, 1.0)
 
 
 def _raise_file_limit() -> None:

@@ -31,7 +31,7 @@ class Waits(Simple):
     """Until a file exists; says in other files that it was killed, and that it was cleaned up."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        while not Path(self.arguments["until"]).exists():  # noqa: ASYNC110, ASYNC240 (nobody tells)
+        while not Path(self.arguments["until"]).exists():  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0.05)
         yield TriggerEvent("it is there")
 

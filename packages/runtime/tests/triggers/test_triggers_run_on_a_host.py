@@ -57,7 +57,7 @@ def test_triggers_that_break_fail_with_their_traceback_and_leave_the_others_alon
 def test_a_cancelled_trigger_kills_what_it_manages_even_when_that_takes_its_time(
     plane: Any, start_host: Any, deferred: Deferred, tmp_path: Path
 ) -> None:
-    start_host()
+    host = start_host()
     killed, cleaned = tmp_path / "killed", tmp_path / "cleaned"
     plane.want(
         1,
@@ -68,7 +68,7 @@ def test_a_cancelled_trigger_kills_what_it_manages_even_when_that_takes_its_time
         cleaned=str(cleaned),
         kill_takes=2.5,  # the loop repeats its wish every second
     )
-    plane.wait_for(lambda: plane.has() == {1})
+    plane.wait_for(lambda: "starting" in host.log_of("t"))
     plane.give_up(1)
     plane.wait_for(cleaned.exists)
     assert killed.read_text() == "killed"
@@ -78,12 +78,12 @@ def test_a_cancelled_trigger_kills_what_it_manages_even_when_that_takes_its_time
 def test_a_trigger_that_runs_elsewhere_now_is_stopped_without_killing_what_it_manages(
     plane: Any, start_host: Any, deferred: Deferred, tmp_path: Path
 ) -> None:
-    start_host()
+    host = start_host()
     killed, cleaned = tmp_path / "killed", tmp_path / "cleaned"
     plane.want(
         1, "Waits", ti=deferred("t"), until=str(tmp_path / "never"), killed=str(killed), cleaned=str(cleaned)
     )
-    plane.wait_for(lambda: plane.has() == {1})
+    plane.wait_for(lambda: "starting" in host.log_of("t"))
     plane.give_up(1, moved=True)
     plane.wait_for(cleaned.exists)
     assert not killed.exists()
@@ -205,7 +205,7 @@ def test_a_host_that_is_told_to_stop_leaves_nothing_behind_and_kills_no_job(
     plane.want(
         1, "Waits", ti=deferred("t"), until=str(tmp_path / "never"), killed=str(killed), cleaned=str(cleaned)
     )
-    plane.wait_for(lambda: plane.has() == {1})
+    plane.wait_for(lambda: "starting" in host.log_of("t"))
     (runner,) = host.children()
     assert host.stop() == 0
     assert not Path(f"/proc/{runner}").exists()
