@@ -80,7 +80,7 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
         end = End(session.ended_how)
         raise Refused(
             _ENDED.get(end, Code.SESSION_EXPIRED),
-            f"the session of agent {session.name!r} has ended: {session.ended_reason}",
+            f"the session of agent {session.name!r} has ended: it {session.ended_reason}",
             remedy="ask for another agent token" if end in _ENDED and end is not End.FENCED else "",
         )
     expires = session.token_expires_at if session.token_hash == presented else session.previous_expires_at

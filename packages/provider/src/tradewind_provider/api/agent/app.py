@@ -72,7 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             loop.add_done_callback(_log_end)
         plane.dispatcher = dispatcher
         try:
-            with stopping.at_signal(dispatcher.answer_all):
+            with stopping.at_signal(dispatcher.stop_soon):
                 yield
         finally:
             plane.dispatcher = None

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _LOOK_ANYWAY = 5.0  # seconds: news may be lost, work is not
 _AFTER_TROUBLE = 1.0
 _LONGEST_LOOK = 10.0
+_UNTIL_CLOSING = 0.5
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Dispatcher:
         self._hub = hub
         self._waiting: dict[UUID, _Waiting] = {}
         self._kick = asyncio.Event()
+        self.stopping = False
         self.depths: Mapping[str, Depth] = {}
         """What waits in each queue, as of the last look."""
 
@@ -92,8 +94,14 @@ class Dispatcher:
             if not one.news.done():
                 one.news.cancel()
 
+    def stop_soon(self) -> None:
+        """This process is about to stop, and waits for its requests to end: answer those that wait, in a moment, when
+        the server closes connections with its answers; and take no more."""
+        self.stopping = True
+        asyncio.get_running_loop().call_later(_UNTIL_CLOSING, self.answer_all)
+
     def answer_all(self) -> None:
-        """Answer every poll with nothing: this process is about to stop, and it waits for its requests to end."""
+        """Answer every poll with nothing."""
         for one in list(self._waiting.values()):
             if not one.news.done():
                 one.news.set_result(News())

@@ -60,7 +60,7 @@ async def poll(said: Poll, request: Request, agent: CurrentAgent, plane: ThisPla
     """See `tradewind_protocol.polling.Poll`. Held until there is news, `hold` seconds or the cadence's at most."""
     now, session_id = plane.clock(), agent.session_id
     dispatcher = plane.dispatcher
-    if dispatcher is None:
+    if dispatcher is None or dispatcher.stopping:
         raise Refused(Code.UNAVAILABLE, "this API server is starting or stopping", remedy="try again")
     heard = await transactions.run(lambda db: polls.hear(db, agent, said, settings=plane.settings, now=now))
     owed = [
