@@ -42,6 +42,7 @@ class Plane:
     answers: list[httpx.Response] = field(default_factory=list)
     seen: list[tuple[str, str, bytes]] = field(default_factory=list)
     lose: int = 0  # answers still to be lost after the plane has acted
+    silence: float = 0.0  # seconds before each answer
     last_success: float | None = 0.0  # looptime starts each test there
 
     def __post_init__(self) -> None:
@@ -76,6 +77,7 @@ class Plane:
         if not self.reachable:
             raise PlaneUnreachable("refused", may_have_arrived=False)
         self.seen.append((method, path, content))
+        await asyncio.sleep(self.silence)
         if self.lose:
             self.lose -= 1
             raise PlaneUnreachable("the connection broke")
@@ -154,6 +156,12 @@ async def test_heartbeats_are_answered_until_the_grace_is_over(site: Site) -> No
 async def test_a_heartbeat_whose_answer_is_lost_is_answered_all_the_same(site: Site) -> None:
     site.plane.lose = 1
     assert (await site.heartbeat()).status == 204
+
+
+async def test_a_network_that_swallows_packets_costs_no_heartbeat(site: Site, looptime: Any) -> None:
+    site.plane.silence = 30
+    assert (await site.heartbeat()).status == 204
+    assert looptime == 4, "Airflow's client gives up after 5"
 
 
 async def test_what_the_plane_says_to_a_heartbeat_reaches_the_task(site: Site) -> None:

@@ -68,9 +68,11 @@ class Forwarding:
         problem = "the plane cannot be reached"
         if self._plane.reachable:
             try:
-                return _passed_on(await self._once(out, timeout=HEARTBEAT_PATIENCE))
+                return _passed_on(await asyncio.wait_for(self._once(out), HEARTBEAT_PATIENCE))
             except PlaneUnreachable as failure:
                 problem = failure.message
+            except asyncio.TimeoutError:
+                problem = f"the plane did not answer within {HEARTBEAT_PATIENCE:.0f} s"
         away, grace = self._away_for(), self._plane.cadence.grace
         if away < grace:
             return self._stay(
@@ -127,11 +129,9 @@ class Forwarding:
 
     # ---- parts
 
-    async def _once(self, out: Outgoing, *, timeout: float | None = None) -> httpx.Response:
+    async def _once(self, out: Outgoing) -> httpx.Response:
         with self._ledger.because(out.cause):
-            return await self._plane.forward(
-                out.asked.method, out.asked.target, out.headers, out.body, timeout=timeout
-            )
+            return await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
 
     def _keep(self, out: Outgoing, attempt: AttemptPrincipal) -> bool:
         """Put the request into the outbox. False when the disk refuses: then waiting is all that is left."""
