@@ -135,7 +135,11 @@ class Agent:
             stack.push_async_callback(self.running.close)
             stack.push_async_callback(self.site.stop)
             self.drain = Draining(
-                running=self.running, outbox=outbox, grace=self.settings.grace, on_change=self._on_change
+                running=self.running,
+                outbox=outbox,
+                reachable=lambda: plane.reachable,
+                grace=self.settings.grace,
+                on_change=self._on_change,
             )
             polling = Polling(
                 plane=plane,

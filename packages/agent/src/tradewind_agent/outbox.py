@@ -58,6 +58,7 @@ class Outbox:
         self._path = path
         self._now = now
         self._news = asyncio.Event()
+        self._empty = asyncio.Event()
         self._db: sqlite3.Connection | None = None
 
     def __enter__(self) -> Outbox:
@@ -67,8 +68,7 @@ class Outbox:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
-        if len(self):
-            self._news.set()
+        (self._news if len(self) else self._empty).set()
         return self
 
     def __exit__(
@@ -100,6 +100,7 @@ class Outbox:
             (kind, str(attempt_id), epoch, method, path, json.dumps(dict(headers or {})), body, self._now()),
         )
         self._news.set()
+        self._empty.clear()
         return cursor.rowcount == 1
 
     def due(self, most: int = 100) -> list[Entry]:
@@ -128,6 +129,8 @@ class Outbox:
     def settled(self, seq: int) -> None:
         """The plane has taken the entry, or will never take it: forget it. Idempotent."""
         self._connection.execute("delete from entry where seq = ?", (seq,))
+        if len(self) == 0:
+            self._empty.set()
 
     def tried(self, seq: int) -> None:
         """Count one more answer that was neither."""
@@ -146,6 +149,10 @@ class Outbox:
         """Return when something was put since the last time this returned (or is left from an earlier life)."""
         await self._news.wait()
         self._news.clear()
+
+    async def wait_empty(self) -> None:
+        """Return when the plane has everything."""
+        await self._empty.wait()
 
     def __len__(self) -> int:
         return int(self._connection.execute("select count(*) from entry").fetchone()[0])

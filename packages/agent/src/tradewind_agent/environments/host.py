@@ -53,6 +53,7 @@ class Host:
         secrets: LocalSecrets,
         on_change: Callable[[], None],
         hello_limit: float = HELLO_LIMIT,
+        stop_grace: float = STOP_GRACE,
     ) -> None:
         self.component = component
         self.environment = environment
@@ -67,6 +68,7 @@ class Host:
         self._secrets = secrets
         self._on_change = on_change
         self._hello_limit = hello_limit
+        self._stop_grace = stop_grace
         self._backoff = Backoff()
         self._stopping = asyncio.Event()
         self._process: HostProcess | None = None
@@ -215,7 +217,7 @@ class Host:
     async def _wait(self, process: HostProcess) -> int:
         """Its exit code; a host that closed its socket and lives on is killed."""
         try:
-            return await asyncio.wait_for(process.wait(), timeout=STOP_GRACE)
+            return await asyncio.wait_for(process.wait(), timeout=self._stop_grace)
         except asyncio.TimeoutError:
             process.signal(signal.SIGKILL)
             return await process.wait()
@@ -223,7 +225,7 @@ class Host:
     async def _end_when_told(self, process: HostProcess) -> None:
         await self._stopping.wait()
         process.send(StopHost(now=True))
-        await asyncio.sleep(STOP_GRACE)
+        await asyncio.sleep(self._stop_grace)
         log.warning("Host did not stop; it is killed", action="host_killed", host=self.title)
         process.signal(signal.SIGKILL)
 

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 TOLD_LIMIT = 5.0  # seconds for the plane to hear that nothing more is taken
 STOP_LIMIT = 30.0  # seconds for stopped attempts to be gone
+DELIVERY_LIMIT = (
+    15.0  # seconds for the outcomes to reach a plane that answers; what is left goes with the next start
+)
 
 
 class Draining:
@@ -24,12 +27,19 @@ class Draining:
     """
 
     def __init__(
-        self, *, running: Running, outbox: Outbox, grace: float, on_change: Callable[[], None]
+        self,
+        *,
+        running: Running,
+        outbox: Outbox,
+        reachable: Callable[[], bool],
+        grace: float,
+        on_change: Callable[[], None],
     ) -> None:
         self.reason = ""
         self.told = asyncio.Event()  # set by the poll loop when the plane has heard of it
         self._running = running
         self._outbox = outbox
+        self._reachable = reachable
         self._grace = grace
         self._on_change = on_change
         self._requested = asyncio.Event()
@@ -63,6 +73,8 @@ class Draining:
         if not await self._settled_or_urgent():
             self._running.stop_all(f"the agent was stopped ({self.reason})")
             await aiotasks.any_of([self._running.settled()], timeout=STOP_LIMIT)
+        if self._reachable():
+            await aiotasks.any_of([self._outbox.wait_empty()], timeout=DELIVERY_LIMIT)
         log.info("Drained", action="drained", undelivered=len(self._outbox))
 
     async def _settled_or_urgent(self) -> bool:

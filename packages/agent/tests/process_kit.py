@@ -1,0 +1,154 @@
+"""A real agent process, a fake plane on a real port, and hosts that are ten lines of Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tradewind_agent.kits.serving import Serving
+from tradewind_agent.testing import FakePlane
+
+HOST = """#!{python}
+import json, os, signal, socket, subprocess, sys, time
+control = socket.socket(fileno=int(os.environ["TRADEWIND_CONTROL_FD"])).makefile("rw")
+def say(**message):
+    control.write(json.dumps(message) + "\\n"); control.flush()
+children = {{}}
+def end(attempt, kind, **more):
+    child = children.pop(attempt)
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL); child.wait()
+    say(type="attempt_ended", attempt_id=attempt, outcome={{"epoch": 1, "kind": kind, **more}})
+{twist}
+for line in control:
+    message = json.loads(line)
+    if message["type"] == "configure":
+        print("configured", message["component"], flush=True)
+        say(type="hello", python="3", airflow="3.3.2", runtime="0", pid=os.getpid())
+    elif message["type"] == "run_attempt":
+        attempt, workload = message["attempt_id"], message["workload"]
+        children[attempt] = subprocess.Popen(workload["argv"], start_new_session=True)
+        say(type="attempt_started", attempt_id=attempt, pid=children[attempt].pid)
+        if workload.get("wait"):
+            code = children[attempt].wait()
+            end(attempt, "succeeded" if code == 0 else "failed", exit_code=code)
+    elif message["type"] == "stop_attempt" and message["attempt_id"] in children:
+        end(message["attempt_id"], "failed", signal="SIGKILL")
+    elif message["type"] == "stop_host":
+        break
+for attempt in list(children):
+    end(attempt, "failed")
+"""
+
+
+def interpreter(directory: Path, *, name: str = "python", twist: str = "") -> Path:
+    """An "interpreter" whose tradewind_runtime is HOST. `twist` runs before it listens."""
+    path = directory / name
+    path.write_text(HOST.format(python=sys.executable, twist=twist))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+class AgentProcess:
+    """`tradewind-agent run` as a child, and the plane it dials. Leaves no process behind."""
+
+    def __init__(self, directory: Path, plane: FakePlane, *, executable: Path | None = None) -> None:
+        self.directory = directory
+        self.plane = plane
+        self.state_dir = directory / "state"
+        self.options: dict[str, Any] = {
+            "interpreter": executable or interpreter(directory),
+            "components": "worker",
+        }
+        self.token_file = directory / "token"
+        self.token_file.write_text(plane.token)
+        self.token_file.chmod(0o600)
+        self.seen: list[psutil.Process] = []
+        self.error_output = directory / "agent.err"
+
+    async def __aenter__(self) -> AgentProcess:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._serving = await Serving(self.plane, listener, name="plane").__aenter__()
+        await self.start()
+        return self
+
+    async def start(self) -> None:
+        options = {
+            "plane_url": self.url,
+            "token_file": self.token_file,
+            "state_dir": self.state_dir,
+            "name": "site-1",
+            "metrics_port": 0,
+            **self.options,
+        }
+        flags = [
+            part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        with self.error_output.open("ab") as errors:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tradewind_agent", "run", *flags, stdout=errors, stderr=errors,
+                env={"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)},
+            )  # fmt: skip
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """As FakePlane.until; fails with the agent's output when the agent ends first."""
+        waiting = asyncio.ensure_future(self.plane.until(condition))
+        ending = asyncio.ensure_future(self.process.wait())
+        try:
+            await asyncio.wait([waiting, ending], return_when=asyncio.FIRST_COMPLETED)
+            assert waiting.done(), f"the agent ended:\n{self.output()}"
+        finally:
+            waiting.cancel()
+            ending.cancel()
+
+    async def ready(self) -> None:
+        await self.until(
+            lambda: self.plane.sessions and self.plane.session.polls and self.plane.session.polls[-1][1].room
+        )
+
+    def family(self) -> list[psutil.Process]:
+        """The agent's descendants."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        self.seen += found
+        return found
+
+    async def grown(self, members: int) -> list[psutil.Process]:
+        """The agent's descendants, once there are so many."""
+        while len(found := self.family()) < members:  # noqa: ASYNC110 (a process table has no events)
+            await asyncio.sleep(0.05)
+        return found
+
+    def output(self) -> str:
+        return self.error_output.read_text()
+
+    async def ended(self) -> int:
+        return await self.process.wait()
+
+    async def __aexit__(self, *error: object) -> None:
+        if self.process.returncode is None:
+            self.family()
+            self.process.send_signal(signal.SIGKILL)
+            await self.process.wait()
+        if self.plane.sessions and not self.plane.session.ended:
+            self.plane.end_session("the test is over")  # answers the poll that waits
+        await self._serving.__aexit__(None, None, None)
+        for process in self.seen:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+async def gone(processes: list[psutil.Process], *, within: float = 10.0) -> None:
+    """Wait until none of them lives."""
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, within)
+    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE], f"still alive: {alive}"
