@@ -244,6 +244,7 @@ class WorkerHost:
                 ) from None
             assert line, f"the host ended: {self.output.read_text()}"
             self.heard.append(hosts.FROM_HOST.validate_json(line))
+            assert kind is hosts.Problem or not isinstance(self.heard[-1], hosts.Problem), self.heard[-1]
             if fits(self.heard[-1]):
                 return self.heard[-1]
 

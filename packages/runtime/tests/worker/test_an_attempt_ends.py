@@ -39,6 +39,15 @@ def test_a_stop_ends_the_task_at_once_and_says_why(host, gateway, is_alive):
     assert [pid for pid in everyone if is_alive(pid)] == []
 
 
+def test_an_operator_cleans_up_when_it_is_stopped(host, gateway):
+    attempt = host.run("cleans_up")
+    attempt.says("sleeping")
+    host.stop(attempt, grace=60)
+    assert attempt.outcome().kind is OutcomeKind.STOPPED
+    assert "on_kill called" in attempt.log()
+    assert gateway.states_of(attempt) == ["failed"]
+
+
 def test_a_task_that_ignores_sigterm_is_killed_after_the_grace(host, gateway, is_alive):
     attempt = host.run("ignores_sigterm")
     task = attempt.says("sleeping")
@@ -174,7 +183,7 @@ def test_a_host_asked_to_stop_waits_for_what_runs(own_host):
 
 def test_a_host_asked_to_stop_now_stops_what_runs(own_host):
     host = own_host()
-    attempt = host.run("sleeps")
+    attempt = host.run("cleans_up")
     attempt.says("sleeping")
     host.say(hosts.StopHost(now=True))
     assert attempt.outcome().kind is OutcomeKind.STOPPED

@@ -17,7 +17,10 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from tradewind_protocol.attempts import WorkKind
+from tradewind_runtime.seams import process
 from tradewind_runtime.worker import kernel
 
 if TYPE_CHECKING:
@@ -40,14 +43,10 @@ def warm() -> None:
     import airflow.sdk.execution_time.supervisor
     import airflow.sdk.execution_time.task_runner
     import airflow.sdk.execution_time.xcom  # noqa: F401
+    import setproctitle  # noqa: F401
 
     process.let_crashes_crash()
     # The first client builds a TLS context, which it does not need and later ones share.
-    import httpx
-    import setproctitle  # noqa: F401
-
-    from tradewind_runtime.seams import process
-
     process.execution_client(
         "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(404))
     ).close()

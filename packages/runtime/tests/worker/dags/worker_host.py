@@ -21,6 +21,17 @@ class Defers(BaseOperator):
         self.defer(trigger=TimeDeltaTrigger(timedelta(hours=1)), method_name="resume")
 
 
+class CleansUp(BaseOperator):
+    """Sleeps until it is asked to stop, as an operator with work elsewhere does."""
+
+    def execute(self, context):
+        forever()
+
+    def on_kill(self):
+        print("on_kill called", flush=True)
+        sys.exit(7)
+
+
 class Pokes(BaseSensorOperator):
     def poke(self, context):
         return False
@@ -94,10 +105,8 @@ with DAG("worker_host", schedule=None):
     @task
     def shows_descriptors():
         for name in sorted(os.listdir("/proc/self/fd"), key=int):
-            try:
+            if os.path.lexists("/proc/self/fd/" + name):
                 print(f"descriptor {name} {os.readlink('/proc/self/fd/' + name)}")
-            except OSError:
-                pass
         print("environment " + " ".join(sorted(os.environ)))
         print("arguments " + open("/proc/self/cmdline").read().replace("\0", " "))
 
@@ -136,6 +145,7 @@ with DAG("worker_host", schedule=None):
     )
     spawns_many_short_orphans(), shows_descriptors(), reads_the_site(), opens_the_database()
     skips() >> after()
+    CleansUp(task_id="cleans_up")
     Defers(task_id="defers")
     Pokes(task_id="pokes", mode="reschedule", poke_interval=60)
 
