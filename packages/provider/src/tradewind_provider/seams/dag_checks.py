@@ -1,0 +1,70 @@
+"""Whether a serialized Dag an agent sent may be stored. It is untrusted: its size, its form and that Airflow reads it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.utils.helpers import validate_key
+
+from tradewind_protocol import dags as wire
+from tradewind_protocol.errors import Code, Refused
+
+_WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
+
+
+def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDeserializedDAG:
+    """The Dag as Airflow stores it, its `fileloc` neutral. Raises Refused MALFORMED or TOO_LARGE, naming Dag and file.
+
+    Reading it runs no code an agent chose: Airflow's own deserializer takes classes from its registries only.
+    """
+    dag = data.get("dag")
+    dag_id = dag.get("dag_id") if isinstance(dag, dict) else None
+    if not isinstance(dag, dict) or not isinstance(dag_id, str):
+        raise Refused(Code.MALFORMED, f"file {path} of bundle {bundle!r} has a Dag without a dag_id")
+    size = len(json.dumps(data, separators=(",", ":")))
+    if size > wire.LARGEST_DAG:
+        raise Refused(
+            Code.TOO_LARGE,
+            f"Dag {dag_id[:250]!r} of file {path} takes {size / 2**20:.1f} MiB; "
+            f"at most {wire.LARGEST_DAG // 2**20} MiB are stored",
+            remedy="split the Dag, or keep large values out of it",
+        )
+    try:
+        validate_key(dag_id)
+    except Exception as problem:
+        raise _malformed(dag_id, path, problem) from None
+    inside = dag.get("relative_fileloc")
+    if not isinstance(inside, str) or not (inside == path or inside.startswith(f"{path}/")):
+        raise Refused(
+            Code.MALFORMED, f"Dag {dag_id!r} of file {path} says it is in {str(inside)[:200]!r}, another file"
+        )
+    try:
+        wire.checked_path(inside)
+        placed = {**dag, "fileloc": wire.neutral_fileloc(bundle, inside)}
+        whole = {**data, "dag": placed}
+        DagSerialization.validate_schema(whole)
+        read = DagSerialization.from_dict(copy.deepcopy(whole))
+        if read.dag_id != dag_id:
+            raise ValueError(f"it reads as Dag {read.dag_id!r}")
+        lazy = LazyDeserializedDAG(data=whole)
+        lazy.timetable.summary, lazy.owner, lazy.has_task_concurrency_limits, lazy.hash  # noqa: B018 (what storing reads)
+    except (Exception, RecursionError) as problem:
+        raise _malformed(dag_id, path, problem) from None
+    return lazy
+
+
+def _malformed(dag_id: str, path: str, problem: BaseException) -> Refused:
+    return Refused(
+        Code.MALFORMED,
+        f"Dag {dag_id[:250]!r} of file {path} cannot be read: {type(problem).__name__}: {str(problem)[:500]}",
+        remedy="does the task environment run the same Airflow minor as the plane, and does the plane have the "
+        "plugins (timetables, priority strategies) this Dag uses?",
+    )
+
+
+def warning_type(name: str) -> bool:
+    """True when Airflow knows warnings of that type."""
+    return name in _WARNING_TYPES

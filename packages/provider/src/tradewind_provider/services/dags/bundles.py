@@ -1,0 +1,215 @@
+"""Which agent speaks for which bundle.
+
+A bundle belongs to the site that claimed it first: the holders of one agent token, or everybody who reads the same shared
+source (equal fingerprints). Of a site's dag processors one speaks, the others stand by. A claim of another site is
+refused for as long as the first one's token lives, until an operator releases the bundle.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from tradewind_protocol import dags as wire
+from tradewind_protocol.dags import Role
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.seams import dag_bundles, dags
+from tradewind_provider.services import audit, waking
+from tradewind_provider.services.sessions import Agent
+from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
+from tradewind_provider.store.tables import AgentSession, AgentToken
+
+log = logging.getLogger(__name__)
+
+
+def claim(db: Session, agent: Agent, asked: wire.Claim, *, now: datetime) -> wire.Claimed:
+    """Settle the role for every bundle asked for; bundles this agent spoke for and does not name are retired.
+
+    Idempotent. A new dag processor process of the same session takes over from the one before it.
+    """
+    _lose_grants(db, now=now, session_id=agent.session_id, but=asked.instance)
+    dag_bundles.beat(db, agent.session_id, agent_name=agent.name, now=now)
+    _retire_unnamed(db, agent, {one.name for one in asked.bundles}, now=now)
+    return wire.Claimed(
+        bundles=tuple(_claim_one(db, agent, asked.instance, one, now=now) for one in asked.bundles)
+    )
+
+
+def speaker(db: Session, agent: Agent, instance: UUID, name: str) -> DagBundle:
+    """The bundle's row, locked, if this dag processor speaks for it. Raises Refused BUNDLE_NOT_YOURS."""
+    row = db.get(DagBundle, name, with_for_update=True)
+    if row is None or row.session_id != agent.session_id or row.instance != instance:
+        who = "nobody has claimed it" if row is None else f"agent {row.agent_name!r} does"
+        raise Refused(
+            Code.BUNDLE_NOT_YOURS,
+            f"this dag processor of agent {agent.name!r} does not speak for bundle {name!r}: {who}",
+            remedy="claim it again",
+        )
+    return row
+
+
+def spoken(db: Session, agent: Agent, instance: UUID) -> dict[str, DagBundle]:
+    """The bundles this dag processor speaks for."""
+    rows = db.scalars(
+        select(DagBundle).where(DagBundle.session_id == agent.session_id, DagBundle.instance == instance)
+    )
+    return {row.name: row for row in rows}
+
+
+def new_mark() -> str:
+    return uuid4().hex
+
+
+def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
+    """The session is over: whoever stands by for its bundles is told to speak. Idempotent."""
+    freed: Any = db.execute(
+        update(DagBundle)
+        .where(DagBundle.session_id == session_id)
+        .values(session_id=None, instance=None)
+        .execution_options(synchronize_session="fetch")
+    )
+    _lose_grants(db, now=now, session_id=session_id, but=None)
+    dag_bundles.end(db, session_id, now=now)
+    if freed.rowcount:
+        waking.announce(db, waking.DAGS)
+
+
+def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> bool:
+    """An operator's decision: the bundle is nobody's, its Dags go stale, and the next site to claim it has it.
+
+    False when no site has it.
+    """
+    row = db.get(DagBundle, name, with_for_update=True)
+    if row is None:
+        return False
+    _retire(db, row)
+    audit.record(
+        db, action="bundle_released", actor=actor, subject=f"bundle:{name}", reason=reason, now=now,
+        detail={"agent": row.agent_name},
+    )  # fmt: skip
+    waking.announce(db, waking.DAGS)
+    return True
+
+
+def _claim_one(
+    db: Session, agent: Agent, instance: UUID, asked: wire.BundleClaim, *, now: datetime
+) -> wire.BundleClaimed:
+    row = db.get(DagBundle, asked.name, with_for_update=True)
+    if row is None:
+        row = DagBundle(
+            name=asked.name, token_id=agent.token_id, fingerprint=asked.fingerprint, agent_id=agent.agent_id,
+            agent_name=agent.name, session_id=None, instance=None, mark=new_mark(), claimed_at=now,
+        )  # fmt: skip
+        db.add(row)
+        db.flush()
+    elif not _same_site(db, row, agent, asked, now=now):
+        return _refused(db, row, agent, now=now)
+    if row.session_id not in (None, agent.session_id) and _lives(db, row.session_id):
+        return wire.BundleClaimed(name=asked.name, role=Role.STANDS_BY)
+    if row.session_id is not None and row.session_id != agent.session_id:
+        _lose_grants(db, now=now, session_id=row.session_id, but=None)
+    row.session_id, row.instance = agent.session_id, instance
+    row.agent_id, row.agent_name = agent.agent_id, agent.name
+    row.token_id, row.fingerprint = agent.token_id, asked.fingerprint
+    row.claimed_at = now
+    dag_bundles.activate(db, asked.name, template=asked.view_url_template, params=asked.template_params)
+    version, at = dag_bundles.state(db, asked.name)
+    db.flush()
+    return wire.BundleClaimed(
+        name=asked.name,
+        role=Role.SPEAKS,
+        mark=row.mark,
+        version=version,
+        refreshed_at=at,
+        files=tuple(_held(db, asked.name)),
+    )
+
+
+def _held(db: Session, bundle: str) -> list[wire.HeldFile]:
+    """What is held of each file; files Airflow knows of and we do not are named without a content."""
+    rows = db.scalars(select(DagFile).where(DagFile.bundle == bundle)).all()
+    held = [wire.HeldFile(path=row.path, content=row.content, version=row.version) for row in rows]
+    known = {row.path for row in rows} | {name for row in rows for name in row.error_paths}
+    others = set(dags.live(db, bundle).values()) | dags.error_files(db, bundle)
+    return held + [
+        wire.HeldFile(path=path)
+        for path in sorted(others)
+        if path not in known and not any(path.startswith(f"{one}/") for one in known)
+    ]
+
+
+def _same_site(db: Session, row: DagBundle, agent: Agent, asked: wire.BundleClaim, *, now: datetime) -> bool:
+    if row.token_id == agent.token_id or (row.fingerprint and row.fingerprint == asked.fingerprint):
+        return True
+    token = db.get(AgentToken, row.token_id)
+    gone = (
+        token is None
+        or token.deleted_at is not None
+        or (token.expires_at is not None and token.expires_at <= now)
+    )
+    return gone and (row.session_id is None or not _lives(db, row.session_id))
+
+
+def _refused(db: Session, row: DagBundle, agent: Agent, *, now: datetime) -> wire.BundleClaimed:
+    refusal = Refused(
+        Code.BUNDLE_NOT_YOURS,
+        f"bundle {row.name!r} belongs to the site of agent {row.agent_name!r}; agent {agent.name!r} holds another "
+        "token and reads another source",
+        remedy="name the bundle differently in this agent's configuration, give both agents the same token, or ask "
+        "an operator of the plane to release the bundle",
+    ).refusal
+    audit.record(
+        db, action="bundle_refused", actor=f"agent:{agent.name}", subject=f"bundle:{row.name}",
+        reason=refusal.message, now=now, detail={"agent_id": str(agent.agent_id)},
+    )  # fmt: skip
+    log.warning("%s", refusal.message, extra={"action": "bundle_refused"})
+    return wire.BundleClaimed(name=row.name, role=Role.REFUSED, refusal=refusal)
+
+
+def _lives(db: Session, session_id: UUID | None) -> bool:
+    statement = select(AgentSession.id).where(AgentSession.id == session_id, AgentSession.ended_at.is_(None))
+    return db.scalar(statement) is not None
+
+
+def _retire_unnamed(db: Session, agent: Agent, named: set[str], *, now: datetime) -> None:
+    """Its owner took a bundle out of its configuration. One that only stood by has no say in that."""
+    rows = db.scalars(
+        select(DagBundle)
+        .where(DagBundle.agent_id == agent.agent_id, DagBundle.token_id == agent.token_id)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        if row.name in named or row.session_id not in (None, agent.session_id):
+            continue
+        _retire(db, row)
+        audit.record(
+            db, action="bundle_retired", actor=f"agent:{agent.name}", subject=f"bundle:{row.name}",
+            reason="its agent does not have the bundle any more", now=now,
+        )  # fmt: skip
+        waking.announce(db, waking.DAGS)
+
+
+def _retire(db: Session, row: DagBundle) -> None:
+    dags.retire(db, row.name)
+    db.execute(delete(DagFile).where(DagFile.bundle == row.name))
+    db.delete(row)
+    db.flush()
+
+
+def _lose_grants(db: Session, *, now: datetime, session_id: UUID, but: UUID | None) -> None:
+    """Callbacks a dag processor was granted and did not report before it ended. They may have run: never repeated."""
+    condition = [DagCallbackGrant.session_id == session_id]
+    if but is not None:
+        condition.append(DagCallbackGrant.instance != but)
+    for grant in db.scalars(select(DagCallbackGrant).where(*condition)).all():
+        audit.record(
+            db, action="callback_lost", actor=audit.PLANE, subject=f"bundle:{grant.bundle}",
+            reason=f"the dag processor that was granted {grant.label} ended before it said that it was done",
+            now=now, detail={"callback_id": str(grant.id)},
+        )  # fmt: skip
+        db.delete(grant)

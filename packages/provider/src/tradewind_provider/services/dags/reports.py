@@ -1,0 +1,309 @@
+"""Storing what a dag processor reports: each file in a transaction of its own, so that a bad one spoils no other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from tradewind_protocol import dags as wire
+from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_provider.seams import dag_bundles, dag_checks, dag_source, dags
+from tradewind_provider.services import waking
+from tradewind_provider.services.dags import bundles
+from tradewind_provider.services.sessions import Agent
+from tradewind_provider.store.dag_tables import DagBundle, DagFile
+
+log = logging.getLogger(__name__)
+
+Open = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A report as it came: its envelope and good files, and what was wrong with the others."""
+
+    report: wire.Report
+    refused: tuple[wire.FileRefused, ...]
+
+
+_ENVELOPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def read(body: bytes) -> Read:
+    """Read a report, file by file: a malformed one is refused alone. Raises Refused MALFORMED for anything else."""
+    try:
+        raw = _ENVELOPE.validate_json(body)
+        files = raw.pop("files", [])
+        if not isinstance(files, list) or len(files) > wire.FILES_IN_REPORT:
+            raise Refused(Code.MALFORMED, f"a report names at most {wire.FILES_IN_REPORT} files, in a list")
+        report = wire.Report.model_validate(raw)
+    except ValidationError as problem:
+        raise Refused(Code.MALFORMED, f"the report cannot be read: {_first(problem)}") from None
+    good: list[wire.FileResult] = []
+    refused: list[wire.FileRefused] = []
+    for file in files:
+        try:
+            good.append(wire.FileResult.model_validate(file))
+        except ValidationError as problem:  # noqa: PERF203
+            path = str(file.get("path", ""))[:1000] if isinstance(file, dict) else ""
+            message = f"the result of file {path[:200]!r} in bundle {report.bundle!r} cannot be read: {_first(problem)}"
+            refused.append(_refused(path, Refusal(error=Code.MALFORMED, message=message)))
+    return Read(report.model_copy(update={"files": tuple(good)}), tuple(refused))
+
+
+def store(open_session: Open, agent: Agent, asked: Read, *, clock: Callable[[], datetime]) -> wire.Reported:
+    """Store a report. Raises Refused BUNDLE_NOT_YOURS when this dag processor does not speak for the bundle.
+
+    Idempotent. What cannot be stored is refused by file or Dag and becomes an import error; the rest is stored.
+    """
+    storing = _Storing(open_session, agent, asked.report, clock)
+    storing.refreshed()
+    for path in asked.report.removed:
+        storing.remove(path)
+    for file in asked.report.files:
+        storing.store(file)
+    for same in asked.report.same:
+        storing.same(same)
+    return storing.answer(asked.refused)
+
+
+class _Storing:
+    """One report on its way into the database."""
+
+    def __init__(
+        self, open_session: Open, agent: Agent, report: wire.Report, clock: Callable[[], datetime]
+    ) -> None:
+        self._open = open_session
+        self._agent = agent
+        self._report = report
+        self._clock = clock
+        self._mark = ""
+        self._stored: list[str] = []
+        self._refused: list[wire.FileRefused] = []
+        self._resend: list[str] = []
+
+    def refreshed(self) -> None:
+        with self._open() as db:
+            row = self._row(db)
+            self._mark = row.mark
+            if (at := self._report.refreshed_at) is not None:
+                now = self._clock()
+                dag_bundles.refreshed(db, row.name, version=self._report.version, at=min(at, now))
+
+    def remove(self, path: str) -> None:
+        with self._open() as db:
+            row = self._row(db)
+            file = db.get(DagFile, (row.name, path))
+            freed = list(file.dag_ids) if file is not None else []
+            error_paths = list(file.error_paths) if file is not None else []
+            dags.remove(db, bundle=row.name, path=path, error_paths=error_paths)
+            if file is not None:
+                db.delete(file)
+            self._free(db, row, freed)
+            self._written(db, row)
+        self._stored.append(path)
+
+    def same(self, same: wire.FileSame) -> None:
+        with self._open() as db:
+            row = self._row(db)
+            file = db.get(DagFile, (row.name, same.path))
+            if file is None or file.content != same.content:
+                self._resend.append(same.path)
+                return
+            if file.version != self._report.version:
+                file.version = self._report.version
+                dags.move_to_version(
+                    db, file.dag_ids, bundle=row.name, version=self._report.version,
+                    version_data=self._report.version_data,
+                )  # fmt: skip
+                self._written(db, row)
+        self._stored.append(same.path)
+
+    def store(self, file: wire.FileResult) -> None:
+        found = _checked(self._report.bundle, file)
+        try:
+            self._store(file, found)
+        except OperationalError:
+            raise  # the database is away or busy: the whole report is worth sending again
+        except Refused:
+            raise
+        except Exception as problem:
+            if isinstance(problem, DBAPIError) and problem.connection_invalidated:
+                raise
+            log.exception(
+                "Cannot store %s of bundle %s",
+                file.path,
+                self._report.bundle,
+                extra={"action": "dag_file_refused"},
+            )
+            message = f"file {file.path} of bundle {self._report.bundle!r} cannot be stored: {type(problem).__name__}"
+            found = _Found(
+                (), {file.path: f"{message}. The reason is in the log of the plane's API server."}, ()
+            )
+            self._refused.append(_refused(file.path, Refusal(error=Code.MALFORMED, message=message)))
+            self._store(file, found)
+        else:
+            self._refused += [_refused(file.path, refusal, dag_id) for dag_id, refusal in found.refused]
+
+    def answer(self, refused: Collection[wire.FileRefused]) -> wire.Reported:
+        return wire.Reported(
+            mark=self._mark,
+            stored=tuple(self._stored),
+            refused=(*refused, *self._refused),
+            resend=tuple(dict.fromkeys(self._resend)),
+        )
+
+    def _store(self, file: wire.FileResult, found: _Found) -> None:
+        now = self._clock()
+        with self._open() as db:
+            row = self._row(db)
+            before = db.get(DagFile, (row.name, file.path))
+            if before is not None and (before.content, before.version) == (
+                file.content,
+                self._report.version,
+            ):
+                self._stored.append(file.path)  # the same report again, after a lost answer
+                return
+            free, blocked, errors = _ownership(db, row.name, file.path, found)
+            free_ids = {dag.dag_id for dag in free}
+            filed = dags.store(
+                db,
+                dags.FileFacts(
+                    bundle=row.name,
+                    version=self._report.version,
+                    version_data=self._report.version_data,
+                    path=file.path,
+                    dags=tuple(free),
+                    import_errors=errors,
+                    warnings=_warnings(file, free_ids),
+                    seconds=file.seconds,
+                    source=file.source or {},
+                    notice=dag_source.notice(self._agent.name),
+                    cleared=before.error_paths if before is not None else (),
+                ),
+                now=now,
+            )
+            live = dags.live(db, row.name)
+            fresh = DagFile(
+                bundle=row.name, path=file.path, content=file.content, version=self._report.version,
+                dag_ids=sorted(free_ids), blocked=sorted(blocked), error_paths=sorted(filed),
+                live=sum(dag_id in live for dag_id in free_ids), stored_at=now,
+            )  # fmt: skip
+            freed = set(before.dag_ids) - free_ids if before is not None else set()
+            db.merge(fresh)
+            self._free(db, row, freed)
+            self._written(db, row)
+            if free:
+                waking.announce(db, waking.TRIGGERS)
+        self._stored.append(file.path)
+
+    def _row(self, db: Session) -> DagBundle:
+        return bundles.speaker(db, self._agent, UUID(str(self._report.instance)), self._report.bundle)
+
+    def _written(self, db: Session, row: DagBundle) -> None:
+        row.mark = self._mark = bundles.new_mark()
+        db.flush()
+
+    def _free(self, db: Session, row: DagBundle, dag_ids: Collection[str]) -> None:
+        """These Dag ids are nobody's now: files that wanted them are to be sent again."""
+        if not dag_ids:
+            return
+        for file in db.scalars(select(DagFile)).all():
+            if file.content and set(file.blocked) & set(dag_ids):
+                file.content = ""
+                if file.bundle == row.name:
+                    self._resend.append(file.path)
+                elif (other := db.get(DagBundle, file.bundle)) is not None:
+                    other.mark = bundles.new_mark()
+                    waking.announce(db, waking.DAGS)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What of a file's result can be stored."""
+
+    dags: tuple[Any, ...]
+    errors: dict[str, str]
+    refused: tuple[tuple[str, Refusal], ...]
+
+
+def _checked(bundle: str, file: wire.FileResult) -> _Found:
+    good: dict[str, Any] = {}
+    errors = dict(file.import_errors)
+    refused: list[tuple[str, Refusal]] = []
+    for data in file.dags:
+        try:
+            dag = dag_checks.checked(bundle, file.path, data)
+            if dag.dag_id in good:
+                raise Refused(Code.MALFORMED, f"file {file.path} has two Dags {dag.dag_id!r}")
+            good[dag.dag_id] = dag
+        except Refused as problem:  # noqa: PERF203
+            inside = data.get("dag")
+            dag_id = str(inside.get("dag_id", "") if isinstance(inside, dict) else "")[:250]
+            refused.append((dag_id, problem.refusal))
+            _add(errors, file.path, str(problem))
+    return _Found(tuple(good.values()), errors, tuple(refused))
+
+
+def _ownership(
+    db: Session, bundle: str, path: str, found: _Found
+) -> tuple[list[Any], list[str], dict[str, str]]:
+    """Which Dags may be stored, which ids are another file's, and the import errors with those added."""
+    owners = dags.owners(db, [dag.dag_id for dag in found.dags])
+    free: list[Any] = []
+    blocked: list[str] = []
+    errors = dict(found.errors)
+    for dag in found.dags:
+        owner = owners.get(dag.dag_id)
+        if owner is None or not owner.alive or _own(db, owner, bundle, path, dag.dag_id):
+            free.append(dag)
+            continue
+        blocked.append(dag.dag_id)
+        where = "this bundle" if owner.bundle == bundle else f"bundle {owner.bundle!r}"
+        _add(
+            errors,
+            path,
+            f"Dag id {dag.dag_id!r} belongs to {owner.path} of {where}. A Dag id may be used once",
+        )
+    return free, blocked, errors
+
+
+def _own(db: Session, owner: dags.Owner, bundle: str, path: str, dag_id: str) -> bool:
+    if owner.bundle != bundle:
+        return False
+    if owner.path == path or owner.path.startswith(f"{path}/"):
+        return True
+    # In this bundle, another file: its own only while that file still has it.
+    holders = db.scalars(select(DagFile).where(DagFile.bundle == bundle, DagFile.path != path))
+    return not any(dag_id in holder.dag_ids for holder in holders)
+
+
+def _warnings(file: wire.FileResult, dag_ids: Collection[str]) -> tuple[Any, ...]:
+    return tuple(
+        dags.warning(one.dag_id, one.warning_type, one.message)
+        for one in file.warnings
+        if one.dag_id in dag_ids and dag_checks.warning_type(one.warning_type)
+    )
+
+
+def _add(errors: dict[str, str], path: str, text: str) -> None:
+    errors[path] = f"{errors[path]}\n\n{text}" if path in errors else text
+
+
+def _refused(path: str, refusal: Refusal, dag_id: str = "") -> wire.FileRefused:
+    return wire.FileRefused(path=path, dag_id=dag_id, refusal=refusal)
+
+
+def _first(problem: ValidationError) -> str:
+    one = problem.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, one['loc']))}: {one['msg']}"[:500]
