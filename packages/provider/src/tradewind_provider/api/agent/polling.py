@@ -46,6 +46,10 @@ class Told:
             self._told.pop(session_id, None)
         return frozenset(told)
 
+    def forget(self) -> None:
+        """Everything is news again."""
+        self._told.clear()
+
     def tell(self, session_id: UUID, things: Iterable[Hashable]) -> None:
         moment = time.monotonic()
         for one in things:

@@ -1,0 +1,65 @@
+"""A plane without web server or scheduler: real tables, a clock that stands still until told, agents over ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from airflow import settings as airflow_settings
+from airflow.utils import db as airflow_db
+from sqlalchemy import delete, inspect
+
+from tradewind_provider.api.agent import credentials, polling
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import tokens
+from tradewind_provider.settings import Settings
+from tradewind_provider.store.base import Base
+from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
+from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt, Event
+
+from .scenes import SETTINGS, Clock, Plane, running
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's tables and ours."""
+    assert airflow_settings.engine is not None
+    if not inspect(airflow_settings.engine).has_table("dag"):
+        airflow_db.initdb()
+    Base.metadata.create_all(airflow_settings.engine)
+
+
+@pytest.fixture(autouse=True)
+def _empty(database: None) -> Iterator[None]:
+    with create_session() as db:
+        for table in (Attempt, AgentCommand, AgentSession, AgentToken, Event):
+            db.execute(delete(table))
+    credentials.KNOWN.forget()
+    polling.TOLD.forget()
+    yield
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return SETTINGS
+
+
+@pytest.fixture
+def secret(clock: Clock) -> str:
+    """An agent token."""
+    with create_session() as db:
+        made = tokens.create(
+            db, name="ci", expires_in_days=None, created_by="ada", now=clock(), limit=50
+        )
+    return made.secret
+
+
+@pytest.fixture
+async def plane(settings: Settings, clock: Clock, secret: str) -> AsyncIterator[Plane]:
+    async with running(settings, clock, secret) as one:
+        yield one
