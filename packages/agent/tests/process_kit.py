@@ -22,7 +22,10 @@ HOST = """#!{python}
 import json, os, signal, socket, subprocess, sys, time
 control = socket.socket(fileno=int(os.environ["TRADEWIND_CONTROL_FD"])).makefile("rw")
 def say(**message):
-    control.write(json.dumps(message) + "\\n"); control.flush()
+    try:
+        control.write(json.dumps(message) + "\\n"); control.flush()
+    except OSError:
+        pass  # the agent is gone; the end of the loop below is next
 children = {{}}
 def end(attempt, kind, **more):
     child = children.pop(attempt)

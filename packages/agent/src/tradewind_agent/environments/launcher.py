@@ -75,26 +75,37 @@ class SubprocessLauncher:
 
     async def launch(self, command: HostCommand) -> HostProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # A pipe of our own: asyncio takes a process for running as long as anybody holds one that it made, and what
+        # a host started may hold it for much longer than the host lives.
+        printed, printing = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *command.argv,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdout=printing,
+                stderr=printing,
                 env={**command.env, hosts.CONTROL_FD: str(theirs.fileno())},
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
         except OSError as error:
             ours.close()
+            os.close(printed)
             raise EnvironmentBroken(
                 f"{command.argv[0]} cannot be started: {error.strerror or error}",
                 remedy="Set interpreter to the Python of an environment that has Airflow and tradewind-runtime",
             ) from error
         finally:
             theirs.close()
+            os.close(printing)
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_LONGEST_LINE)
-        return _Subprocess(command=command, process=process, reader=reader, writer=writer)
+        output = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(printed, "rb", buffering=0)
+        )
+        return _Subprocess(
+            command=command, process=process, reader=reader, writer=writer, output=output, pipe=transport
+        )
 
 
 class _Subprocess:
@@ -105,14 +116,17 @@ class _Subprocess:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        output: asyncio.StreamReader,
+        pipe: asyncio.ReadTransport,
     ) -> None:
         self._title = command.title
         self._process = process
         self._reader = reader
         self._writer = writer
         self._lines: deque[str] = deque(maxlen=30)
+        self._pipe = pipe
         self._output = asyncio.create_task(
-            self._keep_output(command.log_file), name=f"output of {command.title}"
+            self._keep_output(output, command.log_file), name=f"output of {command.title}"
         )
 
     @property
@@ -158,14 +172,13 @@ class _Subprocess:
         with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(asyncio.shield(self._output), timeout=0.5)
         await aiotasks.stop(self._output)
+        self._pipe.close()
 
-    async def _keep_output(self, path: Path) -> None:
+    async def _keep_output(self, stream: asyncio.StreamReader, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=_LOG_SIZE, backupCount=3, encoding="utf-8"
         )
-        stream = self._process.stdout
-        assert stream is not None
         try:
             rest = b""
             while chunk := await stream.read(65536):
