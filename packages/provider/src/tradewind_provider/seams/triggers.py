@@ -15,7 +15,7 @@ from airflow.models.trigger import Trigger
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import coalesce
 
@@ -131,18 +131,16 @@ def adopt(
 
 def clean_unused(db: Session) -> bool:
     """Delete triggers nothing waits for any more, as Airflow's triggerer does; a write only when there is one."""
-    ended = exists().where(
+    ended = select(TaskInstance.id).where(
         TaskInstance.trigger_id.is_not(None),
         or_(TaskInstance.state.is_(None), TaskInstance.state != TaskInstanceState.DEFERRED),
     )
-    unused = exists().where(
-        and_(
-            ~exists().where(TaskInstance.trigger_id == Trigger.id),
-            ~exists().where(AssetWatcherModel.trigger_id == Trigger.id),
-            ~exists().where(Callback.trigger_id == Trigger.id),
-        )
+    unused = select(Trigger.id).where(
+        ~exists().where(TaskInstance.trigger_id == Trigger.id),
+        ~exists().where(AssetWatcherModel.trigger_id == Trigger.id),
+        ~exists().where(Callback.trigger_id == Trigger.id),
     )
-    if not db.scalar(select(or_(ended, unused))):
+    if db.scalar(ended.limit(1)) is None and db.scalar(unused.limit(1)) is None:
         return False
     # Airflow's own statement misses task instances without a state: a cleared one. Its row would keep the trigger.
     db.execute(

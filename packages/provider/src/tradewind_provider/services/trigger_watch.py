@@ -75,7 +75,10 @@ class Waiter:
         free_changed = survey.free not in (_NONE, self._free)
         self._free = survey.free
         if theirs != self.assigned or free_changed:
-            self._changed.set()
+            self.wake()
+
+    def wake(self) -> None:
+        self._changed.set()
 
 
 class Watch:
@@ -85,10 +88,12 @@ class Watch:
         self,
         survey: Callable[[frozenset[int]], Survey],
         *,
+        stopping: Callable[[], bool] = lambda: False,
         interval: float = INTERVAL,
         spacing: float = SPACING,
     ) -> None:
         self._survey = survey  # blocks; called in a thread, with the jobs whose heartbeats to refresh
+        self._stopping = stopping  # True: wake everybody, the process is about to end
         self._interval = interval
         self._spacing = spacing
         self._waiters: set[Waiter] = set()
@@ -109,7 +114,11 @@ class Watch:
         with waking.hub().listen(waking.TRIGGERS) as news:
             while self._waiters:
                 news.clear()
-                await self._look()
+                if self._stopping():
+                    for waiter in self._waiters:
+                        waiter.wake()
+                else:
+                    await self._look()
                 await asyncio.sleep(self._spacing)
                 await news.wait(max(0.0, self._interval - self._spacing))
 

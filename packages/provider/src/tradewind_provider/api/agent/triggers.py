@@ -9,11 +9,11 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import triggers as wire
-from tradewind_protocol.sessions import Cadence
 from tradewind_protocol.states import Component
+from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
-from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import database, trigger_jobs
+from tradewind_provider.api.agent.plane import Plane, ThisPlane
+from tradewind_provider.seams import trigger_jobs
 from tradewind_provider.services import trigger_reports, triggers
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.services.trigger_watch import Takeover, Waiter, Watch
@@ -22,10 +22,10 @@ router = APIRouter(tags=["triggers"])
 
 
 @router.post(wire.SYNC, summary="Deliver what triggers reported, and hear which to create and to stop")
-async def sync(request: Request, agent: CurrentAgent, body: wire.Sync) -> wire.SyncAnswer:
+async def sync(body: wire.Sync, request: Request, agent: CurrentAgent, plane: ThisPlane) -> wire.SyncAnswer:
     """Answers at once when there is something to create or to stop, else after the cadence's poll. Idempotent."""
     agent.require(Component.TRIGGERER)
-    desk = _desk(request.app)
+    desk = _desk(request.app, plane)
     applied = trigger_reports.Applied(0)
     if body.reports:
         applied = await run_in_threadpool(desk.apply, agent, body)
@@ -34,49 +34,56 @@ async def sync(request: Request, agent: CurrentAgent, body: wire.Sync) -> wire.S
 
 
 class Desk:
-    """What answers the verb in one API server: its clock, its watch, and when it takes over."""
+    """What answers the verb in one API server: its watch, and when it takes over."""
 
-    def __init__(self, *, clock: Clock, cadence: Cadence) -> None:
-        self.clock = clock
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        cadence = plane.settings.cadence
         self.hold = cadence.poll
         silence = max(trigger_jobs.health_threshold(), cadence.lost_after)
-        self.takeover = Takeover(timedelta(seconds=silence), started_at=clock())
-        self.watch = Watch(self._survey)
+        self._takeover = Takeover(timedelta(seconds=silence), started_at=plane.clock())
+        self.watch = Watch(self._survey, stopping=lambda: self.stopping)
+
+    @property
+    def stopping(self) -> bool:
+        """This API server waits for its requests to end."""
+        dispatcher = self._plane.dispatcher
+        return dispatcher is not None and dispatcher.stopping
 
     def apply(self, agent: Agent, body: wire.Sync) -> trigger_reports.Applied:
-        now = self.clock()
-        return trigger_reports.apply(agent, body, alive_since=self.takeover.alive_since(now), now=now)
+        """Blocks."""
+        now = self._plane.clock()
+        return trigger_reports.apply(agent, body, alive_since=self._takeover.alive_since(now), now=now)
 
-    def look(self, agent: Agent, body: wire.Sync) -> triggers.Look:
-        now = self.clock()
-        with database.create_session() as db:
-            return triggers.look(db, agent, body, alive_since=self.takeover.alive_since(now), now=now)
+    async def look(self, agent: Agent, body: wire.Sync) -> triggers.Look:
+        now = self._plane.clock()
+        alive_since = self._takeover.alive_since(now)
+        return await transactions.run(
+            lambda db: triggers.look(db, agent, body, alive_since=alive_since, now=now)
+        )
 
     def _survey(self, beating: frozenset[int]) -> triggers.Survey:
-        now = self.clock()
-        return triggers.surveyed(beating=beating, alive_since=self.takeover.alive_since(now), now=now)
+        now = self._plane.clock()
+        return triggers.surveyed(beating=beating, alive_since=self._takeover.alive_since(now), now=now)
 
 
 async def _news(request: Request, desk: Desk, agent: Agent, body: wire.Sync) -> wire.SyncAnswer:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (desk.hold if body.hold is None else max(0.0, min(body.hold, desk.hold)))
-    found = await run_in_threadpool(desk.look, agent, body)
+    found = await desk.look(agent, body)
     waiter = Waiter(found.job_id, assigned=found.assigned, beating=body.working)
     with desk.watch.waiting(waiter):
         while not found.is_news and await waiter.changed(deadline - loop.time()):
-            if await request.is_disconnected():
+            if desk.stopping or await request.is_disconnected():
                 break
-            found = await run_in_threadpool(desk.look, agent, body)
+            found = await desk.look(agent, body)
             waiter.assigned = found.assigned
     return found.answer
 
 
-def _desk(app: FastAPI) -> Desk:
-    """Of this application: made with its first request, in its event loop."""
+def _desk(app: FastAPI, plane: Plane) -> Desk:
+    """Of this application, made with its first request."""
     desk: Desk | None = getattr(app.state, "trigger_desk", None)
     if desk is None:
-        desk = Desk(
-            clock=getattr(app.state, "clock", utc_now), cadence=getattr(app.state, "cadence", Cadence())
-        )
-        app.state.trigger_desk = desk
+        desk = app.state.trigger_desk = Desk(plane)
     return desk
