@@ -16,6 +16,7 @@ import pytest
 from process_kit import AgentProcess, gone, interpreter
 
 from tradewind_agent.testing import FakePlane
+from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import CONTROL_FD
 from tradewind_protocol.polling import Finding, Verb
 from tradewind_protocol.states import OutcomeKind
@@ -193,6 +194,25 @@ async def test_a_token_that_is_replaced_in_its_file_is_used_without_a_restart(
         assert old not in plane.tokens and len(plane.sessions) == 1
         attempt = plane.queue(argv=[sys.executable, "-c", ""], wait=True)
         await agent.until(lambda: attempt.outcomes)
+
+
+async def test_a_token_that_was_deleted_does_not_end_an_agent_that_has_another(
+    agent: AgentProcess, plane: FakePlane
+):
+    async with agent:
+        await agent.ready()
+        replacement = "tw_agent_" + "n" * 43
+        old = plane.session
+
+        def old_is_gone(path: str) -> Refused | None:
+            deleted = path != "/sessions" and plane.session is old and plane.tokens == {replacement}
+            return Refused(Code.TOKEN_DELETED, "deleted") if deleted else None
+
+        plane.refuse = old_is_gone
+        agent.token_file.write_text(replacement)
+        plane.tokens = {replacement}
+        plane.end_session("its token was deleted")
+        await agent.until(lambda: len(plane.sessions) == 2 and plane.session.polls)
 
 
 async def test_people_and_probes_can_see_how_it_is(agent: AgentProcess, plane: FakePlane):

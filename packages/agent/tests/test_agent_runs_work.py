@@ -157,11 +157,14 @@ async def test_an_outcome_left_by_an_earlier_life_is_delivered_by_the_next(
         await asyncio.sleep(10)
         assert agent.agent.outbox.unfinished() == {attempt.id}
     agent.network.down = False
-    finishes = [path for _, path in plane.requests if path.endswith("/finish")]
-    assert finishes == []
+    assert attempt.outcomes == []
     async with agent.again():
-        await plane.until(lambda: any(path.endswith("/finish") for _, path in plane.requests))
-        await plane.until(lambda: not agent.agent.outbox.unfinished())
+        await plane.until(lambda: attempt.outcomes)
+        await agent.agent.outbox.wait_empty()
+    assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.SUCCEEDED]
+    assert len(plane.sessions) == 2
+    assert plane.session.opened.unreported == (AttemptRef(attempt_id=attempt.id, epoch=1),)
+    assert agent.launcher.ran() == []
 
 
 async def test_an_attempt_that_is_stopped_says_who_asked(agent: AgentUnderTest, plane: FakePlane):

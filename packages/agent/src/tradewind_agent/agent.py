@@ -230,6 +230,7 @@ class Agent:
             environments=self.site.task_environments(),
             trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,
             bundles=tuple(str(each["name"]) for each in settings.bundles if "name" in each),
+            unreported=self.running.unreported(),
             policy=self._rules.policy,
             version=agent_version(),
             host=sessions.Host(

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Literal
 from uuid import UUID
 
+from tradewind_protocol.attempts import AttemptRef
+
 Kind = Literal["finish", "state"]
 
 _SCHEMA = """
@@ -138,7 +140,12 @@ class Outbox:
 
     def unfinished(self) -> set[UUID]:
         """Attempts with something left to deliver."""
-        return {UUID(row[0]) for row in self._connection.execute("select distinct attempt_id from entry")}
+        return {ref.attempt_id for ref in self.refs()}
+
+    def refs(self) -> list[AttemptRef]:
+        """The same, each with its newest grant."""
+        rows = self._connection.execute("select attempt_id, max(epoch) from entry group by attempt_id")
+        return [AttemptRef(attempt_id=UUID(attempt_id), epoch=epoch) for attempt_id, epoch in rows]
 
     def oldest(self) -> float | None:
         """When the oldest entry was put, in wall clock seconds."""

@@ -188,6 +188,10 @@ class FakePlane:
         if same is None:
             same = FakeSession(id=uuid4(), token="", opened=asked)
             self.sessions.append(same)
+            for ref in asked.unreported:
+                known = self.attempts.get(ref.attempt_id)
+                if known is not None and known.epoch == ref.epoch and known.state is AttemptState.RUNNING:
+                    known.session_id = same.id
         same.token = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
         return SessionOpened(
             session_id=same.id,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.messages import Message
 from tradewind_protocol.states import Component
 
@@ -57,6 +58,8 @@ class OpenSession(Message):
     environments: tuple[TaskEnvironment, ...] = Field(default=(), max_length=100)
     trigger_capacity: int = Field(default=0, ge=0, le=100_000)
     bundles: tuple[Name, ...] = Field(default=(), max_length=1000)
+    unreported: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)
+    # ended in an earlier life of this agent, the outcome on its disk and on its way: not lost with the old session
     policy: Policy = Policy.STRICT
     version: str = ""  # of tradewind-agent
     host: Host = Host()

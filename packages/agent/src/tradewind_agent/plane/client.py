@@ -184,7 +184,7 @@ class PlaneClient:
             refused = retry.refusal_in(response)
             if refused is None:
                 break
-            if retry.verdict(refused) is retry.Verdict.REOPEN and again:
+            if again and self._cured_by_a_new_session(refused):
                 self._forget(session)
                 continue
             if refused.code is Code.UNAVAILABLE:
@@ -221,7 +221,7 @@ class PlaneClient:
             try:
                 retry.check(response)
             except Refused as refused:
-                if not (again and retry.verdict(refused) is retry.Verdict.REOPEN):
+                if not (again and self._cured_by_a_new_session(refused)):
                     self._end_if_fatal(refused)
                     raise
                 log.warning(
@@ -316,6 +316,13 @@ class PlaneClient:
         """Drop `session`, unless somebody else has opened a newer one meanwhile."""
         if self._session is session:
             self._session = None
+
+    def _cured_by_a_new_session(self, refused: Refused) -> bool:
+        """True when the session is over, or its agent token is and there is another one in the token file."""
+        judged = retry.verdict(refused)
+        return judged is retry.Verdict.REOPEN or (
+            judged is retry.Verdict.STOP_AGENT and self._token.changed()
+        )
 
     @staticmethod
     def _end_if_fatal(refused: Refused) -> None:

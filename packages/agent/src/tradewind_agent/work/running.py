@@ -43,7 +43,8 @@ class Running:
         self._now = now
         self._on_change = on_change
         self._attempts: dict[UUID, Attempt] = {}
-        self._undelivered: dict[UUID, AttemptRef] = {}
+        # What an earlier life left in the outbox ended there, and the plane may not know it yet.
+        self._undelivered = {ref.attempt_id: ref for ref in outbox.refs()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -67,6 +68,10 @@ class Running:
         """Granted, and the plane has not heard yet how it ended."""
         alive = (a.ref for a in self._attempts.values() if a.phase is Phase.RUNNING)
         return (*alive, *self._undelivered.values())
+
+    def unreported(self) -> tuple[AttemptRef, ...]:
+        """Ended, here or in an earlier life, and the plane has not heard yet how."""
+        return tuple(self._undelivered.values())
 
     @property
     def live(self) -> tuple[Attempt, ...]:
