@@ -1,4 +1,4 @@
-"""What Airflow's API server loads: two applications and one root middleware.
+"""What Airflow's API server loads: two applications, one root middleware and the page.
 
 Everything is imported on first use, because Airflow makes an instance of every plugin in every one of its processes
 and only the API server asks for applications.
@@ -13,7 +13,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 
 class TradewindPlugin(AirflowPlugin):
-    """Mounts the Remote Execution API, the operator API and the door."""
+    """Mounts the Remote Execution API, the operator API and the door, and shows the Remote Agents page."""
 
     name = "tradewind"
 
@@ -36,3 +36,15 @@ class TradewindPlugin(AirflowPlugin):
         from tradewind_provider.api.door import Door
 
         return [{"name": "Tradewind door", "middleware": Door}]
+
+    @cached_property
+    def react_apps(self) -> list[dict[str, Any]]:
+        from tradewind_provider import ui
+
+        return [ui.react_app()]
+
+    @cached_property
+    def external_views(self) -> list[dict[str, Any]]:
+        from tradewind_provider import ui
+
+        return [ui.api_docs()]

@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from tradewind_provider.seams import wires
+from tradewind_provider.services import aiotasks
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +108,7 @@ class Hub:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await aiotasks.cancel(task)
 
     def _add(self, listener: Listener) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
@@ -19,7 +19,7 @@ from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.services import waking
+from tradewind_provider.services import aiotasks, waking
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,11 +77,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         finally:
             plane.dispatcher = None
             dispatcher.answer_all()
-            for loop in loops:
-                loop.cancel()
-            for loop in loops:
-                with suppress(asyncio.CancelledError, Exception):
-                    await loop
+            await aiotasks.cancel(*loops)
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

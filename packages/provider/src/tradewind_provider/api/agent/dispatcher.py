@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Place, Seats
 from tradewind_provider.domain.queues import Depth
-from tradewind_provider.services import assigning, polls, waking
+from tradewind_provider.services import aiotasks, assigning, polls, waking
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -117,7 +116,9 @@ class Dispatcher:
                 except Exception:
                     log.exception("Work was not given out", extra={"action": "dispatch_failed"})
                     await asyncio.sleep(_AFTER_TROUBLE)
-                await _either(news.wait(_LOOK_ANYWAY), self._kick.wait())
+                await aiotasks.first(
+                    asyncio.ensure_future(news.wait(_LOOK_ANYWAY)), asyncio.ensure_future(self._kick.wait())
+                )
 
     async def _once(self) -> None:
         waiting = [one for one in self._waiting.values() if not one.news.done()]
@@ -159,16 +160,3 @@ class Dispatcher:
 
 def _copies(place: Place) -> list[Seats]:
     return [Seats(seat.queues, seat.free) for seat in place.seats]
-
-
-async def _either(*ways: object) -> None:
-    """Until one of them ends."""
-    tasks = [asyncio.ensure_future(one) for one in ways]  # type: ignore[call-overload]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Hashable, Iterable
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN, CurrentAgent, bearer
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.services import polls
+from tradewind_provider.services import aiotasks, polls
 
 router = APIRouter()
 
@@ -105,10 +104,7 @@ async def _unless_gone(request: Request, waiting: Coroutine[object, object, News
             return work.result()
         raise Refused(Code.UNAVAILABLE, "the client went away")  # nobody reads it
     finally:
-        for task in (work, gone):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await aiotasks.cancel(work, gone)
 
 
 async def _disconnected(request: Request) -> None:

@@ -1,0 +1,205 @@
+"""Silence: who is given up, when, and what becomes of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tradewind_provider.api.agent.sweeper import Sweeper
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import endings
+from tradewind_provider.settings import Settings, parse_on_agent_loss
+from tradewind_provider.store.tables import Event
+
+from .scenes import NOON, Clock, Plane, queued, ref, row, sessions_of
+
+
+@pytest.fixture
+def sweeping_settings(settings: Settings) -> Settings:
+    return replace(settings, sweep=5.0)
+
+
+async def swept(sweeper: Sweeper, clock: Clock, seconds: float) -> None:
+    """Time goes by and the plane sweeps every five seconds."""
+    for _ in range(int(seconds // 5)):
+        clock.forward(5)
+        await sweeper.once()
+
+
+async def test_running_work_of_a_silent_agent_is_lost_after_three_beats(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    ran, offered = queued(clock), queued(clock)
+    offers = {offer["attempt_id"]: offer for offer in await agent.offers()}
+    await agent.start(offers[str(ran)])
+
+    await swept(sweeper, clock, 75)
+    assert row(ran).state == "running"
+    assert row(offered).state == "queued"  # its ten seconds were over long ago
+    await swept(sweeper, clock, 5)
+
+    assert (row(ran).state, row(ran).outcome) == ("finished", "lost")
+    assert row(ran).reason.startswith("agent 'eu-1' has not been heard from for 80 s (last at 2026-03-01 12:00:00 UTC)")
+    answer = await agent.poll(running=[ref(offers[str(ran)])])
+    assert (answer.status_code, answer.json()["error"]) == (401, "session_expired")
+
+
+async def test_an_agent_that_polls_is_never_lost(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    for _ in range(10):
+        await swept(sweeper, clock, 25)
+        assert (await agent.poll()).status_code == 200
+
+
+async def test_a_plane_that_was_down_gives_agents_their_time(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    clock.forward(3000)  # nobody was there to hear
+
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    await swept(sweeper, clock, 70)
+    assert row(attempt).state == "running"
+    assert (await agent.poll(running=[ref(offer)])).status_code == 200
+    await swept(sweeper, clock, 70)
+    assert row(attempt).state == "running"
+
+
+async def test_a_plane_that_was_stopped_in_between_starts_to_listen_anew(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    await swept(sweeper, clock, 20)
+    clock.forward(600)  # SIGSTOP, or the laptop's lid
+    await sweeper.once()
+    await swept(sweeper, clock, 70)
+    assert row(attempt).state == "running"
+    await swept(sweeper, clock, 10)
+    assert row(attempt).outcome == "lost"
+
+
+async def test_an_operator_can_have_work_outlive_a_partition(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    rules = parse_on_agent_loss("retry, edge=wait:10m")
+    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=rules), clock=clock)
+    agent = await plane.agent(queues=("default", "edge")).opens()
+    brief, patient = queued(clock), queued(clock, queue="edge")
+    offers = {offer["attempt_id"]: offer for offer in await agent.offers()}
+    for offer in offers.values():
+        await agent.start(offer)
+
+    await swept(sweeper, clock, 80)
+    assert row(brief).outcome == "lost"
+    assert row(patient).state == "running"
+
+    # the partition ends: the same session goes on, and is told what was given up meanwhile
+    answer = await agent.poll(running=[ref(offer) for offer in offers.values()])
+    assert answer.json()["unknown"] == [ref(offers[str(brief)])]
+    assert (await agent.finish(offers[str(patient)])).status_code == 204
+    assert row(patient).outcome == "succeeded"
+    with create_session() as db:
+        actions = list(db.scalars(select(Event.action).order_by(Event.id)))
+    assert actions[-2:] == ["agent_silent", "agent_returned"]
+
+
+async def test_patience_ends(plane: Plane, clock: Clock, sweeping_settings: Settings) -> None:
+    rules = parse_on_agent_loss("wait:10m")
+    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=rules), clock=clock)
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    await swept(sweeper, clock, 600)
+    assert row(attempt).state == "running"
+    await swept(sweeper, clock, 5)
+    assert row(attempt).outcome == "lost"
+    (session,) = sessions_of(agent.agent_id)
+    assert session.ended_how == "lost"
+
+
+async def test_work_an_agent_forgot_is_given_up(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    for _ in range(3):
+        await agent.poll(free=0)  # names nothing; the outcome may be on its way
+        await swept(sweeper, clock, 25)
+    assert row(attempt).state == "running"
+    await agent.poll(free=0)
+    await swept(sweeper, clock, 5)
+    assert row(attempt).outcome == "lost"
+    assert "does not know of it any more" in row(attempt).reason
+
+
+async def test_work_an_agent_names_again_is_not_given_up(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    await agent.poll(free=0)
+    await swept(sweeper, clock, 50)
+    await agent.poll(free=0, running=[ref(offer)])
+    await swept(sweeper, clock, 50)
+    assert row(attempt).state == "running"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Sessions whose end was told to those who run triggers and speak for bundles."""
+    seen: list[Any] = []
+    monkeypatch.setattr(endings, "tell_others", lambda db, session_id, now: seen.append(str(session_id)))
+    yield seen
+
+
+async def test_triggers_and_bundles_go_on_at_once_though_work_is_waited_for(
+    plane: Plane, clock: Clock, sweeping_settings: Settings, told: list[Any]
+) -> None:
+    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=parse_on_agent_loss("wait:1h")), clock=clock)
+    agent = await plane.agent().opens()
+    queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    await swept(sweeper, clock, 90)
+    assert told == [agent.session_id]  # once
+
+
+async def test_history_is_forgotten_and_live_rows_are_not(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    agent = await plane.agent().opens()
+    done, waits = queued(clock), queued(clock, queue="nobody")
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    await agent.finish(offer)
+    await agent.goodbye()
+    clock.now = NOON + timedelta(days=15)
+    await Sweeper(sweeping_settings, clock=clock).once()
+    assert sessions_of(agent.agent_id) == []
+    with pytest.raises(AssertionError):
+        row(done)
+    assert row(waits).state == "queued"
