@@ -156,6 +156,23 @@ class QueueView(Message):
     warning: str = ""  # what is wrong with it, for a person
 
 
+class QueueThroughput(Message):
+    """How much work of a queue ended lately, step by step, the oldest step first."""
+
+    queue: str
+    finished: tuple[int, ...] = ()  # ended in each step, however they ended
+    failed: tuple[int, ...] = ()  # of those, the ones that did not succeed
+
+
+class Throughput(Message):
+    """What ended between `since` and `until`, in steps of `step` seconds. Queues without any are left out."""
+
+    since: datetime
+    until: datetime
+    step: float
+    queues: tuple[QueueThroughput, ...] = ()
+
+
 class EventView(Message):
     """One change, who made it and why."""
 
@@ -166,3 +183,16 @@ class EventView(Message):
     subject: str = ""
     reason: str = ""
     detail: dict[str, Any] = {}
+
+
+# ---- who asks
+
+
+class Me(Message):
+    """Who is signed in, and what they may do here."""
+
+    name: str
+    may: tuple[str, ...] = ()  # of: read, operate, administer, audit
+    deployment: str = ""
+    version: str = ""  # of tradewind-provider
+    policy: Policy = Policy.OPEN  # the least strict data boundary this Deployment allows

@@ -188,5 +188,6 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "Attempts",
         "Queues",
         "Events",
+        "You",
     }
     assert all(verb["summary"] for path in described["paths"].values() for verb in path.values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator
 from tradewind_provider.api.operator.access import Expected, Now, Reader
 from tradewind_provider.seams.database import create_session
-from tradewind_provider.services.operator import queues
+from tradewind_provider.services.operator import queues, throughput
 
 router = APIRouter(prefix="/queues", tags=["Queues"])
 
@@ -17,3 +19,14 @@ def list_(caller: Reader, now: Now, beats: Expected) -> operator.Page[operator.Q
     """Every queue an agent serves or work waits in: how deep, how long, who serves it, and what is wrong with it."""
     with create_session() as db:
         return queues.listed(db, now=now, beats=beats)
+
+
+@router.get("/throughput", summary="How much work ended lately, queue by queue")
+def lately(
+    caller: Reader,
+    now: Now,
+    minutes: Annotated[int, Query(ge=1, le=1440, description="How far back.")] = 60,
+) -> operator.Throughput:
+    """Minute by minute; the minute that runs is left out."""
+    with create_session() as db:
+        return throughput.lately(db, minutes=minutes, now=now)

@@ -1,0 +1,35 @@
+"""Who is signed in."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from tradewind_protocol import operator
+from tradewind_provider import settings
+from tradewind_provider.seams import permissions
+from tradewind_provider.seams.permissions import Permission
+
+router = APIRouter(prefix="/me", tags=["You"])
+
+
+@router.get("", summary="Who you are and what you may do here")
+def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
+    """For everybody who is signed in, so that a page can tell what it need not offer."""
+    here = settings.current()
+    return operator.Me(
+        name=permissions.name_of(user),
+        may=tuple(one.name.lower() for one in Permission if permissions.allowed(user, one)),
+        deployment=here.deployment,
+        version=_version(),
+        policy=here.policy,
+    )
+
+
+def _version() -> str:
+    try:
+        return version("tradewind-provider")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,57 @@
+"""How much work of each queue ended lately."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
+from sqlalchemy.orm import Session
+
+from tradewind_protocol import operator
+from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider.store.tables import Attempt
+
+_STEP = 60
+
+
+def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
+    """What ended in the last so many full minutes, minute by minute.
+
+    The minute that runs is left out: it would always look like a fall.
+    """
+    until = now.replace(second=0, microsecond=0)
+    since = until - timedelta(minutes=minutes)
+    first = int(since.timestamp()) // _STEP
+    finished: dict[str, list[int]] = defaultdict(lambda: [0] * minutes)
+    failed: dict[str, list[int]] = defaultdict(lambda: [0] * minutes)
+    minute = _minute(Attempt.ended_at)
+    rows = db.execute(
+        select(
+            Attempt.queue,
+            minute,
+            func.count(),
+            func.sum(case((Attempt.outcome == OutcomeKind.SUCCEEDED.value, 0), else_=1)),
+        )
+        .where(
+            Attempt.ended_at >= since,
+            Attempt.ended_at < until,
+            Attempt.state == AttemptState.FINISHED.value,
+        )
+        .group_by(Attempt.queue, minute)
+    )
+    for queue, ended_in, count, bad in rows:
+        finished[queue][ended_in - first] = count
+        failed[queue][ended_in - first] = int(bad)
+    queues = tuple(
+        operator.QueueThroughput(queue=name, finished=tuple(finished[name]), failed=tuple(failed[name]))
+        for name in sorted(finished)
+    )
+    return operator.Throughput(since=since, until=until, step=_STEP, queues=queues)
+
+
+def _minute(moment: Any) -> ColumnElement[int]:
+    """Minutes since 1970. Taking the seconds off first keeps PostgreSQL, which rounds, and SQLite, which cuts, together."""
+    start = extract("epoch", moment) - extract("second", moment)
+    return cast(start, BigInteger) // _STEP
