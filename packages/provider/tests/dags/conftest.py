@@ -80,7 +80,9 @@ def clock() -> Clock:
 class Site:
     """An agent with a live session and a dag processor, as the plane sees it."""
 
-    def __init__(self, clock: Clock, name: str = "eu-1", *, token_id: UUID | None = None, instance: UUID | None = None):
+    def __init__(
+        self, clock: Clock, name: str = "eu-1", *, token_id: UUID | None = None, instance: UUID | None = None
+    ):
         self.clock = clock
         self.name = name
         self.token_id = token_id or uuid4()
@@ -93,15 +95,30 @@ class Site:
             if db.get(AgentToken, self.token_id) is None:
                 db.add(
                     AgentToken(
-                        id=self.token_id, name=name, token_hash=uuid4().hex, shown="tw_agent_abcd…",
-                        created_at=clock(), created_by="ada",
+                        id=self.token_id,
+                        name=name,
+                        token_hash=uuid4().hex,
+                        shown="tw_agent_abcd…",
+                        created_at=clock(),
+                        created_by="ada",
                     )  # fmt: skip
                 )
             db.add(
                 AgentSession(
-                    id=self.session_id, agent_id=self.agent_id, instance=uuid4(), name=name, token_id=self.token_id,
-                    components=["dag_processor"], environments=[], bundles=[], policy="strict", host={}, room=[],
-                    findings=[], token_hash=sessions.hashed(self.secret), opened_at=clock(),
+                    id=self.session_id,
+                    agent_id=self.agent_id,
+                    instance=uuid4(),
+                    name=name,
+                    token_id=self.token_id,
+                    components=["dag_processor"],
+                    environments=[],
+                    bundles=[],
+                    policy="strict",
+                    host={},
+                    room=[],
+                    findings=[],
+                    token_hash=sessions.hashed(self.secret),
+                    opened_at=clock(),
                     token_expires_at=clock() + timedelta(hours=9),
                 )  # fmt: skip
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from tradewind_provider.seams.database import create_session
 from tradewind_provider.store.dag_tables import DagFile
 
 from .conftest import Clock, Parsed, Site, parse_file
+
+LONG_AGO = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
 DAG = """
 from airflow.sdk import DAG
@@ -156,7 +159,12 @@ def test_a_dag_that_left_its_file_goes_stale_and_comes_back_when_it_does(site: S
 def test_a_removed_file_takes_its_dags_errors_and_warnings_along(site: Site, parsed: Parsed) -> None:
     site.claim("main")
     warning = wire.DagWarning(dag_id="one", warning_type="runtime varying value", message="now()")
-    site.report(files=(parsed("one.py", text(), warnings=(warning,)), parsed("bad.py", "from airflow.sdk import DAG\nx\n")))
+    site.report(
+        files=(
+            parsed("one.py", text(), warnings=(warning,)),
+            parsed("bad.py", "from airflow.sdk import DAG\nx\n"),
+        )
+    )
     assert "NameError" in errors()["bad.py"]
     with create_session() as db:
         assert db.scalar(select(DagWarning.message)) == "now()"
@@ -185,7 +193,9 @@ def test_one_malformed_dag_is_refused_and_everything_else_is_stored(site: Site, 
     spoiled = [one for one in mixed.dags if one["dag"]["dag_id"] == "good"]
     spoiled.append({"__version": 3, "dag": {"dag_id": "bad", "relative_fileloc": "mixed.py", "tasks": 7}})
     body = json.loads(
-        wire.Report(instance=site.instance, bundle="main", files=(parsed("fine.py", text("fine")),)).model_dump_json()
+        wire.Report(
+            instance=site.instance, bundle="main", files=(parsed("fine.py", text("fine")),)
+        ).model_dump_json()
     )
     body["files"].append(json.loads(mixed.model_copy(update={"dags": tuple(spoiled)}).model_dump_json()))
     body["files"].append({"path": "../../etc/passwd", "content": "ab"})
@@ -233,7 +243,9 @@ def test_a_dag_that_is_too_large_is_refused_by_name(
     assert "one.py" in errors()
 
 
-def test_a_dag_id_of_another_bundle_is_not_taken_until_it_is_free(site: Site, clock: Clock, parsed: Parsed) -> None:
+def test_a_dag_id_of_another_bundle_is_not_taken_until_it_is_free(
+    site: Site, clock: Clock, parsed: Parsed
+) -> None:
     other = Site(clock, "us-1")
     site.claim("main")
     other.claim("theirs")
@@ -266,7 +278,9 @@ def test_two_files_with_one_dag_id_do_not_take_it_from_each_other(site: Site, pa
     assert errors() == {}
 
 
-def test_another_commit_with_the_same_dags_moves_them_without_sending_them(site: Site, parsed: Parsed) -> None:
+def test_another_commit_with_the_same_dags_moves_them_without_sending_them(
+    site: Site, parsed: Parsed
+) -> None:
     site.claim("main", versioned=True)
     file = parsed("one.py", text())
     site.report(files=(file,), version="first")
@@ -338,6 +352,34 @@ def test_triggers_of_watched_assets_come_and_go_with_the_dags_pause(site: Site, 
     with create_session() as db:
         db.execute(update(DagModel).where(DagModel.dag_id == "watched").values(is_paused=True))
     assert triggers() == 0
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_dag_that_is_unpaused_after_days_starts_with_the_latest_interval(
+    site: Site, parsed: Parsed, bulk: bool
+) -> None:
+    """Airflow works it out with every parse; we are sent the Dag once, perhaps days before it is unpaused."""
+    site.claim("main")
+    site.report(files=(parsed("one.py", text(schedule="'@hourly'")),))
+    recent = dag().next_dagrun
+    assert recent is not None
+    with create_session() as db:
+        found = db.scalar(select(DagModel))
+        assert found is not None
+        found.is_paused = True
+        found.next_dagrun = found.next_dagrun_create_after = found.next_dagrun_data_interval_start = LONG_AGO
+    with create_session() as db:
+        db.execute(update(DagModel).values(next_dagrun=LONG_AGO, next_dagrun_create_after=LONG_AGO))
+    with create_session() as db:
+        if bulk:
+            db.execute(update(DagModel).where(DagModel.dag_id == "one").values({"is_paused": False}))
+        else:
+            found = db.scalar(select(DagModel))
+            assert found is not None
+            found.is_paused = False
+    assert not dag().is_paused
+    assert dag().next_dagrun is not None
+    assert dag().next_dagrun >= recent
 
 
 def test_what_is_not_a_report_is_refused(site: Site) -> None:

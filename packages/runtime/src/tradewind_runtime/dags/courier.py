@@ -251,8 +251,7 @@ class _Watching:
 
     def answered(self, news: dags.News, tell: Callable[[News], None]) -> None:
         for request in news.parse:
-            if request.id not in self.parsing:
-                tell(ParseNow(request.bundle, request.path))
+            tell(ParseNow(request.bundle, request.path))
         self.parsing = [request.id for request in news.parse]
         for granted in news.granted:
             if (offer := self.offered.get(granted)) is not None:
