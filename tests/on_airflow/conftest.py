@@ -40,7 +40,8 @@ def directory() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="tw-"))
     made.chmod(0o755)
     yield made
-    shutil.rmtree(made, ignore_errors=True)
+    if not os.environ.get("TRADEWIND_TEST_KEEP"):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
