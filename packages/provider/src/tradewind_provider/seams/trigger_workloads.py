@@ -56,7 +56,7 @@ def build(db: Session, ids: Sequence[int]) -> Workloads:
     rows = Trigger.bulk_fetch(ids, session=db)
     others = Trigger.fetch_trigger_ids_with_non_task_associations(session=db)
     render = log_filename_template_renderer()
-    bag = DBDagBag()
+    dags = _Dags(db)
     create: list[wire.CreateTrigger] = []
     broken: list[tuple[int, str]] = []
     for trigger_id in ids:
@@ -82,18 +82,34 @@ def build(db: Session, ids: Sequence[int]) -> Workloads:
                 )
             )
         else:
-            create.append(_of_task(db, row, row.task_instance, arguments, bag, render))
+            create.append(_of_task(row, row.task_instance, arguments, dags, render))
     return Workloads(tuple(create), tuple(broken))
 
 
-def _of_task(
-    db: Session, row: Trigger, ti: TaskInstance, arguments: str, bag: DBDagBag, render: Any
-) -> wire.CreateTrigger:
-    dag_run = ti.get_dagrun(session=db)
+class _Dags:
+    """Serialized Dags of one build. A thousand tasks of one run ask for theirs once."""
+
+    def __init__(self, db: Session) -> None:
+        self._db = db
+        self._bag = DBDagBag()
+        self._found: dict[tuple[str, str, Any], tuple[Any, Any]] = {}
+
+    def of(self, ti: TaskInstance) -> tuple[Any, Any]:
+        """The run, and the serialized Dag it goes by, or None."""
+        key = (ti.dag_id, ti.run_id, ti.dag_version_id)
+        if key not in self._found:
+            run = ti.get_dagrun(session=self._db)
+            self._found[key] = (
+                run,
+                self._bag.get_serialized_dag_model_for_run(run, session=self._db)
+                or self._bag.get_serialized_dag_model(version_id=ti.dag_version_id, session=self._db),
+            )
+        return self._found[key]
+
+
+def _of_task(row: Trigger, ti: TaskInstance, arguments: str, dags: _Dags, render: Any) -> wire.CreateTrigger:
     dag_data, dag_run_data = None, None
-    serialized = bag.get_serialized_dag_model_for_run(dag_run, session=db) or bag.get_serialized_dag_model(
-        version_id=ti.dag_version_id, session=db
-    )
+    dag_run, serialized = dags.of(ti)
     if serialized and _STARTERS.has(serialized, ti.task_id):
         # its trigger renders templates, for which it needs the task and the run
         dag_data = serialized.data

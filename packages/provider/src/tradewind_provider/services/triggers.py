@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MOST_CREATED: Final = 500
 """Triggers created by one answer; more of them are asked for at once."""
 
+ROUNDS: Final = 4
+"""Assignments of one answer: a host that comes back to thousands has them in seconds, and others get their share."""
+
 LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Characters of arguments and Dags in one answer, about; a single larger trigger still goes out, alone."""
 
@@ -69,8 +72,11 @@ def look(db: Session, agent: Agent, sync: wire.Sync, *, alive_since: datetime, n
         mine |= seam.adopt(
             db, job_id, elsewhere, room=capacity - len(mine), served=serves, alive_since=alive_since
         )
-    if sync.working and len(mine) < capacity:
-        mine |= seam.assign(db, job_id, room=capacity - len(mine), served=serves, alive_since=alive_since)
+    for _ in range(ROUNDS if sync.working else 0):
+        taken = seam.assign(db, job_id, room=capacity - len(mine), served=serves, alive_since=alive_since)
+        mine |= taken
+        if len(taken) < seam.AT_A_TIME:
+            break
     create, more = _create(db, sorted(mine - running))
     answer = wire.SyncAnswer(
         create=create,
