@@ -7,6 +7,7 @@ exit code. The supervisors' own entry points take a client, but for the connecti
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 import selectors
@@ -26,6 +27,28 @@ from tradewind_runtime.worker import kernel
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
 
+NEEDED_SOON = (
+    "airflow.dag_processing.bundles.local",
+    "airflow.providers.common.io.assets.file",
+    "airflow.providers.standard.decorators.bash",
+    "airflow.providers.standard.decorators.branch_python",
+    "airflow.providers.standard.decorators.python",
+    "airflow.providers.standard.decorators.short_circuit",
+    "airflow.providers.standard.operators.bash",
+    "airflow.providers.standard.operators.empty",
+    "airflow.providers.standard.operators.python",
+    "airflow.sdk._shared.logging.remote",
+    "airflow.sdk.bases.sensor",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.definitions.decorators.setup_teardown",
+    "airflow.sdk.definitions.decorators.task_group",
+    "airflow.sdk.lineage",
+    "jinja2.ext",
+    "upath.implementations.local",
+)
+"""Modules of Airflow itself that nearly every task imports sooner or later. One that a version lacks is passed over."""
+
 HOSTNAME_CALLABLE = "tradewind_runtime.seams.worker.hostname"
 _hostname = ""
 
@@ -44,8 +67,14 @@ def warm() -> None:
     import airflow.sdk.execution_time.task_runner
     import airflow.sdk.execution_time.xcom  # noqa: F401
     import setproctitle  # noqa: F401
+    from airflow.sdk.execution_time import comms, coordinator
 
+    for name in NEEDED_SOON:
+        with suppress(ImportError):
+            importlib.import_module(name)
     process.let_crashes_crash()
+    coordinator.get_coordinator_manager()
+    comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
     # The first client builds a TLS context, which it does not need and later ones share.
     process.execution_client(
         "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(404))

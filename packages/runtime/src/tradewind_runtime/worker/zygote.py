@@ -6,7 +6,6 @@ every attempt.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -27,7 +26,7 @@ from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, Ho
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import attempt, kernel, preload, reaper, supervising
+from tradewind_runtime.worker import attempt, heap, kernel, preload, reaper, supervising
 
 log = structlog.get_logger(__name__)
 
@@ -72,10 +71,7 @@ def run(control: Control, configure: Configure) -> int:
         )
     supervising.title(f"tradewind worker host {configure.agent_name}")
     kernel.adopt_orphans()  # of a keeper that was killed
-    # What is alive now is shared by all attempts for good: the collector must not write to it in any of them.
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    heap.freeze()
     control.hello()
     return Zygote(control, configure).serve()
 
@@ -150,6 +146,7 @@ class Zygote:
         started_at = datetime.now(timezone.utc)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         payload, payload_end = os.pipe()
+        heap.settle()
         try:
             keeper = os.fork()
         except OSError as problem:
