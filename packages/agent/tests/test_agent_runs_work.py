@@ -167,6 +167,19 @@ async def test_an_outcome_left_by_an_earlier_life_is_delivered_by_the_next(
     assert agent.launcher.ran() == []
 
 
+async def test_an_outcome_a_full_disk_refuses_is_written_when_there_is_room_again(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempts = [plane.queue(taking=5), plane.queue(taking=5)]
+    async with agent.with_settings(slots=1):
+        await plane.until(lambda: agent.launcher.ran())
+        agent.agent.outbox._connection.execute("pragma query_only = on")
+        await asyncio.sleep(60)
+        assert len(agent.launcher.ran()) == 1
+        agent.agent.outbox._connection.execute("pragma query_only = off")
+        await plane.until(lambda: all(attempt.outcomes for attempt in attempts))
+
+
 async def test_an_attempt_that_is_stopped_says_who_asked(agent: AgentUnderTest, plane: FakePlane):
     attempt = plane.queue(taking=1000)
     async with agent:

@@ -131,7 +131,7 @@ class Outbox:
     def settled(self, seq: int) -> None:
         """The plane has taken the entry, or will never take it: forget it. Idempotent."""
         self._connection.execute("delete from entry where seq = ?", (seq,))
-        if len(self) == 0:
+        if self._connection.execute("select 1 from entry limit 1").fetchone() is None:
             self._empty.set()
 
     def tried(self, seq: int) -> None:

@@ -141,7 +141,9 @@ class _Subprocess:
         while True:
             try:
                 line = await self._reader.readline()
-            except (ValueError, ConnectionError) as error:
+            except ConnectionError:
+                return None  # it ended with something of ours unread, which is an end like any other
+            except ValueError as error:
                 log.error(
                     "Control socket broken", action="host_socket_broken", host=self._title, error=str(error)
                 )

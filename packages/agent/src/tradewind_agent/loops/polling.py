@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from tradewind_agent.environments.site import Site
-from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.plane import retry
@@ -147,6 +147,16 @@ class Polling:
             answer = task.result()
         except (PlaneUnreachable, Refused) as error:
             await self._failed(error)
+            return
+        except (RefusedForGood, Fenced):
+            raise
+        except Exception as error:
+            # At the start a wrong setting ends the agent. Later a token file may be missing for a moment, and whatever
+            # else breaks here must not end what runs: the agent beats on and says so.
+            if self._plane.last_success is None:
+                raise
+            log.exception("The poll loop broke", action="poll_broken")
+            await self._failed(PlaneUnreachable(f"{type(error).__name__}: {error}"))
             return
         self._backoff.after_success()
         self._commands.confirmed(poll.carried_out)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.errors import AgentError, Fenced, RefusedForGood
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.outbox import Entry, Outbox
 from tradewind_agent.plane import retry
@@ -72,7 +72,9 @@ class Reporting:
         headers = {**entry.headers, paths.ATTEMPT_HEADER: f"{entry.attempt_id}:{entry.epoch}"}
         try:
             await self._plane.deliver(entry.method, entry.path, headers, entry.body)
-        except PlaneUnreachable:
+        except (RefusedForGood, Fenced):
+            raise
+        except AgentError:  # no plane, or a token file that is being replaced
             return False
         except Refused as refused:
             if retry.verdict(refused) is not retry.Verdict.FINAL:

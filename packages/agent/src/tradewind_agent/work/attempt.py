@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
@@ -10,7 +11,7 @@ from enum import Enum
 import structlog
 
 from tradewind_agent.environments.worker import Worker
-from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
+from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable, RefusedForGood, SettingsWrong
 from tradewind_agent.kits import aiotime
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.outbox import Outbox
@@ -24,6 +25,8 @@ from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind
 
 log = structlog.get_logger(__name__)
+
+_DISK_AGAIN = 5.0  # seconds between tries to write an outcome down
 
 
 class Phase(str, Enum):
@@ -76,7 +79,7 @@ class Attempt:
         else:
             self._become(Phase.RUNNING)
             outcome = await self._run()
-        self._record(outcome, started)
+        await self._record(outcome, started)
 
     def stop(self, reason: str) -> None:
         """End it: the process group when there is one, else it will not start. Idempotent; the first reason counts."""
@@ -112,6 +115,8 @@ class Attempt:
                 problem = refused
             except (RefusedForGood, Fenced):
                 return False  # the poll loop meets the same answer and ends the agent
+            except AgentError as error:  # a token file that is being replaced
+                problem = error
             wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
             self._log.warning(
                 "Start not confirmed yet", action="start_retried", wait=round(wait, 2), reason=str(problem)
@@ -144,22 +149,29 @@ class Attempt:
             return outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
         return outcome
 
-    def _record(self, outcome: Outcome, started: datetime) -> None:
+    async def _record(self, outcome: Outcome, started: datetime) -> None:
         self.outcome = outcome.model_copy(
             update={
                 "started_at": outcome.started_at or started,
                 "ended_at": outcome.ended_at or self._moment(),
             }
         )
-        self._outbox.put(
-            kind="finish",
-            attempt_id=self.ref.attempt_id,
-            epoch=self.ref.epoch,
-            method="POST",
-            path=paths.finish(self.ref.attempt_id),
-            body=self.outcome.model_dump_json().encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        # A disk that refuses keeps the slot: an outcome that is not on disk must not be followed by more work.
+        while True:
+            try:
+                self._outbox.put(
+                    kind="finish",
+                    attempt_id=self.ref.attempt_id,
+                    epoch=self.ref.epoch,
+                    method="POST",
+                    path=paths.finish(self.ref.attempt_id),
+                    body=self.outcome.model_dump_json().encode(),
+                    headers={"Content-Type": "application/json"},
+                )
+                break
+            except sqlite3.Error as error:
+                self._log.error("Outcome not written", action="outcome_not_written", error=str(error))
+                await asyncio.sleep(_DISK_AGAIN)
         self._log.info(
             "Attempt ended", action="attempt_ended", outcome=outcome.kind.value, reason=outcome.reason or None
         )
@@ -184,7 +196,7 @@ async def hand_back(plane: PlaneClient, ref: AttemptRef, *, reason: str, within:
                 "Offer handed back", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason
             )
             return
-        except (RefusedForGood, Fenced):
+        except (RefusedForGood, Fenced, SettingsWrong):
             return
         except (PlaneUnreachable, Refused) as error:
             wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
