@@ -53,9 +53,7 @@ def settings() -> Settings:
 def secret(clock: Clock) -> str:
     """An agent token."""
     with create_session() as db:
-        made = tokens.create(
-            db, name="ci", expires_in_days=None, created_by="ada", now=clock(), limit=50
-        )
+        made = tokens.create(db, name="ci", expires_in_days=None, created_by="ada", now=clock(), limit=50)
     return made.secret
 
 

@@ -126,7 +126,7 @@ class Agent:
                         "tradewind-protocol": "1.0",
                     },
                 )
-            except httpx.ReadError:
+            except httpx.ReadError:  # noqa: PERF203
                 continue
         raise AssertionError("every answer was lost")
 
@@ -165,7 +165,9 @@ class Agent:
         return await self.call("POST", f"/attempts/{offer['attempt_id']}/finish", body)
 
     async def hand_back(self, offer: dict[str, Any]) -> httpx.Response:
-        return await self.call("POST", f"/attempts/{offer['attempt_id']}/hand-back", {"epoch": offer["epoch"]})
+        return await self.call(
+            "POST", f"/attempts/{offer['attempt_id']}/hand-back", {"epoch": offer["epoch"]}
+        )
 
     async def goodbye(self) -> httpx.Response:
         return await self.call("DELETE", "/sessions")

@@ -261,7 +261,9 @@ async def test_opening_and_ending_are_audited(plane: Plane) -> None:
     agent = await plane.agent().opens()
     await agent.goodbye()
     with create_session() as db:
-        events = [(one.action, one.actor, one.subject) for one in db.scalars(select(Event).order_by(Event.id))]
+        events = [
+            (one.action, one.actor, one.subject) for one in db.scalars(select(Event).order_by(Event.id))
+        ]
     assert events == [
         ("token_created", "ada", "token:ci"),
         ("session_opened", "agent:eu-1", "agent:eu-1"),

@@ -40,7 +40,12 @@ async def test_an_offer_is_granted_and_its_outcome_is_kept(plane: Plane, clock: 
 
     assert answer.status_code == 204
     ended = row(attempt)
-    assert (ended.state, ended.outcome, ended.exit_code, ended.signal) == ("finished", "failed", 137, "SIGKILL")
+    assert (ended.state, ended.outcome, ended.exit_code, ended.signal) == (
+        "finished",
+        "failed",
+        137,
+        "SIGKILL",
+    )
     assert ended.reason == "out of memory"
     assert ended.payload == ""
 

@@ -1,0 +1,104 @@
+"""The sum of all migrations is what the classes say, on a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow import settings as airflow_settings
+from airflow.providers_manager import ProvidersManager
+from airflow.utils.db_manager import RunDBManager
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, MetaData, create_engine, inspect, text
+
+from tradewind_provider.store.base import Base
+from tradewind_provider.store.manager import TradewindDBManager
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Any:
+    """An engine on a database nobody has used: a file, or a schema on the server the tests use."""
+    engine = airflow_settings.engine
+    assert engine is not None
+    if engine.dialect.name == "sqlite":
+        own = create_engine(f"sqlite:///{tmp_path}/empty.db")
+        yield own
+        own.dispose()
+        return
+    own = create_engine(engine.url, connect_args={"options": "-c search_path=migrated"})
+    with own.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS migrated CASCADE"))
+        connection.execute(text("CREATE SCHEMA migrated"))
+    yield own
+    with own.begin() as connection:
+        connection.execute(text("DROP SCHEMA migrated CASCADE"))
+    own.dispose()
+
+
+def config(connection: Any) -> Any:
+    made = TradewindDBManager(None).get_alembic_config()
+    made.attributes["connection"] = connection
+    return made
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Every table of ours as the database describes it."""
+    found: dict[str, Any] = {}
+    look = inspect(engine)
+    for name in sorted(look.get_table_names()):
+        if not name.startswith("tradewind_") or name == TradewindDBManager.version_table_name:
+            continue
+        columns = {one["name"]: (str(one["type"]), one["nullable"]) for one in look.get_columns(name)}
+        unique = sorted(str(sorted(one["column_names"])) for one in look.get_unique_constraints(name))
+        found[name] = (
+            columns,
+            look.get_pk_constraint(name)["constrained_columns"],
+            unique,
+            indexes(engine, name),
+        )
+    return found
+
+
+def indexes(engine: Engine, table: str) -> dict[str, str]:
+    """Index → its SQL; inspection alone leaves out expressions and conditions."""
+    if engine.dialect.name == "sqlite":
+        query = (
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = :t"
+        )
+    else:
+        query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'migrated' AND tablename = :t"
+    with engine.connect() as connection:
+        return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query), {"t": table})}
+
+
+def test_migrations_and_classes_agree(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(config(connection), "heads")
+    migrated = shape(empty)
+    with empty.begin() as connection:
+        command.downgrade(config(connection), "base")
+    assert shape(empty) == {}
+    Base.metadata.create_all(empty)
+    assert migrated == shape(empty)
+    assert migrated.keys() == Base.metadata.tables.keys()
+
+
+def test_there_is_one_chain_of_migrations() -> None:
+    scripts: ScriptDirectory = TradewindDBManager(None).get_script_object()
+    assert len(scripts.get_heads()) == 1
+    assert set(TradewindDBManager.revision_heads_map.values()) == set(scripts.get_heads())
+
+
+def test_airflow_finds_the_tables_by_itself() -> None:
+    assert "tradewind_provider.store.manager.TradewindDBManager" in ProvidersManager().db_managers
+    assert {"tradewind_attempt", "tradewind_session"} <= RunDBManager().get_required_table_names()
+
+
+def test_no_table_takes_a_name_of_airflows() -> None:
+    from airflow.models.base import metadata
+
+    ours: MetaData = Base.metadata
+    assert not ours.tables.keys() & metadata.tables.keys()
+    assert all(name.startswith("tradewind_") for name in ours.tables)

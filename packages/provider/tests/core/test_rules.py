@@ -1,0 +1,211 @@
+"""The rules, as functions of their arguments."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from uuid import UUID, uuid4
+
+import pytest
+
+from tradewind_protocol.errors import Code
+from tradewind_protocol.states import ATTEMPT_MOVES, AgentState, AttemptState, OutcomeKind
+from tradewind_provider import settings
+from tradewind_provider.domain import agents, leases, placement, reporting
+from tradewind_provider.domain.leases import Do, Lease, No
+from tradewind_provider.domain.placement import Candidate, Place, Seats
+from tradewind_provider.domain.reporting import Report, Tell
+from tradewind_provider.options import OPTIONS
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+BEATS = agents.Beats(poll=25, lost_after=75)
+ME, YOU = uuid4(), uuid4()
+S = AttemptState
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+# ---- agents
+
+
+@pytest.mark.parametrize(
+    ("record", "seconds", "state"),
+    [
+        (agents.Record(NOON), 0, AgentState.STARTING),
+        (agents.Record(NOON), 31, AgentState.UNREACHABLE),
+        (agents.Record(NOON), 76, AgentState.LOST),
+        (agents.Record(NOON, NOON), 30, AgentState.HEALTHY),
+        (agents.Record(NOON, NOON, failing=True), 1, AgentState.DEGRADED),
+        (agents.Record(NOON, NOON, cordoned=True, failing=True), 1, AgentState.CORDONED),
+        (agents.Record(NOON, NOON, draining=True, cordoned=True), 1, AgentState.DRAINING),
+        (agents.Record(NOON, NOON, draining=True), 31, AgentState.UNREACHABLE),
+        (agents.Record(NOON, NOON), 75, AgentState.UNREACHABLE),
+        (agents.Record(NOON, NOON), 75.1, AgentState.LOST),
+        (agents.Record(NOON, NOON, ended=agents.End.LOST), 1, AgentState.LOST),
+        (agents.Record(NOON, NOON, ended=agents.End.GOODBYE), 900, AgentState.OFFLINE),
+        (agents.Record(NOON, NOON, ended=agents.End.TOKEN_DELETED), 1, AgentState.OFFLINE),
+    ],
+)
+def test_an_agent_is_as_its_record_and_the_moment_say(
+    record: agents.Record, seconds: float, state: AgentState
+) -> None:
+    assert agents.state_of(record, at(seconds), BEATS) is state
+
+
+def test_silence_before_the_plane_listened_does_not_count() -> None:
+    record = agents.Record(NOON, NOON)
+    assert agents.lost(record, at(80), BEATS, listening_since=NOON)
+    assert not agents.lost(record, at(80), BEATS, listening_since=at(10))
+    assert agents.lost(record, at(86), BEATS, listening_since=at(10))
+
+
+def test_attention_starts_over_after_a_gap_and_when_the_clock_is_set_back() -> None:
+    begun = agents.Attention.begins(NOON)
+    assert begun.at(at(5), longest_gap=20).at(at(24), longest_gap=20).since == NOON
+    assert begun.at(at(21), longest_gap=20).since == at(21)
+    assert begun.at(at(-3), longest_gap=20).since == at(-3)
+
+
+# ---- leases
+
+
+@pytest.mark.parametrize("state", list(S))
+@pytest.mark.parametrize(("holder", "epoch"), [(ME, 2), (YOU, 2), (ME, 3), (None, 2)])
+def test_only_the_holder_of_the_epoch_starts(state: S, holder: UUID | None, epoch: int) -> None:
+    decision = leases.may_start(Lease(state, epoch, holder), ME, 2)
+    if (holder, epoch) == (ME, 2) and state in (S.OFFERED, S.RUNNING):
+        assert decision is (Do.CHANGE if state is S.OFFERED else Do.NOTHING)
+    else:
+        assert isinstance(decision, No)
+
+
+@pytest.mark.parametrize(
+    ("lease", "decision"),
+    [
+        (Lease(S.RUNNING, 2, ME), Do.CHANGE),
+        (Lease(S.FINISHED, 2, ME), Do.NOTHING),
+        (Lease(S.FINISHED, 2, YOU), Do.NOTHING),
+        (Lease(S.REVOKED, 2, ME), Do.NOTHING),
+        (Lease(S.FINISHED, 3, ME), Code.LEASE_LOST),
+        (Lease(S.RUNNING, 3, ME), Code.LEASE_LOST),
+        (Lease(S.RUNNING, 2, YOU), Code.ATTEMPT_NOT_YOURS),
+        (Lease(S.OFFERED, 2, ME), Code.CONFLICT),
+    ],
+)
+def test_the_first_outcome_of_an_epoch_counts(lease: Lease, decision: Do | Code) -> None:
+    made = leases.may_finish(lease, ME, 2)
+    assert (made.code if isinstance(made, No) else made) is decision
+
+
+@pytest.mark.parametrize(
+    ("lease", "decision"),
+    [
+        (Lease(S.OFFERED, 2, ME), Do.CHANGE),
+        (Lease(S.RUNNING, 2, ME), Code.CONFLICT),
+        (Lease(S.OFFERED, 3, ME), Do.NOTHING),
+        (Lease(S.OFFERED, 2, YOU), Do.NOTHING),
+        (Lease(S.QUEUED, 2, None), Do.NOTHING),
+        (Lease(S.FINISHED, 2, ME), Do.NOTHING),
+    ],
+)
+def test_only_an_offer_can_be_handed_back(lease: Lease, decision: Do | Code) -> None:
+    made = leases.may_hand_back(lease, ME, 2)
+    assert (made.code if isinstance(made, No) else made) is decision
+
+
+def test_no_accepted_request_makes_an_illegal_move() -> None:
+    wanted = {leases.may_start: S.RUNNING, leases.may_finish: S.FINISHED, leases.may_hand_back: S.QUEUED}
+    for rule, to in wanted.items():
+        for state in S:
+            if rule(Lease(state, 2, ME), ME, 2) is Do.CHANGE:
+                assert to in ATTEMPT_MOVES[state]
+
+
+# ---- placement
+
+
+def waiting(queue: str, *, priority: int = 1, age: float = 0, avoid: UUID | None = None) -> Candidate:
+    return Candidate(uuid4(), queue, priority, at(-age), avoid)
+
+
+def test_work_is_spread_over_those_with_the_most_room() -> None:
+    places = [Place(ME, [Seats(frozenset({"q"}), 2)]), Place(YOU, [Seats(frozenset({"q"}), 2)])]
+    placed = placement.place([waiting("q") for _ in range(4)], places)
+    assert sorted(placed.values()) == sorted([ME, ME, YOU, YOU])
+
+
+def test_room_several_queues_share_is_used_once() -> None:
+    places = [Place(ME, [Seats(frozenset({"a", "b"}), 1)])]
+    old, new = waiting("a", age=5), waiting("b", age=1)
+    assert placement.place([new, old], places) == {old.attempt_id: ME}
+
+
+def test_an_environment_that_serves_one_queue_is_filled_before_one_that_serves_several() -> None:
+    place = Place(ME, [Seats(frozenset({"a", "b"}), 1), Seats(frozenset({"a"}), 1)])
+    first, second = waiting("a", age=9), waiting("b", age=1)
+    assert placement.place([first, second], [place]) == {first.attempt_id: ME, second.attempt_id: ME}
+
+
+def test_who_handed_work_back_is_passed_over() -> None:
+    places = [Place(ME, [Seats(frozenset({"q"}), 9)]), Place(YOU, [Seats(frozenset({"q"}), 1)])]
+    one = waiting("q", avoid=ME)
+    assert placement.place([one], places) == {one.attempt_id: YOU}
+    assert placement.place([waiting("q", avoid=ME)], places[:1]) == {}
+
+
+# ---- reporting
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ti_state", "report"),
+    [
+        (OutcomeKind.SUCCEEDED, "success", Report(Tell.SUCCESS, True)),
+        (OutcomeKind.SUCCEEDED, "failed", Report(Tell.SUCCESS, True)),
+        (OutcomeKind.LOST, "running", Report(Tell.FAILED, False)),
+        (OutcomeKind.FAILED, "queued", Report(Tell.FAILED, False)),
+        (OutcomeKind.SUCCEEDED, "running", Report(Tell.SUCCESS, False)),
+        (OutcomeKind.LOST, "success", Report(Tell.FAILED, True)),
+        (OutcomeKind.SUCCEEDED, "deferred", Report(Tell.NOTHING, True)),
+        (OutcomeKind.LOST, "scheduled", Report(Tell.NOTHING, True)),
+        (OutcomeKind.LOST, "up_for_reschedule", Report(Tell.NOTHING, True)),
+        (OutcomeKind.LOST, None, Report(Tell.NOTHING, True)),
+        (OutcomeKind.LOST, "restarting", Report(Tell.SUCCESS, False)),
+        (OutcomeKind.STOPPED, "running", Report(Tell.FAILED, False)),
+    ],
+)
+def test_what_the_scheduler_is_told(outcome: OutcomeKind, ti_state: str | None, report: Report) -> None:
+    assert reporting.report(outcome, ti_state=ti_state, superseded=False, ours=True) == report
+
+
+@pytest.mark.parametrize(("superseded", "ours"), [(True, True), (False, False)])
+def test_a_later_attempt_or_another_scheduler_silences_an_earlier_one(superseded: bool, ours: bool) -> None:
+    said = reporting.report(OutcomeKind.LOST, ti_state="running", superseded=superseded, ours=ours)
+    assert said == Report(Tell.NOTHING, True)
+
+
+# ---- settings
+
+
+def options(**changed: str) -> dict[str, str]:
+    return {name: str(option["default"]) for name, option in OPTIONS.items()} | changed
+
+
+def test_the_defaults_are_what_the_protocol_promises() -> None:
+    read = settings.parse(options(), instance_name="Production")
+    assert (read.deployment, read.cadence.poll, read.cadence.lost_after) == ("Production", 25.0, 75.0)
+    assert read.cadence == type(read.cadence)()
+
+
+def test_on_agent_loss_is_read_per_queue() -> None:
+    rules = settings.parse_on_agent_loss("wait:90s, gpu=wait:2h, cheap=retry")
+    assert [rules.wait(queue) for queue in ("any", "gpu", "cheap")] == [90.0, 7200.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("poll_seconds", "soon"), ("poll_seconds", "0"), ("policy", "lax"), ("on_agent_loss", "wait:soon")],
+)
+def test_an_option_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingsError, match=rf"\[tradewind\] {name}.*{value}"):
+        settings.parse(options(**{name: value}))

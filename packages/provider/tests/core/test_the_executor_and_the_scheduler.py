@@ -1,0 +1,461 @@
+"""The executor driven by Airflow's real scheduler code, on its real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.jobs.job import Job, JobState
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models.callback import CallbackKey
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from airflow.utils.state import CallbackState, DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import delete, select, update
+
+from tradewind_protocol.attempts import WorkKind
+from tradewind_provider import settings as provider_settings
+from tradewind_provider.executor import RemoteExecutor
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.settings import Settings
+from tradewind_provider.store.tables import Attempt
+
+from .scenes import Clock, Plane, queued, row, running
+
+
+def wall() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Scheduler:
+    """One scheduler with our executor, a step at a time."""
+
+    def __init__(self) -> None:
+        with create_session() as db:
+            self.job = Job(job_type="SchedulerJob", state=JobState.RUNNING)
+            self.job.latest_heartbeat = wall()
+            db.add(self.job)
+            db.flush()
+        self.executor = RemoteExecutor()
+        self.executor.name = None
+        self.executor.callback_sink = _Sink()  # type: ignore[assignment]
+        self.runner = SchedulerJobRunner(job=self.job, executors=[self.executor])
+        self.executor.job_id = self.job.id
+        self.executor.start()
+
+    def queue(self) -> None:
+        with create_session() as db:
+            self.runner._critical_section_enqueue_task_instances(session=db)
+
+    def heartbeat(self) -> None:
+        """What the loop does after scheduling: executor, then its events."""
+        self.executor._next_sweep = self.executor._next_reconcile = 0.0
+        self.executor.heartbeat()
+        with create_session() as db:
+            self.runner._process_executor_events(executor=self.executor, session=db)
+
+    def dies(self) -> None:
+        with create_session() as db:
+            db.execute(update(Job).where(Job.id == self.job.id).values(state=JobState.FAILED))
+
+
+class _Sink:
+    def send(self, request: Any) -> None:
+        pass
+
+
+class Run:
+    """A run of a Dag with one task."""
+
+    def __init__(self, *, retries: int = 0) -> None:
+        self.dag_id = f"dag-{uuid4().hex[:8]}"
+        with DAG(self.dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+            BashOperator(
+                task_id="t", bash_command="true", retries=retries, retry_delay=timedelta(0), queue="default"
+            )
+        lazy = LazyDeserializedDAG.from_dag(dag)
+        DagBundlesManager().sync_bundles_to_db()
+        with create_session() as db:
+            SerializedDAG.bulk_write_to_db("dags-folder", None, [lazy], session=db)
+            SerializedDagModel.write_dag(lazy, bundle_name="dags-folder", session=db)
+            db.flush()
+            db.execute(update(DagModel).where(DagModel.dag_id == self.dag_id).values(is_paused=False))
+            serialized = SerializedDagModel.get_dag(self.dag_id, session=db)
+            assert serialized is not None
+            made = serialized.create_dagrun(
+                run_id="r1",
+                run_after=wall(),
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                state=DagRunState.RUNNING,
+                session=db,
+            )
+            for ti in made.get_task_instances(session=db):
+                ti.state, ti.try_number = TaskInstanceState.SCHEDULED, 1
+
+    @property
+    def ti(self) -> TaskInstance:
+        with create_session() as db:
+            found = db.scalar(select(TaskInstance).where(TaskInstance.dag_id == self.dag_id))
+            assert found is not None
+            return found
+
+    def set(self, **values: Any) -> None:
+        with create_session() as db:
+            db.execute(update(TaskInstance).where(TaskInstance.dag_id == self.dag_id).values(**values))
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        with create_session() as db:
+            return list(
+                db.scalars(select(Attempt).where(Attempt.dag_id == self.dag_id).order_by(Attempt.created_at))
+            )
+
+    def events(self) -> list[str]:
+        with create_session() as db:
+            return [
+                f"{one.event}: {one.extra}"
+                for one in db.scalars(select(Log).where(Log.dag_id == self.dag_id).order_by(Log.id))
+            ]
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    monkeypatch.setattr(provider_settings, "current", lambda: Settings())
+    return Scheduler()
+
+
+@pytest.fixture
+def make_run() -> Iterator[Any]:
+    made: list[Run] = []
+
+    def make(**how: Any) -> Run:
+        made.append(Run(**how))
+        return made[-1]
+
+    yield make
+    with create_session() as db:
+        for one in made:
+            db.execute(delete(TaskInstance).where(TaskInstance.dag_id == one.dag_id))
+            db.execute(delete(DagRun).where(DagRun.dag_id == one.dag_id))
+
+
+def ended(attempt: Attempt, outcome: str, reason: str = "") -> None:
+    with create_session() as db:
+        db.execute(
+            update(Attempt)
+            .where(Attempt.id == attempt.id)
+            .values(state="finished", outcome=outcome, reason=reason, ended_at=wall())
+        )
+
+
+def granted(run: Run) -> Attempt:
+    """The run's attempt, as if an agent had been granted it and had started its task."""
+    (attempt,) = [one for one in run.attempts if one.state == "queued"]
+    with create_session() as db:
+        db.execute(update(Attempt).where(Attempt.id == attempt.id).values(state="running", epoch=1))
+    run.set(state="running", last_heartbeat_at=wall(), start_date=wall())
+    return attempt
+
+
+def test_what_the_scheduler_queues_is_in_the_table_in_the_same_transaction(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    with pytest.raises(RuntimeError), create_session() as db:
+        scheduler.runner._critical_section_enqueue_task_instances(session=db)
+        db.flush()
+        raise RuntimeError("the scheduler died before its commit")
+    assert run.attempts == []
+    assert run.ti.state == "scheduled"
+
+    scheduler.queue()
+    (attempt,) = run.attempts
+    assert run.ti.state == "queued"
+    assert (attempt.state, attempt.queue, attempt.subject_id) == ("queued", "default", run.ti.id)
+    assert attempt.scheduler_job_id == scheduler.job.id
+    assert attempt.label == f"{run.dag_id}.t [r1, try 1]"
+
+
+async def test_the_workload_travels_without_a_token(
+    scheduler: Scheduler, make_run: Any, settings: Settings, clock: Clock, secret: str
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    async with running(settings, clock, secret) as plane:
+        agent = await plane.agent().opens()
+        (offer,) = await agent.offers()
+    assert offer["kind"] == "task"
+    assert offer["workload"]["token"] == ""
+    assert offer["workload"]["type"] == "ExecuteTask"
+    assert offer["workload"]["ti"]["id"] == str(run.ti.id)
+    assert offer["workload"]["bundle_info"]["name"] == "dags-folder"
+
+
+def test_lost_work_is_failed_at_once_with_the_reason_in_the_event_log(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run(retries=1)
+    scheduler.queue()
+    ended(granted(run), "lost", "agent 'eu-1' has not been heard from for 80 s")
+
+    scheduler.heartbeat()
+
+    assert run.ti.state == "up_for_retry"
+    assert any("agent 'eu-1' has not been heard from for 80 s" in event for event in run.events())
+    assert scheduler.executor.running == set()
+    scheduler.heartbeat()
+    (attempt,) = run.attempts
+    assert attempt.reported_at is not None
+
+
+def test_an_event_the_scheduler_dropped_is_told_again(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    scheduler.queue()
+    ended(granted(run), "failed", "out of memory")
+    scheduler.executor.sync()
+    scheduler.executor.get_event_buffer()  # popped, and its row was locked by somebody
+    assert run.ti.state == "running"
+    scheduler.heartbeat()
+    assert run.ti.state == "failed"
+
+
+def test_a_success_is_told_once_and_frees_the_slot(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    before = scheduler.executor.slots_available
+    scheduler.queue()
+    assert scheduler.executor.slots_available == before - 1
+    attempt = granted(run)
+    run.set(state="success")
+    ended(attempt, "succeeded")
+    scheduler.heartbeat()
+    assert run.ti.state == "success"
+    assert scheduler.executor.slots_available == before
+    scheduler.executor.sync()
+    assert scheduler.executor.event_buffer == {}
+
+
+@pytest.mark.parametrize("state", ["deferred", "up_for_reschedule", "scheduled"])
+def test_the_end_of_an_attempt_that_parked_its_task_fails_nothing(
+    scheduler: Scheduler, make_run: Any, state: str
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    attempt = granted(run)
+    run.set(state=state)
+    ended(attempt, "lost", "its agent vanished right after the task deferred")
+    scheduler.heartbeat()
+    assert run.ti.state == state
+
+
+def test_the_end_of_an_earlier_attempt_does_not_touch_the_one_that_resumed(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    first = granted(run)
+    run.set(state="scheduled", next_method="resume")  # deferred, and its trigger fired
+    scheduler.queue()
+    assert [one.state for one in run.attempts] == ["running", "queued"]
+    ended(first, "lost", "late news")
+    scheduler.heartbeat()
+    assert run.ti.state == "queued"
+    assert len(scheduler.executor.running) == 1
+
+
+def test_clearing_a_running_task_runs_it_again_however_the_old_process_ended(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    attempt = granted(run)
+    run.set(state="restarting")
+    ended(attempt, "stopped", "killed")
+    scheduler.heartbeat()
+    assert run.ti.state is None
+
+
+def test_waiting_for_an_agent_is_not_being_stuck(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    scheduler.queue()
+    run.set(queued_dttm=wall() - timedelta(hours=5))
+    for _ in range(4):
+        scheduler.runner._handle_tasks_stuck_in_queued()
+        scheduler.heartbeat()
+    assert run.ti.state == "queued"
+    assert [one.state for one in run.attempts] == ["queued"]
+
+
+def test_a_queued_task_without_an_attempt_is_requeued(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    scheduler.queue()
+    with create_session() as db:
+        db.execute(delete(Attempt))  # somebody restored half a backup
+    run.set(queued_dttm=wall() - timedelta(hours=5))
+    scheduler.runner._handle_tasks_stuck_in_queued()
+    assert run.ti.state == "scheduled"
+
+
+def test_a_restarted_scheduler_restarts_nothing(scheduler: Scheduler, make_run: Any) -> None:
+    runs, waits = make_run(), make_run()
+    scheduler.queue()
+    attempt = granted(runs)
+    scheduler.dies()
+
+    successor = Scheduler()
+    assert successor.runner.adopt_or_reset_orphaned_tasks() == 0
+
+    assert (runs.ti.state, waits.ti.state) == ("running", "queued")
+    assert {runs.ti.queued_by_job_id, waits.ti.queued_by_job_id} == {successor.job.id}
+    successor.heartbeat()
+    assert len(successor.executor.running) == 2
+    ended(attempt, "lost", "gone")
+    successor.heartbeat()
+    assert runs.ti.state == "failed"
+    assert waits.ti.state == "queued"
+
+
+def test_news_a_dead_scheduler_took_with_it_is_told_by_the_next_one(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    ended(granted(run), "lost", "gone")
+    scheduler.executor.sync()  # in its memory, and never processed
+    scheduler.dies()
+    successor = Scheduler()
+    successor.runner.adopt_or_reset_orphaned_tasks()
+    successor.heartbeat()
+    assert run.ti.state == "failed"
+
+
+def test_what_nobody_answers_for_is_reset(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    scheduler.queue()
+    with create_session() as db:
+        db.execute(delete(Attempt))
+    scheduler.dies()
+    assert Scheduler().runner.adopt_or_reset_orphaned_tasks() == 1
+    assert run.ti.state is None
+
+
+def test_two_schedulers_report_only_their_own(scheduler: Scheduler, make_run: Any) -> None:
+    run = make_run()
+    scheduler.queue()
+    ended(granted(run), "lost", "gone")
+    other = Scheduler()
+    other.heartbeat()
+    assert run.ti.state == "running"
+    scheduler.heartbeat()
+    assert run.ti.state == "failed"
+
+
+def test_work_whose_task_was_marked_meanwhile_is_taken_off_the_queue(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    run.set(state="failed")
+    scheduler.heartbeat()
+    (attempt,) = run.attempts
+    assert attempt.state == "revoked"
+
+
+async def test_work_whose_task_was_cleared_meanwhile_is_not_offered(
+    scheduler: Scheduler, make_run: Any, plane: Plane
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    run.set(state=None)
+    agent = await plane.agent().opens()
+    assert await agent.offers() == []
+    (attempt,) = run.attempts
+    assert attempt.state == "revoked"
+
+
+async def test_a_task_of_an_agent_that_is_cut_off_outlives_airflows_own_timeout(
+    scheduler: Scheduler, make_run: Any, settings: Settings, clock: Clock, secret: str
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    async with running(settings, clock, secret) as plane:
+        agent = await plane.agent().opens()
+        (offer,) = await agent.offers()
+        await agent.start(offer)
+    run.set(state="running", start_date=wall(), last_heartbeat_at=wall() - timedelta(seconds=299))
+    # the agent was last heard at the scene's noon, long before the scheduler's now: it is cut off, not given up
+    scheduler.heartbeat()
+    scheduler.runner._find_and_purge_task_instances_without_heartbeats()
+    assert run.ti.state == "running"
+    assert wall() - run.ti.last_heartbeat_at < timedelta(seconds=60)
+
+
+def test_a_hung_task_of_an_agent_that_polls_is_still_found_by_airflow(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    granted(run)
+    old = wall() - timedelta(seconds=400)
+    run.set(last_heartbeat_at=old)
+    scheduler.executor._next_sweep = 0.0
+    scheduler.executor.sync()
+    assert run.ti.last_heartbeat_at == old
+
+
+def test_core_parallelism_does_not_limit_work_that_others_do(scheduler: Scheduler, make_run: Any) -> None:
+    scheduler.runner._parallelism = 1
+    runs = [make_run() for _ in range(3)]
+    for _ in range(3):
+        scheduler.queue()
+    assert [run.ti.state for run in runs] == ["queued"] * 3
+    assert scheduler.executor.slots_available == Settings().parallelism - 3
+
+
+def test_parallelism_of_its_own_limits_it(make_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_settings, "current", lambda: Settings(parallelism=2))
+    scheduler = Scheduler()
+    runs = [make_run() for _ in range(3)]
+    for _ in range(3):
+        scheduler.queue()
+    assert sorted(run.ti.state for run in runs) == ["queued", "queued", "scheduled"]
+
+
+def test_callbacks_are_reported_and_outlive_their_scheduler(scheduler: Scheduler, clock: Clock) -> None:
+    subject = uuid4()
+    attempt = queued(Clock(wall()), subject=subject, job=scheduler.job.id)
+    scheduler.dies()
+    successor = Scheduler()
+    successor.heartbeat()
+    assert successor.executor.running == {CallbackKey(id=str(subject))}
+
+    with create_session() as db:
+        db.execute(update(Attempt).where(Attempt.id == attempt).values(state="running"))
+    successor.executor.sync()
+    assert successor.executor.get_event_buffer() == {
+        CallbackKey(id=str(subject)): (CallbackState.RUNNING, None)
+    }
+    ended(row(attempt), "failed", "no such function")
+    successor.executor.sync()
+    assert successor.executor.get_event_buffer() == {
+        CallbackKey(id=str(subject)): (CallbackState.FAILED, "no such function")
+    }
+
+
+def test_a_connection_test_airflow_gave_up_is_taken_back(scheduler: Scheduler) -> None:
+    subject: UUID = uuid4()
+    attempt = queued(Clock(wall()), subject=subject, kind=WorkKind.CONNECTION_TEST, job=scheduler.job.id)
+    scheduler.executor.fail_connection_test(str(subject))
+    assert row(attempt).state == "revoked"
