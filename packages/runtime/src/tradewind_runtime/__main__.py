@@ -38,9 +38,9 @@ def serve(control: Control, configure: Configure) -> int:
             )
         )
         return 1
-    # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
-    environment.prepare(configure)
     try:
+        # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
+        environment.prepare(configure)
         if configure.component is Component.WORKER:
             from tradewind_runtime.worker import zygote
 

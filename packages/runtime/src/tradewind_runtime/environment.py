@@ -17,6 +17,7 @@ NO_DATABASE: Final = "airflow-db-not-allowed:///"
 _DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 _XCOM_PATH: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"
 _XCOM_THRESHOLD: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD"
+_STORE_PATH: Final = "AIRFLOW__COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH"
 
 
 def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -37,13 +38,27 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     from tradewind_runtime.seams import process
 
     process.import_airflow_without_database()
-    if configure.policy is Policy.STRICT and process.xcom_backend_is_airflows_own():
-        path = xcom_path(configure)
-        if path or _XCOM_PATH in environ:
-            environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
-            environ.setdefault(_XCOM_PATH, path)
-            environ.setdefault(_XCOM_THRESHOLD, "0")
+    if configure.policy is Policy.STRICT:
+        _keep_values_at_the_site(configure, environ)
     process.mask_configured_secrets()
+
+
+def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, str]) -> None:
+    """Choose backends for XCom and for the task and asset stores that keep values in the site's storage, unless the
+    site's configuration has chosen others."""
+    from tradewind_runtime.seams import process
+
+    path = xcom_path(configure)
+    if process.xcom_backend_is_airflows_own() and (path or _XCOM_PATH in environ):
+        environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
+        environ.setdefault(_XCOM_PATH, path)
+        environ.setdefault(_XCOM_THRESHOLD, "0")
+    path = store_path(configure)
+    if process.has_no_state_store_backend() and (path or _STORE_PATH in environ):
+        environ["AIRFLOW__WORKERS__STATE_STORE_BACKEND"] = (
+            "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"
+        )
+        environ.setdefault(_STORE_PATH, path)
 
 
 def _has_user_name(environ: MutableMapping[str, str]) -> bool:
@@ -72,3 +87,9 @@ def xcom_path(configure: Configure) -> str:
     if state := configure.options.get("state_directory"):
         return f"file://{Path(str(state)).absolute() / 'xcom'}"
     return ""
+
+
+def store_path(configure: Configure) -> str:
+    """Where values of the task and asset stores go when the site's configuration does not say: beside the XComs."""
+    xcom = xcom_path(configure)
+    return f"{xcom.rstrip('/').removesuffix('/xcom')}/state" if xcom else ""

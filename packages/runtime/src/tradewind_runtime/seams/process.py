@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
 
 
+CONNECT_LIMIT = 5.0
+"""Seconds to reach the agent's gateway, on the same machine."""
+
+
 class NoDatabase:
     """Stands where Airflow keeps its session factory: whoever calls it learns why it cannot work here."""
 
@@ -67,6 +71,20 @@ def xcom_backend_is_airflows_own() -> bool:
     return conf.get("core", "xcom_backend") in own
 
 
+def has_no_state_store_backend() -> bool:
+    """True when this Airflow knows state stores (3.3), has a backend for them that keeps values in object storage, and
+    the site's configuration names none."""
+    from importlib.util import find_spec
+
+    from airflow.configuration import conf
+
+    try:
+        known = find_spec("airflow.providers.common.io.state_store.backend") is not None
+    except ModuleNotFoundError:
+        return False
+    return known and not conf.get("workers", "state_store_backend", fallback="")
+
+
 class _SignalsButCrashes:
     """The `signal` module, but for a handler of SIGSEGV, which it does not install."""
 
@@ -92,8 +110,15 @@ def let_crashes_crash() -> None:
 
 
 def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:
-    """Airflow's Execution API client with our transport. It keeps its own retries, headers and time limits."""
+    """Airflow's Execution API client with our transport. It keeps its own retries and headers, but waits for an answer
+    as long as it takes: the agent at the other end holds requests while the plane is away, and answers in the end."""
     from airflow.sdk.api.client import Client
 
     # trust_env: no proxy and no .netrc between a task and its own agent.
-    return Client(base_url=base_url, token=secret, transport=transport, trust_env=False)
+    return Client(
+        base_url=base_url,
+        token=secret,
+        transport=transport,
+        trust_env=False,
+        timeout=httpx.Timeout(None, connect=CONNECT_LIMIT),
+    )
