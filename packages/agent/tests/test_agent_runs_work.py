@@ -9,9 +9,11 @@ import pytest
 from agent_kit import AgentUnderTest
 
 from tradewind_agent.errors import Fenced, RefusedForGood
+from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_agent.testing import FakePlane
 from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import AttemptState, OutcomeKind
 
@@ -165,6 +167,36 @@ async def test_an_outcome_left_by_an_earlier_life_is_delivered_by_the_next(
     assert len(plane.sessions) == 2
     assert plane.session.opened.unreported == (AttemptRef(attempt_id=attempt.id, epoch=1),)
     assert agent.launcher.ran() == []
+
+
+async def test_an_attempt_is_named_as_running_until_the_plane_has_heard_its_outcome(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    broken = Refused(Code.INTERNAL, "a bug of the plane")
+    plane.refuse = lambda path: broken if path.endswith("/finish") else None
+    attempt = plane.queue(taking=1)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        await asyncio.sleep(60)
+        assert not agent.agent.running.live
+        assert plane.session.polls[-1][1].running == (AttemptRef(attempt_id=attempt.id, epoch=1),)
+        plane.refuse = lambda path: None
+        await plane.until(lambda: attempt.outcomes)
+        await asyncio.sleep(60)
+        assert plane.session.polls[-1][1].running == ()
+
+
+async def test_a_secret_of_an_attempt_opens_nothing_once_it_has_ended(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=5)
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        (run,) = (each for each in agent.launcher.worker.received if isinstance(each, RunAttempt))
+        principal = agent.agent.secrets.resolve(run.secret)
+        assert isinstance(principal, AttemptPrincipal) and principal.attempt_id == attempt.id
+        await plane.until(lambda: attempt.outcomes)
+        assert agent.agent.secrets.resolve(run.secret) is None
 
 
 async def test_an_outcome_a_full_disk_refuses_is_written_when_there_is_room_again(

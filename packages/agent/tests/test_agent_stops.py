@@ -150,14 +150,16 @@ async def test_a_command_that_makes_no_sense_is_confirmed_and_breaks_nothing(
         await plane.until(lambda: attempt.outcomes)
 
 
-async def test_a_command_whose_confirmation_was_lost_is_carried_out_once(
+async def test_a_command_that_comes_again_is_confirmed_again_and_carried_out_once(
     agent: AgentUnderTest, plane: FakePlane
 ):
     async with agent:
         await agent.ready()
-        agent.network.of("/poll", times=3)
         cordon = plane.command(Verb.CORDON)
         await plane.until(lambda: cordon.id not in plane.commands)
         agent.agent.running.cordoned = False
-        await asyncio.sleep(60)
+        plane.commands[cordon.id] = cordon  # as if the confirmation had never arrived
+        await plane.until(lambda: cordon.id not in plane.commands)
         assert not agent.agent.running.cordoned
+        await asyncio.sleep(60)
+        assert plane.session.polls[-1][1].carried_out == ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tradewind_agent import tls
@@ -20,14 +21,15 @@ from tradewind_agent.errors import PlaneUnreachable, SettingsWrong
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
-from tradewind_protocol import ids
-from tradewind_protocol.sessions import OpenSession
+from tradewind_protocol import ids, versions
+from tradewind_protocol.polling import Poll
+from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
 from tradewind_protocol.states import Component
 
 TOKEN = ids.new_secret(ids.AGENT_TOKEN_PREFIX)
 
 
-def client(url: str, **options: Any) -> PlaneClient:
+def client(url: str, *, transport: httpx.AsyncBaseTransport | None = None, **options: Any) -> PlaneClient:
     settings = Settings(plane_url=url, token=TOKEN, **options)
     return PlaneClient(
         url=settings.plane_url,
@@ -35,6 +37,7 @@ def client(url: str, **options: Any) -> PlaneClient:
         introduction=lambda: OpenSession(
             agent_id=uuid4(), instance=uuid4(), name="a", components=(Component.WORKER,)
         ),
+        transport=transport,
         tls=tls.context(settings),
         proxy=settings.proxy.get_secret_value() if settings.proxy else None,
     )
@@ -72,6 +75,22 @@ async def test_a_proxy_is_used_with_its_credentials(how: str, monkeypatch: pytes
     assert TOKEN not in asked[0]  # the token goes through the tunnel, never to the proxy
     assert "proxy" in str(caught.value) and "407" in str(caught.value)
     assert "word" not in str(caught.value) and not caught.value.may_have_arrived
+
+
+async def test_json_of_somebody_else_is_not_taken_for_the_planes_answer():
+    opened = SessionOpened(
+        session_id=uuid4(), session_token="t", deployment="d", cadence=Cadence(), airflow_version="3.3.2"
+    )
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/sessions"):
+            return httpx.Response(200, content=opened.model_dump_json(), headers={versions.HEADER: "1.0"})
+        return httpx.Response(200, json={"offers": []}, headers={"server": "captive-portal"})
+
+    async with client("http://plane.test", transport=httpx.MockTransport(answer)) as plane:
+        with pytest.raises(PlaneUnreachable, match="captive-portal"):
+            await plane.poll(Poll())
+        assert not plane.reachable
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
