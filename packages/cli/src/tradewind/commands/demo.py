@@ -57,6 +57,9 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None) -> None:
             with stage:
                 perform.run(stage.plane, stage.agent, show, timeout=timeout)
                 if not once:
+                    show.say(
+                        f"every request that left the agent's site is a line in {stage.agent.state_dir}/ledger"
+                    )
                     password = stage.plane.passwords["admin"]
                     show.say(f"open {stage.plane.url} and sign in as admin with {password}; Ctrl-C ends it")
                     perform.watch_over(stage.plane, stage.agent)
