@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import pairwise
 
 import pytest
@@ -46,6 +47,20 @@ async def test_the_poll_is_repeated_as_often_as_the_plane_says(agent: AgentUnder
     waits = [later[0] - earlier[0] for earlier, later in pairwise(plane.session.polls)]
     assert max(waits) == pytest.approx(plane.cadence.poll, abs=0.2)
     assert 4 <= len(plane.session.polls) <= 9
+
+
+async def test_the_agents_bundles_win_over_those_of_its_own_environment(
+    agent: AgentUnderTest, plane: FakePlane, monkeypatch: pytest.MonkeyPatch
+):
+    name = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+    monkeypatch.setenv(name, "[]")
+    bundles = [{"name": "dags", "classpath": "x.Y", "kwargs": {"path": "/dags"}}]
+    async with agent.with_settings(bundles=bundles):
+        await agent.ready()
+        host = agent.launcher.worker
+        assert json.loads(host.command.env[name]) == bundles
+        assert host.configured is not None and host.configured.options["bundles"] == bundles
+        assert plane.session.opened.bundles == ("dags",)
 
 
 async def test_never_more_attempts_than_slots_run_and_all_get_their_turn(

@@ -135,8 +135,8 @@ class Site:
             env=variables.for_host(
                 self._inherited,
                 passed=settings.pass_environment,
-                own=environment.env,
-                defaults=variables.defaults(settings.state_dir, bundles=settings.bundles),
+                own={**variables.for_bundles(settings.bundles), **environment.env},
+                defaults=variables.defaults(settings.state_dir),
             ),
             log_file=settings.state_dir
             / "logs"

@@ -69,15 +69,23 @@ def for_host(
     }
 
 
-def defaults(state_dir: Path, *, bundles: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def defaults(state_dir: Path) -> dict[str, str]:
     """What a host has when nobody says otherwise.
 
     AIRFLOW_HOME is the agent's own: on a machine that also runs a plane, ~/airflow holds that plane's settings.
     """
-    found = {"AIRFLOW_HOME": str(state_dir / "airflow"), "PYTHONUNBUFFERED": "1"}
-    if bundles:
-        found["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps([dict(each) for each in bundles])
-    return found
+    return {"AIRFLOW_HOME": str(state_dir / "airflow"), "PYTHONUNBUFFERED": "1"}
+
+
+def for_bundles(bundles: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The agent's `bundles` as every host reads them; nothing when the setting is left out."""
+    if not bundles:
+        return {}
+    return {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([dict(each) for each in bundles]),
+        # Airflow adds the bundles of its own examples to whatever list it is given, unless told not to.
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
 
 
 def _is_ours(name: str) -> bool:
