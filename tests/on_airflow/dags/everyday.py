@@ -13,6 +13,7 @@ from airflow.sdk import (
     PokeReturnValue,
     RetryAction,
     RetryRule,
+    get_current_context,
     setup,
     task,
     task_group,
@@ -137,11 +138,7 @@ with DAG("reschedule", schedule=None):
     @task.sensor(poke_interval=1, timeout=60, mode="reschedule")
     def ready(ti=None):
         site_journal.write("poked")
-        started = (
-            ti.get_first_reschedule_date(first_try_number=1)
-            if hasattr(ti, "get_first_reschedule_date")
-            else None
-        )
+        started = ti.get_first_reschedule_date(get_current_context())
         done = started is not None and datetime.now(started.tzinfo) - started > timedelta(seconds=2)
         return PokeReturnValue(is_done=done, xcom_value="ready")
 

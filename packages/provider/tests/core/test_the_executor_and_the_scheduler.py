@@ -16,7 +16,7 @@ from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 from airflow.serialization.definitions.dag import SerializedDAG
@@ -281,10 +281,14 @@ def test_clearing_a_running_task_runs_it_again_however_the_old_process_ended(
     run = make_run()
     scheduler.queue()
     attempt = granted(run)
-    run.set(state="restarting")
+    with create_session() as db:
+        clear_task_instances([db.get_one(TaskInstance, run.ti.id)], db, dag_run_state=False)
+    assert (run.ti.state, run.ti.id == attempt.subject_id) == ("restarting", False)
     ended(attempt, "stopped", "killed")
     scheduler.heartbeat()
     assert run.ti.state is None
+    scheduler.heartbeat()
+    assert run.attempts[0].reported_at is not None
 
 
 def test_waiting_for_an_agent_is_not_being_stuck(scheduler: Scheduler, make_run: Any) -> None:

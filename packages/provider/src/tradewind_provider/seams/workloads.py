@@ -127,6 +127,34 @@ def states(db: Session, task_instance_ids: Collection[UUID]) -> dict[UUID, Insta
     return found
 
 
+def restarting(db: Session, attempts: Collection[Attempt]) -> dict[UUID, InstanceState]:
+    """Attempt → the state of what became of its task instance, for those that were cleared while they ran: Airflow
+    gives such a row a new id at once and keeps everything else of it until the old process is known to be gone."""
+    runs: dict[tuple[str | None, str | None], list[Attempt]] = {}
+    for attempt in attempts:
+        runs.setdefault((attempt.dag_id, attempt.run_id), []).append(attempt)
+    found: dict[UUID, InstanceState] = {}
+    for (dag_id, run_id), its in runs.items():
+        rows = db.execute(
+            select(
+                TaskInstance.task_id,
+                TaskInstance.map_index,
+                TaskInstance.try_number,
+                TaskInstance.queued_by_job_id,
+            ).where(
+                TaskInstance.dag_id == dag_id,
+                TaskInstance.run_id == run_id,
+                TaskInstance.state == TaskInstanceState.RESTARTING,
+            )
+        )
+        jobs = {(task, index, number): job for task, index, number, job in rows}
+        for attempt in its:
+            key = (attempt.task_id, attempt.map_index, attempt.try_number)
+            if key in jobs:
+                found[attempt.id] = InstanceState(TaskInstanceState.RESTARTING.value, jobs[key])
+    return found
+
+
 def still_queued(db: Session, task_instance_ids: Collection[UUID]) -> set[UUID]:
     """Those of the task instances that wait to be run: not marked, cleared or deleted since."""
     queued = str(TaskInstanceState.QUEUED.value)

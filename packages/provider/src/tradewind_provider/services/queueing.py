@@ -171,10 +171,12 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
         return []
     tasks = [row for row in rows if row.kind == WorkKind.TASK.value]
     states = workloads.states(db, {row.subject_id for row in tasks})
+    cleared = workloads.restarting(db, [row for row in tasks if row.subject_id not in states])
     superseded = _superseded(db, tasks)
     found = []
     for row in rows:
-        report = _report(row, states, superseded, scheduler_job_id)
+        state = states.get(row.subject_id) or cleared.get(row.id) or workloads.InstanceState(None, None)
+        report = _report(row, state, superseded, scheduler_job_id)
         if report.settled:
             row.reported_at = now
         found.append(Ended(row.id, workloads.key_of(row), report.tell, _said(row)))
@@ -203,7 +205,7 @@ def running_callbacks(db: Session, *, scheduler_job_id: int | None) -> dict[UUID
 
 def _report(
     row: Attempt,
-    states: dict[UUID, workloads.InstanceState],
+    state: workloads.InstanceState,
     superseded: set[UUID],
     scheduler_job_id: int | None,
 ) -> reporting.Report:
@@ -213,7 +215,6 @@ def _report(
     if row.kind != WorkKind.TASK.value:
         well = outcome is OutcomeKind.SUCCEEDED
         return reporting.Report(reporting.Tell.SUCCESS if well else reporting.Tell.FAILED, settled=True)
-    state = states.get(row.subject_id, workloads.InstanceState(None, None))
     return reporting.report(
         outcome,
         ti_state=state.state,
