@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,13 @@ class FakePlane:
     away: bool = False
     lose_answers: int = 0  # to reports: applied, then answered with an error
     most_created: int = 500
+    base: int = 0  # added to a test's numbers, so that tests can share a host
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def want(self, trigger_id: int, name: str, *, ti: dict[str, Any] | None = None, **arguments: Any) -> None:
         with self.news:
-            self.wanted[trigger_id] = triggers.CreateTrigger(
-                id=trigger_id,
+            self.wanted[self.base + trigger_id] = triggers.CreateTrigger(
+                id=self.base + trigger_id,
                 classpath=f"site_triggers.{name}",
                 arguments=json.dumps(arguments),
                 ti=ti,
@@ -61,9 +63,9 @@ class FakePlane:
     def give_up(self, *trigger_ids: int, moved: bool = False) -> None:
         with self.news:
             for trigger_id in trigger_ids:
-                del self.wanted[trigger_id]
-            if moved:
-                self.elsewhere.update(trigger_ids)
+                del self.wanted[self.base + trigger_id]
+                if moved:
+                    self.elsewhere.add(self.base + trigger_id)
             self.news.notify_all()
 
     def wait_for(self, meets: Callable[[], Any], patience: float = PATIENCE) -> Any:
@@ -79,19 +81,29 @@ class FakePlane:
         found: dict[int, list[Any]] = {}
         for report in self.reports:
             if report.event is not None:
-                found.setdefault(report.trigger_id, []).append(report.event.payload)
+                found.setdefault(report.trigger_id - self.base, []).append(report.event.payload)
         return found
 
     def failures(self) -> dict[int, str]:
         return {
-            one.trigger_id: "".join(one.failure.traceback or ())
+            one.trigger_id - self.base: "".join(one.failure.traceback or ())
             for one in self.reports
             if one.failure is not None
         }
 
     def has(self) -> frozenset[int]:
         """What the host said last that it has."""
-        return triggers.unpack_ids(self.syncs[-1].running) if self.syncs else frozenset()
+        ids = triggers.unpack_ids(self.syncs[-1].running) if self.syncs else frozenset()
+        return frozenset(one - self.base for one in ids if one > self.base)
+
+    def begin(self) -> None:
+        """Forget the test before: its triggers, its reports and its numbers."""
+        with self.news:
+            self.wanted.clear()
+            self.reports.clear()
+            self.syncs.clear()
+            self.base += 100_000
+            self.news.notify_all()
 
     async def sync(self, request: Request) -> Response:
         body = triggers.Sync.model_validate_json(await request.body())
@@ -147,34 +159,6 @@ class FakePlane:
         return JSONResponse({"detail": {"reason": "not_found", "message": "not here"}}, 404)
 
 
-@pytest.fixture
-def plane() -> FakePlane:
-    return FakePlane()
-
-
-@pytest.fixture
-def gateway(plane: FakePlane, tmp_path: Path) -> Iterator[str]:
-    app = Starlette(
-        routes=[
-            Route("/triggers/sync", plane.sync, methods=["POST"]),
-            Route(
-                "/execution/{rest:path}", plane.execution, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
-            ),
-        ]
-    )
-    path = str(tmp_path / "gateway.sock")
-    server = uvicorn.Server(
-        uvicorn.Config(app, uds=path, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    yield path
-    server.should_exit = True
-    thread.join(5)
-
-
 @dataclass
 class TriggererHost:
     """The host process as its agent sees it."""
@@ -216,21 +200,42 @@ class TriggererHost:
 StartHost = Callable[..., TriggererHost]
 
 
-@pytest.fixture
-def start_host(gateway: str, tmp_path: Path) -> Iterator[StartHost]:
+@contextmanager
+def serving(plane: FakePlane, directory: Path) -> Iterator[str]:
+    """The gateway, in a thread; the path of its socket."""
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    app = Starlette(
+        routes=[
+            Route("/triggers/sync", plane.sync, methods=["POST"]),
+            Route("/execution/{rest:path}", plane.execution, methods=methods),
+        ]
+    )
+    path = str(directory / "gateway.sock")
+    config = uvicorn.Config(app, uds=path, log_level="critical", timeout_graceful_shutdown=1, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield path
+    server.should_exit = True
+    thread.join(5)
+
+
+@contextmanager
+def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
+    """Starts host processes; none is left at the end."""
     started: list[TriggererHost] = []
 
     def start(
         policy: Policy = Policy.STRICT, env: dict[str, str] | None = None, **options: Any
     ) -> TriggererHost:
         ours, theirs = socket.socketpair()
-        output = tmp_path / f"host-{len(started)}.out"
-        home = tmp_path / "airflow"
+        output = directory / f"host-{len(started)}.out"
         environ = {
             "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "HOME": str(directory),
+            "AIRFLOW_HOME": str(directory / "airflow"),
             "PYTHONPATH": str(HERE),
             "TRADEWIND_CONTROL_FD": str(theirs.fileno()),
             **(env or {}),
@@ -245,7 +250,6 @@ def start_host(gateway: str, tmp_path: Path) -> Iterator[StartHost]:
                 start_new_session=True,
             )
         theirs.close()
-        logs = tmp_path / "logs"
         configure = hosts.Configure(
             component=Component.TRIGGERER,
             agent_name="eu-1",
@@ -253,11 +257,11 @@ def start_host(gateway: str, tmp_path: Path) -> Iterator[StartHost]:
             secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
             policy=policy,
             slots=10_000,
-            log_directory=str(logs),
-            options={"state_directory": str(tmp_path / "state"), **options},
+            log_directory=str(directory / "logs"),
+            options={"state_directory": str(directory / "state"), **options},
         )
         ours.sendall(hosts.line(configure))
-        host = TriggererHost(process, ours, logs, output)
+        host = TriggererHost(process, ours, directory / "logs", output)
         started.append(host)
         host.hear(hosts.Hello)
         return host
@@ -270,6 +274,46 @@ def start_host(gateway: str, tmp_path: Path) -> Iterator[StartHost]:
         except subprocess.TimeoutExpired:
             os.killpg(host.process.pid, signal.SIGKILL)
             host.process.wait()
+
+
+@pytest.fixture
+def plane() -> FakePlane:
+    return FakePlane()
+
+
+@pytest.fixture
+def start_host(plane: FakePlane, tmp_path: Path) -> Iterator[StartHost]:
+    """For tests that end their host, or need one of their own."""
+    with serving(plane, tmp_path) as gateway, hosts_at(gateway, tmp_path) as start:
+        yield start
+
+
+@dataclass
+class Site:
+    """A plane and a host of it."""
+
+    plane: FakePlane
+    host: TriggererHost
+
+    def task(self, name: str) -> dict[str, Any]:
+        return task(f"{name}-{self.plane.base}")
+
+    def log_of(self, name: str) -> str:
+        return self.host.log_of(f"{name}-{self.plane.base}")
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    plane, directory = FakePlane(), tmp_path_factory.mktemp("site")
+    with serving(plane, directory) as gateway, hosts_at(gateway, directory) as start:
+        yield Site(plane, start())
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Site:
+    """A host that has nothing of an earlier test; starting one takes seconds."""
+    shared_site.plane.begin()
+    return shared_site
 
 
 def task(task_id: str) -> dict[str, Any]:
@@ -286,8 +330,3 @@ def task(task_id: str) -> dict[str, Any]:
         "queue": "default",
         "priority_weight": 1,
     }
-
-
-@pytest.fixture
-def deferred() -> Callable[[str], dict[str, Any]]:
-    return task
