@@ -1,0 +1,124 @@
+import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { NavLink, Route, Routes } from "react-router-dom";
+
+import { HereContext, HOME, type Here } from "./data/context";
+import type { Me } from "./data/types";
+import { usePolled } from "./data/usePolled";
+import { AddressesPage } from "./pages/AddressesPage";
+import { AgentPage } from "./pages/AgentPage";
+import { AgentsPage } from "./pages/AgentsPage";
+import { EventsPage } from "./pages/EventsPage";
+import { QueuesPage } from "./pages/QueuesPage";
+import { RegisterPage } from "./pages/RegisterPage";
+import { TokensPage } from "./pages/TokensPage";
+import { Loading, Nothing, Problem } from "./parts/states";
+
+/** The whole page. Airflow's own router, theme and colour mode hold around it. */
+export function RemoteAgents() {
+  const { data: me, error, refresh } = usePolled<Me>("/me", 60);
+  const [news, say] = useNews();
+  const here = useMemo<Here | undefined>(() => (me ? { me, say } : undefined), [me, say]);
+
+  useEffect(() => {
+    const before = document.title;
+    document.title = "Remote Agents - Airflow";
+    return () => {
+      document.title = before;
+    };
+  }, []);
+
+  return (
+    <Box as="section" aria-label="Remote Agents" p={{ base: 3, md: 4 }} w="100%">
+      <Flex align="baseline" justify="space-between" wrap="wrap" columnGap={4} mb={2}>
+        <Heading as="h1" size="xl">
+          Remote Agents
+        </Heading>
+        {me ? (
+          <Text color="fg.muted" fontSize="sm">
+            Deployment {me.deployment}
+          </Text>
+        ) : undefined}
+      </Flex>
+      {here === undefined ? (
+        <>{error ? <Problem error={error} retry={refresh} /> : <Loading what="the page" />}</>
+      ) : (
+        <HereContext.Provider value={here}>
+          <Tabs me={here.me} />
+          <Routes>
+            <Route index element={<AgentsPage />} />
+            <Route path="agents/:agentId" element={<AgentPage />} />
+            <Route path="queues" element={<QueuesPage />} />
+            <Route path="tokens" element={<TokensPage />} />
+            <Route path="addresses" element={<AddressesPage />} />
+            <Route path="events" element={<EventsPage />} />
+            <Route path="register" element={<RegisterPage />} />
+            <Route path="*" element={<Nothing title="There is no such page" />} />
+          </Routes>
+        </HereContext.Provider>
+      )}
+      <News>{news}</News>
+    </Box>
+  );
+}
+
+function Tabs({ me }: { me: Me }) {
+  const tabs = [
+    { to: HOME, name: "Agents", end: true, shown: true },
+    { to: `${HOME}/queues`, name: "Queues", end: false, shown: true },
+    { to: `${HOME}/tokens`, name: "Tokens", end: false, shown: me.may.includes("operate") },
+    { to: `${HOME}/addresses`, name: "Allowed addresses", end: false, shown: me.may.includes("operate") },
+    { to: `${HOME}/events`, name: "Events", end: false, shown: me.may.includes("audit") },
+    { to: `${HOME}/register`, name: "Register an agent", end: false, shown: true },
+  ];
+  return (
+    <HStack as="nav" aria-label="Remote Agents" gap={0} mb={4} borderBottomWidth={1} overflowX="auto">
+      {tabs
+        .filter((tab) => tab.shown)
+        .map((tab) => (
+          <NavLink key={tab.to} to={tab.to} end={tab.end} style={{ flexShrink: 0 }}>
+            {({ isActive }) => (
+              <Box
+                px={3}
+                py={2}
+                fontSize="sm"
+                fontWeight={isActive ? "semibold" : "normal"}
+                color={isActive ? "fg" : "fg.muted"}
+                borderBottomWidth={2}
+                borderColor={isActive ? "fg.info" : "transparent"}
+                _hover={{ color: "fg" }}
+                whiteSpace="nowrap"
+              >
+                {tab.name}
+              </Box>
+            )}
+          </NavLink>
+        ))}
+    </HStack>
+  );
+}
+
+function useNews(): [string, (news: string) => void] {
+  const [news, setNews] = useState<{ text: string; number: number }>({ text: "", number: 0 });
+  const say = useCallback((text: string) => setNews(({ number }) => ({ text, number: number + 1 })), []);
+  useEffect(() => {
+    if (news.text === "") {
+      return undefined;
+    }
+    const timer = setTimeout(() => setNews(({ number }) => ({ text: "", number })), 6000);
+    return () => clearTimeout(timer);
+  }, [news]);
+  return [news.text, say];
+}
+
+function News({ children }: { children: ReactNode }) {
+  return (
+    <Box role="status" aria-live="polite" position="fixed" bottom={4} insetInlineEnd={4} zIndex="toast">
+      {children ? (
+        <Box bg="bg.inverted" color="fg.inverted" borderRadius="md" px={4} py={2} shadow="md" fontSize="sm">
+          {children}
+        </Box>
+      ) : undefined}
+    </Box>
+  );
+}

@@ -1,0 +1,72 @@
+// The operator API, asked with the session cookie of Airflow's UI.
+
+/** Why something could not be had: the API's own refusal, or the network's. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number, // 0: no answer
+    readonly code: string,
+    message: string,
+    readonly remedy = "",
+  ) {
+    super(message);
+  }
+}
+
+/** Airflow's own address, with the path it is mounted under; ends with a slash. */
+export const airflowUrl = () => new URL("./", document.baseURI).href;
+
+export const signInUrl = () => {
+  const address = new URL("api/v2/auth/login", airflowUrl());
+  address.searchParams.set("next", globalThis.location.href);
+  return address.href;
+};
+
+type Ask = {
+  method?: "GET" | "POST" | "PUT" | "DELETE";
+  query?: Record<string, string | number | boolean | undefined>;
+  body?: unknown;
+  signal?: AbortSignal;
+};
+
+/** Ask for `path` below /tradewind/v1. Throws Refused, and AbortError when `signal` says so. */
+export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer> {
+  const address = new URL(`tradewind/v1${path}`, airflowUrl());
+  for (const [name, value] of Object.entries(ask.query ?? {})) {
+    if (value !== undefined && value !== "") {
+      address.searchParams.set(name, String(value));
+    }
+  }
+  let answer: Response;
+  try {
+    answer = await fetch(address, {
+      method: ask.method ?? "GET",
+      credentials: "same-origin",
+      headers: ask.body === undefined ? {} : { "Content-Type": "application/json" },
+      ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
+      ...(ask.signal ? { signal: ask.signal } : {}),
+    });
+  } catch (problem) {
+    if (problem instanceof DOMException && problem.name === "AbortError") {
+      throw problem;
+    }
+    throw new Refused(0, "unavailable", "The API server does not answer.", "Check that it runs and that you are online.");
+  }
+  if (answer.status === 204) {
+    return undefined as Answer;
+  }
+  const body: unknown = await answer.json().catch(() => undefined);
+  if (answer.ok && body !== undefined) {
+    return body as Answer;
+  }
+  const said = (body ?? {}) as { error?: string; message?: string; remedy?: string };
+  throw new Refused(
+    answer.status,
+    said.error ?? "internal",
+    said.message ?? `The API server answered ${answer.status}.`,
+    said.remedy ?? "",
+  );
+}
+
+/** A sentence for whatever was thrown. */
+export const asRefused = (problem: unknown): Refused =>
+  problem instanceof Refused ? problem : new Refused(0, "internal", String(problem));

@@ -1,0 +1,22 @@
+import { createContext, useContext } from "react";
+
+import type { Me, Permission } from "./types";
+
+export type Here = {
+  me: Me;
+  say: (news: string) => void; // shown for a moment, and read out by screen readers
+};
+
+export const HereContext = createContext<Here | undefined>(undefined);
+
+export function useHere(): Here & { may: (permission: Permission) => boolean } {
+  const here = useContext(HereContext);
+  if (here === undefined) {
+    throw new Error("outside of the page");
+  }
+  return { ...here, may: (permission) => here.me.may.includes(permission) };
+}
+
+/** Where the page is, below Airflow's own address. */
+export const HOME = "/plugin/remote-agents";
+export const agentPath = (id: string) => `${HOME}/agents/${id}`;

@@ -1,0 +1,117 @@
+// What the operator API answers. The fields are described in tradewind_protocol.operator.
+
+export type Page<Item> = { items: Item[]; total: number; limit: number; offset: number };
+
+export type Permission = "read" | "operate" | "administer" | "audit";
+
+export type Me = { name: string; may: Permission[]; deployment: string; version: string; policy: string };
+
+export type AgentState =
+  | "starting"
+  | "healthy"
+  | "degraded"
+  | "draining"
+  | "cordoned"
+  | "unreachable"
+  | "lost"
+  | "offline";
+
+export type Component = "worker" | "dag_processor" | "triggerer";
+
+export type Environment = {
+  name: string;
+  queues: string[];
+  slots: number;
+  used: number;
+  python: string;
+  airflow: string;
+  problem: string;
+};
+
+export type Attempt = {
+  id: string;
+  kind: string;
+  label: string;
+  dag_id: string | null;
+  run_id: string | null;
+  task_id: string | null;
+  map_index: number;
+  try_number: number | null;
+  queue: string;
+  priority: number;
+  state: "queued" | "offered" | "running" | "finished" | "revoked";
+  agent_id: string | null;
+  agent_name: string;
+  created_at: string;
+  granted_at: string | null;
+  finished_at: string | null;
+  waited: number;
+  outcome: "succeeded" | "failed" | "stopped" | "lost" | null;
+  reason: string;
+};
+
+export type Agent = {
+  id: string;
+  name: string;
+  state: AgentState;
+  state_reason: string;
+  components: Component[];
+  queues: string[];
+  slots: number;
+  slots_used: number;
+  environments: Environment[];
+  trigger_capacity: number;
+  bundles: string[];
+  policy: string;
+  version: string;
+  host: { hostname: string; platform: string; cpus: number; memory_bytes: number; pid: number };
+  opened_at: string;
+  last_beat_at: string | null;
+  beat_age: number | null;
+  ended_at: string | null;
+  findings: { check: string; message: string; remedy: string }[];
+  token: string;
+  pending_commands: number;
+  running: Attempt[];
+};
+
+export type Queue = {
+  queue: string;
+  depth: number;
+  oldest_wait: number;
+  running: number;
+  slots: number;
+  slots_used: number;
+  agents: string[];
+  warning: string;
+};
+
+export type Throughput = {
+  since: string;
+  until: string;
+  step: number;
+  queues: { queue: string; finished: number[]; failed: number[] }[];
+};
+
+export type Token = {
+  id: string;
+  name: string;
+  description: string;
+  prefix: string;
+  created_at: string;
+  created_by: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+};
+
+export type TokenCreated = Token & { token: string };
+
+export type Event = {
+  id: string;
+  at: string;
+  action: string;
+  actor: string;
+  subject: string;
+  reason: string;
+  detail: Record<string, unknown>;
+};

@@ -1,0 +1,328 @@
+import { Alert, Box, Breadcrumb, Button, DataList, Flex, Heading, HStack, Link, SimpleGrid, Text } from "@chakra-ui/react";
+import { useState, type ReactNode } from "react";
+import { Link as RouterLink, useNavigate, useParams } from "react-router-dom";
+
+import { call } from "../data/api";
+import { HOME, useHere } from "../data/context";
+import type { Agent, Attempt, Environment, Page } from "../data/types";
+import { usePolled } from "../data/usePolled";
+import { bytes, count, duration, moment, spaced } from "../data/words";
+import { DataTable, type Column } from "../parts/DataTable";
+import { ReasonDialog, type Action } from "../parts/dialogs";
+import { AttemptBadge, AttemptLink, beat, SlotsBar, StateBadge, Tags, When } from "../parts/marks";
+import { Shown } from "../parts/states";
+import { EventTable } from "./EventsPage";
+
+/** One agent: how it is and why, what runs on it, what it did lately, and what can be asked of it. */
+export function AgentPage() {
+  const { agentId = "" } = useParams();
+  const polled = usePolled<Agent>(`/agents/${encodeURIComponent(agentId)}`, 2);
+  const [action, setAction] = useState<Action>();
+  return (
+    <Shown polled={polled} what="the agent">
+      {(agent) => (
+        <>
+          <Top agent={agent} ask={setAction} done={polled.refresh} />
+          <Findings agent={agent} />
+          <SimpleGrid columns={{ base: 1, xl: 2 }} gap={4}>
+            <Part title="Facts">
+              <Facts agent={agent} />
+            </Part>
+            <Part title="Task environments">
+              <Environments agent={agent} ask={setAction} done={polled.refresh} />
+            </Part>
+          </SimpleGrid>
+          <Part title={`Running (${agent.running.length})`}>
+            <Running agent={agent} ask={setAction} done={polled.refresh} />
+          </Part>
+          <Lately agent={agent} />
+          <History agent={agent} />
+          <ReasonDialog action={action} onClose={() => setAction(undefined)} />
+        </>
+      )}
+    </Shown>
+  );
+}
+
+type Asking = { agent: Agent; ask: (action: Action) => void; done: () => void };
+
+export function Part({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Box as="section" aria-label={title} mb={5}>
+      <Heading as="h3" size="sm" mb={2}>
+        {title}
+      </Heading>
+      {children}
+    </Box>
+  );
+}
+
+function Top({ agent, ask, done }: Asking) {
+  return (
+    <Box mb={4}>
+      <Breadcrumb.Root size="sm" mb={2}>
+        <Breadcrumb.List>
+          <Breadcrumb.Item>
+            <Breadcrumb.Link asChild>
+              <RouterLink to={HOME}>Agents</RouterLink>
+            </Breadcrumb.Link>
+          </Breadcrumb.Item>
+          <Breadcrumb.Separator />
+          <Breadcrumb.Item>
+            <Breadcrumb.CurrentLink>{agent.name}</Breadcrumb.CurrentLink>
+          </Breadcrumb.Item>
+        </Breadcrumb.List>
+      </Breadcrumb.Root>
+      <Flex justify="space-between" align="flex-start" wrap="wrap" gap={3}>
+        <Box>
+          <HStack gap={3}>
+            <Heading as="h2" size="lg">
+              {agent.name}
+            </Heading>
+            <StateBadge state={agent.state} />
+          </HStack>
+          <Text color="fg.muted" fontSize="sm">
+            {[agent.state_reason, beat(agent)].filter(Boolean).join("; ")}
+            {agent.pending_commands ? `; ${count(agent.pending_commands, "command")} not carried out yet` : ""}
+          </Text>
+        </Box>
+        <Actions agent={agent} ask={ask} done={done} />
+      </Flex>
+    </Box>
+  );
+}
+
+function Actions({ agent, ask, done }: Asking) {
+  const { may, say } = useHere();
+  const navigate = useNavigate();
+  if (!may("operate")) {
+    return undefined;
+  }
+  const send = (verb: string, said: string) => async (reason: string) => {
+    await call(`/agents/${agent.id}/${verb}`, { method: "POST", body: { reason } });
+    say(said);
+    done();
+  };
+  const cordon: Action = {
+    title: `Cordon ${agent.name}`,
+    explained: "It is offered no new work until it is resumed or restarted. What runs goes on.",
+    submit: "Cordon",
+    run: send("cordon", `${agent.name} is cordoned`),
+  };
+  const resume: Action = {
+    title: `Resume ${agent.name}`,
+    explained: "It is offered work again.",
+    submit: "Resume",
+    run: send("resume", `${agent.name} is resumed`),
+  };
+  const drain: Action = {
+    title: `Drain ${agent.name}`,
+    explained: "It takes nothing new, finishes what runs, and ends. This cannot be undone: start it again afterwards.",
+    submit: "Drain",
+    dangerous: true,
+    run: send("drain", `${agent.name} drains`),
+  };
+  const remove: Action = {
+    title: `Remove ${agent.name}`,
+    explained: "The plane forgets it. Its events stay. One that comes back is simply there again.",
+    submit: "Remove",
+    dangerous: true,
+    run: async (reason) => {
+      await call(`/agents/${agent.id}`, { method: "DELETE", query: { reason } });
+      say(`${agent.name} is removed`);
+      void navigate(HOME);
+    },
+  };
+  if (agent.state === "lost" || agent.state === "offline") {
+    return <Ask action={remove} ask={ask} />;
+  }
+  return (
+    <HStack gap={2}>
+      {agent.state === "cordoned" ? <Ask action={resume} ask={ask} /> : undefined}
+      {agent.state === "cordoned" || agent.state === "draining" ? undefined : <Ask action={cordon} ask={ask} />}
+      {agent.state === "draining" ? undefined : <Ask action={drain} ask={ask} />}
+    </HStack>
+  );
+}
+
+function Ask({ action, ask, label }: { action: Action; ask: (action: Action) => void; label?: string }) {
+  return (
+    <Button
+      size="sm"
+      variant="outline"
+      {...(action.dangerous ? { colorPalette: "red" } : {})}
+      aria-label={action.title}
+      onClick={() => ask(action)}
+    >
+      {label ?? action.submit}
+    </Button>
+  );
+}
+
+function Findings({ agent }: { agent: Agent }) {
+  return agent.findings.map((finding) => (
+    <Alert.Root key={finding.check} status="warning" mb={3}>
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>
+          {finding.check}: {finding.message}
+        </Alert.Title>
+        {finding.remedy ? <Alert.Description>{finding.remedy}</Alert.Description> : undefined}
+      </Alert.Content>
+    </Alert.Root>
+  ));
+}
+
+function Facts({ agent }: { agent: Agent }) {
+  const { host } = agent;
+  const machine = [host.platform, host.cpus ? count(host.cpus, "CPU") : "", host.memory_bytes ? bytes(host.memory_bytes) : ""];
+  const facts: [string, ReactNode][] = [
+    ["Host", [host.hostname, host.pid ? `process ${host.pid}` : ""].filter(Boolean).join(", ") || "not told"],
+    ["Machine", machine.filter(Boolean).join(", ") || "not told"],
+    ["Runs", <Tags names={agent.components.map(spaced)} />],
+    ["Version", `Tradewind ${agent.version || "not told"}`],
+    ["Data boundary", agent.policy],
+    ["Triggers at once", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "runs none"],
+    ["Bundles", <Tags names={agent.bundles} />],
+    ["Agent token", agent.token || "deleted"],
+    ["Session opened", <span title={moment(agent.opened_at)}><When at={agent.opened_at} /></span>],
+    ["Agent id", agent.id],
+  ];
+  return (
+    <DataList.Root orientation="horizontal" size="md" borderWidth={1} borderRadius="md" p={3} gap={2}>
+      {facts.map(([name, value]) => (
+        <DataList.Item key={name}>
+          <DataList.ItemLabel minW="9em">{name}</DataList.ItemLabel>
+          <DataList.ItemValue wordBreak="break-word">{value}</DataList.ItemValue>
+        </DataList.Item>
+      ))}
+    </DataList.Root>
+  );
+}
+
+function Environments({ agent, ask, done }: Asking) {
+  const { may, say } = useHere();
+  const gone = agent.ended_at !== null;
+  const setSlots = (environment: Environment): Action => ({
+    title: `Set slots of ${environment.name} on ${agent.name}`,
+    explained:
+      "How much work this environment takes at once, until the agent restarts. " +
+      "Fewer than what runs: nothing is stopped, nothing new is taken.",
+    submit: "Set slots",
+    number: { label: "Slots", value: environment.slots, most: 10_000 },
+    run: async (reason, slots) => {
+      await call(`/agents/${agent.id}/slots`, {
+        method: "POST",
+        body: { environment: environment.name, slots, reason },
+      });
+      say(`${environment.name} is asked to take ${count(slots, "slot")}`);
+      done();
+    },
+  });
+  const columns: Column<Environment>[] = [
+    {
+      name: "Environment",
+      cell: (each) => (
+        <Box>
+          <Text fontWeight="semibold">{each.name}</Text>
+          <Text color="fg.muted" fontSize="xs">
+            {[each.python && `Python ${each.python}`, each.airflow && `Airflow ${each.airflow}`].filter(Boolean).join(", ")}
+          </Text>
+          {each.problem ? (
+            <Text color="fg.error" fontSize="xs">
+              {each.problem}
+            </Text>
+          ) : undefined}
+        </Box>
+      ),
+    },
+    { name: "Queues", cell: (each) => <Tags names={each.queues} /> },
+    {
+      name: "Slots",
+      cell: (each) => (
+        <HStack gap={2}>
+          <SlotsBar used={each.used} total={each.slots} of={each.name} />
+          {may("operate") && !gone ? <Ask action={setSlots(each)} ask={ask} label="Set" /> : undefined}
+        </HStack>
+      ),
+    },
+  ];
+  return agent.environments.length === 0 ? (
+    <Text color="fg.muted">It runs no tasks.</Text>
+  ) : (
+    <DataTable label="Task environments" columns={columns} rows={agent.environments} id={(each) => each.name} />
+  );
+}
+
+function Running({ agent, ask, done }: Asking) {
+  const { may, say } = useHere();
+  const stop = (attempt: Attempt): Action => ({
+    title: `Stop ${attempt.label || attempt.id}`,
+    explained: "The agent is asked to stop it. It counts as failed, and Airflow's retries decide what follows.",
+    submit: "Stop",
+    dangerous: true,
+    run: async (reason) => {
+      await call(`/attempts/${attempt.id}/stop`, { method: "POST", body: { reason } });
+      say(`${agent.name} is asked to stop it`);
+      done();
+    },
+  });
+  const columns: Column<Attempt>[] = [
+    { name: "Work", cell: (attempt) => <AttemptLink attempt={attempt} /> },
+    { name: "State", cell: (attempt) => <AttemptBadge attempt={attempt} /> },
+    { name: "Queue", cell: (attempt) => <Tags names={[attempt.queue]} /> },
+    { name: "Waited", hideBelow: "md", cell: (attempt) => duration(attempt.waited) },
+    {
+      name: "Runs for",
+      cell: (attempt) =>
+        attempt.granted_at ? duration((Date.now() - Date.parse(attempt.granted_at)) / 1000) : "not started",
+    },
+    {
+      name: "Actions",
+      quiet: true,
+      cell: (attempt) =>
+        may("operate") && attempt.state === "running" ? <Ask action={stop(attempt)} ask={ask} /> : undefined,
+    },
+  ];
+  return agent.running.length === 0 ? (
+    <Text color="fg.muted">Nothing runs on it now.</Text>
+  ) : (
+    <DataTable label="Running attempts" columns={columns} rows={agent.running} id={(attempt) => attempt.id} />
+  );
+}
+
+function Lately({ agent }: { agent: Agent }) {
+  const polled = usePolled<Page<Attempt>>(`/attempts?agent_id=${agent.id}&state=finished&limit=10`, 5);
+  const columns: Column<Attempt>[] = [
+    { name: "Work", cell: (attempt) => <AttemptLink attempt={attempt} /> },
+    { name: "Outcome", cell: (attempt) => <AttemptBadge attempt={attempt} /> },
+    { name: "Ended", cell: (attempt) => <When at={attempt.finished_at} /> },
+    { name: "Reason", cell: (attempt) => <Text fontSize="xs">{attempt.reason}</Text> },
+  ];
+  return (
+    <Part title="Ended lately">
+      <Shown polled={polled} what="attempts">
+        {(page) =>
+          page.items.length === 0 ? (
+            <Text color="fg.muted">Nothing yet.</Text>
+          ) : (
+            <DataTable label="Attempts that ended lately" columns={columns} rows={page.items} id={(each) => each.id} />
+          )
+        }
+      </Shown>
+    </Part>
+  );
+}
+
+function History({ agent }: { agent: Agent }) {
+  const { may } = useHere();
+  const subject = `agent:${agent.name}`;
+  return may("audit") ? (
+    <Part title="History">
+      <EventTable query={`subject=${encodeURIComponent(subject)}&limit=20`} seconds={5} subjects={false} />
+      <Link asChild color="fg.info" fontSize="sm" mt={2} display="inline-block">
+        <RouterLink to={`${HOME}/events?subject=${encodeURIComponent(subject)}`}>All its events</RouterLink>
+      </Link>
+    </Part>
+  ) : undefined;
+}

@@ -1,0 +1,183 @@
+import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, SimpleGrid, Stat, Text } from "@chakra-ui/react";
+import { useState } from "react";
+import { Link as RouterLink } from "react-router-dom";
+
+import { agentPath, HOME } from "../data/context";
+import type { Agent, AgentState, Page } from "../data/types";
+import { usePolled } from "../data/usePolled";
+import { count, spaced } from "../data/words";
+import { DataTable, type Column } from "../parts/DataTable";
+import { beat, SlotsBar, StateBadge, Tags } from "../parts/marks";
+import { Nothing, Shown } from "../parts/states";
+
+const STATES: AgentState[] = [
+  "starting",
+  "healthy",
+  "degraded",
+  "draining",
+  "cordoned",
+  "unreachable",
+  "lost",
+  "offline",
+];
+
+/** Every agent, how it is and how full. */
+export function AgentsPage() {
+  const [search, setSearch] = useState("");
+  const [state, setState] = useState("");
+  const [gone, setGone] = useState(false);
+  const polled = usePolled<Page<Agent>>(`/agents?limit=1000&gone=${gone}${state ? `&state=${state}` : ""}`, 3);
+
+  return (
+    <>
+      <Flex gap={3} mb={4} wrap="wrap" align="center">
+        <Input
+          type="search"
+          size="sm"
+          maxW="16em"
+          placeholder="Name, host or queue"
+          aria-label="Search agents by name, host or queue"
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <NativeSelect.Root size="sm" w="11em">
+          <NativeSelect.Field
+            aria-label="State"
+            value={state}
+            onChange={(event: { target: { value: string } }) => setState(event.target.value)}
+          >
+            <option value="">any state</option>
+            {STATES.map((each) => (
+              <option key={each}>{each}</option>
+            ))}
+          </NativeSelect.Field>
+          <NativeSelect.Indicator />
+        </NativeSelect.Root>
+        <Checkbox.Root
+          size="sm"
+          checked={gone}
+          onCheckedChange={(change: { checked: boolean | "indeterminate" }) => setGone(change.checked === true)}
+        >
+          <Checkbox.HiddenInput />
+          <Checkbox.Control />
+          <Checkbox.Label>Those that are gone, too</Checkbox.Label>
+        </Checkbox.Root>
+      </Flex>
+      <Shown polled={polled} what="agents">
+        {(page) => {
+          const found = page.items.filter((agent) => matches(agent, search));
+          if (page.total === 0 && !gone && state === "") {
+            return <NoAgents />;
+          }
+          return (
+            <>
+              <Summary agents={page.items} />
+              {found.length === 0 ? (
+                <Nothing title="No agent matches" />
+              ) : (
+                <DataTable label="Agents" columns={COLUMNS} rows={found} id={(agent) => agent.id} />
+              )}
+              {page.total > page.items.length ? (
+                <Text color="fg.muted" mt={2}>
+                  The first {page.items.length} of {page.total}.
+                </Text>
+              ) : undefined}
+            </>
+          );
+        }}
+      </Shown>
+    </>
+  );
+}
+
+function matches(agent: Agent, search: string): boolean {
+  const wanted = search.trim().toLowerCase();
+  return [agent.name, agent.host.hostname, ...agent.queues].some((text) => text.toLowerCase().includes(wanted));
+}
+
+function NoAgents() {
+  return (
+    <Nothing title="No agent is connected">
+      <Text mb={4}>
+        Agents run tasks next to the data: they dial out to this Airflow and need nothing but its address and a token.
+      </Text>
+      <Button asChild colorPalette="brand">
+        <RouterLink to={`${HOME}/register`}>Register an agent</RouterLink>
+      </Button>
+    </Nothing>
+  );
+}
+
+function Summary({ agents }: { agents: Agent[] }) {
+  const serving = agents.filter((agent) => ["healthy", "degraded", "starting"].includes(agent.state));
+  const troubled = agents.filter((agent) => ["degraded", "unreachable", "lost"].includes(agent.state));
+  const slots = serving.reduce((sum, agent) => sum + agent.slots, 0);
+  const used = agents.reduce((sum, agent) => sum + agent.slots_used, 0);
+  const facts: [string, string, string][] = [
+    ["Agents that take work", String(serving.length), `of ${agents.length} listed`],
+    ["In trouble", String(troubled.length), troubled.map((agent) => agent.name).slice(0, 3).join(", ") || "none"],
+    ["Running", String(used), `on ${count(slots, "slot")} that take work`],
+  ];
+  return (
+    <SimpleGrid columns={{ base: 1, sm: 3 }} gap={3} mb={4}>
+      {facts.map(([label, value, help]) => (
+        <Stat.Root key={label} borderWidth={1} borderRadius="md" px={4} py={3}>
+          <Stat.Label>{label}</Stat.Label>
+          <Stat.ValueText>{value}</Stat.ValueText>
+          <Stat.HelpText mb={0}>{help}</Stat.HelpText>
+        </Stat.Root>
+      ))}
+    </SimpleGrid>
+  );
+}
+
+const COLUMNS: Column<Agent>[] = [
+  {
+    name: "Agent",
+    cell: (agent) => (
+      <Box>
+        <Link asChild color="fg.info" fontWeight="semibold">
+          <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
+        </Link>
+        <Text color="fg.muted" fontSize="xs">
+          {agent.host.hostname || "host not told"}
+        </Text>
+      </Box>
+    ),
+  },
+  {
+    name: "State",
+    cell: (agent) => (
+      <Box maxW="22em">
+        <HStack gap={2}>
+          <StateBadge state={agent.state} />
+          <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
+            {beat(agent)}
+          </Text>
+        </HStack>
+        {agent.state_reason ? (
+          <Text fontSize="xs" mt={1}>
+            {agent.state_reason}
+          </Text>
+        ) : undefined}
+      </Box>
+    ),
+  },
+  { name: "Slots", cell: (agent) => <SlotsBar used={agent.slots_used} total={agent.slots} of={agent.name} /> },
+  { name: "Queues", cell: (agent) => <Tags names={agent.queues} /> },
+  { name: "Runs", hideBelow: "lg", cell: (agent) => <Tags names={agent.components.map(spaced)} /> },
+  {
+    name: "Versions",
+    hideBelow: "xl",
+    cell: (agent) => (
+      <Box fontSize="xs">
+        <Text>Tradewind {agent.version || "?"}</Text>
+        <Text color="fg.muted">
+          {[...new Set(agent.environments.map((each) => each.airflow).filter(Boolean))]
+            .map((version) => `Airflow ${version}`)
+            .join(", ")}
+        </Text>
+      </Box>
+    ),
+  },
+];

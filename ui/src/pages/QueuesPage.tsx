@@ -1,0 +1,66 @@
+import { Alert, Box, Text } from "@chakra-ui/react";
+
+import type { Page, Queue, Throughput } from "../data/types";
+import { usePolled } from "../data/usePolled";
+import { count, duration } from "../data/words";
+import { DataTable, type Column } from "../parts/DataTable";
+import { SlotsBar, Sparkline, Tags } from "../parts/marks";
+import { Nothing, Shown } from "../parts/states";
+
+/** Every queue: what waits, for how long, who serves it, how fast. */
+export function QueuesPage() {
+  const polled = usePolled<Page<Queue>>("/queues", 3);
+  const throughput = usePolled<Throughput>("/queues/throughput?minutes=60", 20).data;
+  const lately = new Map(throughput?.queues.map((queue) => [queue.queue, queue]));
+  const idle = Array.from({ length: 60 }, () => 0);
+
+  const columns: Column<Queue>[] = [
+    { name: "Queue", cell: (queue) => <Text fontWeight="semibold">{queue.queue}</Text> },
+    { name: "Waiting", cell: (queue) => queue.depth },
+    { name: "Longest wait", cell: (queue) => (queue.depth ? duration(queue.oldest_wait) : "") },
+    { name: "Running", cell: (queue) => queue.running },
+    { name: "Slots", cell: (queue) => <SlotsBar used={queue.slots_used} total={queue.slots} of={queue.queue} /> },
+    {
+      name: "Ended in the last hour",
+      hideBelow: "md",
+      cell: (queue) =>
+        throughput === undefined ? undefined : (
+          <Sparkline
+            of={queue.queue}
+            finished={lately.get(queue.queue)?.finished ?? idle}
+            failed={lately.get(queue.queue)?.failed ?? idle}
+          />
+        ),
+    },
+    { name: "Served by", cell: (queue) => <Tags names={queue.agents} empty="nobody" /> },
+  ];
+  return (
+    <Shown polled={polled} what="queues">
+      {(page) => {
+        const wrong = page.items.filter((queue) => queue.warning);
+        return page.items.length === 0 ? (
+          <Nothing title="There are no queues">A queue exists because an agent serves it or because work waits in it.</Nothing>
+        ) : (
+          <>
+            {wrong.length ? (
+              <Alert.Root status="warning" mb={4} alignItems="flex-start">
+                <Alert.Indicator />
+                <Alert.Content>
+                  <Alert.Title>{count(wrong.length, "queue")} served by nobody</Alert.Title>
+                  <Alert.Description>
+                    {wrong.map((queue) => (
+                      <Box key={queue.queue}>
+                        <b>{queue.queue}</b>: {queue.warning}
+                      </Box>
+                    ))}
+                  </Alert.Description>
+                </Alert.Content>
+              </Alert.Root>
+            ) : undefined}
+            <DataTable label="Queues" columns={columns} rows={page.items} id={(queue) => queue.queue} />
+          </>
+        );
+      }}
+    </Shown>
+  );
+}

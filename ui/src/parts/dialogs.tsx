@@ -1,0 +1,138 @@
+// Questions a person answers before something happens.
+import { Button, CloseButton, Dialog, Field, Input, Portal, Text, Textarea, VStack } from "@chakra-ui/react";
+import { useState, type FormEvent, type ReactNode } from "react";
+
+import { asRefused, type Refused } from "../data/api";
+import { Problem } from "./states";
+
+/** A dialog with a form in it. `onSubmit` throws Refused to keep it open with the reason shown. */
+export function FormDialog({
+  title,
+  open,
+  onClose,
+  submit,
+  dangerous = false,
+  onSubmit,
+  children,
+}: {
+  title: string;
+  open: boolean;
+  onClose: () => void;
+  submit: string;
+  dangerous?: boolean;
+  onSubmit: () => Promise<void>;
+  children: ReactNode;
+}) {
+  const [error, setError] = useState<Refused>();
+  const [busy, setBusy] = useState(false);
+
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      await onSubmit();
+      onClose();
+    } catch (problem) {
+      setError(asRefused(problem));
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog.Root
+      open={open}
+      onOpenChange={(change: { open: boolean }) => (change.open ? undefined : onClose())}
+      role={dangerous ? "alertdialog" : "dialog"}
+      lazyMount
+      unmountOnExit
+    >
+      <Portal>
+        <Dialog.Backdrop />
+        <Dialog.Positioner>
+          <Dialog.Content asChild>
+            <form onSubmit={(event) => void send(event)}>
+              <Dialog.Header>
+                <Dialog.Title>{title}</Dialog.Title>
+              </Dialog.Header>
+              <Dialog.Body>
+                <VStack align="stretch" gap={4}>
+                  {children}
+                  {error ? <Problem error={error} /> : undefined}
+                </VStack>
+              </Dialog.Body>
+              <Dialog.Footer>
+                <Button variant="outline" type="button" onClick={onClose}>
+                  Cancel
+                </Button>
+                <Button type="submit" loading={busy} colorPalette={dangerous ? "red" : "brand"}>
+                  {submit}
+                </Button>
+              </Dialog.Footer>
+              <Dialog.CloseTrigger asChild>
+                <CloseButton size="sm" type="button" aria-label="Close" />
+              </Dialog.CloseTrigger>
+            </form>
+          </Dialog.Content>
+        </Dialog.Positioner>
+      </Portal>
+    </Dialog.Root>
+  );
+}
+
+/** Something a person can do to an agent, an attempt or a token, with the reason it is done for. */
+export type Action = {
+  title: string;
+  explained: string;
+  submit: string;
+  dangerous?: boolean;
+  number?: { label: string; value: number; most: number };
+  run: (reason: string, number: number) => Promise<void>;
+};
+
+/** Asks why. The reason goes to the audit trail and to whoever looks at the agent. */
+export function ReasonDialog({ action, onClose }: { action: Action | undefined; onClose: () => void }) {
+  return action ? <Asking key={action.title} action={action} onClose={onClose} /> : undefined;
+}
+
+function Asking({ action, onClose }: { action: Action; onClose: () => void }) {
+  const [reason, setReason] = useState("");
+  const [number, setNumber] = useState(String(action.number?.value ?? 0));
+  return (
+    <FormDialog
+      title={action.title}
+      open
+      onClose={onClose}
+      submit={action.submit}
+      dangerous={action.dangerous ?? false}
+      onSubmit={() => action.run(reason.trim(), Number(number))}
+    >
+      <Text>{action.explained}</Text>
+      {action.number ? (
+        <Field.Root required>
+          <Field.Label>{action.number.label}</Field.Label>
+          <Input
+            type="number"
+            min={0}
+            max={action.number.most}
+            step={1}
+            required
+            value={number}
+            onChange={(event) => setNumber(event.target.value)}
+          />
+        </Field.Root>
+      ) : undefined}
+      <Field.Root>
+        <Field.Label>Reason</Field.Label>
+        <Textarea
+          rows={2}
+          maxLength={1000}
+          value={reason}
+          onChange={(event) => setReason(event.target.value)}
+          placeholder="Kept in the events, shown to whoever looks"
+        />
+      </Field.Root>
+    </FormDialog>
+  );
+}

@@ -1,0 +1,146 @@
+// Small signs: how an agent is, how full it is, how fast a queue is, when something was.
+import { Badge, Box, Flex, HStack, Link, Text, Wrap } from "@chakra-ui/react";
+import { Link as RouterLink } from "react-router-dom";
+
+import type { Agent, AgentState, Attempt } from "../data/types";
+import { ago, count, duration, moment, spaced } from "../data/words";
+
+const PALETTES: Record<AgentState, string> = {
+  starting: "blue",
+  healthy: "green",
+  degraded: "orange",
+  draining: "purple",
+  cordoned: "yellow",
+  unreachable: "orange",
+  lost: "red",
+  offline: "gray",
+};
+
+export function StateBadge({ state }: { state: AgentState }) {
+  return (
+    <Badge colorPalette={PALETTES[state]} variant="surface">
+      {state}
+    </Badge>
+  );
+}
+
+const OUTCOMES: Record<string, string> = { succeeded: "green", failed: "red", stopped: "orange", lost: "red" };
+
+export function AttemptBadge({ attempt }: { attempt: Attempt }) {
+  const said = attempt.outcome ?? attempt.state;
+  return (
+    <Badge colorPalette={OUTCOMES[said] ?? (said === "running" ? "blue" : "gray")} variant="surface">
+      {said}
+    </Badge>
+  );
+}
+
+export function Tags({ names, empty = "none" }: { names: string[]; empty?: string }) {
+  return names.length === 0 ? (
+    <Text color="fg.muted">{empty}</Text>
+  ) : (
+    <Wrap gap={1}>
+      {names.map((name) => (
+        <Badge key={name} variant="outline" textTransform="none">
+          {name}
+        </Badge>
+      ))}
+    </Wrap>
+  );
+}
+
+/** Used of total slots, as a bar and as numbers. */
+export function SlotsBar({ used, total, of }: { used: number; total: number; of: string }) {
+  const part = total > 0 ? Math.min(used / total, 1) : 0;
+  return (
+    <HStack gap={2} minW="9em">
+      <Box
+        role="meter"
+        aria-label={`Slots of ${of} in use`}
+        aria-valuemin={0}
+        aria-valuemax={Math.max(total, 1)}
+        aria-valuenow={Math.min(used, Math.max(total, 1))}
+        aria-valuetext={`${used} of ${total}`}
+        flex="1"
+        minW={12}
+        h={2}
+        borderRadius="full"
+        bg="bg.emphasized"
+        overflow="hidden"
+      >
+        <Box h="100%" w={`${part * 100}%`} bg={part >= 1 ? "orange.solid" : "green.solid"} />
+      </Box>
+      <Text fontSize="sm" whiteSpace="nowrap">
+        {used} / {total}
+      </Text>
+    </HStack>
+  );
+}
+
+/** What ended, minute by minute; what did not succeed stands at the foot of each bar. */
+export function Sparkline({ finished, failed, of }: { finished: number[]; failed: number[]; of: string }) {
+  const most = Math.max(...finished, 1);
+  const all = finished.reduce((sum, each) => sum + each, 0);
+  const bad = failed.reduce((sum, each) => sum + each, 0);
+  const said = `${of}: ${all} ended in the last ${count(finished.length, "minute")}${bad ? `, ${bad} of them badly` : ""}`;
+  const [wide, high] = [2, 24];
+  return (
+    <Flex align="flex-end" gap={2}>
+      <Box asChild color="fg.success" flexShrink={0}>
+        <svg role="img" aria-label={said} width={finished.length * wide} height={high}>
+          <title>{said}</title>
+          <line x1={0} x2={finished.length * wide} y1={high - 0.5} y2={high - 0.5} stroke="currentColor" opacity={0.35} />
+          {finished.map((number, at) => {
+            const tall = (number / most) * (high - 1);
+            const red = ((failed[at] ?? 0) / most) * (high - 1);
+            return number === 0 ? undefined : (
+              <g key={at}>
+                <rect x={at * wide} y={high - tall} width={wide - 0.4} height={tall - red} fill="currentColor" />
+                <rect x={at * wide} y={high - red} width={wide - 0.4} height={red} fill="var(--chakra-colors-red-solid)" />
+              </g>
+            );
+          })}
+        </svg>
+      </Box>
+      <Text fontSize="sm" color="fg.muted" whiteSpace="nowrap" aria-hidden>
+        {all} / h
+      </Text>
+    </Flex>
+  );
+}
+
+export function When({ at, never = "never" }: { at: string | null; never?: string }) {
+  return at === null ? (
+    <Text as="span" color="fg.muted">
+      {never}
+    </Text>
+  ) : (
+    <Text as="span" title={moment(at)} whiteSpace="nowrap">
+      <time dateTime={at}>{ago(at)}</time>
+    </Text>
+  );
+}
+
+/** The age of the last beat. */
+export function beat(agent: Agent): string {
+  if (agent.ended_at !== null) {
+    return `ended ${ago(agent.ended_at)}`;
+  }
+  return agent.beat_age === null ? "not heard from yet" : `heard from ${duration(agent.beat_age)} ago`;
+}
+
+/** The attempt's task instance in Airflow's own pages. */
+export function AttemptLink({ attempt }: { attempt: Attempt }) {
+  const words = attempt.label || `${spaced(attempt.kind)} ${attempt.id}`;
+  if (attempt.dag_id === null || attempt.run_id === null || attempt.task_id === null) {
+    return <Text>{words}</Text>;
+  }
+  const [dag, run, task] = [attempt.dag_id, attempt.run_id, attempt.task_id].map(encodeURIComponent);
+  const mapped = attempt.map_index >= 0 ? `/mapped/${attempt.map_index}` : "";
+  const tried = attempt.try_number ? `?try_number=${attempt.try_number}` : "";
+  return (
+    <Link asChild color="fg.info">
+      <RouterLink to={`/dags/${dag}/runs/${run}/tasks/${task}${mapped}${tried}`}>{words}</RouterLink>
+    </Link>
+  );
+}
