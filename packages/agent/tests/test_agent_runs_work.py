@@ -16,6 +16,7 @@ from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.polling import Verb
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import AttemptState, OutcomeKind
 
 pytestmark = pytest.mark.looptime
@@ -59,8 +60,32 @@ async def test_the_agents_bundles_win_over_those_of_its_own_environment(
         await agent.ready()
         host = agent.launcher.worker
         assert json.loads(host.command.env[name]) == bundles
+        assert (
+            host.command.env["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+        )  # else Airflow adds bundles of its own
         assert host.configured is not None and host.configured.options["bundles"] == bundles
         assert plane.session.opened.bundles == ("dags",)
+
+
+@pytest.mark.parametrize(
+    ("opened", "asked", "xcom"),
+    [({}, "strict", "strict"), ({"templates": "open"}, "open", "strict"), ({"xcom": "open"}, "open", "open")],
+)
+async def test_opening_one_kind_of_data_opens_no_other(
+    agent: AgentUnderTest, plane: FakePlane, opened: dict[str, str], asked: str, xcom: str
+):
+    async with agent.with_settings(**opened):
+        await agent.ready()
+        assert plane.session.opened.policy.value == asked
+        configured = agent.launcher.worker.configured
+        assert configured is not None and configured.xcom is not None
+        assert configured.xcom.value == xcom
+
+
+async def test_an_agent_that_sends_source_asks_the_plane_to_take_it(agent: AgentUnderTest, plane: FakePlane):
+    async with agent.with_settings(source="open"):
+        await agent.ready()
+        assert plane.session.opened.policy is Policy.OPEN
 
 
 async def test_never_more_attempts_than_slots_run_and_all_get_their_turn(

@@ -128,3 +128,23 @@ def test_preparing_a_host_makes_no_database(site, tmp_path):
     assert kind == "RuntimeError"
     assert "no Airflow metadata database" in words
     assert not list(tmp_path.rglob("*.db"))
+
+
+STORE = "(lambda found: found and type(found).__name__)(__import__('airflow.sdk.execution_time.context', fromlist=['x'])._get_worker_state_store_backend())"
+
+
+def test_the_values_of_task_and_asset_state_stay_at_the_site_too(site, tmp_path):
+    path = "__import__('airflow.configuration').configuration.conf.get('common.io', 'state_store_objectstorage_path')"
+    assert site(f"[{STORE}, {path}]") == [
+        "StateStoreObjectStorageBackend",
+        f"file://{tmp_path}/the state/state",
+    ]
+
+
+def test_what_one_kind_of_data_may_do_says_nothing_of_another(site):
+    both = f"[XCom.__name__, {STORE}]"
+    assert site(both, policy="open", xcom="strict", store="open") == ["SiteXComBackend", None]
+    assert site(both, policy="open", xcom="open", store="strict") == [
+        "BaseXCom",
+        "StateStoreObjectStorageBackend",
+    ]

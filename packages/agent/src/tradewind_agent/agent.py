@@ -108,6 +108,7 @@ class Agent:
                 gateway=socket_path,
                 inherited=os.environ,
                 on_change=self._on_change,
+                rules=self._rules,
             )
             self.running = Running(
                 plane=plane,
@@ -231,7 +232,7 @@ class Agent:
             trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,
             bundles=tuple(str(each["name"]) for each in settings.bundles if "name" in each),
             unreported=self.running.unreported(),
-            policy=self._rules.policy,
+            policy=self._wished_policy(),
             version=agent_version(),
             host=sessions.Host(
                 hostname=platform.node(),
@@ -241,6 +242,10 @@ class Agent:
                 pid=os.getpid(),
             ),
         )
+
+    def _wished_policy(self) -> sessions.Policy:
+        """What to ask the plane for: strict only when nothing at all may leave, the Dags' source included."""
+        return sessions.Policy.OPEN if self.settings.source is sessions.Policy.OPEN else self._rules.policy
 
     def _facts(self) -> dict[str, Any]:
         plane, used = self.plane, [each.environment for each in self.running.live]

@@ -32,6 +32,8 @@ class Configure(Message):
     gateway: str  # path of the agent's unix socket
     secret: str = Field(repr=False)  # this host's own bearer for the gateway
     policy: Policy = Policy.STRICT
+    xcom: Policy | None = None  # of XCom values; None: as `policy`
+    store: Policy | None = None  # of the values of task and asset state; None: as `policy`
     slots: int = 0  # worker: attempts at once; triggerer: triggers at once
     log_directory: str = ""
     options: dict[str, Any] = {}  # component's own: bundles, preload, intervals

@@ -38,23 +38,24 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     from tradewind_runtime.seams import process
 
     process.import_airflow_without_database()
-    if configure.policy is Policy.STRICT:
-        _keep_values_at_the_site(configure, environ)
+    _keep_values_at_the_site(configure, environ)
     process.mask_configured_secrets()
 
 
 def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, str]) -> None:
-    """Choose backends for XCom and for the task and asset stores that keep values in the site's storage, unless the
-    site's configuration has chosen others."""
+    """Choose backends for XCom and for the task and asset stores that keep values in the site's storage, where the
+    policy is strict and the site's configuration has chosen no others."""
     from tradewind_runtime.seams import process
 
     path = xcom_path(configure)
-    if process.xcom_backend_is_airflows_own() and (path or _XCOM_PATH in environ):
+    strict = (configure.xcom or configure.policy) is Policy.STRICT
+    if strict and process.xcom_backend_is_airflows_own() and (path or _XCOM_PATH in environ):
         environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
         environ.setdefault(_XCOM_PATH, path)
         environ.setdefault(_XCOM_THRESHOLD, "0")
     path = store_path(configure)
-    if process.has_no_state_store_backend() and (path or _STORE_PATH in environ):
+    strict = (configure.store or configure.policy) is Policy.STRICT
+    if strict and process.has_no_state_store_backend() and (path or _STORE_PATH in environ):
         environ["AIRFLOW__WORKERS__STATE_STORE_BACKEND"] = (
             "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"
         )

@@ -14,6 +14,7 @@ from tradewind_agent.environments.launcher import HostCommand, Launcher
 from tradewind_agent.environments.worker import Worker
 from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import SessionOpened, TaskEnvironment
@@ -35,8 +36,10 @@ class Site:
         gateway: Path,
         inherited: Mapping[str, str],
         on_change: Callable[[], None],
+        rules: Rules,
     ) -> None:
         self._settings = settings
+        self._rules = rules
         self._launcher = launcher
         self._secrets = secrets
         self._session = session
@@ -150,12 +153,16 @@ class Site:
 
         def configure(secret: str) -> Configure:
             session = self._session()
+            allowed = session.policy if session is not None else settings.policy
+            rules = self._rules.at_least(allowed)
             return Configure(
                 component=component,
                 agent_name=settings.name,
                 gateway=str(self._gateway),
                 secret=secret,
-                policy=session.policy if session is not None else settings.policy,
+                policy=rules.policy,
+                xcom=rules.xcom,
+                store=rules.store,
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
                 log_directory=str(settings.state_dir / "task-logs"),
                 options={
