@@ -55,7 +55,7 @@ def run(control: Control, configure: Configure) -> int:
         holdings=holdings,
         outbox=outbox,
         open_client=lambda: gateway_client.execution_client(configure.gateway, configure.secret),
-        strict=configure.policy is Policy.STRICT,
+        strict=(configure.xcom or configure.policy) is Policy.STRICT,
         on_tick=status.tell,
     )
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
@@ -146,11 +146,11 @@ class Status:
 def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
     """Stop the triggers without `on_kill`, then let the last reports out while somebody is there to take them."""
     if agent_gone:
-        _kill(supervisor, signal.SIGKILL, seconds=STOP_GRACE)
+        supervisor.end(signal.SIGKILL, seconds=STOP_GRACE)
         return
     if not supervisor.problem:  # a silent event loop would not hear it
-        _kill(supervisor, signal.SIGINT, seconds=STOP_GRACE)
-    _kill(supervisor, signal.SIGKILL, seconds=STOP_GRACE)
+        supervisor.end(signal.SIGINT, seconds=STOP_GRACE)
+    supervisor.end(signal.SIGKILL, seconds=STOP_GRACE)
     supervisor.handle_events()
     supervisor.handle_failed_triggers()
     if not outbox.wait_until_empty(LAST_WORDS):
@@ -159,16 +159,6 @@ def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
             len(outbox),
             extra={"action": "trigger_reports_left"},
         )
-
-
-def _kill(supervisor: Supervisor, number: signal.Signals, *, seconds: float) -> None:
-    """Signal the process that runs triggers until it is gone, for `seconds` at most. In short steps: Airflow's own
-    wait sleeps to its end when the pipes close a moment before the process can be reaped."""
-    deadline = time.monotonic() + seconds
-    pause = 0.1
-    while supervisor.is_alive() and time.monotonic() < deadline:
-        supervisor.kill(number, escalation_delay=pause)
-        pause = min(pause * 2, 1.0)
 
 
 def _raise_file_limit() -> None:

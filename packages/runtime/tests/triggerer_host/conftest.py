@@ -49,14 +49,25 @@ class FakePlane:
     base: int = 0  # added to a test's numbers, so that tests can share a host
     news: threading.Condition = field(default_factory=threading.Condition)
 
-    def want(self, trigger_id: int, name: str, *, ti: dict[str, Any] | None = None, **arguments: Any) -> None:
+    def want(
+        self,
+        trigger_id: int,
+        name: str,
+        *,
+        ti: dict[str, Any] | None = None,
+        log_path: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        """The plane has this trigger from now on."""
+        if log_path is None:
+            log_path = "" if ti is None else f"dag_id=d/run_id=r/task_id={ti['task_id']}/attempt=1.log"
         with self.news:
             self.wanted[self.base + trigger_id] = triggers.CreateTrigger(
                 id=self.base + trigger_id,
                 classpath=f"site_triggers.{name}",
                 arguments=json.dumps(arguments),
                 ti=ti,
-                log_path="" if ti is None else f"dag_id=d/run_id=r/task_id={ti['task_id']}/attempt=1.log",
+                log_path=log_path,
             )
             self.news.notify_all()
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import signal
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,10 +204,8 @@ class Supervisor(stock.TriggerRunnerSupervisor):
     def wake(self) -> None:
         """Let the loop look at once. From any thread."""
         if self._bell is not None:
-            try:
+            with suppress(BlockingIOError):  # it rings already
                 self._bell.send(b"\0")
-            except BlockingIOError:
-                pass  # it rings already
 
     def make_client(self) -> Client:
         return self.open_client()
@@ -311,6 +311,20 @@ class Supervisor(stock.TriggerRunnerSupervisor):
                 f"the triggers' event loop has been silent for {silence:.0f} s: a trigger blocks it"
             )
         self.on_tick(self)
+
+    def end(self, number: signal.Signals, *, seconds: float) -> None:
+        """Signal the process that runs triggers and hear it out, for `seconds` at most. Idempotent.
+
+        Not Airflow's `kill`, which sleeps to the end of its delay when the pipes close a moment before the process can
+        be reaped.
+        """
+        if not self.is_alive():
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        deadline = time.monotonic() + seconds
+        while self.is_alive() and time.monotonic() < deadline:
+            self._service_subprocess(0.1, expect_signal=number)
 
     def should_stop(self) -> bool:
         return self.stop or bool(self.problem)
