@@ -49,14 +49,14 @@ class run_site:
     """An agent with a site of its own: its Dags, its journal, its XCom storage."""
 
     def __init__(
-        self, home: Path, running: plane.Plane, *, name: str = "site", dags: Path = DAGS, **more: Any
+        self, home: Path, running: plane.Plane, *, name: str = "site", dags: Path | None = DAGS, **more: Any
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.site = home
         variables = {
             "SITE_JOURNAL": str(home / "journal"),
             "SITE_WATCHED": str(home / "watched"),
-            "PYTHONPATH": str(dags),
+            **({"PYTHONPATH": str(dags)} if dags else {}),
             "AIRFLOW_CONN_SITE_HTTP": "http://user:SECRET-CONNECTION-password@127.0.0.1:1",
             "AIRFLOW_VAR_SITE_VARIABLE": "SECRET-VARIABLE-value",
             **more.pop("site", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,9 @@ FOLDERS = {
 PLUGINS = FOLDERS["examples"] / "plugins"
 """Timetables and weight rules the examples bring along; a scheduler needs them installed wherever the Dags run."""
 
-CONF: Mapping[str, Mapping[str, Any]] = {"example_params_ui_tutorial": {"required_field": "given by a person"}}
+CONF: Mapping[str, Mapping[str, Any]] = {
+    "example_params_ui_tutorial": {"required_field": "given by a person"}
+}
 """What a person would fill in before triggering."""
 
 LEFT_OUT = {
@@ -36,6 +39,12 @@ LEFT_OUT = {
 }
 """Dags whose end depends on the world outside, with the reason."""
 
+DIFFERENT: Mapping[str, str] = {}
+"""Dags that end differently on an agent, with the reason."""
+
+EVERY = 60
+"""Fewer examples than this means that not all have been parsed yet."""
+
 
 def bundles() -> list[dict[str, Any]]:
     """Airflow's `dag_bundle_config_list` for the two folders."""
@@ -44,6 +53,34 @@ def bundles() -> list[dict[str, Any]]:
         {"name": name, "classpath": classpath, "kwargs": {"path": str(path)}}
         for name, path in FOLDERS.items()
     ]
+
+
+def bundles_json() -> str:
+    """The same as a value in airflow.cfg."""
+    return json.dumps(bundles())
+
+
+def wait_for_all(rest: AirflowRest, *, timeout: float) -> set[str]:
+    """The ids of every example, once all files are parsed: nothing new and no error for a while."""
+    deadline, seen, since = time.monotonic() + timeout, set[str](), time.monotonic()
+    while time.monotonic() < deadline:
+        now = set(rest.dags())
+        if now != seen:
+            seen, since = now, time.monotonic()
+        elif EVERY <= len(seen) and time.monotonic() - since > 5:
+            return seen
+        time.sleep(0.5)
+    raise AssertionError(f"{len(seen)} examples after {timeout:g} s; import errors: {rest.import_errors()}")
+
+
+def difference(local: Run, remote: Run) -> list[str]:
+    """How two runs of a Dag ended differently, in words."""
+    found = [] if local.state == remote.state else [f"the run: {local.state}, on an agent {remote.state}"]
+    for key in sorted(local.tasks.keys() | remote.tasks.keys()):
+        one, other = local.tasks.get(key, "absent"), remote.tasks.get(key, "absent")
+        if one != other:
+            found.append(f"{key[0]}[{key[1]}]: {one}, on an agent {other}")
+    return found
 
 
 def run_all(

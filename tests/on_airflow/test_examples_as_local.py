@@ -1,0 +1,78 @@
+"""Airflow's own example Dags, unchanged, end on an agent as they end under LocalExecutor on the same machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from support import examples, postgresql
+from support.airflow_rest import AirflowRest, Run
+from support.deployment import run_site
+from tradewind.embedded import plane
+
+SEEDED = Path(__file__).parents[1] / "support" / "seeded"
+
+TIMEOUT = 330.0
+"""Seconds for all of them at once on two cores; about two minutes is usual."""
+
+
+def settings(home: Path, database: str | None, **more: object) -> plane.PlaneSettings:
+    return plane.PlaneSettings(
+        home=home,
+        database=database,
+        options={
+            "core": {"plugins_folder": str(examples.PLUGINS), "parallelism": "12"},
+            "scheduler": {"scheduler_idle_sleep_time": "0.5", "max_dagruns_to_create_per_loop": "100"},
+            **more.pop("options", {}),  # type: ignore[dict-item]
+        },
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture(autouse=True)
+def dice_fall_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(SEEDED))
+
+
+def under_local_executor(home: Path, database: str | None) -> Mapping[str, Run]:
+    bundles = {"dag_processor": {"dag_bundle_config_list": examples.bundles_json(), "refresh_interval": "60"}}
+    stock = settings(home, database, stock=True, executor="LocalExecutor", options=bundles)
+    with plane.Plane(stock) as running, running.client() as http:
+        return run_them(AirflowRest(http))
+
+
+def on_an_agent(home: Path, database: str | None) -> Mapping[str, Run]:
+    site = {"PYTHONPATH": str(SEEDED), "AIRFLOW__CORE__PLUGINS_FOLDER": str(examples.PLUGINS)}
+    options = {"bundles": examples.bundles()}
+    with plane.Plane(settings(home / "plane", database)) as running, running.client() as http:
+        with run_site(home / "site", running, site=site, dags=None, options=options):
+            return run_them(AirflowRest(http))
+
+
+def run_them(rest: AirflowRest) -> Mapping[str, Run]:
+    found = examples.wait_for_all(rest, timeout=120)
+    return examples.run_all(rest, sorted(found - examples.LEFT_OUT.keys()), timeout=TIMEOUT)
+
+
+@pytest.mark.timeout(1000)
+def test_each_example_ends_in_the_same_states_as_under_local_executor(
+    directory: Path, database_server: postgresql.PostgreSQL | None
+) -> None:
+    def database() -> str | None:
+        return database_server.new_database() if database_server else None
+
+    local = under_local_executor(directory / "local", database())
+    remote = on_an_agent(directory / "remote", database())
+    assert len(local) > 60
+    assert remote.keys() == local.keys()
+    differences = {
+        dag_id: examples.difference(local[dag_id], remote[dag_id])
+        for dag_id in local
+        if dag_id not in examples.DIFFERENT
+    }
+    assert {dag_id: said for dag_id, said in differences.items() if said} == {}
+    assert {
+        dag_id: run.state for dag_id, run in local.items() if run.state not in ("success", "failed")
+    } == {}
