@@ -100,9 +100,9 @@ class FakePlane(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             held[file.path] = (file.content, report.version)
         for path in report.removed:
             held.pop(path, None)
-        self.mark = uuid4().hex
+        before, self.mark = self.mark, uuid4().hex
         names = [file.path for file in (*report.files, *report.same)] + list(report.removed)
-        return dags.Reported(mark=self.mark, stored=tuple(names))
+        return dags.Reported(mark=self.mark, before=before, stored=tuple(names))
 
     def _watch(self, watch: dags.Watch) -> dags.News:
         self.watches.append(watch)
@@ -361,7 +361,9 @@ def test_a_refused_file_is_not_sent_again_until_it_changes(site: Site) -> None:
         if not any(file.path == "bad.py" for file in report.files):
             return None
         return dags.Reported(
-            mark=site.plane.mark, refused=(dags.FileRefused(path="bad.py", refusal=refusal),)
+            mark=site.plane.mark,
+            before=site.plane.mark,
+            refused=(dags.FileRefused(path="bad.py", refusal=refusal),),
         )
 
     site.plane.refusing = refuse
@@ -452,6 +454,21 @@ def test_a_parse_that_dies_is_an_import_error(site: Site) -> None:
     site.start()
     site.plane.wait_for(lambda: "dies.py" in site.plane.files())
     assert "ended without a result" in site.plane.files()["dies.py"].import_errors["dies.py"]
+
+
+def test_a_bundle_that_cannot_be_made_is_named_and_spoils_no_other(site: Site) -> None:
+    site.write("one.py")
+    site.bundles.append(
+        {
+            "name": "repo",
+            "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+            "kwargs": {"tracking_ref": "main", "git_conn_id": "not_there"},
+        }
+    )
+    site.start()
+    site.plane.wait_for(lambda: "one.py" in site.plane.files())
+    assert [one.name for one in site.plane.claims[0].bundles] == ["main"]
+    assert site.plane.claims[0].kept == ("repo",)
 
 
 def test_the_host_ends_with_its_agent_and_leaves_no_parser_behind(site: Site) -> None:

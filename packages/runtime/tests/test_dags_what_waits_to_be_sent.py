@@ -34,7 +34,8 @@ def sent(one: Desk) -> dags.Report | None:
 
 def accept(one: Desk, report: dags.Report, mark: str = "m1") -> None:
     paths = [file.path for file in (*report.files, *report.same)] + list(report.removed)
-    one.reported(report, dags.Reported(mark=mark, stored=tuple(paths)))
+    before = one.marks()["main"]
+    one.reported(report, dags.Reported(mark=mark, before=before, stored=tuple(paths)))
 
 
 def test_what_the_plane_holds_is_not_sent() -> None:
@@ -151,6 +152,16 @@ def test_a_mark_that_differs_through_our_own_report_is_no_reason_to_claim_again(
     assert one.believes(marks, ["main"])  # it is under way: the plane may have stored it
     accept(one, report, mark="m1")
     assert one.believes(marks, ["main"])
+    assert not one.believes(one.marks(), ["main"])
+
+
+def test_a_report_does_not_hide_that_the_plane_was_restored_from_a_backup() -> None:
+    one = desk()
+    one.parsed("main", result("a.py"))
+    report = sent(one)
+    assert report is not None
+    one.reported(report, dags.Reported(mark="m1", before="of the backup", stored=("a.py",)))
+    assert one.marks() == {"main": "m0"}
     assert not one.believes(one.marks(), ["main"])
 
 

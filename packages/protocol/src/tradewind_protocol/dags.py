@@ -86,10 +86,12 @@ class BundleClaim(Message):
 
 
 class Claim(Message):
-    """Ask to speak for bundles. The list is complete: a bundle not named is given up by this dag processor."""
+    """Ask to speak for bundles. The lists are complete: a bundle this agent spoke for and does not name is retired."""
 
     instance: UUID  # new with every dag processor process
     bundles: tuple[BundleClaim, ...] = Field(default=(), max_length=1000)
+    kept: tuple[str, ...] = Field(default=(), max_length=1000)
+    """Bundles of its configuration that cannot be made now (a connection is missing): neither claimed nor retired."""
 
 
 class HeldFile(Message):
@@ -178,6 +180,8 @@ class Reported(Message):
     """What the plane holds now."""
 
     mark: str
+    before: str = ""
+    """The mark when the report came. Not the reporter's own: something else changed too, and it has to claim again."""
     stored: tuple[str, ...] = ()  # paths held as sent, from `files`, `same` and `removed`
     refused: tuple[FileRefused, ...] = ()
     resend: tuple[str, ...] = ()  # paths to send in full: not held as `same` said, or free to be stored now

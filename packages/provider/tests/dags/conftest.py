@@ -81,14 +81,15 @@ class Site:
     """An agent with a live session and a dag processor, as the plane sees it."""
 
     def __init__(
-        self, clock: Clock, name: str = "eu-1", *, token_id: UUID | None = None, instance: UUID | None = None
-    ):
+        self, clock: Clock, name: str = "eu-1", *, token_id: UUID | None = None, policy: str = "strict"
+    ) -> None:
         self.clock = clock
+        self.policy = policy
         self.name = name
         self.token_id = token_id or uuid4()
         self.agent_id = uuid4()
         self.session_id = uuid4()
-        self.instance = instance or uuid4()
+        self.instance = uuid4()
         self.secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
         self.marks: dict[str, str] = {}
         with create_session() as db:
@@ -113,7 +114,7 @@ class Site:
                     components=["dag_processor"],
                     environments=[],
                     bundles=[],
-                    policy="strict",
+                    policy=policy,
                     host={},
                     room=[],
                     findings=[],
@@ -127,9 +128,12 @@ class Site:
             assert row is not None
             self.agent = sessions.agent_of(row)
 
-    def claim(self, *names: str, fingerprint: str = "", **extra: Any) -> wire.Claimed:
+    def claim(
+        self, *names: str, fingerprint: str = "", kept: tuple[str, ...] = (), **extra: Any
+    ) -> wire.Claimed:
         asked = wire.Claim(
             instance=self.instance,
+            kept=kept,
             bundles=tuple(wire.BundleClaim(name=name, fingerprint=fingerprint, **extra) for name in names),
         )
         with create_session() as db:

@@ -122,6 +122,14 @@ def test_a_bundle_its_agent_does_not_have_any_more_is_retired(site: Site, parsed
     assert not dag().is_stale
 
 
+def test_a_bundle_that_cannot_be_made_just_now_keeps_its_dags(site: Site, parsed: Parsed) -> None:
+    site.claim("main")
+    site.report(files=(parsed("one.py", text()),))
+    site.instance = uuid4()
+    site.claim(kept=("main",))
+    assert not dag().is_stale
+
+
 def test_dags_airflow_had_of_the_bundle_before_are_named_to_whoever_claims_it(site: Site) -> None:
     with create_session() as db:
         db.add(DagBundleModel(name="main"))

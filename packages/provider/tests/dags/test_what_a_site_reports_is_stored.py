@@ -118,12 +118,25 @@ def test_a_path_an_agent_named_is_never_opened(
         assert code.source_code == dag_source.notice("eu-1")
 
 
-def test_source_is_shown_when_the_site_sends_it_and_follows_its_changes(site: Site, parsed: Parsed) -> None:
+def sources() -> list[str]:
+    with create_session() as db:
+        return list(db.scalars(select(DagCode.source_code)))
+
+
+def test_source_is_shown_when_the_site_sends_it_and_follows_its_changes(clock: Clock, parsed: Parsed) -> None:
+    site = Site(clock, policy="open")
     site.claim("main")
     site.report(files=(parsed("one.py", text(), source={"one.py": "# first"}),))
     site.report(files=(parsed("one.py", text(), source={"one.py": "# second"}, content="ab"),))
-    with create_session() as db:
-        assert db.scalars(select(DagCode.source_code)).all() == ["# second"]
+    assert sources() == ["# second"]
+
+
+def test_source_is_not_kept_where_the_boundary_is_strict_even_if_it_was_sent(
+    site: Site, parsed: Parsed
+) -> None:
+    site.claim("main")
+    site.report(files=(parsed("one.py", text(), source={"one.py": "# private"}),))
+    assert sources() == [dag_source.notice("eu-1")]
 
 
 def test_two_changes_within_seconds_are_both_stored(site: Site, parsed: Parsed) -> None:
@@ -137,7 +150,10 @@ def test_two_changes_within_seconds_are_both_stored(site: Site, parsed: Parsed) 
 def test_the_same_report_again_changes_nothing(site: Site, parsed: Parsed) -> None:
     site.claim("main")
     file = parsed("one.py", text())
+    claimed = site.marks["main"]
     first = site.report(files=(file,), removed=("gone.py",))
+    assert (first.before, first.mark) == (claimed, site.marks["main"])
+    assert first.before != first.mark
     before = dag().last_parsed_time
     again = site.report(files=(file,), removed=("gone.py",))
     assert set(again.stored) == set(first.stored)

@@ -16,9 +16,10 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
+from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
 from tradewind_protocol.hosts import Configure, HostStatus, StopHost
 from tradewind_protocol.sessions import Policy
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+MEND_EVERY: Final = 60.0
+"""Seconds between two attempts to make a bundle that could not be made."""
+
+
 class Stopped(Exception):
     """The agent asked for the end, or is gone."""
 
@@ -52,18 +57,12 @@ def run(control: Control, configure: Configure) -> int:
     from tradewind_runtime.seams import dags as seam
 
     found, broken = seam.configured_bundles()
-    claims = []
-    for bundle in found:
-        try:
-            claims.append(bundles.claim(bundle))
-        except ValueError as problem:
-            log.error("%s", problem, extra={"action": "bundle_unusable"})
-            broken.append(bundle.name)
-    desk = Desk(uuid4(), claims)
+    claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
+    desk = Desk(uuid4(), claims, broken=broken)
     open_policy = configure.policy is Policy.OPEN
     send_source = bool(configure.options.get("send_source", open_policy))
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
-        host = Host(control=control, desk=desk, gateway=gateway, broken=broken)
+        host = Host(control=control, desk=desk, gateway=gateway)
         processor = seam.Processor(
             desk=desk,
             loop=host,
@@ -85,6 +84,15 @@ def run(control: Control, configure: Configure) -> int:
     return 0
 
 
+def _claim(bundle: bundles.Bundle, broken: list[str]) -> dags.BundleClaim | None:
+    try:
+        return bundles.claim(bundle)
+    except ValueError as problem:
+        log.error("%s", problem, extra={"action": "bundle_unusable"})
+        broken.append(bundle.name)
+        return None
+
+
 def _log_directory(configure: Configure) -> str:
     return str(Path(configure.log_directory) / "dag_processor") if configure.log_directory else ""
 
@@ -92,12 +100,10 @@ def _log_directory(configure: Configure) -> str:
 class Host:
     """What the host does in the parsing loop: hears the agent and the plane, and wakes the loop for both."""
 
-    def __init__(
-        self, *, control: Control, desk: Desk, gateway: gateway_client.Gateway, broken: list[str]
-    ) -> None:
+    def __init__(self, *, control: Control, desk: Desk, gateway: gateway_client.Gateway) -> None:
         self._control = control
         self._desk = desk
-        self._broken = broken
+        self._mended_at = time.monotonic()
         self._bell, self._ear = socket.socketpair()
         self._bell.setblocking(False)
         self._ear.setblocking(False)
@@ -131,6 +137,7 @@ class Host:
             elif isinstance(news, RunCallback):
                 self._grant(news)
         manager.reparse(self._desk.take_reparse())
+        self._mend(manager)
         if self._draining:
             manager.drop_queue()
             if manager.idle() and not self._granted:
@@ -163,6 +170,16 @@ class Host:
         self._courier.stop()
 
     # ---- inside
+
+    def _mend(self, manager: Processor) -> None:
+        """Try again, now and then, to make the bundles that could not be made: a connection may be there by now."""
+        now = time.monotonic()
+        if not self._desk.broken() or now - self._mended_at < MEND_EVERY:
+            return
+        self._mended_at = now
+        for bundle in manager.mended(self._desk.broken()):
+            if (claim := _claim(bundle, [])) is not None:
+                self._desk.mended(claim)
 
     def _grant(self, news: RunCallback) -> None:
         from tradewind_runtime.seams.dags import callback_request
@@ -208,7 +225,7 @@ class Host:
             [f"{int(numbers['files'])} files", f"{int(numbers['dags'])} Dags"]
             + ([f"{int(numbers['import_errors'])} files with errors"] if numbers["import_errors"] else [])
             + [f"{name}: {_ROLE[role]}" for name, role in sorted(roles.items())]
-            + [f"{name}: cannot be made" for name in sorted(self._broken)]
+            + [f"{name}: cannot be made" for name in self._desk.broken()]
         )
         now = time.monotonic()
         if line != self._said and now - self._said_at >= 1.0:

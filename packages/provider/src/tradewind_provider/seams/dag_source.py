@@ -20,7 +20,8 @@ def notice(agent_name: str) -> str:
     """What is shown in place of source that was not sent."""
     return (
         f"# The source of this Dag stays at its site: agent {agent_name!r} does not send it.\n"
-        "# Whoever runs the agent can change that: set send_source = true for its dag processor, or policy = open.\n"
+        "# Whoever runs the agent can change that with `source = open`, or `policy = open`, in its settings, where the\n"
+        "# plane allows it ([tradewind] policy).\n"
     )
 
 

@@ -59,8 +59,11 @@ class BundleState:
 class Desk:
     """See the module. `instance` is this process's identity on the plane."""
 
-    def __init__(self, instance: UUID, claims: Iterable[dags.BundleClaim]) -> None:
+    def __init__(
+        self, instance: UUID, claims: Iterable[dags.BundleClaim], *, broken: Collection[str] = ()
+    ) -> None:
         self.instance = instance
+        self._broken = set(broken)
         self._bundles = {claim.name: _Bundle(claim) for claim in claims}
         self._condition = threading.Condition()
         self._reparse: set[tuple[str, str]] = set()
@@ -131,7 +134,22 @@ class Desk:
     def claim(self) -> dags.Claim:
         """Everything there is to claim."""
         with self._condition:
-            return dags.Claim(instance=self.instance, bundles=tuple(b.claim for b in self._bundles.values()))
+            return dags.Claim(
+                instance=self.instance,
+                bundles=tuple(one.claim for one in self._bundles.values()),
+                kept=tuple(sorted(self._broken)),
+            )
+
+    def mended(self, claim: dags.BundleClaim) -> None:
+        """A bundle that could not be made can be now: it is claimed with the next claim."""
+        with self._condition:
+            self._broken.discard(claim.name)
+            self._bundles.setdefault(claim.name, _Bundle(claim))
+
+    def broken(self) -> list[str]:
+        """Bundles of the configuration that cannot be made."""
+        with self._condition:
+            return sorted(self._broken)
 
     def claimed(self, answer: dags.Claimed) -> None:
         """Take over what the plane says. Files it does not hold as last parsed here are to be parsed again."""
@@ -172,9 +190,10 @@ class Desk:
         with self._condition:
             one = self._bundles[report.bundle]
             one.in_flight = False
-            one.mark = answer.mark
+            if answer.before == one.mark:
+                one.mark = answer.mark  # else the next watch finds the marks differ, and has us claim again
             stored = set(answer.stored)
-            contents = {file.path: file.content for file in (*report.files, *report.same)}
+            contents = _contents(report)
             for path, content in contents.items():
                 if path in stored:
                     one.held[path] = (content, report.version)
@@ -196,9 +215,9 @@ class Desk:
             one = self._bundles[report.bundle]
             one.in_flight = False
             if not again or one.role is not Role.SPEAKS:
-                for file in (*report.files, *report.same):
-                    if not again and one.parsed.get(file.path) == file.content:
-                        one.refused[file.path] = file.content
+                for path, content in _contents(report).items():
+                    if not again and one.parsed.get(path) == content:
+                        one.refused[path] = content
                 return
             for result in report.files:
                 if one.parsed.get(result.path) == result.content and result.path not in one.files:
@@ -304,6 +323,11 @@ class Desk:
             same=tuple(same),
             removed=tuple(removed),
         )
+
+
+def _contents(report: dags.Report) -> dict[str, str]:
+    found = {file.path: file.content for file in report.files}
+    return found | {file.path: file.content for file in report.same}
 
 
 def _within(path: str, paths: Collection[str]) -> bool:

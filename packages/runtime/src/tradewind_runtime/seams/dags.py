@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,6 +75,11 @@ def callback_request(request: dict[str, Any]) -> CallbackRequest:
     return _CALLBACK.validate_python(request)
 
 
+def log_directory_option() -> str:
+    """Where parsers log when the agent names no directory."""
+    return str(conf.get("logging", "dag_processor_child_process_log_directory"))
+
+
 @attrs.define(kw_only=True)
 class Processor(DagFileProcessorManager):
     """The manager of a site. `bundles` are all configured ones; those the desk speaks for are parsed."""
@@ -87,6 +92,9 @@ class Processor(DagFileProcessorManager):
     send_source: bool = False
     quote_source: bool = False
     """Whether tracebacks of import errors may quote lines of code."""
+
+    heartbeat: Callable[[], None] = attrs.field(default=lambda: None)
+    base_log_dir: str = attrs.field(factory=log_directory_option)
 
     # Airflow's would start an Execution API, and with it a database, inside this process.
     _api_server: Any = attrs.field(init=False, default=None)
@@ -143,6 +151,13 @@ class Processor(DagFileProcessorManager):
     def get_all_bundles(self) -> list[BaseDagBundle]:
         spoken = self.desk.spoken()
         return [bundle for name, bundle in self.bundles.items() if name in spoken]
+
+    def mended(self, names: Iterable[str]) -> list[BaseDagBundle]:
+        """Those of the named bundles that can be made by now; they are parsed once this one speaks for them."""
+        wanted = set(names)
+        made = [bundle for bundle in configured_bundles()[0] if bundle.name in wanted]
+        self.bundles.update({bundle.name: bundle for bundle in made})
+        return made
 
     def roles_changed(self) -> None:
         """Parse what this one speaks for now; what is new is refreshed at once."""
@@ -337,8 +352,3 @@ def read_source(place: Path, inside: str) -> str | None:
     if len(text) > LARGEST_SOURCE:
         return text[:LARGEST_SOURCE] + "\n# … cut here by Tradewind: the file is longer than may be sent\n"
     return text
-
-
-def log_directory_option() -> str:
-    """Where parsers log when the agent names no directory."""
-    return str(conf.get("logging", "dag_processor_child_process_log_directory"))

@@ -34,7 +34,7 @@ def claim(db: Session, agent: Agent, asked: wire.Claim, *, now: datetime) -> wir
     """
     _lose_grants(db, now=now, session_id=agent.session_id, but=asked.instance)
     dag_bundles.beat(db, agent.session_id, agent_name=agent.name, now=now)
-    _retire_unnamed(db, agent, {one.name for one in asked.bundles}, now=now)
+    _retire_unnamed(db, agent, {one.name for one in asked.bundles} | set(asked.kept), now=now)
     return wire.Claimed(
         bundles=tuple(_claim_one(db, agent, asked.instance, one, now=now) for one in asked.bundles)
     )

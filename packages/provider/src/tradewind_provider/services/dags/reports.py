@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.sessions import Policy
 from tradewind_provider.seams import dag_bundles, dag_checks, dag_source, dags
 from tradewind_provider.services import waking
 from tradewind_provider.services.dags import bundles
@@ -87,7 +88,7 @@ class _Storing:
         self._agent = agent
         self._report = report
         self._clock = clock
-        self._mark = ""
+        self._mark = self._before = ""
         self._stored: list[str] = []
         self._refused: list[wire.FileRefused] = []
         self._resend: list[str] = []
@@ -95,7 +96,7 @@ class _Storing:
     def refreshed(self) -> None:
         with self._open() as db:
             row = self._row(db)
-            self._mark = row.mark
+            self._mark = self._before = row.mark
             if (at := self._report.refreshed_at) is not None:
                 now = self._clock()
                 dag_bundles.refreshed(db, row.name, version=self._report.version, at=min(at, now))
@@ -158,6 +159,7 @@ class _Storing:
     def answer(self, refused: Collection[wire.FileRefused]) -> wire.Reported:
         return wire.Reported(
             mark=self._mark,
+            before=self._before,
             stored=tuple(self._stored),
             refused=(*refused, *self._refused),
             resend=tuple(dict.fromkeys(self._resend)),
@@ -187,7 +189,7 @@ class _Storing:
                     import_errors=errors,
                     warnings=_warnings(file, free_ids),
                     seconds=file.seconds,
-                    source=file.source or {},
+                    source=(file.source or {}) if self._agent.policy is Policy.OPEN else {},
                     notice=dag_source.notice(self._agent.name),
                     cleared=before.error_paths if before is not None else (),
                 ),
