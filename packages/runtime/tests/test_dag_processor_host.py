@@ -348,7 +348,7 @@ def test_a_plane_restored_from_a_backup_gets_what_it_lost(site: Site) -> None:
 
 def test_results_wait_while_the_plane_is_away(site: Site) -> None:
     site.write("one.py")
-    site.plane.failing = 4
+    site.plane.failing = 2
     site.start()
     site.plane.wait_for(lambda: "one.py" in site.plane.files())
     assert len([1 for report, _ in site.plane.reports if report.files]) == 1
