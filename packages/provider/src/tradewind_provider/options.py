@@ -76,7 +76,8 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "10.0.0.0/8, 203.0.113.7/32",
     ),
     "trusted_proxies": _option(
-        "Networks of proxies whose X-Forwarded-For is believed when [tradewind] allowed_addresses is checked.",
+        "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when [tradewind] "
+        "allowed_addresses is checked.",
         "string",
         "",
     ),

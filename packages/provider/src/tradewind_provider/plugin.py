@@ -33,9 +33,14 @@ class TradewindPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
+        from tradewind_provider.api.addresses import AddressCheck
         from tradewind_provider.api.door import Door
 
-        return [{"name": "Tradewind door", "middleware": Door}]
+        # the last one named is the first one asked
+        return [
+            {"name": "Tradewind door", "middleware": Door},
+            {"name": "Tradewind addresses", "middleware": AddressCheck},
+        ]
 
     @cached_property
     def react_apps(self) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tradewind_protocol.sessions import Cadence, Policy
+from tradewind_provider.domain import addresses
+from tradewind_provider.domain.addresses import Gate
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -42,6 +44,7 @@ class Settings:
     policy: Policy = Policy.OPEN
     history_days: int = 14
     events_days: int = 365
+    gate: Gate = Gate()
 
 
 def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
@@ -66,6 +69,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         policy=read.policy("policy"),
         history_days=int(read.number("history_days", least=1)),
         events_days=int(read.number("events_days", least=0)),
+        gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
     )
 
 
@@ -107,6 +111,12 @@ class _Reader:
         if not value >= least:
             raise SettingsError(f"[tradewind] {name}: {text} is less than {least:g}, the least it can be")
         return value
+
+    def networks(self, name: str) -> tuple[addresses.Network, ...]:
+        try:
+            return addresses.networks(self._options[name])
+        except ValueError as error:
+            raise SettingsError(f"[tradewind] {name}: {error}") from None
 
     def policy(self, name: str) -> Policy:
         text = self._options[name].strip().lower()

@@ -21,6 +21,7 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from airflow.utils.session import create_session as scheduler_session
 from airflow.utils.state import CallbackState, DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import delete, select, update
@@ -56,14 +57,14 @@ class Scheduler:
         self.executor.start()
 
     def queue(self) -> None:
-        with create_session() as db:
+        with scheduler_session() as db:
             self.runner._critical_section_enqueue_task_instances(session=db)
 
     def heartbeat(self) -> None:
         """What the loop does after scheduling: executor, then its events."""
         self.executor._next_sweep = self.executor._next_reconcile = 0.0
         self.executor.heartbeat()
-        with create_session() as db:
+        with scheduler_session() as db:
             self.runner._process_executor_events(executor=self.executor, session=db)
 
     def dies(self) -> None:
@@ -174,7 +175,7 @@ def test_what_the_scheduler_queues_is_in_the_table_in_the_same_transaction(
     scheduler: Scheduler, make_run: Any
 ) -> None:
     run = make_run()
-    with pytest.raises(RuntimeError), create_session() as db:
+    with pytest.raises(RuntimeError), scheduler_session() as db:
         scheduler.runner._critical_section_enqueue_task_instances(session=db)
         db.flush()
         raise RuntimeError("the scheduler died before its commit")

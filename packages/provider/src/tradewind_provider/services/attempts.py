@@ -55,6 +55,7 @@ def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datet
             granted_at=now,
             offered_until=None,
             missing_since=None,
+            payload="",  # the agent has it, and nobody else ever will
         )
     return Granted(attempt_id=attempt_id, epoch=epoch)
 
