@@ -28,6 +28,16 @@ async def test_an_idle_agent_that_is_asked_to_stop_says_goodbye_and_is_gone(
     assert plane.session.polls[-1][1].draining
 
 
+async def test_the_ledger_tells_of_the_goodbye(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        agent.agent.drain.request("SIGTERM")
+        await agent.ended()
+    last = list(agent.agent.ledger.read())[-1]
+    assert (last["method"], last["path"], last["left"]) == ("DELETE", "/sessions", True)
+    assert not agent.agent.ledger.problem
+
+
 async def test_what_runs_ends_by_itself_within_the_grace_and_its_outcome_arrives(
     agent: AgentUnderTest, plane: FakePlane
 ):

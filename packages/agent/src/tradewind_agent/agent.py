@@ -96,9 +96,9 @@ class Agent:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self._agent_id = identity.agent_id(self.settings.state_dir)
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
-            stack.push_async_callback(self._goodbye)
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
+            stack.push_async_callback(self._goodbye)  # the ledger has it too
             socket_path = stack.enter_context(_socket_place(self.settings.state_dir))
             self.site = Site(
                 settings=self.settings,
