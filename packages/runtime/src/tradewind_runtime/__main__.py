@@ -41,6 +41,7 @@ def serve(control: Control, configure: Configure) -> int:
     try:
         # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
         environment.prepare(configure)
+        _name_process(configure)
         if configure.component is Component.WORKER:
             from tradewind_runtime.worker import zygote
 
@@ -57,6 +58,13 @@ def serve(control: Control, configure: Configure) -> int:
     except Exception as problem:
         control.send(Problem(message=f"{type(problem).__name__}: {problem}"[:4000]))
         raise
+
+
+def _name_process(configure: Configure) -> None:
+    """Say in the process list which host this is, and whose."""
+    from setproctitle import setproctitle
+
+    setproctitle(f"tradewind {configure.component.value.replace('_', ' ')} host {configure.agent_name}")
 
 
 if __name__ == "__main__":

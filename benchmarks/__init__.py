@@ -1,0 +1,1 @@
+"""Tradewind beside LocalExecutor, edge3 and CeleryExecutor: same machine, same Airflow, same Dags. See docs/benchmarks.md."""

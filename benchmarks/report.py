@@ -1,0 +1,93 @@
+"""Results: JSON for machines (workload → executor → metric → median, min, max), a table and a picture for people."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Spread = dict[str, float]
+
+
+class Results:
+    """What was measured in this run, and how it is kept. What is measured again replaces what was there."""
+
+    def __init__(self, path: Path, *, scale: float) -> None:
+        self._path = path
+        self._scale = scale
+        self._values: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(list))
+        )
+
+    def add(self, workload: str, executor: str, metrics: dict[str, float]) -> None:
+        for metric, value in metrics.items():
+            self._values[workload][executor][metric].append(value)
+
+    def summary(self) -> dict[str, dict[str, dict[str, Spread]]]:
+        return {
+            workload: {
+                executor: {metric: spread(values) for metric, values in metrics.items()}
+                for executor, metrics in executors.items()
+            }
+            for workload, executors in self._values.items()
+        }
+
+    def write(self) -> None:
+        """Merge into the JSON file."""
+        kept: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+        for workload, executors in self.summary().items():
+            for executor, metrics in executors.items():
+                kept.setdefault(workload, {})[executor] = {"scale": self._scale, **metrics}
+        self._path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+    def table(self, workloads: Sequence[str], executors: Sequence[str]) -> str:
+        return table(self.summary(), executors)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    return {
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "repeats": len(values),
+    }
+
+
+def table(summary: dict[str, Any], executors: Sequence[str], *, metrics: Sequence[str] = ()) -> str:
+    """Markdown: a row per workload and metric, a column per executor, ratios to the first one's."""
+    first = executors[0]
+    lines = [
+        "| workload | metric | " + " | ".join(executors) + " | ratio |",
+        "|---|---|" + "---|" * (len(executors) + 1),
+    ]
+    for workload, found in summary.items():
+        names = list(dict.fromkeys(metric for each in found.values() for metric in each if metric != "scale"))
+        for metric in names:
+            if metrics and metric not in metrics:
+                continue
+            cells = [_cell(found.get(executor, {}).get(metric)) for executor in executors]
+            ratio = _ratio(found, first, executors, metric)
+            lines.append(f"| {workload} | {metric} | " + " | ".join(cells) + f" | {ratio} |")
+    return "\n".join(lines)
+
+
+def _cell(value: Spread | None) -> str:
+    if value is None:
+        return "–"
+    if value["min"] == value["max"]:
+        return f"{value['median']:.4g}"
+    return f"{value['median']:.4g} ({value['min']:.4g}–{value['max']:.4g})"
+
+
+def _ratio(found: dict[str, Any], first: str, executors: Sequence[str], metric: str) -> str:
+    """How the first one stands to each of the others."""
+    ours = found.get(first, {}).get(metric)
+    parts = []
+    for other in executors[1:]:
+        theirs = found.get(other, {}).get(metric)
+        if ours and theirs and theirs["median"]:
+            parts.append(f"{ours['median'] / theirs['median']:.2f}× {other}")
+    return ", ".join(parts) or "–"
