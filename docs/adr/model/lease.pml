@@ -16,11 +16,15 @@
 #define AGENTS   2
 #define ATTEMPTS 2
 #define SLOTS    1
-#define EPOCHS   3   /* bound on offers of one attempt */
+#define EPOCHS   2   /* bound on offers of one attempt */
 #define LIVES    2   /* sessions per agent: one restart each */
 
 mtype = { QUEUED, OFFERED, RUNNING, FINISHED };
 mtype = { START, FINISH, HANDBACK };
+
+/* scratch, used and forgotten inside one atomic step: not part of the state */
+hidden byte w, a, e, l, i, n;
+hidden mtype kind;
 
 /* the plane's rows */
 mtype state[ATTEMPTS];
@@ -53,7 +57,6 @@ inline leases_of(a, count) {
 }
 
 active proctype Plane() {
-    byte w, a, e, l, i, n; mtype kind;
     do
     /* offer: a poll of a live session with room is answered; the answer may be lost */
     :: atomic {
@@ -122,7 +125,6 @@ active proctype Plane() {
 }
 
 proctype Agent(byte me) {
-    byte w, i;
     do
     /* ask to start what was offered */
     :: atomic { select (w : 0 .. ATTEMPTS - 1);
@@ -141,7 +143,7 @@ proctype Agent(byte me) {
          :: agent[me].phase[w] == 3 -> agent[me].phase[w] = 4
          :: agent[me].phase[w] == 4 && nfull(request) -> request!FINISH, w, agent[me].epoch[w], me, agent[me].life
          :: agent[me].phase[w] == 4 && state[w] == FINISHED -> agent[me].phase[w] = 0
-         :: else -> skip
+         :: true -> skip   /* or wait */
          fi }
     /* crash and restart: nothing is remembered, the new session fences the old one */
     :: atomic { (agent[me].life < LIVES) ->
@@ -160,7 +162,6 @@ proctype Agent(byte me) {
 }
 
 init {
-    byte i;
     atomic {
         for (i : 0 .. ATTEMPTS - 1) { state[i] = QUEUED }
         for (i : 0 .. AGENTS - 1) { life[i] = 1; agent[i].life = 1 }
