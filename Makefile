@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-pg test-faults postgresql bench check lock clean
+.PHONY: help setup demo test test-fast test-pg test-faults postgresql bench check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,15 +50,42 @@ postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 bench: $(STAMP) postgresql  ## side by side with other executors (ARGS="wide chain --only tradewind,local")
 	$(PY) -m benchmarks $(ARGS)
 
+ui: ui/node_modules  ## build the Remote Agents page that the provider ships (needs Node 20.19 or later)
+	@cd ui && npm run --silent build
+
+# Exactly what ui/package-lock.json holds the hashes of; no package's own scripts are run.
+ui/node_modules: ui/package.json ui/package-lock.json
+	@cd ui && npm ci --silent --ignore-scripts
+	@touch $@
+
+ui-check:  ## prove that the committed page is built from its source; rebuilt and compared when Node is there
+	@! command -v npm >/dev/null || $(MAKE) --silent ui/node_modules
+	@$(PYTHON) ui/scripts/ui_check.py
+
+test-ui: $(STAMP) ui/node_modules chromium  ## the page on real Airflow in a real browser
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
+	$(PY) -m pytest tests/ui $(ARGS)
+
+ui-pictures: $(STAMP) chromium  ## take the pictures of the page in docs/images anew
+	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
+	TRADEWIND_PICTURES=docs/images $(PY) -m pytest tests/ui/test_pictures.py $(ARGS)
+
+chromium:  ## install Chromium when the machine has no such browser (Debian, as root)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null)
+
 check: $(STAMP)  ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy packages/*/src
 	$(VENV)/bin/lint-imports
+	$(PY) ui/scripts/ui_check.py
 
 lock: | $(UV)  ## resolve requirements.lock anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --no-emit-package tradewind-protocol -o requirements.lock requirements.in $(addsuffix /pyproject.toml,$(PACKAGES))
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  --constraint requirements.lock -o tests/ui/requirements.lock tests/ui/requirements.in
 
 clean:  ## remove what make installed
 	rm -rf $(TOOLS) $(VENV) .demo

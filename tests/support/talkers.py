@@ -7,8 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from support import deployment
 
+from support import deployment
 from tradewind.embedded.plane import Plane
 from tradewind_protocol import paths, versions
 
@@ -85,7 +85,9 @@ class Talker:
         self._thread.join(timeout=10)
 
     def leave(self) -> None:
-        """Say goodbye."""
+        """Say goodbye. Idempotent."""
+        if self._http.is_closed:
+            return
         self.fall_silent()
         self._http.delete(paths.SESSIONS)
         self._http.close()

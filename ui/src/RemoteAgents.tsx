@@ -1,6 +1,6 @@
 import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
 import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
-import { NavLink, Route, Routes } from "react-router-dom";
+import { Link, Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, HOME, type Here } from "./data/context";
 import type { Me } from "./data/types";
@@ -63,36 +63,40 @@ export function RemoteAgents() {
 }
 
 function Tabs({ me }: { me: Me }) {
+  const { pathname } = useLocation();
+  const [, part = ""] = pathname.replace(/\/+$/u, "").split(`${HOME}/`);
+  const here = part === "" ? "agents" : part.split("/")[0];
   const tabs = [
-    { to: HOME, name: "Agents", end: true, shown: true },
-    { to: `${HOME}/queues`, name: "Queues", end: false, shown: true },
-    { to: `${HOME}/tokens`, name: "Tokens", end: false, shown: me.may.includes("operate") },
-    { to: `${HOME}/addresses`, name: "Allowed addresses", end: false, shown: me.may.includes("operate") },
-    { to: `${HOME}/events`, name: "Events", end: false, shown: me.may.includes("audit") },
-    { to: `${HOME}/register`, name: "Register an agent", end: false, shown: true },
+    { of: "agents", to: HOME, name: "Agents", shown: true },
+    { of: "queues", to: `${HOME}/queues`, name: "Queues", shown: true },
+    { of: "tokens", to: `${HOME}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
+    { of: "addresses", to: `${HOME}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
+    { of: "events", to: `${HOME}/events`, name: "Events", shown: me.may.includes("audit") },
+    { of: "register", to: `${HOME}/register`, name: "Register an agent", shown: true },
   ];
   return (
-    <HStack as="nav" aria-label="Remote Agents" gap={0} mb={4} borderBottomWidth={1} overflowX="auto">
+    <HStack as="nav" aria-label="Remote Agents" gap={1} mb={4} borderBottomWidth={1} overflowX="auto">
       {tabs
         .filter((tab) => tab.shown)
         .map((tab) => (
-          <NavLink key={tab.to} to={tab.to} end={tab.end} style={{ flexShrink: 0 }}>
-            {({ isActive }) => (
-              <Box
-                px={3}
-                py={2}
-                fontSize="sm"
-                fontWeight={isActive ? "semibold" : "normal"}
-                color={isActive ? "fg" : "fg.muted"}
-                borderBottomWidth={2}
-                borderColor={isActive ? "fg.info" : "transparent"}
-                _hover={{ color: "fg" }}
-                whiteSpace="nowrap"
-              >
-                {tab.name}
-              </Box>
-            )}
-          </NavLink>
+          <Box
+            key={tab.of}
+            asChild
+            px={3}
+            py={2}
+            flexShrink={0}
+            fontSize="sm"
+            whiteSpace="nowrap"
+            borderBottomWidth={2}
+            fontWeight={tab.of === here ? "semibold" : "normal"}
+            color={tab.of === here ? "fg" : "fg.muted"}
+            borderColor={tab.of === here ? "fg.info" : "transparent"}
+            _hover={{ color: "fg" }}
+          >
+            <Link to={tab.to} {...(tab.of === here ? { "aria-current": "page" as const } : {})}>
+              {tab.name}
+            </Link>
+          </Box>
         ))}
     </HStack>
   );

@@ -48,7 +48,7 @@ type Asking = { agent: Agent; ask: (action: Action) => void; done: () => void };
 
 export function Part({ title, children }: { title: string; children: ReactNode }) {
   return (
-    <Box as="section" aria-label={title} mb={5}>
+    <Box as="section" mb={5}>
       <Heading as="h3" size="sm" mb={2}>
         {title}
       </Heading>

@@ -1,4 +1,4 @@
-import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, SimpleGrid, Stat, Text } from "@chakra-ui/react";
+import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
@@ -121,11 +121,17 @@ function Summary({ agents }: { agents: Agent[] }) {
   return (
     <SimpleGrid columns={{ base: 1, sm: 3 }} gap={3} mb={4}>
       {facts.map(([label, value, help]) => (
-        <Stat.Root key={label} borderWidth={1} borderRadius="md" px={4} py={3}>
-          <Stat.Label>{label}</Stat.Label>
-          <Stat.ValueText>{value}</Stat.ValueText>
-          <Stat.HelpText mb={0}>{help}</Stat.HelpText>
-        </Stat.Root>
+        <Box key={label} as="section" borderWidth={1} borderRadius="md" px={4} py={3}>
+          <Text color="fg.muted" fontSize="sm">
+            {label}
+          </Text>
+          <Text fontSize="2xl" fontWeight="semibold">
+            {value}
+          </Text>
+          <Text color="fg.muted" fontSize="xs">
+            {help}
+          </Text>
+        </Box>
       ))}
     </SimpleGrid>
   );

@@ -28,7 +28,8 @@ export function Nothing({ title, children }: { title: string; children?: ReactNo
   );
 }
 
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+const sentence = (text: string) =>
+  text && `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/u.test(text) ? "" : "."}`;
 
 export function Problem({ error, retry }: { error: Refused; retry?: () => void }) {
   const signIn = error.status === 401;
@@ -40,8 +41,7 @@ export function Problem({ error, retry }: { error: Refused; retry?: () => void }
         <Alert.Title>{title}</Alert.Title>
         <Alert.Description>
           <Text>
-            {capital(error.message)}
-            {/[.!?]$/u.test(error.message) ? "" : "."} {capital(error.remedy)}
+            {sentence(error.message)} {sentence(error.remedy)}
           </Text>
         </Alert.Description>
       </Alert.Content>
@@ -73,11 +73,13 @@ export function Shown<Answer>({
   }
   return (
     <>
-      {polled.error ? (
+      {polled.error?.status === 401 ? (
+        <Problem error={polled.error} />
+      ) : polled.error ? (
         <Alert.Root status="warning" mb={3}>
           <Alert.Indicator />
           <Alert.Title>
-            {polled.error.message} This is how it was {duration((Date.now() - polled.at) / 1000)} ago.
+            {sentence(polled.error.message)} This is how it was {duration((Date.now() - polled.at) / 1000)} ago.
           </Alert.Title>
         </Alert.Root>
       ) : undefined}

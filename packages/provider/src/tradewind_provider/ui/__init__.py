@@ -42,7 +42,7 @@ def address(name: str) -> str:
 def react_app() -> dict[str, Any]:
     """The page in Airflow's navigation."""
     return {
-        "name": "Remote Agents",
+        "name": "Agents",  # as long a word as the navigation shows whole
         "bundle_url": address("remote-agents.js"),
         "destination": "nav",
         "nav_top_level": True,

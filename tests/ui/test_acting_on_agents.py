@@ -1,0 +1,204 @@
+"""What a person does to agents, attempts and tokens, and what comes of it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import expect
+
+
+def look_at(page: Any, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def test_an_agent_is_cordoned_and_resumed_with_a_reason_by_keyboard_alone(open_page: Any, stand: Any) -> None:
+    stand.agent("cadiz")
+    page = open_page(user="op")
+    page.get_by_role("link", name="cadiz", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Cordon cadiz").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Cordon cadiz")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Reason").focus()
+    page.keyboard.type("new disk")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("status").filter(has_text="cadiz is cordoned")).to_be_visible()
+    expect(page.get_by_text("by op: new disk")).to_be_visible()
+    expect(page.get_by_role("region", name="Events").get_by_role("row").nth(1)).to_contain_text(
+        "agent cordoned"
+    )
+
+    page.get_by_role("button", name="Resume cadiz").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_text("healthy")).to_be_visible()
+
+
+def test_escape_changes_nothing(open_page: Any, stand: Any) -> None:
+    stand.agent("genoa")
+    page = open_page(user="op")
+    look_at(page, "genoa")
+    page.get_by_role("button", name="Drain genoa").click()
+    expect(page.get_by_role("alertdialog", name="Drain genoa")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Drain genoa")).to_be_focused()
+    expect(page.get_by_text("healthy")).to_be_visible()
+
+
+def test_slots_are_set_and_the_bar_follows_once_the_agent_has_done_it(open_page: Any, stand: Any) -> None:
+    stand.agent("delft")
+    page = open_page(user="op")
+    look_at(page, "delft")
+    page.get_by_role("button", name="Set slots of default on delft").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Slots")).to_have_value("8")
+    dialog.get_by_label("Slots").fill("3")
+    dialog.get_by_role("button", name="Set slots").click()
+    expect(page.get_by_role("meter", name="Slots of default in use")).to_have_attribute(
+        "aria-valuetext", "0 of 3", timeout=15_000
+    )
+
+
+def test_an_agent_is_drained_and_removed_when_it_is_gone(open_page: Any, stand: Any) -> None:
+    talker = stand.agent("ghent")
+    page = open_page(user="op")
+    look_at(page, "ghent")
+    page.get_by_role("button", name="Drain ghent").click()
+    page.get_by_role("alertdialog").get_by_label("Reason").fill("moved to Antwerp")
+    page.get_by_role("alertdialog").get_by_role("button", name="Drain", exact=True).click()
+    expect(page.get_by_text("by op: moved to Antwerp").first).to_be_visible()
+    expect(page.get_by_role("button", name="Cordon ghent")).to_have_count(0)
+    talker.leave()
+    page.get_by_role("button", name="Remove ghent").click(timeout=20_000)
+    page.get_by_role("alertdialog").get_by_role("button", name="Remove", exact=True).click()
+    expect(page).to_have_url(re.compile("/plugin/remote-agents/?$"))
+    page.get_by_label("Those that are gone, too").check(force=True)
+    expect(page.get_by_role("link", name="ghent", exact=True)).to_have_count(0)
+
+
+def test_a_running_attempt_is_stopped(open_page: Any, working_site: str, rest: Any) -> None:
+    page = open_page(user="op")
+    look_at(page, "frankfurt-1")
+    running = page.get_by_role("region", name="Running attempts")
+    running.get_by_role("row").filter(has_text="map 2").get_by_role(
+        "button", name=re.compile("^Stop")
+    ).click()
+    page.get_by_role("alertdialog").get_by_label("Reason").fill("wrong field")
+    page.get_by_role("alertdialog").get_by_role("button", name="Stop", exact=True).click()
+    ended = page.get_by_role("region", name="Attempts that ended lately")
+    expect(ended.get_by_role("row").filter(has_text="map 2")).to_contain_text("stopped", timeout=40_000)
+    rest.wait_for_task("harvest", working_site, "pick", ["failed"], map_index=2)
+
+
+def test_the_value_of_a_new_token_is_seen_once_and_works(open_page: Any, plane: Any) -> None:
+    page = open_page("tokens")
+    page.get_by_role("button", name="Make a token").click()
+    dialog = page.get_by_role("dialog", name="Make an agent token")
+    dialog.get_by_label("Name").fill("seen-once")
+    dialog.get_by_label("Description").fill("of the north site")
+    dialog.get_by_label("Expires").select_option("in 90 days")
+    dialog.get_by_role("button", name="Make").click()
+    value = page.get_by_role("region", name="token value").inner_text().strip()
+    assert value.startswith("tw_agent_")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy token value").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == value
+    row = page.get_by_role("row").filter(has_text="seen-once")
+    expect(row).to_contain_text("of the north site")
+    expect(row).to_contain_text(re.compile(r"in 8\d d"))
+    page.reload()
+    expect(row).to_be_visible()
+    assert value not in page.content()
+
+    page.get_by_role("button", name="Delete token seen-once").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    refused = httpx.post(
+        f"{plane.url}/remote-execution/v1/sessions", headers={"Authorization": f"Bearer {value}"}, json={}
+    )
+    assert refused.status_code in (401, 403, 422)
+
+
+def test_a_refusal_is_shown_where_it_was_asked_for_and_the_form_stays(open_page: Any) -> None:
+    page = open_page("tokens")
+    for _ in range(2):
+        page.get_by_role("button", name="Make a token").click()
+        dialog = page.get_by_role("dialog", name="Make an agent token")
+        dialog.get_by_label("Name").fill("twice")
+        dialog.get_by_role("button", name="Make").click()
+        page.wait_for_timeout(500)
+    expect(dialog).to_contain_text("There is a token named 'twice' already")
+    expect(dialog.get_by_label("Name")).to_have_value("twice")
+
+
+def test_events_are_filtered_and_the_view_has_an_address_of_its_own(open_page: Any, stand: Any) -> None:
+    stand.agent("arles")
+    page = open_page("events")
+    page.get_by_label("What it was done to").fill("agent:arles")
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("row").nth(1)).to_contain_text("session opened")
+    expect(page).to_have_url(re.compile(r"subject=agent%3Aarles"))
+    page.reload()
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_label("About").select_option("token")
+    expect(page.get_by_role("heading", name="No events")).to_be_visible()
+
+
+def test_the_command_shown_starts_an_agent_and_the_page_sees_it_arrive(
+    open_page: Any, tmp_path: Path
+) -> None:
+    page = open_page("register")
+    page.get_by_label("Name of the agent").fill("rome-1")
+    page.get_by_label("Queues").fill("default, olives")
+    page.get_by_label("Slots").fill("2")
+    page.get_by_label("dag processor").uncheck(force=True)
+    page.get_by_label("triggerer").uncheck(force=True)
+    expect(page.get_by_text("Waiting for rome-1 to connect")).to_be_visible()
+    page.get_by_role("button", name="Make token rome-1").click()
+    (tmp_path / "agent-token").write_text(page.get_by_role("region", name="token value").inner_text())
+    (tmp_path / "agent-token").chmod(0o600)
+    command = shlex.split(page.get_by_role("region", name="start command").inner_text().replace("\\\n", " "))
+    assert command[:2] == ["tradewind-agent", "run"]
+    command[0] = str(Path(sys.executable).with_name("tradewind-agent"))
+    extra = ["--state-dir", str(tmp_path / "state"), "--metrics-port", "0"]
+    with (tmp_path / "log").open("wb") as log:
+        agent = subprocess.Popen([*command, *extra], cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        expect(page.get_by_text("is connected")).to_be_visible(timeout=30_000)
+        page.get_by_role("link", name="rome-1").click()
+        expect(page.get_by_role("heading", name="rome-1")).to_be_visible()
+        expect(page.get_by_text("olives").first).to_be_visible()
+    finally:
+        agent.terminate()
+        assert agent.wait(30) == 0
+
+
+def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) -> None:
+    page = open_page("register")
+    page.get_by_label("Name of the agent").fill("oslo's 2")
+    expect(page.get_by_role("region", name="start command")).to_contain_text("""--name 'oslo'\\''s 2'""")
+    page.get_by_label("Name of the agent").fill("oslo-2")
+    page.get_by_role("tab", name="systemd").click()
+    expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{plane.url}"')
+    expect(page.get_by_role("region", name="systemd unit")).to_contain_text("RestartPreventExitStatus=3 78")
+    page.get_by_role("tab", name="Container").click()
+    page.get_by_label("Image").fill("registry.example.com/etl:7")
+    expect(page.get_by_role("region", name="start command")).to_contain_text(
+        "registry.example.com/etl:7 tradewind-agent run"
+    )
+    page.get_by_role("tab", name="Kubernetes").click()
+    expect(page.get_by_role("region", name="manifest")).to_contain_text(
+        "name: oslo-2-token".replace("name", "secretName")
+    )
