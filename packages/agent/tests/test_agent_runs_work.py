@@ -6,6 +6,7 @@ import asyncio
 import json
 from itertools import pairwise
 
+import httpx
 import pytest
 from agent_kit import AgentUnderTest
 
@@ -39,6 +40,30 @@ async def test_an_offer_reaches_a_waiting_agent_at_once(looptime, agent: AgentUn
         attempt = plane.queue(taking=0)
         await plane.until(lambda: attempt.outcomes)
         assert asyncio.get_running_loop().time() - before < 0.3
+
+
+async def test_a_poll_that_arrives_after_a_newer_one_does_not_hide_the_free_slot(
+    looptime, agent: AgentUnderTest, plane: FakePlane
+):
+    held_up = []
+
+    def hold_up(request: httpx.Request) -> float:
+        # The poll that says "no room" is overtaken by the one that says "one slot is free".
+        full = request.url.path.endswith("/poll") and b'"free":0' in request.content
+        held_up.extend([request] if full else [])
+        return 9.0 if full else 0.0
+
+    async with agent.with_settings(slots=1):
+        await agent.ready()
+        agent.network.hold_up = hold_up
+        first = plane.queue(taking=5)
+        await plane.until(lambda: first.outcomes)
+        await asyncio.sleep(6)
+        assert held_up
+        before = asyncio.get_running_loop().time()
+        second = plane.queue(taking=0)
+        await plane.until(lambda: second.outcomes)
+        assert asyncio.get_running_loop().time() - before < 1
 
 
 async def test_the_poll_is_repeated_as_often_as_the_plane_says(agent: AgentUnderTest, plane: FakePlane):

@@ -337,6 +337,7 @@ class LosingAnswers(httpx.AsyncBaseTransport):
         self._lose: list[str] = []
         self.lost: list[str] = []
         self.down = False  # refuse every connection
+        self.hold_up: Callable[[httpx.Request], float] = lambda _: 0.0  # seconds on the way there
 
     def of(self, verb: str, *, times: int = 1) -> None:
         """Lose the next answers of requests whose path ends with `verb`."""
@@ -345,6 +346,8 @@ class LosingAnswers(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("connection refused", request=request)
+        if (seconds := self.hold_up(request)) > 0:
+            await asyncio.sleep(seconds)
         response = await self._inner.handle_async_request(request)
         if self.down:
             raise httpx.ReadError("connection reset", request=request)

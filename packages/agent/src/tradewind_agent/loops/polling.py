@@ -66,6 +66,7 @@ class Polling:
         self._news = asyncio.Event()
         self._backoff = Backoff()
         self._in_flight: dict[asyncio.Task[PollAnswer], Poll] = {}
+        self._newest: asyncio.Task[PollAnswer] | None = None
         self._said: _Said | None = None
         self._environments_told: tuple[TaskEnvironment, ...] = ()
 
@@ -92,7 +93,9 @@ class Polling:
     # ---- inside
 
     def _due(self) -> bool:
-        if not self._in_flight:
+        # The newest is what counts. When it is answered first, an older one that the network has held up may have
+        # taken its place on the plane, which then believes in room that is no more, or in none where there is.
+        if self._newest not in self._in_flight:
             return True
         # The plane is in doubt: find out at once, beside the poll that may hang on a dead connection.
         doubt = not self._plane.reachable and all(poll.hold != 0 for poll in self._in_flight.values())
@@ -107,7 +110,8 @@ class Polling:
             oldest.cancel()
         poll = self._compose()
         self._said = self._now_said()
-        self._in_flight[asyncio.create_task(self._ask(poll), name="poll")] = poll
+        self._newest = asyncio.create_task(self._ask(poll), name="poll")
+        self._in_flight[self._newest] = poll
         self._on_turn(
             "waiting for news"
             if self._plane.reachable
