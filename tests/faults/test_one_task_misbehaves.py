@@ -1,0 +1,89 @@
+"""One task misbehaves: only that task fails, the cause has a name, its slot is back and no process is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from faults.fleet import Fleet, in_full
+from faults.processes import alive
+from support.patience import eventually
+
+
+def ended(fleet: Fleet, dag_id: str, *, state: str, beside: bool = True, timeout: float = 90) -> str:
+    """Run a misbehaving task beside a good one, and see that it ends so and leaves nobody behind; its run's id."""
+    good = fleet.start("work_1", seconds=1) if beside else None
+    run_id = fleet.start(dag_id)
+    assert fleet.finished(dag_id, run_id, timeout=timeout).state == state
+    if good is not None:
+        assert fleet.finished("work_1", good).state == "success"
+    nobody_left(fleet, run_id)
+    fleet.slots_are_back("site")
+    return run_id
+
+
+def nobody_left(fleet: Fleet, run_id: str) -> None:
+    entries = fleet.journal.entries(run=run_id)
+    pids = {entry["pid"] for entry in entries} | {entry["child"] for entry in entries if "child" in entry}
+    eventually(
+        lambda: not any(alive(pid) for pid in pids),
+        timeout=15,
+        what=lambda: f"left behind: {[pid for pid in pids if alive(pid)]}",
+    )
+
+
+def outcome(fleet: Fleet, run_id: str) -> tuple[str, str]:
+    """What the plane wrote down of the attempt: outcome and reason."""
+    (row,) = fleet.attempts(run_id)
+    return row.outcome, row.reason
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "cause"),
+    [("killed", "SIGKILL"), ("exits", "exit code 3"), ("crashes", "SIGSEGV")],
+)
+def test_a_task_that_dies_without_a_word_fails_alone_and_the_cause_is_named(
+    fleet: Fleet, dag_id: str, cause: str
+) -> None:
+    fleet.agent("site")
+    run_id = ended(fleet, dag_id, state="failed")
+    assert cause in outcome(fleet, run_id)[1]
+
+
+def test_a_task_whose_supervisor_dies_fails_alone(fleet: Fleet) -> None:
+    fleet.agent("site")
+    run_id = ended(fleet, "supervisor_killed", state="failed")
+    assert outcome(fleet, run_id)[0] == "failed"
+    assert "SIGKILL" in outcome(fleet, run_id)[1]
+
+
+def test_orphaned_grandchildren_end_with_their_task(fleet: Fleet) -> None:
+    fleet.agent("site")
+    run_id = ended(fleet, "orphans", state="success")
+    assert len(fleet.journal.entries("orphan", run=run_id)) == 2
+
+
+def test_a_task_that_ignores_sigterm_is_stopped_all_the_same(fleet: Fleet) -> None:
+    fleet.agent("site")
+    run_id = fleet.start("deaf")
+    fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
+    fleet.rest.send("PATCH", f"/dags/deaf/dagRuns/{run_id}/taskInstances/work", {"new_state": "failed"})
+    nobody_left(fleet, run_id)
+    fleet.slots_are_back("site")
+
+
+@in_full
+@pytest.mark.parametrize("dag_id", ["holds_the_pipes", "floods", "hangs_at_exit"])
+def test_output_that_floods_or_never_ends_costs_no_slot(fleet: Fleet, dag_id: str) -> None:
+    fleet.agent("site")
+    ended(fleet, dag_id, state="success", timeout=180)
+
+
+@in_full
+@pytest.mark.parametrize("dag_id", ["closes", "exits_silently"])
+def test_a_task_that_cannot_say_how_it_ended_leaves_nothing_behind(fleet: Fleet, dag_id: str) -> None:
+    fleet.agent("site")
+    run_id = fleet.start(dag_id)
+    run = fleet.finished(dag_id, run_id, timeout=90)
+    assert run.state in ("success", "failed")
+    nobody_left(fleet, run_id)
+    fleet.slots_are_back("site")
