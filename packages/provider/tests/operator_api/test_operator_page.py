@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import importlib.util
+import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tradewind_provider import ui
 from tradewind_provider.plugin import TradewindPlugin
 
 from .conftest import NOW
@@ -82,5 +84,40 @@ async def test_only_the_pages_own_files_are_served(app: Any, name: str) -> None:
         assert (await browser.get(f"tradewind/ui/{name}")).status_code == 404
 
 
-def test_the_committed_script_says_what_it_was_built_from() -> None:
-    assert re.search(rb"built from [0-9a-f]{64}", ui.content("remote-agents.js")[:500])
+UI = Path(__file__).parents[4] / "ui"
+
+
+@pytest.fixture
+def ui_check() -> Any:
+    """The check CI makes, as a module."""
+    spec = importlib.util.spec_from_file_location("ui_check", UI / "scripts/ui_check.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_committed_script_is_built_from_the_committed_source(ui_check: Any) -> None:
+    assert ui_check.named_hash() == ui_check.sources_hash(), "run `make ui` and commit what changes"
+
+
+def test_a_change_of_the_source_or_a_new_file_is_noticed(ui_check: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "ui"
+    shutil.copytree(UI, copy, ignore=shutil.ignore_patterns("node_modules"))
+    assert ui_check.sources_hash(copy) == ui_check.sources_hash()
+    (copy / "src/pages/New.tsx").write_text("export {};")
+    added = ui_check.sources_hash(copy)
+    (copy / "vite.config.js").write_text("// nothing")
+    assert len({ui_check.sources_hash(), added, ui_check.sources_hash(copy)}) == 3
+
+
+def test_a_bundle_that_does_not_say_what_it_is_made_of_is_not_believed(ui_check: Any, tmp_path: Path) -> None:
+    (tmp_path / "bundle.js").write_bytes(b"console.log(1)")
+    assert ui_check.named_hash(tmp_path / "bundle.js") == ""
+
+
+def test_the_lock_of_the_pages_packages_names_hashes_and_no_addresses() -> None:
+    packages = json.loads((UI / "package-lock.json").read_text())["packages"]
+    fetched = {name: entry for name, entry in packages.items() if name}
+    assert fetched and all("integrity" in entry for entry in fetched.values())
+    assert not [name for name, entry in fetched.items() if "resolved" in entry]
