@@ -20,7 +20,7 @@ from support.postgresql import PostgreSQL
 from tradewind.embedded import agent, plane
 
 DAGS = Path(__file__).parent / "dags"
-EVERY_DAG = ("work_1", "work_200", "again_1", "chain", "killed", "hangs_at_exit")
+EVERY_DAG = ("work_1", "work_200", "again_1", "chain", "killed", "hangs_at_exit", "waits")
 
 in_full = pytest.mark.skipif(
     os.environ.get("TRADEWIND_TEST_FAULTS") != "all",
@@ -58,12 +58,14 @@ class Fleet:
         process_env: Mapping[str, str] | None = None,
         token: str = "",
         ready: bool = True,
+        code: str = "",
         home: Path | None = None,
         **options: Any,
     ) -> agent.Agent:
         """A started agent that serves the queues default and patient, stopped when the test ends.
 
-        `url` leads it through a proxy, `prefix` goes before its command, `process_env` is its own environment.
+        `url` leads it through a proxy, `prefix` goes before its command, `process_env` is its own environment,
+        `code` is Python to run in place of the agent's module.
         """
         assert self._stack is not None, "agents are made inside `of_one_test`"
         self._made += 1
@@ -71,6 +73,8 @@ class Fleet:
         made = self.make_agent(
             name, url=url, slots=slots, components=components, env=env, token=token, home=home, **options
         )
+        if code:
+            made.process.command[1:3] = ["-c", code]
         made.process.command[:0] = list(prefix)
         made.process.env.update(process_env or {})
         self._stack.callback(gone, made)
@@ -148,7 +152,7 @@ class Fleet:
 
     def sessions(self, name: str) -> Sequence[Any]:
         return self.query(
-            "SELECT id, agent_id, name, json_array_length(room) AS room, opened_at, last_beat_at, ended_at, ended_how, "
+            "SELECT id, agent_id, name, json_array_length(room) AS room, opened_at, last_beat_at, ended_at, ended_how, findings, "
             "ended_reason FROM tradewind_session WHERE name = :name ORDER BY opened_at",
             name=self._names[name],
         )
@@ -210,6 +214,12 @@ class Fleet:
         rows = self.query("SELECT dag_id, run_id FROM dag_run WHERE state IN ('running', 'queued')")
         for row in rows:
             self.rest.send("PATCH", f"/dags/{row.dag_id}/dagRuns/{row.run_id}", {"state": "failed"})
+
+    @property
+    def lost_after(self) -> float:
+        """Seconds of silence after which this plane gives an agent up."""
+        options = self.plane.settings.options["tradewind"]
+        return float(options.get("poll_seconds", 25)) * float(options.get("missed_beats", 3))
 
     def close(self) -> None:
         self._client.close()

@@ -9,7 +9,7 @@ from faults.fleet import Fleet, in_full
 from faults.processes import alive, kill_all
 from support.journal import at_once, ran_once
 from support.network import Proxy
-from support.patience import eventually
+from support.patience import eventually, stretched
 
 
 def offered(fleet: Fleet, run_id: str) -> int:
@@ -82,3 +82,24 @@ def test_at_the_default_cadence_offered_work_runs_elsewhere_within_fifteen_secon
     default_cadence: Fleet,
 ) -> None:
     test_offered_work_of_a_killed_agent_runs_elsewhere_with_no_retry_used(default_cadence)
+
+
+def test_triggers_of_a_dead_machine_are_elsewhere_within_one_lost_interval(fleet: Fleet) -> None:
+    doomed = fleet.agent("doomed", components=("worker", "triggerer"))
+    run_id = fleet.start("waits")
+    eventually(
+        lambda: bool(fleet.journal.entries("trigger", run=run_id)), timeout=60, what="the trigger runs"
+    )
+    fleet.agent("heir", components=("worker", "triggerer"))
+    killed = time.time()
+    kill_all(doomed)
+    eventually(
+        lambda: bool(fleet.journal.entries("trigger", run=run_id, agent="heir")),
+        timeout=30,
+        what=lambda: f"the trigger runs elsewhere: {fleet.journal.entries('trigger', run=run_id)}",
+    )
+    taken = fleet.journal.entries("trigger", run=run_id, agent="heir")[0]["at"]
+    assert taken - killed < stretched(fleet.lost_after + 4)
+    (fleet.home / "wait_is_over").touch()
+    assert fleet.finished("waits", run_id).state == "success"
+    assert fleet.tries(run_id) == {("work", -1): (1, "success")}

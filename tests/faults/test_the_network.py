@@ -106,7 +106,7 @@ def test_a_pulled_cable_shorter_than_the_lost_interval_costs_nothing(fleet: Flee
 
 
 @in_full
-def test_a_network_away_for_longer_than_the_grace_ends_the_tasks(fleet: Fleet, proxy: Proxy) -> None:
+def test_a_network_away_for_longer_than_the_lost_interval_ends_the_tasks(fleet: Fleet, proxy: Proxy) -> None:
     fleet.agent("remote", url=proxy.url)
     run_id = fleet.start("work_1", seconds=60)
     (span,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
