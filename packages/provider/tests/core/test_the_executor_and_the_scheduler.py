@@ -13,6 +13,8 @@ from airflow.jobs.job import Job, JobState
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.callback import CallbackKey
 from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagcode import DagCode
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
@@ -148,9 +150,9 @@ def make_run() -> Iterator[Any]:
 
     yield make
     with create_session() as db:
-        for one in made:
-            db.execute(delete(TaskInstance).where(TaskInstance.dag_id == one.dag_id))
-            db.execute(delete(DagRun).where(DagRun.dag_id == one.dag_id))
+        for one in made:  # other tests share the database
+            for table in (TaskInstance, DagRun, SerializedDagModel, DagCode, DagVersion, DagModel):
+                db.execute(delete(table).where(table.dag_id == one.dag_id))
 
 
 def ended(attempt: Attempt, outcome: str, reason: str = "") -> None:
