@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,25 @@ def test_what_the_plane_holds_is_not_sent() -> None:
     accept(one, report)
     one.parsed("main", result("a.py", "cd"))
     assert sent(one) is None
+
+
+def test_refreshes_that_find_nothing_new_are_told_once_a_minute() -> None:
+    one, start = desk(("a.py", "ab", "v1")), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    told = []
+    for second, version in [
+        (0, "v1"),
+        (1, "v1"),
+        (59, "v1"),
+        (60, "v1"),
+        (61, "v2"),
+        (62, "v2"),
+        (121, "v2"),
+    ]:
+        one.refreshed("main", at=start + timedelta(seconds=second), version=version)
+        if (report := sent(one)) is not None:
+            told.append(second)
+            accept(one, report)
+    assert told == [0, 60, 61, 121]
 
 
 def test_only_the_latest_result_of_a_file_waits() -> None:

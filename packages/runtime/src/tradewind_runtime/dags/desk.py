@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
 from tradewind_runtime.dags.results import Sized
+
+REFRESHES_TOLD: Final = timedelta(minutes=1)
+"""How often the plane is told of refreshes that found nothing new."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class _Bundle:
     same: dict[str, str] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     refreshed: datetime | None = None
+    refreshed_told: datetime | None = None
     in_flight: bool = False
 
     def waits(self) -> bool:
@@ -83,10 +87,16 @@ class Desk:
             return BundleState(one.version, one.refreshed_at)
 
     def refreshed(self, bundle: str, *, at: datetime, version: str | None) -> None:
-        """The bundle was refreshed. `version=None` leaves the version as it is."""
+        """The bundle was refreshed. `version=None` leaves the version as it is.
+
+        The plane hears of it with the next result, and by itself when the version is another or a minute has gone by.
+        """
         with self._condition:
             one = self._bundles[bundle]
-            one.refreshed_at = one.refreshed = at
+            one.refreshed_at = at
+            another = version is not None and version != one.version
+            if another or one.refreshed_told is None or at - one.refreshed_told >= REFRESHES_TOLD:
+                one.refreshed = at
             if version is not None:
                 one.version, one.version_data = version, None
             self._condition.notify_all()
@@ -311,7 +321,8 @@ class Desk:
             del one.same[entry.path]
         removed = sorted(one.removed)[: dags.FILES_IN_REPORT]
         one.removed -= set(removed)
-        refreshed, one.refreshed = one.refreshed, None
+        one.refreshed, refreshed = None, one.refreshed_at
+        one.refreshed_told = refreshed
         one.in_flight = True
         return dags.Report(
             instance=self.instance,
