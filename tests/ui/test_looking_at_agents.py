@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -84,7 +85,9 @@ def test_what_runs_is_linked_to_its_task_instance(open_page: Any, working_site: 
     expect(link).to_be_visible()
     expect(link).to_have_attribute(
         "href",
-        re.compile(rf"/dags/harvest/runs/{re.escape(working_site)}/tasks/pick/mapped/1\?try_number=1$"),
+        re.compile(
+            rf"/dags/harvest/runs/{re.escape(quote(working_site, safe=''))}/tasks/pick/mapped/1\?try_number=1$"
+        ),
     )
     link.click()
     expect(page).to_have_url(re.compile(r"/dags/harvest/.*/mapped/1"))

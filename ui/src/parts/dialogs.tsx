@@ -51,8 +51,8 @@ export function FormDialog({
       <Portal>
         <Dialog.Backdrop />
         <Dialog.Positioner>
-          <Dialog.Content asChild>
-            <form onSubmit={(event) => void send(event)}>
+          <Dialog.Content>
+            <form onSubmit={(event) => void send(event)} style={{ display: "contents" }}>
               <Dialog.Header>
                 <Dialog.Title>{title}</Dialog.Title>
               </Dialog.Header>
