@@ -25,7 +25,7 @@ from tradewind_agent.environments.site import Site
 from tradewind_agent.errors import AgentError
 from tradewind_agent.gateway import policy
 from tradewind_agent.gateway.app import Gateway
-from tradewind_agent.gateway.ledger import Ledger
+from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.loops.polling import Polling
@@ -38,6 +38,7 @@ from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import Settings
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.errors import Refused
@@ -133,6 +134,13 @@ class Agent:
                     name=self.settings.name,
                 )
             )
+            self.log_streams = LogStreams(
+                plane=plane,
+                directory=self.site.log_directory,
+                shown=self.settings.live_logs,
+                noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
+            )
+            stack.push_async_callback(self.log_streams.close)
             stack.push_async_callback(self.running.close)
             stack.push_async_callback(self.site.stop)
             self.drain = Draining(
@@ -146,7 +154,9 @@ class Agent:
                 plane=plane,
                 running=self.running,
                 site=self.site,
-                commands=Commands(running=self.running, site=self.site, draining=self.drain),
+                commands=Commands(
+                    running=self.running, site=self.site, draining=self.drain, logs=self.log_streams
+                ),
                 draining=self.drain,
                 findings=Checks(
                     state_dir=self.settings.state_dir,

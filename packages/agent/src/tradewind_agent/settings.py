@@ -151,6 +151,10 @@ class Settings(BaseSettings):
         default=None,
         description="HTTP proxy, with credentials if it asks. Default: HTTPS_PROXY and NO_PROXY.",
     )
+    live_logs: bool = Field(
+        default=True,
+        description="Whether a task's log is sent to somebody who opens it in Airflow, for as long as they read.",
+    )
     grace: float = Field(
         default=600.0, ge=0, description="Seconds that running tasks have to end after a first stop signal."
     )

@@ -13,6 +13,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from typing import Protocol as TypingProtocol
 from uuid import UUID, uuid4
 
 import httpx
@@ -30,6 +31,7 @@ from tradewind_protocol.hosts import (
     StopAttempt,
     StopHost,
 )
+from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
@@ -64,6 +66,13 @@ class FakeSession:
     fenced: bool = False
 
 
+class LogReader(TypingProtocol):
+    """Somebody at the fake plane who reads logs."""
+
+    def take(self, piece: LogPiece) -> bool | None:
+        """Whether more is wanted; None: another API server has the reader."""
+
+
 class FakePlane:
     """The Remote Execution API, with the promises of `tradewind_protocol` and a list for a database."""
 
@@ -84,6 +93,7 @@ class FakePlane:
             204,
             None,
         )
+        self.reader: LogReader | None = None  # who gets the pieces of logs
         self.refuse: Callable[[str], Refused | None] = lambda path: None  # by path: break a verb
         self._prefix = prefix + paths.PREFIX
         self._news = asyncio.Event()
@@ -170,6 +180,13 @@ class FakePlane:
         if path.startswith(paths.EXECUTION):
             self.forwarded.append((method, path, headers, body))
             return self.answer_execution(method, path, body)
+        if path.startswith("/logs/"):
+            wanted = (
+                self.reader.take(LogPiece.model_validate_json(body)) if self.reader is not None else False
+            )
+            if wanted is None:
+                raise Refused(Code.MISDIRECTED, "another API server has the reader")
+            return 200, LogTaken(wanted=wanted)
         if found := re.fullmatch(r"/attempts/([0-9a-f-]{36})/(start|finish|hand-back)", path):
             return self._attempt_verb(session, UUID(found[1]), found[2], body)
         raise Refused(Code.NOT_FOUND, f"no {path}")

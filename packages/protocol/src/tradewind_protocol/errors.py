@@ -40,6 +40,7 @@ class Code(str, Enum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     LIMIT_REACHED = "limit_reached"
+    MISDIRECTED = "misdirected"
     # us
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -71,6 +72,7 @@ STATUS: Final[dict[Code, int]] = {
     Code.NOT_FOUND: 404,
     Code.CONFLICT: 409,
     Code.LIMIT_REACHED: 409,
+    Code.MISDIRECTED: 421,  # another API server has what this is for: send it again on a new connection
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,
 }

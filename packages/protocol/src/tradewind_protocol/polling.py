@@ -54,7 +54,7 @@ class Verb(str, Enum):
     CORDON = "cordon"
     RESUME = "resume"
     SET_SLOTS = "set_slots"  # arguments: environment, slots
-    STREAM_LOG = "stream_log"  # arguments: stream_id, path, offset
+    STREAM_LOG = "stream_log"  # arguments: logs.StreamLog
 
 
 class Command(Message):

@@ -15,7 +15,7 @@ from uuid import UUID
 from airflow.executors.base_executor import BaseExecutor
 from sqlalchemy.orm import Session, object_session
 
-from tradewind_provider import settings
+from tradewind_provider import settings, task_logs
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.reporting import Tell
 from tradewind_provider.seams import configuration, dag_news, database, jobs, workloads
@@ -129,6 +129,10 @@ class RemoteExecutor(BaseExecutor):
     @property
     def slots_available(self) -> int:
         return max(self.parallelism - len(self.running), 0)
+
+    def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """The log of a task that runs, from its agent. Airflow then does not look for it on a worker's own server."""
+        return task_logs.while_running(ti, try_number)
 
     def end(self) -> None:
         """Nothing to wait for: agents go on, and the next scheduler hears of it."""

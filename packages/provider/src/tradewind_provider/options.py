@@ -81,6 +81,12 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "string",
         "",
     ),
+    "live_log_bytes": _option(
+        "Most bytes of a task's log that an agent sends to somebody who opens it in Airflow.",
+        "integer",
+        str(32 * 1024 * 1024),
+    ),
+    "live_log_seconds": _option("Seconds an agent has to answer somebody who opens a log.", "float", "10"),
     "history_days": _option(
         "Ended sessions, finished attempts and carried-out commands are deleted after this many days.",
         "integer",

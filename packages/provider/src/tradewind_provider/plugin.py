@@ -1,4 +1,4 @@
-"""What Airflow's API server loads: two applications, one root middleware and the page.
+"""What Airflow's API server loads: two applications, root middlewares and the page.
 
 Everything is imported on first use, because Airflow makes an instance of every plugin in every one of its processes
 and only the API server asks for applications.
@@ -19,9 +19,11 @@ class TradewindPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
+        from tradewind_provider import task_logs
         from tradewind_provider.api.agent import app as agent_app
         from tradewind_provider.api.operator import app as operator_app
 
+        task_logs.install()
         return [
             {
                 "name": "Tradewind remote execution",
@@ -35,9 +37,11 @@ class TradewindPlugin(AirflowPlugin):
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
         from tradewind_provider.api.addresses import AddressCheck
         from tradewind_provider.api.door import Door
+        from tradewind_provider.api.log_readers import LogReaders
 
         # the last one named is the first one asked
         return [
+            {"name": "Tradewind log readers", "middleware": LogReaders},
             {"name": "Tradewind door", "middleware": Door},
             {"name": "Tradewind addresses", "middleware": AddressCheck},
         ]

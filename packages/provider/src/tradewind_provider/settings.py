@@ -42,6 +42,8 @@ class Settings:
     offers_per_answer: int = 50
     tokens_limit: int = 50
     policy: Policy = Policy.OPEN
+    live_log_bytes: int = 32 * 1024 * 1024
+    live_log_seconds: float = 10.0
     history_days: int = 14
     events_days: int = 365
     gate: Gate = Gate()
@@ -67,6 +69,8 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         offers_per_answer=int(read.number("offers_per_answer", least=1)),
         tokens_limit=int(read.number("tokens_limit", least=1)),
         policy=read.policy("policy"),
+        live_log_bytes=int(read.number("live_log_bytes", least=1024)),
+        live_log_seconds=read.number("live_log_seconds", least=0.1),
         history_days=int(read.number("history_days", least=1)),
         events_days=int(read.number("events_days", least=0)),
         gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),

@@ -90,7 +90,7 @@ def test_a_socket_nobody_reads_is_removed_and_paths_may_be_long(tmp_path: Path) 
     directory = tmp_path / ("deep" * 30)
     directory.mkdir()
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with wires._short_path(directory) as prefix:
+    with wires.short_path(directory) as prefix:
         dead.bind(f"{prefix}/dead.sock")
     dead.close()
     wires.send_datagrams(directory, waking.WORK)

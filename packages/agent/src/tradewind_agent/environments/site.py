@@ -58,6 +58,11 @@ class Site:
                 self._host(Host, component, settings.environment_of(component))
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def log_directory(self) -> Path:
+        """Where hosts write the logs of tasks and triggers."""
+        return self._settings.state_dir / "task-logs"
+
     def start(self) -> None:
         """Start every host; each is kept alive until `stop`."""
         self._tasks = [asyncio.create_task(host.run(), name=host.title) for host in self.hosts]
@@ -164,7 +169,7 @@ class Site:
                 xcom=rules.xcom,
                 store=rules.store,
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
-                log_directory=str(settings.state_dir / "task-logs"),
+                log_directory=str(self.log_directory),
                 options={
                     "state_directory": str(settings.state_dir),
                     **options(settings, environment, session),

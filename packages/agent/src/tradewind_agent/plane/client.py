@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import structlog
@@ -17,9 +17,10 @@ from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.plane.reachability import Reachability
-from tradewind_protocol import paths, versions
+from tradewind_protocol import logs, paths, versions
 from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Start
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Poll, PollAnswer
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
@@ -67,15 +68,21 @@ class PlaneClient:
         self._token = token
         self._introduction = introduction
         self._timeout = timeout
-        self._client = httpx.AsyncClient(
-            base_url=self.url + paths.PREFIX,
-            transport=transport,
-            verify=tls if tls is not None else self.url.startswith("https:"),
-            proxy=proxy,
-            limits=_POOL,
-            timeout=httpx.Timeout(timeout, connect=10.0),
-            headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"},
-        )
+
+        def connections(limits: httpx.Limits) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                base_url=self.url + paths.PREFIX,
+                transport=_Lent(transport) if transport is not None else None,
+                verify=tls if tls is not None else self.url.startswith("https:"),
+                proxy=proxy,
+                limits=limits,
+                timeout=httpx.Timeout(timeout, connect=10.0),
+                headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"},
+            )
+
+        self._connections = connections
+        self._transport = transport
+        self._client = connections(_POOL)
         self._session: SessionOpened | None = None
         self._session_token = ""
         self._opening = asyncio.Lock()
@@ -90,6 +97,8 @@ class PlaneClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     # ---- state others read
 
@@ -154,6 +163,17 @@ class PlaneClient:
             "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
         )
 
+    async def send_log(
+        self, stream_id: UUID, piece: LogPiece, *, client: httpx.AsyncClient | None = None
+    ) -> LogTaken:
+        """Send a piece of a log somebody reads, over `client` when given."""
+        response = await self._verb("POST", logs.path_of(stream_id), piece, client=client)
+        return self._decode(LogTaken, response)
+
+    def own_connection(self) -> httpx.AsyncClient:
+        """A client whose connection nobody else uses: it reaches whichever API server the way leads to anew."""
+        return self._connections(httpx.Limits(max_connections=1, max_keepalive_connections=1))
+
     async def goodbye(self) -> None:
         """End the session. Does nothing when there is none."""
         if self._session is not None:
@@ -209,14 +229,20 @@ class PlaneClient:
     # ---- inside
 
     async def _verb(
-        self, method: str, path: str, message: Message, *, timeout: float | None = None
+        self,
+        method: str,
+        path: str,
+        message: Message,
+        *,
+        timeout: float | None = None,
+        client: httpx.AsyncClient | None = None,
     ) -> httpx.Response:
         body = message.model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         for again in (True, False):
             session = await self.ensure_session()
             response = await self._exchange(
-                method, path, headers, body, bearer=self._session_token, timeout=timeout
+                method, path, headers, body, bearer=self._session_token, timeout=timeout, client=client
             )
             try:
                 retry.check(response)
@@ -261,11 +287,12 @@ class PlaneClient:
         *,
         bearer: str,
         timeout: float | None = None,
+        client: httpx.AsyncClient | None = None,
     ) -> httpx.Response:
         started = asyncio.get_running_loop().time()
         status = 0
         try:
-            response = await self._client.request(
+            response = await (client or self._client).request(
                 method,
                 path,
                 content=body or None,
@@ -337,6 +364,16 @@ class PlaneClient:
 
     def __repr__(self) -> str:
         return f"<PlaneClient of {retry.place(self.url)}>"
+
+
+class _Lent(httpx.AsyncBaseTransport):
+    """A transport several clients use: it is not theirs to close."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
 
 
 _NOT_PASSED = frozenset(

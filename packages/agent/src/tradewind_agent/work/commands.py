@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from tradewind_agent.environments.site import Site
 from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol.attempts import AttemptRef
+from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Command, Verb
 
 log = structlog.get_logger(__name__)
@@ -22,10 +24,11 @@ _REMEMBERED = 1000
 class Commands:
     """Carries out each command once; one that comes again after a lost answer is only confirmed again."""
 
-    def __init__(self, *, running: Running, site: Site, draining: Draining) -> None:
+    def __init__(self, *, running: Running, site: Site, draining: Draining, logs: LogStreams) -> None:
         self._running = running
         self._site = site
         self._draining = draining
+        self._logs = logs
         self._done: dict[UUID, None] = {}  # in order, the oldest forgotten first
         self._unconfirmed: dict[UUID, None] = {}
 
@@ -60,6 +63,9 @@ class Commands:
         reason = command.reason or (
             f"asked by {command.asked_by}" if command.asked_by else "asked by the plane"
         )
+        if command.verb is Verb.STREAM_LOG:  # a reader's page asks every few seconds: not worth a line each
+            self._logs.start(StreamLog.model_validate(command.arguments))
+            return
         log.info(
             "Command",
             action="command",

@@ -22,6 +22,15 @@ def _marker(session_id: UUID) -> str:
     return f"tradewind:{session_id}"
 
 
+def session_of(job: Job | None) -> UUID | None:
+    """The session a job stands for; None for a job of Airflow's own."""
+    prefix, _, session_id = (getattr(job, "unixname", None) or "").partition(":")
+    try:
+        return UUID(session_id) if prefix == "tradewind" else None
+    except ValueError:
+        return None
+
+
 def find(db: Session, session_id: UUID) -> int | None:
     """The running job of that session, if it has one."""
     return db.scalar(

@@ -70,7 +70,7 @@ def send_datagrams(directory: Path, topic: str) -> None:
         return
     if not names:
         return
-    with _short_path(directory) as prefix, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    with short_path(directory) as prefix, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         for name in names:
             try:
@@ -84,7 +84,7 @@ def send_datagrams(directory: Path, topic: str) -> None:
 
 
 @contextmanager
-def _short_path(directory: Path) -> Iterator[str]:
+def short_path(directory: Path) -> Iterator[str]:
     """The directory by a name that leaves room for a socket's: paths of sockets end at about 100 bytes."""
     if not sys.platform.startswith("linux"):
         yield str(directory)
@@ -114,7 +114,7 @@ async def _receive_datagrams(heard: Callable[[str], None], directory: Path) -> N
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.setblocking(False)
-        with _short_path(directory) as prefix:
+        with short_path(directory) as prefix:
             receiver.bind(f"{prefix}/{name}")
         try:
             heard("*")

@@ -14,12 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tradewind_protocol import versions
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
-from tradewind_provider.api.agent import attempts, dags, polling, sessions, stopping, triggers
+from tradewind_provider.api.agent import attempts, dags, logs, polling, sessions, stopping, triggers
 from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.seams import neighbours
 from tradewind_provider.services import aiotasks, waking
+from tradewind_provider.services.log_relay import relay
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> F
     app.state.plane = Plane(settings or provider_settings.current(), clock)
     problems.install(app)
     app.add_middleware(_SaysVersion)
-    for module in (sessions, polling, attempts, dags, triggers):
+    for module in (sessions, polling, attempts, dags, triggers, logs):
         app.include_router(module.router, prefix="/v1")
     return app
 
@@ -63,7 +65,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     plane: Plane = app.state.plane
     dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=waking.hub())
     sweeper = Sweeper(plane.settings, clock=plane.clock)
-    async with waking.hub().receiving():
+
+    def stop_soon() -> None:
+        dispatcher.stop_soon()
+        relay().close_all()
+
+    async with waking.hub().receiving(), neighbours.listening(relay().server, logs.for_neighbour):
         loops = [
             asyncio.create_task(dispatcher.run(), name="tradewind-dispatcher"),
             asyncio.create_task(sweeper.run(), name="tradewind-sweeper"),
@@ -72,7 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             loop.add_done_callback(_log_end)
         plane.dispatcher = dispatcher
         try:
-            with stopping.at_signal(dispatcher.stop_soon):
+            with stopping.at_signal(stop_soon):
                 yield
         finally:
             plane.dispatcher = None

@@ -1,0 +1,109 @@
+"""Sending a task's log to somebody who reads it in Airflow now, for as long as they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from tradewind_agent.errors import AgentError
+from tradewind_agent.kits import aiotasks
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.log_sender import LogSender
+from tradewind_agent.work import log_files
+from tradewind_agent.work.log_files import LogFiles, LogNotHere
+from tradewind_protocol.errors import Refused
+from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogPiece, StreamLog, squeeze
+
+log = structlog.get_logger(__name__)
+
+MOST = 16
+"""Logs sent at once; more readers than that are asked to look again."""
+
+Noted = Callable[[str], AbstractContextManager[None]]
+
+
+class LogStreams:
+    """Carries out `stream_log`. Reads only what `log_files` finds; a site that shows no logs answers where they are."""
+
+    def __init__(self, *, plane: PlaneClient, directory: Path, shown: bool, noted: Noted) -> None:
+        self._plane = plane
+        self._directory = directory
+        self._shown = shown
+        self._noted = noted  # requests made inside are written into the ledger with this text
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+
+    @property
+    def open(self) -> int:
+        return len(self._tasks)
+
+    def start(self, asked: StreamLog) -> None:
+        """Begin to send. Idempotent while it is sent."""
+        if asked.stream_id not in self._tasks:
+            task = asyncio.create_task(self._send(asked), name="log stream")
+            self._tasks[asked.stream_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(asked.stream_id, None))
+
+    async def close(self) -> None:
+        """Stop sending."""
+        await aiotasks.stop(*self._tasks.values())
+
+    async def _send(self, asked: StreamLog) -> None:
+        sender = LogSender(self._plane, asked.stream_id)
+        try:
+            with self._noted(f"log {asked.path}"):
+                await self._pieces(asked, sender)
+        except (AgentError, Refused) as error:
+            log.warning("Log not sent", action="log_not_sent", path=asked.path, reason=str(error))
+        except Exception:
+            log.exception("Log not sent", action="log_not_sent", path=asked.path)
+        finally:
+            await sender.close()
+
+    async def _pieces(self, asked: StreamLog, sender: LogSender) -> None:
+        where = self._directory / asked.path
+        if not self._shown:
+            await sender.send(
+                self._last(asked, 0, f"this site does not show its logs elsewhere; it is at {where}")
+            )
+            return
+        if len(self._tasks) > MOST:
+            await sender.send(
+                self._last(asked, 0, f"{MOST} logs of this agent are read now; look again soon")
+            )
+            return
+        try:
+            files = await asyncio.to_thread(LogFiles(self._directory, asked.path).__enter__)
+        except LogNotHere as error:
+            await sender.send(self._last(asked, 0, str(error)))
+            return
+        with files:
+            await self._content(asked, sender, files)
+
+    async def _content(self, asked: StreamLog, sender: LogSender, files: LogFiles) -> None:
+        listed = tuple(LogFile(name=each.name, size=each.size) for each in files.files)
+        pieces = log_files.content(files, most=asked.most, piece=LARGEST_PIECE)
+        number = 0
+        while (data := await asyncio.to_thread(next, pieces, None)) is not None:
+            content = await asyncio.to_thread(squeeze, data)
+            piece = LogPiece(
+                server=asked.server, number=number, files=listed if number == 0 else (), content=content
+            )
+            if not await sender.send(piece):
+                log.debug("The reader left", action="log_reader_left", path=asked.path)
+                return
+            number += 1
+        size = sum(each.size for each in listed)
+        problem = ""
+        if size > asked.most:
+            problem = f"the log has {size} bytes, of which {asked.most} are shown here; the rest is in {listed[-1].name}"
+        last = self._last(asked, number, problem)
+        await sender.send(last.model_copy(update={"files": listed}) if number == 0 else last)
+
+    @staticmethod
+    def _last(asked: StreamLog, number: int, problem: str) -> LogPiece:
+        return LogPiece(server=asked.server, number=number, last=True, problem=problem[:2000])

@@ -1,0 +1,135 @@
+"""Which agents have a piece of a task's log, and asking one of them for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.logs import StreamLog
+from tradewind_protocol.polling import Verb
+from tradewind_protocol.states import Component
+from tradewind_provider.domain.agents import Beats
+from tradewind_provider.services import waking
+from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
+
+_MOST_TRIGGERERS = 4
+
+
+@dataclass(frozen=True)
+class TaskTry:
+    """One try of one task instance."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    hostname: str = ""  # as the task reported it: "<agent>.<attempt>-<epoch>"
+    triggerer_session: UUID | None = None  # whose triggerer waits for it now
+
+
+@dataclass(frozen=True)
+class Source:
+    """An agent that ran a part of the try."""
+
+    agent: str
+    host: str
+    session_id: UUID | None  # None: nobody to ask
+    absent: str = ""  # why there is nobody to ask, as the end of a sentence
+    certain: bool = True  # False: it may have a trigger's log
+
+
+def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> list[Source]:
+    """The agents, in the order they had the task; those that may only have a trigger's log come last."""
+    held = db.execute(
+        select(Attempt.session_id)
+        .where(
+            Attempt.dag_id == one.dag_id,
+            Attempt.run_id == one.run_id,
+            Attempt.task_id == one.task_id,
+            Attempt.map_index == one.map_index,
+            Attempt.try_number == one.try_number,
+            Attempt.granted_at.is_not(None),
+            Attempt.session_id.is_not(None),
+        )
+        .order_by(Attempt.granted_at)
+    ).all()
+    sessions = [session for (each,) in held if (session := db.get(AgentSession, each)) is not None]
+    if not held and (name := one.hostname.rpartition(".")[0]):
+        sessions = _newest_named(db, name)
+    sources = {session.agent_id: _source(db, session, now=now, beats=beats) for session in sessions}
+    for session in _triggerers(db, one, deferred=len(held) > 1):
+        if session.agent_id not in sources:
+            certain = session.id == one.triggerer_session
+            sources[session.agent_id] = _source(db, session, now=now, beats=beats, certain=certain)
+    return list(sources.values())
+
+
+def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now: datetime) -> UUID:
+    """Ask an agent for a log; the command's id. Heard at once, when the transaction commits."""
+    command = AgentCommand(
+        id=uuid4(),
+        session_id=session_id,
+        verb=Verb.STREAM_LOG.value,
+        arguments=wanted.model_dump(mode="json"),
+        asked_by=asked_by,
+        created_at=now,
+    )
+    db.add(command)
+    waking.announce(db, waking.AGENTS)
+    return command.id
+
+
+def forget(db: Session, command_ids: Iterable[UUID]) -> None:
+    """The reader is done: what was asked leaves no row."""
+    db.execute(delete(AgentCommand).where(AgentCommand.id.in_(list(command_ids))))
+
+
+def _source(
+    db: Session, session: AgentSession, *, now: datetime, beats: Beats, certain: bool = True
+) -> Source:
+    """The agent of that session as it can be asked today: it may have a newer session, and has the same disk."""
+    present = db.scalar(
+        select(AgentSession).where(AgentSession.agent_id == session.agent_id, AgentSession.ended_at.is_(None))
+    )
+    newest = present or session
+    host = str(newest.host.get("hostname") or "")
+    heard = newest.last_beat_at or newest.opened_at
+    if present is None:
+        since = newest.ended_at or heard
+        return Source(newest.name, host, None, f"it has been gone since {_moment(since)}", certain)
+    if (now - heard).total_seconds() > beats.missed_after:
+        return Source(newest.name, host, None, f"it has not been heard since {_moment(heard)}", certain)
+    return Source(newest.name, host, present.id, certain=certain)
+
+
+def _newest_named(db: Session, name: str) -> list[AgentSession]:
+    """For a task whose attempts have left the history."""
+    statement = (
+        select(AgentSession)
+        .where(AgentSession.name == name)
+        .order_by(AgentSession.ended_at.is_(None).desc(), AgentSession.opened_at.desc())
+        .limit(1)
+    )
+    return list(db.scalars(statement))
+
+
+def _triggerers(db: Session, one: TaskTry, *, deferred: bool) -> list[AgentSession]:
+    found = []
+    if one.triggerer_session is not None and (session := db.get(AgentSession, one.triggerer_session)):
+        found.append(session)
+    if deferred:
+        # which one had the trigger is not written down anywhere once it has fired
+        present = db.scalars(select(AgentSession).where(AgentSession.ended_at.is_(None)))
+        able = [each for each in present if Component.TRIGGERER.value in each.components]
+        found += able[:_MOST_TRIGGERERS]
+    return found
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,325 @@
+"""A log passes through the plane from its agent to its reader, and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from tradewind_protocol import logs as wire
+from tradewind_provider.api.agent import logs as route
+from tradewind_provider.api.log_readers import LogReaders
+from tradewind_provider.seams import neighbours
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import log_relay
+from tradewind_provider.services.log_relay import MOST_STREAMS, Relay, relay
+from tradewind_provider.settings import Settings
+from tradewind_provider.store.tables import AgentCommand, Attempt
+from tradewind_provider.task_logs import TaskLogs
+
+from .scenes import SETTINGS, Agent, Clock, Plane, queued
+
+PATH = "dag_id=d/run_id=r/task_id=t/attempt=1.log"
+TI = SimpleNamespace(
+    dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, hostname="eu-1.abc-1", triggerer_job=None
+)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    from dataclasses import replace
+
+    return replace(SETTINGS, live_log_seconds=5.0, live_log_bytes=100_000)
+
+
+@pytest.fixture
+def reading(settings: Settings, clock: Clock) -> Iterator[Callable[[], Any]]:
+    """Opens the log in a thread, as Airflow does; a future of (sources, lines)."""
+    with ThreadPoolExecutor(4) as threads:
+        logs = TaskLogs(settings=settings, clock=clock)
+
+        def read() -> tuple[list[str], list[str]]:
+            sources, streams = logs.stream(PATH, TI)
+            return sources, [line for lines in streams for line in lines]
+
+        yield lambda: asyncio.wrap_future(threads.submit(read))
+
+
+async def ran(plane: Plane, clock: Clock, name: str = "eu-1") -> Agent:
+    """An agent that has run the task."""
+    agent = await plane.agent(name=name).opens()
+    attempt_id = queued(clock)
+    (offer,) = await agent.offers()
+    assert (await agent.start(offer)).status_code == 200
+    with create_session() as db:
+        db.execute(
+            update(Attempt)
+            .where(Attempt.id == attempt_id)
+            .values(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
+        )
+    return agent
+
+
+async def asked(agent: Agent) -> dict[str, Any]:
+    """The arguments of the command the agent is told."""
+    for _ in range(100):
+        commands = (await agent.poll()).json()["commands"]
+        if commands:
+            assert commands[0]["verb"] == "stream_log"
+            return dict(commands[0]["arguments"])
+        await asyncio.sleep(0.02)
+    raise AssertionError("the agent was not asked for a log")
+
+
+async def sends(agent: Agent, wanted: dict[str, Any], number: int, text: str = "", **more: Any) -> Any:
+    body = {
+        "server": wanted["server"],
+        "number": number,
+        "content": wire.squeeze(text.encode()),
+        "files": [{"name": "/site/attempt=1.log", "size": len(text)}] if number == 0 else [],
+        **more,
+    }
+    return await agent.call("POST", f"/logs/{wanted['stream_id']}", body)
+
+
+def commands_left() -> int:
+    with create_session() as db:
+        return len(db.scalars(select(AgentCommand)).all())
+
+
+async def test_a_reader_gets_the_lines_of_the_agent_that_ran_the_task(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    result = reading()
+    wanted = await asked(agent)
+    assert wanted["path"] == PATH and wanted["most"] == 100_000
+    assert (await sends(agent, wanted, 0, "one\ntw")).json() == {"wanted": True}
+    assert (await sends(agent, wanted, 0, "one\ntw")).json() == {"wanted": True}, "again: a lost answer"
+    assert (await sends(agent, wanted, 1, "o\nthree", last=True)).json() == {"wanted": False}
+    sources, lines = await result
+    assert lines == ["one", "two", "three"]
+    assert sources == ["agent eu-1: /site/attempt=1.log (6 bytes)"]
+    assert commands_left() == 0
+    assert (await sends(agent, wanted, 2, "more")).json() == {"wanted": False}
+
+
+async def test_another_agent_cannot_put_words_into_a_log(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    stranger = await plane.agent(name="stranger").opens()
+    result = reading()
+    wanted = await asked(agent)
+    assert (await sends(stranger, wanted, 0, "lies", last=True)).json() == {"wanted": False}
+    await sends(agent, wanted, 0, "truth", last=True)
+    assert (await result)[1] == ["truth"]
+
+
+async def test_what_is_no_piece_is_refused(plane: Plane, clock: Clock, reading: Callable[[], Any]) -> None:
+    agent = await ran(plane, clock)
+    result = reading()
+    wanted = await asked(agent)
+    bomb = wire.squeeze(b"0" * 50_000_000)
+    assert len(bomb) < 1_000_000
+    assert (await sends(agent, wanted, 0, content=bomb)).status_code == 422
+    assert (await sends(agent, wanted, 0, content="!")).status_code == 422
+    assert (await sends(agent, wanted, 7, "too early")).status_code == 409
+    assert (await sends(agent, {**wanted, "server": "../../etc/passwd"}, 0)).status_code == 422
+    assert (await agent.call("POST", "/logs/not-a-stream", {})).status_code == 422
+    await sends(agent, wanted, 0, "words", last=True)
+    assert (await result)[1] == ["words"]
+
+
+async def test_an_agent_that_sends_more_than_it_was_asked_for_is_cut_off(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    result = reading()
+    wanted = await asked(agent)
+    line = "x" * 1023 + "\n"
+    answers = [(await sends(agent, wanted, number, line * 1024)).json()["wanted"] for number in range(3)]
+    assert answers == [True, False, False]
+    lines = (await result)[1]
+    assert len(lines) == 1025
+    assert "sent more than it was asked for" in lines[-1]
+
+
+async def test_the_reader_is_told_when_the_agent_has_no_log(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    result = reading()
+    await sends(agent, await asked(agent), 0, last=True, files=[], problem="there is no log at /x")
+    (line,) = (await result)[1]
+    assert json.loads(line)["event"] == "Agent eu-1: there is no log at /x."
+
+
+async def test_the_log_of_an_agent_that_is_gone_says_where_it_is_at_once(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    await agent.goodbye()
+    (line,) = (await asyncio.wait_for(reading(), 3))[1]
+    said = json.loads(line)["event"]
+    assert f"the site of agent eu-1, in task-logs/{PATH}" in said and "gone since 2026-03-01 12:00" in said
+
+
+async def test_a_silent_agent_is_not_waited_for(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    await ran(plane, clock)
+    clock.forward(40)
+    (line,) = (await asyncio.wait_for(reading(), 3))[1]
+    assert "has not been heard since" in json.loads(line)["event"]
+    assert commands_left() == 0
+
+
+async def test_an_agent_that_was_started_again_is_asked_in_its_new_life(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    agent.instance = uuid4()
+    await agent.opens()
+    result = reading()
+    await sends(agent, await asked(agent), 0, "from the disk", last=True)
+    assert (await result)[1] == ["from the disk"]
+
+
+async def test_an_agent_that_does_not_answer_costs_the_reader_seconds_not_more(
+    plane: Plane, clock: Clock, settings: Settings
+) -> None:
+    from dataclasses import replace
+
+    await ran(plane, clock)
+    logs = TaskLogs(settings=replace(settings, live_log_seconds=0.2), clock=clock)
+    (lines,) = (await asyncio.to_thread(logs.stream, PATH, TI))[1]
+    (line,) = await asyncio.to_thread(list, lines)
+    assert "has not answered within 0.2 s" in json.loads(line)["event"]
+    assert commands_left() == 0
+
+
+async def test_a_task_nobody_ran_says_so(plane: Plane, reading: Callable[[], Any]) -> None:
+    assert "No agent has run this try" in (await reading())[1][0]
+
+
+async def test_a_stream_nobody_reads_ends(plane: Plane, clock: Clock, settings: Settings) -> None:
+    agent = await ran(plane, clock)
+    logs = TaskLogs(settings=settings, clock=clock)
+    opening = asyncio.create_task(asyncio.to_thread(logs.stream, PATH, TI))
+    wanted = await asked(agent)
+    assert (await sends(agent, wanted, 0, "words\n")).json() == {"wanted": True}
+    _, streams = await opening
+    del opening, _
+    streams.clear()  # as when Airflow fails between opening and reading
+    assert (await sends(agent, wanted, 1, "more")).json() == {"wanted": False}
+    assert commands_left() == 0
+
+
+def test_only_so_many_logs_are_read_at_once() -> None:
+    full = Relay()
+    for _ in range(MOST_STREAMS):
+        full.open(uuid4(), most=1)
+    with pytest.raises(Exception, match="are read from agents"):
+        full.open(uuid4(), most=1)
+
+
+# ---- several API servers
+
+
+@pytest.fixture
+async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
+    """Another API server of this machine, which has the reader."""
+    other = Relay()
+    monkeypatch.setattr(neighbours, "directory", lambda: tmp_path / "logs")
+
+    async def answer(said: dict[str, Any]) -> dict[str, Any]:
+        stream = other.find(UUID(said["stream_id"]), UUID(said["session_id"]))
+        return {"wanted": await stream.put(wire.LogPiece.model_validate(said["piece"])) if stream else False}
+
+    async with neighbours.listening(other.server, answer):
+        yield other
+
+
+async def test_a_piece_is_passed_on_to_the_api_server_that_has_the_reader(
+    plane: Plane, clock: Clock, neighbour: Relay
+) -> None:
+    agent = await ran(plane, clock)
+    stream = neighbour.open(UUID(agent.session_id), most=10_000)
+    wanted = {"server": str(neighbour.server), "stream_id": str(stream.id)}
+    assert (await sends(agent, wanted, 0, "from next door", last=True)).json() == {"wanted": False}
+    assert list(stream.pieces(silence=1)) == [b"from next door"]
+
+
+async def test_an_api_server_of_another_machine_sends_the_agent_on(plane: Plane, clock: Clock) -> None:
+    agent = await ran(plane, clock)
+    answer = await sends(agent, {"server": str(uuid4()), "stream_id": str(uuid4())}, 0, "words")
+    assert answer.status_code == 421 and answer.json()["error"] == "misdirected"
+
+
+async def test_a_neighbour_that_died_without_a_word_is_cleared_away(tmp_path: Path) -> None:
+    import socket
+
+    gone = uuid4()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / f"{gone}.sock"))
+    assert await neighbours.ask(gone, {}, place=tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_a_neighbour_says_wrong_is_answered_with_a_refusal() -> None:
+    stream = relay().open(uuid4(), most=10)
+    said = {
+        "stream_id": str(stream.id),
+        "session_id": str(stream.session_id),
+        "piece": {"server": str(relay().server), "number": 5},
+    }
+    assert (await route.for_neighbour(said))["refusal"]["error"] == "conflict"
+    relay().close(stream)
+
+
+# ---- a reader who leaves
+
+
+async def test_a_reader_who_leaves_ends_the_stream_at_once() -> None:
+    leaves = asyncio.Event()
+    opened: list[log_relay.Stream] = []
+    over = threading.Event()
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def airflow_reads() -> None:
+        stream = relay().open(uuid4(), most=10)
+        opened.append(stream)
+        loop.call_soon_threadsafe(begun.set)
+        list(stream.pieces(silence=60))
+        over.set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.to_thread(airflow_reads)
+
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await leaves.wait()
+        return {"type": "http.disconnect"}
+
+    path = "/api/v2/dags/d/dagRuns/r/taskInstances/t/logs/1"
+    scope = {"type": "http", "method": "GET", "path": path}
+    request = asyncio.create_task(LogReaders(app)(scope, receive, None))  # type: ignore[arg-type]
+    await asyncio.wait_for(begun.wait(), 5)
+    assert not over.is_set()
+    leaves.set()
+    await asyncio.wait_for(request, 5)
+    assert over.is_set()
+    relay().close(opened[0])
