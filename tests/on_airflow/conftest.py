@@ -35,6 +35,18 @@ def database_server() -> Iterator[postgresql.PostgreSQL | None]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_server(database_server: postgresql.PostgreSQL | None) -> Iterator[postgresql.PostgreSQL]:
+    """A PostgreSQL whatever the session's database is, for what SQLite is too slow or too lonely for."""
+    if database_server is not None:
+        yield database_server
+        return
+    if not postgresql.available():
+        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
     # Short, because a unix socket's path may have 107 characters.
     made = Path(tempfile.mkdtemp(prefix="tw-"))

@@ -37,6 +37,15 @@ class AirflowRest:
         answer.raise_for_status()
         return answer.json()
 
+    def pages(self, path: str, name: str, **params: Any) -> list[dict[str, Any]]:
+        """Everything of a list. What comes and goes between two pages may be in it twice or not at all."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, limit=100, offset=len(found), **params)
+            found += page[name]
+            if len(found) >= page["total_entries"] or not page[name]:
+                return found
+
     def send(self, method: str, path: str, body: Any = None) -> Any:
         answer = self.http.request(method, f"/api/v2{path}", json=body)
         if answer.is_error:
@@ -44,12 +53,8 @@ class AirflowRest:
         return answer.json() if answer.content else None
 
     def dags(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = {}
-        while True:
-            page = self.get("/dags", limit=100, offset=len(found), exclude_stale=True)
-            found |= {dag["dag_id"]: dag for dag in page["dags"]}
-            if len(found) >= page["total_entries"] or not page["dags"]:
-                return found
+        pages = self.pages("/dags", "dags", order_by="dag_id", exclude_stale=True)
+        return {dag["dag_id"]: dag for dag in pages}
 
     def wait_for_dags(self, dag_ids: Sequence[str], *, timeout: float = 90) -> None:
         eventually(
@@ -76,12 +81,7 @@ class AirflowRest:
         return str(self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(found))
-            found += page["task_instances"]
-            if len(found) >= page["total_entries"] or not page["task_instances"]:
-                return found
+        return self.pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
         for ti in self.task_instances(dag_id, run_id):

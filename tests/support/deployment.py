@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class run_site:
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.site = home
+        if more.get("user") is not None:
+            os.chown(home, more["user"], more["user"])
         variables = {
             "SITE_JOURNAL": str(home / "journal"),
             "SITE_WATCHED": str(home / "watched"),
@@ -64,7 +67,7 @@ class run_site:
         self.agent = agent.Agent(
             agent.AgentSettings(
                 home=home / "agent",
-                plane_url=running.url,
+                plane_url=more.pop("plane_url", running.url),
                 token=new_token(running, f"{name}-token"),
                 name=name,
                 dags=dags,

@@ -25,6 +25,7 @@ class AgentSettings:
     bundle: str = "dags"
     components: Sequence[str] = ("worker", "dag_processor", "triggerer")
     interpreter: Path = Path(sys.executable)  # of the environment that has tradewind-agent
+    queues: Sequence[str] = ("default",)
     site: Mapping[str, str] = field(
         default_factory=dict
     )  # environment variables of the site's task environments
@@ -75,7 +76,7 @@ class Agent:
             "state_dir": str(self.state_dir),
             "components": list(self.settings.components),
             "metrics_port": 0,
-            "environments": [{"name": "default", "env": site}],
+            "environments": [{"name": "default", "queues": list(self.settings.queues), "env": site}],
         }
         if self.settings.dags is not None:
             options["bundles"] = [local_bundle(self.settings.bundle, self.settings.dags)]
