@@ -48,10 +48,12 @@ class TokenView(Message):
     created_by: str = ""
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    rotated_at: datetime | None = None  # when its value was last replaced
+    old_values_until: datetime | None = None  # a value it had before opens sessions until then
 
 
 class TokenCreated(TokenView):
-    """A new agent token. The only message that carries the value: it is shown once."""
+    """A new agent token, or a new value of one. The only message that carries the value: it is shown once."""
 
     token: str = Field(repr=False)
 
@@ -140,6 +142,43 @@ class SetSlots(Reason):
     slots: int = Field(ge=0, le=10_000)
 
 
+class RotateToken(Reason):
+    """Ask for a new value of an agent token. The present one stays good for `overlap_hours`, so that no agent loses a
+    heartbeat while its token file is replaced; 0 ends it and its sessions at once."""
+
+    overlap_hours: float = Field(default=24.0, ge=0, le=24 * 90)
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)  # None: expires when it would have
+
+
+# ---- allowed addresses
+
+
+class AllowedNetwork(Message):
+    """A network agents may connect from."""
+
+    network: str = Field(min_length=1, max_length=64)  # CIDR, or one address
+    description: str = Field(default="", max_length=250)
+
+
+class AllowedAddresses(Message):
+    """From where agents may connect to this Deployment."""
+
+    networks: tuple[AllowedNetwork, ...] = ()  # none: from anywhere
+    revision: int = 0  # grows by one with every change; 0: as [tradewind] allowed_addresses says
+    changed_at: datetime | None = None
+    changed_by: str = ""
+    your_address: str = ""  # of whoever asks, as the plane sees it
+    locked_out: tuple[str, ...] = ()  # names of connected agents the list does not admit
+
+
+class SetAllowedAddresses(Reason):
+    """Replace the list. One that would lock out the caller, or every connected agent, is refused unless forced."""
+
+    networks: tuple[AllowedNetwork, ...] = Field(max_length=1000)
+    force: bool = False
+    revision: int | None = Field(default=None, ge=0, le=2**31)  # refused when the list has another one by now
+
+
 # ---- queues and events
 
 
@@ -178,8 +217,9 @@ class EventView(Message):
 
     id: str
     at: datetime
-    action: str  # "token.created"
+    action: str  # "token_created"
     actor: str
+    address: str = ""  # from where, as far as it came over the network
     subject: str = ""
     reason: str = ""
     detail: dict[str, Any] = {}
@@ -196,3 +236,5 @@ class Me(Message):
     deployment: str = ""
     version: str = ""  # of tradewind-provider
     policy: Policy = Policy.OPEN  # the least strict data boundary this Deployment allows
+    tokens_limit: int = 0  # the most agent tokens that may exist
+    address: str = ""  # where the request came from, as the plane sees it

@@ -70,16 +70,31 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "open",
     ),
     "allowed_addresses": _option(
-        "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere.",
+        "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
+        "somebody sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",
         "string",
         "",
         "10.0.0.0/8, 203.0.113.7/32",
     ),
     "trusted_proxies": _option(
-        "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when [tradewind] "
-        "allowed_addresses is checked.",
+        "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when the address of a request is "
+        "looked for. That of anybody else is ignored.",
         "string",
         "",
+        "10.0.0.0/8",
+    ),
+    "agent_hosts": _option(
+        "Host names that are for agents, separated by commas; * stands for any characters. On them only what agents ask "
+        "for is served, everything else answers '404 page not found', and /healthz 'ok'. Empty: every name serves all.",
+        "string",
+        "",
+        "*.external.example.com",
+    ),
+    "failures_per_minute": _option(
+        "How many wrong agent tokens a minute are suffered from one address before it is not listened to for a while. "
+        "0: no limit. Counted by each API server for itself; agents whose token was good within the hour go on.",
+        "float",
+        "60",
     ),
     "live_log_bytes": _option(
         "Most bytes of a task's log that an agent sends to somebody who opens it in Airflow.",

@@ -37,6 +37,7 @@ class TradewindPlugin(AirflowPlugin):
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
         from tradewind_provider.api.addresses import AddressCheck
         from tradewind_provider.api.door import Door
+        from tradewind_provider.api.hosts import AgentHosts
         from tradewind_provider.api.log_readers import LogReaders
 
         # the last one named is the first one asked
@@ -44,6 +45,7 @@ class TradewindPlugin(AirflowPlugin):
             {"name": "Tradewind log readers", "middleware": LogReaders},
             {"name": "Tradewind door", "middleware": Door},
             {"name": "Tradewind addresses", "middleware": AddressCheck},
+            {"name": "Tradewind host names", "middleware": AgentHosts},
         ]
 
     @cached_property

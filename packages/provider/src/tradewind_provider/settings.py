@@ -47,6 +47,8 @@ class Settings:
     history_days: int = 14
     events_days: int = 365
     gate: Gate = Gate()
+    agent_hosts: tuple[str, ...] = ()
+    failures_per_minute: float = 60.0
 
 
 def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
@@ -74,6 +76,8 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         history_days=int(read.number("history_days", least=1)),
         events_days=int(read.number("events_days", least=0)),
         gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
+        agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
+        failures_per_minute=read.number("failures_per_minute", least=0),
     )
 
 

@@ -10,12 +10,22 @@ from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
 from tradewind_provider.api.agent import credentials, polling
+from tradewind_provider.api.agent.knocking import KNOCKING
+from tradewind_provider.api.refusals import REFUSALS
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
-from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt, Event
+from tradewind_provider.store.tables import (
+    AgentCommand,
+    AgentSession,
+    AgentToken,
+    Attempt,
+    Event,
+    FormerTokenValue,
+    Setting,
+)
 
 from .scenes import SETTINGS, Clock, Plane, running
 
@@ -32,10 +42,12 @@ def database() -> None:
 @pytest.fixture(autouse=True)
 def _empty(database: None) -> Iterator[None]:
     with create_session() as db:
-        for table in (Attempt, AgentCommand, AgentSession, AgentToken, Event):
+        for table in (Attempt, AgentCommand, AgentSession, AgentToken, FormerTokenValue, Setting, Event):
             db.execute(delete(table))
     credentials.KNOWN.forget()
     polling.TOLD.forget()
+    KNOCKING.forget()
+    REFUSALS.forget()
     yield
 
 

@@ -23,6 +23,10 @@ GATE = Gate(networks("203.0.113.0/24, 2001:db8::/32"), networks("10.0.0.0/8"))
         ("10.0.0.1", ["203.0.113.7", "198.51.100.1"], "198.51.100.1"),  # the first part may be a lie
         ("10.0.0.1", ["203.0.113.7", "10.0.0.2"], "203.0.113.7"),
         ("10.0.0.1", [], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["203.0.113.7:50123"], "203.0.113.7"),
+        ("10.0.0.1", ["[2001:db8::7]:443"], "2001:db8::7"),
+        ("10.0.0.1", [" 2001:DB8::7 "], "2001:db8::7"),
+        ("10.0.0.1", ["for=someone"], "for=someone"),
     ],
 )
 def test_only_trusted_proxies_say_where_a_request_comes_from(
@@ -47,6 +51,10 @@ def test_only_the_networks_named_are_admitted(source: str, admitted: bool) -> No
     assert Gate().admits(source)
 
 
+async def fixed() -> Gate:
+    return GATE
+
+
 async def asked(path: str, *, peer: str, root: str = "") -> httpx.Response:
     inner = FastAPI()
 
@@ -54,7 +62,7 @@ async def asked(path: str, *, peer: str, root: str = "") -> httpx.Response:
     def anything(rest: str) -> str:
         return "inside"
 
-    transport = httpx.ASGITransport(AddressCheck(inner, gate=lambda: GATE), client=(peer, 1), root_path=root)
+    transport = httpx.ASGITransport(AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=(peer, 1), root_path=root)
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         return await client.get(path)
 
@@ -63,7 +71,7 @@ async def test_an_agent_from_elsewhere_is_refused_by_name_and_people_are_not() -
     answer = await asked("/remote-execution/v1/poll", peer="198.51.100.1")
     assert (answer.status_code, answer.json()["error"]) == (403, "address_not_allowed")
     assert "198.51.100.1" in answer.json()["message"]
-    assert "allowed_addresses" in answer.json()["remedy"]
+    assert "tradewind allowed-ips add" in answer.json()["remedy"]
     assert (await asked("/api/v2/version", peer="198.51.100.1")).status_code == 200
     assert (await asked("/remote-execution/v1/poll", peer="203.0.113.9")).status_code == 200
 

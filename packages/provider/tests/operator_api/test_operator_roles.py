@@ -46,7 +46,7 @@ async def test_a_refusal_names_the_user_and_what_they_may_not_do(signed_in: Any)
     answer = await signed_in("vera").post("/tokens", json={"name": "ci"})
     assert answer.json() == {
         "error": "not_permitted",
-        "message": "user 'vera' may not make and delete agent tokens",
+        "message": "user 'vera' may not make, rotate and delete agent tokens, and set allowed addresses",
         "remedy": "Ask an administrator of this Airflow for a role that may.",
         "detail": {},
     }

@@ -185,6 +185,7 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
     } == {
         "Agents",
         "Agent tokens",
+        "Allowed addresses",
         "Attempts",
         "Queues",
         "Events",

@@ -21,7 +21,15 @@ _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LARGE, 401
 
 def response(refusal: Refusal, status: int) -> JSONResponse:
     """A refusal as the answer to a request."""
-    return JSONResponse(refusal.model_dump(mode="json"), status_code=status, headers=_HEADERS)
+    headers = dict(_HEADERS)
+    if refusal.error is Code.RATE_LIMITED and (wait := refusal.detail.get("retry_after")):
+        headers["Retry-After"] = str(wait)
+    return JSONResponse(refusal.model_dump(mode="json"), status_code=status, headers=headers)
+
+
+def answer(refused: Refused) -> JSONResponse:
+    """A refusal that was raised, as the answer to a request."""
+    return response(refused.refusal, refused.status)
 
 
 def install(app: FastAPI) -> None:
@@ -34,7 +42,7 @@ def install(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)
-    return response(error.refusal, error.status)
+    return answer(error)
 
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,13 @@ Network = IPv4Network | IPv6Network
 
 def networks(text: str) -> tuple[Network, ...]:
     """`"10.0.0.0/8, ::1"` as networks. Raises ValueError naming the first part that is none."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(network(part) for part in text.split(",") if part.strip())
+
+
+def network(text: str) -> Network:
+    """One network or one address. Raises ValueError, also for an address with bits behind its prefix: 10.1.2.3/8
+    may mean 10.1.2.3 or 10.0.0.0/8, and only its author knows."""
+    return ip_network(text.strip())
 
 
 @dataclass(frozen=True)
@@ -25,22 +31,41 @@ class Gate:
         """True when `source`, as `source_of` gives it, may connect."""
         return not self.allowed or _within(source, self.allowed)
 
-    def source_of(self, peer: str, forwarded: Sequence[str]) -> str:
+    def source_of(self, peer: str, forwarded: Sequence[str], *, rewritten: bool = False) -> str:
         """Where a request comes from: its peer, or, as long as each one on the way is a trusted proxy, whom that proxy
-        names. `forwarded` is X-Forwarded-For in its order. What an untrusted one says of others is not believed."""
-        source = peer
+        names. `forwarded` is X-Forwarded-For in its order. What an untrusted one says of others is not believed.
+
+        `rewritten`: the web server has already put somebody from X-Forwarded-For in the place of the peer, so that the
+        peer itself is not known. It is then taken for a proxy, as the web server was told to, and only the last one
+        it names is believed; the first one is whatever the client likes to say.
+        """
+        source, trusted = _bare(peer), rewritten
         for named in reversed(forwarded):
-            if not _within(source, self.proxies):
+            if not (trusted or _within(source, self.proxies)):
                 break
-            source = named.strip()
+            source, trusted = _bare(named), False
         return source
 
 
-def _within(address: str, among: Sequence[Network]) -> bool:
+def _bare(text: str) -> str:
+    """An address without the port some proxies add ("203.0.113.7:1234", "[::1]:80") and without ::ffff: in front."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    found = _address(text)
+    return str(found) if found is not None else text[:64]
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        found: IPv4Address | IPv6Address = ip_address(address)
+        found: IPv4Address | IPv6Address = ip_address(text)
     except ValueError:
-        return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in among if network.version == found.version)
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+
+
+def _within(address: str, among: Sequence[Network]) -> bool:
+    found = _address(address)
+    return found is not None and any(found in one for one in among if one.version == found.version)

@@ -28,8 +28,8 @@ class Permission(Enum):
     """What a person can be allowed to do with this plane."""
 
     READ = "look at agents, queues and attempts"
-    OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens"
-    ADMINISTER = "make and delete agent tokens"
+    OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens and allowed addresses"
+    ADMINISTER = "make, rotate and delete agent tokens, and set allowed addresses"
     AUDIT = "read the audit trail"
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from tradewind_provider.seams import audit_log
+from tradewind_provider.services import whence
 from tradewind_provider.store.tables import Event
 
 PLANE = "plane"
@@ -27,15 +29,21 @@ def record(
     """Write one audit event in the transaction of `db`, so that it exists exactly when the change does.
 
     `action` is a stable key ("token_created"), `actor` a person's name, "agent:<name>" or PLANE, `subject`
-    "<kind>:<name>". Nothing secret belongs in any of them.
+    "<kind>:<name>". Nothing secret belongs in any of them. From where it was asked is known from the request in hand.
+    What a person did is written into Airflow's own audit log as well.
     """
+    address = whence.address()
     db.add(
         Event(
             at=now,
             action=action,
             actor=actor[:250],
             subject=subject[:250],
+            address=address[:64],
             reason=reason,
             detail=dict(detail or {}),
         )
     )
+    if actor != PLANE and not actor.startswith("agent:"):
+        about = {"subject": subject, "reason": reason, "address": address, **(detail or {})}
+        audit_log.write(db, event=f"tradewind_{action}", owner=actor, extra=about, now=now)

@@ -15,7 +15,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Command, Poll, Room, Verb
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain import leases, placement
-from tradewind_provider.services import assigning, audit, sessions, waking
+from tradewind_provider.services import assigning, audit, sessions, waking, whence
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
@@ -44,6 +44,8 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     if session is None or session.ended_at is not None:
         raise Refused(Code.SESSION_EXPIRED, f"the session of agent {agent.name!r} has ended")
     _beat(db, session, poll, now)
+    if (address := whence.address()) and address != session.address:
+        session.address = address
     mine = {
         row.id: row
         for row in db.scalars(

@@ -14,9 +14,9 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import Component
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, endings, waking
+from tradewind_provider.services import audit, endings, waking, whence
 from tradewind_provider.services.hashing import hashed
-from tradewind_provider.store.tables import AgentSession, AgentToken
+from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,18 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
             Code.TOKEN_EXPIRED,
             f"the agent token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC",
             remedy="ask for another agent token",
+            token=token.name,
         )
+    if session.bought_with not in (None, token.token_hash):
+        former = db.get(FormerTokenValue, session.bought_with)
+        if former is None or former.good_until <= now:
+            raise Refused(
+                Code.TOKEN_EXPIRED,
+                f"agent {session.name!r} opened its session with a value of the agent token {token.name!r} that was "
+                "replaced and is not good any more",
+                remedy="give the agent the token's present value",
+                token=token.name,
+            )
     return agent_of(session)
 
 
@@ -136,8 +147,9 @@ def open_session(
     now: datetime,
     lasts: float,
     most_open: Policy = Policy.OPEN,
+    bought_with: str | None = None,
 ) -> Opened:
-    """Open a session bought with `token`, its token good for `lasts` seconds.
+    """Open a session bought with `token`, its token good for `lasts` seconds. `bought_with`: hash of the value shown.
 
     The same `instance` asking again gets the same session and a fresh token. Another session of the same agent_id is
     fenced at once: its offers go elsewhere, what it ran is reported lost. The policy is the stricter of what the site
@@ -151,7 +163,7 @@ def open_session(
     secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
     if session is not None and session.instance == ask.instance:
         _renew(session, secret, now=now, lasts=lasts)
-        _describe(session, ask, token, most_open)
+        _describe(session, ask, token, most_open, bought_with)
         return Opened(agent_of(session), secret)
     if session is not None:
         endings.end(
@@ -172,7 +184,7 @@ def open_session(
         room=[],
         findings=[],
     )
-    _describe(session, ask, token, most_open)
+    _describe(session, ask, token, most_open, bought_with)
     db.add(session)
     db.flush()
     waking.announce(db, waking.AGENTS)
@@ -214,10 +226,14 @@ def _renew(session: AgentSession, secret: str, *, now: datetime, lasts: float) -
     session.token_hash, session.token_expires_at = hashed(secret), now + timedelta(seconds=lasts)
 
 
-def _describe(session: AgentSession, ask: OpenSession, token: AgentToken, most_open: Policy) -> None:
+def _describe(
+    session: AgentSession, ask: OpenSession, token: AgentToken, most_open: Policy, bought_with: str | None
+) -> None:
     strict = Policy.STRICT in (ask.policy, most_open)
     session.name = ask.name
     session.token_id = token.id
+    session.bought_with = bought_with or token.token_hash
+    session.address = whence.address() or None
     session.components = [one.value for one in dict.fromkeys(ask.components)]
     session.environments = [one.model_dump(mode="json") for one in ask.environments]
     session.bundles = list(ask.bundles)

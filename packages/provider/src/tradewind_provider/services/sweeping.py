@@ -16,7 +16,7 @@ from tradewind_provider.seams import workloads
 from tradewind_provider.services import audit, endings, waking
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
-from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt, Event
+from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt, Event, FormerTokenValue
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,7 @@ def forget(db: Session, settings: Settings, *, now: datetime) -> None:
     changed(db, delete(Attempt).where(Attempt.ended_at < old))
     changed(db, delete(AgentCommand).where(AgentCommand.carried_out_at < old))
     changed(db, delete(AgentSession).where(AgentSession.ended_at < old))
+    changed(db, delete(FormerTokenValue).where(FormerTokenValue.good_until < now - timedelta(days=365)))
     if settings.events_days:
         before = now - timedelta(days=settings.events_days)
         changed(db, delete(Event).where(Event.at < before))

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, endings
+from tradewind_provider.services import audit, deployment, endings
 from tradewind_provider.services.hashing import hashed
-from tradewind_provider.store.tables import AgentSession, AgentToken
+from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
 
@@ -61,7 +61,7 @@ def create(
             f"this Deployment has {limit} agent tokens, as many as [tradewind] tokens_limit allows",
             remedy="delete one that is not used any more, or raise the limit",
         )
-    secret = ids.new_secret(ids.AGENT_TOKEN_PREFIX)
+    secret = ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark=deployment.mark(db, now=now))
     token = AgentToken(
         id=uuid4(),
         name=name,
@@ -131,10 +131,117 @@ def delete(db: Session, token_id: UUID, *, deleted_by: str, reason: str = "", no
     return token
 
 
+def rotate(
+    db: Session,
+    token_id: UUID,
+    *,
+    overlap: timedelta,
+    expires_in_days: int | None = None,
+    rotated_by: str,
+    reason: str = "",
+    now: datetime,
+) -> Created:
+    """Give a token another value. The one it has stays good for `overlap`, for opening sessions and for the sessions it
+    opened; without any overlap those end at once. Values replaced before keep the time they were given.
+
+    Raises Refused NOT_FOUND, for a deleted one as well, and CONFLICT for an expired one that is not given more days.
+    """
+    token = db.get(AgentToken, token_id, with_for_update=True)
+    if token is None or token.deleted_at is not None:
+        raise Refused(Code.NOT_FOUND, f"there is no agent token {token_id}")
+    if expires_in_days is None and token.expires_at is not None and token.expires_at <= now:
+        raise Refused(
+            Code.CONFLICT,
+            f"the agent token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC: a new value would be "
+            "worth nothing",
+            remedy="say in how many days it shall expire",
+        )
+    former = FormerTokenValue(
+        token_hash=token.token_hash,
+        token_id=token.id,
+        shown=token.shown,
+        replaced_at=now,
+        replaced_by=rotated_by,
+        good_until=now + overlap,
+    )
+    db.add(former)
+    secret = ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark=deployment.mark(db, now=now))
+    token.token_hash, token.shown = hashed(secret), ids.shown(secret)
+    if expires_in_days is not None:
+        token.expires_at = now + timedelta(days=expires_in_days)
+    audit.record(
+        db,
+        action="token_rotated",
+        actor=rotated_by,
+        subject=f"token:{token.name}",
+        reason=reason,
+        now=now,
+        detail={
+            "token_id": str(token.id),
+            "former": former.shown,
+            "former_good_until": former.good_until.isoformat(),
+            "expires_in_days": expires_in_days,
+        },
+    )
+    db.flush()
+    if not overlap:
+        end_expired(db, now=now)
+    return Created(token, secret)
+
+
+def former_values(db: Session, token_ids: Sequence[UUID]) -> dict[UUID, list[FormerTokenValue]]:
+    """Token → the values it had, the last one replaced first."""
+    found: dict[UUID, list[FormerTokenValue]] = {}
+    rows = db.scalars(
+        select(FormerTokenValue)
+        .where(FormerTokenValue.token_id.in_(token_ids))
+        .order_by(FormerTokenValue.replaced_at.desc())
+    )
+    for row in rows:
+        found.setdefault(row.token_id, []).append(row)
+    return found
+
+
+def end_expired(db: Session, *, now: datetime) -> int:
+    """End sessions whose agent token has expired, or was rotated and the value they were bought with is not good any
+    more. Returns how many."""
+    live = AgentSession.ended_at.is_(None)
+    expired = db.execute(
+        select(AgentSession, AgentToken)
+        .join(AgentToken, AgentToken.id == AgentSession.token_id)
+        .where(live, AgentToken.deleted_at.is_(None), AgentToken.expires_at <= now)
+    ).all()
+    ended = 0
+    for session, token in expired:
+        ended += endings.end(db, session, how=End.TOKEN_EXPIRED, reason=_expired(token), now=now)
+    replaced = db.execute(
+        select(AgentSession, AgentToken, FormerTokenValue)
+        .join(AgentToken, AgentToken.id == AgentSession.token_id)
+        .join(FormerTokenValue, FormerTokenValue.token_hash == AgentSession.bought_with)
+        .where(live, FormerTokenValue.good_until <= now)
+    ).all()
+    for session, token, former in replaced:
+        reason = f"shows a value of {token_sentence(token, former)}"
+        ended += endings.end(db, session, how=End.TOKEN_EXPIRED, reason=reason, now=now)
+    return ended
+
+
+def token_sentence(token: AgentToken, former: FormerTokenValue) -> str:
+    """What became of a value a token had."""
+    return (
+        f"the agent token {token.name!r} that {former.replaced_by} replaced at "
+        f"{former.replaced_at:%Y-%m-%d %H:%M} UTC and that was good until {former.good_until:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _expired(token: AgentToken) -> str:
+    return f"came with the agent token {token.name!r}, which expired at {token.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
 def use(db: Session, presented: str, *, now: datetime) -> AgentToken:
     """The token somebody presents to open a session.
 
-    Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, TOKEN_DELETED or TOKEN_EXPIRED.
+    Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, WRONG_DEPLOYMENT, TOKEN_DELETED or TOKEN_EXPIRED.
     """
     if not presented:
         raise Refused(Code.TOKEN_MISSING, "no agent token was sent", remedy="give the agent its token")
@@ -146,23 +253,41 @@ def use(db: Session, presented: str, *, now: datetime) -> AgentToken:
         )
     digest = hashed(presented)
     token = db.scalar(select(AgentToken).where(AgentToken.token_hash == digest))
-    if token is None or not hmac.compare_digest(token.token_hash, digest):
+    former = None
+    if token is None and (former := db.get(FormerTokenValue, digest)) is not None:
+        token = db.get(AgentToken, former.token_id)
+    if token is None or not hmac.compare_digest((former or token).token_hash, digest):
+        if (mark := ids.mark_of(presented)) and mark != deployment.mark(db, now=now):
+            raise Refused(
+                Code.WRONG_DEPLOYMENT,
+                f"the agent token {ids.shown(presented)} was made in another Deployment than this one",
+                remedy="correct plane_url, or ask for an agent token of this Deployment",
+            )
         raise Refused(
             Code.TOKEN_UNKNOWN,
             f"this Deployment knows no agent token {ids.shown(presented)}",
-            remedy="check that the URL is that of the Deployment the token was made in",
+            remedy="check that it was copied whole, and that plane_url is that of the Deployment it was made in",
         )
     if token.deleted_at is not None:
         raise Refused(
             Code.TOKEN_DELETED,
             f"the agent token {token.name!r} was deleted at {token.deleted_at:%Y-%m-%d %H:%M} UTC",
             remedy="ask for another agent token",
+            token=token.name,
         )
     if token.expires_at is not None and token.expires_at <= now:
         raise Refused(
             Code.TOKEN_EXPIRED,
             f"the agent token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC",
             remedy="ask for another agent token",
+            token=token.name,
+        )
+    if former is not None and former.good_until <= now:
+        raise Refused(
+            Code.TOKEN_EXPIRED,
+            f"{former.shown} is a value of {token_sentence(token, former)}",
+            remedy="give the agent the token's present value",
+            token=token.name,
         )
     token.last_used_at = now
     return token

@@ -1,4 +1,4 @@
-"""The tables: agent tokens, sessions, attempts, commands, audit events.
+"""The tables: agent tokens, settings, sessions, attempts, commands, audit events.
 
 Other modules of `store` add tables to the same MetaData (`store.base.Base`).
 """
@@ -35,6 +35,33 @@ class AgentToken(Base):
     deleted_by: Mapped[str | None] = mapped_column(String(250))
 
 
+class FormerTokenValue(Base):
+    """A value an agent token had before it was rotated; good until `good_until`, and remembered longer, so that its
+    holder is told what became of it."""
+
+    __tablename__ = "tradewind_former_token_value"
+    __table_args__ = (Index("ix_tradewind_former_token_value_token_id", "token_id"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[UUID] = mapped_column(Uuid)
+    shown: Mapped[str] = mapped_column(String(40))
+    replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    replaced_by: Mapped[str] = mapped_column(String(250))
+    good_until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Setting(Base):
+    """What people set while the plane runs, and what it once made up for itself."""
+
+    __tablename__ = "tradewind_setting"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_by: Mapped[str] = mapped_column(String(250))
+
+
 class AgentSession(Base):
     """One life of one agent, from opening to end. Of an agent_id at most one has no `ended_at`."""
 
@@ -59,6 +86,8 @@ class AgentSession(Base):
     instance: Mapped[UUID] = mapped_column(Uuid)
     name: Mapped[str] = mapped_column(String(250))
     token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token that bought it
+    bought_with: Mapped[str | None] = mapped_column(String(64))  # hash of the value of it that did
+    address: Mapped[str | None] = mapped_column(String(64))  # from where it was last heard
     components: Mapped[list[str]] = mapped_column(JSON)
     environments: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sessions.TaskEnvironment
     bundles: Mapped[list[str]] = mapped_column(JSON)
@@ -164,5 +193,6 @@ class Event(Base):
     action: Mapped[str] = mapped_column(String(100))  # stable key: "token_created"
     actor: Mapped[str] = mapped_column(String(250))  # a person, "agent:<name>", or "plane"
     subject: Mapped[str] = mapped_column(String(250))  # "agent:eu-1", "token:ci"
+    address: Mapped[str] = mapped_column(String(64), default="", server_default="")  # from where it was asked
     reason: Mapped[str] = mapped_column(Text, default="")
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)

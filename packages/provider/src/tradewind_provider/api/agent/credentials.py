@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
+from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services import hashing, sessions
 
@@ -36,14 +37,18 @@ class KnownAgents:
         self._known: dict[str, _Known] = {}
 
     async def agent(self, session_token: str, now: datetime) -> sessions.Agent:
-        """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old."""
+        """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
         key = hashing.hashed(session_token)
         moment = time.monotonic()
         known = self._known.get(key)
         if known is not None and known.until > moment:
             return known.agent
         self._known.pop(key, None)
-        agent = await transactions.run(lambda db: sessions.authenticate(db, session_token, now))
+        agent = await KNOCKING.shown(
+            Credential.SESSION_TOKEN,
+            session_token,
+            lambda: transactions.run(lambda db: sessions.authenticate(db, session_token, now)),
+        )
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = _Known(agent, moment + FRESH_SECONDS)

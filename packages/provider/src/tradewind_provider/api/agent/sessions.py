@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.sessions import OpenSession, Policy, SessionOpened
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.services import sessions, tokens
+from tradewind_provider.services.hashing import hashed
 
 router = APIRouter()
 
@@ -27,18 +29,24 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
     def work(db: Session) -> sessions.Opened:
         token = tokens.use(db, presented, now=now)
         return sessions.open_session(
-            db, ask, token, now=now, lasts=plane.settings.session, most_open=plane.settings.policy
+            db,
+            ask,
+            token,
+            now=now,
+            lasts=plane.settings.session,
+            most_open=plane.settings.policy,
+            bought_with=hashed(presented),
         )
 
-    opened = await transactions.run(work)
+    opened = await KNOCKING.shown(Credential.AGENT_TOKEN, presented, lambda: transactions.run(work))
     credentials.KNOWN.forget()  # whoever was fenced is so in this process at once
     return SessionOpened(
         session_id=opened.agent.session_id,
         session_token=opened.session_token,
         deployment=plane.settings.deployment,
         cadence=plane.settings.cadence,
-        plane_version=_version("tradewind-provider"),
-        airflow_version=_version("apache-airflow-core"),
+        plane_version=version_of("tradewind-provider"),
+        airflow_version=version_of("apache-airflow-core"),
         policy=Policy(opened.agent.policy),
     )
 
@@ -53,7 +61,8 @@ async def goodbye(agent: credentials.CurrentAgent, plane: ThisPlane) -> Response
 
 
 @lru_cache
-def _version(distribution: str) -> str:
+def version_of(distribution: str) -> str:
+    """The installed version of a distribution; empty in a source tree that was never installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -7,7 +7,17 @@ from typing import Any
 from fastapi import FastAPI
 
 from tradewind_protocol.errors import Refusal
-from tradewind_provider.api.operator import agents, attempts, events, me, page, problems, queues, tokens
+from tradewind_provider.api.operator import (
+    agents,
+    allowed,
+    attempts,
+    events,
+    me,
+    page,
+    problems,
+    queues,
+    tokens,
+)
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": description}
@@ -30,7 +40,7 @@ def create_app() -> FastAPI:
         version="1",
     )
     problems.install(app)
-    for noun in (tokens, agents, attempts, queues, events, me):
+    for noun in (tokens, allowed, agents, attempts, queues, events, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
     return app

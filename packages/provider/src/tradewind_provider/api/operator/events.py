@@ -22,6 +22,7 @@ def list_(
     action: Annotated[str | None, Query(description="token_created, or token for all about tokens.")] = None,
     actor: str | None = None,
     subject: str | None = None,
+    address: Annotated[str | None, Query(description="Only from this address.")] = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> operator.Page[operator.EventView]:
@@ -31,6 +32,8 @@ def list_(
             raise errors.Refused(
                 errors.Code.MALFORMED, f"{name} has no time zone", remedy="Write 2026-01-31T12:00:00Z."
             )
-    filters = events.Filters(action=action, actor=actor, subject=subject, since=since, until=until)
+    filters = events.Filters(
+        action=action, actor=actor, subject=subject, address=address, since=since, until=until
+    )
     with create_session() as db:
         return events.page(db, filters, part)

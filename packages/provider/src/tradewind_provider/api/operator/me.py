@@ -11,6 +11,7 @@ from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.seams import permissions
 from tradewind_provider.seams.permissions import Permission
+from tradewind_provider.services import whence
 
 router = APIRouter(prefix="/me", tags=["You"])
 
@@ -25,6 +26,8 @@ def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
         deployment=here.deployment,
         version=_version(),
         policy=here.policy,
+        tokens_limit=here.tokens_limit,
+        address=whence.address(),
     )
 
 

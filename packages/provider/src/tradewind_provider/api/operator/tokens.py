@@ -24,19 +24,32 @@ def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.
         return tokens.create(db, ask, actor=caller.name, now=now, limit=limit)
 
 
+@router.post("/{token_id}/rotate", summary="Give an agent token another value")
+def rotate(
+    token_id: UUID, ask: operator.RotateToken, caller: Administrator, now: Now
+) -> operator.TokenCreated:
+    """The answer is the only one that carries the new value. The old one stays good for `overlap_hours`; agents whose
+    token file is replaced meanwhile go on without losing a heartbeat. Not idempotent: each call makes a new value."""
+    with create_session() as db:
+        return tokens.rotate(db, token_id, ask, actor=caller.name, now=now)
+
+
 @router.get("", summary="List agent tokens")
 def list_(
-    caller: Operator, part: Part, name: Annotated[str | None, Query(description="Only of this name.")] = None
+    caller: Operator,
+    now: Now,
+    part: Part,
+    name: Annotated[str | None, Query(description="Only of this name.")] = None,
 ) -> operator.Page[operator.TokenView]:
     """Those that are not deleted, by name; never their values."""
     with create_session() as db:
-        return tokens.page(db, part, name=name)
+        return tokens.page(db, part, now=now, name=name)
 
 
 @router.get("/{token_id}", summary="Look at an agent token")
-def get(token_id: UUID, caller: Operator) -> operator.TokenView:
+def get(token_id: UUID, caller: Operator, now: Now) -> operator.TokenView:
     with create_session() as db:
-        return tokens.get(db, token_id)
+        return tokens.get(db, token_id, now=now)
 
 
 @router.delete("/{token_id}", status_code=204, summary="Delete an agent token")

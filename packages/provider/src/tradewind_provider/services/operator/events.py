@@ -21,6 +21,7 @@ class Filters:
     action: str | None = None  # "token_created", or "token" for everything done to tokens
     actor: str | None = None
     subject: str | None = None
+    address: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -35,6 +36,8 @@ def page(db: Session, filters: Filters, paging: Paging) -> operator.Page[operato
         conditions.append(Event.actor == filters.actor)
     if filters.subject:
         conditions.append(Event.subject == filters.subject)
+    if filters.address:
+        conditions.append(Event.address == filters.address)
     if filters.since:
         conditions.append(Event.at >= filters.since)
     if filters.until:
@@ -58,6 +61,7 @@ def _view(row: Event) -> operator.EventView:
         action=row.action,
         actor=row.actor,
         subject=row.subject,
+        address=row.address,
         reason=row.reason,
         detail=row.detail,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import errors, operator
 from tradewind_provider.services import tokens
 from tradewind_provider.services.operator.paging import Paging
-from tradewind_provider.store.tables import AgentToken
+from tradewind_provider.store.tables import AgentToken, FormerTokenValue
 
 
 def create(
@@ -26,25 +27,48 @@ def create(
         now=now,
         limit=limit,
     )
-    return operator.TokenCreated(**view(made.token).model_dump(), token=made.secret)
+    return operator.TokenCreated(**view(made.token, (), now=now).model_dump(), token=made.secret)
 
 
-def page(db: Session, paging: Paging, *, name: str | None = None) -> operator.Page[operator.TokenView]:
+def page(
+    db: Session, paging: Paging, *, now: datetime, name: str | None = None
+) -> operator.Page[operator.TokenView]:
     """The tokens that are not deleted, by name."""
-    found = [view(one) for one in tokens.listed(db) if name is None or one.name == name]
+    found = [one for one in tokens.listed(db) if name is None or one.name == name]
+    shown = paging.of(found)
+    former = tokens.former_values(db, [one.id for one in shown])
     return operator.Page[operator.TokenView](
-        items=tuple(paging.of(found)), total=len(found), limit=paging.limit, offset=paging.offset
+        items=tuple(view(one, former.get(one.id, ()), now=now) for one in shown),
+        total=len(found),
+        limit=paging.limit,
+        offset=paging.offset,
     )
 
 
-def get(db: Session, token_id: UUID) -> operator.TokenView:
+def get(db: Session, token_id: UUID, *, now: datetime) -> operator.TokenView:
     """One token. Raises Refused NOT_FOUND, for a deleted one as well."""
     token = tokens.get(db, token_id)
     if token.deleted_at is not None:
         raise errors.Refused(
             errors.Code.NOT_FOUND, f"agent token {token.name!r} was deleted by {token.deleted_by}"
         )
-    return view(token)
+    return view(token, tokens.former_values(db, [token.id]).get(token.id, ()), now=now)
+
+
+def rotate(
+    db: Session, token_id: UUID, ask: operator.RotateToken, *, actor: str, now: datetime
+) -> operator.TokenCreated:
+    """Another value for a token. Raises Refused as `services.tokens.rotate` does."""
+    made = tokens.rotate(
+        db,
+        token_id,
+        overlap=timedelta(hours=ask.overlap_hours),
+        expires_in_days=ask.expires_in_days,
+        rotated_by=actor,
+        reason=ask.reason,
+        now=now,
+    )
+    return operator.TokenCreated(**get(db, token_id, now=now).model_dump(), token=made.secret)
 
 
 def delete(db: Session, token_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
@@ -52,8 +76,9 @@ def delete(db: Session, token_id: UUID, *, actor: str, reason: str, now: datetim
     tokens.delete(db, token_id, deleted_by=actor, reason=reason, now=now)
 
 
-def view(token: AgentToken) -> operator.TokenView:
-    """One token for people."""
+def view(token: AgentToken, former: Sequence[FormerTokenValue], *, now: datetime) -> operator.TokenView:
+    """One token for people. `former`: the values it had, the last one replaced first."""
+    good = [one.good_until for one in former if one.good_until > now]
     return operator.TokenView(
         id=token.id,
         name=token.name,
@@ -63,4 +88,6 @@ def view(token: AgentToken) -> operator.TokenView:
         created_by=token.created_by,
         expires_at=token.expires_at,
         last_used_at=token.last_used_at,
+        rotated_at=former[0].replaced_at if former else None,
+        old_values_until=max(good, default=None),
     )

@@ -1,0 +1,40 @@
+"""What the holder of an agent token may ask without a session: is my token good, and what waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import QueueStatistics
+from tradewind_protocol.sessions import Policy
+
+TOKEN: Final = "/token"  # GET
+QUEUES: Final = "/queues"  # GET all of them
+"""Paths under `paths.PREFIX`. `QUEUES/<name>` is one queue: that it is empty is no error."""
+
+
+class AboutToken(Message):
+    """What an agent token opens."""
+
+    deployment: str
+    token: str  # its name
+    expires_at: datetime | None = None
+    policy: Policy = Policy.OPEN  # the least strict data boundary of the Deployment
+    plane_version: str = ""
+    airflow_version: str = ""
+    now: datetime | None = None  # the plane's clock
+
+
+class QueueDepth(QueueStatistics):
+    """One queue, for whatever decides how many agents there should be."""
+
+    running: int = 0  # offered or running
+    work: int = 0  # depth and running: slots it could fill now
+
+
+class QueueDepths(Message):
+    """Every queue with work, by name."""
+
+    queues: tuple[QueueDepth, ...] = ()
+    age: float = 0.0  # seconds since it was counted

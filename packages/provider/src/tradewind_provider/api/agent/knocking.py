@@ -1,0 +1,102 @@
+"""Showing a credential: how often somebody may show a wrong one, and who is told of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Final, TypeVar
+
+from tradewind_protocol import ids
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider import settings
+from tradewind_provider.api.refusals import REFUSALS
+from tradewind_provider.domain.buckets import Buckets
+from tradewind_provider.services import hashing, whence
+
+T = TypeVar("T")
+
+_GOOD_SECONDS: Final = 3600.0
+_MOST_GOOD: Final = 20_000
+_WRONG: Final = frozenset(
+    {
+        Code.TOKEN_MALFORMED,
+        Code.TOKEN_UNKNOWN,
+        Code.TOKEN_EXPIRED,
+        Code.TOKEN_DELETED,
+        Code.WRONG_DEPLOYMENT,
+        Code.SESSION_UNKNOWN,
+    }
+)
+
+
+class Credential(Enum):
+    """What is shown."""
+
+    AGENT_TOKEN = 1
+    # a plane restored from a backup does not know any of its agents' sessions, and all of them may come from one address
+    SESSION_TOKEN = 10
+
+    @property
+    def share(self) -> int:
+        """How many times as many failures are suffered."""
+        return self.value
+
+
+class Knocking:
+    """Listens to nobody from an address that has shown too many wrong credentials, except to those whose credential was
+    good within the hour: one broken agent must not shut out the others behind its proxy."""
+
+    def __init__(
+        self, *, per_minute: float | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_minute = per_minute
+        self._monotonic = monotonic
+        self._buckets: dict[Credential, Buckets] = {}
+        self._good: dict[str, float] = {}
+
+    async def shown(self, credential: Credential, token: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` makes of the token. Raises what it raises, and Refused RATE_LIMITED instead of asking it."""
+        source, digest, moment = whence.address(), hashing.hashed(token), self._monotonic()
+        buckets = self._of(credential)
+        wait = buckets.wait(source, moment)
+        if wait > 0 and self._good.get(digest, moment) <= moment:
+            refused = Refused(
+                Code.RATE_LIMITED,
+                f"too many wrong credentials came from {source or 'this address'}",
+                remedy="correct the token, and wait",
+                retry_after=math.ceil(wait),
+            )
+            await REFUSALS.note(refused, source=source)
+            raise refused
+        try:
+            found = await work()
+        except Refused as refused:
+            if refused.code in _WRONG:
+                self._good.pop(digest, None)
+                buckets.failed(source, moment)
+                await REFUSALS.note(refused, source=source, shown=ids.shown(token))
+            raise
+        if len(self._good) >= _MOST_GOOD:
+            self._good.clear()
+        self._good[digest] = moment + _GOOD_SECONDS
+        return found
+
+    def forget(self) -> None:
+        """As if nobody had ever come."""
+        self._buckets.clear()
+        self._good.clear()
+
+    def _of(self, credential: Credential) -> Buckets:
+        if credential not in self._buckets:
+            allowed = self._per_minute
+            if allowed is None:
+                allowed = settings.current().failures_per_minute
+            allowed *= credential.share
+            self._buckets[credential] = Buckets(burst=max(1.0, allowed), per_second=allowed / 60)
+        return self._buckets[credential]
+
+
+KNOCKING = Knocking()
+"""Of this process."""

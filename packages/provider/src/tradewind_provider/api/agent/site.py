@@ -1,0 +1,109 @@
+"""What the holder of an agent token may ask without a session: `GET /token`, `GET /queues`, `GET /queues/{name}`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+
+from tradewind_protocol import site as wire
+from tradewind_protocol import versions
+from tradewind_provider.api import transactions
+from tradewind_provider.api.agent import credentials, sessions
+from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.services import hashing, queue_depths, tokens
+from tradewind_provider.services.queue_depths import Count, Counts
+
+router = APIRouter(tags=["site"])
+
+FRESH_SECONDS = 30.0
+"""How long a scaler that asks every few seconds goes without its token being looked up. It opens nothing but numbers."""
+
+_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose token it is."""
+
+    token: str
+    expires_at: datetime | None
+
+
+async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
+    """FastAPI dependency. Raises Refused as `tokens.use` does, VERSION_SKEW as well."""
+    credentials.check_protocol(request.headers.get(versions.HEADER))
+    presented = credentials.bearer(request.headers.get("authorization"))
+    now = plane.clock()
+    return await transactions.run(lambda db: _used(tokens.use(db, presented, now=now)))
+
+
+def _used(token: tokens.AgentToken) -> Holder:
+    return Holder(token.name, token.expires_at)
+
+
+async def _remembered(request: Request, plane: ThisPlane) -> None:
+    """FastAPI dependency: as `_looked_up`, at most FRESH_SECONDS old."""
+    known: dict[str, float] = _state(request.app, "token_holders", dict)
+    key = hashing.hashed(credentials.bearer(request.headers.get("authorization")))
+    if known.get(key, 0.0) > time.monotonic():
+        return
+    known.pop(key, None)
+    await _looked_up(request, plane)
+    if len(known) >= _MOST:
+        known.clear()
+    known[key] = time.monotonic() + FRESH_SECONDS
+
+
+@router.get(wire.TOKEN, summary="What an agent token opens")
+async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looked_up)]) -> wire.AboutToken:
+    """Says that the token is good, and for which Deployment. Opens no session and fences nobody."""
+    return wire.AboutToken(
+        deployment=plane.settings.deployment,
+        token=holder.token,
+        expires_at=holder.expires_at,
+        policy=plane.settings.policy,
+        plane_version=sessions.version_of("tradewind-provider"),
+        airflow_version=sessions.version_of("apache-airflow-core"),
+        now=plane.clock(),
+    )
+
+
+@router.get(wire.QUEUES, summary="What waits and runs, by queue", dependencies=[Depends(_remembered)])
+async def queues(request: Request, plane: ThisPlane) -> wire.QueueDepths:
+    """For scalers. However many ask, the database is asked once in a few seconds."""
+    counts, age = await _counts(request.app).get()
+    now = plane.clock()
+    found = tuple(_depth(name, one, now) for name, one in sorted(counts.items()))
+    return wire.QueueDepths(queues=found, age=round(age, 3))
+
+
+@router.get(
+    wire.QUEUES + "/{queue:path}", summary="What waits and runs in one", dependencies=[Depends(_remembered)]
+)
+async def one_queue(queue: str, request: Request, plane: ThisPlane) -> wire.QueueDepth:
+    """For KEDA's metrics-api scaler: `valueLocation: work`. A queue nobody has heard of is empty."""
+    counts, _ = await _counts(request.app).get()
+    return _depth(queue, counts.get(queue, Count()), plane.clock())
+
+
+def _depth(name: str, one: Count, now: datetime) -> wire.QueueDepth:
+    oldest = max((now - one.oldest).total_seconds(), 0.0) if one.oldest is not None else 0.0
+    return wire.QueueDepth(
+        queue=name, depth=one.depth, oldest_wait=oldest, running=one.running, work=one.depth + one.running
+    )
+
+
+def _counts(app: FastAPI) -> Counts:
+    found: Counts = _state(app, "queue_counts", lambda: Counts(lambda: transactions.run(queue_depths.count)))
+    return found
+
+
+def _state(app: FastAPI, name: str, make):  # type: ignore[no-untyped-def]
+    """Of this application, made with its first request."""
+    if not hasattr(app.state, name):
+        setattr(app.state, name, make())
+    return getattr(app.state, name)

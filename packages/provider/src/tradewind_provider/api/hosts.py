@@ -1,0 +1,68 @@
+"""Host names that are for agents: nothing but what agents ask for is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Final
+
+from starlette._utils import get_route_path
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tradewind_protocol import paths
+from tradewind_provider import settings
+
+HEALTH: Final = "/healthz"
+NOT_FOUND: Final = "404 page not found"
+
+
+class AgentHosts:
+    """ASGI middleware around the whole API server. On the names of [tradewind] agent_hosts everything but the Remote
+    Execution API answers 404 as plain text, the UI and Airflow's API included, and /healthz says "ok" to anybody.
+
+    A request that a proxy passes on counts by either of its names, Host and X-Forwarded-Host: saying another one never
+    opens anything.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, hosts: Callable[[], tuple[str, ...]] = lambda: settings.current().agent_hosts
+    ) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or not self._is_for_agents(scope):
+            await self._app(scope, receive, send)
+            return
+        path = get_route_path(scope)
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif path.startswith(paths.PREFIX + "/"):
+            await self._app(scope, receive, send)
+        elif path == HEALTH and scope["method"] in ("GET", "HEAD"):
+            await PlainTextResponse("ok")(scope, receive, send)
+        else:
+            await PlainTextResponse(NOT_FOUND, status_code=404)(scope, receive, send)
+
+    def _is_for_agents(self, scope: Scope) -> bool:
+        hosts = self._hosts()
+        if not hosts:
+            return False
+        headers = Headers(scope=scope)
+        said = [
+            one
+            for name in ("host", "x-forwarded-host")
+            for line in headers.getlist(name)
+            for one in line.split(",")
+        ]
+        return any(fnmatchcase(_name(one), host) for one in said for host in hosts)
+
+
+def _name(host: str) -> str:
+    """A Host header without port and final dot, in lower case."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].rstrip(".")

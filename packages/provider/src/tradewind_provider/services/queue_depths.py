@@ -1,0 +1,72 @@
+"""What waits and runs in each queue, counted once for everybody who asks within a few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.states import AttemptState
+from tradewind_provider.store.base import UtcDateTime
+from tradewind_provider.store.tables import Attempt
+
+FRESH_SECONDS = 5.0
+_BUSY = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
+
+
+@dataclass(frozen=True)
+class Count:
+    """One queue."""
+
+    depth: int = 0
+    running: int = 0
+    oldest: datetime | None = None  # of what waits
+
+
+def count(db: Session) -> dict[str, Count]:
+    """Every queue in which something waits or runs: one statement."""
+    rows = db.execute(
+        select(Attempt.queue, Attempt.state, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
+        .where(Attempt.state.in_([AttemptState.QUEUED.value, *_BUSY]))
+        .group_by(Attempt.queue, Attempt.state)
+    )
+    found: dict[str, Count] = {}
+    for queue, state, number, oldest in rows:
+        was = found.get(queue, Count())
+        if state == AttemptState.QUEUED.value:
+            found[queue] = Count(number, was.running, oldest)
+        else:
+            found[queue] = Count(was.depth, was.running + number, was.oldest)
+    return found
+
+
+class Counts:
+    """The counts, at most `fresh` seconds old, however many ask and however often."""
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[dict[str, Count]]],
+        *,
+        fresh: float = FRESH_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look = look
+        self._fresh = fresh
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._at: float | None = None
+        self._counts: dict[str, Count] = {}
+
+    async def get(self) -> tuple[dict[str, Count], float]:
+        """The counts and their age in seconds."""
+        async with self._lock:
+            moment = self._monotonic()
+            if self._at is None or moment - self._at >= self._fresh:
+                self._counts = await self._look()
+                self._at = self._monotonic()
+            return self._counts, self._monotonic() - self._at
