@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
@@ -16,6 +17,7 @@ from tradewind_provider.api.agent import credentials, sessions
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.services import hashing, queue_depths, tokens
 from tradewind_provider.services.queue_depths import Count, Counts
+from tradewind_provider.store.tables import AgentToken
 
 router = APIRouter(tags=["site"])
 
@@ -41,7 +43,7 @@ async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
     return await transactions.run(lambda db: _used(tokens.use(db, presented, now=now)))
 
 
-def _used(token: tokens.AgentToken) -> Holder:
+def _used(token: AgentToken) -> Holder:
     return Holder(token.name, token.expires_at)
 
 
@@ -102,7 +104,7 @@ def _counts(app: FastAPI) -> Counts:
     return found
 
 
-def _state(app: FastAPI, name: str, make):  # type: ignore[no-untyped-def]
+def _state(app: FastAPI, name: str, make: Callable[[], Any]) -> Any:
     """Of this application, made with its first request."""
     if not hasattr(app.state, name):
         setattr(app.state, name, make())
