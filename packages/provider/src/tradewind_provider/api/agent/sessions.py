@@ -63,7 +63,6 @@ async def goodbye(agent: credentials.CurrentAgent, plane: ThisPlane) -> Response
 @lru_cache
 def version_of(distribution: str) -> str:
     """The installed version of a distribution; empty in a source tree that was never installed."""
-    """The installed version of a distribution; empty in a source tree that was never installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
