@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import uuid4
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.addresses import AddressCheck
+from tradewind_provider.api.gates import LiveGate
 from tradewind_provider.domain.addresses import Gate, networks
 from tradewind_provider.options import OPTIONS
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import allowed, whence
+from tradewind_provider.store.tables import AgentSession
+
+from .scenes import NOON, Plane, sessions_of
 
 GATE = Gate(networks("203.0.113.0/24, 2001:db8::/32"), networks("10.0.0.0/8"))
 
@@ -62,7 +72,9 @@ async def asked(path: str, *, peer: str, root: str = "") -> httpx.Response:
     def anything(rest: str) -> str:
         return "inside"
 
-    transport = httpx.ASGITransport(AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=(peer, 1), root_path=root)
+    transport = httpx.ASGITransport(
+        AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=(peer, 1), root_path=root
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         return await client.get(path)
 
@@ -85,3 +97,195 @@ def test_an_address_that_is_none_is_named() -> None:
     options = {name: str(option["default"]) for name, option in OPTIONS.items()}
     with pytest.raises(settings.SettingsError, match="allowed_addresses.*10.0.0"):
         settings.parse(options | {"allowed_addresses": "10.0.0"})
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "source"),
+    [
+        (
+            "6.6.6.6",
+            ["6.6.6.6", "198.51.100.1"],
+            "198.51.100.1",
+        ),  # the web server believed the client's own word
+        ("203.0.113.7", ["203.0.113.7", "10.0.0.2"], "203.0.113.7"),
+    ],
+)
+def test_a_web_server_that_believes_everybody_is_not_believed(
+    peer: str, forwarded: list[str], source: str
+) -> None:
+    assert GATE.source_of(peer, forwarded, rewritten=True) == source
+
+
+class Tables:
+    """Stands for the table of the list."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate: Gate | None = gate
+        self.asked = 0
+
+    async def read(self) -> Gate:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.gate is None:
+            raise OSError("the database is away")
+        return self.gate
+
+
+async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_many_requests() -> None:
+    moment = 0.0
+    tables = Tables(Gate())
+    live = LiveGate(read=tables.read, monotonic=lambda: moment)
+    await asyncio.gather(*(live() for _ in range(20)))
+    assert tables.asked == 1
+    tables.gate = GATE
+    moment = 1.9
+    assert (await live()).allowed == ()
+    moment = 2.0
+    assert (await live()).allowed == GATE.allowed
+    tables.gate = Gate()
+    live.forget()  # this server made the change itself
+    assert (await live()).allowed == ()
+
+
+async def test_the_last_list_known_holds_while_the_database_is_away_and_none_means_nobody() -> None:
+    moment = 0.0
+    tables = Tables(GATE)
+    live = LiveGate(read=tables.read, monotonic=lambda: moment)
+    await live()
+    tables.gate = None
+    moment = 100.0
+    assert (await live()).allowed == GATE.allowed
+    with pytest.raises(Refused) as refused:
+        await LiveGate(read=tables.read)()
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
+    gate, poll = Gate(), asyncio.Event()
+    held = asyncio.Event()
+    inner = FastAPI()
+
+    @inner.post("/remote-execution/v1/poll")
+    async def waits() -> str:
+        held.set()
+        await poll.wait()
+        return "an offer"
+
+    async def now() -> Gate:
+        return gate
+
+    transport = httpx.ASGITransport(AddressCheck(inner, gate=now, proxies=Gate), client=("198.51.100.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
+        answer = asyncio.create_task(client.post("/remote-execution/v1/poll"))
+        await held.wait()
+        gate = GATE
+        poll.set()
+        assert (await answer).json()["error"] == "address_not_allowed"
+        assert "an offer" not in (await answer).text
+
+
+async def test_everything_a_request_does_knows_where_it_came_from() -> None:
+    inner = FastAPI()
+
+    @inner.get("/tradewind/v1/me")
+    def in_a_thread() -> str:
+        return whence.address()
+
+    transport = httpx.ASGITransport(
+        AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=("10.0.0.1", 1)
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
+        answer = await client.get("/tradewind/v1/me", headers={"X-Forwarded-For": "6.6.6.6, 198.51.100.9"})
+    assert answer.json() == "198.51.100.9"
+    assert whence.address() == ""
+
+
+def row(name: str, address: str | None, **more: object) -> None:
+    with create_session() as db:
+        db.add(
+            AgentSession(
+                id=uuid4(),
+                agent_id=uuid4(),
+                instance=uuid4(),
+                name=name,
+                token_id=uuid4(),
+                components=[],
+                environments=[],
+                bundles=[],
+                policy="strict",
+                host={},
+                token_hash=uuid4().hex,
+                token_expires_at=NOON,
+                opened_at=NOON,
+                address=address,
+                **more,
+            )
+        )
+
+
+def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allowed.AllowList:
+    with create_session() as db:
+        return allowed.replace(
+            db,
+            [allowed.parsed(one) for one in texts],
+            actor="ada",
+            address=address,
+            initial=networks("192.0.2.0/24"),
+            now=NOON,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def in_force() -> list[str]:
+    with create_session() as db:
+        return [str(one) for one in allowed.read(db, initial=networks("192.0.2.0/24")).networks]
+
+
+def test_the_configuration_counts_until_somebody_sets_the_list_even_to_nothing() -> None:
+    assert in_force() == ["192.0.2.0/24"]
+    replaced("203.0.113.0/24")
+    assert in_force() == ["203.0.113.0/24"]
+    assert replaced().revision == 2
+    assert in_force() == []
+
+
+def test_a_list_without_its_author_is_refused_unless_forced() -> None:
+    with pytest.raises(Refused) as refused:
+        replaced("10.0.0.0/8", address="203.0.113.1")
+    assert refused.value.code is Code.CONFLICT
+    assert "203.0.113.1" in refused.value.refusal.message
+    assert in_force() == ["192.0.2.0/24"]
+    replaced("10.0.0.0/8", address="203.0.113.1", force=True)
+    assert in_force() == ["10.0.0.0/8"]
+
+
+def test_a_list_without_any_connected_agent_is_refused_and_one_without_some_is_not() -> None:
+    row("eu-1", "10.0.0.7")
+    row("eu-2", "2001:db8::7")
+    row("gone", "203.0.113.9", ended_at=NOON, ended_how="goodbye")
+    with pytest.raises(Refused) as refused:
+        replaced("203.0.113.0/24")
+    assert refused.value.refusal.detail["locked_out"] == ["eu-1", "eu-2"]
+    replaced("203.0.113.0/24", "2001:db8::/64")
+    with create_session() as db:
+        assert allowed.locked_out(db, Gate(networks("2001:db8::/64"))) == (["eu-1"], 2)
+
+
+def test_a_list_that_somebody_else_changed_meanwhile_is_not_overwritten() -> None:
+    first = replaced("203.0.113.0/24", revision=0)
+    replaced("203.0.113.0/24", "10.0.0.0/8", revision=first.revision)
+    with pytest.raises(Refused) as refused:
+        replaced("203.0.113.0/24", "172.16.0.0/12", revision=first.revision)
+    assert refused.value.refusal.detail["revision"] == 2
+    assert in_force() == ["203.0.113.0/24", "10.0.0.0/8"]
+    assert replaced("203.0.113.0/24", "10.0.0.0/8").revision == 2  # the same again is no change
+
+
+async def test_where_an_agent_is_heard_from_is_known(plane: Plane) -> None:
+    token = whence.ADDRESS.set("203.0.113.7")
+    agent = await plane.agent().opens()
+    assert sessions_of(agent.agent_id)[0].address == "203.0.113.7"
+    whence.ADDRESS.set("203.0.113.8")
+    await agent.poll()
+    whence.ADDRESS.reset(token)
+    assert sessions_of(agent.agent_id)[0].address == "203.0.113.8"
