@@ -13,6 +13,9 @@ from tradewind.embedded import agent, plane
 
 DAGS = Path(__file__).parents[1] / "on_airflow" / "dags"
 
+JOURNAL = str(DAGS)
+"""For PYTHONPATH: where Dags find `site_journal`."""
+
 
 @dataclass
 class Deployment:
@@ -59,7 +62,7 @@ class run_site:
         variables = {
             "SITE_JOURNAL": str(home / "journal"),
             "SITE_WATCHED": str(home / "watched"),
-            **({"PYTHONPATH": str(dags)} if dags else {}),
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(dags or DAGS), JOURNAL])),
             "AIRFLOW_CONN_SITE_HTTP": "http://user:SECRET-CONNECTION-password@127.0.0.1:1",
             "AIRFLOW_VAR_SITE_VARIABLE": "SECRET-VARIABLE-value",
             **more.pop("site", {}),

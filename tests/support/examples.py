@@ -10,6 +10,7 @@ from typing import Any
 
 import airflow.example_dags
 import airflow.providers.standard.example_dags
+
 from support.airflow_rest import ENDED, AirflowRest, Run
 
 LOGICAL_DATE = "2026-03-02T00:00:00Z"
@@ -42,7 +43,7 @@ LEFT_OUT = {
 DIFFERENT: Mapping[str, str] = {}
 """Dags that end differently on an agent, with the reason."""
 
-EVERY = 60
+EVERY = 100
 """Fewer examples than this means that not all have been parsed yet."""
 
 

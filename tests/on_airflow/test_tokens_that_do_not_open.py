@@ -1,0 +1,71 @@
+"""What a real plane says to an agent it does not let in, and what the agent says to whoever started it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.airflow_rest import eventually
+from support.deployment import Deployment, new_token
+from tradewind.embedded.agent import Agent, AgentSettings
+
+
+def started(deployment: Deployment, home: Path, token: str, *, url: str = "") -> Agent:
+    settings = AgentSettings(
+        home=home, plane_url=url or deployment.plane.url, token=token, name="stranger", components=["worker"]
+    )
+    return Agent(settings)
+
+
+def deleted(deployment: Deployment) -> str:
+    value = new_token(deployment.plane, "soon-deleted")
+    tokens = deployment.rest.http.get("/tradewind/v1/tokens").json()["items"]
+    [found] = [each for each in tokens if each["name"] == "soon-deleted"]
+    assert deployment.rest.http.delete(f"/tradewind/v1/tokens/{found['id']}").is_success
+    return value
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "words"),
+    [
+        ("malformed", 78, "does not hold an agent token"),
+        ("wrong", 3, "token_unknown"),
+        ("deleted", 3, "token_deleted"),
+    ],
+)
+def test_a_token_that_does_not_open_ends_the_agent_with_the_reason(
+    deployment: Deployment, tmp_path: Path, kind: str, code: int, words: str
+) -> None:
+    good = new_token(deployment.plane, f"pattern-{kind}")
+    last = "A" if good[-1] != "A" else "B"
+    token = {
+        "malformed": lambda: "not-a-token",
+        "wrong": lambda: wrong(good, last),
+        "deleted": lambda: deleted(deployment),
+    }[kind]()
+    with started(deployment, tmp_path, token) as agent:
+        assert agent.process.wait(60) == code
+    said = agent.process.tail()
+    assert words in said
+    assert token not in said
+
+
+def test_a_token_deleted_under_a_running_agent_ends_it(deployment: Deployment, tmp_path: Path) -> None:
+    token = new_token(deployment.plane, "deleted-later")
+    with started(deployment, tmp_path, token) as agent:
+
+        def ids() -> list[str]:
+            found = deployment.rest.http.get("/tradewind/v1/agents").json()["items"]
+            return [each["id"] for each in found if each["name"] == "stranger" and each["state"] != "offline"]
+
+        eventually(lambda: bool(ids()), timeout=60, what="the agent has a session")
+        tokens = deployment.rest.http.get("/tradewind/v1/tokens").json()["items"]
+        [found] = [each["id"] for each in tokens if each["name"] == "deleted-later"]
+        assert deployment.rest.http.delete(f"/tradewind/v1/tokens/{found}").is_success
+        assert agent.process.wait(60) == 3
+    assert "token_deleted" in agent.process.tail()
+
+
+def wrong(good: str, last: str) -> str:
+    return good[:-1] + last
