@@ -38,7 +38,7 @@ def main() -> int:
     home.chmod(0o755)
     os.environ |= sizes.environment()
     failed = False
-    with _servers(home, redis="celery" in names) as server:
+    with servers(home, redis="celery" in names) as server:
         # Sides take turns, so that what else this machine does meanwhile falls on all of them.
         for turn in range(options.rounds):
             for name in names:
@@ -84,7 +84,7 @@ def _one_side(name, home, server, chosen, every, options, results) -> None:  # t
 
 
 @contextmanager
-def _servers(home: Path, *, redis: bool) -> Iterator[postgresql.PostgreSQL]:
+def servers(home: Path, *, redis: bool) -> Iterator[postgresql.PostgreSQL]:
     directory = home / "postgresql"
     directory.mkdir(mode=0o755)
     server = postgresql.PostgreSQL(directory)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "build" / "bench" / "envs"
+SOURCE = ROOT / "build" / "bench" / "source"
+"""Our packages as they are committed: what is measured has a name, and nobody edits it meanwhile."""
 
 EVERY = (
     "apache-airflow-core",
@@ -40,21 +43,41 @@ def ready(side: str) -> None:
         _make(side)
         mark.write_text(requirements)
     if side == "tradewind":
-        sources = [str(ROOT / "packages" / name / "src") for name in OURS]
-        _run(str(python(side)), "-m", "compileall", "-q", *sources)
+        _take_committed()
+        _run(*_install(side), "--no-deps", "--no-build-isolation", *_ours())  # entry points may have changed
+        _run(str(python(side)), "-m", "compileall", "-q", str(SOURCE))
 
 
 def _make(side: str) -> None:
     uv = str(ROOT / ".tools" / "bin" / "uv")
-    interpreter = str(python(side))
     _run(uv, "venv", "-q", "--clear", "--python", str(ROOT / ".venv" / "bin" / "python"), str(HOME / side))
     constraints = ("-c", str(ROOT / "benchmarks" / "requirements.txt"))
-    install = (uv, "pip", "install", "-q", "--compile-bytecode", "--python", interpreter)
-    _run(*install, *constraints, *EVERY, *MORE[side])
+    _run(*_install(side), *constraints, *EVERY, *MORE[side])
     if side == "tradewind":
+        _take_committed()
         constraints = ("-c", str(ROOT / "requirements.lock"))
-        ours = [part for name in OURS for part in ("-e", str(ROOT / "packages" / name))]
-        _run(*install, "--no-build-isolation", *constraints, *ours)
+        _run(*_install(side), "--no-build-isolation", *constraints, *_ours())
+
+
+def _take_committed() -> None:
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    SOURCE.mkdir(parents=True)
+    archive = subprocess.run(
+        ["git", "archive", "HEAD", "packages"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    )
+    subprocess.run(["tar", "-x"], cwd=SOURCE, check=True, input=archive.stdout)
+    if overlay := os.environ.get("BENCH_OVERLAY", "").split():  # files not committed yet, to try them out
+        for name in overlay:
+            shutil.copy(ROOT / name, SOURCE / name)
+
+
+def _install(side: str) -> tuple[str, ...]:
+    uv = str(ROOT / ".tools" / "bin" / "uv")
+    return (uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python(side)))
+
+
+def _ours() -> list[str]:
+    return [part for name in OURS for part in ("-e", str(SOURCE / "packages" / name))]
 
 
 def _run(*command: str) -> None:

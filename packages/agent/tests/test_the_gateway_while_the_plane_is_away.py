@@ -329,3 +329,22 @@ def test_what_is_kept_or_answered_here_has_an_answer_to_give() -> None:
             assert rule.ok is not None, name
     reads = {route.name for route in boundary.ROUTES if route.method in ("GET", "HEAD")}
     assert not [name for name in reads & set(outage.OUTAGES) if outage.OUTAGES[name].ok is not None]
+
+
+async def test_a_heartbeat_right_after_the_start_needs_no_second_question(site: Site):
+    await site.ask("PATCH", f"/execution/task-instances/{TI}/run", b"{}")
+    assert (await site.heartbeat()).status == 204
+    assert [path.rpartition("/")[2] for _, path, _ in site.plane.seen] == ["run"]
+    await asyncio.sleep(5)  # when Airflow's supervisor sends the next
+    site.plane.answers = [httpx.Response(409, json={"detail": {"reason": "not_running"}})]
+    assert (await site.heartbeat()).status == 409
+    # a plane that has said no is asked again at once
+    await site.heartbeat()
+    assert len(site.plane.seen) == 3
+
+
+async def test_a_start_the_plane_refused_answers_no_heartbeat(site: Site):
+    site.plane.answers = [httpx.Response(409, json={"detail": {"reason": "invalid_state"}})]
+    await site.ask("PATCH", f"/execution/task-instances/{TI}/run", b"{}")
+    await site.heartbeat()
+    assert len(site.plane.seen) == 2

@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_PATIENCE: Final = 4.0
 """Seconds. Airflow's client gives up after 5; a network that swallows packets must not cost a task its life."""
 
+JUST_HEARD: Final = 1.0
+"""Seconds after the plane said that an attempt may run in which it is not asked again. Airflow's supervisor sends a
+heartbeat right after the start, which is one; the next comes seconds later and is asked."""
+
 _FROM_PLANE: Final = ("content-type", "content-range", "correlation-id", "retry-after")
 _REMEMBERED: Final = 10_000  # attempts whose end is in the outbox
 _NOTHING: Final = Reply(204, headers=())
@@ -49,6 +53,7 @@ class Forwarding:
         self._plane = plane
         self._ledger = ledger
         self._outbox = outbox
+        self._heard: dict[UUID, float] = {}  # when the plane last let an attempt go on, newest last
         self._ended: dict[UUID, None] = {}  # attempts whose end waits in the outbox, oldest first
 
     async def send(self, out: Outgoing) -> Reply:
@@ -59,16 +64,23 @@ class Forwarding:
             return await self._stand_in(out)
         if out.rule.away is Away.KEEP and out.attempt is not None:
             return await self._end(out, out.attempt)
-        return await self._wait(out)
+        reply = await self._wait(out)
+        if out.rule.away is Away.START:
+            self._note(out, reply)
+        return reply
 
     # ---- one method per way
 
     async def _stand_in(self, out: Outgoing) -> Reply:
         """A heartbeat: the plane's answer, or ours for as long as the plane granted."""
         problem = "the plane cannot be reached"
+        if self._just_heard(out):
+            return self._stay(out, "answered", "the plane let it go on a moment ago", out.rule.ok or _NOTHING)
         if self._plane.reachable:
             try:
-                return _passed_on(await asyncio.wait_for(self._once(out), HEARTBEAT_PATIENCE))
+                reply = _passed_on(await asyncio.wait_for(self._once(out), HEARTBEAT_PATIENCE))
+                self._note(out, reply)
+                return reply
             except PlaneUnreachable as failure:
                 problem = failure.message
             except asyncio.TimeoutError:
@@ -132,6 +144,19 @@ class Forwarding:
     async def _once(self, out: Outgoing) -> httpx.Response:
         with self._ledger.because(out.cause):
             return await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
+
+    def _note(self, out: Outgoing, reply: Reply) -> None:
+        if out.attempt is None:
+            return
+        self._heard.pop(out.attempt.attempt_id, None)
+        if 200 <= reply.status < 300:
+            self._heard[out.attempt.attempt_id] = asyncio.get_running_loop().time()
+            if len(self._heard) > _REMEMBERED:
+                del self._heard[next(iter(self._heard))]
+
+    def _just_heard(self, out: Outgoing) -> bool:
+        heard = None if out.attempt is None else self._heard.get(out.attempt.attempt_id)
+        return heard is not None and asyncio.get_running_loop().time() - heard < JUST_HEARD
 
     def _keep(self, out: Outgoing, attempt: AttemptPrincipal) -> bool:
         """Put the request into the outbox. False when the disk refuses: then waiting is all that is left."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from tradewind_protocol.attempts import Granted, HandBack, Outcome, WorkKind
+from tradewind_protocol.attempts import HandBack, Outcome, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain import leases
@@ -41,12 +41,13 @@ class HeldAttempt:
         return self.ti_id
 
 
-def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime) -> Granted:
-    """Grant an offer: from here on user code may run. Idempotent for the holder of the epoch.
+def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime) -> HeldAttempt:
+    """Grant an offer: from here on user code may run. Idempotent for the holder of the epoch. Returns what was granted.
 
     Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST.
     """
     attempt = _find(db, attempt_id)
+    granted = _held(attempt, epoch)
     if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Do.CHANGE:
         _move(
             db,
@@ -57,7 +58,7 @@ def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datet
             missing_since=None,
             payload="",  # the agent has it, and nobody else ever will
         )
-    return Granted(attempt_id=attempt_id, epoch=epoch)
+    return granted
 
 
 def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now: datetime) -> None:
@@ -115,9 +116,13 @@ def holder(db: Session, attempt_id: UUID, epoch: int, agent: Agent) -> HeldAttem
     attempt = _find(db, attempt_id)
     if (no := leases.is_held(_lease(attempt), agent.session_id, epoch)) is not None:
         raise _refused(no, attempt)
+    return _held(attempt, attempt.epoch)
+
+
+def _held(attempt: Attempt, epoch: int) -> HeldAttempt:
     return HeldAttempt(
         attempt_id=attempt.id,
-        epoch=attempt.epoch,
+        epoch=epoch,
         kind=WorkKind(attempt.kind),
         ti_id=attempt.subject_id,
         label=attempt.label,

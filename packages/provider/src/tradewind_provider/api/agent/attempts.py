@@ -10,6 +10,7 @@ from tradewind_protocol.attempts import Granted, HandBack, Outcome, Start
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.api.door.holders import HOLDERS
 from tradewind_provider.services import attempts
 
 router = APIRouter(prefix="/attempts/{attempt_id}")
@@ -19,7 +20,9 @@ router = APIRouter(prefix="/attempts/{attempt_id}")
 async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPlane) -> Granted:
     """See `tradewind_provider.services.attempts.start`."""
     now = plane.clock()
-    return await transactions.run(lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now))
+    held = await transactions.run(lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now))
+    HOLDERS.granted(agent, held)
+    return Granted(attempt_id=held.attempt_id, epoch=held.epoch)
 
 
 @router.post("/finish", status_code=204, summary="Report how an attempt ended")

@@ -60,10 +60,17 @@ class Holders:
             return known[0]
         self._known.pop(key, None)
         speaker = await run_in_threadpool(_held, attempt_id, epoch, agent)
+        self._remember(key, speaker)
+        return speaker
+
+    def granted(self, agent: Agent, held: attempts.HeldAttempt) -> None:
+        """`agent` was granted this attempt at this moment: what it asks next needs no look at the database."""
+        self._remember((agent.session_id, held.attempt_id, held.epoch), _speaker(held))
+
+    def _remember(self, key: tuple[UUID, UUID, int], speaker: Speaker) -> None:
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[key] = (speaker, moment + credentials.FRESH_SECONDS)
-        return speaker
+        self._known[key] = (speaker, self._monotonic() + credentials.FRESH_SECONDS)
 
     async def subject(self, agent: Agent, speaker: Speaker, found: Found | None) -> UUID:
         """Whose token the request needs. Raises Refused TRIGGER_NOT_YOURS when a triggerer asks about a task
@@ -87,10 +94,17 @@ class Holders:
         return task_instance
 
 
+HOLDERS = Holders()
+"""Of this process: the door asks it, and the verb that grants an attempt tells it."""
+
+
 def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
     with database.create_session() as db:
-        held = attempts.holder(db, attempt_id, epoch, agent)
-        return Speaker(Caller(held.kind.value), held.subject_id, held.label)
+        return _speaker(attempts.holder(db, attempt_id, epoch, agent))
+
+
+def _speaker(held: attempts.HeldAttempt) -> Speaker:
+    return Speaker(Caller(held.kind.value), held.subject_id, held.label)
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:

@@ -18,7 +18,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import bodies
-from tradewind_provider.api.door.holders import Holders, Speaker
+from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.seams import database, execution_api
 from tradewind_provider.services import waking
@@ -53,7 +53,7 @@ class Door:
         self._clock = clock
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.Tokens()
-        self._holders = holders or Holders()
+        self._holders = holders or HOLDERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _route_path(scope) if scope["type"] == "http" else ""
