@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-pg test-faults postgresql bench check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin bench check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,13 @@ test-faults: $(STAMP) postgresql  ## the whole fault suite on real processes (AR
 postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null)
+
+model: spin  ## search every state of the lease protocol, then break its rules one by one
+	@docs/adr/model/check
+
+spin:  ## install the model checker when the machine has none (Debian, as root)
+	@command -v spin >/dev/null && command -v cc >/dev/null || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq spin gcc libc6-dev >/dev/null)
 
 bench: $(STAMP) postgresql  ## side by side with other executors (ARGS="wide chain --only tradewind,local")
 	$(PY) -m benchmarks $(ARGS)
