@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator
@@ -38,6 +39,11 @@ class LittlePlane:
 
     policy: Policy = Policy.OPEN
     seen: list[httpx.Request] = field(default_factory=list)
+    let_go: asyncio.Event | None = (
+        None  # while set here, answers are held, as a plane without news holds them
+    )
+    holding: asyncio.Event = field(default_factory=asyncio.Event)
+    abandoned: asyncio.Event = field(default_factory=asyncio.Event)
     answer: httpx.Response = field(default_factory=lambda: httpx.Response(200, json={"key": "k", "value": 1}))
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -53,6 +59,13 @@ class LittlePlane:
             return httpx.Response(200, headers=headers, content=opened.model_dump_json())
         self.seen.append(request)
         self.answer.headers.update(headers)
+        if self.let_go is not None:
+            self.holding.set()
+            try:
+                await self.let_go.wait()
+            except asyncio.CancelledError:
+                self.abandoned.set()
+                raise
         return self.answer
 
 
@@ -279,3 +292,12 @@ async def test_a_path_too_long_for_a_socket_is_named_with_its_remedy(tmp_path: P
     plane.on_sent = None
     with pytest.raises(SettingsWrong, match="state_dir"):
         await gateway.__aenter__()
+
+
+async def test_a_request_the_plane_holds_is_given_up_when_its_host_ends(site: Site) -> None:
+    site.plane.let_go = asyncio.Event()
+    host = site.host(Component.DAG_PROCESSOR)
+    watch = asyncio.create_task(site.client.post("/dags/watch", headers=host, content=b"{}"))
+    await asyncio.wait_for(site.plane.holding.wait(), timeout=2)
+    watch.cancel()
+    await asyncio.wait_for(site.plane.abandoned.wait(), timeout=2)

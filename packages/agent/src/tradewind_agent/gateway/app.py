@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import Asked, HungUp, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.seams import Kept, Plane, Secrets
 from tradewind_agent.gateway.server import SocketServer
+from tradewind_agent.kits import aiotasks
 from tradewind_agent.secrets import HostPrincipal, Principal
 from tradewind_protocol import paths
 from tradewind_protocol.boundary import Refuse
@@ -150,10 +152,21 @@ class Gateway:
         }
         headers[paths.ATTEMPT_HEADER] = component.value
         with self._ledger.because(cause):
-            # Both verbs may be held by the plane like a poll.
-            response = await self._plane.forward(
-                asked.method, asked.target, headers, asked.body, timeout=self._plane.cadence.poll + 35.0
+            # Both verbs may be held by the plane like a poll. A host that ends leaves nobody to hold one for.
+            held = asyncio.create_task(
+                self._plane.forward(
+                    asked.method, asked.target, headers, asked.body, timeout=self._plane.cadence.poll + 35.0
+                ),
+                name=f"gateway {asked.path}",
             )
+            hung_up = asyncio.ensure_future(asked.gone())
+            try:
+                await asyncio.wait({held, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+                if not held.done():
+                    raise HungUp
+                response = held.result()
+            finally:
+                await aiotasks.stop(held, hung_up)
         kept = tuple(
             (name, value)
             for name, value in response.headers.items()
