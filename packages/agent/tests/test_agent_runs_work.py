@@ -13,7 +13,7 @@ from agent_kit import AgentUnderTest
 from tradewind_agent.errors import Fenced, RefusedForGood
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_agent.testing import FakePlane
-from tradewind_protocol.attempts import AttemptRef
+from tradewind_protocol.attempts import AttemptRef, Offer, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.polling import Verb
@@ -198,6 +198,35 @@ async def test_while_the_plane_is_away_work_goes_on_and_its_outcome_arrives_late
     ended_at, started_at = attempt.outcomes[0].ended_at, attempt.outcomes[0].started_at
     assert ended_at is not None and started_at is not None
     assert attempt.outcomes[0].kind is OutcomeKind.SUCCEEDED
+
+
+async def test_an_offer_read_late_does_not_run_again_what_has_ended_and_is_not_reported(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=1)
+    plane.refuse = lambda path: Refused(Code.UNAVAILABLE, "busy") if path.endswith("/finish") else None
+    async with agent:
+        await plane.until(lambda: agent.launcher.ran())
+        await asyncio.sleep(2)
+        assert len(agent.agent.outbox) == 1
+        # as in the answer to an older poll, made when the offer was open
+        agent.agent.running.accept(
+            [
+                Offer(
+                    attempt_id=attempt.id,
+                    epoch=1,
+                    kind=WorkKind.TASK,
+                    queue="default",
+                    workload={},
+                    confirm_within=9,
+                )
+            ]
+        )
+        await asyncio.sleep(2)
+        assert len(agent.launcher.ran()) == 1
+        plane.refuse = lambda path: None
+        await plane.until(lambda: attempt.outcomes)
+    assert attempt.starts == 1
 
 
 async def test_an_outage_is_over_at_the_first_answer_and_not_at_the_end_of_a_poll(

@@ -68,6 +68,42 @@ async def test_a_restarted_agent_fences_its_former_self_at_once(plane: Plane, cl
     assert offer["attempt_id"] == str(offered_one)
 
 
+async def test_what_ended_before_a_restart_is_not_lost_with_the_old_session(
+    plane: Plane, clock: Clock
+) -> None:
+    before = await plane.agent().opens()
+    ended, alive = queued(clock), queued(clock)
+    offers = {offer["attempt_id"]: offer for offer in await before.offers()}
+    for offer in offers.values():
+        await before.start(offer)
+
+    after = plane.agent(agent_id=before.agent_id)
+    await after.opens(
+        unreported=[
+            ref(offers[str(ended)]),
+            {"attempt_id": str(alive), "epoch": 7},
+        ]  # of an epoch that never was
+    )
+
+    assert row(ended).state == "running"
+    assert (row(alive).state, row(alive).outcome) == ("finished", "lost")
+    assert (await after.finish(offers[str(ended)], "failed", exit_code=3)).status_code == 204
+    assert (row(ended).state, row(ended).outcome, row(ended).exit_code) == ("finished", "failed", 3)
+
+
+async def test_nobody_gets_anothers_attempts_by_naming_them(plane: Plane, clock: Clock) -> None:
+    one, other = await plane.agent("one").opens(), plane.agent("other")
+    attempt = queued(clock)
+    (offer,) = await one.offers()
+    await one.start(offer)
+
+    await other.opens(unreported=[ref(offer)])
+
+    assert (await other.finish(offer)).status_code == 403
+    assert (await one.finish(offer)).status_code == 204
+    assert row(attempt).outcome == "succeeded"
+
+
 async def test_the_same_process_asking_again_gets_the_same_session(plane: Plane, clock: Clock) -> None:
     agent = await plane.agent().opens()
     attempt = queued(clock)

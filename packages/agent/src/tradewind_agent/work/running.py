@@ -85,6 +85,11 @@ class Running:
             known = self._attempts.get(offer.attempt_id)
             if known is not None and known.ref.epoch == offer.epoch:
                 continue
+            # Offers are repeated when an answer is late. This one ran and ended here, and the plane would grant it again.
+            if self._undelivered.get(offer.attempt_id) == AttemptRef(
+                attempt_id=offer.attempt_id, epoch=offer.epoch
+            ):
+                continue
             environment, why_not = self._place(offer, known)
             if environment is None:
                 ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)

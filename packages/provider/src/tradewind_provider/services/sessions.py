@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
-from tradewind_protocol.states import Component
+from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import End
 from tradewind_provider.services import audit, endings, waking, whence
 from tradewind_provider.services.hashing import hashed
-from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
+from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,11 @@ def open_session(
     """Open a session bought with `token`, its token good for `lasts` seconds. `bought_with`: hash of the value shown.
 
     The same `instance` asking again gets the same session and a fresh token. Another session of the same agent_id is
-    fenced at once: its offers go elsewhere, what it ran is reported lost. The policy is the stricter of what the site
-    asks for and `most_open`.
+    fenced at once: its offers go elsewhere, what it ran is reported lost, but for what `ask.unreported` names: that ended,
+    its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
+    for and `most_open`.
     """
+    new_id = uuid4()
     session = db.scalar(
         select(AgentSession)
         .where(AgentSession.agent_id == ask.agent_id, AgentSession.ended_at.is_(None))
@@ -166,6 +168,7 @@ def open_session(
         _describe(session, ask, token, most_open, bought_with)
         return Opened(agent_of(session), secret)
     if session is not None:
+        _keep_unreported(db, session.id, new_id, ask)
         endings.end(
             db,
             session,
@@ -175,7 +178,7 @@ def open_session(
             now=now,
         )
     session = AgentSession(
-        id=uuid4(),
+        id=new_id,
         agent_id=ask.agent_id,
         instance=ask.instance,
         token_hash=hashed(secret),
@@ -202,6 +205,17 @@ def open_session(
         },
     )
     return Opened(agent_of(session), secret)
+
+
+def _keep_unreported(db: Session, old: UUID, new: UUID, ask: OpenSession) -> None:
+    named = {ref.attempt_id: ref.epoch for ref in ask.unreported}
+    held = db.scalars(
+        select(Attempt).where(Attempt.session_id == old, Attempt.state == AttemptState.RUNNING.value)
+    )
+    for attempt in held:
+        if named.get(attempt.id) == attempt.epoch:
+            attempt.session_id, attempt.missing_since = new, None
+    db.flush()
 
 
 def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
