@@ -102,7 +102,7 @@ class Fleet:
             "AIRFLOW_HOME": str(home / "airflow"),
             "SITE_JOURNAL": str(self.journal.path),
             "SITE_AGENT": name,
-            "PYTHONPATH": str(DAGS),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(DAGS), os.environ.get("PYTHONPATH")])),
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             **(env or {}),
         }

@@ -39,7 +39,7 @@ def outcome(fleet: Fleet, run_id: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("dag_id", "cause"),
-    [("killed", "SIGKILL"), ("exits", "exit code 3"), ("crashes", "SIGSEGV")],
+    [("killed", "SIGKILL"), ("exits", "exited with code 3"), ("crashes", "SIGSEGV")],
 )
 def test_a_task_that_dies_without_a_word_fails_alone_and_the_cause_is_named(
     fleet: Fleet, dag_id: str, cause: str
@@ -74,7 +74,9 @@ def test_a_task_that_ignores_sigterm_is_stopped_all_the_same(fleet: Fleet) -> No
 @in_full
 @pytest.mark.parametrize("dag_id", ["holds_the_pipes", "floods", "hangs_at_exit"])
 def test_output_that_floods_or_never_ends_costs_no_slot(fleet: Fleet, dag_id: str) -> None:
-    fleet.agent("site")
+    # Airflow's own patience with a task that has ended and does not go, by default 20 s and 60 s.
+    patience = {"AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "3", "AIRFLOW__WORKERS__SOCKET_CLEANUP_TIMEOUT": "3"}
+    fleet.agent("site", env=patience)
     ended(fleet, dag_id, state="success", timeout=180)
 
 

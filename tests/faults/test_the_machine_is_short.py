@@ -22,10 +22,10 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 @contextmanager
 def small_disk(place: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
+    """A file system with little more room than the agent's check asks for."""
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=240m", "tmpfs", str(place)], capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip("mounting a small file system needs root")
@@ -39,7 +39,7 @@ def fill(place: Path) -> Path:
     """Take all that is left; the file that does."""
     ballast = place / "ballast"
     with ballast.open("wb", buffering=0) as file:
-        for size in (65536, 1):
+        for size in (1 << 20, 1):
             with suppress(OSError):
                 while True:
                     file.write(b"x" * size)
@@ -64,7 +64,7 @@ def test_a_full_disk_shows_holds_outcomes_back_and_heals_by_itself(fleet: Fleet,
         eventually(lambda: "disk" not in findings(fleet, "site"), timeout=60, what="the finding goes")
         assert site.process.running
         site.process.signal(signal.SIGTERM)
-        site.process.wait(60)
+        assert site.process.wait(60) == 0
 
 
 def findings(fleet: Fleet, name: str) -> str:
