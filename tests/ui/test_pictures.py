@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
@@ -17,11 +23,46 @@ PAGES = {"agents": "", "queues": "queues", "tokens": "tokens", "events": "events
 pytestmark = pytest.mark.skipif(not PICTURES, reason="`make ui-pictures` takes pictures")
 
 
+def a_day_of_work(database: Path) -> None:
+    """Attempts that ended in the last hour, as the plane keeps them."""
+    weather = random.Random(7)
+    now = datetime.now(timezone.utc)
+    rows = []
+    for queue, busy in (("default", 9), ("reports", 3), ("gpu", 1)):
+        for minute in range(1, 61):
+            for _ in range(weather.randint(0, busy)):
+                at = str((now - timedelta(minutes=minute)).replace(tzinfo=None))
+                outcome = "failed" if weather.random() < 0.06 else "succeeded"
+                rows.append((uuid4().hex, uuid4().hex, queue, at, at, at, outcome))
+    with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO tradewind_attempt (id, kind, subject_id, map_index, try_number, label, queue, priority,"
+            " payload, state, epoch, created_at, ended_at, reported_at, outcome, reason)"
+            " VALUES (?, 'task', ?, -1, 1, '', ?, 1, '', 'finished', 1, ?, ?, ?, ?, '')",
+            rows,
+        )
+
+
+def on_another_machine(route: Any) -> None:
+    """The agent of the picture says nothing of the machine the picture is taken on."""
+    answer = route.fetch()
+    body = answer.json()
+    for agent in body.get("items", [body]):
+        if agent["name"] == "frankfurt-1":
+            agent["host"] |= {
+                "hostname": "frankfurt-1.example.com",
+                "platform": "Linux-6.1-x86_64",
+                "cpus": 16,
+            }
+    route.fulfill(response=answer, json=body)
+
+
 @pytest.fixture(scope="module")
 def scene(plane: Any, working_site: str) -> Iterator[None]:
     """A Deployment on a usual day."""
     from support.talkers import Stand
 
+    a_day_of_work(plane.home / "airflow.db")
     with Stand(plane) as stand, plane.client() as http:
         environment = {"python": "3.12.3", "airflow": "3.3.2"}
         stand.agent(
@@ -56,6 +97,7 @@ def test_pictures_are_taken(open_page: Any, scene: None, size: str, dark: bool) 
     into = Path(PICTURES)
     into.mkdir(parents=True, exist_ok=True)
     page = open_page(dark=dark, size=SIZES[size])
+    page.route(re.compile("/tradewind/v1/agents"), on_another_machine)
     tone = "dark" if dark else "light"
     for name, path in PAGES.items():
         page.goto(page.url.split("/plugin/")[0] + f"/plugin/remote-agents/{path}")

@@ -134,21 +134,31 @@ function Actions({ agent, ask, done }: Asking) {
     },
   };
   if (agent.state === "lost" || agent.state === "offline") {
-    return <Ask action={remove} ask={ask} />;
+    return <Ask action={remove} ask={ask} size="sm" />;
   }
   return (
     <HStack gap={2}>
-      {agent.state === "cordoned" ? <Ask action={resume} ask={ask} /> : undefined}
-      {agent.state === "cordoned" || agent.state === "draining" ? undefined : <Ask action={cordon} ask={ask} />}
-      {agent.state === "draining" ? undefined : <Ask action={drain} ask={ask} />}
+      {agent.state === "cordoned" ? <Ask action={resume} ask={ask} size="sm" /> : undefined}
+      {agent.state === "cordoned" || agent.state === "draining" ? undefined : <Ask action={cordon} ask={ask} size="sm" />}
+      {agent.state === "draining" ? undefined : <Ask action={drain} ask={ask} size="sm" />}
     </HStack>
   );
 }
 
-function Ask({ action, ask, label }: { action: Action; ask: (action: Action) => void; label?: string }) {
+function Ask({
+  action,
+  ask,
+  label,
+  size = "xs",
+}: {
+  action: Action;
+  ask: (action: Action) => void;
+  label?: string;
+  size?: "xs" | "sm";
+}) {
   return (
     <Button
-      size="sm"
+      size={size}
       variant="outline"
       {...(action.dangerous ? { colorPalette: "red" } : {})}
       aria-label={action.title}
@@ -274,8 +284,11 @@ function Running({ agent, ask, done }: Asking) {
     { name: "Waited", hideBelow: "md", cell: (attempt) => duration(attempt.waited) },
     {
       name: "Runs for",
-      cell: (attempt) =>
-        attempt.granted_at ? duration((Date.now() - Date.parse(attempt.granted_at)) / 1000) : "not started",
+      cell: (attempt) => (
+        <Text whiteSpace="nowrap">
+          {attempt.granted_at ? duration((Date.now() - Date.parse(attempt.granted_at)) / 1000) : "not started"}
+        </Text>
+      ),
     },
     {
       name: "Actions",

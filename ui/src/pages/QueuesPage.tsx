@@ -22,7 +22,7 @@ export function QueuesPage() {
     { name: "Slots", cell: (queue) => <SlotsBar used={queue.slots_used} total={queue.slots} of={queue.queue} /> },
     {
       name: "Ended in the last hour",
-      hideBelow: "md",
+      hideBelow: "lg",
       cell: (queue) =>
         throughput === undefined ? undefined : (
           <Sparkline
