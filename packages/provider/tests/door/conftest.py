@@ -97,7 +97,13 @@ class Plane:
     def __init__(self, app: Any, *, largest: int = 100_000) -> None:
         credentials.KNOWN.forget()
         self.clock = Clock()
-        self.door = Door(app, largest_body=lambda: largest, holders=Holders(monotonic=self.clock))
+        door = Door(app, largest_body=lambda: largest, holders=Holders(monotonic=self.clock))
+
+        async def in_server(scope: Any, receive: Any, send: Any) -> None:
+            # A root middleware finds in the scope the application it stands in.
+            await door({**scope, "app": app}, receive, send)
+
+        self.door = in_server
 
     # ---- rows
 

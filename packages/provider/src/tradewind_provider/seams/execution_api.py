@@ -9,6 +9,8 @@ from uuid import UUID
 
 from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
 from airflow.configuration import conf
+from starlette.routing import Match, Mount
+from starlette.types import Message, Receive, Scope, Send
 
 MOUNT: Final = "/execution"
 """Where Airflow's API server mounts it."""
@@ -18,6 +20,60 @@ VALID: Final = 60.0
 
 _REUSED: Final = 20.0
 _MOST: Final = 10_000
+
+
+def mount_of(scope: Scope) -> Mount | None:
+    """The application mounted in Airflow's API server that a request is for; None when there is none.
+
+    Handing the request to it leaves out what Airflow puts around all of its applications for browsers: compression,
+    the renewal of sign-in cookies, the access log. That is a third of what a small request costs.
+    """
+    for route in getattr(scope.get("app"), "routes", ()):
+        if isinstance(route, Mount) and route.matches(scope)[0] is Match.FULL:
+            return route
+    return None
+
+
+async def hand_to(mount: Mount, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let a mounted application answer, as Airflow's router would."""
+    inner = {**scope}
+    inner.update(mount.matches(inner)[1])
+    await mount.handle(inner, receive, send)
+
+
+async def warm(scope: Scope) -> None:
+    """Ask the Execution API for its health once, `scope` being that of the server's lifespan. Airflow builds the
+    API's routes at its first request, which takes seconds during which nothing else is answered.
+
+    Does nothing when this server does not serve the Execution API.
+    """
+    path = MOUNT + "/health"
+    request: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"localhost")],
+        "client": None,
+        "server": None,
+        "app": scope.get("app"),
+        "state": scope.get("state", {}),
+    }
+    if (mount := mount_of(request)) is None:
+        return
+
+    async def nothing() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def nobody(_: Message) -> None:
+        """Hears the answer."""
+
+    await hand_to(mount, request, nothing, nobody)
 
 
 class Tokens:

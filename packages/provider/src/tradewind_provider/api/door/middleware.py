@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
 EXECUTION: Final = paths.PREFIX + paths.EXECUTION
+_ATTEMPTS: Final = paths.PREFIX + "/attempts/"
 OPENING: Final = 1024 * 1024
 """Bytes of a request to open a session: nobody has shown anything yet."""
 
@@ -56,6 +57,9 @@ class Door:
         self._holders = holders or HOLDERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._warming(scope, send))
+            return
         path = _route_path(scope) if scope["type"] == "http" else ""
         if path != ROOT and not path.startswith(ROOT + "/"):
             await self._app(scope, receive, send)
@@ -93,6 +97,28 @@ class Door:
             code = Code.UNAVAILABLE if away else Code.INTERNAL
             await bodies.refuse(send, Refused(code, "the plane cannot serve this request just now"))
 
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To the application itself where it can be found, else through all that Airflow puts around it."""
+        if (mount := execution_api.mount_of(scope)) is not None:
+            await execution_api.hand_to(mount, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _warming(self, scope: Scope, send: Send) -> Send:
+        """A `send` for the server's start: before it says that it is ready, what is built late has been built."""
+
+        async def on(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                try:
+                    await execution_api.warm(scope)
+                except Exception:
+                    log.warning(
+                        "The Execution API was not warmed", exc_info=True, extra={"action": "warming_failed"}
+                    )
+            await send(message)
+
+        return on
+
     # ---- our own verbs
 
     async def _own(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
@@ -101,7 +127,10 @@ class Door:
             largest = min(largest, OPENING)
         if not bodies.check_length(scope, largest=largest):
             receive = bodies.replay(await bodies.read(scope, receive, largest=largest), receive)
-        await self._app(scope, receive, send)
+        if path.startswith(_ATTEMPTS):
+            await self._hand_on(scope, receive, send)
+        else:  # polls, Dags and triggers may be large: they keep Airflow's compression
+            await self._app(scope, receive, send)
 
     # ---- Airflow's
 
@@ -129,7 +158,7 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
-        await self._app(onward, bodies.replay(judged, receive), noting)
+        await self._hand_on(onward, bodies.replay(judged, receive), noting)
         if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
             await run_in_threadpool(_announce_triggers)
 

@@ -1,0 +1,83 @@
+"""How a request gets from the door to the application that answers it, and what is ready before the first one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tradewind_provider.api.door import Door
+
+from .conftest import Plane
+
+
+async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_out(plane: Plane) -> None:
+    passed: list[str] = []
+
+    class ForBrowsers:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            passed.append(scope["path"])
+            await self._app(scope, receive, send)
+
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({"path": request.url.path, "by": request.headers["authorization"][:7]})
+
+    inner = Starlette(routes=[Route("/task-instances/{id}/run", answer, methods=["PATCH"])])
+    root = Starlette(
+        routes=[Mount("/execution", inner), Route("/page", lambda _: JSONResponse({}))],
+        middleware=[Middleware(ForBrowsers)],
+    )
+    through = Plane(root)
+    session = through.session()
+    ti_id = through.task_instance()
+    async with through.http(session, through.attempt(session, ti_id)) as http:
+        said = await http.patch(f"/task-instances/{ti_id}/run", json={})
+        assert said.json() == {"path": f"/execution/task-instances/{ti_id}/run", "by": "Bearer "}
+        assert passed == []
+        assert (await http.get("http://plane/page")).status_code == 200
+    assert passed == ["/page"]
+
+
+async def test_airflows_routes_are_built_before_the_server_says_it_is_ready() -> None:
+    events: list[str] = []
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        events.append(f"built by {scope['path']}")
+        await JSONResponse({})(scope, receive, send)
+
+    events += await _started(FastAPI(routes=[Mount("/execution", late)]), events)
+    assert events == ["built by /execution/health", "lifespan.startup.complete"]
+
+
+async def test_a_server_whose_routes_cannot_be_built_starts_all_the_same() -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("no routes")
+
+    assert await _started(FastAPI(routes=[Mount("/execution", broken)]), []) == ["lifespan.startup.complete"]
+
+
+async def _started(root: FastAPI, events: list[str]) -> list[str]:
+    """Start a server the door stands in; what it says."""
+    said: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert not events
+        await send({"type": "lifespan.startup.complete"})
+
+    async def nothing() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def hear(message: Any) -> None:
+        said.append(message["type"])
+
+    await Door(app)({"type": "lifespan", "app": root, "state": {}}, nothing, hear)
+    return said
