@@ -1,0 +1,13 @@
+"""Ten tasks that do nothing, side by side; twenty runs at once."""
+
+from airflow.sdk import DAG, task
+from journal import DAG_OPTIONS, note, size
+
+with DAG("burst", **DAG_OPTIONS):
+
+    @task
+    def part(ti=None):
+        note(ti)
+
+    for number in range(size("BENCH_BURST", 10)):
+        part.override(task_id=f"part_{number}")()

@@ -1,0 +1,17 @@
+"""Tasks that do nothing, one after the other."""
+
+from airflow.sdk import DAG, task
+from journal import DAG_OPTIONS, note, size
+
+with DAG("chain", **DAG_OPTIONS):
+
+    @task
+    def link(ti=None):
+        note(ti)
+
+    last = None
+    for number in range(size("BENCH_CHAIN", 20)):
+        this = link.override(task_id=f"link_{number}")()
+        if last is not None:
+            last >> this
+        last = this
