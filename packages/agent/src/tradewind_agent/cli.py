@@ -1,4 +1,4 @@
-"""The command: `tradewind-agent run`, `tradewind-agent status`."""
+"""The command: `tradewind-agent run`, `tradewind-agent status`, `tradewind-agent doctor`."""
 
 from __future__ import annotations
 
@@ -88,3 +88,50 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
         sys.exit(3)
     click.echo(json.dumps(found, indent=1) if as_json else status_file.text(found))
     sys.exit(1 if found.get("not_ready") else 0)
+
+
+@main.command()
+@_CONFIG
+@click.option("--plane-url", help="Address of the orchestration plane.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File that holds the agent token.")
+@click.option("--name", help="The agent's name. Default: the host name.")
+@_STATE_DIR
+@click.option("--components", help="worker,dag_processor,triggerer or some of them. Default: all.")
+@click.option("--interpreter", type=click.Path(path_type=Path), help="Python of the task environment.")
+@click.option("--policy", type=click.Choice(["strict", "open"]), help="The data boundary. Default: strict.")
+@click.option("--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0: off.")
+@click.option(
+    "--expect-private", is_flag=True, help="The plane's name has to lead to private addresses only."
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
+def doctor(config: Path | None, expect_private: bool, output: str, **flags: Any) -> None:
+    """Check everything an agent with these settings needs, one line each: verdict, evidence, remedy.
+
+    Opens no session, so it may run beside the agent. Ends with 0 when an agent can work, also with warnings; 1 when
+    something that matters fails; 78 when the settings themselves are wrong.
+    """
+    from tradewind_agent import settings
+    from tradewind_agent.doctor import examination
+    from tradewind_agent.doctor.results import Result, Verdict
+
+    results: list[Result] = []
+
+    def show(result: Result) -> None:
+        results.append(result)
+        if output == "text":
+            click.echo(examination.line(result))
+
+    async def examine(loaded: settings.Settings) -> None:
+        async for result in examination.examine(loaded, expect_private=expect_private):
+            show(result)
+
+    status_code = 0
+    try:
+        asyncio.run(examine(settings.load(flags, config=config)))
+    except AgentError as error:
+        show(examination.unreadable(error.message, error.remedy))
+        status_code = error.exit_code
+    if output == "json":
+        click.echo(examination.document(results))
+    failed = examination.overall(results) is Verdict.FAILED
+    sys.exit(status_code or (1 if failed else 0))

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from typing import Protocol as TypingProtocol
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from tradewind_agent.environments.launcher import HostCommand, HostProcess
-from tradewind_protocol import ids, paths, versions
+from tradewind_protocol import ids, paths, site, versions
 from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Offer, Outcome, Start, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import (
@@ -35,6 +36,7 @@ from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
+from tradewind_protocol.site import AboutToken
 from tradewind_protocol.states import AttemptState, OutcomeKind
 
 
@@ -93,6 +95,7 @@ class FakePlane:
             204,
             None,
         )
+        self.token_expires_at: datetime | None = None
         self.reader: LogReader | None = None  # who gets the pieces of logs
         self.refuse: Callable[[str], Refused | None] = lambda path: None  # by path: break a verb
         self._prefix = prefix + paths.PREFIX
@@ -170,6 +173,15 @@ class FakePlane:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if (method, path) == ("POST", paths.SESSIONS):
             return 200, self._open(bearer, OpenSession.model_validate_json(body))
+        if (method, path) == ("GET", site.TOKEN):
+            if bearer not in self.tokens:
+                raise Refused(Code.TOKEN_UNKNOWN, "this plane has never issued that token")
+            return 200, AboutToken(
+                deployment="fake",
+                token="fake",
+                expires_at=self.token_expires_at,
+                airflow_version=self.airflow_version,
+            )
         session = self._authenticate(bearer)
         if (method, path) == ("DELETE", paths.SESSIONS):
             session.ended = "goodbye"

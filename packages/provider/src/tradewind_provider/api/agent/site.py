@@ -14,6 +14,7 @@ from tradewind_protocol import site as wire
 from tradewind_protocol import versions
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials, sessions
+from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.services import hashing, queue_depths, tokens
 from tradewind_provider.services.queue_depths import Count, Counts
@@ -40,7 +41,11 @@ async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
     credentials.check_protocol(request.headers.get(versions.HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
-    return await transactions.run(lambda db: _used(tokens.use(db, presented, now=now)))
+    return await KNOCKING.shown(
+        Credential.AGENT_TOKEN,
+        presented,
+        lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now))),
+    )
 
 
 def _used(token: AgentToken) -> Holder:

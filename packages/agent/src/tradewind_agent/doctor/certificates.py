@@ -1,0 +1,82 @@
+"""Is the plane's certificate trusted, and for how long yet?"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from tradewind_agent import tls
+from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped, warning
+from tradewind_agent.errors import SettingsWrong
+
+CHECK = "tls"
+_SOON = 14 * 86400.0
+
+
+async def check(patient: Patient) -> AsyncIterator[Result]:
+    """Speaks TLS as the agent does: with its authorities and its client certificate."""
+    if not patient.https:
+        yield _plain(patient)
+        return
+    try:
+        patient.tls = tls.context(patient.settings)
+    except SettingsWrong as error:
+        patient.reachable = False
+        yield failed(CHECK, error.message, error.remedy or "Correct the file")
+        return
+    if patient.proxied or not patient.reachable:
+        yield skipped(
+            CHECK, "seen with the first request" if patient.reachable else "there is no connection to look at"
+        )
+        return
+    parts = urlsplit(patient.settings.plane_url)
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(
+                parts.hostname, parts.port or 443, ssl=patient.tls, server_hostname=parts.hostname
+            ),
+            patient.patience,
+        )
+    except (ssl.SSLError, OSError, asyncio.TimeoutError) as error:
+        patient.reachable = False
+        yield _broken(error)
+        return
+    session = writer.get_extra_info("ssl_object")
+    certificate = session.getpeercert() or {}
+    writer.close()
+    yield _judged(certificate, session.version() or "TLS")
+
+
+def _plain(patient: Patient) -> Result:
+    unwise = [each for each in patient.settings.warnings() if "plain http" in each]
+    if unwise:
+        return warning(CHECK, unwise[0], "Use an https address")
+    return ok(CHECK, "plain http to this machine")
+
+
+def _judged(certificate: dict[str, object], version: str) -> Result:
+    issuer = dict(pair for group in certificate.get("issuer", ()) for pair in group)  # type: ignore[attr-defined]
+    by = issuer.get("organizationName") or issuer.get("commonName") or "an authority without a name"
+    left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
+    evidence = f"{version}, certificate by {by}, good for {left / 86400:.0f} days"
+    if left < _SOON:
+        return warning(CHECK, evidence, "Whoever runs the plane has to renew it")
+    return ok(CHECK, evidence)
+
+
+def _broken(error: Exception) -> Result:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return failed(
+            CHECK,
+            f"the certificate is not trusted: {error.verify_message}",
+            "Set ca_file to the authority that signed it; a company's TLS-inspecting proxy has one of its own",
+        )
+    if "alert" in str(error).lower() and "certificate" in str(error).lower():
+        return failed(
+            CHECK, f"the other side wants a client certificate: {error}", "Set client_cert and client_key"
+        )
+    cause = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
+    return failed(CHECK, f"TLS does not come about: {cause}", "Check that plane_url is an https address")

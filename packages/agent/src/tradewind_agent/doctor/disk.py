@@ -1,0 +1,50 @@
+"""Is there a state directory the agent can write, with room in it?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tradewind_agent.doctor.results import Patient, Result, failed, ok, warning
+
+CHECK = "disk"
+_LEAST = 200 * 1024 * 1024
+_LITTLE = 2 * 1024 * 1024 * 1024
+
+
+async def check(patient: Patient) -> AsyncIterator[Result]:
+    """Writes a file and removes it."""
+    directory = patient.settings.state_dir
+    there = _nearest(directory)
+    try:
+        with tempfile.NamedTemporaryFile(dir=there) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        yield failed(
+            CHECK,
+            f"{there} cannot be written: {error.strerror or error}",
+            "Set state_dir to a directory the agent's user can write, or free space",
+        )
+        return
+    shown = f"{directory}: {free / 2**30:.1f} GiB free"
+    if free < _LEAST:
+        yield failed(CHECK, shown, "Free space: outcomes, logs and XCom values are written there")
+    elif free < _LITTLE:
+        yield warning(CHECK, shown, "Free space, or move state_dir: task logs grow")
+    elif directory.exists() and directory.stat().st_mode & 0o077:
+        yield warning(CHECK, f"{shown}; others of this machine can enter it", f"chmod 700 {directory}")
+    else:
+        yield ok(CHECK, shown)
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or the nearest one above it that is there: the agent makes the rest."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return directory

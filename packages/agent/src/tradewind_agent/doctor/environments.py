@@ -1,0 +1,132 @@
+"""Can each task environment do its work? Looked at from inside: its own interpreter says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from tradewind_agent.doctor.results import Patient, Result, Verdict, failed
+from tradewind_agent.environments import variables
+from tradewind_agent.settings import EnvironmentSettings
+from tradewind_protocol.hosts import Configure
+from tradewind_protocol.sessions import Policy
+from tradewind_protocol.states import Component
+
+MARK = "tradewind-doctor "
+
+
+async def check(patient: Patient) -> AsyncIterator[Result]:
+    """One after the other: each imports Airflow, which takes a second of processor time."""
+    settings = patient.settings
+    dags = settings.environment_of(Component.DAG_PROCESSOR).name
+    for environment in settings.task_environments:
+        with_bundles = environment.name == dags and Component.DAG_PROCESSOR in settings.components
+        async for result in _examine(patient, environment, bundles=with_bundles):
+            yield result
+
+
+async def _examine(
+    patient: Patient, environment: EnvironmentSettings, *, bundles: bool
+) -> AsyncIterator[Result]:
+    check = f"environment:{environment.name}"
+    try:
+        code, out, err = await asyncio.wait_for(
+            _asked(patient, environment, bundles), patient.environment_patience
+        )
+    except asyncio.TimeoutError:
+        yield failed(
+            check,
+            f"{environment.interpreter} did not finish in {patient.environment_patience:g} s",
+            "Look what it hangs on: py-spy dump, a bundle's server, a secrets backend",
+        )
+        return
+    except OSError as error:
+        yield failed(
+            check,
+            f"{environment.interpreter} cannot be started: {error.strerror or error}",
+            "Set interpreter to the Python of an environment that has Airflow and tradewind-runtime",
+        )
+        return
+    said = [line.removeprefix(MARK) for line in out.splitlines() if line.startswith(MARK)]
+    if not said:
+        last = (err.strip().splitlines() or [f"exit status {code}"])[-1]
+        remedy = "Run the interpreter by hand and see what it prints"
+        if "No module named" in last:
+            remedy = f"{environment.interpreter} -m pip install tradewind-runtime apache-airflow-core"
+        yield failed(check, f"{environment.interpreter}: {last[:500]}", remedy)
+        return
+    for each in (json.loads(line) for line in said):
+        result = Result(
+            f"{each['check']}:{environment.name}" if each["check"] == "environment" else each["check"],
+            Verdict(each["verdict"]),
+            each["evidence"],
+            each.get("remedy", ""),
+        )
+        if each["check"] == "environment" and (skew := _skew(patient, each.get("airflow", ""))):
+            result = failed(
+                check,
+                f"{result.evidence}, and the plane has Airflow {patient.about and patient.about.airflow_version}",
+                skew,
+            )
+        elif ":" not in result.check:
+            result = Result(
+                f"{result.check}:{environment.name}", result.verdict, result.evidence, result.remedy
+            )
+        yield result
+
+
+def _skew(patient: Patient, theirs: str) -> str:
+    planes = patient.about.airflow_version if patient.about is not None else ""
+    minor = ".".join(planes.split(".")[:2])
+    if not minor or not theirs or theirs.split(".")[:2] == planes.split(".")[:2]:
+        return ""
+    return f"Install apache-airflow-core {minor}.x in it, or upgrade the plane: another minor cannot run its work"
+
+
+async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bool) -> tuple[int, str, str]:
+    settings = patient.settings
+    configure = Configure(
+        component=Component.DAG_PROCESSOR if bundles else Component.WORKER,
+        agent_name=settings.name,
+        gateway="",
+        secret="",
+        policy=settings.policy,
+        xcom=settings.xcom,
+        store=settings.store,
+        log_directory="",
+        options={"state_directory": str(settings.state_dir), "bundles": bundles, **_secrets(settings)},
+    )
+    process = await asyncio.create_subprocess_exec(
+        str(environment.interpreter),
+        "-m",
+        "tradewind_runtime.doctor",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=variables.for_host(
+            os.environ,
+            passed=settings.pass_environment,
+            own={**variables.for_bundles(settings.bundles), **environment.env},
+            defaults=variables.defaults(settings.state_dir),
+        ),
+        start_new_session=True,
+    )
+    try:
+        out, err = await process.communicate(configure.model_dump_json().encode())
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
+    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def _secrets(settings: Any) -> dict[str, Any]:
+    """Whether tasks may fall back on the plane's connections and variables."""
+    strict = (settings.connections or settings.policy) is Policy.STRICT
+    return {"connections_stay": strict}

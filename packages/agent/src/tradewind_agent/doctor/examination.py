@@ -1,0 +1,85 @@
+"""All checks in order, and how their results are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+
+from tradewind_agent import status
+from tradewind_agent.doctor import (
+    certificates,
+    connection,
+    disk,
+    environments,
+    names,
+    outbox,
+    plane,
+    ports,
+    proxies,
+)
+from tradewind_agent.doctor.results import Patient, Result, Verdict, failed, ok, warning
+from tradewind_agent.settings import Settings
+from tradewind_protocol import versions
+
+_MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.FAILED: "FAIL", Verdict.SKIPPED: "-"}
+
+
+async def examine(settings: Settings, *, expect_private: bool = False) -> AsyncIterator[Result]:
+    """Every result, as it comes: first the way to the plane, then this machine."""
+    patient = Patient(settings, expect_private=expect_private)
+    document = status.read(settings.state_dir)
+    patient.running = document is not None and status.alive(document)
+    warnings = settings.warnings()
+    if warnings:
+        yield warning("settings", "; ".join(warnings), "Change them")
+    else:
+        where = settings.state_dir
+        yield ok("settings", f"agent {settings.name!r}, state in {where}" + _running(patient))
+    for check in (proxies.check, names.check, connection.check, certificates.check):
+        async for result in check(patient):
+            yield result
+    secret = settings.proxy.get_secret_value() if settings.proxy is not None else None
+    async with httpx.AsyncClient(
+        base_url=settings.plane_url,
+        verify=patient.tls if patient.tls is not None else True,
+        proxy=secret,
+        timeout=httpx.Timeout(20.0, connect=10.0),
+        headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent-doctor"},
+    ) as patient.http:
+        async for result in plane.check(patient):
+            yield result
+    for check in (environments.check, disk.check, outbox.check, ports.check):
+        async for result in check(patient):
+            yield result
+
+
+def unreadable(message: str, remedy: str) -> Result:
+    """When the settings themselves cannot be used, there is nothing else to examine."""
+    return failed("settings", message, remedy or "Correct the setting")
+
+
+def line(result: Result) -> str:
+    """One result as a person reads it."""
+    text = f"{_MARKS[result.verdict]:<4}  {result.check:<22}  {result.evidence}"
+    return text + (
+        f"\n{'':<30}→ {result.remedy}" if result.remedy and result.verdict is not Verdict.OK else ""
+    )
+
+
+def document(results: Sequence[Result]) -> str:
+    """All of them as JSON: `{"verdict": …, "checks": […]}`."""
+    return json.dumps(
+        {"verdict": overall(results).value, "checks": [each.document() for each in results]}, indent=1
+    )
+
+
+def overall(results: Sequence[Result]) -> Verdict:
+    """The worst of them."""
+    found = {each.verdict for each in results}
+    return next((each for each in (Verdict.FAILED, Verdict.WARNING) if each in found), Verdict.OK)
+
+
+def _running(patient: Patient) -> str:
+    return "; it runs now" if patient.running else ""

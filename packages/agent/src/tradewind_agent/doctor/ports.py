@@ -1,0 +1,31 @@
+"""Is the port for probes and metrics free, or ours?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from tradewind_agent import health
+from tradewind_agent.doctor.results import Patient, Result, ok, skipped, warning
+
+CHECK = "port"
+
+
+async def check(patient: Patient) -> AsyncIterator[Result]:
+    """Opens and closes it, when no agent runs from this state directory."""
+    host, port = patient.settings.metrics_host, patient.settings.metrics_port
+    if port == 0:
+        yield skipped(CHECK, "metrics_port is 0: no probes, no metrics")
+        return
+    try:
+        health.listen(host, port).close()
+    except OSError as error:
+        if patient.running:
+            yield ok(CHECK, f"{host}:{port} is in use, and an agent runs here")
+            return
+        yield warning(
+            CHECK,
+            f"{host}:{port} cannot be opened: {error.strerror or error}",
+            "Set metrics_port to a free one for each agent of a machine; the agent works without, its probes do not",
+        )
+        return
+    yield ok(CHECK, f"{host}:{port} is free")

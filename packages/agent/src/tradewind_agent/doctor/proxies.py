@@ -1,0 +1,81 @@
+"""Is there a proxy on the way, and does it let through?"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from tradewind_agent.doctor.results import Patient, Result, failed, ok
+from tradewind_agent.plane.retry import place
+
+CHECK = "proxy"
+
+
+def of(plane_url: str, setting: str | None) -> str | None:
+    """The proxy the agent uses for the plane, credentials included; None when it goes straight."""
+    if setting:
+        return setting
+    parts = urlsplit(plane_url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    found = getproxies()
+    return found.get(parts.scheme) or found.get("all")
+
+
+async def check(patient: Patient) -> AsyncIterator[Result]:
+    """Asks the proxy for a tunnel to the plane, as the agent will."""
+    setting = patient.settings.proxy
+    proxy = of(patient.settings.plane_url, setting.get_secret_value() if setting is not None else None)
+    if proxy is None:
+        yield ok(CHECK, "none: the agent goes straight to the plane")
+        return
+    patient.proxied = place(proxy if "://" in proxy else f"http://{proxy}")
+    if not patient.https:
+        yield ok(CHECK, f"{patient.proxied} passes plain http on")
+        return
+    try:
+        status = await asyncio.wait_for(_tunnel(proxy, patient.settings.plane_url), patient.patience)
+    except (OSError, asyncio.TimeoutError, ValueError) as error:
+        patient.reachable = False
+        cause = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
+        yield failed(
+            CHECK,
+            f"{patient.proxied} cannot be used: {cause}",
+            "Check HTTPS_PROXY or the setting proxy; put the plane's name into NO_PROXY to go straight",
+        )
+        return
+    if status == 200:
+        yield ok(CHECK, f"{patient.proxied} opens a way to the plane")
+    else:
+        patient.reachable = False
+        remedy = (
+            "Put user and password into HTTPS_PROXY or the setting proxy: http://user:password@host:port"
+            if status == 407
+            else "Ask whoever runs the proxy to allow CONNECT to the plane's name and port"
+        )
+        yield failed(CHECK, f"{patient.proxied} answers {status} to CONNECT", remedy)
+
+
+async def _tunnel(proxy: str, plane_url: str) -> int:
+    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    to = urlsplit(plane_url)
+    target = f"{to.hostname}:{to.port or 443}"
+    reader, writer = await asyncio.open_connection(
+        via.hostname, via.port or (443 if via.scheme == "https" else 80), ssl=via.scheme == "https" or None
+    )
+    try:
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+        if via.username:
+            pair = f"{unquote(via.username)}:{unquote(via.password or '')}".encode()
+            lines.append(f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}")
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        await writer.drain()
+        answer = (await reader.readline()).split()
+        if len(answer) < 2 or not answer[1].isdigit():
+            raise ValueError("what answers is not an HTTP proxy")
+        return int(answer[1])
+    finally:
+        writer.close()

@@ -1,0 +1,77 @@
+"""What a check says."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from enum import Enum
+
+import httpx
+
+from tradewind_agent.settings import Settings
+from tradewind_protocol.site import AboutToken
+
+
+class Verdict(str, Enum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARNING = "warning"  # works, and somebody should know
+    FAILED = "failed"  # the agent cannot work, or not all of it
+    SKIPPED = "skipped"  # cannot be told, because something before it failed or it is not used
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line."""
+
+    check: str  # stable key: "tls", "environment:default"
+    verdict: Verdict
+    evidence: str
+    remedy: str = ""
+
+    def document(self) -> dict[str, str]:
+        """For JSON."""
+        return {
+            "check": self.check,
+            "verdict": self.verdict.value,
+            "evidence": self.evidence,
+            "remedy": self.remedy,
+        }
+
+
+def ok(check: str, evidence: str) -> Result:
+    return Result(check, Verdict.OK, evidence)
+
+
+def warning(check: str, evidence: str, remedy: str) -> Result:
+    return Result(check, Verdict.WARNING, evidence, remedy)
+
+
+def failed(check: str, evidence: str, remedy: str) -> Result:
+    return Result(check, Verdict.FAILED, evidence, remedy)
+
+
+def skipped(check: str, evidence: str) -> Result:
+    return Result(check, Verdict.SKIPPED, evidence)
+
+
+@dataclass
+class Patient:
+    """What is examined, and what earlier checks found out for later ones."""
+
+    settings: Settings
+    expect_private: bool = False  # the plane's name has to lead to private addresses only
+    patience: float = 10.0  # seconds for an answer from the network
+    environment_patience: float = 180.0  # seconds for an environment to look at itself
+    http: httpx.AsyncClient | None = None
+    tls: ssl.SSLContext | None = None
+    proxied: str = ""  # the proxy on the way, without its credentials
+    addresses: tuple[str, ...] = ()
+    reachable: bool = True  # so far
+    running: bool = False  # an agent runs from the state directory
+    about: AboutToken | None = None  # once the plane has taken the token
+
+    @property
+    def https(self) -> bool:
+        return self.settings.plane_url.startswith("https:")

@@ -1,0 +1,112 @@
+"""`python -m tradewind_runtime.doctor`: whether this task environment can do its work, asked by the agent's doctor.
+
+Reads the same `Configure` a host gets, on standard input; prints one line of JSON for each check behind a mark.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any, Final
+
+from tradewind_protocol.hosts import Configure
+from tradewind_runtime import environment
+
+MARK: Final = "tradewind-doctor "
+
+
+def main() -> int:
+    """Exit status 0 when the checks could be made, whatever they say."""
+    configure = Configure.model_validate_json(sys.stdin.read())
+    for result in examine(configure):
+        print(MARK + json.dumps(result), flush=True)  # noqa: T201 (this is the answer)
+    return 0
+
+
+def examine(configure: Configure) -> Iterator[dict[str, str]]:
+    """Every check of this environment."""
+    if find_spec("airflow") is None:
+        yield _failed(
+            "environment",
+            f"{sys.executable} has no Airflow",
+            "install apache-airflow-core into this task environment, of the plane's minor version",
+        )
+        return
+    try:
+        environment.prepare(configure)
+        from tradewind_runtime.seams import examining
+    except Exception as error:
+        yield _failed(
+            "environment",
+            f"Airflow cannot be imported: {_said(error)}",
+            "Correct this environment's Airflow configuration or its packages",
+        )
+        return
+    airflow = _version("apache-airflow-core")
+    yield {
+        "check": "environment",
+        "verdict": "ok",
+        "evidence": f"Python {platform.python_version()}, Airflow {airflow}, "
+        f"tradewind-runtime {_version('tradewind-runtime')} ({sys.executable})",
+        "airflow": airflow,
+    }
+    yield _made(
+        "secrets",
+        examining.secrets_backends,
+        "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
+    )
+    yield _made(
+        "xcom",
+        examining.xcom_storage,
+        "Check [common.io] xcom_objectstorage_path, its connection, and the right to write, read and delete there",
+    )
+    if configure.options.get("bundles"):
+        yield from _bundles(examining)
+
+
+def _bundles(examining: Any) -> Iterator[dict[str, str]]:
+    try:
+        names = examining.bundle_names()
+    except Exception as error:
+        yield _failed(
+            "bundle", f"the list cannot be read: {_said(error)}", "Correct `bundles` in the agent's settings"
+        )
+        return
+    if not names:
+        yield _failed("bundle", "there is none: this agent parses no Dags", "Set `bundles`")
+    for name in names:
+        yield _made(
+            f"bundle:{name}",
+            lambda name=name: examining.bundle(name),
+            "Check its kwargs, its connection, and the way from here to where it is kept",
+        )
+
+
+def _made(check: str, look: Any, remedy: str) -> dict[str, str]:
+    try:
+        return {"check": check, "verdict": "ok", "evidence": look()}
+    except Exception as error:
+        return _failed(check, _said(error), remedy)
+
+
+def _failed(check: str, evidence: str, remedy: str) -> dict[str, str]:
+    return {"check": check, "verdict": "failed", "evidence": evidence, "remedy": remedy}
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:800]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
