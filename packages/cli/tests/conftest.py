@@ -69,6 +69,13 @@ class FakePlane:
         self.refusal: errors.Refusal | None = None
         self.good_tokens = {"good"}
         self.agents = [AGENT]
+        self.allowed = operator.AllowedAddresses(
+            networks=(operator.AllowedNetwork(network="203.0.113.0/24", description="office"),),
+            revision=3,
+            changed_at=NOW,
+            changed_by="ada",
+        )
+        self.changed_meanwhile = 0  # how many more times somebody else is faster
         self.raw: tuple[int, bytes, bytes] | None = None  # status, content type, body: something else answers
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -105,14 +112,28 @@ class FakePlane:
             return 401, refusal.model_dump(mode="json")
         if self.refusal is not None:
             return errors.STATUS[self.refusal.error], self.refusal.model_dump(mode="json")
-        return self._answer(method, path.removeprefix("/tradewind/v1"))
+        return self._answer(method, path.removeprefix("/tradewind/v1"), body)
 
-    def _answer(self, method: str, path: str) -> tuple[int, Any]:
+    def _allowed(self, method: str, body: Any) -> tuple[int, Any]:
+        if method == "PUT":
+            if body["revision"] != self.allowed.revision or self.changed_meanwhile:
+                self.changed_meanwhile -= 1
+                self.allowed = self.allowed.model_copy(update={"revision": self.allowed.revision + 1})
+                refusal = errors.Refusal(error=Code.CONFLICT, message="changed", detail={"revision": 1})
+                return 409, refusal.model_dump(mode="json")
+            networks = tuple(operator.AllowedNetwork.model_validate(one) for one in body["networks"])
+            update = {"networks": networks, "revision": self.allowed.revision + 1}
+            self.allowed = self.allowed.model_copy(update=update)
+        return 200, self.allowed.model_dump(mode="json")
+
+    def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if method == "DELETE":
             return 204, None
-        if (method, path) == ("POST", "/tokens"):
+        if (method, path) in (("POST", "/tokens"), ("POST", f"/tokens/{TOKEN_ID}/rotate")):
             made = operator.TokenCreated(**TOKEN.model_dump(), token="tw_agent_" + "s" * 43)
             return 201, made.model_dump(mode="json")
+        if path == "/allowed-addresses":
+            return self._allowed(method, body)
         if method == "POST" and path.startswith("/agents/"):
             return 200, AGENT.model_dump(mode="json")
         if path == f"/attempts/{ATTEMPT_ID}/stop":
@@ -132,7 +153,13 @@ class FakePlane:
             ],
             "/events": [
                 operator.EventView(
-                    id="7", at=NOW, action="token_created", actor="admin", subject="token:ci", reason="for CI"
+                    id="7",
+                    at=NOW,
+                    action="token_created",
+                    actor="admin",
+                    subject="token:ci",
+                    reason="for CI",
+                    address="203.0.113.7",
                 )
             ],
         }

@@ -55,8 +55,8 @@ def test_queues_say_what_is_wrong_with_them(at_plane: Any) -> None:
 
 def test_events_say_who_did_what_and_why(at_plane: Any) -> None:
     assert lines(at_plane("events", "list").output) == [
-        "AT                     ACTION          WHO     WHAT       WHY",
-        "2026-03-01 12:00:00Z   token_created   admin   token:ci   for CI",
+        "AT                     ACTION          WHO     FROM          WHAT       WHY",
+        "2026-03-01 12:00:00Z   token_created   admin   203.0.113.7   token:ci   for CI",
     ]
 
 

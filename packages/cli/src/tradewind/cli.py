@@ -13,6 +13,7 @@ from tradewind.output import Output
 
 _OWN = {
     "tokens": "tradewind.commands.tokens:tokens",
+    "allowed-ips": "tradewind.commands.allowed_ips:allowed_ips",
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",
     "queues": "tradewind.commands.queues:queues",

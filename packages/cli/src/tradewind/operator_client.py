@@ -83,6 +83,22 @@ class OperatorClient:
     def delete_token(self, token_id: UUID, *, reason: str = "") -> None:
         self._request("DELETE", f"/tokens/{token_id}", params={"reason": reason})
 
+    def rotate_token(self, token_id: UUID, ask: operator.RotateToken) -> operator.TokenCreated:
+        return self._ask(operator.TokenCreated, "POST", f"/tokens/{token_id}/rotate", ask)
+
+    # ---- allowed addresses
+
+    def allowed_addresses(self) -> operator.AllowedAddresses:
+        return self._ask(operator.AllowedAddresses, "GET", "/allowed-addresses")
+
+    def set_allowed_addresses(self, ask: operator.SetAllowedAddresses) -> operator.AllowedAddresses:
+        return self._ask(operator.AllowedAddresses, "PUT", "/allowed-addresses", ask)
+
+    # ---- who asks
+
+    def me(self) -> operator.Me:
+        return self._ask(operator.Me, "GET", "/me")
+
     # ---- agents
 
     def agents(self, **filters: Any) -> operator.Page[operator.AgentView]:

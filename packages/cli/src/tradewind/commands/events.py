@@ -13,6 +13,7 @@ _COLUMNS = (
     Column("AT", lambda event: moment(event.at)),
     Column("ACTION", lambda event: event.action),
     Column("WHO", lambda event: event.actor),
+    Column("FROM", lambda event: event.address),
     Column("WHAT", lambda event: event.subject),
     Column("WHY", lambda event: event.reason, wide=True),
 )
@@ -27,6 +28,7 @@ def events() -> None:
 @click.option("--action", help="Only this action, or a group of them such as 'token'.")
 @click.option("--actor", help="Only by this person or agent.")
 @click.option("--subject", help="Only about this.")
+@click.option("--address", help="Only from this address.")
 @click.option("--since", type=click.DateTime(), help="Not before this moment (UTC).")
 @page_options
 @output_option
@@ -36,6 +38,7 @@ def list_(
     action: str | None,
     actor: str | None,
     subject: str | None,
+    address: str | None,
     since: datetime | None,
     limit: int,
     offset: int,
@@ -44,7 +47,13 @@ def list_(
     after = None if since is None else since.replace(tzinfo=timezone.utc).isoformat()
     with session.connect() as client:
         page = client.events(
-            action=action, actor=actor, subject=subject, since=after, limit=limit, offset=offset
+            action=action,
+            actor=actor,
+            subject=subject,
+            address=address,
+            since=after,
+            limit=limit,
+            offset=offset,
         )
     if session.output.is_json:
         session.output.data(page)

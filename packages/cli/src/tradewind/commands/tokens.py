@@ -26,7 +26,7 @@ _COLUMNS = (
 
 @click.group()
 def tokens() -> None:
-    """Agent tokens: make, list, look at, delete."""
+    """Agent tokens: make, list, look at, rotate, delete."""
 
 
 @tokens.command()
@@ -56,6 +56,49 @@ def create(
         made = client.create_token(ask)
         if file is not None:
             file.write(made.token + "\n")
+    _show_value(session, made, to_file)
+
+
+@tokens.command()
+@click.argument("token")
+@click.option(
+    "--overlap-hours",
+    type=click.FloatRange(0, 24 * 90),
+    default=24.0,
+    show_default=True,
+    help="How long the present value stays good; 0 ends it and its sessions at once.",
+)
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Left out: as before.")
+@click.option(
+    "--to-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the value there, readable by you only, instead of showing it.",
+)
+@reason_option
+@output_option
+@pass_session
+def rotate(
+    session: Session,
+    token: str,
+    overlap_hours: float,
+    expires_in_days: int | None,
+    to_file: Path | None,
+    reason: str,
+) -> None:
+    """Give an agent token another value. Agents whose token file is replaced in time go on undisturbed."""
+    ask = operator.RotateToken(overlap_hours=overlap_hours, expires_in_days=expires_in_days, reason=reason)
+    with ExitStack() as stack:
+        file = stack.enter_context(new_private_file(to_file)) if to_file else None
+        client = stack.enter_context(session.connect())
+        made = client.rotate_token(find.token(client, token).id, ask)
+        if file is not None:
+            file.write(made.token + "\n")
+    _show_value(session, made, to_file)
+    if not session.output.is_json and made.old_values_until is not None:
+        click.echo(f"The old value is good until {moment(made.old_values_until)}.", err=True)
+
+
+def _show_value(session: Session, made: operator.TokenCreated, to_file: Path | None) -> None:
     if session.output.is_json:
         session.output.data(made if to_file is None else operator.TokenView.model_validate(made.model_dump()))
     elif to_file is not None:
@@ -99,6 +142,11 @@ def get(session: Session, token: str) -> None:
             ("Made", f"{moment(view.created_at)} by {view.created_by or 'nobody known'}"),
             ("Expires", moment(view.expires_at) if view.expires_at else "never"),
             ("Last used", moment(view.last_used_at) if view.last_used_at else "never"),
+            ("Rotated", moment(view.rotated_at) if view.rotated_at else "never"),
+            (
+                "Old values",
+                f"good until {moment(view.old_values_until)}" if view.old_values_until else "none",
+            ),
         ]
     )
 

@@ -58,7 +58,7 @@ def expected_beats() -> Beats:
 
 
 def asked_paging(
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0)] = 0
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
 ) -> Paging:
     return Paging(limit, offset)
 

@@ -33,6 +33,9 @@ async def _http(request: Request, problem: Exception) -> JSONResponse:
         # Airflow's word for a token it cannot read; what a user may not do is refused by us
         refusal = Refusal(error=Code.TOKEN_MALFORMED, message=f"Airflow says: {said}", remedy=_REMEDY)
         return problems.response(refusal, 401)
+    if problem.status_code == 400:  # FastAPI's word for a body that cannot be read at all
+        refusal = Refusal(error=Code.MALFORMED, message=f"the request is not valid: {said}")
+        return problems.response(refusal, 422)
     code = Code.INTERNAL if problem.status_code >= 500 else Code.MALFORMED
     message = f"{request.method} {request.url.path}: {said}"
     refusal = Refusal(error=_BY_STATUS.get(problem.status_code, code), message=message)
