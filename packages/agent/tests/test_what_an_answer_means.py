@@ -85,8 +85,11 @@ def test_an_airflow_without_tradewind_is_told_from_a_plane():
         retry.check(response)
 
 
-def test_a_refusal_keeps_its_code_words_and_remedy():
-    refusal = Refusal(error=Code.LEASE_LOST, message="too late", remedy="nothing", detail={"epoch": 2})
+@pytest.mark.parametrize(
+    "detail", [{"epoch": 2}, {"message": "as the door says it to tasks", "remedy": "", "code": 1, "self": 2}]
+)
+def test_a_refusal_keeps_its_code_words_and_remedy(detail):
+    refusal = Refusal(error=Code.LEASE_LOST, message="too late", remedy="nothing", detail=detail)
     response = httpx.Response(409, content=refusal.model_dump_json(), headers=FROM_PLANE)
     refused = retry.refusal_in(response)
     assert refused is not None and refused.refusal == refusal

@@ -112,6 +112,13 @@ class Refused(Exception):
         super().__init__(f"{message} ({code.value})" + (f". {remedy}" if remedy else ""))
         self.refusal = Refusal(error=code, message=message, remedy=remedy, detail=detail)
 
+    @classmethod
+    def as_told(cls, refusal: Refusal) -> Refused:
+        """The exception for a refusal somebody sent, whatever its `detail` holds."""
+        refused = cls(refusal.error, refusal.message, remedy=refusal.remedy)
+        refused.refusal = refusal
+        return refused
+
     @property
     def code(self) -> Code:
         return self.refusal.error

@@ -83,7 +83,7 @@ def refusal_in(response: httpx.Response) -> Refused | None:
         # A newer plane may have codes this agent has never heard of: keep its words, take the status' meaning.
         code = nearest(response.status_code)
         return Refused(code, f"{body['message']} [{body['error']}]", remedy=str(body.get("remedy") or ""))
-    return Refused(refusal.error, refusal.message, remedy=refusal.remedy, **refusal.detail)
+    return Refused.as_told(refusal)
 
 
 def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
