@@ -35,7 +35,7 @@ test: $(STAMP)  ## the fast rings, then real Airflow
 	$(PY) -m pytest packages tests $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -m "not airflow and not faults" packages tests/contract $(ARGS)
+	$(PY) -m pytest -m "not airflow and not faults" packages tests/contract tests/docs $(ARGS)
 
 test-pg: $(STAMP) postgresql  ## everything of make test on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest packages tests $(ARGS)

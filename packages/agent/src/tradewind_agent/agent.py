@@ -306,15 +306,22 @@ class Agent:
             ],
             "findings": [finding.model_dump() for finding in self.site.findings()],
             "metrics": {
-                "plane_reachable": ("1 while the plane answers", plane.reachable),
-                "attempts_live": ("Attempts held or alive", len(used)),
-                "attempts_ended": ("Attempts ended since the start", self.running.ended),
-                "outbox_entries": ("Requests that wait for the plane", len(self.outbox)),
-                "outbox_dropped": ("Requests of the outbox the plane would not take", self.reporting.dropped),
-                "draining": ("1 while draining", self.drain.requested),
-                "cordoned": ("1 while cordoned", self.running.cordoned),
+                "plane_reachable": plane.reachable,
+                "plane_answer_age_seconds": self._answer_age(),
+                "attempts_live": len(used),
+                "attempts_ended": self.running.ended,
+                "outbox_entries": len(self.outbox),
+                "outbox_oldest_seconds": max(0.0, self._now() - (self.outbox.oldest() or self._now())),
+                "outbox_dropped": self.reporting.dropped,
+                "draining": self.drain.requested,
+                "cordoned": self.running.cordoned,
+                "log_streams": self.log_streams.open,
             },
         }
+
+    def _answer_age(self) -> float | None:
+        last = self.plane.last_success
+        return None if last is None else asyncio.get_running_loop().time() - last
 
     def _not_ready(self, connected: bool) -> str:
         if not connected:

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from tradewind_agent.metrics import METRICS
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -52,28 +54,12 @@ class _Collector:
 
     def collect(self) -> Iterable[Metric]:
         found = self._document()
-        for name, (text, value) in found.get("metrics", {}).items():
-            yield GaugeMetricFamily(f"tradewind_agent_{name}", text, value=float(value))
-        slots = GaugeMetricFamily(
-            "tradewind_agent_slots", "Slots of an environment", labels=["environment", "state"]
-        )
-        for each in found.get("environments", ()):
-            slots.add_metric([each["name"], "used"], each["used"])
-            slots.add_metric([each["name"], "free"], max(0, each["slots"] - each["used"]))
-        yield slots
-        ready = GaugeMetricFamily(
-            "tradewind_agent_host_ready", "Hosts ready", labels=["component", "environment"]
-        )
-        restarts = GaugeMetricFamily(
-            "tradewind_agent_host_restarts",
-            "Times a host was started again",
-            labels=["component", "environment"],
-        )
-        for each in found.get("hosts", ()):
-            labels = [each["component"], each["environment"]]
-            ready.add_metric(labels, 1.0 if each["state"] == "ready" else 0.0)
-            restarts.add_metric(labels, each["restarts"])
-        yield from (ready, restarts)
+        for each in METRICS:
+            family = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
+            metric = family(each.name, each.help, labels=each.labels)
+            for labels, value in each.of(found):
+                metric.add_metric(labels, value)
+            yield metric
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -167,6 +167,10 @@ class Relay:
         self._streams: dict[UUID, Stream] = {}
         self._lock = threading.Lock()
 
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
+
     def open(self, session_id: UUID, *, most: int) -> Stream:
         """A stream that session may send about `most` bytes to. It is closed when the reader leaves. Raises Refused LIMIT_REACHED when too many are read at once."""
         with self._lock:

@@ -14,7 +14,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tradewind_protocol import versions
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
-from tradewind_provider.api.agent import attempts, dags, logs, polling, sessions, site, stopping, triggers
+from tradewind_provider.api.agent import (
+    attempts,
+    dags,
+    logs,
+    metrics,
+    polling,
+    sessions,
+    site,
+    stopping,
+    triggers,
+)
 from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
@@ -39,7 +49,7 @@ def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> F
     app.state.plane = Plane(settings or provider_settings.current(), clock)
     problems.install(app)
     app.add_middleware(_SaysVersion)
-    for module in (sessions, polling, attempts, dags, triggers, logs, site):
+    for module in (sessions, polling, attempts, dags, triggers, logs, site, metrics):
         app.include_router(module.router, prefix="/v1")
     return app
 

@@ -69,6 +69,11 @@ class Dispatcher:
         self.depths: Mapping[str, Depth] = {}
         """What waits in each queue, as of the last look."""
 
+    @property
+    def polls(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     async def wait(
         self, session_id: UUID, place: Place | None, *, known: frozenset[UUID], timeout: float
     ) -> News:

@@ -52,7 +52,7 @@ def _used(token: AgentToken) -> Holder:
     return Holder(token.name, token.expires_at)
 
 
-async def _remembered(request: Request, plane: ThisPlane) -> None:
+async def token_holder(request: Request, plane: ThisPlane) -> None:
     """FastAPI dependency: as `_looked_up`, at most FRESH_SECONDS old."""
     known: dict[str, float] = _state(request.app, "token_holders", dict)
     key = hashing.hashed(credentials.bearer(request.headers.get("authorization")))
@@ -79,7 +79,7 @@ async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looke
     )
 
 
-@router.get(wire.QUEUES, summary="What waits and runs, by queue", dependencies=[Depends(_remembered)])
+@router.get(wire.QUEUES, summary="What waits and runs, by queue", dependencies=[Depends(token_holder)])
 async def queues(request: Request, plane: ThisPlane) -> wire.QueueDepths:
     """For scalers. However many ask, the database is asked once in a few seconds."""
     counts, age = await _counts(request.app).get()
@@ -89,7 +89,7 @@ async def queues(request: Request, plane: ThisPlane) -> wire.QueueDepths:
 
 
 @router.get(
-    wire.QUEUES + "/{queue:path}", summary="What waits and runs in one", dependencies=[Depends(_remembered)]
+    wire.QUEUES + "/{queue:path}", summary="What waits and runs in one", dependencies=[Depends(token_holder)]
 )
 async def one_queue(queue: str, request: Request, plane: ThisPlane) -> wire.QueueDepth:
     """For KEDA's metrics-api scaler: `valueLocation: work`. A queue nobody has heard of is empty."""

@@ -1,0 +1,81 @@
+"""Write docs/reference/metrics.md from the tables of metrics of agent and plane."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_provider.services.metrics import METRICS as PLANE
+
+PAGE = Path(__file__).parents[1] / "reference" / "metrics.md"
+
+_TOP = """# Metrics
+
+Generated from `tradewind_agent.metrics` and `tradewind_provider.services.metrics` by `docs/scripts/metrics_page.py`.
+
+No metric has a label for a Dag, a task, a run or an attempt. A dashboard and alert rules that use these are in
+`deploy/observability`.
+
+## Agent
+
+`http://127.0.0.1:39091/metrics` (`metrics_host`, `metrics_port`), no credential. Beside it: `/healthz` is 200 as long as
+the process serves; `/readyz` is 200 while the plane answers and nothing keeps the agent from taking work, else 503 with the
+reason; `/status` is everything as JSON.
+
+"""
+
+_PLANE = """
+## Plane
+
+`/remote-execution/v1/metrics` on an API server, with an agent token as the bearer:
+
+```yaml
+scrape_configs:
+  - job_name: tradewind-plane
+    metrics_path: /remote-execution/v1/metrics
+    authorization: {credentials_file: /etc/prometheus/agent-token}
+    static_configs: [{targets: ["airflow.example.com"]}]
+```
+
+Every API server says the same of agents and queues, and counts at most once in five seconds; `polls` and `log_streams` are
+its own. The 99 queues with most work have a line each, the rest share `queue="(other)"`.
+`/remote-execution/v1/readyz` is 200 while the API server serves agents; Airflow's own `/api/v2/monitor/health` tells
+of schedulers and triggerers.
+
+"""
+
+_KEDA = """
+## Queue depth for scalers
+
+`GET /remote-execution/v1/queues/<name>` with an agent token answers
+`{"queue", "depth", "running", "work", "oldest_wait"}`; `work` is `depth + running`, the slots that queue could fill now.
+A queue with nothing in it answers zeros. However many ask, the database is asked once in five seconds. `GET …/queues` has
+all of them.
+
+```yaml
+triggers:
+  - type: metrics-api
+    metadata:
+      url: https://airflow.example.com/remote-execution/v1/queues/default
+      valueLocation: work
+      targetValue: "16"        # slots of one agent
+      authMode: bearer
+    authenticationRef: {name: tradewind-agent-token}
+```
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    head = ["| metric | type | labels | what |", "|---|---|---|---|"]
+    agent = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in AGENT]
+    plane = [f"| `{one.name}` | gauge | {_labels(one.labels)} | {one.help} |" for one in PLANE]
+    return _TOP + "\n".join([*head, *agent]) + "\n" + _PLANE + "\n".join([*head, *plane]) + "\n" + _KEDA
+
+
+def _labels(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,69 @@
+"""`GET /metrics` and `GET /readyz`, for Prometheus and probes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.api import transactions
+from tradewind_provider.api.agent import sessions
+from tradewind_provider.api.agent.plane import Plane, ThisPlane
+from tradewind_provider.api.agent.site import token_holder
+from tradewind_provider.domain.agents import Beats
+from tradewind_provider.services import metrics
+from tradewind_provider.services.log_relay import relay
+
+router = APIRouter(tags=["site"])
+
+FRESH_SECONDS = 5.0
+_KIND = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass
+class _Seen:
+    """What the database said a moment ago."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float | None = None
+    snapshot: metrics.Snapshot = field(default_factory=metrics.Snapshot)
+
+
+@router.get("/metrics", summary="Prometheus' metrics of the plane", dependencies=[Depends(token_holder)])
+async def scrape(request: Request, plane: ThisPlane) -> Response:
+    """With an agent token as the bearer. All API servers say the same of agents and queues: scrape one of them, or all
+    and take the maximum."""
+    seen = getattr(request.app.state, "metrics_seen", None)
+    if seen is None:
+        seen = request.app.state.metrics_seen = _Seen()
+    async with seen.lock:
+        if seen.at is None or time.monotonic() - seen.at >= FRESH_SECONDS:
+            seen.snapshot, seen.at = await _look(plane), time.monotonic()
+    snapshot = replace(
+        seen.snapshot,
+        versions=(sessions.version_of("tradewind-provider"), sessions.version_of("apache-airflow-core")),
+        polls=plane.dispatcher.polls if plane.dispatcher is not None else 0,
+        log_streams=relay().open_streams,
+    )
+    return Response(metrics.text(snapshot), media_type=_KIND)
+
+
+@router.get("/readyz", summary="Whether this API server serves agents now")
+async def readyz(plane: ThisPlane) -> Response:
+    """Needs no credential. Refused with `unavailable` while it starts or stops, and while the database is away."""
+    if plane.dispatcher is None or plane.dispatcher.stopping:
+        raise Refused(Code.UNAVAILABLE, "this API server is starting or stopping", remedy="try again")
+    try:
+        await transactions.run(lambda db: db.connection() and None)
+    except Exception as error:
+        raise Refused(Code.UNAVAILABLE, "the database does not answer", remedy="try again") from error
+    return Response("ready\n", media_type="text/plain")
+
+
+async def _look(plane: Plane) -> metrics.Snapshot:
+    cadence, now = plane.settings.cadence, plane.clock()
+    beats = Beats(cadence.poll, cadence.lost_after)
+    return await transactions.run(lambda db: metrics.look(db, now=now, beats=beats))

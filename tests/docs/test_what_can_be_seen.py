@@ -1,0 +1,83 @@
+"""Metrics, alert rules, dashboard and log actions: the pages say what the code has, and nothing names what is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_provider.services.metrics import METRICS as PLANE
+
+ROOT = Path(__file__).parents[2]
+OBSERVABILITY = ROOT / "deploy" / "observability"
+NAMES = {one.name for one in (*AGENT, *PLANE)}
+LABELS = {one.name: set(one.labels) for one in (*AGENT, *PLANE)}
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "scripts" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_metrics_is_current() -> None:
+    made = script("metrics_page")
+    assert made.PAGE.read_text() == made.page(), "run docs/scripts/metrics_page.py"
+
+
+def test_the_page_of_log_actions_has_every_action_of_the_code_and_no_other() -> None:
+    """The sentences beside them may change."""
+    made = script("log_actions_page")
+    listed = set(re.findall(r"^\| `(\w+)` \|", made.PAGE.read_text(), re.MULTILINE))
+    in_the_code = {line.action for package in made._PARTS for line in made.found(package)}
+    assert listed == in_the_code, "run docs/scripts/log_actions_page.py"
+    assert len(listed) > 50
+
+
+@pytest.mark.parametrize("metric", [*AGENT, *PLANE], ids=lambda one: one.name)
+def test_names_follow_prometheus_conventions(metric) -> None:
+    kind = getattr(metric, "kind", "gauge")
+    assert re.fullmatch(r"tradewind_(agent|plane)(_[a-z]+)+", metric.name)
+    assert metric.name.endswith("_total") == (kind == "counter")
+    assert not metric.name.endswith(("_ms", "_minutes", "_mb"))
+    assert set(metric.labels) <= {"version", "airflow", "state", "queue", "environment", "component", "check"}
+
+
+@pytest.mark.parametrize("file", ["rules.yml", "dashboard.json"])
+def test_what_is_shown_and_alerted_on_exists(file: str) -> None:
+    text = (OBSERVABILITY / file).read_text()
+    used = set(re.findall(r"tradewind_(?:agent|plane)_[a-z_]+", text))
+    assert used and used <= NAMES, used - NAMES
+
+
+def test_every_panel_asks_for_something() -> None:
+    panels = json.loads((OBSERVABILITY / "dashboard.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["targets"] and all(target["expr"] for target in panel["targets"])
+        used = {
+            label for target in panel["targets"] for label in re.findall(r"by \(([a-z, ]+)\)", target["expr"])
+        }
+        names = [name for target in panel["targets"] for name in re.findall(r"tradewind_\w+", target["expr"])]
+        known = set().union(*(LABELS[name] for name in names))
+        assert {each.strip() for group in used for each in group.split(",")} <= known
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (Debian's package prometheus)")
+def test_promtool_takes_the_rules_and_they_fire_when_they_should() -> None:
+    for command in (["check", "rules", "rules.yml"], ["test", "rules", "rules_test.yml"]):
+        told = subprocess.run(
+            ["promtool", *command], cwd=OBSERVABILITY, capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
