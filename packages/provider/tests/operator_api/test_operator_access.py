@@ -116,6 +116,21 @@ async def test_every_change_is_written_down_here_and_in_airflows_audit_log(
     assert made["token"] not in written and rotated["token"] not in written
 
 
+@pytest.mark.parametrize(
+    "path", ["/tokens?name=", "/agents?name=", "/attempts?dag_id=", "/events?subject=", "/events?action="]
+)
+async def test_a_character_no_database_takes_is_refused_in_a_filter(signed_in: Any, path: str) -> None:
+    answer = await signed_in("ada").get(path + "a%00b")
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+async def test_and_replaced_in_what_is_only_for_people(signed_in: Any) -> None:
+    made = await signed_in("ada").post("/tokens", json={"name": "ci", "description": "a\x00b"})
+    assert made.status_code == 201
+    (token,) = (await signed_in("ada").get("/tokens")).json()["items"]
+    assert token["description"] == "a\ufffdb"
+
+
 async def test_you_are_told_where_you_come_from_and_how_many_tokens_there_may_be(
     signed_in: Any, from_home: None
 ) -> None:

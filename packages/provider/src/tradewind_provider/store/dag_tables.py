@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, Integer, String, Text, Uuid
+from sqlalchemy import JSON, Index, Integer, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tradewind_provider.store.base import Base, UtcDateTime
+from tradewind_provider.store.base import Base, Prose, UtcDateTime
 
 
 class DagBundle(Base):
@@ -56,5 +56,5 @@ class DagCallbackGrant(Base):
     bundle: Mapped[str] = mapped_column(String(250))
     session_id: Mapped[UUID] = mapped_column(Uuid)
     instance: Mapped[UUID] = mapped_column(Uuid)
-    label: Mapped[str] = mapped_column(Text, default="")  # for people
+    label: Mapped[str] = mapped_column(Prose, default="")  # for people
     granted_at: Mapped[datetime] = mapped_column(UtcDateTime)

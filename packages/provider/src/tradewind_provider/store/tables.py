@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tradewind_provider.store.base import Base, UtcDateTime
+from tradewind_provider.store.base import Base, Prose, UtcDateTime
 
 _BIG_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
 
@@ -24,7 +24,7 @@ class AgentToken(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     name: Mapped[str] = mapped_column(String(250))
-    description: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(Prose, default="")
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256, hexadecimal
     shown: Mapped[str] = mapped_column(String(40))  # prefix and four characters, for people
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -107,16 +107,16 @@ class AgentSession(Base):
     findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # polling.Finding
     cordoned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cordoned_by: Mapped[str | None] = mapped_column(String(250))
-    cordoned_reason: Mapped[str | None] = mapped_column(Text)
+    cordoned_reason: Mapped[str | None] = mapped_column(Prose)
     draining_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     draining_by: Mapped[str | None] = mapped_column(String(250))
-    draining_reason: Mapped[str | None] = mapped_column(Text)
+    draining_reason: Mapped[str | None] = mapped_column(Prose)
     lost_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # given up, though some work waits for it yet
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_how: Mapped[str | None] = mapped_column(String(20))  # domain.agents.End
-    ended_reason: Mapped[str | None] = mapped_column(Text)  # for a person
+    ended_reason: Mapped[str | None] = mapped_column(Prose)  # for a person
 
 
 class Attempt(Base):
@@ -142,7 +142,7 @@ class Attempt(Base):
     task_id: Mapped[str | None] = mapped_column(String(250))
     map_index: Mapped[int] = mapped_column(Integer, default=-1)
     try_number: Mapped[int] = mapped_column(Integer, default=0)
-    label: Mapped[str] = mapped_column(Text, default="")  # for people
+    label: Mapped[str] = mapped_column(Prose, default="")  # for people
     queue: Mapped[str] = mapped_column(String(250))
     priority: Mapped[int] = mapped_column(Integer, default=1)
     payload: Mapped[str] = mapped_column(Text)  # workload JSON without token, encrypted; empty once it ended
@@ -161,7 +161,7 @@ class Attempt(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))  # states.OutcomeKind
     exit_code: Mapped[int | None] = mapped_column(Integer)
     signal: Mapped[str | None] = mapped_column(String(20))
-    reason: Mapped[str] = mapped_column(Text, default="")  # for a person
+    reason: Mapped[str] = mapped_column(Prose, default="")  # for a person
     scheduler_job_id: Mapped[int | None] = mapped_column(Integer)  # whose executor reports it
     reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the scheduler has been told
 
@@ -176,7 +176,7 @@ class AgentCommand(Base):
     session_id: Mapped[UUID] = mapped_column(Uuid)
     verb: Mapped[str] = mapped_column(String(30))  # polling.Verb
     arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
-    reason: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[str] = mapped_column(Prose, default="")
     asked_by: Mapped[str] = mapped_column(String(250), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     carried_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -194,5 +194,5 @@ class Event(Base):
     actor: Mapped[str] = mapped_column(String(250))  # a person, "agent:<name>", or "plane"
     subject: Mapped[str] = mapped_column(String(250))  # "agent:eu-1", "token:ci"
     address: Mapped[str] = mapped_column(String(64), default="", server_default="")  # from where it was asked
-    reason: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[str] = mapped_column(Prose, default="")
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)

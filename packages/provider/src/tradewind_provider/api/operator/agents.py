@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
-from tradewind_provider.api.operator.access import Expected, Now, Operator, Part, Reader, Why
+from tradewind_provider.api.operator.access import Expected, Filter, Now, Operator, Part, Reader, Why
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import agents
 
@@ -23,7 +23,7 @@ def list_(
     part: Part,
     gone: Annotated[bool, Query(description="Those that are lost or offline as well.")] = False,
     state: Annotated[states.AgentState | None, Query(description="Only in this state.")] = None,
-    name: Annotated[str | None, Query(description="Only of this name, gone or not.")] = None,
+    name: Annotated[Filter, Query(description="Only of this name, gone or not.")] = None,
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name."""
     with create_session() as db:

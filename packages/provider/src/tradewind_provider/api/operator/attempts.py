@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
-from tradewind_provider.api.operator.access import Now, Operator, Part, Reader
+from tradewind_provider.api.operator.access import Filter, Now, Operator, Part, Reader
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import attempts
 
@@ -21,10 +21,10 @@ def list_(
     now: Now,
     part: Part,
     state: Annotated[list[states.AttemptState] | None, Query(description="Only in these states.")] = None,
-    queue: str | None = None,
+    queue: Filter = None,
     agent_id: UUID | None = None,
-    dag_id: str | None = None,
-    run_id: str | None = None,
+    dag_id: Filter = None,
+    run_id: Filter = None,
 ) -> operator.Page[operator.AttemptView]:
     """The newest first; only of Dags the caller may read."""
     filters = attempts.Filters(

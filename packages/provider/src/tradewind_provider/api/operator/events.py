@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import errors, operator
-from tradewind_provider.api.operator.access import Auditor, Part
+from tradewind_provider.api.operator.access import Auditor, Filter, Part
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import events
 
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/events", tags=["Events"])
 def list_(
     caller: Auditor,
     part: Part,
-    action: Annotated[str | None, Query(description="token_created, or token for all about tokens.")] = None,
-    actor: str | None = None,
-    subject: str | None = None,
-    address: Annotated[str | None, Query(description="Only from this address.")] = None,
+    action: Annotated[Filter, Query(description="token_created, or token for all about tokens.")] = None,
+    actor: Filter = None,
+    subject: Filter = None,
+    address: Annotated[Filter, Query(description="Only from this address.")] = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> operator.Page[operator.EventView]:

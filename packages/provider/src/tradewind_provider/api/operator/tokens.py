@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator
 from tradewind_provider import settings
-from tradewind_provider.api.operator.access import Administrator, Now, Operator, Part, Why
+from tradewind_provider.api.operator.access import Administrator, Filter, Now, Operator, Part, Why
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import tokens
 
@@ -39,7 +39,7 @@ def list_(
     caller: Operator,
     now: Now,
     part: Part,
-    name: Annotated[str | None, Query(description="Only of this name.")] = None,
+    name: Annotated[Filter, Query(description="Only of this name.")] = None,
 ) -> operator.Page[operator.TokenView]:
     """Those that are not deleted, by name; never their values."""
     with create_session() as db:
