@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="`make test-ui` installs what drives the browser")
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from support import deployment
 from support.airflow_rest import AirflowRest
@@ -92,6 +92,7 @@ def stand(plane: Plane) -> Iterator[Stand]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=15_000)  # a busy machine takes its time to draw Airflow's page
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]

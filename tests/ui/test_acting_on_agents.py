@@ -131,6 +131,53 @@ def test_the_value_of_a_new_token_is_seen_once_and_works(open_page: Any, plane: 
     assert refused.status_code in (401, 403, 422)
 
 
+def test_a_rotated_token_shows_its_new_value_once_and_until_when_the_old_one_is_good(open_page: Any) -> None:
+    page = open_page("register")
+    page.get_by_label("Name of the agent").fill("turns")
+    page.get_by_role("button", name="Make token turns").click()
+    first = page.get_by_role("region", name="token value").inner_text().strip()
+    page.get_by_role("link", name="Tokens", exact=True).click()
+    page.get_by_role("button", name="Rotate token turns").click()
+    page.get_by_role("dialog").get_by_label("Hours the old value stays good").fill("6")
+    page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    second = page.get_by_role("region", name="token value").inner_text().strip()
+    assert second.startswith("tw_agent_") and second != first
+    expect(page.get_by_role("row").filter(has_text="turns")).to_contain_text(
+        re.compile("its old value ends in (6 h|5 h 59 min)")
+    )
+
+
+def test_networks_are_allowed_and_a_list_that_locks_everybody_out_is_refused(
+    open_page: Any, plane: Any
+) -> None:
+    page = open_page("addresses")
+    expect(page.get_by_role("heading", name="Agents may connect from anywhere")).to_be_visible()
+
+    def allow(network: str, description: str = "") -> Any:
+        page.get_by_role("button", name="Allow a network").click()
+        dialog = page.get_by_role("dialog", name="Allow a network")
+        dialog.get_by_label("Network").fill(network)
+        dialog.get_by_label("Description").fill(description)
+        dialog.get_by_role("button", name="Allow", exact=True).click()
+        return dialog
+
+    try:
+        dialog = allow("203.0.113.0/24")
+        expect(dialog).to_contain_text("That did not work")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(allow("127.0.0.0/8", "this machine")).to_have_count(0)
+        expect(page.get_by_role("row").filter(has_text="127.0.0.0/8")).to_contain_text("this machine")
+        expect(allow("2001:db8::/32", "the north site")).to_have_count(0)
+        page.get_by_role("button", name="Remove 2001:db8::/32").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Remove", exact=True).click()
+        expect(page.get_by_role("row").filter(has_text="2001:db8")).to_have_count(0)
+        expect(page.get_by_role("row").filter(has_text="127.0.0.0/8")).to_be_visible()
+    finally:
+        with plane.client() as http:
+            answer = http.put("/tradewind/v1/allowed-addresses", json={"networks": [], "force": True})
+            assert answer.is_success, answer.text
+
+
 def test_a_refusal_is_shown_where_it_was_asked_for_and_the_form_stays(open_page: Any) -> None:
     page = open_page("tokens")
     for _ in range(2):

@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 
 PICTURES = os.environ.get("TRADEWIND_PICTURES", "")
 SIZES = {"wide": (1440, 900), "narrow": (820, 1100)}
-PAGES = {"agents": "", "queues": "queues", "tokens": "tokens", "events": "events", "register": "register"}
+PAGES = {"agents": ""} | {each: each for each in ("queues", "tokens", "addresses", "events", "register")}
 
 pytestmark = pytest.mark.skipif(not PICTURES, reason="`make ui-pictures` takes pictures")
 

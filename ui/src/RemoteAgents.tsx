@@ -5,6 +5,7 @@ import { Link, Route, Routes, useLocation } from "react-router-dom";
 import { HereContext, HOME, type Here } from "./data/context";
 import type { Me } from "./data/types";
 import { usePolled } from "./data/usePolled";
+import { AddressesPage } from "./pages/AddressesPage";
 import { AgentPage } from "./pages/AgentPage";
 import { AgentsPage } from "./pages/AgentsPage";
 import { EventsPage } from "./pages/EventsPage";
@@ -49,6 +50,7 @@ export function RemoteAgents() {
             <Route path="agents/:agentId" element={<AgentPage />} />
             <Route path="queues" element={<QueuesPage />} />
             <Route path="tokens" element={<TokensPage />} />
+            <Route path="addresses" element={<AddressesPage />} />
             <Route path="events" element={<EventsPage />} />
             <Route path="register" element={<RegisterPage />} />
             <Route path="*" element={<Nothing title="There is no such page" />} />
@@ -68,6 +70,7 @@ function Tabs({ me }: { me: Me }) {
     { of: "agents", to: HOME, name: "Agents", shown: true },
     { of: "queues", to: `${HOME}/queues`, name: "Queues", shown: true },
     { of: "tokens", to: `${HOME}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
+    { of: "addresses", to: `${HOME}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
     { of: "events", to: `${HOME}/events`, name: "Events", shown: me.may.includes("audit") },
     { of: "register", to: `${HOME}/register`, name: "Register an agent", shown: true },
   ];

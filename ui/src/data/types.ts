@@ -102,6 +102,8 @@ export type Token = {
   created_by: string;
   expires_at: string | null;
   last_used_at: string | null;
+  rotated_at: string | null;
+  old_values_until: string | null;
 };
 
 export type TokenCreated = Token & { token: string };
@@ -113,5 +115,17 @@ export type Event = {
   actor: string;
   subject: string;
   reason: string;
+  address: string;
   detail: Record<string, unknown>;
+};
+
+export type AllowedNetwork = { network: string; description: string };
+
+export type AllowedAddresses = {
+  networks: AllowedNetwork[];
+  revision: number;
+  changed_at: string | null;
+  changed_by: string;
+  your_address: string;
+  locked_out: string[];
 };

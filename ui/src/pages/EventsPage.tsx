@@ -90,7 +90,19 @@ export function EventTable({
     { name: "When", cell: (event) => <When at={event.at} /> },
     { name: "What", cell: (event) => <Text whiteSpace="nowrap">{spaced(event.action)}</Text> },
     ...(subjects ? [{ name: "To what", cell: (event: Event) => <Subject event={event} /> }] : []),
-    { name: "By whom", cell: (event) => event.actor },
+    {
+      name: "By whom",
+      cell: (event) => (
+        <Box>
+          {event.actor}
+          {event.address ? (
+            <Text color="fg.muted" fontSize="xs">
+              from {event.address}
+            </Text>
+          ) : undefined}
+        </Box>
+      ),
+    },
     { name: "Why", cell: (event) => <Why event={event} /> },
   ];
   return (

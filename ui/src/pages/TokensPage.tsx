@@ -1,4 +1,4 @@
-import { Alert, Box, Button, Field, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
+import { Alert, Box, Button, Field, Flex, HStack, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { call } from "../data/api";
@@ -30,6 +30,20 @@ export function TokensPage() {
       polled.refresh();
     },
   });
+  const rotate = (token: Token): Action => ({
+    title: `Rotate token ${token.name}`,
+    explained:
+      "It gets another value, shown once. The present value stays good for the hours you choose, " +
+      "so that agents go on while their token files are replaced; 0 ends it and its sessions at once.",
+    submit: "Rotate",
+    number: { label: "Hours the old value stays good", value: 24, most: 24 * 90 },
+    run: async (reason, hours) => {
+      const body = { overlap_hours: hours, reason };
+      setMade(await call<TokenCreated>(`/tokens/${token.id}/rotate`, { method: "POST", body }));
+      say(`Token ${token.name} has a new value`);
+      polled.refresh();
+    },
+  });
   const columns: Column<Token>[] = [
     {
       name: "Token",
@@ -51,15 +65,25 @@ export function TokensPage() {
       quiet: true,
       cell: (token) =>
         may("administer") ? (
-          <Button
-            size="xs"
-            variant="outline"
-            colorPalette="red"
-            aria-label={`Delete token ${token.name}`}
-            onClick={() => setAction(remove(token))}
-          >
-            Delete
-          </Button>
+          <HStack gap={2}>
+            <Button
+              size="xs"
+              variant="outline"
+              aria-label={`Rotate token ${token.name}`}
+              onClick={() => setAction(rotate(token))}
+            >
+              Rotate
+            </Button>
+            <Button
+              size="xs"
+              variant="outline"
+              colorPalette="red"
+              aria-label={`Delete token ${token.name}`}
+              onClick={() => setAction(remove(token))}
+            >
+              Delete
+            </Button>
+          </HStack>
         ) : undefined,
     },
   ];
@@ -112,6 +136,17 @@ function MadeBy({ token }: { token: Token }) {
 
 function Expiry({ token }: { token: Token }) {
   const over = token.expires_at !== null && Date.parse(token.expires_at) < Date.now();
+  const old = token.old_values_until;
+  if (!over && old !== null && Date.parse(old) > Date.now()) {
+    return (
+      <Box>
+        <When at={token.expires_at} />
+        <Text color="fg.muted" fontSize="xs">
+          its old value ends <When at={old} />
+        </Text>
+      </Box>
+    );
+  }
   return over ? (
     <Text color="fg.error">
       expired <When at={token.expires_at} />

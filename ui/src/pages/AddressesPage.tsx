@@ -1,0 +1,169 @@
+import { Alert, Badge, Button, Checkbox, Field, Flex, HStack, Input, SimpleGrid, Text, Textarea } from "@chakra-ui/react";
+import { useState } from "react";
+
+import { call } from "../data/api";
+import { useHere } from "../data/context";
+import type { AllowedAddresses, AllowedNetwork } from "../data/types";
+import { usePolled } from "../data/usePolled";
+import { count } from "../data/words";
+import { DataTable, type Column } from "../parts/DataTable";
+import { FormDialog } from "../parts/dialogs";
+import { When } from "../parts/marks";
+import { Nothing, Shown } from "../parts/states";
+
+/** From where agents may connect. */
+export function AddressesPage() {
+  const polled = usePolled<AllowedAddresses>("/allowed-addresses", 5);
+  return (
+    <Shown polled={polled} what="allowed addresses">
+      {(list) => <List list={list} done={polled.refresh} />}
+    </Shown>
+  );
+}
+
+type Change = { title: string; networks: AllowedNetwork[]; asks?: boolean };
+
+function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
+  const { may } = useHere();
+  const [change, setChange] = useState<Change>();
+  const add = () => setChange({ title: "Allow a network", networks: list.networks, asks: true });
+  const columns: Column<AllowedNetwork>[] = [
+    { name: "Network", cell: (each) => <Text fontFamily="mono">{each.network}</Text> },
+    { name: "Description", cell: (each) => each.description },
+    {
+      name: "Actions",
+      quiet: true,
+      cell: (each) =>
+        may("administer") ? (
+          <Button
+            size="xs"
+            variant="outline"
+            colorPalette="red"
+            aria-label={`Remove ${each.network}`}
+            onClick={() =>
+              setChange({
+                title: `Remove ${each.network}`,
+                networks: list.networks.filter((other) => other.network !== each.network),
+              })
+            }
+          >
+            Remove
+          </Button>
+        ) : undefined,
+    },
+  ];
+  return (
+    <>
+      <Flex justify="space-between" align="flex-start" gap={3} mb={4} wrap="wrap">
+        <Text color="fg.muted" fontSize="sm" maxW="44em">
+          Networks agents may connect from. A change holds on every API server within seconds. You come from{" "}
+          <Badge variant="outline" textTransform="none">
+            {list.your_address || "an address the plane cannot see"}
+          </Badge>
+          {list.changed_at ? (
+            <>
+              ; last changed <When at={list.changed_at} /> by {list.changed_by}
+            </>
+          ) : (
+            "; nobody has changed the list of the configuration yet"
+          )}
+          .
+        </Text>
+        {may("administer") ? (
+          <Button size="sm" colorPalette="brand" onClick={add}>
+            Allow a network
+          </Button>
+        ) : undefined}
+      </Flex>
+      {list.locked_out.length ? (
+        <Alert.Root status="warning" mb={4}>
+          <Alert.Indicator />
+          <Alert.Title>
+            {count(list.locked_out.length, "connected agent")} not admitted: {list.locked_out.join(", ")}
+          </Alert.Title>
+        </Alert.Root>
+      ) : undefined}
+      {list.networks.length === 0 ? (
+        <Nothing title="Agents may connect from anywhere">The list is empty, so no address is refused.</Nothing>
+      ) : (
+        <DataTable label="Allowed addresses" columns={columns} rows={list.networks} id={(each) => each.network} />
+      )}
+      {change ? <Changing list={list} change={change} onClose={() => setChange(undefined)} done={done} /> : undefined}
+    </>
+  );
+}
+
+function Changing({
+  list,
+  change,
+  onClose,
+  done,
+}: {
+  list: AllowedAddresses;
+  change: Change;
+  onClose: () => void;
+  done: () => void;
+}) {
+  const { say } = useHere();
+  const [revision] = useState(list.revision); // what the person saw: a list changed meanwhile is not overwritten
+  const [network, setNetwork] = useState("");
+  const [description, setDescription] = useState("");
+  const [reason, setReason] = useState("");
+  const [force, setForce] = useState(false);
+  return (
+    <FormDialog
+      title={change.title}
+      open
+      onClose={onClose}
+      submit={change.asks ? "Allow" : "Remove"}
+      dangerous={!change.asks}
+      onSubmit={async () => {
+        const networks = change.asks ? [...change.networks, { network: network.trim(), description }] : change.networks;
+        const body = { networks, reason, force, revision };
+        await call<AllowedAddresses>("/allowed-addresses", { method: "PUT", body });
+        say("The allowed addresses are changed");
+        done();
+      }}
+    >
+      {change.asks ? (
+        <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
+          <Field.Root required>
+            <Field.Label>Network</Field.Label>
+            <Input
+              required
+              maxLength={64}
+              placeholder="203.0.113.0/24"
+              value={network}
+              onChange={(event) => setNetwork(event.target.value)}
+            />
+          </Field.Root>
+          <Field.Root>
+            <Field.Label>Description</Field.Label>
+            <Input maxLength={250} value={description} onChange={(event) => setDescription(event.target.value)} />
+          </Field.Root>
+        </SimpleGrid>
+      ) : undefined}
+      {change.asks && change.networks.length === 0 ? (
+        <Text>Until now agents may connect from anywhere; from then on from this network only.</Text>
+      ) : undefined}
+      {!change.asks && change.networks.length === 0 ? (
+        <Text>It is the last one: without it agents may connect from anywhere.</Text>
+      ) : undefined}
+      <Field.Root>
+        <Field.Label>Reason</Field.Label>
+        <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
+      </Field.Root>
+      <HStack>
+        <Checkbox.Root
+          size="sm"
+          checked={force}
+          onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => setForce(changed.checked === true)}
+        >
+          <Checkbox.HiddenInput />
+          <Checkbox.Control />
+          <Checkbox.Label>Even if it locks me or every connected agent out</Checkbox.Label>
+        </Checkbox.Root>
+      </HStack>
+    </FormDialog>
+  );
+}
