@@ -93,6 +93,23 @@ async def test_json_of_somebody_else_is_not_taken_for_the_planes_answer():
         assert not plane.reachable
 
 
+@pytest.mark.parametrize("cadence", [Cadence(), Cadence(poll=2, lost_after=6)])
+async def test_a_poll_sent_into_nothing_is_given_up_before_the_agent_is(cadence: Cadence):
+    opened = SessionOpened(session_id=uuid4(), session_token="t", deployment="d", cadence=cadence)
+    patience: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/sessions"):
+            return httpx.Response(200, content=opened.model_dump_json(), headers={versions.HEADER: "1.0"})
+        patience.append(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("nobody there", request=request)
+
+    async with client("http://plane.test", transport=httpx.MockTransport(answer)) as plane:
+        with pytest.raises(PlaneUnreachable):
+            await plane.poll(Poll())
+    assert cadence.poll < patience[0] < cadence.lost_after - 1
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
 async def test_a_private_authority_and_a_client_certificate_open_the_way(tmp_path: Path):
     _certificates(tmp_path)

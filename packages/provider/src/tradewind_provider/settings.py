@@ -55,6 +55,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
     """Settings from text. Raises SettingsError naming the first option that cannot be used."""
     read = _Reader(options)
     poll = read.number("poll_seconds", least=1)
+    lost_after = poll * read.number("missed_beats", least=1.5)
     return Settings(
         deployment=options["deployment"].strip() or instance_name.strip() or "default",
         parallelism=int(read.number("parallelism", least=1)),
@@ -62,8 +63,11 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         cadence=Cadence(
             poll=poll,
             offer=read.number("offer_seconds", least=1),
-            lost_after=poll * read.number("missed_beats", least=1.5),
+            lost_after=lost_after,
             grace=read.number("grace_seconds", least=0),
+            # A plane that comes back gives an agent up after `lost_after`: it must have asked again before, and more than
+            # once, however long it was waiting between two tries.
+            retry_most=min(Cadence().retry_most, lost_after / 5),
             largest_body=int(read.number("largest_body_bytes", least=64 * 1024)),
         ),
         session=read.number("session_seconds", least=60),

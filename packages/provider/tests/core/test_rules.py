@@ -197,6 +197,12 @@ def test_the_defaults_are_what_the_protocol_promises() -> None:
     assert read.cadence == type(read.cadence)()
 
 
+def test_an_agent_that_waits_between_two_tries_asks_again_before_it_is_given_up() -> None:
+    for poll, beats in [("25", "3"), ("2", "3"), ("1", "1.5")]:
+        cadence = settings.parse(options(poll_seconds=poll, missed_beats=beats)).cadence
+        assert cadence.retry_most * 2 < cadence.lost_after
+
+
 def test_on_agent_loss_is_read_per_queue() -> None:
     rules = settings.parse_on_agent_loss("wait:90s, gpu=wait:2h, cheap=retry")
     assert [rules.wait(queue) for queue in ("any", "gpu", "cheap")] == [90.0, 7200.0, 0.0]

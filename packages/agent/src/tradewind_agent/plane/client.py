@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Message)
 
 _POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=20.0)
-_SLACK = 20.0  # seconds a held poll may be late before the connection counts as dead
+_MOST_LATE = 20.0  # seconds a held poll may be late before the connection counts as dead
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,9 @@ class PlaneClient:
                 await self._open()
 
     async def poll(self, poll: Poll) -> PollAnswer:
+        await self.ensure_session()  # it says how long a poll is held
         hold = self.cadence.poll if poll.hold is None else poll.hold
-        response = await self._verb("POST", paths.POLL, poll, timeout=hold + _SLACK)
+        response = await self._verb("POST", paths.POLL, poll, timeout=hold + self._lateness(hold))
         answer = self._decode(PollAnswer, response)
         if answer.session_token:
             self._session_token = answer.session_token
@@ -338,6 +339,11 @@ class PlaneClient:
             )
             self.reachability.failed(failure.message)
             raise failure from error
+
+    def _lateness(self, hold: float) -> float:
+        """Seconds the answer to a poll may be late: so few that the next poll is in time although this one was sent
+        into nothing."""
+        return min(_MOST_LATE, max(1.0, 0.4 * (self.cadence.lost_after - hold)))
 
     def _forget(self, session: SessionOpened) -> None:
         """Drop `session`, unless somebody else has opened a newer one meanwhile."""
