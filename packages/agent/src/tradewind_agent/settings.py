@@ -52,6 +52,9 @@ class EnvironmentSettings(BaseModel):
     preload: tuple[str, ...] = Field(
         default=(), description="Third-party modules to import once, before tasks are forked."
     )
+    learn: bool = Field(
+        default=True, description="Learn which libraries Dag files import, and import those once as well."
+    )
 
     @field_validator("env")
     @classmethod

@@ -93,4 +93,8 @@ def options(
     settings: Settings, environment: EnvironmentSettings, session: SessionOpened | None
 ) -> dict[str, Any]:
     """The worker's part of Configure.options."""
-    return {"bundles": list(settings.bundles), "preload": list(environment.preload)}
+    return {
+        "bundles": list(settings.bundles),
+        "preload": list(environment.preload),
+        "learn": environment.learn,
+    }

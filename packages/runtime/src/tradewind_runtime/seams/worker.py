@@ -13,16 +13,18 @@ import re
 import selectors
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_runtime.seams import process
-from tradewind_runtime.worker import kernel
+from tradewind_runtime.worker import kernel, learning
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -79,6 +81,29 @@ def warm() -> None:
     process.execution_client(
         "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(404))
     ).close()
+
+
+def note_imports(place: Path) -> None:
+    """Have the task's process leave a `learning.Note` at `place` once it has read its Dag file. Call it in the
+    supervisor's process, before it forks that one. If a later Airflow names things differently, nothing is noted."""
+    from airflow.sdk.execution_time import task_runner
+
+    parse = getattr(task_runner, "parse", None)
+    if parse is None:
+        return
+
+    @functools.wraps(parse)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        modules, environment = frozenset(sys.modules), dict(os.environ)
+        parsed = parse(*args, **kwargs)
+        with suppress(Exception):  # a full disk must not fail a task
+            note = msgspec.json.encode(learning.observed(modules, environment))
+            part = place.with_suffix(".part")
+            part.write_bytes(note)
+            part.rename(place)
+        return parsed
+
+    task_runner.parse = noting
 
 
 def notice_ends_at_once() -> None:

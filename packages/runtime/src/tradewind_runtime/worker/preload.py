@@ -1,7 +1,7 @@
 """Modules imported once, in the zygote, so that every attempt inherits them. Never the Dags' own code.
 
 An import cannot be taken back, so each list is tried in a forked process first: a module that leaves a thread or an
-open socket behind, neither of which a fork may share, never gets into the zygote.
+open socket behind, neither of which a fork may share, never gets into a process that attempts are forked from.
 """
 
 from __future__ import annotations
@@ -24,51 +24,82 @@ class Refusal:
 
 def preload(modules: Sequence[str]) -> list[Refusal]:
     """Import every module that is safe to share; returns the others. Call it from a process with one thread."""
-    safe, refused = list(modules), []
-    # One refusal at a time: a module imported by an unsafe one looks safe when it is tried after it.
-    while safe and (refusal := _first_refusal(safe)) is not None:
-        refused.append(refusal)
-        safe.remove(refusal.module)
-    for name in safe:
+    wanted, refused = list(modules), []
+    # One unsafe module at a time: what is imported by an unsafe one looks safe when it is tried after it.
+    while wanted:
+        missing, unsafe = _tried(wanted)
+        refused += missing
+        out = {each.module for each in missing}
+        if unsafe is not None:
+            refused.append(unsafe)
+            out |= {name for name in wanted if name == unsafe.module or name.startswith(unsafe.module + ".")}
+        wanted = [name for name in wanted if name not in out]
+        if unsafe is None:
+            break
+    for name in wanted:
         importlib.import_module(name)
     return refused
 
 
-def _first_refusal(modules: Sequence[str]) -> Refusal | None:
-    """Import them in a forked process, which says each name before it tries it, and a refusal once it has one."""
+def _tried(modules: Sequence[str]) -> tuple[list[Refusal], Refusal | None]:
+    """Import them in a forked process, which says each name before it tries it: those that cannot be imported, and the
+    first that is unsafe."""
     said_end, said = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(said_end)
             for name in modules:
-                os.write(said, json.dumps([name, ""]).encode() + b"\n")
-                if reason := _why_unsafe(name):
-                    os.write(said, json.dumps([name, reason]).encode() + b"\n")
+                _say(said, name, "trying")
+                threads, sockets = thread_count(), open_sockets()
+                missing = _why_not(name)
+                if reason := _left_behind(threads, sockets):
+                    _say(said, name, "unsafe", reason)
                     os._exit(1)
+                if missing:
+                    _say(said, name, "missing", missing)
         finally:
             os._exit(0)
     os.close(said)
     with os.fdopen(said_end, "rb") as source:
-        lines = source.read().splitlines()
+        lines = [json.loads(line) for line in source.read().splitlines()]
     _, status = os.waitpid(pid, 0)
+    absent = [Refusal(name, reason) for name, what, reason in lines if what == "missing"]
     if status == 0 or not lines:
-        return None
-    name, reason = json.loads(lines[-1])
-    return Refusal(name, reason or "its import ends the process")
+        return absent, None
+    name, what, reason = lines[-1]
+    return absent, Refusal(name, reason if what == "unsafe" else "its import ends the process")
 
 
-def _why_unsafe(name: str) -> str:
-    threads, sockets = thread_count(), open_sockets()
+def _say(to: int, name: str, what: str, reason: str = "") -> None:
+    os.write(to, json.dumps([name, what, reason]).encode() + b"\n")
+
+
+def _why_not(name: str) -> str:
     try:
         importlib.import_module(name)
     except Exception as problem:
         return f"it cannot be imported: {type(problem).__name__}: {problem}"[:2000]
-    if thread_count() > threads:
+    return ""
+
+
+def _left_behind(threads: int, sockets: set[str]) -> str:
+    """Why an import cannot be shared, given what there was before it."""
+    if thread_count() > threads and _threads_after_a_fork() > threads:
         return "its import leaves a thread running, which a forked process would not have"
     if open_sockets() - sockets:
         return "its import leaves a socket open, which all attempts would share"
     return ""
+
+
+def _threads_after_a_fork() -> int:
+    """Threads that are left when this process has forked: some libraries (OpenBLAS) end theirs for a fork and start
+    them again when they are needed, on both sides."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return thread_count()
 
 
 def thread_count() -> int:

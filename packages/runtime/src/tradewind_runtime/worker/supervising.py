@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
 
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client
@@ -10,8 +12,11 @@ from tradewind_runtime.control import wipe
 from tradewind_runtime.seams import worker as airflow_worker
 
 
-def supervisor_of(configure: Configure) -> Callable[[bytearray], int]:
-    """The function each supervisor process runs, once, with its attempt's line."""
+def supervisor_of(
+    configure: Configure, *, note_at: Callable[[UUID], Path] | None = None
+) -> Callable[[bytearray], int]:
+    """The function each supervisor process runs, once, with its attempt's line. The task's process leaves a note of
+    what its Dag file imported at `note_at` of the attempt's id."""
     gateway, agent_name = configure.gateway, configure.agent_name
 
     def supervise(line: bytearray) -> int:
@@ -20,6 +25,8 @@ def supervisor_of(configure: Configure) -> Callable[[bytearray], int]:
         title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
         airflow_worker.set_hostname(f"{agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}")
         airflow_worker.notice_ends_at_once()
+        if note_at is not None:
+            airflow_worker.note_imports(note_at(run.attempt_id))
         client = gateway_client.execution_client(gateway, run.secret)
         try:
             return airflow_worker.run(run.kind, run.workload, client)

@@ -11,10 +11,12 @@ import os
 import select
 import signal
 import socket
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +28,7 @@ from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, Ho
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import attempt, heap, kernel, preload, reaper, supervising
+from tradewind_runtime.worker import heap, kernel, learning, preload, reaper, starting, supervising
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,25 @@ class _Line(msgspec.Struct):
     reason: str = ""
     grace: float = 5.0
     now: bool = False
+    kind: str = ""
+    workload: _Work = msgspec.field(default_factory=lambda: _Work())
+
+    def dag_file(self) -> learning.DagFile | None:
+        """What a task's process will read; None for other work."""
+        if self.kind != "task" or not self.workload.dag_rel_path:
+            return None
+        bundle = self.workload.bundle_info
+        return learning.DagFile(bundle.name, bundle.version, self.workload.dag_rel_path)
+
+
+class _Bundle(msgspec.Struct):
+    name: str = ""
+    version: str | None = None
+
+
+class _Work(msgspec.Struct):
+    dag_rel_path: str = ""
+    bundle_info: _Bundle = msgspec.field(default_factory=_Bundle)
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,7 @@ class _Attempt:
     keeper: int
     reins: socket.socket
     started_at: datetime
+    dag_file: learning.DagFile | None
 
 
 def run(control: Control, configure: Configure) -> int:
@@ -73,16 +95,22 @@ def run(control: Control, configure: Configure) -> int:
     kernel.adopt_orphans()  # of a keeper that was killed
     heap.freeze()
     control.hello()
-    return Zygote(control, configure).serve()
+    with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
+        return Zygote(control, configure, notes=Path(notes)).serve()
 
 
 class Zygote:
     """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
 
-    def __init__(self, control: Control, configure: Configure) -> None:
+    def __init__(self, control: Control, configure: Configure, *, notes: Path) -> None:
         self._control = control
         self._slots = configure.slots
-        self._supervise = supervising.supervisor_of(configure)
+        self._starts = starting.Starts(
+            learning.Knowledge(notes),
+            plain=supervising.supervisor_of(configure),
+            noting=supervising.supervisor_of(configure, note_at=learning.Knowledge(notes).place),
+            learn=bool(configure.options.get("learn", True)),
+        )
         self._attempts: dict[UUID, _Attempt] = {}
         self._stopping = False
         self._told: tuple[int, int] | None = None
@@ -101,6 +129,8 @@ class Zygote:
             log.info("The agent is gone", action="agent_gone", running=len(self._attempts))
             self._stop_everything("the agent process is gone", GRACE_WITHOUT_AGENT)
             self._wait_for_the_end()
+        finally:
+            self._starts.close()
         return 0
 
     def _turn(self) -> None:
@@ -111,8 +141,12 @@ class Zygote:
         by_reins = {running.reins.fileno(): running for running in self._attempts.values()}
         for fd in by_reins:
             poller.register(fd, select.POLLIN)
+        for warm in self._starts.starting:
+            poller.register(warm, select.POLLIN)
         for fd, _ in poller.poll(self._until_status()):
-            if fd == self._woken:
+            if self._starts.hear(fd):
+                pass
+            elif fd == self._woken:
                 os.read(self._woken, 4096)
                 self._stopping = True
                 self._stop_everything("the worker host was asked to stop", 5.0)
@@ -130,7 +164,7 @@ class Zygote:
         try:
             said = msgspec.json.decode(line, type=_Line)
             if said.type == "run_attempt":
-                self._start(UUID(said.attempt_id), said.epoch, line)
+                self._start(UUID(said.attempt_id), said.epoch, said.dag_file(), line)
             elif said.type == "stop_attempt":
                 self._stop(UUID(said.attempt_id), said.reason, said.grace)
             elif said.type == "stop_host":
@@ -140,15 +174,16 @@ class Zygote:
         except ValueError as problem:  # what msgspec and UUID raise
             log.error("A line of the agent is not understood", action="line_refused", error=str(problem))
 
-    def _start(self, attempt_id: UUID, epoch: int, line: bytearray) -> None:
+    def _start(
+        self, attempt_id: UUID, epoch: int, dag_file: learning.DagFile | None, line: bytearray
+    ) -> None:
         if attempt_id in self._attempts:
             return  # told twice
         started_at = datetime.now(timezone.utc)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         payload, payload_end = os.pipe()
-        heap.settle()
         try:
-            keeper = os.fork()
+            keeper = self._starts.fork(dag_file, epoch=epoch, payload=payload, reins=theirs)
         except OSError as problem:
             for end in (payload, payload_end):
                 os.close(end)
@@ -157,11 +192,9 @@ class Zygote:
             reason = f"no process could be started for it ({problem.strerror}); the machine is out of processes or memory"
             self._report(attempt_id, _failed(epoch, reason, started_at))
             return
-        if keeper == 0:
-            attempt.keep(epoch=epoch, payload=payload, reins=theirs, supervise=self._supervise)
         theirs.close()
         os.close(payload)
-        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, keeper, ours, started_at)
+        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, keeper, ours, started_at, dag_file)
         with suppress(BrokenPipeError), os.fdopen(payload_end, "wb", buffering=0) as pipe:
             _write_all(pipe.fileno(), line)
         self._control.send(AttemptStarted(attempt_id=attempt_id, pid=keeper))
@@ -185,11 +218,14 @@ class Zygote:
         running.reins.close()
         _, status = os.waitpid(running.keeper, 0)
         del self._attempts[running.attempt_id]
+        self._starts.ended(running.attempt_id, running.dag_file)
         if said:
             outcome = Outcome.model_validate_json(said)
         else:
             # Those under it came to us, the next adopter above, and nobody else's strays can have: all of them go.
-            reaper.kill_descendants(spare={other.keeper for other in self._attempts.values()})
+            reaper.kill_descendants(
+                spare={*(other.keeper for other in self._attempts.values()), *self._starts.pids}
+            )
             outcome = _failed(running.epoch, f"its keeper process {_how(status)}", running.started_at)
         self._report(running.attempt_id, outcome)
 

@@ -1,0 +1,170 @@
+"""A second process to fork attempts from: the zygote with the libraries that Dag files import added.
+
+It is forked from the zygote, imports, and then does nothing but fork keepers. They become the zygote's children, as if
+it had forked them itself: the process between dies at once, and the zygote is the next adopter above.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import structlog
+
+from tradewind_runtime.worker import attempt, heap, kernel, learning, preload, supervising
+
+log = structlog.get_logger(__name__)
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at whether a preloaded file was changed on disk."""
+
+_ANSWERS_WITHIN = 5.0
+
+
+class Warm:
+    """The zygote's end of one such process."""
+
+    def __init__(self, modules: Sequence[str], supervise: attempt.Supervise) -> None:
+        self.asked_for = tuple(modules)
+        self.modules: frozenset[str] = frozenset()
+        self.ready = False
+        self._prints: dict[str, learning.Print] = {}
+        self._looked_at = float("-inf")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        zygote = os.getpid()
+        heap.settle()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        if self.pid == 0:
+            _be_warm(zygote, theirs, self.asked_for, supervise)
+        theirs.close()
+        self._socket = ours
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def hear(self) -> bool:
+        """Read what it says: that it is ready. False when it has ended."""
+        line = b""
+        self._socket.settimeout(_ANSWERS_WITHIN)
+        try:
+            while not line.endswith(b"\n"):
+                part = self._socket.recv(1 << 20)
+                if not part:
+                    return False
+                line += part
+            said = json.loads(line)
+        except (OSError, ValueError):
+            return False
+        self._prints = {file: (stamp, size) for file, (stamp, size) in said["prints"].items()}
+        self.modules = frozenset(said["modules"])
+        self.ready = True
+        for module, reason in said["refused"]:
+            log.info("A module is not preloaded", action="preload_refused", module=module, reason=reason)
+        log.info("Libraries are preloaded", action="preloaded", modules=len(self.modules))
+        return True
+
+    def changed(self) -> bool:
+        """Whether a file it has imported is not what it was; looked at once a second at most."""
+        now = time.monotonic()
+        if now < self._looked_at + _LOOK_EVERY:
+            return False
+        self._looked_at = now
+        return any(learning.print_of(file) != known for file, known in self._prints.items())
+
+    def fork(self, *, epoch: int, payload: int, reins: socket.socket) -> int | None:
+        """A keeper's pid, as from os.fork in the zygote. None when none could be made: this process is of no use."""
+        self._socket.settimeout(_ANSWERS_WITHIN)
+        try:
+            socket.send_fds(self._socket, [epoch.to_bytes(8, "big")], [payload, reins.fileno()])
+            answer = b""
+            while len(answer) < 8:
+                part = self._socket.recv(8 - len(answer))
+                if not part:
+                    return None
+                answer += part
+        except OSError:
+            return None
+        return int.from_bytes(answer, "big") or None
+
+    def close(self) -> None:
+        """End it. Keepers it has forked live on."""
+        self._socket.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, 9)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+
+def _be_warm(
+    zygote: int, control: socket.socket, modules: Sequence[str], supervise: attempt.Supervise
+) -> NoReturn:
+    try:
+        kernel.die_with_parent(zygote)
+        kernel.default_signals()
+        kernel.close_descriptors({control.fileno()})
+        supervising.title("tradewind worker host, warm")
+        before = set(sys.modules)
+        refused = preload.preload(modules)
+        files = {
+            file
+            for name in set(sys.modules) - before
+            if isinstance(file := getattr(sys.modules[name], "__file__", None), str)
+        }
+        os.register_at_fork(after_in_child=_fresh_randomness)
+        heap.freeze()
+        said: dict[str, Any] = {
+            "modules": sorted(set(sys.modules) - before),
+            "prints": {file: learning.print_of(file) for file in files},
+            "refused": [(each.module, each.reason) for each in refused][:50],
+        }
+        control.sendall(json.dumps(said).encode() + b"\n")
+        while True:
+            _fork_one(control, supervise)
+    finally:
+        os._exit(0)
+
+
+def _fork_one(control: socket.socket, supervise: attempt.Supervise) -> None:
+    select.select([control], [], [])
+    asked, descriptors, _, _ = socket.recv_fds(control, 8, 2)
+    if len(asked) != 8 or len(descriptors) != 2:
+        os._exit(0)  # the zygote has closed its end
+    payload, reins = descriptors
+    heap.settle()
+    told_end, told = os.pipe()
+    between = os.fork()
+    if between == 0:
+        keeper = os.fork()
+        if keeper == 0:
+            attempt.keep(
+                epoch=int.from_bytes(asked, "big"),
+                payload=payload,
+                reins=socket.socket(fileno=reins),
+                supervise=supervise,
+            )
+        os.write(told, keeper.to_bytes(8, "big"))
+        os._exit(0)
+    for fd in (payload, reins, told):
+        os.close(fd)
+    answer = os.read(told_end, 8)
+    os.close(told_end)
+    os.waitpid(between, 0)  # from here on the keeper is the zygote's child
+    control.sendall(answer if len(answer) == 8 else bytes(8))
+
+
+def _fresh_randomness() -> None:
+    """numpy seeds its shared generator once, at its import; Python's own seeds itself after a fork."""
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
