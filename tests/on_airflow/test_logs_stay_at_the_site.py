@@ -95,6 +95,10 @@ def test_the_log_of_a_task_that_waits_has_its_triggers_words(two_servers: Deploy
         timeout=30,
         what=lambda: words(log_of(two_servers, "talking_deferred", run_id, "defers")),
     )
+    shown = words(log_of(two_servers, "talking_deferred", run_id, "defers"))
+    assert not [each for each in shown if "HTTPConnection" in each], (
+        "the plane connects to no host an agent named"
+    )
     (two_servers.site / "watched-go-trigger").touch()
     assert two_servers.rest.wait_for_run("talking_deferred", run_id).state == "success"
     said = [

@@ -63,6 +63,7 @@ class TaskLogs:
         There is always at least one line: when the log cannot be had it says where it is.
         """
         one = _task_try(ti)
+        task_log_files.ask_no_log_server(ti)
         with database.create_session() as db:
             sources = log_sources.find(db, one, now=self._clock(), beats=self._beats)
         if not sources:

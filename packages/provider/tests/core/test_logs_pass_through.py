@@ -7,18 +7,22 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, update
+from airflow.jobs.job import Job
+from airflow.models.taskinstancehistory import TaskInstanceHistory
+from sqlalchemy import inspect, select, update
+from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from tradewind_protocol import logs as wire
 from tradewind_provider.api.agent import logs as route
 from tradewind_provider.api.log_readers import LogReaders
-from tradewind_provider.seams import neighbours
+from tradewind_provider.seams import neighbours, task_log_files
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import log_relay
 from tradewind_provider.services.log_relay import MOST_STREAMS, Relay, relay
@@ -36,8 +40,6 @@ TI = SimpleNamespace(
 
 @pytest.fixture
 def settings() -> Settings:
-    from dataclasses import replace
-
     return replace(SETTINGS, live_log_seconds=5.0, live_log_bytes=100_000)
 
 
@@ -198,8 +200,6 @@ async def test_an_agent_that_was_started_again_is_asked_in_its_new_life(
 async def test_an_agent_that_does_not_answer_costs_the_reader_seconds_not_more(
     plane: Plane, clock: Clock, settings: Settings
 ) -> None:
-    from dataclasses import replace
-
     await ran(plane, clock)
     logs = TaskLogs(settings=replace(settings, live_log_seconds=0.2), clock=clock)
     (lines,) = (await asyncio.to_thread(logs.stream, PATH, TI))[1]
@@ -323,3 +323,18 @@ async def test_a_reader_who_leaves_ends_the_stream_at_once() -> None:
     await asyncio.wait_for(request, 5)
     assert over.is_set()
     relay().close(opened[0])
+
+
+# ---- where the plane does not look
+
+
+def test_the_plane_asks_no_host_an_agent_has_named() -> None:
+    row, job = (
+        manager_of_class(each).new_instance() for each in (TaskInstanceHistory, Job)
+    )  # as when loaded
+    for each in (row, job):
+        set_committed_value(each, "hostname", "169.254.169.254:80/latest?")
+    task_log_files.ask_no_log_server(row)
+    task_log_files.ask_no_log_server(SimpleNamespace(hostname="x", triggerer_job=job))
+    assert (row.hostname, job.hostname) == ("", "")
+    assert not inspect(row).modified and not inspect(job).modified, "and the database does not hear of it"
