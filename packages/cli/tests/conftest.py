@@ -132,6 +132,9 @@ class FakePlane:
         if (method, path) in (("POST", "/tokens"), ("POST", f"/tokens/{TOKEN_ID}/rotate")):
             made = operator.TokenCreated(**TOKEN.model_dump(), token="tw_agent_" + "s" * 43)
             return 201, made.model_dump(mode="json")
+        if path == "/me":
+            me = operator.Me(name="ada", may=("read", "operate"), deployment="prod", address="203.0.113.7")
+            return 200, me.model_dump(mode="json")
         if path == "/allowed-addresses":
             return self._allowed(method, body)
         if method == "POST" and path.startswith("/agents/"):

@@ -105,6 +105,12 @@ def test_a_list_that_locks_somebody_out_says_what_to_do(at_plane: Any, plane: An
     assert "force the list" in result.stderr
 
 
+def test_you_are_told_who_you_are_and_what_you_may(at_plane: Any) -> None:
+    said = at_plane("me").output
+    assert "ada" in said and "read, operate" in said and "203.0.113.7" in said
+    assert json.loads(at_plane("me", "-o", "json").stdout)["may"] == ["read", "operate"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_the_new_verbs(tradewind: Any, shell: str) -> None:
     line = "tradewind allowed-ips "

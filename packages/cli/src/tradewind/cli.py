@@ -18,6 +18,7 @@ _OWN = {
     "attempts": "tradewind.commands.attempts:attempts",
     "queues": "tradewind.commands.queues:queues",
     "events": "tradewind.commands.events:events",
+    "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
     "demo": "tradewind.commands.demo:demo",
     "completion": "tradewind.commands.completion:completion",

@@ -1,0 +1,28 @@
+"""`tradewind me`: who you are at a plane."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands.session import Session, output_option, pass_session
+
+
+@click.command()
+@output_option
+@pass_session
+def me(session: Session) -> None:
+    """Who you are at the plane, and what you may do there."""
+    with session.connect() as client:
+        found = client.me()
+    if session.output.is_json:
+        session.output.data(found)
+        return
+    session.output.facts(
+        [
+            ("Name", found.name),
+            ("May", ", ".join(found.may) or "nothing"),
+            ("From", found.address or "an unknown address"),
+            ("Deployment", found.deployment),
+            ("Version", found.version),
+        ]
+    )
