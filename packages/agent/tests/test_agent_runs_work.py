@@ -407,3 +407,40 @@ async def test_an_address_that_is_not_allowed_is_tried_slowly_until_it_is(
         assert len(plane.requests) == 5
         plane.refuse = lambda path: None
         await agent.ready()
+
+
+class OutOfStep(httpx.AsyncBaseTransport):
+    """The first poll that speaks of environments is slow on its way there, the second one's answer on its way back: the
+    plane hears them in one order, the agent of them in the other."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.told = -1000  # 0: from now on
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        there = back = 0.0
+        if request.url.path.endswith("/poll") and json.loads(request.content)["environments"] is not None:
+            self.told += 1
+            there, back = (5.0 if self.told == 1 else 0.0), (27.0 if self.told == 2 else 0.0)
+        await asyncio.sleep(there)
+        response = await self._inner.handle_async_request(request)
+        await asyncio.sleep(back)
+        return response
+
+
+async def test_what_the_plane_knows_of_environments_is_the_latest_however_polls_overtake_each_other(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    agent.network = network = OutOfStep(agent.network)  # type: ignore[assignment]
+    async with agent:
+        await agent.ready()
+        await asyncio.sleep(1)
+        network.told = 0
+        agent.agent.site.set_slots("default", 4)
+        await asyncio.sleep(1)
+        assert network.told == 1
+        agent.agent.site.set_slots("default", 3)  # while the first word is on its way
+        await asyncio.sleep(100)
+    known = [poll.environments for _, poll in plane.session.polls if poll.environments is not None]
+    assert len(known) >= 2
+    assert known[-1][0].slots == 3

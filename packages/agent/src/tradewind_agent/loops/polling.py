@@ -69,6 +69,9 @@ class Polling:
         self._newest: asyncio.Task[PollAnswer] | None = None
         self._said: _Said | None = None
         self._environments_told: tuple[TaskEnvironment, ...] = ()
+        # Polls sent while one that says something else of the environments was under way: whichever the plane takes
+        # last counts there, so the answer to such a poll proves nothing.
+        self._contested: set[asyncio.Task[PollAnswer]] = set()
 
     def nudge(self) -> None:
         """Something has changed: look whether the plane must hear of it now. Cheap, idempotent."""
@@ -102,16 +105,20 @@ class Polling:
         return doubt or self._now_said() != self._said
 
     def _send(self) -> None:
+        under_way = [poll.environments for poll in self._in_flight.values() if poll.environments is not None]
         while len(self._in_flight) >= _AT_ONCE:
             # Two changes in one hold. The oldest poll is the one the plane has had the most time to answer; an offer
             # lost with it is offered again, because no poll will name it as held.
             oldest = next(iter(self._in_flight))
             del self._in_flight[oldest]
+            self._contested.discard(oldest)
             oldest.cancel()
         poll = self._compose()
         self._said = self._now_said()
         self._newest = asyncio.create_task(self._ask(poll), name="poll")
         self._in_flight[self._newest] = poll
+        if any(said != poll.environments for said in under_way):
+            self._contested.add(self._newest)
         self._on_turn(
             "waiting for news"
             if self._plane.reachable
@@ -147,6 +154,8 @@ class Polling:
         )
 
     async def _hear(self, task: asyncio.Task[PollAnswer], poll: Poll) -> None:
+        contested = task in self._contested
+        self._contested.discard(task)
         try:
             answer = task.result()
         except (PlaneUnreachable, Refused) as error:
@@ -164,7 +173,7 @@ class Polling:
             return
         self._backoff.after_success()
         self._commands.confirmed(poll.carried_out)
-        if poll.environments is not None:
+        if poll.environments is not None and not contested:
             self._environments_told = poll.environments
         if poll.draining:
             self._draining.told.set()
