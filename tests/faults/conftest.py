@@ -21,7 +21,7 @@ from support import network, postgresql
 WHOLE = os.environ.get("TRADEWIND_TEST_FAULTS") == "all"
 SCALED = {
     "poll_seconds": "2",
-    "missed_beats": "4",  # lost after 8 s
+    "missed_beats": "5",  # lost after 10 s
     "sweep_seconds": "0.5",
     "on_agent_loss": "retry, patient=wait:10m",
     "tokens_limit": "1000",

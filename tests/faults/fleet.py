@@ -141,6 +141,23 @@ class Fleet:
     def finished(self, dag_id: str, run_id: str, *, timeout: float = 120) -> Run:
         return self.rest.wait_for_run(dag_id, run_id, timeout=stretched(timeout))
 
+    def finished_with_restarts(self, dag_id: str, run_id: str, *, timeout: float = 150) -> Run:
+        """As `finished`; processes of the plane that end meanwhile are started again, as whatever runs Airflow does."""
+
+        def ended() -> bool:
+            self.start_what_ended()
+            row = self.query("SELECT state FROM dag_run WHERE run_id = :run_id", run_id=run_id)[0]
+            return row.state in ("success", "failed")
+
+        eventually(ended, timeout=timeout, what=lambda: f"{dag_id} {run_id} ended: {self.tries(run_id)}")
+        self.plane.wait_ready()
+        return self.finished(dag_id, run_id)
+
+    def start_what_ended(self) -> None:
+        for process in self.plane.all_processes:
+            if not process.running:
+                process.start()
+
     def spans(self, run_id: str) -> list[Span]:
         return self.journal.spans(run=run_id)
 

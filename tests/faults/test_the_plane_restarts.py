@@ -55,11 +55,7 @@ def test_postgresql_restarts(fleet: Fleet) -> None:
     fleet.server.stop()
     time.sleep(3)
     fleet.server.start()
-    for process in fleet.plane.all_processes:
-        if not process.running:  # as whatever runs Airflow would
-            process.start()
-    fleet.plane.wait_ready()
-    assert fleet.finished("chain", run_id).state == "success"
+    assert fleet.finished_with_restarts("chain", run_id).state == "success"
     nobody_noticed(fleet, run_id, 8)
 
 
