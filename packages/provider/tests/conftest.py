@@ -30,7 +30,7 @@ if "airflow" not in sys.modules:
     if _url is not None:
         os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = _url
 
-import pytest  # noqa: E402
+import pytest
 
 _KEPT = {"slot_pool", "log_template", "alembic_version"}  # made by the migrations, wanted by every scheduler
 
