@@ -1,0 +1,1 @@
+"""What the plane promises agents: the same tests against the plane that agents are tested with and against the real one."""

@@ -1,0 +1,376 @@
+"""The two planes, behind one face: what a test can do to a plane, and ask of it, besides speaking the protocol."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from tradewind_agent.testing import FakePlane, LosingAnswers
+from tradewind_protocol import ids, paths, versions
+from tradewind_protocol.attempts import AttemptRef, HandBack, Offer, Outcome, Start
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Command, Poll, PollAnswer, Room, Verb
+from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened, TaskEnvironment
+from tradewind_protocol.states import Component, OutcomeKind
+
+CADENCE = Cadence(poll=25.0, offer=10.0, lost_after=75.0)
+
+
+class PlaneUnderTest(ABC):
+    """A plane. Enter it; `agent()` gives those who speak to it."""
+
+    secret: str  # an agent token
+
+    def __init__(self) -> None:
+        self.stack = AsyncExitStack()
+
+    async def __aenter__(self) -> PlaneUnderTest:
+        self.network = LosingAnswers(httpx.ASGITransport(app=await self.start()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stack.aclose()
+
+    async def agent(self, **more: Any) -> AgentUnderTest:
+        client = httpx.AsyncClient(transport=self.network, base_url="http://plane" + paths.PREFIX, timeout=30)
+        await self.stack.enter_async_context(client)
+        return AgentUnderTest(client, self.secret, **more)
+
+    @abstractmethod
+    async def start(self) -> Any:
+        """The application that answers under `paths.PREFIX`."""
+
+    @abstractmethod
+    def queue(self, queue: str = "default") -> UUID:
+        """Work comes in."""
+
+    @abstractmethod
+    def state(self, attempt_id: UUID) -> str: ...
+
+    @abstractmethod
+    def outcome(self, attempt_id: UUID) -> str | None:
+        """Of what counts."""
+
+    @abstractmethod
+    def take_back(self, attempt_id: UUID) -> None:
+        """The scheduler wants it no more."""
+
+    @abstractmethod
+    def time_is_up(self, attempt_id: UUID) -> None:
+        """The offer was not confirmed in time."""
+
+    @abstractmethod
+    def give_up(self, session_id: UUID) -> None:
+        """The session's agent was silent for too long."""
+
+    @abstractmethod
+    def ask_for(self, session_id: UUID, verb: Verb) -> UUID:
+        """A person asks something of the agent. Returns the command's id."""
+
+    @abstractmethod
+    def token(self, what: str) -> str:
+        """An agent token that is `unknown`, `deleted`, `expired` or of `elsewhere`."""
+
+
+class AgentUnderTest:
+    """Speaks the protocol, with its own messages. Each verb returns what the plane answered, or raises Refused."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        secret: str,
+        *,
+        agent_id: UUID | None = None,
+        queues: tuple[str, ...] = ("default",),
+        slots: int = 4,
+    ) -> None:
+        self.client, self.secret, self.queues, self.slots = client, secret, queues, slots
+        self.agent_id, self.instance = agent_id or uuid4(), uuid4()
+        self.token = ""
+        self.session: SessionOpened | None = None
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        message: Message | dict[str, Any] | str | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """One request, as it goes on the wire. Raises Refused with what the plane refused it with."""
+        body = message.model_dump_json() if isinstance(message, Message) else message
+        if isinstance(body, dict):
+            response = await self._request(method, path, {"json": body}, headers)
+        else:
+            response = await self._request(method, path, {"content": body}, headers)
+        assert response.headers[versions.HEADER] == str(versions.PROTOCOL)
+        if response.is_success:
+            return response
+        said = response.json()
+        refused = Refused(Code(said["error"]), said["message"], remedy=said.get("remedy", ""))
+        assert refused.status == response.status_code, said
+        assert refused.refusal.message
+        raise refused
+
+    async def _request(
+        self, method: str, path: str, what: dict[str, Any], headers: dict[str, str] | None
+    ) -> httpx.Response:
+        sent = {
+            "authorization": f"Bearer {self.token}",
+            "content-type": "application/json",
+            versions.HEADER: str(versions.PROTOCOL),
+            **(headers or {}),
+        }
+        return await self.client.request(
+            method, path, headers={key: value for key, value in sent.items() if value != "-"}, **what
+        )
+
+    def introduction(self, **more: Any) -> OpenSession:
+        return OpenSession(
+            agent_id=self.agent_id,
+            instance=self.instance,
+            name="site-1",
+            components=(Component.WORKER,),
+            environments=(TaskEnvironment(name="main", queues=self.queues, slots=self.slots),),
+            **more,
+        )
+
+    async def opens(self, **more: Any) -> AgentUnderTest:
+        response = await self.send(
+            "POST",
+            paths.SESSIONS,
+            self.introduction(**more),
+            headers={"authorization": f"Bearer {self.secret}"},
+        )
+        self.session = SessionOpened.model_validate_json(response.content)
+        self.token = self.session.session_token
+        return self
+
+    @property
+    def session_id(self) -> UUID:
+        assert self.session is not None
+        return self.session.session_id
+
+    async def polls(self, *, free: int | None = None, hold: float | None = 0, **more: Any) -> PollAnswer:
+        room = Room(environment="main", queues=self.queues, free=self.slots if free is None else free)
+        response = await self.send("POST", paths.POLL, Poll(room=(room,), hold=hold, **more))
+        answer = PollAnswer.model_validate_json(response.content)
+        self.token = answer.session_token or self.token
+        return answer
+
+    async def offer(self, **more: Any) -> Offer:
+        (one,) = (await self.polls(**more)).offers
+        return one
+
+    async def starts(self, ref: AttemptRef) -> httpx.Response:
+        return await self.send("POST", paths.start(ref.attempt_id), Start(epoch=ref.epoch))
+
+    async def finishes(self, ref: AttemptRef, kind: OutcomeKind = OutcomeKind.SUCCEEDED) -> httpx.Response:
+        return await self.send("POST", paths.finish(ref.attempt_id), Outcome(epoch=ref.epoch, kind=kind))
+
+    async def hands_back(self, ref: AttemptRef) -> httpx.Response:
+        return await self.send(
+            "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason="full")
+        )
+
+    async def leaves(self) -> httpx.Response:
+        return await self.send("DELETE", paths.SESSIONS)
+
+
+class FakePlaneUnderTest(PlaneUnderTest):
+    """What agents are tested with."""
+
+    async def start(self) -> Any:
+        self.fake = FakePlane(cadence=CADENCE)
+        self.secret = self.fake.token
+        return self.fake
+
+    def queue(self, queue: str = "default") -> UUID:
+        return self.fake.queue(queue).id
+
+    def state(self, attempt_id: UUID) -> str:
+        return self.fake.attempts[attempt_id].state.value
+
+    def outcome(self, attempt_id: UUID) -> str | None:
+        counts = self.fake.attempts[attempt_id].outcome
+        return None if counts is None else counts.value
+
+    def take_back(self, attempt_id: UUID) -> None:
+        self.fake.take_back(self.fake.attempts[attempt_id])
+
+    def time_is_up(self, attempt_id: UUID) -> None:
+        self.fake.expire(self.fake.attempts[attempt_id])
+
+    def give_up(self, session_id: UUID) -> None:
+        self.fake.give_up(next(each for each in self.fake.sessions if each.id == session_id))
+
+    def ask_for(self, session_id: UUID, verb: Verb) -> UUID:
+        return self.fake.command(verb).id
+
+    def token(self, what: str) -> str:
+        token = ids.new_secret(ids.AGENT_TOKEN_PREFIX)
+        codes = {
+            "deleted": Code.TOKEN_DELETED,
+            "expired": Code.TOKEN_EXPIRED,
+            "elsewhere": Code.WRONG_DEPLOYMENT,
+        }
+        if what in codes:
+            self.fake.bad_tokens[token] = codes[what]
+        return token
+
+
+class RealPlaneUnderTest(PlaneUnderTest):
+    """The application that Airflow's API server mounts, with its database, without Airflow's scheduler."""
+
+    async def start(self) -> Any:
+        from starlette.applications import Starlette
+        from starlette.routing import Mount
+
+        from tradewind_provider.api.agent import app, credentials, polling
+        from tradewind_provider.api.agent.knocking import KNOCKING
+        from tradewind_provider.settings import Settings
+
+        _empty_database()
+        credentials.KNOWN.forget()
+        polling.TOLD.forget()
+        KNOCKING.forget()
+        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+        self.settings = Settings(cadence=CADENCE, sweep=3600.0)
+        self.secret = self._new_token("ci")
+        real = app.create_app(settings=self.settings, clock=lambda: self.now)
+        await self.stack.enter_async_context(real.router.lifespan_context(real))
+        return Starlette(routes=[Mount(paths.PREFIX.rpartition("/")[0], real)])
+
+    def queue(self, queue: str = "default") -> UUID:
+        from tradewind_protocol.attempts import WorkKind
+        from tradewind_provider.seams import workloads
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import queueing
+
+        work = workloads.Work(
+            kind=WorkKind.CALLBACK,  # needs no task instance
+            subject_id=uuid4(),
+            queue=queue,
+            priority=1,
+            label=f"work of {queue}",
+            workload={"type": "ExecuteCallback", "token": ""},
+        )
+        with create_session() as db:
+            return queueing.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
+
+    def state(self, attempt_id: UUID) -> str:
+        return str(self._row(attempt_id).state)
+
+    def outcome(self, attempt_id: UUID) -> str | None:
+        found = self._row(attempt_id).outcome
+        return None if found is None else str(found)
+
+    def take_back(self, attempt_id: UUID) -> None:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import queueing
+
+        subject = self._row(attempt_id).subject_id
+        with create_session() as db:
+            assert queueing.revoke(db, [subject], reason="cleared", now=self.now) == 1
+
+    def time_is_up(self, attempt_id: UUID) -> None:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import sweeping
+
+        self.now += timedelta(seconds=CADENCE.offer + 1)
+        with create_session() as db:
+            assert sweeping.expire_offers(db, now=self.now) == 1
+
+    def give_up(self, session_id: UUID) -> None:
+        from tradewind_provider.api.agent import credentials
+        from tradewind_provider.domain.agents import End
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import endings
+        from tradewind_provider.store.tables import AgentSession
+
+        with create_session() as db:
+            session = db.get(AgentSession, session_id)
+            assert session is not None
+            endings.end(db, session, how=End.LOST, reason="has not been heard from", now=self.now)
+        credentials.KNOWN.forget()
+
+    def ask_for(self, session_id: UUID, verb: Verb) -> UUID:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.store.tables import AgentCommand
+
+        command = Command(id=uuid4(), verb=verb)
+        with create_session() as db:
+            db.add(
+                AgentCommand(
+                    id=command.id,
+                    session_id=session_id,
+                    verb=verb.value,
+                    arguments={},
+                    created_at=self.now,
+                    reason="a test asks",
+                    asked_by="ada",
+                )
+            )
+        return command.id
+
+    def token(self, what: str) -> str:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import deployment, tokens
+
+        if what == "unknown":
+            with create_session() as db:
+                return ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark=deployment.mark(db, now=self.now))
+        if what == "elsewhere":
+            return ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark="a" * ids.MARK_LENGTH)
+        secret = self._new_token(what, expires_in_days=1 if what == "expired" else None)
+        if what == "expired":
+            self.now += timedelta(days=2)
+        else:
+            with create_session() as db:
+                (found,) = [one for one in tokens.listed(db) if one.name == what]
+                tokens.delete(db, found.id, deleted_by="ada", now=self.now)
+        return secret
+
+    def _new_token(self, name: str, expires_in_days: int | None = None) -> str:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.services import tokens
+
+        with create_session() as db:
+            return tokens.create(
+                db, name=name, expires_in_days=expires_in_days, created_by="ada", now=self.now, limit=50
+            ).secret
+
+    def _row(self, attempt_id: UUID) -> Any:
+        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.store.tables import Attempt
+
+        with create_session() as db:
+            row = db.get(Attempt, attempt_id)
+            assert row is not None
+            db.expunge(row)
+            return row
+
+
+def _empty_database() -> None:
+    from airflow import settings as airflow_settings
+    from airflow.utils import db as airflow_db
+    from sqlalchemy import delete, inspect
+
+    from tradewind_provider.seams.database import create_session
+    from tradewind_provider.store.base import Base
+    from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
+    from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
+
+    assert airflow_settings.engine is not None
+    if not inspect(airflow_settings.engine).has_table("dag"):
+        airflow_db.initdb()
+    Base.metadata.create_all(airflow_settings.engine)
+    with create_session() as db:
+        for table in (Attempt, AgentCommand, AgentSession, AgentToken):
+            db.execute(delete(table))
