@@ -37,7 +37,7 @@ def dice_fall_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def under_local_executor(home: Path, database: str) -> Mapping[str, Run]:
-    processor = {"dag_bundle_config_list": examples.bundles_json(), "file_parsing_sort_mode": "alphabetical"}
+    processor = {"dag_bundle_config_list": examples.bundles_json()}
     stock = settings(
         home, database, stock=True, executor="LocalExecutor", options={"dag_processor": processor}
     )
@@ -49,8 +49,6 @@ def on_an_agent(home: Path, database: str) -> Mapping[str, Run]:
     site = {
         "PYTHONPATH": str(SEEDED),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(examples.PLUGINS),
-        # Two examples give one URI two names. Airflow lets the first it hears of have it.
-        "AIRFLOW__DAG_PROCESSOR__FILE_PARSING_SORT_MODE": "alphabetical",
     }
     options = {"bundles": examples.bundles()}
     with plane.Plane(settings(home / "plane", database)) as running, running.client() as http:

@@ -148,7 +148,7 @@ class Proxy:
 
     async def _while_stalled(self) -> None:
         # noticed with a little delay, as a change of weather is: an Event would have to be set from another thread
-        while self.weather.stall:  # noqa: ASYNC110
+        while self.weather.stall:
             await asyncio.sleep(0.05)
 
 

@@ -23,7 +23,7 @@ class Waits(BaseTrigger):
     async def run(self):
         witness.write("trigger", run=self.run_id, agent=os.environ["SITE_AGENT"])
         over = os.path.join(os.path.dirname(os.environ["SITE_JOURNAL"]), "wait_is_over")
-        while not os.path.exists(over):  # noqa: ASYNC110
+        while not os.path.exists(over):
             await asyncio.sleep(0.2)
         yield TriggerEvent("over")
 
