@@ -58,6 +58,7 @@ def main() -> int:
     print(results.table(chosen, names))
     if not options.dry:
         results.write()
+        report.publish(options.results)
     return int(failed)
 
 

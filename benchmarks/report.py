@@ -91,3 +91,86 @@ def _ratio(found: dict[str, Any], first: str, executors: Sequence[str], metric: 
         if ours and theirs and theirs["median"]:
             parts.append(f"{ours['median'] / theirs['median']:.2f}× {other}")
     return ", ".join(parts) or "–"
+
+
+# ---- what docs/benchmarks.md shows
+
+ORDER = ("tradewind", "local", "edge3", "celery")
+SHOWN = {
+    "tasks/s": "tasks per second",
+    "seconds": "seconds",
+    "queued to first line, ms: p50": "queued to first line of user code, p50 ms",
+    "queued to first line, ms: p95": "the same, p95 ms",
+    "queued to first line, ms: p99": "the same, p99 ms",
+    "cpu ms/task: worker": "CPU ms per task: worker",
+    "cpu ms/task: agent": "CPU ms per task: agent",
+    "cpu ms/task: API server": "CPU ms per task: API server",
+    "cpu ms/task: scheduler": "CPU ms per task: scheduler",
+    "cpu ms/task: database": "CPU ms per task: database",
+    "cpu ms/task: all": "CPU ms per task: everything",
+    "statements/task": "database statements per task",
+    "requests/task": "requests per task",
+    "bytes sent/task": "bytes sent per task",
+    "MB PSS/sleeping task": "MB PSS per sleeping task",
+    "cpu ms/s: all": "CPU ms per second: everything",
+    "statements/s": "database statements per second",
+    "MB PSS: agent": "MB PSS: agent",
+    "MB PSS: worker": "MB PSS: worker",
+    "bytes sent/s": "bytes sent per second",
+    "others' load, cores": "cores others used meanwhile",
+}
+_BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
+
+
+def publish(results: Path) -> None:
+    """Put the table of everything in `results` into the page beside it, and draw the picture."""
+    summary = json.loads(results.read_text())
+    page = results.with_suffix(".md")
+    if page.exists() and _BEGIN in (text := page.read_text()):
+        before, _, rest = text.partition(_BEGIN)
+        after = rest.partition(_END)[2]
+        page.write_text(f"{before}{_BEGIN}\n{shown(summary)}\n{_END}{after}")
+    results.with_suffix(".svg").write_text(picture(summary))
+
+
+def shown(summary: dict[str, Any]) -> str:
+    """The table people read: chosen metrics, in words."""
+    lines = ["| workload | | " + " | ".join(ORDER) + " |", "|---|---|" + "---|" * len(ORDER)]
+    for workload, found in sorted(summary.items()):
+        if workload == "crowd":
+            continue
+        for metric, words in SHOWN.items():
+            if any(metric in each for each in found.values()):
+                cells = [_cell(found.get(executor, {}).get(metric)) for executor in ORDER]
+                lines.append(f"| {workload} | {words} | " + " | ".join(cells) + " |")
+    lines += ["", "| 1,000 agents | |", "|---|---|"]
+    for metric, value in sorted(summary.get("crowd", {}).get("tradewind", {}).items()):
+        if metric != "scale":
+            lines.append(f"| {metric} | {_cell(value)} |")
+    return "\n".join(lines)
+
+
+def picture(summary: dict[str, Any]) -> str:
+    """Bars of tasks per second and of CPU per task in `wide`, as SVG."""
+    found = summary.get("wide", {})
+    rows: list[str] = []
+    y = 20
+    for metric, words in (
+        ("tasks/s", "wide: tasks per second"),
+        ("cpu ms/task: all", "wide: CPU ms per task"),
+    ):
+        values = {name: found[name][metric]["median"] for name in ORDER if metric in found.get(name, {})}
+        rows.append(f'<text x="10" y="{y}" font-weight="bold">{words}</text>')
+        y += 8
+        for name, value in values.items():
+            width = 360 * value / max(values.values())
+            color = "#1b7f79" if name == "tradewind" else "#9aa5ad"
+            rows.append(f'<rect x="90" y="{y}" width="{width:.0f}" height="16" fill="{color}"/>')
+            rows.append(f'<text x="10" y="{y + 13}">{name}</text>')
+            rows.append(f'<text x="{96 + width:.0f}" y="{y + 13}">{value:.4g}</text>')
+            y += 22
+        y += 20
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="520" height="{y}" font-family="sans-serif" font-size="13">'
+        '<rect width="100%" height="100%" fill="white"/>' + "".join(rows) + "</svg>\n"
+    )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import processes
+from benchmarks import crowd, processes
 from benchmarks.sides import Side
 
 Metrics = dict[str, float]
@@ -237,4 +237,5 @@ def all_of(sizes: Sizes) -> dict[str, Callable[[Side], Metrics]]:
         "sleepers": lambda side: sleepers(side, sizes),
         "idle": lambda side: idle(side, sizes),
         "deferrable": lambda side: deferrable(side, sizes),
+        "crowd": lambda side: crowd.crowd(side, sizes.idle_seconds),
     }
