@@ -18,6 +18,7 @@ from typing import Protocol as TypingProtocol
 from uuid import UUID, uuid4
 
 import httpx
+from pydantic import ValidationError
 
 from tradewind_agent.environments.launcher import HostCommand, HostProcess
 from tradewind_protocol import ids, paths, site, versions
@@ -52,6 +53,7 @@ class FakeAttempt:
     session_id: UUID | None = None
     offered_until: float = 0.0  # loop time
     outcomes: list[Outcome] = field(default_factory=list)  # every one that came, also the repeated
+    outcome: OutcomeKind | None = None  # of the one that counts: the first, or LOST
     starts: int = 0
     handed_back: list[str] = field(default_factory=list)  # reasons
 
@@ -64,6 +66,7 @@ class FakeSession:
     token: str = field(repr=False)
     opened: OpenSession
     polls: list[tuple[float, Poll]] = field(default_factory=list)  # loop time of arrival
+    former_tokens: set[str] = field(default_factory=set, repr=False)  # good as long as the session
     ended: str = ""  # why; empty while it lives
     fenced: bool = False
 
@@ -84,6 +87,7 @@ class FakePlane:
         self.cadence = cadence or Cadence()
         self.airflow_version = airflow_version
         self.tokens = {ids.new_secret(ids.AGENT_TOKEN_PREFIX)}
+        self.bad_tokens: dict[str, Code] = {}  # tokens this plane refuses, and as what
         self.sessions: list[FakeSession] = []
         self.attempts: dict[UUID, FakeAttempt] = {}
         self.commands: dict[UUID, Command] = {}
@@ -133,8 +137,18 @@ class FakePlane:
         self._wake()
 
     def end_session(self, why: str = "expired") -> None:
-        """As if it had been lost or had expired."""
+        """As if its token had become too old; what it holds stays its own."""
         self.session.ended = why
+        self._wake()
+
+    def give_up(self, session: FakeSession) -> None:
+        """As if it had been silent for too long: what it holds is handed on or lost."""
+        self._end(session, "has not been heard from")
+
+    def expire(self, attempt: FakeAttempt) -> None:
+        """As if its offer had not been confirmed in time."""
+        if attempt.state is AttemptState.OFFERED:
+            attempt.state, attempt.session_id = AttemptState.QUEUED, None
         self._wake()
 
     async def until(self, condition: Callable[[], Any]) -> None:
@@ -165,17 +179,20 @@ class FakePlane:
             status, answer = await self._answer(scope["method"], path, headers, body)
         except Refused as refused:
             status, answer = refused.status, refused.refusal
+        except ValidationError as error:
+            malformed = Refused(Code.MALFORMED, f"the request is not valid: {error.error_count()} errors")
+            status, answer = malformed.status, malformed.refusal
         finally:
             self._wake(news=False)
         await _send(send, status, answer, {versions.HEADER: str(versions.PROTOCOL)})
 
     async def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        _check_protocol(headers.get(versions.HEADER.lower()))
+        bearer = _bearer(headers.get("authorization", ""))
         if (method, path) == ("POST", paths.SESSIONS):
             return 200, self._open(bearer, OpenSession.model_validate_json(body))
         if (method, path) == ("GET", site.TOKEN):
-            if bearer not in self.tokens:
-                raise Refused(Code.TOKEN_UNKNOWN, "this plane has never issued that token")
+            self._check_token(bearer)
             return 200, AboutToken(
                 deployment="fake",
                 token="fake",
@@ -184,8 +201,7 @@ class FakePlane:
             )
         session = self._authenticate(bearer)
         if (method, path) == ("DELETE", paths.SESSIONS):
-            session.ended = "goodbye"
-            self._release(session)
+            self._end(session, "goodbye")
             return 204, None
         if path == paths.POLL:
             return 200, await self._poll(session, Poll.model_validate_json(body))
@@ -199,40 +215,64 @@ class FakePlane:
             if wanted is None:
                 raise Refused(Code.MISDIRECTED, "another API server has the reader")
             return 200, LogTaken(wanted=wanted)
-        if found := re.fullmatch(r"/attempts/([0-9a-f-]{36})/(start|finish|hand-back)", path):
-            return self._attempt_verb(session, UUID(found[1]), found[2], body)
+        if found := re.fullmatch(r"/attempts/([^/]+)/(start|finish|hand-back)", path):
+            try:
+                attempt_id = UUID(found[1])
+            except ValueError:
+                raise Refused(Code.MALFORMED, "that is no attempt id") from None
+            return self._attempt_verb(session, attempt_id, found[2], body)
         raise Refused(Code.NOT_FOUND, f"no {path}")
 
     def _open(self, token: str, asked: OpenSession) -> SessionOpened:
-        if token not in self.tokens:
-            raise Refused(
-                Code.TOKEN_UNKNOWN, "this plane has never issued that token", remedy="Make a new one"
-            )
+        self._check_token(token)
         mine = [each for each in self.sessions if each.opened.agent_id == asked.agent_id and not each.ended]
         same = next((each for each in mine if each.opened.instance == asked.instance), None)
+        fresh = FakeSession(id=uuid4(), token="", opened=asked) if same is None else same
         for other in mine:
             if other is not same:
-                other.ended, other.fenced = "fenced", True
-                self._release(other)
+                self._keep_unreported(other, fresh, asked)
+                other.fenced = True
+                self._end(other, "was started again")
         if same is None:
-            same = FakeSession(id=uuid4(), token="", opened=asked)
-            self.sessions.append(same)
-            for ref in asked.unreported:
-                known = self.attempts.get(ref.attempt_id)
-                if known is not None and known.epoch == ref.epoch and known.state is AttemptState.RUNNING:
-                    known.session_id = same.id
-        same.token = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+            self.sessions.append(fresh)
+        if fresh.token:
+            fresh.former_tokens.add(fresh.token)
+        fresh.token = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
         return SessionOpened(
-            session_id=same.id,
-            session_token=same.token,
+            session_id=fresh.id,
+            session_token=fresh.token,
             deployment="fake",
             cadence=self.cadence,
             airflow_version=self.airflow_version,
             policy=asked.policy,
         )
 
+    def _check_token(self, token: str) -> None:
+        if not ids.has_form_of(token, ids.AGENT_TOKEN_PREFIX):
+            raise Refused(Code.TOKEN_MALFORMED, "what was sent is not an agent token")
+        if token in self.bad_tokens:
+            raise Refused(self.bad_tokens[token], "the token is not good", remedy="Make a new one")
+        if token not in self.tokens:
+            raise Refused(
+                Code.TOKEN_UNKNOWN, "this plane has never issued that token", remedy="Make a new one"
+            )
+
+    def _keep_unreported(self, old: FakeSession, new: FakeSession, asked: OpenSession) -> None:
+        for ref in asked.unreported:
+            known = self.attempts.get(ref.attempt_id)
+            if (
+                known is not None
+                and known.state is AttemptState.RUNNING
+                and (known.session_id, known.epoch) == (old.id, ref.epoch)
+            ):
+                known.session_id = new.id
+
     def _authenticate(self, token: str) -> FakeSession:
-        session = next((each for each in self.sessions if each.token == token), None)
+        if not ids.has_form_of(token, ids.SESSION_TOKEN_PREFIX):
+            raise Refused(Code.TOKEN_MALFORMED, "what was sent is not a session token")
+        session = next(
+            (each for each in self.sessions if token == each.token or token in each.former_tokens), None
+        )
         if session is None:
             raise Refused(Code.SESSION_UNKNOWN, "no such session")
         if session.fenced:
@@ -265,27 +305,28 @@ class FakePlane:
 
     def _news_for(self, session: FakeSession, poll: Poll) -> PollAnswer:
         now = asyncio.get_running_loop().time()
-        named = {(ref.attempt_id, ref.epoch) for ref in (*poll.holding, *poll.running)}
+        named = {ref.attempt_id for ref in (*poll.holding, *poll.running)}
         unknown = [
             ref
             for ref in (*poll.holding, *poll.running)
             if (known := self.attempts.get(ref.attempt_id)) is None
             or (known.session_id, known.epoch) != (session.id, ref.epoch)
-            or known.state not in (AttemptState.OFFERED, AttemptState.RUNNING, AttemptState.FINISHED)
+            or known.state not in (AttemptState.OFFERED, AttemptState.RUNNING)
         ]
         offers = []
+        served = {each.name: frozenset(each.queues) for each in session.opened.environments}
         for room in poll.room:
             free = room.free
             for attempt in self.attempts.values():
                 if attempt.state is AttemptState.OFFERED and attempt.offered_until <= now:
-                    attempt.state = AttemptState.QUEUED
+                    attempt.state, attempt.session_id = AttemptState.QUEUED, None
                 lost_answer = (
                     attempt.state is AttemptState.OFFERED
                     and attempt.session_id == session.id
-                    and (attempt.id, attempt.epoch) not in named
+                    and attempt.id not in named
                 )
                 if (
-                    attempt.queue in room.queues
+                    attempt.queue in served.get(room.environment, frozenset()) & frozenset(room.queues)
                     and (attempt.state is AttemptState.QUEUED or lost_answer)
                     and free > 0
                 ):
@@ -315,47 +356,88 @@ class FakePlane:
         attempt = self.attempts.get(attempt_id)
         if attempt is None:
             raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")
-        if attempt.session_id != session.id:
-            raise Refused(Code.ATTEMPT_NOT_YOURS, "another session holds it")
         kinds: dict[str, type[Start | Outcome | HandBack]] = {
             "start": Start,
             "finish": Outcome,
             "hand-back": HandBack,
         }
         message = kinds[verb].model_validate_json(body)
-        if message.epoch != attempt.epoch:
-            raise Refused(Code.LEASE_LOST, "it was offered again since")
-        if isinstance(message, Start):
-            attempt.starts += 1
-            if attempt.state is AttemptState.OFFERED:
-                attempt.state = AttemptState.RUNNING
-            if attempt.state is not AttemptState.RUNNING:
-                raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
-            return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
         if isinstance(message, HandBack):
-            if attempt.state is AttemptState.OFFERED:
-                attempt.state = AttemptState.QUEUED
-                attempt.handed_back.append(message.reason)
-                self._wake()
+            self._hand_back(session, attempt, message)
             return 204, None
-        assert isinstance(message, Outcome)
-        if attempt.state is AttemptState.RUNNING:
-            attempt.state = AttemptState.FINISHED
-        elif attempt.state is not AttemptState.FINISHED:
+        if isinstance(message, Outcome):
+            self._finish(session, attempt, message)
+            return 204, None
+        attempt.starts += 1
+        self._must_hold(session, attempt, message.epoch)
+        if attempt.state is AttemptState.OFFERED:
+            attempt.state = AttemptState.RUNNING
+        if attempt.state is not AttemptState.RUNNING:
             raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
-        attempt.outcomes.append(message)
-        return 204, None
+        return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
 
-    def _release(self, session: FakeSession) -> None:
+    def _must_hold(self, session: FakeSession, attempt: FakeAttempt, epoch: int) -> None:
+        if epoch != attempt.epoch:
+            raise Refused(Code.LEASE_LOST, "it was offered again since")
+        if attempt.session_id != session.id:
+            raise Refused(Code.ATTEMPT_NOT_YOURS, "another session holds it")
+
+    def _hand_back(self, session: FakeSession, attempt: FakeAttempt, back: HandBack) -> None:
+        if (attempt.session_id, attempt.epoch) != (session.id, back.epoch):
+            return
+        if attempt.state is AttemptState.RUNNING:
+            raise Refused(Code.CONFLICT, "it was granted; report an outcome instead")
+        if attempt.state is AttemptState.OFFERED:
+            attempt.state, attempt.session_id = AttemptState.QUEUED, None
+            attempt.handed_back.append(back.reason)
+            self._wake()
+
+    def _finish(self, session: FakeSession, attempt: FakeAttempt, outcome: Outcome) -> None:
+        over = attempt.state in (AttemptState.FINISHED, AttemptState.REVOKED)
+        if not (over and attempt.epoch == outcome.epoch):
+            self._must_hold(session, attempt, outcome.epoch)
+            if attempt.state is AttemptState.OFFERED:
+                raise Refused(Code.CONFLICT, "it was never started; hand it back instead")
+            if attempt.state is not AttemptState.RUNNING:
+                raise Refused(Code.LEASE_LOST, "it was taken back before it was started")
+            attempt.state, attempt.outcome = AttemptState.FINISHED, outcome.kind
+        attempt.outcomes.append(outcome)
+
+    def _end(self, session: FakeSession, why: str) -> None:
+        session.ended = why
         for attempt in self.attempts.values():
-            if attempt.session_id == session.id and attempt.state is AttemptState.OFFERED:
-                attempt.state = AttemptState.QUEUED
+            if attempt.session_id != session.id:
+                continue
+            if attempt.state is AttemptState.OFFERED:
+                attempt.state, attempt.session_id = AttemptState.QUEUED, None
+            elif attempt.state is AttemptState.RUNNING:
+                attempt.state, attempt.outcome = AttemptState.FINISHED, OutcomeKind.LOST
         self._wake()
 
     def _wake(self, *, news: bool = True) -> None:
         if news:
             self._news.set()
         self._changed.set()
+
+
+def _bearer(authorization: str) -> str:
+    if not authorization:
+        raise Refused(Code.TOKEN_MISSING, "the request has no Authorization header")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(Code.TOKEN_MALFORMED, "the Authorization header is not 'Bearer <token>'")
+    return token
+
+
+def _check_protocol(header: str | None) -> None:
+    if header is None:
+        return
+    try:
+        theirs = versions.Version.parse(header)
+    except ValueError as error:
+        raise Refused(Code.MALFORMED, str(error)) from error
+    if not versions.compatible(versions.PROTOCOL, theirs):
+        raise Refused(Code.VERSION_SKEW, versions.refusal(agent=theirs, plane=versions.PROTOCOL))
 
 
 class LosingAnswers(httpx.AsyncBaseTransport):
