@@ -57,7 +57,7 @@ export function TokensPage() {
       ),
     },
     { name: "Begins with", cell: (token) => <Text fontFamily="mono" fontSize="xs">{token.prefix}</Text> },
-    { name: "Made", hideBelow: "md", cell: (token) => <MadeBy token={token} /> },
+    { name: "Made", hideBelow: "lg", cell: (token) => <MadeBy token={token} /> },
     { name: "Last used", cell: (token) => <When at={token.last_used_at} /> },
     { name: "Expires", cell: (token) => <Expiry token={token} /> },
     {
