@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin bench check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,14 @@ ui-pictures: $(STAMP) chromium  ## take the pictures of the page in docs/images 
 chromium:  ## install Chromium when the machine has no such browser (Debian, as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null)
+
+profile: $(STAMP) postgresql  ## where the CPU of a workload goes, by process (ARGS="chain --side local")
+	@test -x $(TOOLS)/bin/py-spy || $(TOOLS)/bin/pip install --quiet --disable-pip-version-check py-spy
+	$(PY) -m benchmarks.profile $(ARGS)
+
+bench-lock: | $(UV)  ## resolve benchmarks/requirements.txt anew
+	$(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header -c requirements.lock \
+	  -o benchmarks/requirements.txt benchmarks/requirements.in
 
 check: $(STAMP)  ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .

@@ -87,14 +87,23 @@ def _watch(side: sides.Side, options: argparse.Namespace) -> list[subprocess.Pop
     return spies
 
 
+# py-spy counts some threads as running that wait; what waits is left out.
+_WAITING = re.compile(
+    r"(wait \(threading|select \(selectors|poll \(|_turn \(|_watch \(|_do_waitpid|_read_frame|SyncStream.read|"
+    r"run_once|_run_scheduler_loop|Runner.run)"
+)
+
+
 def _show(path: Path, rate: int, most: int = 45) -> None:
     """Functions by the time spent in and under them."""
     under, own = Counter[str](), Counter[str]()
     total = 0
     for line in path.read_text(errors="replace").splitlines():
         stack, _, count = line.rpartition(" ")
-        frames = [re.sub(r"^.*site-packages/|/work/[^ ]*/src/", "", each) for each in stack.split(";")]
+        frames = [re.sub(r"/\S*/(site-packages|src|python3\.\d+)/", "", each) for each in stack.split(";")]
         frames = [re.sub(r":\d+\)$", ")", each) for each in frames]
+        if _WAITING.search(frames[-1]):
+            continue
         total += int(count)
         own[frames[-1]] += int(count)
         for frame in set(frames):
