@@ -81,3 +81,10 @@ def test_content_does_not_show_in_its_repr(path: Path):
     with opened(path) as outbox:
         put(outbox, ONE, body=b"a-value")
         assert "a-value" not in repr(outbox.due())
+
+
+def test_every_entry_is_put_with_a_full_sync_also_after_one_was_settled(tmp_path: Path):
+    with Outbox(tmp_path / "outbox.db", now=lambda: 0.0) as outbox:
+        outbox.put(kind="finish", attempt_id=uuid4(), epoch=1, method="POST", path="/x", body=b"")
+        outbox.settled(outbox.due()[0].seq)
+        assert outbox._connection.execute("pragma synchronous").fetchone() == (2,)  # full

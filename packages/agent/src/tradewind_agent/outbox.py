@@ -129,8 +129,15 @@ class Outbox:
         ]
 
     def settled(self, seq: int) -> None:
-        """The plane has taken the entry, or will never take it: forget it. Idempotent."""
-        self._connection.execute("delete from entry where seq = ?", (seq,))
+        """The plane has taken the entry, or will never take it: forget it. Idempotent.
+
+        Not on disk yet when this returns: after a power cut it may be sent once more, which changes nothing.
+        """
+        self._connection.execute("pragma synchronous = normal")
+        try:
+            self._connection.execute("delete from entry where seq = ?", (seq,))
+        finally:
+            self._connection.execute("pragma synchronous = full")
         if self._connection.execute("select 1 from entry limit 1").fetchone() is None:
             self._empty.set()
 
