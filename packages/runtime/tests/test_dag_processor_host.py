@@ -530,3 +530,12 @@ def test_a_git_bundle_names_its_commit_and_a_file_no_commit_touched_travels_with
     later = [report for report, _ in site.plane.reports[before:]]
     assert {file.path for report in later for file in report.files} == {"two.py"}
     assert "one.py" in {same.path for report in later for same in report.same}
+
+
+def test_a_dag_may_name_an_executor_that_only_the_plane_has(site: Site) -> None:
+    text = ONE_DAG.format(dag_id="named", task_id="a")
+    (site.dags / "named.py").write_text(text.replace('task_id="a"', 'task_id="a", executor="the-planes-own"'))
+    site.start()
+    site.plane.wait_for(lambda: "named.py" in site.plane.files())
+    assert site.plane.files()["named.py"].import_errors == {}
+    assert "the-planes-own" in str(site.plane.files()["named.py"].dags)

@@ -55,7 +55,9 @@ def run(control: Control, configure: Configure) -> int:
     """
     config.apply(configure.options)
     from tradewind_runtime.seams import dags as seam
+    from tradewind_runtime.seams import process
 
+    process.leave_executors_to_the_plane()
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
     desk = Desk(uuid4(), claims, broken=broken)

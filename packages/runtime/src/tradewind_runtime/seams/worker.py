@@ -75,6 +75,7 @@ def warm() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     process.let_crashes_crash()
+    process.leave_executors_to_the_plane()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
     # The first client builds a TLS context, which it does not need and later ones share.
