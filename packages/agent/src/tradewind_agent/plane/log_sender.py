@@ -31,7 +31,7 @@ class LogSender:
         for _ in range(_TRIES):
             try:
                 return (await self._plane.send_log(self._stream_id, piece, client=self._own)).wanted
-            except PlaneUnreachable:  # noqa: PERF203
+            except PlaneUnreachable:
                 unreachable += 1
                 if unreachable >= _AGAIN:
                     raise
