@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,10 @@ test-faults: $(STAMP) postgresql  ## the whole fault suite on real processes (AR
 postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null)
+
+schemas: $(STAMP)  ## write the messages' JSON schemas and the pages about the protocol anew
+	$(PY) packages/protocol/scripts/schemas.py
+	$(PY) docs/scripts/protocol_page.py
 
 model: spin  ## search every state of the lease protocol, then break its rules one by one
 	@docs/adr/model/check
