@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
-ANY = uuid4()
+ANY = UUID("00000000-0000-4000-8000-0000000000aa")
 READS = ["/agents", f"/agents/{ANY}", "/attempts", "/queues", "/events"]
 OPERATES = [
     ("GET", "/tokens"),
