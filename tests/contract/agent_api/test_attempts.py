@@ -233,6 +233,16 @@ async def test_what_is_not_of_the_protocol_is_malformed(
     assert await refused(agent.send("POST", path, body)) is Code.MALFORMED
 
 
+async def test_a_body_that_does_not_say_that_it_is_json_is_malformed(
+    plane: PlaneUnderTest, agent: AgentUnderTest
+) -> None:
+    plane.queue()
+    offer = await agent.offer()
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        ask = agent.send("POST", paths.start(offer.attempt_id), {"epoch": 1}, headers={"content-type": kind})
+        assert await refused(ask) is Code.MALFORMED
+
+
 async def test_a_path_nobody_knows_is_refused_like_everything_else(agent: AgentUnderTest) -> None:
     assert await refused(agent.send("POST", "/nowhere", {})) is Code.NOT_FOUND
     assert await refused(agent.send("POST", f"/attempts/{uuid4()}/pause", {})) is Code.NOT_FOUND

@@ -189,6 +189,9 @@ class FakePlane:
     async def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
         _check_protocol(headers.get(versions.HEADER.lower()))
         bearer = _bearer(headers.get("authorization", ""))
+        json_said = headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+        if body and not json_said and not path.startswith(paths.EXECUTION):
+            raise Refused(Code.MALFORMED, "the request does not say that it is JSON")
         if (method, path) == ("POST", paths.SESSIONS):
             return 200, self._open(bearer, OpenSession.model_validate_json(body))
         if (method, path) == ("GET", site.TOKEN):
