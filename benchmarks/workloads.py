@@ -185,8 +185,8 @@ def sleepers(side: Side, sizes: Sizes) -> Metrics:
     side.rest.send("PATCH", f"/dags/sleepers/dagRuns/{run}", {"state": "failed"})
     grown = sum(during[role][1] - before[role][1] for role in before if role == "worker")
     deadline = time.monotonic() + 90
-    while _running(side, "sleepers") and time.monotonic() < deadline:
-        time.sleep(0.5)
+    while processes.pss(side.roles)["worker"][0] > before["worker"][0] and time.monotonic() < deadline:
+        time.sleep(1.0)  # until the processes are gone, so that what is measured next finds nothing of them
     return {
         "sleeping": number,
         "MB PSS/sleeping task": grown / max(1, number) / 1e6,

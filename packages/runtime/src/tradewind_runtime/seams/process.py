@@ -134,3 +134,10 @@ def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport)
         trust_env=False,
         timeout=httpx.Timeout(None, connect=CONNECT_LIMIT),
     )
+
+
+def speak_as(client: Client, secret: str) -> None:
+    """Let a client that was made without one carry `secret` from here on."""
+    from airflow.sdk.api.client import BearerAuth
+
+    client.auth = BearerAuth(secret)

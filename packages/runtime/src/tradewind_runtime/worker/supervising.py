@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import wipe
+from tradewind_runtime.seams import process
 from tradewind_runtime.seams import worker as airflow_worker
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
 
 
 def supervisor_of(
-    configure: Configure, *, note_at: Callable[[UUID], Path] | None = None
+    configure: Configure, client: Client, *, note_at: Callable[[UUID], Path] | None = None
 ) -> Callable[[bytearray], int]:
     """The function each supervisor process runs, once, with its attempt's line. The task's process leaves a note of
-    what its Dag file imported at `note_at` of the attempt's id."""
-    gateway, agent_name = configure.gateway, configure.agent_name
+    what its Dag file imported at `note_at` of the attempt's id.
+
+    `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing."""
+    agent_name = configure.agent_name
 
     def supervise(line: bytearray) -> int:
         run = RunAttempt.model_validate_json(bytes(line))
@@ -27,13 +34,18 @@ def supervisor_of(
         airflow_worker.notice_ends_at_once()
         if note_at is not None:
             airflow_worker.note_imports(note_at(run.attempt_id))
-        client = gateway_client.execution_client(gateway, run.secret)
+        process.speak_as(client, run.secret)
         try:
             return airflow_worker.run(run.kind, run.workload, client)
         finally:
             client.close()
 
     return supervise
+
+
+def unused_client(configure: Configure) -> Client:
+    """A client of the gateway with no connection and no secret. Each process that inherits it has its own."""
+    return gateway_client.execution_client(configure.gateway, "")
 
 
 def title(text: str) -> None:

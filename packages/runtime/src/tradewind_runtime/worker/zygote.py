@@ -93,10 +93,11 @@ def run(control: Control, configure: Configure) -> int:
         )
     supervising.title(f"tradewind worker host {configure.agent_name}")
     kernel.adopt_orphans()  # of a keeper that was killed
-    heap.freeze()
-    control.hello()
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
-        return Zygote(control, configure, notes=Path(notes)).serve()
+        zygote = Zygote(control, configure, notes=Path(notes))
+        heap.freeze()
+        control.hello()
+        return zygote.serve()
 
 
 class Zygote:
@@ -105,10 +106,11 @@ class Zygote:
     def __init__(self, control: Control, configure: Configure, *, notes: Path) -> None:
         self._control = control
         self._slots = configure.slots
+        knowledge, client = learning.Knowledge(notes), supervising.unused_client(configure)
         self._starts = starting.Starts(
-            learning.Knowledge(notes),
-            plain=supervising.supervisor_of(configure),
-            noting=supervising.supervisor_of(configure, note_at=learning.Knowledge(notes).place),
+            knowledge,
+            plain=supervising.supervisor_of(configure, client),
+            noting=supervising.supervisor_of(configure, client, note_at=knowledge.place),
             learn=bool(configure.options.get("learn", True)),
         )
         self._attempts: dict[UUID, _Attempt] = {}
