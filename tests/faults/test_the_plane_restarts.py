@@ -13,6 +13,7 @@ from faults.fleet import Fleet, home_agent, in_full, run_plane
 from faults.processes import kill, restart
 from support import postgresql
 from support.journal import ran_once
+from support.network import Proxy
 from support.patience import eventually
 
 
@@ -91,8 +92,13 @@ def double(directory: Path, server: postgresql.PostgreSQL) -> Iterator[Fleet]:
 @pytest.mark.timeout(600)
 def test_a_rolling_restart_of_everything_under_load_loses_and_repeats_nothing(double: Fleet) -> None:
     fleet = double
-    fleet.agent("remote")
-    fleet.agent("other", url=f"http://127.0.0.1:{fleet.plane.ports[1]}")
+    with Proxy(*(("127.0.0.1", port) for port in fleet.plane.ports)) as balancer:
+        fleet.agent("remote", url=balancer.url)
+        fleet.agent("other", url=balancer.url)
+        _restart_everything_under_load(fleet)
+
+
+def _restart_everything_under_load(fleet: Fleet) -> None:
     run_id = fleet.start("work_200", seconds=1)
     fleet.journal.wait_for_spans(10, timeout=60, run=run_id)
     for process in (*fleet.plane.schedulers, *fleet.plane.api_servers[::-1]):

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -34,14 +35,18 @@ class Weather:
     dice: random.Random = field(default_factory=lambda: random.Random(7))
 
 
-class Proxy:
-    """Passes TCP connections on to `target`, through the weather. Runs in a thread of its own while entered."""
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-    def __init__(self, target: tuple[str, int], *, host: str = "127.0.0.1") -> None:
+
+class Proxy:
+    """Passes TCP connections on to the targets in turn, to the next one where one refuses, through the weather. Runs in
+    a thread of its own while entered."""
+
+    def __init__(self, *targets: tuple[str, int], host: str = "127.0.0.1") -> None:
         self.weather = Weather()
         self.accepted = 0
         self.lost_answers = 0
-        self._target = target
+        self._targets = targets
         self._socket = socket.create_server((host, 0), backlog=512)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self._loop = asyncio.new_event_loop()
@@ -132,7 +137,7 @@ class Proxy:
         self._writers.add(writer)
         try:
             await self._while_stalled()
-            there = await asyncio.open_connection(*self._target)
+            there = await self._open()
         except OSError:
             _reset(writer)
             self._writers.discard(writer)
@@ -146,13 +151,18 @@ class Proxy:
                 self._writers.discard(each)
                 _reset(each)
 
+    async def _open(self) -> Ends:
+        """A connection to a target that takes one. Raises OSError when none does."""
+        count = len(self._targets)
+        for number in range(count):
+            with suppress(OSError):
+                return await asyncio.open_connection(*self._targets[(self.accepted + number) % count])
+        raise ConnectionRefusedError("no target takes connections")
+
     async def _while_stalled(self) -> None:
         # noticed with a little delay, as a change of weather is: an Event would have to be set from another thread
         while self.weather.stall:
             await asyncio.sleep(0.05)
-
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Link:
@@ -211,10 +221,8 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     """End a connection as a broken network does: no goodbye."""
     sock = writer.get_extra_info("socket")
     if sock is not None:
-        try:
+        with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        except OSError:
-            pass
     writer.transport.abort()
 
 
