@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-pg test-faults postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-airflow test-pg test-faults postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,14 +31,21 @@ setup: $(STAMP)  ## install everything into .venv
 demo: $(STAMP)  ## the main job: a plane, an agent, example Dags (ARGS=--once exits when all succeeded)
 	@$(VENV)/bin/tradewind demo $(ARGS)
 
-test: $(STAMP)  ## the fast rings, then real Airflow
-	$(PY) -m pytest packages tests $(ARGS)
+# The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
+CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
+        tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py
+
+test: test-fast  ## the fast rings, then the core of real Airflow
+	$(PY) -m pytest $(CORE) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -m "not airflow and not faults" packages tests/contract tests/docs $(ARGS)
+	$(PY) -m pytest -n 2 -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
 
-test-pg: $(STAMP) postgresql  ## everything of make test on a PostgreSQL that the tests start
-	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest packages tests $(ARGS)
+test-airflow: $(STAMP) postgresql  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
+	$(PY) -m pytest tests/on_airflow $(ARGS)
+
+test-pg: $(STAMP) postgresql  ## make test and test-airflow on a PostgreSQL that the tests start
+	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
 
 test-faults: $(STAMP) postgresql  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
