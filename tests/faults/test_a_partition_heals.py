@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from faults.fleet import Fleet
+from faults.fleet import Fleet, in_full
 from faults.processes import alive, signal_family
 from support.journal import at_once
 from support.network import Proxy
@@ -35,6 +35,7 @@ def test_attempts_of_an_agent_that_slept_are_fenced_when_it_wakes(fleet: Fleet) 
     fleet.slots_are_back("sleeper")
 
 
+@in_full
 def test_an_outcome_that_comes_after_the_agent_was_given_up_changes_nothing(
     fleet: Fleet, proxy: Proxy
 ) -> None:

@@ -26,6 +26,7 @@ def test_sigterm_finishes_what_runs_hands_back_the_rest_and_exits_0(fleet: Fleet
     assert {tries for tries, _ in fleet.tries(run_id).values()} == {1}
 
 
+@in_full
 def test_a_second_signal_stops_the_tasks_reports_them_and_exits(fleet: Fleet) -> None:
     leaving = fleet.agent("leaving")
     run_id = fleet.start("again_1", seconds=20)

@@ -53,6 +53,7 @@ def test_running_work_of_a_dead_machine_is_failed_with_a_reason_and_retried(flee
     )
 
 
+@in_full
 def test_an_agent_killed_alone_leaves_no_user_code_behind(fleet: Fleet) -> None:
     doomed = fleet.agent("doomed")
     run_id = fleet.start("again_1", seconds=20)
@@ -64,6 +65,7 @@ def test_an_agent_killed_alone_leaves_no_user_code_behind(fleet: Fleet) -> None:
     assert not at_once(fleet.spans(run_id))
 
 
+@in_full
 def test_a_restarted_agent_does_not_wait_for_its_former_self(fleet: Fleet) -> None:
     doomed = fleet.agent("doomed")
     run_id = fleet.start("again_4", seconds=4)
@@ -81,9 +83,11 @@ def test_a_restarted_agent_does_not_wait_for_its_former_self(fleet: Fleet) -> No
 def test_at_the_default_cadence_offered_work_runs_elsewhere_within_fifteen_seconds(
     default_cadence: Fleet,
 ) -> None:
-    test_offered_work_of_a_killed_agent_runs_elsewhere_with_no_retry_used(default_cadence)
+    with Proxy(("127.0.0.1", default_cadence.plane.ports[0])) as proxy:
+        test_offered_work_of_a_killed_agent_runs_elsewhere_with_no_retry_used(default_cadence, proxy)
 
 
+@in_full
 def test_triggers_of_a_dead_machine_are_elsewhere_within_one_lost_interval(fleet: Fleet) -> None:
     doomed = fleet.agent("doomed", components=("worker", "triggerer"))
     run_id = fleet.start("waits")

@@ -39,7 +39,11 @@ def outcome(fleet: Fleet, run_id: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("dag_id", "cause"),
-    [("killed", "SIGKILL"), ("exits", "exited with code 3"), ("crashes", "SIGSEGV")],
+    [
+        ("killed", "SIGKILL"),
+        pytest.param("exits", "exited with code 3", marks=in_full),
+        pytest.param("crashes", "SIGSEGV", marks=in_full),
+    ],
 )
 def test_a_task_that_dies_without_a_word_fails_alone_and_the_cause_is_named(
     fleet: Fleet, dag_id: str, cause: str
@@ -49,6 +53,7 @@ def test_a_task_that_dies_without_a_word_fails_alone_and_the_cause_is_named(
     assert cause in outcome(fleet, run_id)[1]
 
 
+@in_full
 def test_a_task_whose_supervisor_dies_fails_alone(fleet: Fleet) -> None:
     fleet.agent("site")
     run_id = ended(fleet, "supervisor_killed", state="failed")
@@ -62,6 +67,7 @@ def test_orphaned_grandchildren_end_with_their_task(fleet: Fleet) -> None:
     assert len(fleet.journal.entries("orphan", run=run_id)) == 2
 
 
+@in_full
 def test_a_task_that_ignores_sigterm_is_stopped_all_the_same(fleet: Fleet) -> None:
     fleet.agent("site")
     run_id = fleet.start("deaf")

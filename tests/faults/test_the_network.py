@@ -13,7 +13,8 @@ from support.network import Proxy
 from support.patience import eventually
 
 
-@pytest.mark.parametrize("how", ["cut", pytest.param("stall", marks=in_full)])
+@in_full
+@pytest.mark.parametrize("how", ["cut", "stall"])
 def test_tasks_outlive_a_network_that_is_away_shorter_than_the_lost_interval(
     fleet: Fleet, proxy: Proxy, how: str
 ) -> None:
@@ -49,7 +50,15 @@ def test_tasks_that_end_while_the_network_is_away_are_reported_once_it_is_back(
 
 
 @pytest.mark.parametrize(
-    "verb", [b"/start HTTP", b"/finish HTTP", b"/poll HTTP", b"/state HTTP", b"/run HTTP", b"/sessions HTTP"]
+    "verb",
+    [
+        b"/start HTTP",
+        b"/state HTTP",
+        *(
+            pytest.param(verb, marks=in_full)
+            for verb in (b"/finish HTTP", b"/poll HTTP", b"/run HTTP", b"/sessions HTTP")
+        ),
+    ],
 )
 def test_answers_lost_after_the_plane_acted_change_nothing(fleet: Fleet, proxy: Proxy, verb: bytes) -> None:
     proxy.lose_answers(verb, times=3)

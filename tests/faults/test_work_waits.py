@@ -37,6 +37,7 @@ def test_tasks_wait_for_an_agent_for_longer_than_the_scheduler_likes(hasty: Flee
     assert {tries for tries, _ in hasty.tries(run_id).values()} == {1}
 
 
+@in_full
 def test_work_waits_while_no_agent_is_there_and_runs_when_one_comes(fleet: Fleet) -> None:
     run_id = fleet.start("work_4", seconds=0)
     eventually(lambda: len(fleet.live()) == 4, timeout=30, what="4 attempts wait")
