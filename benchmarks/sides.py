@@ -186,7 +186,7 @@ def _options(
     if name == "celery":
         options["celery"] = {
             "broker_url": f"redis://127.0.0.1:{os.environ['BENCH_REDIS_PORT']}/0",
-            "result_backend": "db+" + database_url.replace("postgresql+psycopg2", "postgresql"),
+            "result_backend": "db+" + database_url,
             "worker_prefetch_multiplier": "1",
         }
     for section, values in more.items():
