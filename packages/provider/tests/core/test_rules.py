@@ -167,6 +167,7 @@ def test_who_handed_work_back_is_passed_over() -> None:
         (OutcomeKind.SUCCEEDED, "running", Report(Tell.SUCCESS, False)),
         (OutcomeKind.LOST, "success", Report(Tell.FAILED, True)),
         (OutcomeKind.SUCCEEDED, "deferred", Report(Tell.NOTHING, True)),
+        (OutcomeKind.SUCCEEDED, "awaiting_input", Report(Tell.NOTHING, True)),
         (OutcomeKind.LOST, "scheduled", Report(Tell.NOTHING, True)),
         (OutcomeKind.LOST, "up_for_reschedule", Report(Tell.NOTHING, True)),
         (OutcomeKind.LOST, None, Report(Tell.NOTHING, True)),

@@ -27,7 +27,7 @@ class Report:
 
 
 _BUSY = frozenset({"queued", "running", "restarting"})
-_PARKED = frozenset({"deferred", "up_for_reschedule", "scheduled", None})
+_PARKED = frozenset({"deferred", "awaiting_input", "up_for_reschedule", "scheduled", None})
 """The attempt ended by parking its task instance (or somebody cleared it): it comes back as a new attempt."""
 
 
