@@ -126,7 +126,7 @@ class Agent:
                         "tradewind-protocol": "1.0",
                     },
                 )
-            except httpx.ReadError:  # noqa: PERF203
+            except httpx.ReadError:
                 continue
         raise AssertionError("every answer was lost")
 

@@ -44,7 +44,7 @@ def in_transaction(work: Callable[[Session], T]) -> T:
         try:
             with database.create_session() as db:
                 return work(db)
-        except DBAPIError as error:  # noqa: PERF203
+        except DBAPIError as error:
             if attempt == _TRIES or not _worth_another_try(error):
                 raise
             log.debug(

@@ -75,7 +75,7 @@ def send_datagrams(directory: Path, topic: str) -> None:
         for name in names:
             try:
                 sender.sendto(topic.encode(), f"{prefix}/{name}")
-            except ConnectionRefusedError:  # noqa: PERF203 - its reader died without a word
+            except ConnectionRefusedError:
                 with suppress(OSError):
                     os.unlink(directory / name)
             except OSError as error:
@@ -148,7 +148,7 @@ async def _receive_notifications(heard: Callable[[str], None]) -> None:
             while not ended.is_set():
                 try:
                     await asyncio.wait_for(ended.wait(), 30)
-                except asyncio.TimeoutError:  # noqa: PERF203
+                except asyncio.TimeoutError:
                     await connection.execute("SELECT 1", timeout=10)  # a dead peer does not say so
         except (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning(

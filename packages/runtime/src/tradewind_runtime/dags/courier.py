@@ -196,7 +196,7 @@ class Courier:
                     claim = False
                 claim = self._watch(watching)
                 wait = WAIT_FIRST
-            except Exception as problem:  # noqa: PERF203
+            except Exception as problem:
                 if not isinstance(problem, GatewayUnreachable | Refused):
                     self._tell(Note("dags_watch_failed", f"{type(problem).__name__}: {problem}", "error"))
                 elif wait > 2:

@@ -55,7 +55,7 @@ def read(body: bytes) -> Read:
     for file in files:
         try:
             good.append(wire.FileResult.model_validate(file))
-        except ValidationError as problem:  # noqa: PERF203
+        except ValidationError as problem:
             path = str(file.get("path", ""))[:1000] if isinstance(file, dict) else ""
             message = f"the result of file {path[:200]!r} in bundle {report.bundle!r} cannot be read: {_first(problem)}"
             refused.append(_refused(path, Refusal(error=Code.MALFORMED, message=message)))
@@ -249,7 +249,7 @@ def _checked(bundle: str, file: wire.FileResult) -> _Found:
             if dag.dag_id in good:
                 raise Refused(Code.MALFORMED, f"file {file.path} has two Dags {dag.dag_id!r}")
             good[dag.dag_id] = dag
-        except Refused as problem:  # noqa: PERF203
+        except Refused as problem:
             inside = data.get("dag")
             dag_id = str(inside.get("dag_id", "") if isinstance(inside, dict) else "")[:250]
             refused.append((dag_id, problem.refusal))
