@@ -39,7 +39,7 @@ test: test-fast  ## the fast rings, then the core of real Airflow
 	$(PY) -m pytest $(CORE) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -n 2 -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
+	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
 
 test-airflow: $(STAMP) postgresql  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
