@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-airflow test-pg test-faults postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,8 +47,12 @@ test-airflow: $(STAMP) postgresql  ## everything on real Airflow: examples as un
 test-pg: $(STAMP) postgresql  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
 
-test-faults: $(STAMP) postgresql  ## the whole fault suite on real processes (ARGS="--compare edge3")
+test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
+
+faketime:  ## install libfaketime for the tests of clocks that are off (Debian, as root; they are skipped without it)
+	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq faketime >/dev/null) || true
 
 postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
