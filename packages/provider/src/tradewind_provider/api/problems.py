@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from tradewind_protocol import versions
-from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(Exception, _internal)
 
 
@@ -64,6 +66,21 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     code = _BY_STATUS.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.MALFORMED)
     refusal = Refusal(error=code, message=f"{request.method} {request.url.path}: {error.detail}")
     return response(refusal, error.status_code)
+
+
+async def _away(request: Request, error: Exception) -> JSONResponse:
+    log.warning(
+        "%s %s: the database is busy or away",
+        request.method,
+        request.url.path,
+        extra={"action": "database_away"},
+    )
+    refusal = Refusal(
+        error=Code.UNAVAILABLE,
+        message="the orchestration plane's database is busy or away",
+        remedy="try again in a moment",
+    )
+    return response(refusal, STATUS[Code.UNAVAILABLE])
 
 
 async def _internal(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
+from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.seams import dag_news, database
@@ -90,8 +91,7 @@ def _clock(request: Request) -> Clock:
 
 
 def _claim(agent: Agent, body: wire.Claim, now: datetime) -> wire.Claimed:
-    with database.create_session() as db:
-        return bundles.claim(db, agent, body, now=now)
+    return transactions.in_transaction(lambda db: bundles.claim(db, agent, body, now=now))
 
 
 def _report(agent: Agent, body: bytes, clock: Clock) -> wire.Reported:
@@ -101,10 +101,8 @@ def _report(agent: Agent, body: bytes, clock: Clock) -> wire.Reported:
 def _heard(agent: Agent, body: wire.Watch, now: datetime) -> tuple[object, ...]:
     if not (body.done or body.parsing or body.confirm):
         return ()
-    with database.create_session() as db:
-        return news.heard(db, agent, body, now=now)
+    return transactions.in_transaction(lambda db: news.heard(db, agent, body, now=now))
 
 
 def _look(agent: Agent, body: wire.Watch, first: bool, now: datetime) -> wire.News:
-    with database.create_session() as db:
-        return news.look(db, agent, body, first=first, now=now)
+    return transactions.in_transaction(lambda db: news.look(db, agent, body, first=first, now=now))

@@ -14,8 +14,8 @@ from tradewind_protocol import paths
 from tradewind_protocol.boundary import Caller, Found, Owner
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
+from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
-from tradewind_provider.seams import database
 from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.sessions import Agent
 
@@ -99,8 +99,7 @@ HOLDERS = Holders()
 
 
 def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
-    with database.create_session() as db:
-        return _speaker(attempts.holder(db, attempt_id, epoch, agent))
+    return _speaker(transactions.in_transaction(lambda db: attempts.holder(db, attempt_id, epoch, agent)))
 
 
 def _speaker(held: attempts.HeldAttempt) -> Speaker:
@@ -108,8 +107,9 @@ def _speaker(held: attempts.HeldAttempt) -> Speaker:
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:
-    with database.create_session() as db:
-        return triggers.trigger_of_task_instance(db, session_id, task_instance)
+    return transactions.in_transaction(
+        lambda db: triggers.trigger_of_task_instance(db, session_id, task_instance)
+    )
 
 
 def _parsed(header: str) -> tuple[UUID, int]:

@@ -16,11 +16,12 @@ from tradewind_protocol import boundary, paths, versions
 from tradewind_protocol.boundary import Answer, Caller, Change, Found, Refuse, Rules
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
+from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import database, execution_api
+from tradewind_provider.seams import execution_api
 from tradewind_provider.services import waking
 from tradewind_provider.services.sessions import Agent
 
@@ -219,5 +220,4 @@ def _defers(body: bytes) -> bool:
 
 
 def _announce_triggers() -> None:
-    with database.create_session() as db:
-        waking.announce(db, waking.TRIGGERS)
+    transactions.in_transaction(lambda db: waking.announce(db, waking.TRIGGERS))

@@ -6,10 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator, states
+from tradewind_provider.api import transactions
 from tradewind_provider.api.operator.access import Expected, Filter, Now, Operator, Part, Reader, Why
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import agents
 
 router = APIRouter(prefix="/agents", tags=["Agents"])
@@ -26,15 +27,17 @@ def list_(
     name: Annotated[Filter, Query(description="Only of this name, gone or not.")] = None,
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name."""
-    with create_session() as db:
-        return agents.page(db, part, gone=gone, state=state, name=name, now=now, beats=beats)
+    return transactions.in_transaction(
+        lambda db: agents.page(db, part, gone=gone, state=state, name=name, now=now, beats=beats)
+    )
 
 
 @router.get("/{agent_id}", summary="Look at an agent")
 def get(agent_id: UUID, caller: Reader, now: Now, beats: Expected) -> operator.AgentView:
     """With the attempts that run on it, as far as the caller may read their Dags."""
-    with create_session() as db:
-        return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+    return transactions.in_transaction(
+        lambda db: agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+    )
 
 
 @router.post("/{agent_id}/cordon", summary="Give an agent no new work")
@@ -42,9 +45,12 @@ def cordon(
     agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """What runs goes on. Lasts until the agent is resumed or restarted. Idempotent; a new reason replaces the old one."""
-    with create_session() as db:
+
+    def work(db: Session) -> operator.AgentView:
         agents.cordon(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
         return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+
+    return transactions.in_transaction(work)
 
 
 @router.post("/{agent_id}/drain", summary="Let an agent finish and leave")
@@ -52,9 +58,12 @@ def drain(
     agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """It takes nothing new, finishes what runs within its grace, and ends. Idempotent."""
-    with create_session() as db:
+
+    def work(db: Session) -> operator.AgentView:
         agents.drain(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
         return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+
+    return transactions.in_transaction(work)
 
 
 @router.post("/{agent_id}/resume", summary="Undo a cordon")
@@ -62,9 +71,12 @@ def resume(
     agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """Idempotent. A draining agent cannot be resumed: it ends."""
-    with create_session() as db:
+
+    def work(db: Session) -> operator.AgentView:
         agents.resume(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
         return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+
+    return transactions.in_transaction(work)
 
 
 @router.post("/{agent_id}/slots", summary="Change the slots of a task environment")
@@ -72,13 +84,17 @@ def set_slots(
     agent_id: UUID, ask: operator.SetSlots, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """Lasts until the agent restarts. Fewer slots than what runs: nothing is stopped, nothing new is taken."""
-    with create_session() as db:
+
+    def work(db: Session) -> operator.AgentView:
         agents.set_slots(db, agent_id, ask, actor=caller.name, now=now)
         return agents.get(db, agent_id, readable=caller.readable_dags, now=now, beats=beats)
+
+    return transactions.in_transaction(work)
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Forget an agent that is gone")
 def remove(agent_id: UUID, caller: Operator, now: Now, reason: Why = "") -> None:
     """Only a lost or offline agent can be removed; one that comes back is simply there again."""
-    with create_session() as db:
-        agents.remove(db, agent_id, actor=caller.name, reason=reason, now=now)
+    transactions.in_transaction(
+        lambda db: agents.remove(db, agent_id, actor=caller.name, reason=reason, now=now)
+    )

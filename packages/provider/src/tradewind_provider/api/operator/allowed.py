@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from tradewind_protocol import operator
 from tradewind_provider import settings
+from tradewind_provider.api import transactions
 from tradewind_provider.api.gates import GATE
 from tradewind_provider.api.operator.access import Administrator, Now, Operator
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import allowed
 
 router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
@@ -17,15 +17,15 @@ router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
 @router.get("", summary="Look at the allowed addresses")
 def get(caller: Operator) -> operator.AllowedAddresses:
     """The networks agents may connect from; none: from anywhere."""
-    with create_session() as db:
-        return allowed.get(db, initial=settings.current().gate.allowed)
+    return transactions.in_transaction(lambda db: allowed.get(db, initial=settings.current().gate.allowed))
 
 
 @router.put("", summary="Set the allowed addresses")
 def put(ask: operator.SetAllowedAddresses, caller: Administrator, now: Now) -> operator.AllowedAddresses:
     """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
     refused unless forced; with `revision`, so is one that was changed by somebody else meanwhile. Idempotent."""
-    with create_session() as db:
-        answer = allowed.put(db, ask, actor=caller.name, initial=settings.current().gate.allowed, now=now)
+    answer = transactions.in_transaction(
+        lambda db: allowed.put(db, ask, actor=caller.name, initial=settings.current().gate.allowed, now=now)
+    )
     GATE.forget()
     return answer

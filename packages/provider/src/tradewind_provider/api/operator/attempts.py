@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
+from tradewind_provider.api import transactions
 from tradewind_provider.api.operator.access import Filter, Now, Operator, Part, Reader
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import attempts
 
 router = APIRouter(prefix="/attempts", tags=["Attempts"])
@@ -35,12 +35,12 @@ def list_(
         run_id=run_id,
         readable=caller.readable_dags,
     )
-    with create_session() as db:
-        return attempts.page(db, filters, part, now=now)
+    return transactions.in_transaction(lambda db: attempts.page(db, filters, part, now=now))
 
 
 @router.post("/{attempt_id}/stop", status_code=202, summary="Stop an attempt")
 def stop(attempt_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AttemptView:
     """The agent is asked to stop it; Airflow's retries decide what follows. Idempotent."""
-    with create_session() as db:
-        return attempts.stop(db, attempt_id, actor=caller.name, reason=ask.reason, now=now)
+    return transactions.in_transaction(
+        lambda db: attempts.stop(db, attempt_id, actor=caller.name, reason=ask.reason, now=now)
+    )

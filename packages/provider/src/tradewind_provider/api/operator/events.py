@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import errors, operator
+from tradewind_provider.api import transactions
 from tradewind_provider.api.operator.access import Auditor, Filter, Part
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import events
 
 router = APIRouter(prefix="/events", tags=["Events"])
@@ -35,5 +35,4 @@ def list_(
     filters = events.Filters(
         action=action, actor=actor, subject=subject, address=address, since=since, until=until
     )
-    with create_session() as db:
-        return events.page(db, filters, part)
+    return transactions.in_transaction(lambda db: events.page(db, filters, part))

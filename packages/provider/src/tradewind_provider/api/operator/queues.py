@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator
+from tradewind_provider.api import transactions
 from tradewind_provider.api.operator.access import Expected, Now, Reader
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import queues, throughput
 
 router = APIRouter(prefix="/queues", tags=["Queues"])
@@ -17,8 +17,7 @@ router = APIRouter(prefix="/queues", tags=["Queues"])
 @router.get("", summary="List queues")
 def list_(caller: Reader, now: Now, beats: Expected) -> operator.Page[operator.QueueView]:
     """Every queue an agent serves or work waits in: how deep, how long, who serves it, and what is wrong with it."""
-    with create_session() as db:
-        return queues.listed(db, now=now, beats=beats)
+    return transactions.in_transaction(lambda db: queues.listed(db, now=now, beats=beats))
 
 
 @router.get("/throughput", summary="How much work ended lately, queue by queue")
@@ -28,5 +27,4 @@ def lately(
     minutes: Annotated[int, Query(ge=1, le=1440, description="How far back.")] = 60,
 ) -> operator.Throughput:
     """Minute by minute; the minute that runs is left out."""
-    with create_session() as db:
-        return throughput.lately(db, minutes=minutes, now=now)
+    return transactions.in_transaction(lambda db: throughput.lately(db, minutes=minutes, now=now))

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator
 from tradewind_provider import settings
+from tradewind_provider.api import transactions
 from tradewind_provider.api.operator.access import Administrator, Filter, Now, Operator, Part, Why
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.operator import tokens
 
 router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
@@ -20,8 +20,9 @@ router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
 def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.TokenCreated:
     """The answer is the only one that carries the token's value; it is kept as a hash."""
     limit = settings.current().tokens_limit
-    with create_session() as db:
-        return tokens.create(db, ask, actor=caller.name, now=now, limit=limit)
+    return transactions.in_transaction(
+        lambda db: tokens.create(db, ask, actor=caller.name, now=now, limit=limit)
+    )
 
 
 @router.post("/{token_id}/rotate", summary="Give an agent token another value")
@@ -30,8 +31,9 @@ def rotate(
 ) -> operator.TokenCreated:
     """The answer is the only one that carries the new value. The old one stays good for `overlap_hours`; agents whose
     token file is replaced meanwhile go on without losing a heartbeat. Not idempotent: each call makes a new value."""
-    with create_session() as db:
-        return tokens.rotate(db, token_id, ask, actor=caller.name, now=now)
+    return transactions.in_transaction(
+        lambda db: tokens.rotate(db, token_id, ask, actor=caller.name, now=now)
+    )
 
 
 @router.get("", summary="List agent tokens")
@@ -42,18 +44,17 @@ def list_(
     name: Annotated[Filter, Query(description="Only of this name.")] = None,
 ) -> operator.Page[operator.TokenView]:
     """Those that are not deleted, by name; never their values."""
-    with create_session() as db:
-        return tokens.page(db, part, now=now, name=name)
+    return transactions.in_transaction(lambda db: tokens.page(db, part, now=now, name=name))
 
 
 @router.get("/{token_id}", summary="Look at an agent token")
 def get(token_id: UUID, caller: Operator, now: Now) -> operator.TokenView:
-    with create_session() as db:
-        return tokens.get(db, token_id, now=now)
+    return transactions.in_transaction(lambda db: tokens.get(db, token_id, now=now))
 
 
 @router.delete("/{token_id}", status_code=204, summary="Delete an agent token")
 def delete(token_id: UUID, caller: Administrator, now: Now, reason: Why = "") -> None:
     """The sessions opened with it end within seconds. Idempotent."""
-    with create_session() as db:
-        tokens.delete(db, token_id, actor=caller.name, reason=reason, now=now)
+    transactions.in_transaction(
+        lambda db: tokens.delete(db, token_id, actor=caller.name, reason=reason, now=now)
+    )
