@@ -112,4 +112,4 @@ def _refused(answer: httpx.Response, path: str) -> Refused:
     except ValidationError:
         code = Code.UNAVAILABLE if answer.status_code >= 500 else Code.INTERNAL
         return Refused(code, f"{path} was answered with {answer.status_code} and no refusal")
-    return Refused(refusal.error, refusal.message, remedy=refusal.remedy, **refusal.detail)
+    return Refused.as_told(refusal)
