@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,10 @@ faketime:  ## install libfaketime for the tests of clocks that are off (Debian, 
 postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null)
+
+tinyproxy:  ## install a proxy for the agent to go through (Debian, as root; its tests are skipped without it)
+	@command -v tinyproxy >/dev/null || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tinyproxy >/dev/null) || true
 
 schemas: $(STAMP)  ## write the messages' JSON schemas and the pages about the protocol anew
 	$(PY) packages/protocol/scripts/schemas.py
