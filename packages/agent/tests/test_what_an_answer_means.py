@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from uuid import uuid4
+
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.plane import retry
+from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.plane.retry import Verdict
-from tradewind_protocol import versions
+from tradewind_protocol import ids, versions
 from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
+from tradewind_protocol.states import Component
 
 URL = "https://plane.test/one/remote-execution/v1/poll?secret=1"
 FROM_PLANE = {versions.HEADER: "1.0", "content-type": "application/json"}
@@ -151,3 +159,40 @@ def test_how_long_the_other_side_asks_to_wait_is_heard_within_reason():
         with pytest.raises(PlaneUnreachable) as caught:
             retry.must_be_a_plane(answer(503, retry_after=given))
         assert caught.value.retry_after == heard
+
+
+async def test_a_name_with_several_addresses_does_not_hide_why_nobody_answers():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://localhost:{closed.getsockname()[1]}/one"
+        with pytest.raises(httpx.ConnectError) as caught:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                await client.get(url)
+    said = str(retry.unreachable(caught.value, url=url))
+    assert "refused" in said.lower() and "Check plane_url" in said
+
+
+async def test_a_request_that_a_proxy_finds_too_large_is_refused_and_the_plane_is_not_away():
+    session = SessionOpened(session_id=uuid4(), session_token="t", deployment="d", cadence=Cadence())
+
+    def passes(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/sessions"):
+            return httpx.Response(200, content=session.model_dump_json(), headers=FROM_PLANE)
+        page = {"content-type": "text/html", "server": "nginx"}
+        return httpx.Response(413, content=b"<html>413</html>", headers=page)
+
+    plane = PlaneClient(
+        url="http://plane.test",
+        token=AgentToken(value=SecretStr(ids.new_secret(ids.AGENT_TOKEN_PREFIX))),
+        introduction=lambda: OpenSession(
+            agent_id=uuid4(), instance=uuid4(), name="a", components=(Component.WORKER,)
+        ),
+        transport=httpx.MockTransport(passes),
+    )
+    async with plane:
+        answer = await plane.forward("POST", "/dags/report", {}, b"x" * 5000)
+        refused = retry.refusal_in(answer)
+        assert refused is not None and refused.code is Code.TOO_LARGE
+        assert "nginx answered 413" in str(refused) and "5000 bytes" in str(refused)
+        assert "client_max_body_size" in refused.refusal.remedy
+        assert plane.reachable

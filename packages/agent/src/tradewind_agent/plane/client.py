@@ -301,6 +301,10 @@ class PlaneClient:
                 timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout, connect=10.0),
             )
             status = response.status_code
+            if (refused := retry.too_large_on_the_way(response, size=len(body))) is not None:
+                return httpx.Response(
+                    413, content=refused.refusal.model_dump_json(), request=response.request, headers=_JSON
+                )
             self._see(response)
             return response
         except httpx.HTTPError as error:
@@ -381,6 +385,8 @@ class _Lent(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._transport.handle_async_request(request)
 
+
+_JSON = {"content-type": "application/json"}
 
 _NOT_PASSED = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
@@ -103,13 +104,44 @@ def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
             may_have_arrived=False,
         )
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-        cause = "no connection in time" if isinstance(error, httpx.ConnectTimeout) else text
-        return PlaneUnreachable(f"cannot connect to {where}: {cause}", may_have_arrived=False)
+        cause = "no connection in time" if isinstance(error, httpx.ConnectTimeout) else _first_cause(error)
+        return PlaneUnreachable(
+            f"cannot connect to {where}: {cause}",
+            remedy="Check plane_url, that the plane is up, and that this machine may dial out to it",
+            may_have_arrived=False,
+        )
     if isinstance(error, httpx.PoolTimeout):
         return PlaneUnreachable(f"too many requests to {where} at once", may_have_arrived=False)
     if isinstance(error, httpx.TimeoutException):
         return PlaneUnreachable(f"{where} did not answer in time")
     return PlaneUnreachable(f"the connection to {where} broke: {text}")
+
+
+def _first_cause(error: BaseException) -> str:
+    """What the operating system said. A name with several addresses hides it behind "all attempts failed"."""
+    text = str(error) or type(error).__name__
+    seen: BaseException | None = error
+    while seen is not None:
+        several = getattr(seen, "exceptions", ())
+        if isinstance(seen, OSError) and seen.strerror:
+            # asyncio says "Connect call failed" whatever it was; a failed look-up has numbers of its own, below zero
+            text = os.strerror(seen.errno) if seen.errno and seen.errno > 0 else seen.strerror
+        seen = several[0] if several else seen.__cause__ or seen.__context__
+    return text
+
+
+def too_large_on_the_way(response: httpx.Response, *, size: int) -> Refused | None:
+    """The refusal to take for it when a proxy takes no request of this size: the plane is there, only this does not
+    pass. None for every other answer."""
+    if response.status_code != 413 or versions.HEADER in response.headers or refusal_in(response) is not None:
+        return None
+    who = response.headers.get("server") or response.headers.get("via") or "something on the way"
+    where = place(str(response.request.url))
+    return Refused(
+        Code.TOO_LARGE,
+        f"{where}: {who} answered 413: it takes no request of {size} bytes",
+        remedy="Let the proxy in front of the plane pass bodies of 32 MB (nginx: client_max_body_size 32m)",
+    )
 
 
 def place(url: str) -> str:
