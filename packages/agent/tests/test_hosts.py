@@ -75,8 +75,8 @@ async def test_a_host_that_never_says_hello_is_killed_and_found(tmp_path: Path):
     watched = Watched(tmp_path, twist="time.sleep(600)", hello_limit=0.3)
     running = asyncio.create_task(watched.host.run())
     await watched.until(lambda: watched.host.problem)
-    finding = watched.host.finding()
-    assert finding is not None and "said nothing" in finding.message and "host.log" in finding.remedy
+    [finding] = watched.host.findings()
+    assert "said nothing" in finding.message and "host.log" in finding.remedy
     assert watched.host.pid is None
     await watched.host.stop()
     await running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -23,6 +24,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from tradewind_agent import status
 from tradewind_agent.cli import main
 from tradewind_agent.doctor import (
     certificates,
@@ -34,6 +36,7 @@ from tradewind_agent.doctor import (
     outbox,
     ports,
     proxies,
+    running,
 )
 from tradewind_agent.doctor import plane as plane_check
 from tradewind_agent.doctor.results import Patient, Result, Verdict
@@ -486,3 +489,18 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
         assert found[check].verdict is Verdict.FAILED, found[check]
         assert found[check].remedy
     assert "the vault is sealed" in found["secrets:main"].evidence
+
+
+async def test_what_the_running_agent_says_is_wrong_is_repeated(tmp_path: Path) -> None:
+    one = patient(tmp_path)
+    assert (await results(running, one))["agent"].verdict is Verdict.SKIPPED
+    (tmp_path / "state").mkdir()
+    said = {"check": "bundle:main", "message": "it is another's", "remedy": "name it differently"}
+    document = {"agent": {"pid": os.getpid()}, "findings": [said]}
+    status.write(tmp_path / "state", document)
+    one.running = True
+    found = (await results(running, one))["agent"]
+    assert found.verdict is Verdict.WARNING
+    assert (found.evidence, found.remedy) == ("it is another's [bundle:main]", "name it differently")
+    status.write(tmp_path / "state", {**document, "findings": []})
+    assert (await results(running, one))["agent"].verdict is Verdict.OK

@@ -304,3 +304,62 @@ def test_options_become_airflows_configuration() -> None:
     assert environ[config.EXECUTOR] == "A,B"
     with pytest.raises(ValueError, match="not a list"):
         config.apply({"bundles": "{}"}, environ)
+
+
+def test_what_the_plane_refuses_is_a_finding_until_it_is_taken() -> None:
+    one = desk()
+    assert one.findings() == ()
+    one.parsed("main", result("a.py", "01"))
+    report = sent(one)
+    assert report is not None
+    refused = dags.FileRefused(
+        path="a.py", dag_id="mine", refusal=Refusal(error=Code.MALFORMED, message="no Dag", remedy="mend it")
+    )
+    one.reported(report, dags.Reported(mark="m1", stored=("a.py",), refused=(refused,)))
+    [finding] = one.findings()
+    assert (finding.check, finding.remedy) == ("dags:main", "mend it")
+    assert finding.message == "The plane refused Dag 'mine' of a.py in bundle main: no Dag"
+    one.parsed("main", result("a.py", "02"))
+    again = sent(one)
+    assert again is not None
+    accept(one, again)
+    assert one.findings() == ()
+
+
+def test_a_file_too_large_for_the_way_is_a_finding_until_it_is_gone() -> None:
+    one = desk()
+    one.parsed("main", result("a.py", "01"))
+    report = sent(one)
+    assert report is not None
+    one.failed(
+        report, again=False, refusal=Refusal(error=Code.TOO_LARGE, message="413", remedy="let it pass")
+    )
+    assert [each.remedy for each in one.findings()] == ["let it pass"]
+    one.present("main", set())
+    assert one.findings() == ()
+
+
+def test_a_bundle_of_another_site_is_a_finding() -> None:
+    one = desk()
+    refusal = Refusal(error=Code.BUNDLE_NOT_YOURS, message="it is another's", remedy="name it differently")
+    told = dags.BundleClaimed(name="main", role=Role.REFUSED, refusal=refusal)
+    one.claimed(dags.Claimed(bundles=(told,)))
+    [finding] = one.findings()
+    assert (finding.check, finding.message, finding.remedy) == (
+        "bundle:main",
+        "it is another's",
+        "name it differently",
+    )
+    one.claimed(dags.Claimed(bundles=(dags.BundleClaimed(name="main", role=Role.SPEAKS, mark="m"),)))
+    assert one.findings() == ()
+
+
+def test_many_refused_files_are_counted_rather_than_named() -> None:
+    one = desk()
+    for number in range(30):
+        one.parsed("main", result(f"{number}.py", "01"))
+    report = sent(one)
+    assert report is not None
+    one.failed(report, again=False, refusal=Refusal(error=Code.MALFORMED, message="no"))
+    assert len(one.findings()) == 21
+    assert one.findings()[-1].message == "10 more files are refused"

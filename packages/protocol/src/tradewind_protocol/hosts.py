@@ -14,10 +14,14 @@ from pydantic import Field, TypeAdapter
 
 from tradewind_protocol.attempts import Outcome, WorkKind
 from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
 
 CONTROL_FD: Final = "TRADEWIND_CONTROL_FD"
+
+TRACES_PATH: Final = "/v1/traces"
+"""Where on the agent's gateway a task leaves its spans (OTLP over HTTP, protobuf), when `options["traces"]` is true."""
 
 
 # ---- agent to host
@@ -113,6 +117,9 @@ class HostStatus(Message):
     type: Literal["host_status"] = "host_status"
     line: str
     numbers: dict[str, float] = {}
+    findings: tuple[
+        Finding, ...
+    ] = ()  # what is wrong although the host works, such as a bundle the plane refuses
 
 
 FromHost = Annotated[

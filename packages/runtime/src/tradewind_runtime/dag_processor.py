@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
 from tradewind_protocol.hosts import Configure, HostStatus, StopHost
+from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Policy
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import Control, ControlClosed
@@ -114,7 +115,7 @@ class Host:
         self._wanted: set[tuple[str, str]] = set()
         self._granted: list[tuple[UUID, CallbackRequest]] = []
         self._running: list[tuple[UUID, CallbackRequest, float]] = []
-        self._said = ""
+        self._said: tuple[str, tuple[Finding, ...]] | None = None
         self._said_at = 0.0
 
     # ---- seams.dags.Loop
@@ -230,9 +231,10 @@ class Host:
             + [f"{name}: cannot be made" for name in self._desk.broken()]
         )
         now = time.monotonic()
-        if line != self._said and now - self._said_at >= 1.0:
-            self._said, self._said_at = line, now
-            self._control.send(HostStatus(line=line, numbers=numbers))
+        says = (line, self._desk.findings())
+        if says != self._said and now - self._said_at >= 1.0:
+            self._said, self._said_at = says, now
+            self._control.send(HostStatus(line=line, numbers=numbers, findings=says[1]))
 
 
 _READ = 1  # selectors.EVENT_READ

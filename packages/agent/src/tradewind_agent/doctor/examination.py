@@ -18,6 +18,7 @@ from tradewind_agent.doctor import (
     plane,
     ports,
     proxies,
+    running,
 )
 from tradewind_agent.doctor.results import Patient, Result, Verdict, failed, ok, warning
 from tradewind_agent.settings import Settings
@@ -50,7 +51,7 @@ async def examine(settings: Settings, *, expect_private: bool = False) -> AsyncI
     ) as patient.http:
         async for result in plane.check(patient):
             yield result
-    for check in (environments.check, disk.check, outbox.check, ports.check):
+    for check in (environments.check, disk.check, outbox.check, ports.check, running.check):
         async for result in check(patient):
             yield result
 

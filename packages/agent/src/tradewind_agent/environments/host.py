@@ -85,15 +85,18 @@ class Host:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    def finding(self) -> Finding | None:
-        """What is wrong with this host, for the plane; None when nothing is."""
-        if self.problem is None:
-            return None
-        return Finding(
-            check=f"host:{self.component.value}:{self.environment}"[:100],
-            message=self.problem.message[:2000],
-            remedy=self.problem.remedy[:2000],
-        )
+    def findings(self) -> list[Finding]:
+        """What is wrong with this host, and what it says is wrong with its work."""
+        found = list(self.status.findings) if self.status is not None else []
+        if self.problem is not None:
+            found.append(
+                Finding(
+                    check=f"host:{self.component.value}:{self.environment}"[:100],
+                    message=self.problem.message[:2000],
+                    remedy=self.problem.remedy[:2000],
+                )
+            )
+        return found
 
     async def run(self) -> None:
         """Keep the host alive. Returns after `stop`, or when cancelled, with the process gone either way."""
@@ -208,7 +211,10 @@ class Host:
     async def _listen(self, process: HostProcess) -> None:
         while (message := await process.receive()) is not None:
             if isinstance(message, HostStatus):
+                before = self.status.findings if self.status is not None else ()
                 self.status = message
+                if message.findings != before:
+                    self._on_change()
             elif isinstance(message, Problem):
                 raise EnvironmentBroken(f"the {self.title}: {message.message}", remedy=message.remedy)
             else:

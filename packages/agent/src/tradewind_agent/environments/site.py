@@ -91,7 +91,7 @@ class Site:
 
     def findings(self) -> list[Finding]:
         """What is wrong with the hosts."""
-        found = [finding for host in self.hosts if (finding := host.finding()) is not None]
+        found = [finding for host in self.hosts for finding in host.findings()]
         for name, host in self.workers.items():
             if skew := self._skew(host):
                 found.append(

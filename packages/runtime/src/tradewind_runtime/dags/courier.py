@@ -179,7 +179,7 @@ class Courier:
             self._desk.failed(report, again=True)  # a proxy allows less than we thought: it goes file by file
             self._desk.one_at_a_time()
             return True
-        self._desk.failed(report, again=False)
+        self._desk.failed(report, again=False, refusal=refused.refusal)
         return True
 
     # ---- claiming and watching

@@ -15,7 +15,12 @@ from uuid import UUID
 
 from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
+from tradewind_protocol.errors import Refusal
+from tradewind_protocol.polling import Finding
 from tradewind_runtime.dags.results import Sized
+
+MOST_FINDINGS: Final = 20
+"""Of refused files, at once. The log has them all."""
 
 REFRESHES_TOLD: Final = timedelta(minutes=1)
 """How often the plane is told of refreshes that found nothing new."""
@@ -34,6 +39,8 @@ class _Bundle:
     held: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # on the plane: content, version
     parsed: dict[str, str] = field(default_factory=dict)  # here: content
     refused: dict[str, str] = field(default_factory=dict)  # by the plane: content
+    refusal: Refusal | None = None  # of the bundle itself
+    refusals: dict[str, dags.FileRefused] = field(default_factory=dict)  # of its files, as last sent
     # what waits to be sent
     files: dict[str, Sized] = field(default_factory=dict)
     same: dict[str, str] = field(default_factory=dict)
@@ -125,6 +132,8 @@ class Desk:
         with self._condition:
             one = self._bundles[bundle]
             gone = {path for path in one.held if not _within(path, paths)}
+            for path in [path for path in one.refusals if path not in paths]:
+                del one.refusals[path]
             for path in [path for path in (*one.parsed, *one.files) if path not in paths]:
                 one.parsed.pop(path, None)
                 one.files.pop(path, None)
@@ -168,9 +177,10 @@ class Desk:
                 one = self._bundles.get(told.name)
                 if one is None:
                     continue
-                one.role, one.mark = told.role, told.mark
+                one.role, one.mark, one.refusal = told.role, told.mark, told.refusal
                 one.refused.clear()
                 if told.role is not Role.SPEAKS:
+                    one.refusals.clear()
                     one.forget_waiting()
                     one.held.clear()
                     one.parsed.clear()
@@ -210,7 +220,10 @@ class Desk:
             for path in report.removed:
                 if path in stored:
                     one.held.pop(path, None)
+            for path in contents:
+                one.refusals.pop(path, None)
             for refused in answer.refused:
+                one.refusals[refused.path] = refused
                 if refused.path not in stored and refused.path in contents:
                     one.refused[refused.path] = contents[refused.path]
             for path in answer.resend:
@@ -219,8 +232,9 @@ class Desk:
                 if path not in one.files:
                     self._reparse.add((report.bundle, path))
 
-    def failed(self, report: dags.Report, *, again: bool) -> None:
-        """The report did not get through. `again`: what is not superseded waits to be sent once more."""
+    def failed(self, report: dags.Report, *, again: bool, refusal: Refusal | None = None) -> None:
+        """The report did not get through. `again`: what is not superseded waits to be sent once more, else `refusal`
+        is why not."""
         with self._condition:
             one = self._bundles[report.bundle]
             one.in_flight = False
@@ -228,6 +242,8 @@ class Desk:
                 for path, content in _contents(report).items():
                     if not again and one.parsed.get(path) == content:
                         one.refused[path] = content
+                        if refusal is not None:
+                            one.refusals[path] = dags.FileRefused(path=path, refusal=refusal)
                 return
             for result in report.files:
                 if one.parsed.get(result.path) == result.content and result.path not in one.files:
@@ -283,6 +299,29 @@ class Desk:
         with self._condition:
             return {name: one.role for name, one in self._bundles.items()}
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What the plane refuses, for whoever looks after the site."""
+        with self._condition:
+            found = [
+                _finding(f"bundle:{name}", one.refusal.message, one.refusal.remedy)
+                for name, one in sorted(self._bundles.items())
+                if one.refusal is not None
+            ]
+            refused = [
+                (name, each) for name, one in sorted(self._bundles.items()) for each in one.refusals.values()
+            ]
+        for name, each in refused[:MOST_FINDINGS]:
+            what = f"Dag {each.dag_id!r} of {each.path}" if each.dag_id else each.path
+            said = f"The plane refused {what} in bundle {name}: {each.refusal.message}"
+            found.append(_finding(f"dags:{name}", said, each.refusal.remedy))
+        if (more := len(refused) - MOST_FINDINGS) > 0:
+            found.append(_finding("dags", f"{more} more files are refused", "See the dag processor's log"))
+        found += [
+            _finding(f"bundle:{name}", f"bundle {name} cannot be made", "See the dag processor's log")
+            for name in self.broken()
+        ]
+        return tuple(found)
+
     def waiting(self) -> int:
         """How many files wait to be sent."""
         with self._condition:
@@ -334,6 +373,10 @@ class Desk:
             same=tuple(same),
             removed=tuple(removed),
         )
+
+
+def _finding(check: str, message: str, remedy: str) -> Finding:
+    return Finding(check=check[:100], message=message[:2000], remedy=remedy[:2000])
 
 
 def _contents(report: dags.Report) -> dict[str, str]:
