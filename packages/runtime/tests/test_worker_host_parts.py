@@ -66,6 +66,7 @@ def an_ending(**facts):
         ({}, OutcomeKind.FAILED, "the attempt's supervisor exited without a word (exit code 0)"),
         ({"word": {"exit_code": 0}, "stop_reason": "drain"}, OutcomeKind.STOPPED, "drain"),
         ({"wait_status": 9, "stop_reason": "drain"}, OutcomeKind.STOPPED, "drain"),
+        ({"word": {"exit_code": -9, "unwanted": "cleared"}}, OutcomeKind.STOPPED, "cleared"),
         (
             {"word": {"exit_code": 1}, "unkillable": (7,)},
             OutcomeKind.FAILED,

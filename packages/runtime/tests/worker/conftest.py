@@ -89,7 +89,8 @@ class FakeGateway:
     def _response(self, asked: Asked) -> Response:
         for end, status in self.refuse.items():
             if asked.path.endswith(end):
-                return JSONResponse({"detail": {"reason": "refused", "message": "the test says no"}}, status)
+                no = {"reason": "refused", "message": "the test says no", "current_state": "failed"}
+                return JSONResponse({"detail": no}, status)
         parts = asked.path.split("/")
         if asked.path.endswith("/run"):
             return JSONResponse(self._context())
@@ -189,6 +190,7 @@ class WorkerHost:
             "HOME": str(home),
             "AIRFLOW_HOME": str(home / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "1",
             "AIRFLOW__WORKERS__SOCKET_CLEANUP_TIMEOUT": "2",

@@ -58,6 +58,32 @@ def test_a_task_that_ignores_sigterm_is_killed_after_the_grace(host, gateway, is
     assert gateway.states_of(attempt) == ["failed"]  # its supervisor still had the time to say so
 
 
+def test_a_task_with_nothing_to_clean_up_does_not_outlast_its_sigterm(host, gateway):
+    attempt = host.run("sleeps")
+    attempt.says("sleeping")
+    asked = time.monotonic()
+    host.stop(attempt, grace=60)
+    assert attempt.outcome().signal == "SIGTERM"
+    assert time.monotonic() - asked < 30  # and not by the grace
+    assert gateway.states_of(attempt) == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("task_id", "said", "number"),
+    [("sleeps", "marked failed", "SIGTERM"), ("ignores_sigterm", "marked failed", "SIGKILL")],
+)
+def test_a_task_the_plane_wants_no_more_is_stopped_by_request(own_host, gateway, task_id, said, number):
+    host = own_host(environ={"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1"})
+    attempt = host.run(task_id)
+    attempt.says("sleeping")
+    gateway.refuse["/heartbeat"] = 409
+    outcome = attempt.outcome()
+    assert (outcome.kind, outcome.signal) == (OutcomeKind.STOPPED, number)
+    assert outcome.reason.startswith("stopped by request") and said in outcome.reason
+    assert gateway.states_of(attempt) == []
+    assert "memory" not in outcome.reason
+
+
 def test_stopping_twice_or_stopping_nobody_changes_nothing(host, gateway):
     attempt = host.run("ignores_sigterm")
     attempt.says("sleeping")

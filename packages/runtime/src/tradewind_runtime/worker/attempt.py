@@ -19,15 +19,23 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from tradewind_runtime.worker import ending, kernel, reaper
 
 LAST_WORDS = 2.0
 """Seconds a supervisor has, after its task was killed at the end of the grace, to report that and close the log."""
 
-Supervise = Callable[[bytearray], int]
-"""Runs the work described by one RunAttempt line and returns the exit code of its process, negative for a signal."""
+
+class Ran(NamedTuple):
+    """How work ended, as its supervisor saw it."""
+
+    exit_code: int  # of the work's own process, negative for a signal
+    unwanted: str | None = None  # why, when the plane said meanwhile that it must not run any more
+
+
+Supervise = Callable[[bytearray], Ran]
+"""Runs the work described by one RunAttempt line."""
 
 
 def keep(*, epoch: int, payload: int, reins: socket.socket, supervise: Supervise) -> NoReturn:
@@ -155,7 +163,7 @@ def _be_supervisor(payload: int, word: int, supervise: Supervise) -> NoReturn:
         try:
             with os.fdopen(payload, "rb") as source:
                 line = bytearray(source.read())
-            said = {"exit_code": supervise(line)}
+            said = supervise(line)._asdict()
             code = 0
         except Exception as problem:
             # Plainly, without local variables: one of them is the client with its secret.

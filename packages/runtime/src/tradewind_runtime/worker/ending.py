@@ -58,6 +58,8 @@ def _judge(ending: Ending) -> tuple[OutcomeKind, int | None, int | None, str]:
     if ending.stop_reason is not None:
         asked = ending.stop_reason or "asked to stop"
         return OutcomeKind.STOPPED, exit_code, number, asked
+    if ending.word is not None and (unwanted := ending.word.get("unwanted")):
+        return OutcomeKind.STOPPED, exit_code, number, str(unwanted)
     if exit_code == 0:
         return OutcomeKind.SUCCEEDED, exit_code, None, ""
     return OutcomeKind.FAILED, exit_code, number, reason

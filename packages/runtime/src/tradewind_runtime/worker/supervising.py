@@ -10,8 +10,9 @@ from uuid import UUID
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import wipe
-from tradewind_runtime.seams import process
+from tradewind_runtime.seams import process, stopping
 from tradewind_runtime.seams import worker as airflow_worker
+from tradewind_runtime.worker.attempt import Ran
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 def supervisor_of(
     configure: Configure, client: Client, *, note_at: Callable[[UUID], Path] | None = None
-) -> Callable[[bytearray], int]:
+) -> Callable[[bytearray], Ran]:
     """The function each supervisor process runs, once, with its attempt's line. The task's process leaves a note of
     what its Dag file imported at `note_at` of the attempt's id.
 
     `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing."""
     agent_name = configure.agent_name
 
-    def supervise(line: bytearray) -> int:
+    def supervise(line: bytearray) -> Ran:
         run = RunAttempt.model_validate_json(bytes(line))
         wipe(line)
         title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
@@ -35,8 +36,12 @@ def supervisor_of(
         if note_at is not None:
             airflow_worker.note_imports(note_at(run.attempt_id))
         process.speak_as(client, run.secret)
+        unwanted = stopping.Unwanted()
+        unwanted.listen(client)
+        stopping.end_at_once_without_on_kill()
         try:
-            return airflow_worker.run(run.kind, run.workload, client)
+            exit_code = airflow_worker.run(run.kind, run.workload, client)
+            return Ran(exit_code, unwanted.reason)
         finally:
             client.close()
 
