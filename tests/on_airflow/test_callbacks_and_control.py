@@ -80,6 +80,10 @@ def test_a_connection_is_tested_by_an_agent(deployment: Deployment) -> None:
     eventually(
         lambda: result() in ("success", "failed"), timeout=60, what=lambda: f"the test ended, is {result()}"
     )
+    found = deployment.rest.http.get(
+        "/api/v2/connections/enqueue-test", headers={"Airflow-Connection-Test-Token": token}
+    )
+    assert "this site tests no connections" not in found.text  # it says that it does
 
 
 def _alive(pid: int) -> bool:

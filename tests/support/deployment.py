@@ -65,6 +65,7 @@ class run_site:
             "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(dags or DAGS), JOURNAL])),
             "AIRFLOW_CONN_SITE_HTTP": "http://user:SECRET-CONNECTION-password@127.0.0.1:1",
             "AIRFLOW_VAR_SITE_VARIABLE": "SECRET-VARIABLE-value",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             **more.pop("site", {}),
         }
         self.agent = agent.Agent(

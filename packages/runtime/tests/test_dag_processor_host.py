@@ -437,6 +437,32 @@ def test_a_callback_runs_once_it_is_granted_and_is_then_done(site: Site) -> None
     assert ran.read_text() == "manual__1\n"
 
 
+@pytest.mark.parametrize("outside", ["../outside.py", "{absolute}"])
+def test_a_file_outside_its_bundle_is_not_read_whatever_the_plane_asks(site: Site, outside: str) -> None:
+    ran, file = site.place / "ran", site.dags.parent / "outside.py"
+    file.write_text(f"open({str(ran)!r}, 'w').close()\n")
+    path = outside.format(absolute=file)
+    site.write("one.py")
+    site.start()
+    site.plane.wait_for(lambda: "one.py" in site.plane.files())
+    request = {
+        "type": "DagCallbackRequest",
+        "filepath": path,
+        "bundle_name": "main",
+        "bundle_version": None,
+        "dag_id": "called",
+        "run_id": "manual__1",
+        "is_failure_callback": True,
+        "msg": "failed",
+    }
+    offer = dags.CallbackOffer(id=UUID(int=8), bundle="main", request=request)
+    wish = dags.ParseRequest(id="r1", bundle="main", path=path)
+    site.plane.tell(dags.News(callbacks=(offer,), parse=(wish,)))
+    site.plane.poke_until(lambda: any(offer.id in watch.done for watch in site.plane.watches))
+    assert any("r1" in watch.parsing for watch in site.plane.watches)
+    assert not ran.exists(), site.story()
+
+
 def test_source_travels_only_where_the_site_says_so(site: Site) -> None:
     site.write("one.py")
     with zipfile.ZipFile(site.dags / "packed.zip", "w") as archive:

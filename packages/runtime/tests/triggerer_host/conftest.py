@@ -64,7 +64,7 @@ class FakePlane:
         with self.news:
             self.wanted[self.base + trigger_id] = triggers.CreateTrigger(
                 id=self.base + trigger_id,
-                classpath=f"site_triggers.{name}",
+                classpath=name if "." in name else f"site_triggers.{name}",
                 arguments=json.dumps(arguments),
                 ti=ti,
                 log_path=log_path,

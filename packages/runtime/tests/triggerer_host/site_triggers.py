@@ -143,3 +143,15 @@ class Blocks(Simple):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         time.sleep(self.arguments["seconds"])  # noqa: ASYNC251 (the point)
         yield TriggerEvent("awake")
+
+
+async def called_back(**arguments: Any) -> Any:
+    """A callback of the site."""
+    return arguments
+
+
+class NoTrigger:
+    """Something of the site that is no trigger, and leaves a mark when it is called."""
+
+    def __init__(self, mark: str) -> None:
+        Path(mark).write_text("called")

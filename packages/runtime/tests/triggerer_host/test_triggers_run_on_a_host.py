@@ -156,3 +156,30 @@ def test_two_thousand_triggers_wait_without_a_file_each_and_fire(site: Site) -> 
     assert len(os.listdir(f"/proc/{site.host.process.pid}/fd")) < 200
     assert len(os.listdir(f"/proc/{runner}/fd")) < 50
     assert len(site.plane.syncs[-1].running) < 200
+
+
+def test_the_plane_may_name_triggers_and_the_sites_callbacks_and_nothing_else(
+    site: Site, tmp_path: Path
+) -> None:
+    mark = tmp_path / "it-ran"
+    callback = "airflow.triggers.callback.CallbackTrigger"
+    shell = {"args": f"touch {mark}", "shell": True}
+    site.plane.want(1, "subprocess.Popen", ti=site.task("a"), **shell)
+    site.plane.want(2, "psutil.Popen", ti=site.task("b"), **shell)
+    site.plane.want(3, "NoTrigger", ti=site.task("c"), mark=str(mark))
+    site.plane.want(4, callback, callback_path="subprocess.Popen", callback_kwargs=shell)
+    site.plane.want(5, callback, callback_path="site_triggers.called_back", callback_kwargs={"who": "you"})
+    notifier = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
+    site.plane.want(6, callback, callback_path=notifier, callback_kwargs={"to": "a", "wrong": 1})
+    site.plane.wait_for(lambda: len(site.plane.failures()) == 4 and len(site.plane.events().get(5, ())) == 2)
+    failures = site.plane.failures()
+    assert "subprocess is Python's and holds none" in failures[1]
+    assert "that is no trigger" in failures[2]
+    assert "that is no trigger" in failures[3]
+    assert "may not have run here" in failures[4]
+    assert not mark.exists()
+    done = [values.unpack(payload) for payload in site.plane.events()[5]]
+    assert done[-1] == {"state": "success", "body": {"who": "you"}}
+    # a notifier of a provider is called, which then says what is wrong with its arguments
+    site.plane.wait_for(lambda: len(site.plane.events().get(6, ())) == 2)
+    assert "wrong" in str(values.unpack(site.plane.events()[6][-1]))

@@ -162,6 +162,22 @@ def test_a_dag_file_outside_its_bundle_is_refused(host, gateway):
     assert gateway.asked == []
 
 
+@pytest.mark.parametrize("version", ["../../elsewhere", "/etc", "--upload-pack=touch"])
+def test_a_version_that_is_none_is_refused(host, gateway, version):
+    outcome = host.run("succeeds", bundle_info={"name": "dags", "version": version}).outcome()
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "the workload's version" in outcome.reason
+    assert gateway.asked == []
+
+
+def test_a_run_id_that_leads_out_of_the_folders_named_after_it_is_refused(host, gateway):
+    ti = {"dag_id": "worker_host", "task_id": "succeeds", "run_id": "../../../x"}
+    outcome = host.run("succeeds", ti=ti).outcome()
+    assert outcome.kind is OutcomeKind.FAILED
+    assert "the workload's run_id" in outcome.reason
+    assert gateway.asked == []
+
+
 def test_a_start_the_plane_refuses_ends_the_attempt_with_its_answer(host, gateway):
     gateway.refuse["/run"] = 409
     attempt = host.run("succeeds")

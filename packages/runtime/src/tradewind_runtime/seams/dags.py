@@ -7,6 +7,7 @@ not parsed and a file whose parser was killed is reported.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import zipfile
@@ -32,6 +33,8 @@ from pydantic import TypeAdapter
 
 from tradewind_runtime.dags import results
 from tradewind_runtime.dags.desk import Desk
+
+log = logging.getLogger(__name__)
 
 _CALLBACK: TypeAdapter[Any] = TypeAdapter(CallbackRequest)
 
@@ -205,7 +208,17 @@ class Processor(DagFileProcessorManager):
         return self.loop.callbacks()
 
     def prepare_callback_bundle(self, request: CallbackRequest) -> BaseDagBundle | None:
-        bundle = super().prepare_callback_bundle(request)
+        version = request.bundle_version
+        bundle = None
+        if leaves(request.filepath) or (version is not None and (leaves(version) or version.startswith("-"))):
+            log.warning(
+                "The plane asks for a callback of %r at version %r, which is not in the bundle",
+                request.filepath,
+                version,
+                extra={"action": "callback_refused"},
+            )
+        else:
+            bundle = super().prepare_callback_bundle(request)
         if bundle is None:
             self.loop.callback_skipped(request)
         return bundle
@@ -331,9 +344,17 @@ class Processor(DagFileProcessorManager):
         return found
 
 
+def leaves(path: str) -> bool:
+    """Whether a path, taken from a folder, may lead out of it."""
+    return not path or Path(path).is_absolute() or ".." in Path(path).parts
+
+
 def _file_of(place: Path, path: str) -> Path | None:
-    """The file, relative to `place`, that has to be parsed for `path`: itself, or the zip archive it is a member of."""
+    """The file, relative to `place`, that has to be parsed for `path`: itself, or the zip archive it is a member of.
+    None when there is no such file, and for a path that leads out of `place`: parsing a file runs it."""
     inside = Path(path)
+    if leaves(path):
+        return None
     return next((one for one in (inside, *inside.parents) if (place / one).is_file()), None)
 
 

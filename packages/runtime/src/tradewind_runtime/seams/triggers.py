@@ -25,11 +25,15 @@ from airflow.executors.workloads.task import TaskInstanceDTO
 from airflow.executors.workloads.trigger import RunTrigger
 from airflow.jobs import triggerer_job_runner as stock
 from airflow.models.crypto import get_fernet
-from airflow.triggers.base import BaseTaskEndEvent, TriggerEvent
+from airflow.models.trigger import Trigger
+from airflow.serialization.decoders import smart_decode_trigger_kwargs
+from airflow.triggers.base import BaseTaskEndEvent, BaseTrigger, TriggerEvent
+from airflow.triggers.callback import CallbackTrigger
 from cryptography.fernet import Fernet
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol import values
+from tradewind_runtime.seams import callables
 from tradewind_runtime.triggers.holdings import Holdings
 from tradewind_runtime.triggers.logs import FileLogger, OpenFiles
 from tradewind_runtime.triggers.outbox import Outbox
@@ -128,12 +132,32 @@ class Runner(stock.TriggerRunner):
             one = arrived.popleft()
             self.to_create.append(one)
             try:
+                self._judge(one)
                 await super().create_triggers()
             except Exception as error:
                 self.log.error(
                     "Trigger failed to start", error=error, trigger_id=one.id, classpath=one.classpath
                 )
+                self.to_create.clear()
                 self.failed_triggers.append((one.id, error))
+
+    def get_trigger_by_classpath(self, classpath: str) -> type[BaseTrigger]:
+        """As Airflow's, for classes that are triggers: it would call whatever else the plane named."""
+        callables.judge_trigger_module(classpath)
+        found = super().get_trigger_by_classpath(classpath)
+        callables.judge_trigger(classpath, found)
+        return found
+
+    def _judge(self, one: RunTrigger) -> None:
+        """Raises NotForThePlane for a callback the plane may not have called."""
+        try:
+            found = self.get_trigger_by_classpath(one.classpath)
+        except BaseException:  # Airflow comes to it next, and fails the trigger with it
+            return
+        if not issubclass(found, CallbackTrigger):
+            return
+        arguments = smart_decode_trigger_kwargs(Trigger._decrypt_kwargs(one.encrypted_kwargs))
+        callables.judge_callback(str(arguments.get("callback_path")))
 
     async def cancel_triggers(self) -> None:
         """As Airflow's, once for each trigger: a second cancellation would end the `on_kill` the first one began.

@@ -25,7 +25,7 @@ import httpx
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import process
+from tradewind_runtime.seams import callables, process
 from tradewind_runtime.worker import kernel, learning
 
 if TYPE_CHECKING:
@@ -211,9 +211,11 @@ def _run_task(workload: dict[str, Any], client: Client) -> int:
     from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
     from airflow.sdk.execution_time.supervisor import supervise_task
 
+    for name in ("dag_id", "task_id", "run_id"):  # become folders of logs and of XComs
+        inside(workload["ti"][name], name)
     code = supervise_task(
         ti=TaskInstance.model_validate(workload["ti"]),
-        bundle_info=BundleInfo.model_validate(workload["bundle_info"]),
+        bundle_info=BundleInfo.model_validate(_bundle(workload)),
         dag_rel_path=inside(workload["dag_rel_path"], "Dag file"),
         log_path=_log_path(workload),
         sentry_integration=workload.get("sentry_integration") or "",
@@ -225,17 +227,18 @@ def _run_task(workload: dict[str, Any], client: Client) -> int:
 
 def _run_callback(workload: dict[str, Any], client: Client) -> int:
     from airflow.sdk.api.datamodels._generated import BundleInfo
-    from airflow.sdk.execution_time.callback_supervisor import supervise_callback
+    from airflow.sdk.execution_time import callback_supervisor
 
+    _judge_callbacks(callback_supervisor)
     callback = workload["callback"]
     try:
-        code = supervise_callback(
+        code = callback_supervisor.supervise_callback(
             id=callback["id"],
             callback_path=callback["data"].get("path", ""),
             callback_kwargs=callback["data"].get("kwargs", {}),
             dag_rel_path=inside(workload["dag_rel_path"], "Dag file"),
             log_path=_log_path(workload),
-            bundle_info=BundleInfo.model_validate(workload["bundle_info"]),
+            bundle_info=BundleInfo.model_validate(_bundle(workload)),
             client=client,
         )
     except RuntimeError as ended:
@@ -246,9 +249,36 @@ def _run_callback(workload: dict[str, Any], client: Client) -> int:
     return int(code)
 
 
+def _judge_callbacks(callback_supervisor: Any) -> None:
+    """Have every callback judged in the process it would run in, where its bundle is there and can be imported."""
+    execute = callback_supervisor.execute_callback
+
+    @functools.wraps(execute)
+    def judged(
+        callback_path: str, callback_kwargs: Any, dag_rel_path: Any, bundle_path: Any, log: Any
+    ) -> tuple[bool, str | None]:
+        try:
+            dag_file = Path(bundle_path) / dag_rel_path if bundle_path and dag_rel_path else None
+            callables.judge_callback(callback_path, dag_file=dag_file)
+        except callables.NotForThePlane as refused:
+            return False, str(refused)
+        done: tuple[bool, str | None] = execute(
+            callback_path=callback_path,
+            callback_kwargs=callback_kwargs,
+            dag_rel_path=dag_rel_path,
+            bundle_path=bundle_path,
+            log=log,
+        )
+        return done
+
+    callback_supervisor.execute_callback = judged
+
+
 def _run_connection_test(workload: dict[str, Any], client: Client) -> int:
     from airflow.sdk.execution_time import connection_test_supervisor
 
+    if not callables.connection_tests_are_allowed():
+        return _refuse_connection_test(workload, client)
     # Of the three supervisors this one alone takes no client: it makes `Client(base_url=server, token=token)`, over
     # TCP. This process was forked for this one test, so the name it calls is ours to answer.
     connection_test_supervisor.Client = lambda **_: client
@@ -260,6 +290,18 @@ def _run_connection_test(workload: dict[str, Any], client: Client) -> int:
         token="",
     )
     return int(code)
+
+
+def _refuse_connection_test(workload: dict[str, Any], client: Client) -> int:
+    from airflow.sdk.api.datamodels._generated import ConnectionTestState
+
+    client.connection_tests.update_state(
+        UUID(workload["connection_test_id"]),
+        ConnectionTestState.FAILED,
+        "this site tests no connections; its owner can set [core] test_connection = Enabled "
+        "(AIRFLOW__CORE__TEST_CONNECTION) in the task environment",
+    )
+    return 0
 
 
 _RUNNERS: dict[WorkKind, Callable[[dict[str, Any], Any], int]] = {
@@ -275,6 +317,14 @@ def inside(path: str, what: str) -> str:
     if not path or parts.is_absolute() or ".." in parts.parts:
         raise WorkloadRefused(f"the workload's {what} {path!r} is not a path inside its folder")
     return path
+
+
+def _bundle(workload: dict[str, Any]) -> dict[str, Any]:
+    """Which bundle, at which version: a bundle keeps each version in a folder of that name, and asks git for it."""
+    bundle: dict[str, Any] = workload["bundle_info"]
+    if (version := bundle.get("version")) is not None and inside(version, "version").startswith("-"):
+        raise WorkloadRefused(f"the workload's version {version!r} is none")
+    return bundle
 
 
 def _log_path(workload: dict[str, Any]) -> str | None:

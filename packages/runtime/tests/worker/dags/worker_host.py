@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path  # noqa: F401 (the plane may try to have it called)
 
 from airflow.sdk import DAG, task
 from airflow.sdk.bases.operator import BaseOperator

@@ -1,0 +1,102 @@
+"""The plane names a callback or asks for a connection test; the site decides whether that runs here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.states import OutcomeKind
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def call(own_host: Any, tmp_path: Path) -> Any:
+    """`call(path, kwargs)`: have a host run that callback; its attempt."""
+
+    def called(path: str, kwargs: dict[str, Any], configured: str = "") -> Any:
+        environ = {"PYTHONPATH": str(HERE), "AIRFLOW__TRADEWIND__CALLBACKS": configured}
+        work = {
+            "type": "ExecuteCallback",
+            "callback": {
+                "id": "0194a0d5-0000-7000-8000-000000000001",
+                "fetch_method": "import_path",
+                "data": {"path": path, "kwargs": kwargs},
+            },
+            "dag_rel_path": "worker_host.py",
+            "bundle_info": {"name": "dags", "version": None},
+            "log_path": "executor_callbacks/one",
+        }
+        return own_host(environ=environ).start(WorkKind.CALLBACK, work)
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("os.system", {"command": "touch {mark}"}),
+        ("posix.system", {"command": "touch {mark}"}),
+        ("subprocess.check_call", {"args": "touch {mark}", "shell": True}),
+        ("site_callbacks.run", {"args": "touch {mark}", "shell": True}),
+        ("site_callbacks.system", {"command": "touch {mark}"}),
+        ("unusual_prefix_abc_worker_host.Path", {"mark": "{mark}"}),
+        ("psutil.Popen", {"args": "touch {mark}", "shell": True}),
+        ("airflow.utils.process_utils.execute_in_subprocess", {"cmd": ["touch", "{mark}"]}),
+        ("tradewind_runtime.seams.worker.set_hostname", {"name": "{mark}"}),
+    ],
+)
+def test_code_that_is_not_the_sites_is_refused(
+    call: Any, tmp_path: Path, path: str, arguments: dict[str, Any]
+) -> None:
+    mark = tmp_path / "it-ran"
+    filled = {
+        key: value.format(mark=mark) if isinstance(value, str) else
+        [part.format(mark=mark) for part in value] if isinstance(value, list) else value
+        for key, value in arguments.items()
+    }  # fmt: skip
+    attempt = call(path, filled)
+    outcome = attempt.outcome()
+    assert (outcome.kind, outcome.exit_code) == (OutcomeKind.FAILED, 1)
+    assert "which it may not have run here" in attempt.log()
+    assert not mark.exists()
+
+
+def test_the_sites_own_function_runs(call: Any) -> None:
+    attempt = call("site_callbacks.alert", {"who": "you"})
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "alerted with {'who': 'you'}" in attempt.log()
+
+
+def test_the_sites_own_notifier_runs(call: Any) -> None:
+    attempt = call("site_callbacks.Tells", {"text": "it is late"})
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "told it is late" in attempt.log()
+
+
+def test_what_the_site_names_runs_wherever_it_is_from(call: Any) -> None:
+    attempt = call("json.dumps", {"obj": 1}, configured="acme.alerts.*, json.dumps")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+
+
+def test_connections_are_tested_only_where_the_site_allows_it(own_host: Any, gateway: Any) -> None:
+    gateway.connection = {"conn_id": "c", "conn_type": "generic", "host": "h"}
+    work = {
+        "type": "TestConnection",
+        "connection_test_id": "0194a0d5-0000-7000-8000-000000000003",
+        "connection_id": "c",
+        "timeout": 10,
+        "queue": "default",
+    }
+    attempt = own_host(environ={"AIRFLOW__CORE__TEST_CONNECTION": "Disabled"}).start(
+        WorkKind.CONNECTION_TEST, work
+    )
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED  # of saying so
+    (told,) = gateway.of(attempt)
+    assert (told.method, told.body["state"]) == ("PATCH", "failed")
+    assert "this site tests no connections" in told.body["result_message"]
