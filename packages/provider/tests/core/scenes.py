@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.sessions import Cadence
 from tradewind_provider.api.agent.app import create_app
+from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.seams import workloads
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import queueing
@@ -183,6 +185,7 @@ class Plane:
 
     transport: LosesAnswers
     secret: str
+    app: FastAPI
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def agent(self, name: str = "eu-1", **more: Any) -> Agent:
@@ -190,12 +193,18 @@ class Plane:
         self.clients.append(client)
         return Agent(client, self.secret, name, **more)
 
+    @property
+    def dispatcher(self) -> Dispatcher:
+        found = self.app.state.plane.dispatcher
+        assert isinstance(found, Dispatcher)
+        return found
+
 
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock, secret: str) -> AsyncIterator[Plane]:
     app = create_app(settings=settings, clock=clock)
     async with app.router.lifespan_context(app):
-        plane = Plane(LosesAnswers(httpx.ASGITransport(app)), secret)
+        plane = Plane(LosesAnswers(httpx.ASGITransport(app)), secret, app)
         yield plane
         for client in plane.clients:
             await client.aclose()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from tradewind_protocol.attempts import Offer
 from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import sweeping
+from tradewind_provider.services import assigning, sweeping
 from tradewind_provider.settings import Settings
 
 from .scenes import Clock, Plane, queued, ref, row, running
@@ -213,6 +214,40 @@ async def test_an_agent_that_hangs_up_while_polling_is_given_nothing(plane: Plan
 
     assert offer["attempt_id"] == str(attempt)
     assert offer["epoch"] == 1  # it was never offered to the one that left
+
+
+async def test_an_offer_told_once_more_is_not_taken_back_for_the_poll_that_missed_it(
+    settings: Settings, plane: Plane, clock: Clock
+) -> None:
+    agent = await plane.agent().opens()
+    queued(clock)
+    (offer,) = await agent.offers()  # the answer comes too late: the agent has given that poll up
+    first = row(UUID(offer["attempt_id"])).offered_until
+    assert first is not None
+    (again,) = await agent.offers()
+
+    with create_session() as db:
+        assigning.release(db, {UUID(agent.session_id): [Offer.model_validate(offer)]}, until=first)
+
+    assert again["epoch"] == offer["epoch"]
+    assert (await agent.start(again)).status_code == 200
+
+
+async def test_an_offer_nobody_was_there_to_hear_goes_elsewhere_at_once(plane: Plane, clock: Clock) -> None:
+    gone, stays = await plane.agent("gone").opens(), await plane.agent("stays").opens()
+    attempt = queued(clock)
+    (offer,) = await gone.offers()
+    poll = asyncio.create_task(stays.offers(hold=20))
+    await asyncio.sleep(0.1)
+
+    def release() -> None:
+        until = row(attempt).offered_until
+        assert until is not None
+        with create_session() as db:
+            assigning.release(db, {UUID(gone.session_id): [Offer.model_validate(offer)]}, until=until)
+
+    await asyncio.to_thread(release)
+    assert [each["epoch"] for each in await asyncio.wait_for(poll, 3)] == [2]
 
 
 async def test_a_poll_without_news_is_answered_when_it_asked_to_be(plane: Plane) -> None:

@@ -35,6 +35,10 @@ class Place:
     seats: list[Seats] = field(default_factory=list)
     most: int = 50
 
+    def copy(self) -> Place:
+        """Its own seats, so that placing in it uses up nothing here."""
+        return Place(self.session_id, [Seats(one.queues, one.free) for one in self.seats], self.most)
+
     def wants(self) -> Mapping[str, int]:
         """Queue → how many it could take of it alone."""
         found: dict[str, int] = {}

@@ -18,6 +18,7 @@ from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import Depth
 from tradewind_provider.seams import database, workloads
+from tradewind_provider.services import waking
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession, Attempt
@@ -51,8 +52,8 @@ def assign(
     Highest priority first, then oldest. Work whose task instance no longer waits (cleared, marked, deleted) is taken
     off the queue on the way. Safe to run in several processes at once: an attempt is offered by one of them.
     """
-    rows = _candidates(db, _live(db, places), waiting)
-    rows = _drop_unwanted(db, rows, now)
+    places = [spot for spot in places if not waiting.keys().isdisjoint(spot.wants())]
+    rows = _drop_unwanted(db, _candidates(db, places, waiting), now)
     avoid_until = now - timedelta(seconds=AVOID_SECONDS)
     candidates = [
         placement.Candidate(
@@ -64,73 +65,129 @@ def assign(
         )
         for row in rows.values()
     ]
-    placed = placement.place(candidates, places)
+    until = now + timedelta(seconds=lasts)
     found: dict[UUID, list[Offer]] = {}
-    for attempt_id, session_id in placed.items():
-        row = rows[attempt_id]
-        offered = changed(
-            db,
-            update(Attempt)
-            .where(
-                Attempt.id == attempt_id,
-                Attempt.state == AttemptState.QUEUED.value,
-                Attempt.epoch == row.epoch,
-            )
-            .values(
-                state=AttemptState.OFFERED.value,
-                epoch=row.epoch + 1,
-                session_id=session_id,
-                offered_until=now + timedelta(seconds=lasts),
-            ),
-        )
-        if offered == 1 and (offer := _offer(db, row, row.epoch + 1, now, lasts)) is not None:
-            found.setdefault(session_id, []).append(offer)
+    for (session_id, epoch), chosen in _lots(rows, _placed(db, candidates, places)).items():
+        for row in _lease(db, chosen, session_id, epoch, until):
+            if (offer := _offer(db, row, epoch + 1, now, lasts)) is not None:
+                found.setdefault(session_id, []).append(offer)
+                tracing.offered(row, epoch + 1, now=now)
     return found
 
 
+def _placed(
+    db: Session, candidates: Sequence[placement.Candidate], places: Sequence[placement.Place]
+) -> dict[UUID, UUID]:
+    """Attempt → session, of sessions that may take work at this moment. Asks of those only that would get some:
+    a thousand may wait for one piece of work."""
+    while True:
+        trial = [spot.copy() for spot in places]
+        placed = placement.place(candidates, trial)
+        chosen = set(placed.values())
+        if not (gone := chosen - _able(db, chosen)):
+            return placed
+        places = [spot for spot in places if spot.session_id not in gone]
+
+
+def _lots(
+    rows: Mapping[UUID, Attempt], placed: Mapping[UUID, UUID]
+) -> Mapping[tuple[UUID, int], list[Attempt]]:
+    """What one statement can lease: of one session, under one epoch. In the order it was placed."""
+    lots: dict[tuple[UUID, int], list[Attempt]] = {}
+    for attempt_id, session_id in placed.items():
+        row = rows[attempt_id]
+        lots.setdefault((session_id, row.epoch), []).append(row)
+    return lots
+
+
+def _lease(
+    db: Session, rows: Sequence[Attempt], session_id: UUID, epoch: int, until: datetime
+) -> Sequence[Attempt]:
+    """Lease these rows of `epoch` to a session under the next one; those returned that nobody was quicker with."""
+    ids = [row.id for row in rows]
+    leased = changed(
+        db,
+        update(Attempt)
+        .where(Attempt.id.in_(ids), Attempt.state == AttemptState.QUEUED.value, Attempt.epoch == epoch)
+        .values(
+            state=AttemptState.OFFERED.value, epoch=epoch + 1, session_id=session_id, offered_until=until
+        ),
+    )
+    if leased == len(rows):
+        return rows
+    mine = set(
+        db.scalars(
+            select(Attempt.id).where(
+                Attempt.id.in_(ids),
+                Attempt.state == AttemptState.OFFERED.value,
+                Attempt.epoch == epoch + 1,
+                Attempt.session_id == session_id,
+            )
+        )
+    )
+    return [row for row in rows if row.id in mine]
+
+
 def offer_again(db: Session, rows: Iterable[Attempt], *, now: datetime, lasts: float) -> list[Offer]:
-    """Repeat offers whose answer was lost, under the epoch they have, their time starting anew."""
+    """Repeat offers whose answer was lost, under the epoch they have, their time starting anew. What was taken back
+    at this moment is left out."""
     offers = []
     for row in rows:
-        row.offered_until = now + timedelta(seconds=lasts)
-        if (offer := _offer(db, row, row.epoch, now, lasts)) is not None:
+        until = now + timedelta(seconds=lasts)
+        if row.offered_until is not None:  # it is another promise than the one that was lost: see `release`
+            until = max(until, row.offered_until + timedelta(microseconds=1))
+        still = changed(
+            db,
+            update(Attempt)
+            .where(
+                Attempt.id == row.id,
+                Attempt.state == AttemptState.OFFERED.value,
+                Attempt.epoch == row.epoch,
+                Attempt.session_id == row.session_id,
+            )
+            .values(offered_until=until),
+        )
+        if still == 1 and (offer := _offer(db, row, row.epoch, now, lasts)) is not None:
             offers.append(offer)
     return offers
 
 
-def release(db: Session, offers: Mapping[UUID, Sequence[Offer]]) -> None:
-    """Take back offers nobody is there to hear. The epoch stays used up."""
+def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datetime) -> None:
+    """Take back offers, leased until `until`, that nobody is there to hear. The epoch stays used up.
+
+    What was offered to its session once more since stays offered: a later poll was told of it, and confirms it.
+    """
+    released = 0
     for session_id, made in offers.items():
-        for offer in made:
-            changed(
-                db,
-                update(Attempt)
-                .where(
-                    Attempt.id == offer.attempt_id,
-                    Attempt.state == AttemptState.OFFERED.value,
-                    Attempt.epoch == offer.epoch,
-                    Attempt.session_id == session_id,
-                )
-                .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+        released += changed(
+            db,
+            update(Attempt)
+            .where(
+                Attempt.id.in_([offer.attempt_id for offer in made]),
+                Attempt.state == AttemptState.OFFERED.value,
+                Attempt.session_id == session_id,
+                Attempt.offered_until == until,
             )
+            .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+        )
+    if released:
+        waking.announce(db, waking.WORK)
 
 
-def _live(db: Session, places: Sequence[placement.Place]) -> Sequence[placement.Place]:
-    """Those whose session is open and may take work at this moment; the others lose their room."""
-    able = set(
+def _able(db: Session, session_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the sessions that are open and may take work at this moment."""
+    if not session_ids:
+        return set()
+    return set(
         db.scalars(
             select(AgentSession.id).where(
-                AgentSession.id.in_([one.session_id for one in places]),
+                AgentSession.id.in_(session_ids),
                 AgentSession.ended_at.is_(None),
                 AgentSession.cordoned_at.is_(None),
                 AgentSession.draining_at.is_(None),
             )
-        ).all()
+        )
     )
-    for spot in places:
-        if spot.session_id not in able:
-            spot.seats = []
-    return [spot for spot in places if spot.seats]
 
 
 def _candidates(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Text, cast, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import AttemptRef, Offer
@@ -33,6 +33,50 @@ class Heard:
     unknown: list[AttemptRef] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     session_token: str | None = field(default=None, repr=False)
+    same_until: datetime | None = None
+    """Until when the same poll again says nothing but that its agent is there (see `Beat`); None: it is to be heard
+    in full."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A poll that says what the one before it said."""
+
+    session_id: UUID
+    named: frozenset[tuple[UUID, int]]  # attempts it says it has, with their epochs
+
+
+def beat(db: Session, beats: Sequence[Beat], *, now: datetime) -> set[UUID]:
+    """Write down that these sessions were heard, all of them in one statement, and return those whose poll is to be
+    heard in full: ended or given up, asked for something, or with other attempts than they name. Idempotent."""
+    ids = [one.session_id for one in beats]
+    unchanged = (
+        AgentSession.id.in_(ids),
+        AgentSession.ended_at.is_(None),
+        AgentSession.lost_at.is_(None),
+        cast(AgentSession.findings, Text) == "[]",  # heard elsewhere since with findings: they may be over
+    )
+    again: set[UUID] = set()
+    if changed(db, update(AgentSession).where(*unchanged).values(last_beat_at=now)) != len(ids):
+        again |= set(ids) - set(db.scalars(select(AgentSession.id).where(*unchanged)))
+    has: dict[UUID | None, set[tuple[UUID, int]]] = {}
+    for session_id, attempt_id, epoch, missing_since in db.execute(
+        select(Attempt.session_id, Attempt.id, Attempt.epoch, Attempt.missing_since).where(
+            Attempt.session_id.in_(ids), Attempt.state.in_(_LIVE)
+        )
+    ):
+        has.setdefault(session_id, set()).add((attempt_id, epoch))
+        if missing_since is not None and session_id is not None:
+            again.add(session_id)
+    again |= {one.session_id for one in beats if has.get(one.session_id, set()) != one.named}
+    again |= set(
+        db.scalars(
+            select(AgentCommand.session_id).where(
+                AgentCommand.session_id.in_(ids), AgentCommand.carried_out_at.is_(None)
+            )
+        )
+    )
+    return again
 
 
 def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: datetime) -> Heard:
@@ -61,13 +105,25 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     if place is not None:
         for row in lost_offers:
             place.take(row.queue)
-    return Heard(
+    heard = Heard(
         place=place,
         offers=assigning.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
         unknown=_unknown(session.id, poll, mine),
         commands=commands(db, [session.id]).get(session.id, []),
         session_token=sessions.renewed_token(session, now=now, lasts=settings.session),
     )
+    heard.same_until = _same_until(session, poll, heard, settings)
+    return heard
+
+
+def _same_until(session: AgentSession, poll: Poll, heard: Heard, settings: Settings) -> datetime | None:
+    owed = heard.offers or heard.unknown or heard.commands or heard.session_token is not None
+    said = poll.carried_out or poll.findings or poll.environments is not None
+    # what was asked of it may be undone while it polls elsewhere, and then it would be given no work here
+    asked = session.draining_at is not None or session.cordoned_at is not None
+    if owed or said or asked:
+        return None
+    return session.token_expires_at - timedelta(seconds=settings.session / 2)
 
 
 def commands(db: Session, session_ids: Sequence[UUID]) -> dict[UUID, list[Command]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -32,6 +32,7 @@ class Agent:
     instance: UUID
     bundles: tuple[str, ...]
     trigger_capacity: int
+    good_until: datetime | None = None  # the credentials it showed, by time alone; None: not looked at
 
     def require(self, component: Component) -> None:
         """Raises Refused COMPONENT_NOT_YOURS when this agent's session was not opened for `component`."""
@@ -103,6 +104,7 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
             remedy="ask for another agent token",
             token=token.name,
         )
+    ends = [expires] if token.expires_at is None else [expires, token.expires_at]
     if session.bought_with not in (None, token.token_hash):
         former = db.get(FormerTokenValue, session.bought_with)
         if former is None or former.good_until <= now:
@@ -113,7 +115,8 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
                 remedy="give the agent the token's present value",
                 token=token.name,
             )
-    return agent_of(session)
+        ends.append(former.good_until)
+    return replace(agent_of(session), good_until=min(ends))
 
 
 def agent_of(session: AgentSession) -> Agent:

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
@@ -47,7 +47,8 @@ def lose_agents(db: Session, settings: Settings, *, listening_since: datetime, n
     beats = agents.Beats(settings.cadence.poll, settings.cadence.lost_after)
     quiet = select(AgentSession).where(
         AgentSession.ended_at.is_(None),
-        AgentSession.opened_at < now - timedelta(seconds=beats.lost_after),
+        func.coalesce(AgentSession.last_beat_at, AgentSession.opened_at)
+        < now - timedelta(seconds=beats.lost_after),
     )
     names = []
     for session in db.scalars(quiet).all():

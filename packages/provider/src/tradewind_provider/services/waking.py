@@ -64,6 +64,11 @@ class Listener:
         """Forget news heard so far. Call it before looking, never after."""
         self._news.clear()
 
+    @property
+    def heard(self) -> bool:
+        """There was news since `clear`."""
+        return self._news.is_set()
+
     async def wait(self, timeout: float | None) -> bool:
         """True as soon as there is, or was since `clear`, news; False after `timeout` seconds without."""
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -13,8 +15,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.attempts import Offer
 from tradewind_protocol.polling import Command
 from tradewind_provider.api import transactions
+from tradewind_provider.api.agent.quiet import Beats, QuietPolls
 from tradewind_provider.clock import Clock
-from tradewind_provider.domain.placement import Place, Seats
+from tradewind_provider.domain.placement import Place
 from tradewind_provider.domain.queues import Depth
 from tradewind_provider.services import aiotasks, assigning, polls, waking
 from tradewind_provider.settings import Settings
@@ -25,6 +28,7 @@ _LOOK_ANYWAY = 5.0  # seconds: news may be lost, work is not
 _AFTER_TROUBLE = 1.0
 _LONGEST_LOOK = 10.0
 _UNTIL_CLOSING = 0.5
+_SPACING = 0.1  # seconds between two looks at sessions: a thousand that open are a few looks
 
 
 @dataclass
@@ -34,9 +38,10 @@ class News:
     offers: list[Offer] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     ended: bool = False  # its session ended: it is to authenticate again, and be refused
+    again: bool = False  # it was taken for one that says nothing new, and is to be heard in full
 
     def __bool__(self) -> bool:
-        return bool(self.offers or self.commands or self.ended)
+        return bool(self.offers or self.commands or self.ended or self.again)
 
 
 @dataclass(eq=False)
@@ -49,10 +54,9 @@ class _Waiting:
 
 
 @dataclass(frozen=True)
-class _Round:
+class _Given:
     offers: Mapping[UUID, list[Offer]]
-    commands: Mapping[UUID, list[Command]]
-    ended: set[UUID]
+    until: datetime  # how long they are leased
     depths: Mapping[str, Depth]
 
 
@@ -64,10 +68,17 @@ class Dispatcher:
         self._clock = clock
         self._hub = hub
         self._waiting: dict[UUID, _Waiting] = {}
-        self._kick = asyncio.Event()
+        self._kick_work = asyncio.Event()
+        self._kick_sessions = asyncio.Event()
+        # queues in which something was left waiting; None: nobody has looked since there was news
+        self._left: Collection[str] | None = None
         self.stopping = False
         self.depths: Mapping[str, Depth] = {}
         """What waits in each queue, as of the last look."""
+        self.news_of_agents = 0
+        """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
+        self.quiet = QuietPolls()
+        self.beats = Beats(clock=clock, quiet=self.quiet, hear_again=self._hear_again)
 
     @property
     def polls(self) -> int:
@@ -75,10 +86,11 @@ class Dispatcher:
         return len(self._waiting)
 
     async def wait(
-        self, session_id: UUID, place: Place | None, *, known: frozenset[UUID], timeout: float
+        self, session_id: UUID, place: Place | None, *, known: frozenset[UUID], timeout: float, news: int
     ) -> News:
         """News for a session: work for its place, commands it does not know, its end; nothing after `timeout` seconds.
-        With a timeout of 0 there is one look, which takes as long as it takes.
+        With a timeout of 0 there is one look, which takes as long as it takes. `news`: `news_of_agents` before its
+        commands were read.
 
         A newer poll of the same session takes over from an older one, which is answered with nothing. When this is
         cancelled, nothing is offered to the session any more, and what was being offered at that moment is released.
@@ -87,7 +99,10 @@ class Dispatcher:
         if (older := self._waiting.get(session_id)) is not None and not older.news.done():
             older.news.set_result(News())
         self._waiting[session_id] = one
-        self._kick.set()
+        if one.once or (place is not None and self._may_have_work(place)):
+            self._kick_work.set()
+        if news != self.news_of_agents and not one.once:
+            self._kick_sessions.set()
         try:
             return await asyncio.wait_for(asyncio.shield(one.news), timeout if timeout > 0 else _LONGEST_LOOK)
         except asyncio.TimeoutError:
@@ -112,56 +127,91 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Wake polls, until cancelled."""
-        with self._hub.listen(waking.WORK, waking.AGENTS) as news:
+        await asyncio.gather(self._giving_out(), self._minding_sessions(), self.beats.run())
+
+    # ---- work
+
+    async def _giving_out(self) -> None:
+        with self._hub.listen(waking.WORK) as news:
             while True:
                 news.clear()
-                self._kick.clear()
+                self._kick_work.clear()
                 try:
-                    await self._once()
+                    await self._give_out()
                 except Exception:
                     log.exception("Work was not given out", extra={"action": "dispatch_failed"})
                     await asyncio.sleep(_AFTER_TROUBLE)
                 await aiotasks.first(
-                    asyncio.ensure_future(news.wait(_LOOK_ANYWAY)), asyncio.ensure_future(self._kick.wait())
+                    asyncio.ensure_future(news.wait(_LOOK_ANYWAY)),
+                    asyncio.ensure_future(self._kick_work.wait()),
                 )
 
-    async def _once(self) -> None:
+    async def _give_out(self) -> None:
+        self._left = None
         waiting = [one for one in self._waiting.values() if not one.news.done()]
         if not waiting:
             return
         places = [one.place for one in waiting if one.place is not None]
-        ids = [one.session_id for one in waiting]
-        found = await transactions.run(lambda db: self._look(db, ids, places))
-        self.depths = found.depths
+        given = await transactions.run(lambda db: self._look(db, places))
+        self.depths = given.depths
+        taken = Counter(offer.queue for offers in given.offers.values() for offer in offers)
+        self._left = {queue for queue, depth in given.depths.items() if depth.count > taken[queue]}
         unheard = {}
         for one in waiting:
-            offers = found.offers.get(one.session_id, [])
-            fresh = [each for each in found.commands.get(one.session_id, ()) if each.id not in one.known]
-            told = News(offers=offers, commands=fresh, ended=one.session_id in found.ended)
+            offers = given.offers.get(one.session_id, [])
             if one.news.done():
                 if offers:
                     unheard[one.session_id] = offers
-            elif told or one.once:
-                one.news.set_result(told)
+            elif offers or one.once:
+                one.news.set_result(News(offers=offers))
         if unheard:
-            await transactions.run(lambda db: assigning.release(db, unheard))
-            self._kick.set()
+            await transactions.run(lambda db: assigning.release(db, unheard, until=given.until))
+            self._kick_work.set()
 
-    def _look(self, db: Session, ids: list[UUID], places: list[Place]) -> _Round:
-        now = self._clock()
+    def _look(self, db: Session, places: list[Place]) -> _Given:
+        now, lasts = self._clock(), self._settings.cadence.offer
         depths = assigning.depths(db)
         offers: dict[UUID, list[Offer]] = {}
         if depths and places:
-            # a second try of this transaction starts from the same room
-            offers = assigning.assign(
-                db,
-                [Place(one.session_id, _copies(one), one.most) for one in places],
-                waiting=depths,
-                now=now,
-                lasts=self._settings.cadence.offer,
-            )
-        return _Round(offers, polls.commands(db, ids), polls.ended(db, ids), depths)
+            offers = assigning.assign(db, places, waiting=depths, now=now, lasts=lasts)
+        return _Given(offers, now + timedelta(seconds=lasts), depths)
 
+    def _may_have_work(self, place: Place) -> bool:
+        """News of work wakes all who wait, so a newcomer costs a look only where something was left for want of room."""
+        return self._left is None or not place.wants().keys().isdisjoint(self._left)
 
-def _copies(place: Place) -> list[Seats]:
-    return [Seats(seat.queues, seat.free) for seat in place.seats]
+    # ---- sessions
+
+    async def _minding_sessions(self) -> None:
+        with self._hub.listen(waking.AGENTS) as news:
+            while True:
+                self.news_of_agents += news.heard
+                news.clear()
+                self._kick_sessions.clear()
+                try:
+                    await self._mind_sessions()
+                except Exception:
+                    log.exception("Agents were not told news", extra={"action": "dispatch_failed"})
+                    await asyncio.sleep(_AFTER_TROUBLE)
+                await asyncio.sleep(_SPACING)
+                await aiotasks.first(
+                    asyncio.ensure_future(news.wait(_LOOK_ANYWAY - _SPACING)),
+                    asyncio.ensure_future(self._kick_sessions.wait()),
+                )
+
+    async def _mind_sessions(self) -> None:
+        waiting = [one for one in self._waiting.values() if not one.news.done()]
+        if not waiting:
+            return
+        ids = [one.session_id for one in waiting]
+        commands, ended = await transactions.run(lambda db: (polls.commands(db, ids), polls.ended(db, ids)))
+        for one in waiting:
+            fresh = [each for each in commands.get(one.session_id, ()) if each.id not in one.known]
+            told = News(commands=fresh, ended=one.session_id in ended)
+            if told and not one.news.done():
+                one.news.set_result(told)
+
+    def _hear_again(self, session_ids: Collection[UUID]) -> None:
+        for session_id in session_ids:
+            if (one := self._waiting.get(session_id)) is not None and not one.news.done():
+                one.news.set_result(News(again=True))

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Hashable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Poll, PollAnswer, QueueStatistics
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.credentials import KNOWN, CurrentAgent, bearer
+from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.services import aiotasks, polls
+from tradewind_provider.api.agent.quiet import EVERY, Quiet
+from tradewind_provider.services import aiotasks, polls, sessions
 
 router = APIRouter()
 
 AGAIN_SECONDS = 5.0
 """What an agent was told is not news for this long, so that what it cannot act on at once makes no loop of polls. It
 is in every answer all the same."""
+
+_WRITTEN_WITHIN: Final = 2 * EVERY
+"""A poll that is to be answered sooner is heard in full: nobody would have looked whether its session is open."""
 
 
 class Told:
@@ -58,40 +64,98 @@ class Told:
 TOLD = Told()
 
 
-@router.post("/poll", summary="Say how things are and ask for news")
-async def poll(said: Poll, request: Request, agent: CurrentAgent, plane: ThisPlane) -> PollAnswer:
-    """See `tradewind_protocol.polling.Poll`. Held until there is news, `hold` seconds or the cadence's at most."""
-    now, session_id = plane.clock(), agent.session_id
-    dispatcher = plane.dispatcher
-    if dispatcher is None or dispatcher.stopping:
+@dataclass(frozen=True)
+class Asker:
+    """Whoever polls: an agent that was authenticated, or one whose polls may say nothing new."""
+
+    session_token: str
+    agent: sessions.Agent | None = None
+    quiet: Quiet | None = None
+
+
+async def _asker(request: Request, plane: ThisPlane) -> Asker:
+    """FastAPI dependency. Raises Refused as `credentials.current_agent` does, and UNAVAILABLE."""
+    if plane.dispatcher is None or plane.dispatcher.stopping:
         raise Refused(Code.UNAVAILABLE, "this API server is starting or stopping", remedy="try again")
+    check_protocol(request.headers.get(PROTOCOL_HEADER))
+    token, now = bearer(request.headers.get("authorization")), plane.clock()
+    if (quiet := plane.dispatcher.quiet.of(token, now)) is not None:
+        return Asker(token, quiet=quiet)
+    return Asker(token, agent=await KNOWN.agent(token, now))
+
+
+@router.post("/poll", summary="Say how things are and ask for news")
+async def poll(
+    said: Poll, request: Request, asker: Annotated[Asker, Depends(_asker)], plane: ThisPlane
+) -> PollAnswer:
+    """See `tradewind_protocol.polling.Poll`. Held until there is news, `hold` seconds or the cadence's at most."""
+    dispatcher = plane.dispatcher
+    assert dispatcher is not None  # said the asker
+    hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
+    quiet = asker.quiet
+    if quiet is not None and hold >= _WRITTEN_WITHIN and quiet.said == said.model_copy(update={"hold": None}):
+        news = await _quietly(request, dispatcher, quiet, hold)
+        if not (news.again or news.ended):
+            return _answer(dispatcher, said, plane.clock(), offers=news.offers, commands=news.commands)
+    agent = asker.agent or await KNOWN.agent(asker.session_token, plane.clock())
+    now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
     heard = await transactions.run(lambda db: polls.hear(db, agent, said, settings=plane.settings, now=now))
+    dispatcher.quiet.remember(asker.session_token, agent, said, heard, news=news_of_agents)
     owed = [
         *(one.id for one in heard.commands),
         *((one.attempt_id, one.epoch, "offer") for one in heard.offers),
         *((one.attempt_id, one.epoch, "unknown") for one in heard.unknown),
     ]
-    hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
     if heard.session_token is not None or TOLD.fresh(session_id, owed):
         hold = 0.0
     known = frozenset(one.id for one in heard.commands)
     news = News()
     if hold > 0 or heard.place is not None:
-        news = await _unless_gone(
-            request, dispatcher.wait(session_id, heard.place, known=known, timeout=hold)
-        )
+        waiting = dispatcher.wait(session_id, heard.place, known=known, timeout=hold, news=news_of_agents)
+        news = await _unless_gone(request, waiting)
+        _mind(dispatcher, session_id, news)
     if news.ended:
         KNOWN.forget()
-        await KNOWN.agent(bearer(request.headers.get("authorization")), plane.clock())  # raises why
+        await KNOWN.agent(asker.session_token, plane.clock())  # raises why
     commands = (*heard.commands, *news.commands)
     TOLD.tell(session_id, [*owed, *(one.id for one in news.commands)])
-    return PollAnswer(
+    return _answer(
+        dispatcher,
+        said,
+        plane.clock(),
         offers=(*heard.offers, *news.offers),
         commands=commands,
         unknown=tuple(heard.unknown),
         session_token=heard.session_token,
-        queues=_statistics(dispatcher, said, plane.clock()),
     )
+
+
+async def _quietly(request: Request, dispatcher: Dispatcher, quiet: Quiet, hold: float) -> News:
+    """What comes for a session that has nothing to say."""
+    session_id = quiet.agent.session_id
+    place = None if quiet.place is None else quiet.place.copy()
+    dispatcher.beats.say(quiet.beat)
+    waiting = dispatcher.wait(session_id, place, known=frozenset(), timeout=hold, news=quiet.news)
+    news = await _unless_gone(request, waiting)
+    quiet.news = dispatcher.news_of_agents
+    _mind(dispatcher, session_id, news)
+    if news.ended:
+        KNOWN.forget()
+    TOLD.tell(session_id, [one.id for one in news.commands])
+    return news
+
+
+def _mind(dispatcher: Dispatcher, session_id: UUID, news: News) -> None:
+    """Whoever is given something has something to say next, or did not get it."""
+    if news:
+        dispatcher.quiet.forget([session_id])
+
+
+def _answer(dispatcher: Dispatcher, said: Poll, now: datetime, **more: Any) -> PollAnswer:
+    answer: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in more.items()
+    }
+    return PollAnswer(**answer, queues=_statistics(dispatcher, said, now))
 
 
 async def _unless_gone(request: Request, waiting: Coroutine[object, object, News]) -> News:

@@ -1,0 +1,140 @@
+"""Polls that say nothing new: remembered, so that a thousand agents with nothing to do cost one statement a second.
+
+A poll that says what the one before it said is neither authenticated nor looked at by itself. Its agent waits for work
+at once, and within a second its beat is written down together with those of all others, by the statement that also
+finds whose session has ended. Nothing is given to a session that the database has not just called open: offers are made
+to open sessions only, and commands of an ended one are closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tradewind_protocol.polling import Poll
+from tradewind_provider.api import transactions
+from tradewind_provider.clock import Clock
+from tradewind_provider.domain.placement import Place
+from tradewind_provider.services import hashing, polls, whence
+from tradewind_provider.services.sessions import Agent
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 1.0
+"""Seconds between two writings."""
+
+_MOST: Final = 20_000
+
+
+@dataclass
+class Quiet:
+    """What one session said last, and what followed from it: nothing."""
+
+    agent: Agent
+    said: Poll
+    place: Place | None
+    address: str
+    until: datetime
+    news: int = 0  # how often there had been news of agents when its last poll was answered
+
+    @property
+    def beat(self) -> polls.Beat:
+        named = frozenset((ref.attempt_id, ref.epoch) for ref in (*self.said.holding, *self.said.running))
+        return polls.Beat(self.agent.session_id, named)
+
+
+class QuietPolls:
+    """Of one API server, by the hash of the session token that was shown."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Quiet] = {}
+        self._keys: dict[UUID, str] = {}
+
+    def of(self, session_token: str, now: datetime) -> Quiet | None:
+        """What is remembered of whoever shows this token from where the request in hand comes from."""
+        found = self._known.get(hashing.hashed(session_token))
+        if found is None or found.until <= now or found.address != whence.address():
+            return None
+        return found
+
+    def remember(
+        self, session_token: str, agent: Agent, said: Poll, heard: polls.Heard, *, news: int
+    ) -> None:
+        """After a poll was heard in full, before work is placed. What cannot be quiet is forgotten."""
+        self.forget([agent.session_id])
+        if heard.same_until is None or agent.good_until is None:
+            return
+        if len(self._known) >= _MOST:
+            self._known.clear()
+            self._keys.clear()
+        key = self._keys[agent.session_id] = hashing.hashed(session_token)
+        self._known[key] = Quiet(
+            agent,
+            said.model_copy(update={"hold": None}),
+            None if heard.place is None else heard.place.copy(),
+            whence.address(),
+            min(heard.same_until, agent.good_until),
+            news,
+        )
+
+    def forget(self, session_ids: Collection[UUID]) -> None:
+        """Their next polls are heard in full."""
+        for one in session_ids:
+            if (key := self._keys.pop(one, None)) is not None:
+                self._known.pop(key, None)
+
+    def forget_all(self) -> None:
+        self._known.clear()
+        self._keys.clear()
+
+
+class Beats:
+    """Beats that wait to be written down, and the loop that writes them."""
+
+    def __init__(
+        self, *, clock: Clock, quiet: QuietPolls, hear_again: Callable[[Collection[UUID]], None]
+    ) -> None:
+        self._clock = clock
+        self._quiet = quiet
+        self._hear_again = hear_again  # answers those that wait so that they are heard in full
+        self._beats: dict[UUID, polls.Beat] = {}
+        self._some = asyncio.Event()
+
+    def say(self, beat: polls.Beat) -> None:
+        self._beats[beat.session_id] = beat
+        self._some.set()
+
+    async def run(self) -> None:
+        """Write, until cancelled."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(EVERY)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write down what was said. When the database is away, those who said it are told so: they are heard in full,
+        which fails, and may ask an API server that is better off."""
+        self._some.clear()
+        beats, self._beats = list(self._beats.values()), {}
+        if not beats:
+            return
+        now = self._clock()
+        try:
+            again = await transactions.run(lambda db: polls.beat(db, beats, now=now))
+        except Exception as error:
+            log.warning(
+                "%d beats were not written down: %s",
+                len(beats),
+                type(error).__name__,
+                extra={"action": "beats_not_written"},
+            )
+            self._quiet.forget_all()
+            again = {one.session_id for one in beats}
+        if again:
+            self._quiet.forget(again)
+            self._hear_again(again)

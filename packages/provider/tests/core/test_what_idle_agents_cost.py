@@ -1,0 +1,275 @@
+"""Agents with nothing to do: what they cost the database, and that nothing is missed for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import uvicorn
+from airflow import settings as airflow_settings
+from sqlalchemy import event, update
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tradewind_protocol import paths
+from tradewind_provider.api.addresses import AddressCheck
+from tradewind_provider.api.agent.app import create_app
+from tradewind_provider.api.door import Door
+from tradewind_provider.clock import utc_now
+from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import polls, tokens
+from tradewind_provider.settings import Settings
+from tradewind_provider.store.tables import AgentCommand, AgentSession
+
+from .scenes import Agent, Clock, Plane, queued, ref, row, running, sessions_of, with_cadence
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is asked of the database while this is entered."""
+    asked: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    engine = airflow_settings.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@asynccontextmanager
+async def served(settings: Settings, clock: Any, socket: Path) -> AsyncIterator[None]:
+    """The application behind its middlewares, in a real web server."""
+    app = create_app(settings=settings, clock=clock)
+    root = Starlette(routes=[Mount(paths.PREFIX.rpartition("/")[0], app)])
+    guarded = AddressCheck(Door(root, clock=clock))
+    server = uvicorn.Server(uvicorn.Config(guarded, uds=str(socket), log_level="error", lifespan="off"))
+    async with app.router.lifespan_context(app):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield
+        server.should_exit = True
+        app.state.plane.dispatcher.answer_all()
+        await serving
+
+
+@asynccontextmanager
+async def polling(socket: Path, secret: str, count: int) -> AsyncIterator[list[int]]:
+    """So many agents that do nothing but poll; in the list each poll that was answered."""
+    answered: list[int] = []
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    transport = httpx.AsyncHTTPTransport(uds=str(socket), limits=limits)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://plane" + paths.PREFIX, timeout=30
+    ) as client:
+
+        async def one(number: int) -> None:
+            agent = await Agent(client, secret, f"idle-{number}").opens()
+            while True:
+                answer = await agent.poll(hold=None)
+                assert answer.status_code == 200, answer.text
+                answered.append(number)
+
+        tasks = [asyncio.create_task(one(number)) for number in range(count)]
+        try:
+            yield answered
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
+
+
+async def cost(socket: Path, secret: str, count: int, *, seconds: float) -> tuple[int, int]:
+    """Statements and polls in so many seconds, once every agent has polled."""
+    async with polling(socket, secret, count) as answered:
+        while len(set(answered)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        polls_before = len(answered)
+        with statements() as asked:
+            await asyncio.sleep(seconds)
+        return len(asked), len(answered) - polls_before
+
+
+async def test_idle_agents_cost_the_database_by_the_second_and_not_by_the_agent(
+    settings: Settings, secret: str, tmp_path: Path
+) -> None:
+    settings = replace(with_cadence(settings, poll=2.0), sweep=5.0)
+    async with served(settings, utc_now, tmp_path / "plane.sock"):
+        few, polls_of_few = await cost(tmp_path / "plane.sock", secret, 3, seconds=3)
+        many, polls_of_many = await cost(tmp_path / "plane.sock", secret, 50, seconds=3)
+
+    assert polls_of_many > 8 * polls_of_few > 0
+    # three for the beats of a second, and one round of what looks and sweeps every five
+    assert max(few, many) <= 4 * 3 + 12
+
+
+async def quiet(agent: Agent) -> Agent:
+    """It has polled before, and nothing came of it."""
+    assert (await agent.poll()).json()["offers"] == []
+    return agent
+
+
+async def holds(agent: Agent, **more: Any) -> asyncio.Task[httpx.Response]:
+    """A poll that waits."""
+    task = asyncio.create_task(agent.poll(hold=20, **more))
+    await asyncio.sleep(0.1)
+    return task
+
+
+async def test_a_poll_that_says_nothing_new_asks_nothing_of_the_database_by_itself(plane: Plane) -> None:
+    agent = await plane.agent().opens()
+    await asyncio.sleep(0.3)  # the news that it opened a session is over
+    await quiet(agent)
+    with statements() as asked:
+        task = await holds(agent)
+        assert asked == []
+        await plane.dispatcher.beats.write()
+    assert len(asked) == 3
+    assert not task.done()
+    task.cancel()
+
+
+async def test_the_beat_of_such_a_poll_is_written_down(plane: Plane, clock: Clock) -> None:
+    agent = await quiet(await plane.agent().opens())
+    clock.forward(25)
+    task = await holds(agent)
+    await plane.dispatcher.beats.write()
+    assert sessions_of(agent.agent_id)[0].last_beat_at == clock()
+    task.cancel()
+
+
+async def test_work_wakes_such_a_poll_at_once(plane: Plane, clock: Clock) -> None:
+    agent = await quiet(await plane.agent().opens())
+    task = await holds(agent)
+    attempt = await asyncio.to_thread(queued, clock)
+    offers = (await asyncio.wait_for(task, 3)).json()["offers"]
+    assert [offer["attempt_id"] for offer in offers] == [str(attempt)]
+
+
+async def test_an_offer_lost_with_its_answer_comes_with_the_same_poll_again(
+    plane: Plane, clock: Clock
+) -> None:
+    agent = await quiet(await plane.agent().opens())
+    task = await holds(agent)
+    plane.transport.of("/poll")
+    await asyncio.to_thread(queued, clock)
+    offers = (await asyncio.wait_for(task, 3)).json()["offers"]
+    assert [offer["epoch"] for offer in offers] == [1]
+
+
+async def test_an_offer_made_by_another_api_server_is_found(
+    settings: Settings, clock: Clock, secret: str
+) -> None:
+    async with running(settings, clock, secret) as one, running(settings, clock, secret) as two:
+        agent = await quiet(await one.agent().opens())
+        elsewhere = replace(agent, client=two.agent().client)
+        attempt = queued(clock)
+        assert len(await elsewhere.offers()) == 1  # and the answer is lost
+        task = await holds(agent)
+        await one.dispatcher.beats.write()
+        offers = (await asyncio.wait_for(task, 3)).json()["offers"]
+    assert [offer["attempt_id"] for offer in offers] == [str(attempt)]
+
+
+async def test_what_an_agent_said_to_another_api_server_is_not_kept_when_it_is_over(
+    settings: Settings, clock: Clock, secret: str
+) -> None:
+    async with running(settings, clock, secret) as one, running(settings, clock, secret) as two:
+        agent = await quiet(await one.agent().opens())
+        elsewhere = replace(agent, client=two.agent().client)
+        await elsewhere.poll(findings=[{"check": "disk", "message": "the disk is full"}])
+        assert sessions_of(agent.agent_id)[0].findings != []
+        task = await holds(agent)
+        await one.dispatcher.beats.write()
+        await asyncio.sleep(0.3)
+        assert sessions_of(agent.agent_id)[0].findings == []
+        task.cancel()
+
+
+async def test_an_attempt_taken_away_meanwhile_is_told_of(plane: Plane, clock: Clock) -> None:
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    said = {"free": 3, "running": [ref(offer)]}
+    await agent.poll(**said)
+    with create_session() as db:
+        db.merge(row(attempt)).state = "revoked"
+    task = await holds(agent, **said)
+    await plane.dispatcher.beats.write()
+    assert (await asyncio.wait_for(task, 3)).json()["unknown"] == [ref(offer)]
+
+
+async def test_a_command_nobody_announced_is_found(plane: Plane, clock: Clock) -> None:
+    agent = await quiet(await plane.agent().opens())
+    with create_session() as db:
+        values = {"session_id": UUID(agent.session_id), "verb": "cordon", "arguments": {}}
+        db.add(AgentCommand(id=uuid4(), created_at=clock(), **values))
+    task = await holds(agent)
+    await plane.dispatcher.beats.write()
+    assert [one["verb"] for one in (await asyncio.wait_for(task, 3)).json()["commands"]] == ["cordon"]
+
+
+async def test_a_session_that_ended_while_nobody_was_told_is_refused(plane: Plane, clock: Clock) -> None:
+    agent = await quiet(await plane.agent().opens())
+    clock.forward(1)
+    with create_session() as db:
+        db.execute(
+            update(AgentSession).values(ended_at=clock(), ended_how="removed", ended_reason="was removed")
+        )
+    task = await holds(agent)
+    await plane.dispatcher.beats.write()
+    answer = await asyncio.wait_for(task, 3)
+    assert (answer.status_code, answer.json()["error"]) == (401, "session_expired")
+
+
+async def test_deleting_the_agent_token_ends_a_poll_that_says_nothing_new(plane: Plane, clock: Clock) -> None:
+    agent = await quiet(await plane.agent().opens())
+    task = await holds(agent)
+
+    def delete() -> None:
+        with create_session() as db:
+            (found,) = tokens.listed(db)
+            tokens.delete(db, found.id, deleted_by="ada", now=clock())
+
+    await asyncio.to_thread(delete)
+    answer = await asyncio.wait_for(task, 3)
+    assert (answer.status_code, answer.json()["error"]) == (403, "token_deleted")
+
+
+async def test_a_session_token_is_renewed_though_its_agent_has_nothing_to_say(
+    plane: Plane, settings: Settings, clock: Clock
+) -> None:
+    agent = await quiet(await plane.agent().opens())
+    clock.forward(settings.session / 2 + 1)
+    answer = await asyncio.wait_for(await holds(agent), 3)
+    assert answer.json()["session_token"].startswith("tw_session_")
+
+
+async def test_beats_that_cannot_be_written_down_are_said_again_in_full(
+    plane: Plane, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise RuntimeError("the database is away")
+
+    agent = await quiet(await plane.agent().opens())
+    clock.forward(25)
+    task = await holds(agent)
+    with monkeypatch.context() as patch:
+        patch.setattr(polls, "beat", away)
+        await plane.dispatcher.beats.write()
+    await asyncio.sleep(0.3)
+    assert sessions_of(agent.agent_id)[0].last_beat_at == clock()
+    task.cancel()
