@@ -71,7 +71,6 @@ def assign(
         for row in _lease(db, chosen, session_id, epoch, until):
             if (offer := _offer(db, row, epoch + 1, now, lasts)) is not None:
                 found.setdefault(session_id, []).append(offer)
-                tracing.offered(row, epoch + 1, now=now)
     return found
 
 
