@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,10 +41,10 @@ test: test-fast  ## the fast rings, then the core of real Airflow
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
 
-test-airflow: $(STAMP) postgresql  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
+test-airflow: $(STAMP) postgresql nginx  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
 
-test-pg: $(STAMP) postgresql  ## make test and test-airflow on a PostgreSQL that the tests start
+test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
 
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
@@ -61,6 +61,10 @@ postgresql:  ## install PostgreSQL when the machine has none (Debian, as root)
 tinyproxy:  ## install a proxy for the agent to go through (Debian, as root; its tests are skipped without it)
 	@command -v tinyproxy >/dev/null || \
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tinyproxy >/dev/null) || true
+
+nginx:  ## install nginx for the tests of a proxy in front (Debian, as root; they are skipped without it)
+	@command -v nginx >/dev/null 2>&1 || ls /usr/sbin/nginx >/dev/null 2>&1 || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx-light >/dev/null) || true
 
 schemas: $(STAMP)  ## write the messages' JSON schemas and the pages about the protocol anew
 	$(PY) packages/protocol/scripts/schemas.py

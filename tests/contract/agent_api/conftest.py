@@ -1,5 +1,5 @@
-"""Each test runs twice: against `tradewind_agent.testing.FakePlane`, and against the real application on a migrated
-database."""
+"""Each test runs against `tradewind_agent.testing.FakePlane`, against the real application on a migrated database, and
+against that behind an nginx where there is one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,20 @@ if "airflow" not in sys.modules:  # read at Airflow's first import, and only the
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
 
+from support import nginx
+
 from . import planes
 
+PLANES = {
+    "fake": planes.FakePlaneUnderTest,
+    "real": planes.RealPlaneUnderTest,
+    "nginx": planes.BehindNginx,
+}
 
-@pytest.fixture(params=["fake", "real"])
+
+@pytest.fixture(params=list(PLANES))
 async def plane(request: pytest.FixtureRequest) -> AsyncIterator[planes.PlaneUnderTest]:
-    make = planes.FakePlaneUnderTest if request.param == "fake" else planes.RealPlaneUnderTest
-    async with make() as one:
+    if request.param == "nginx" and not nginx.available():
+        pytest.skip("no nginx on this machine: `make nginx`")
+    async with PLANES[request.param]() as one:
         yield one

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import tempfile
 from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 
+from support import nginx
+from tradewind_agent.kits.serving import Serving
 from tradewind_agent.testing import FakePlane, LosingAnswers
 from tradewind_protocol import ids, paths, versions
 from tradewind_protocol.attempts import AttemptRef, HandBack, Offer, Outcome, Start
@@ -26,6 +32,7 @@ class PlaneUnderTest(ABC):
     """A plane. Enter it; `agent()` gives those who speak to it."""
 
     secret: str  # an agent token
+    address = "http://plane"
 
     def __init__(self) -> None:
         self.stack = AsyncExitStack()
@@ -38,7 +45,7 @@ class PlaneUnderTest(ABC):
         await self.stack.aclose()
 
     async def agent(self, **more: Any) -> AgentUnderTest:
-        client = httpx.AsyncClient(transport=self.network, base_url="http://plane" + paths.PREFIX, timeout=30)
+        client = httpx.AsyncClient(transport=self.network, base_url=self.address + paths.PREFIX, timeout=30)
         await self.stack.enter_async_context(client)
         return AgentUnderTest(client, self.secret, **more)
 
@@ -355,6 +362,22 @@ class RealPlaneUnderTest(PlaneUnderTest):
             assert row is not None
             db.expunge(row)
             return row
+
+
+class BehindNginx(RealPlaneUnderTest):
+    """The same application on a real socket, behind a real nginx: TLS of a private authority and a path prefix."""
+
+    async def __aenter__(self) -> PlaneUnderTest:
+        listener = socket.create_server(("127.0.0.1", 0))
+        served = Serving(await self.start(), listener, name="plane behind nginx")
+        await self.stack.enter_async_context(served)
+        here = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="tw-nginx-"))
+        target = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        proxy = nginx.Nginx(Path(here), target)
+        await asyncio.to_thread(self.stack.enter_context, proxy)
+        self.address = proxy.url
+        self.network = LosingAnswers(httpx.AsyncHTTPTransport(verify=proxy.trust()))
+        return self
 
 
 def _empty_database() -> None:

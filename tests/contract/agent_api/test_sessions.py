@@ -39,7 +39,7 @@ async def test_a_session_comes_with_a_token_and_the_planes_cadence(plane: PlaneU
     [
         ("-", Code.TOKEN_MISSING),
         ("Basic dXNlcjpwYXNz", Code.TOKEN_MALFORMED),
-        ("Bearer ", Code.TOKEN_MALFORMED),
+        ("Bearer", Code.TOKEN_MALFORMED),
         ("Bearer tw_agent_cut", Code.TOKEN_MALFORMED),
         (f"Bearer {ids.SESSION_TOKEN_PREFIX}{SOMEBODY_ELSES}", Code.TOKEN_MALFORMED),
     ],

@@ -54,7 +54,7 @@ def later(value: Any) -> Any:
 async def client_of(plane: PlaneUnderTest, version: Version, **more: Any) -> PlaneClient:
     agent = await plane.agent()
     client = PlaneClient(
-        url="http://plane",
+        url=plane.address,
         token=AgentToken(value=SecretStr(plane.secret)),
         introduction=agent.introduction,
         transport=OtherVersion(plane.network, version, **more),
