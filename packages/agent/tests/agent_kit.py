@@ -21,6 +21,7 @@ class AgentUnderTest:
         self.plane = plane
         self.launcher = FakeLauncher()
         self.network = LosingAnswers(httpx.ASGITransport(app=plane))
+        self.collector: httpx.AsyncBaseTransport | None = None  # the way to a collector of traces
         self._options: dict[str, Any] = {
             "plane_url": "http://plane.test",
             "token": plane.token,
@@ -60,6 +61,7 @@ class AgentUnderTest:
             transport=self.network,
             launcher=self.launcher,
             now=lambda: 1e9 + loop.time(),
+            traces_transport=self.collector,
         )
         self._task = asyncio.create_task(self.agent.run(), name="agent under test")
         return self

@@ -18,7 +18,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import structlog
 
-from tradewind_agent import health, identity, signals, status, tls
+from tradewind_agent import health, identity, signals, status, tls, traces
 from tradewind_agent.checks import Checks
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
 from tradewind_agent.environments.site import Site
@@ -36,11 +36,13 @@ from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import Settings
+from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
 from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
+from tradewind_protocol.attempts import Offer
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
@@ -61,6 +63,7 @@ class Agent:
         settings: Settings,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        traces_transport: httpx.AsyncBaseTransport | None = None,
         launcher: Launcher | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -86,6 +89,7 @@ class Agent:
             tls=tls.context(settings),
             proxy=settings.proxy.get_secret_value() if settings.proxy is not None else None,
         )
+        self._collector = traces.from_settings(settings, resource=self._resource(), transport=traces_transport)
         self._changed: Callable[[], None] = lambda: None
 
     async def run(self) -> str:
@@ -99,6 +103,8 @@ class Agent:
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
+            if self._collector is not None:
+                await stack.enter_async_context(self._collector)
             stack.push_async_callback(self._goodbye)  # the ledger has it too
             socket_path = stack.enter_context(_socket_place(self.settings.state_dir))
             self.site = Site(
@@ -118,6 +124,7 @@ class Agent:
                 secrets=self.secrets,
                 now=self._now,
                 on_change=self._on_change,
+                trace=self._trace,
             )
             self.reporting = Reporting(outbox=outbox, plane=plane, on_delivered=self._on_delivered)
             stack.push_async_callback(
@@ -132,6 +139,7 @@ class Agent:
                     outbox,
                     self.secrets,
                     name=self.settings.name,
+                    traces=self._collector.relay if self._collector is not None else None,
                 )
             )
             self.log_streams = LogStreams(
@@ -222,6 +230,20 @@ class Agent:
             return
         async with Serving(health.Health(document=self.board.document), listener, name="health"):
             yield
+
+    def _trace(self, offer: Offer, environment: str) -> AttemptTrace:
+        record = self._collector.record if self._collector is not None else None
+        return AttemptTrace(
+            offer, environment=environment, agent=self.settings.name, record=record, now=self._now
+        )
+
+    def _resource(self) -> dict[str, Any]:
+        return {
+            "service.name": "tradewind-agent",
+            "service.version": agent_version(),
+            "service.instance.id": self.settings.name,
+            "host.name": platform.node(),
+        }
 
     def _on_change(self) -> None:
         self._changed()
@@ -316,6 +338,7 @@ class Agent:
                 "draining": self.drain.requested,
                 "cordoned": self.running.cordoned,
                 "log_streams": self.log_streams.open,
+                "traces_dropped": self._collector.dropped if self._collector is not None else None,
             },
         }
 

@@ -128,6 +128,13 @@ METRICS: Final = (
         (),
         _number("log_streams"),
     ),
+    Definition(
+        "tradewind_agent_traces_dropped_total",
+        "counter",
+        "Batches of spans the collector did not take; absent without a collector",
+        (),
+        _number("traces_dropped"),
+    ),
     Definition("tradewind_agent_findings", "gauge", "Own checks that fail, by kind", ("check",), _findings),
     Definition(
         "tradewind_agent_host_ready",

@@ -163,6 +163,15 @@ class Settings(BaseSettings):
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of /healthz, /readyz and /metrics.")
     metrics_port: int = Field(default=39091, ge=0, le=65535, description="Port of the same. 0: off.")
+    traces_endpoint: str = Field(
+        default="",
+        description="Address of an OpenTelemetry collector (OTLP over HTTP, such as http://localhost:4318) that gets "
+        "the traces of this agent and its tasks. Default: none, and nothing is traced.",
+    )
+    traces_headers: SecretStr | None = Field(
+        default=None,
+        description="Headers for the collector, `name=value` with commas. May hold its credential.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: console on a terminal, else json."
     )
@@ -191,6 +200,23 @@ class Settings(BaseSettings):
         if parts.username or parts.password:
             raise ValueError("must not hold credentials; the agent token is the credential")
         return value.rstrip("/")
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _a_collector(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be an address such as http://localhost:4318")
+        if parts.username or parts.password:
+            raise ValueError("must not hold credentials; they go into traces_headers")
+        return value.rstrip("/")
+
+    @field_validator("traces_headers")
+    @classmethod
+    def _pairs(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not all("=" in each for each in value.get_secret_value().split(",")):
+            raise ValueError("must be name=value, and commas between several")
+        return value
 
     @validates(mode="after")
     def _fits_together(self) -> Settings:

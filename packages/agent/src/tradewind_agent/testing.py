@@ -351,6 +351,7 @@ class FakePlane:
             workload=attempt.workload,
             confirm_within=self.cadence.offer,
             label=f"fake {attempt.id}",
+            traceparent=str(attempt.workload.get("traceparent", "")),
         )
 
     def _attempt_verb(

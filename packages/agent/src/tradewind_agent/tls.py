@@ -8,12 +8,13 @@ from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import Settings
 
 
-def context(settings: Settings) -> ssl.SSLContext | None:
-    """What to speak TLS with; None for plain http. Raises SettingsWrong, which names the file that is wrong.
+def context(settings: Settings, url: str = "") -> ssl.SSLContext | None:
+    """What to speak TLS with to the plane, or to `url`; None for plain http. Raises SettingsWrong, which names the file
+    that is wrong.
 
     Without ca_file the system's authorities are trusted (SSL_CERT_FILE and SSL_CERT_DIR are honoured).
     """
-    if not settings.plane_url.startswith("https:"):
+    if not (url or settings.plane_url).startswith("https:"):
         return None
     try:
         made = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)

@@ -36,6 +36,9 @@ class Offer(AttemptRef):
     workload: dict[str, Any] = Field(repr=False)  # Airflow's workload as JSON, its token removed
     confirm_within: float
     label: str = ""  # "dag.task [run, map 3, try 2]", for logs and people
+    traceparent: str = (
+        ""  # W3C Trace Context of the plane's span for this attempt; empty when it is not traced
+    )
 
 
 class Start(Message):

@@ -63,7 +63,12 @@ class RemoteExecutor(BaseExecutor):
         """Put work into its queue, in the scheduler's transaction, so that it waits exactly when Airflow says so."""
         work = workloads.read(workload, default_queue=configuration.default_queue())
         attempt_id = queueing.queue(
-            session, work, scheduler_job_id=self._job_id, executor=self._alias, now=self._clock()
+            session,
+            work,
+            scheduler_job_id=self._job_id,
+            executor=self._alias,
+            now=self._clock(),
+            clock=self._clock,
         )
         self._keys[attempt_id] = workload.key
         self._attempts[workload.key] += 1

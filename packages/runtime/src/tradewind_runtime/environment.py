@@ -29,6 +29,8 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     without_database(environ)
     # Would make Connection and Variable look in the metadata database first (`prepare_server_process_context`).
     environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
+    # Airflow would start a thread for them here, and a thread does not survive a fork: see `seams.traces`.
+    environ["AIRFLOW__TRACES__OTEL_ON"] = "False"
     if configure.log_directory:
         environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = configure.log_directory
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -30,15 +31,17 @@ class Worker(Host):
         self._ends: dict[UUID, asyncio.Future[Outcome]] = {}
         self._epochs: dict[UUID, int] = {}
         self._leaders: dict[UUID, psutil.Process] = {}
+        self._on_forked: dict[UUID, Callable[[], None]] = {}
 
-    async def execute(self, message: RunAttempt) -> Outcome:
+    async def execute(self, message: RunAttempt, *, on_forked: Callable[[], None] = lambda: None) -> Outcome:
         """Run one attempt and return how it ended, once its whole process group is gone. Never raises for the
-        attempt: a host that dies, or is not there, is an outcome too."""
+        attempt: a host that dies, or is not there, is an outcome too. `on_forked` is called once it has a process."""
         process = self._process
         if process is None or not self.ready:
             return _failed(message.epoch, f"the {self.title} is not running")
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._ends[message.attempt_id], self._epochs[message.attempt_id] = end, message.epoch
+        self._on_forked[message.attempt_id] = on_forked
         try:
             process.send(message)
             return await end
@@ -46,6 +49,7 @@ class Worker(Host):
             self._ends.pop(message.attempt_id, None)
             self._epochs.pop(message.attempt_id, None)
             self._leaders.pop(message.attempt_id, None)
+            self._on_forked.pop(message.attempt_id, None)
 
     def stop_attempt(self, attempt_id: UUID, *, reason: str, grace: float = 5.0) -> None:
         """Ask for the end of an attempt; `execute` returns when it has ended. Idempotent."""
@@ -57,6 +61,8 @@ class Worker(Host):
             # Remembered with its birth time, so that a pid used again later is never mistaken for it.
             with contextlib.suppress(psutil.Error):
                 self._leaders[message.attempt_id] = psutil.Process(message.pid)
+            if (on_forked := self._on_forked.pop(message.attempt_id, None)) is not None:
+                on_forked()
         elif isinstance(message, AttemptEnded):
             self._end(message.attempt_id, message.outcome)
 
@@ -97,4 +103,5 @@ def options(
         "bundles": list(settings.bundles),
         "preload": list(environment.preload),
         "learn": environment.learn,
+        "traces": bool(settings.traces_endpoint),
     }

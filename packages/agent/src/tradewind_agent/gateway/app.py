@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,11 @@ from tradewind_agent.gateway.seams import Kept, Plane, Secrets
 from tradewind_agent.gateway.server import SocketServer
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.secrets import HostPrincipal, Principal
+from tradewind_agent.traces.spans import CONTENT_TYPE
 from tradewind_protocol import paths
 from tradewind_protocol.boundary import Refuse
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.hosts import TRACES_PATH
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
 
@@ -34,7 +37,8 @@ class Gateway:
     """Serves hosts and attempts on a unix socket (mode 0600) from entering to leaving the context.
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
-    `name` is the agent's; it stands where Airflow wants a host name.
+    `name` is the agent's; it stands where Airflow wants a host name. `traces` takes spans of tasks to the site's own
+    collector; they never go to the plane.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Gateway:
         secrets: Secrets,
         *,
         name: str = "agent",
+        traces: Callable[[bytes], None] | None = None,
     ) -> None:
         self.socket_path = socket_path
         self._plane = plane
@@ -55,6 +60,7 @@ class Gateway:
         self._floor: Policy | None = None
         self._ledger = ledger
         self._secrets = secrets
+        self._traces = traces
         self._execution = ExecutionRequests(
             name=name, plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox
         )
@@ -102,6 +108,9 @@ class Gateway:
         try:
             if asked.path.startswith(paths.EXECUTION + "/"):
                 return await self._execution.answer(principal, asked)
+            if asked.path == TRACES_PATH and self._traces is not None:
+                self._traces(asked.body)
+                return Reply(200, headers=(("content-type", CONTENT_TYPE),))
             for prefix, component in _VERBS.items():
                 if asked.path == prefix or asked.path.startswith(prefix + "/"):
                     return await self._verb(principal, component, prefix, asked)

@@ -18,6 +18,7 @@ from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.secrets import AttemptPrincipal, LocalSecrets
+from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
 from tradewind_protocol.errors import Refused
@@ -52,6 +53,7 @@ class Attempt:
         secrets: LocalSecrets,
         now: Callable[[], float],
         on_change: Callable[[], None],
+        trace: AttemptTrace,
     ) -> None:
         self.offer = offer
         self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
@@ -65,21 +67,26 @@ class Attempt:
         self._secrets = secrets
         self._now = now
         self._on_change = on_change
+        self.trace = trace
         self._stopping = asyncio.Event()
         self._log = log.bind(attempt=str(offer.attempt_id), epoch=offer.epoch, work=offer.label)
 
     async def serve(self) -> None:
         """Confirm, run, and put the outcome in the outbox. Returns when the slot is free again."""
         if not await self._confirmed():
+            self.trace.dropped()
             self._become(Phase.DROPPED)
             return
+        self.trace.confirmed()
         started = self._moment()
         if self.stop_reason is not None:
             outcome = Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=self.stop_reason)
         else:
             self._become(Phase.RUNNING)
             outcome = await self._run()
+            self.trace.ended(outcome)
         await self._record(outcome, started)
+        self.trace.recorded(outcome)
 
     def stop(self, reason: str) -> None:
         """End it: the process group when there is one, else it will not start. Idempotent; the first reason counts."""
@@ -94,6 +101,7 @@ class Attempt:
         """True once the plane has granted it. Asked until there is a definite answer: an answer that was lost may have
         been the grant, and then the plane waits for this agent and nobody else."""
         backoff, cadence = Backoff(), self._plane.cadence
+        self.trace.confirming()
         maybe_granted = False  # a start may have reached the plane although no answer came
         while True:
             if self.stop_reason is not None and not maybe_granted:
@@ -140,8 +148,9 @@ class Attempt:
                     epoch=self.ref.epoch,
                     kind=self.offer.kind,
                     secret=secret,
-                    workload=self.offer.workload,
-                )
+                    workload=self.trace.handed_over(),
+                ),
+                on_forked=self.trace.forked,
             )
         finally:
             self._secrets.revoke(secret)

@@ -13,6 +13,7 @@ from tradewind_agent.kits import aiotasks
 from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.secrets import LocalSecrets
+from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.attempt import Attempt, Phase, hand_back
 from tradewind_protocol.attempts import AttemptRef, Offer
 from tradewind_protocol.polling import Room
@@ -32,6 +33,7 @@ class Running:
         secrets: LocalSecrets,
         now: Callable[[], float],
         on_change: Callable[[], None],
+        trace: Callable[[Offer, str], AttemptTrace],
     ) -> None:
         self.cordoned = False
         self.draining = False
@@ -42,6 +44,8 @@ class Running:
         self._secrets = secrets
         self._now = now
         self._on_change = on_change
+        self._trace = trace
+        self._traces: dict[UUID, AttemptTrace] = {}  # of those whose outcome is being delivered
         self._attempts: dict[UUID, Attempt] = {}
         # What an earlier life left in the outbox ended there, and the plane may not know it yet.
         self._undelivered = {ref.attempt_id: ref for ref in outbox.refs()}
@@ -106,6 +110,7 @@ class Running:
                 secrets=self._secrets,
                 now=self._now,
                 on_change=self._on_change,
+                trace=self._trace(offer, environment),
             )
             self._attempts[offer.attempt_id] = attempt
             self._empty.clear()
@@ -122,10 +127,13 @@ class Running:
         for ref in refs:
             self.stop(ref, "the plane has given it up: its lease was lost or it was taken back")
             self._undelivered.pop(ref.attempt_id, None)
+            self._traces.pop(ref.attempt_id, None)
 
     def delivered(self, attempt_id: UUID) -> None:
         """The plane has heard everything about an attempt."""
         self._undelivered.pop(attempt_id, None)
+        if (trace := self._traces.pop(attempt_id, None)) is not None:
+            trace.delivered()
 
     def drain(self, reason: str) -> None:
         """Take nothing more and hand back what was not confirmed; what runs goes on. Idempotent."""
@@ -177,6 +185,7 @@ class Running:
             del self._attempts[attempt.ref.attempt_id]
             if attempt.outcome is not None:
                 self._undelivered[attempt.ref.attempt_id] = attempt.ref
+                self._traces[attempt.ref.attempt_id] = attempt.trace
                 self.ended += 1
             if not self._attempts:
                 self._empty.set()

@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
+from tradewind_provider.seams import traces
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -42,6 +43,7 @@ class Work:
     task_id: str | None = None
     map_index: int = -1
     try_number: int = 0
+    traceparent: str = ""  # of Airflow's span of the try; empty when it is not traced
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
             task_id=ti.task_id,
             map_index=ti.map_index,
             try_number=ti.try_number,
+            traceparent=traces.sampled(ti.context_carrier),
         )
     if isinstance(workload, ExecuteCallback):
         return Work(

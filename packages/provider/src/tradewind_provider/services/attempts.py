@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -13,7 +13,7 @@ from tradewind_protocol.attempts import HandBack, Outcome, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain import leases
-from tradewind_provider.services import waking
+from tradewind_provider.services import tracing, waking
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
@@ -41,13 +41,18 @@ class HeldAttempt:
         return self.ti_id
 
 
-def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime) -> HeldAttempt:
+def start(
+    db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime, offer_lasts: float = 0.0
+) -> HeldAttempt:
     """Grant an offer: from here on user code may run. Idempotent for the holder of the epoch. Returns what was granted.
+
+    `offer_lasts` (seconds) tells a trace when it was made.
 
     Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST.
     """
     attempt = _find(db, attempt_id)
     granted = _held(attempt, epoch)
+    offered_at = (attempt.offered_until or now) - timedelta(seconds=offer_lasts)
     if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Do.CHANGE:
         _move(
             db,
@@ -58,6 +63,7 @@ def start(db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datet
             missing_since=None,
             payload="",  # the agent has it, and nobody else ever will
         )
+        tracing.granted(attempt, epoch, offered_at=offered_at, now=now)
     return granted
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain import reporting
 from tradewind_provider.seams import database, workloads
-from tradewind_provider.services import waking
+from tradewind_provider.services import tracing, waking
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -35,7 +36,13 @@ class Ended:
 
 
 def queue(
-    db: Session, work: workloads.Work, *, scheduler_job_id: int | None, executor: str | None, now: datetime
+    db: Session,
+    work: workloads.Work,
+    *,
+    scheduler_job_id: int | None,
+    executor: str | None,
+    now: datetime,
+    clock: Clock = utc_now,
 ) -> UUID:
     """Put work into its queue, in the scheduler's own transaction: it waits exactly when Airflow says QUEUED."""
     changed(
@@ -65,9 +72,11 @@ def queue(
         created_at=now,
         scheduler_job_id=scheduler_job_id,
         reason="",
+        traceparent=work.traceparent,
     )
     db.add(attempt)
     waking.announce(db, waking.WORK)
+    tracing.enqueued(attempt, now=clock())
     return attempt.id
 
 
@@ -179,6 +188,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
         report = _report(row, state, superseded, scheduler_job_id)
         if report.settled:
             row.reported_at = now
+            tracing.reported(row, now=now)
         found.append(Ended(row.id, workloads.key_of(row), report.tell, _said(row)))
     return found
 

@@ -164,6 +164,8 @@ class Attempt(Base):
     reason: Mapped[str] = mapped_column(Prose, default="")  # for a person
     scheduler_job_id: Mapped[int | None] = mapped_column(Integer)  # whose executor reports it
     reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the scheduler has been told
+    # W3C Trace Context of Airflow's span above it; empty when it is not traced
+    traceparent: Mapped[str] = mapped_column(String(60), default="", server_default="")
 
 
 class AgentCommand(Base):

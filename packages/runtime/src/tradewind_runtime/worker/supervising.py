@@ -10,8 +10,9 @@ from uuid import UUID
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import wipe
-from tradewind_runtime.seams import process, stopping
+from tradewind_runtime.seams import process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
+from tradewind_runtime.worker import kernel
 from tradewind_runtime.worker.attempt import Ran
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def supervisor_of(
     what its Dag file imported at `note_at` of the attempt's id.
 
     `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing."""
-    agent_name = configure.agent_name
+    agent_name, traced = configure.agent_name, bool(configure.options.get("traces"))
 
     def supervise(line: bytearray) -> Ran:
         run = RunAttempt.model_validate_json(bytes(line))
@@ -36,6 +37,9 @@ def supervisor_of(
         if note_at is not None:
             airflow_worker.note_imports(note_at(run.attempt_id))
         process.speak_as(client, run.secret)
+        if traced:
+            # In the task's own process, where Airflow and the task make their spans.
+            kernel.after_fork_of_mine(lambda: traces.start(configure.gateway, run.secret, agent=agent_name))
         unwanted = stopping.Unwanted()
         unwanted.listen(client)
         stopping.end_at_once_without_on_kill()

@@ -27,6 +27,7 @@ from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
+from tradewind_runtime.seams import traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import heap, kernel, learning, preload, reaper, starting, supervising
 
@@ -91,6 +92,8 @@ def run(control: Control, configure: Configure) -> int:
             module=refusal.module,
             reason=refusal.reason,
         )
+    if configure.options.get("traces"):
+        traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
     kernel.adopt_orphans()  # of a keeper that was killed
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:

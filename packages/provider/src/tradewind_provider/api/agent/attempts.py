@@ -20,7 +20,10 @@ router = APIRouter(prefix="/attempts/{attempt_id}")
 async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPlane) -> Granted:
     """See `tradewind_provider.services.attempts.start`."""
     now = plane.clock()
-    held = await transactions.run(lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now))
+    lasts = plane.settings.cadence.offer
+    held = await transactions.run(
+        lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now, offer_lasts=lasts)
+    )
     HOLDERS.granted(agent, held)
     return Granted(attempt_id=held.attempt_id, epoch=held.epoch)
 
