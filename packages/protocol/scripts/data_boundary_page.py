@@ -45,7 +45,7 @@ ledger (`carries …`).
 {carried}
 
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
-The host name is replaced by the agent's.
+The host name is replaced by one with the agent's name, under `.invalid`: nothing on the plane can connect to it.
 
 ## Every route of the Execution API
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,12 +18,14 @@ from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.hitl import HITLDetail
 from airflow.models.trigger import Trigger
 from airflow.sdk.execution_time.comms import DeferTask
+from airflow.utils.log.file_task_handler import FileTaskHandler, LogType
 from fastapi import FastAPI
 from sqlalchemy import update
 from starlette.types import Receive, Scope, Send
 
 from tradewind_protocol import paths, versions
 from tradewind_provider.api.door import Door
+from tradewind_provider.domain import hostnames
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.seams.execution_api import Tokens
 from tradewind_provider.services import triggers, waking
@@ -72,6 +77,38 @@ async def test_a_task_that_defers_wakes_those_who_run_triggers(plane: Plane) -> 
             await asyncio.to_thread(client.task_instances.defer, ti_id, message)
             assert await news.wait(5)
     assert plane.ti(ti_id).state == "deferred"
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("eu-1", "169.254.169.254:80/latest/meta-data?"),
+        ("169.254.169.254:80/latest", "h"),
+        ("x@169.254.169.254:80", "h"),
+        ("localhost", "h"),
+    ],
+)
+async def test_no_reader_of_logs_connects_to_where_an_agent_points(
+    plane: Plane, name: str, sent: str
+) -> None:
+    session = plane.session(name=name)
+    ti_id = plane.task_instance("queued")
+    attempt = plane.attempt(session, ti_id)
+    start = {"state": "running", "hostname": sent, "unixname": "u", "pid": 7, "start_date": NOW.isoformat()}
+    async with plane.http(session, attempt) as client:
+        answer = await client.patch(f"/task-instances/{ti_id}/run", json=start)
+        assert answer.status_code == 200, answer.text
+        answer = await client.put(f"/task-instances/{ti_id}/heartbeat", json={"hostname": "z", "pid": 7})
+        assert answer.status_code == 204, "the same attempt has the same name"
+        answer = await client.put(f"/task-instances/{ti_id}/heartbeat", content=b"[]")
+        assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+    row = plane.ti(ti_id)
+    for kind in LogType:
+        job = SimpleNamespace(hostname=hostnames.of_triggerer(name), id=1)
+        ti = SimpleNamespace(hostname=row.hostname, triggerer_job=job)
+        url, _ = FileTaskHandler("")._get_log_retrieval_url(ti, "d/r/t.log", log_type=kind)
+        assert str(urlsplit(url).hostname).endswith(".invalid")
+    assert hostnames.agent_of_attempt(row.hostname) == name
 
 
 @pytest.mark.parametrize(
@@ -304,7 +341,7 @@ async def test_airflow_sees_its_own_token_and_nothing_of_the_agents(database: No
     assert not [name for name, _ in headers if name == "cookie"]
     assert behind.scope["path"] == f"/execution/task-instances/{ti_id}/heartbeat"
     assert behind.scope["query_string"] == b"a=%2F"
-    assert behind.body == b"{}"
+    assert list(json.loads(behind.body)) == ["hostname"]
     assert "refreshed-api-token" not in answer.headers
     assert "set-cookie" not in answer.headers
     assert answer.headers["x-kept"] == "1"

@@ -194,7 +194,7 @@ async def test_a_session_with_triggers_is_a_healthy_triggerer_for_airflow(plane:
     job = most_recent_job("TriggererJob")
     assert job is not None
     assert job.is_alive()
-    assert job.hostname == "eu-1"
+    assert job.hostname == "eu-1.invalid"
     await host.sync()
     await host.sync()
     assert len(plane.jobs()) == 1

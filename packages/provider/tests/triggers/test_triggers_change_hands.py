@@ -17,7 +17,7 @@ async def test_triggers_of_a_lost_session_go_to_another_host_at_once(plane: Plan
     plane.ends(first)
     assert {one.id for one in (await second.sync()).create} == wanted
     ended = [job for job in plane.jobs() if job.end_date is not None]
-    assert [job.hostname for job in ended] == ["eu-1"]
+    assert [job.hostname for job in ended] == ["eu-1.invalid"]
 
 
 async def test_a_callback_is_not_taken_from_a_host_that_is_alive(plane: Plane) -> None:

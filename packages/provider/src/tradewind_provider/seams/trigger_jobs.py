@@ -14,6 +14,8 @@ from airflow.models.trigger import Trigger
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
+from tradewind_provider.domain import hostnames
+
 JOB_TYPE = TriggererJobRunner.job_type
 
 
@@ -48,7 +50,7 @@ def start(db: Session, session_id: UUID, *, agent_name: str, now: datetime) -> i
         insert(Job).values(
             job_type=JOB_TYPE,
             state=JobState.RUNNING,
-            hostname=agent_name,
+            hostname=hostnames.of_triggerer(agent_name),
             unixname=_marker(session_id),
             start_date=now,
             latest_heartbeat=now,

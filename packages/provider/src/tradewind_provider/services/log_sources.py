@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
+from tradewind_provider.domain import hostnames
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.services import waking
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
@@ -29,7 +30,7 @@ class TaskTry:
     task_id: str
     map_index: int
     try_number: int
-    hostname: str = ""  # as the task reported it: "<agent>.<attempt>-<epoch>"
+    hostname: str = ""  # as `domain.hostnames` makes it
     triggerer_session: UUID | None = None  # whose triggerer waits for it now
 
 
@@ -60,7 +61,7 @@ def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> list[Sour
         .order_by(Attempt.granted_at)
     ).all()
     sessions = [session for (each,) in held if (session := db.get(AgentSession, each)) is not None]
-    if not held and (name := one.hostname.rpartition(".")[0]):
+    if not held and (name := hostnames.agent_of_attempt(one.hostname)):
         sessions = _newest_named(db, name)
     sources = {session.agent_id: _source(db, session, now=now, beats=beats) for session in sessions}
     for session in _triggerers(db, one, deferred=len(held) > 1):

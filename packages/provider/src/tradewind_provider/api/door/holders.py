@@ -16,6 +16,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
+from tradewind_provider.domain import hostnames
 from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.sessions import Agent
 
@@ -32,6 +33,7 @@ class Speaker:
     caller: Caller
     subject: UUID  # the task instance, callback or connection test; NOBODY for a component
     label: str
+    hostname: str = ""  # where Airflow keeps one, for an attempt
 
 
 class Holders:
@@ -65,7 +67,7 @@ class Holders:
 
     def granted(self, agent: Agent, held: attempts.HeldAttempt) -> None:
         """`agent` was granted this attempt at this moment: what it asks next needs no look at the database."""
-        self._remember((agent.session_id, held.attempt_id, held.epoch), _speaker(held))
+        self._remember((agent.session_id, held.attempt_id, held.epoch), _speaker(held, agent))
 
     def _remember(self, key: tuple[UUID, UUID, int], speaker: Speaker) -> None:
         if len(self._known) >= _MOST:
@@ -99,11 +101,13 @@ HOLDERS = Holders()
 
 
 def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
-    return _speaker(transactions.in_transaction(lambda db: attempts.holder(db, attempt_id, epoch, agent)))
+    held = transactions.in_transaction(lambda db: attempts.holder(db, attempt_id, epoch, agent))
+    return _speaker(held, agent)
 
 
-def _speaker(held: attempts.HeldAttempt) -> Speaker:
-    return Speaker(Caller(held.kind.value), held.subject_id, held.label)
+def _speaker(held: attempts.HeldAttempt, agent: Agent) -> Speaker:
+    name = hostnames.of_attempt(agent.name, held.attempt_id, held.epoch)
+    return Speaker(Caller(held.kind.value), held.subject_id, held.label, name)
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:

@@ -36,6 +36,7 @@ OPENING: Final = 1024 * 1024
 _TAKEN_OFF: Final = frozenset(
     {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
 )
+_WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
 _KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
 
 
@@ -147,6 +148,8 @@ class Door:
         if isinstance(judged, Answer):
             await bodies.answer(send, judged.status, judged.body)
             return
+        if found is not None and found.route.name in _WITH_HOST_NAME:
+            judged = _named(judged, speaker)
         subject = await self._holders.subject(agent, speaker, found)
         workload = found is not None and found.route.workload
         token = self._tokens.mint(subject, workload=workload)
@@ -209,6 +212,16 @@ def _onward(scope: Scope, path: str, token: str, body: bytes) -> Scope:
     headers.append((b"authorization", b"Bearer " + token.encode()))
     headers.append((b"content-length", str(len(body)).encode()))
     return {**scope, "path": moved, "raw_path": quote(moved, safe="/:@+~").encode(), "headers": headers}
+
+
+def _named(body: bytes, speaker: Speaker) -> bytes:
+    """The body with the host name that the plane gives this attempt. Raises Refused MALFORMED."""
+    try:
+        sent = json.loads(body)
+        sent["hostname"] = speaker.hostname
+    except (ValueError, RecursionError, TypeError):
+        raise Refused(Code.MALFORMED, "the body is no JSON object") from None
+    return json.dumps(sent).encode()
 
 
 def _defers(body: bytes) -> bool:
