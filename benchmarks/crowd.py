@@ -107,7 +107,8 @@ class Crowd:
 
 
 def crowd(side: Side, seconds: float) -> dict[str, float]:
-    """What so many agents cost the plane: idle for `seconds`, then with two tasks a second for as long."""
+    """What so many agents cost the plane: idle for `seconds`, then with two tasks a second for as long; and what it
+    costs without any. BENCH_STATEMENTS=1 prints what the database was asked while they were idle."""
     if side.agent is None:
         return {}
     side.agent.stop()  # the simulated ones serve its queue from here on
@@ -117,6 +118,8 @@ def crowd(side: Side, seconds: float) -> dict[str, float]:
 async def _crowd(side: Side, seconds: float) -> dict[str, float]:
     token = await asyncio.to_thread(new_token, side.plane, f"crowd-{uuid4().hex[:6]}")
     one = Crowd("127.0.0.1", side.plane.ports[0], token)
+    await asyncio.sleep(5)
+    alone = await _watched(side, one, min(seconds, 20))
     began = time.monotonic()
     gathering = asyncio.create_task(one.gather(AGENTS, seconds=3600, queue="default"))
     while one.opened < AGENTS and not one.problems and time.monotonic() < began + 300:  # noqa: ASYNC110
@@ -125,6 +128,9 @@ async def _crowd(side: Side, seconds: float) -> dict[str, float]:
     await asyncio.sleep(30)  # one whole hold, so that polls are spread as they stay
     try:
         idle = await _watched(side, one, seconds)
+        if "BENCH_STATEMENTS" in os.environ:
+            for calls, spent, text in side.database.statements():
+                print(f"    {calls / seconds:8.2f}/s {spent / seconds:8.2f} ms/s {text[:150]}")
         trickle = asyncio.create_task(asyncio.to_thread(_trickle, side, seconds))
         busy = await _watched(side, one, seconds)
         await trickle
@@ -144,6 +150,7 @@ async def _crowd(side: Side, seconds: float) -> dict[str, float]:
         "seconds to open all": opened_after,
         "problems": float(len(one.problems)),
     }
+    found |= {f"without agents, {name}": value for name, value in alone.items()}
     found |= {f"idle, {name}": value for name, value in idle.items()}
     found |= {f"trickle, {name}": value for name, value in busy.items()}
     if waits:
@@ -158,6 +165,7 @@ async def _crowd(side: Side, seconds: float) -> dict[str, float]:
 
 
 async def _watched(side: Side, one: Crowd, seconds: float) -> dict[str, float]:
+    side.database.forget()
     roles = {name: side.roles[name] for name in _WATCHED}
     cpu, asked, polls, began = processes.cpu(roles), side.database.asked(), one.polls, time.monotonic()
     await asyncio.sleep(seconds)
