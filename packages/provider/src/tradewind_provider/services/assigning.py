@@ -18,7 +18,7 @@ from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import Depth
 from tradewind_provider.seams import database, workloads
-from tradewind_provider.services import waking
+from tradewind_provider.services import tracing, waking
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession, Attempt
@@ -71,6 +71,7 @@ def assign(
         for row in _lease(db, chosen, session_id, epoch, until):
             if (offer := _offer(db, row, epoch + 1, now, lasts)) is not None:
                 found.setdefault(session_id, []).append(offer)
+                tracing.offered(row, epoch + 1, now=now)
     return found
 
 
@@ -253,4 +254,5 @@ def _offer(db: Session, row: Attempt, epoch: int, now: datetime, lasts: float) -
         workload=workload,
         confirm_within=lasts,
         label=row.label,
+        traceparent=tracing.traceparent(row),
     )
