@@ -127,7 +127,7 @@ class FakePlane:
         return 200, self.allowed.model_dump(mode="json")
 
     def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
-        if method == "DELETE":
+        if method == "DELETE" or path.endswith("/release"):
             return 204, None
         if (method, path) in (("POST", "/tokens"), ("POST", f"/tokens/{TOKEN_ID}/rotate")):
             made = operator.TokenCreated(**TOKEN.model_dump(), token="tw_agent_" + "s" * 43)
@@ -152,6 +152,18 @@ class FakePlane:
             "/queues": [
                 operator.QueueView(
                     queue="gpu", depth=2, oldest_wait=200.0, warning="no agent serves this queue"
+                )
+            ],
+            "/bundles": [
+                operator.BundleView(
+                    name="etl/main",
+                    agent="eu-1",
+                    token="ci",
+                    spoken_for=True,
+                    claimed_at=NOW,
+                    files=3,
+                    dags=7,
+                    stored_at=NOW,
                 )
             ],
             "/events": [

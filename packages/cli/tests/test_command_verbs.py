@@ -192,3 +192,15 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(tradewind: Any) -> None:
     assert tradewind("agents", "list").exit_code == 2  # no plane is named anywhere
     assert tradewind("--plane-url", "ftp://plane", "agents", "list").exit_code == 2
     assert tradewind("tokens", "create", "x", "--expires-in-days", "4000").exit_code == 2
+
+
+def test_bundles_are_listed_and_released(at_plane: Any, plane: Any) -> None:
+    listed = at_plane("bundles", "list")
+    assert [line.split()[:5] for line in listed.stdout.splitlines()] == [
+        ["BUNDLE", "AGENT", "TOKEN", "FILES", "DAGS"],
+        ["etl/main", "eu-1", "ci", "3", "7"],
+    ]
+    released = at_plane("bundles", "release", "etl/main", "--reason", "moved to us-1")
+    assert released.exit_code == 0, released.output
+    assert plane.asked[-1] == ("POST", "/bundles/etl/main/release", "", {"reason": "moved to us-1"})
+    assert "is nobody's" in released.stderr + released.stdout

@@ -17,6 +17,7 @@ _OWN = {
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",
     "queues": "tradewind.commands.queues:queues",
+    "bundles": "tradewind.commands.bundles:bundles",
     "events": "tradewind.commands.events:events",
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import httpx
@@ -114,7 +114,7 @@ class OperatorClient:
     def remove_agent(self, agent_id: UUID, *, reason: str = "") -> None:
         self._request("DELETE", f"/agents/{agent_id}", params={"reason": reason})
 
-    # ---- attempts, queues, events
+    # ---- attempts, queues, bundles, events
 
     def attempts(self, **filters: Any) -> operator.Page[operator.AttemptView]:
         return self._ask(operator.Page[operator.AttemptView], "GET", "/attempts", params=filters)
@@ -125,6 +125,12 @@ class OperatorClient:
 
     def queues(self) -> operator.Page[operator.QueueView]:
         return self._ask(operator.Page[operator.QueueView], "GET", "/queues")
+
+    def bundles(self, **filters: Any) -> operator.Page[operator.BundleView]:
+        return self._ask(operator.Page[operator.BundleView], "GET", "/bundles", params=filters)
+
+    def release_bundle(self, name: str, *, reason: str = "") -> None:
+        self._request("POST", f"/bundles/{quote(name, safe='/')}/release", operator.Reason(reason=reason))
 
     def events(self, **filters: Any) -> operator.Page[operator.EventView]:
         return self._ask(operator.Page[operator.EventView], "GET", "/events", params=filters)

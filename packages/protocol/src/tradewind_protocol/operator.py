@@ -179,6 +179,22 @@ class SetAllowedAddresses(Reason):
     revision: int | None = Field(default=None, ge=0, le=2**31)  # refused when the list has another one by now
 
 
+# ---- Dag bundles
+
+
+class BundleView(Message):
+    """A Dag bundle that some site has claimed."""
+
+    name: str
+    agent: str = ""  # name of the agent that speaks for it, or did last
+    token: str = ""  # name of the agent token whose holders it belongs to
+    spoken_for: bool = False  # whether an agent that is there speaks for it now
+    claimed_at: datetime
+    files: int = 0  # held by the plane
+    dags: int = 0  # of those files, not stale
+    stored_at: datetime | None = None  # when something of it was last stored
+
+
 # ---- queues and events
 
 

@@ -39,6 +39,7 @@ from tradewind_provider.clock import utc_now  # noqa: E402
 from tradewind_provider.domain.agents import Beats  # noqa: E402
 from tradewind_provider.seams.database import create_session  # noqa: E402
 from tradewind_provider.store.base import Base  # noqa: E402
+from tradewind_provider.store.dag_tables import DagBundle  # noqa: E402
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: E402, F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt  # noqa: E402
 
@@ -191,6 +192,19 @@ class Rows:
         with create_session() as db:
             db.add(Attempt(**values))
         return attempt_id
+
+    def bundle(self, name: str, **columns: Any) -> None:
+        values: dict[str, Any] = {
+            "name": name,
+            "token_id": uuid4(),
+            "agent_id": uuid4(),
+            "agent_name": "eu-1",
+            "mark": uuid4().hex,
+            "claimed_at": NOW,
+            **columns,
+        }
+        with create_session() as db:
+            db.add(DagBundle(**values))
 
     def dag(self, dag_id: str) -> None:
         with create_session() as db:

@@ -64,7 +64,9 @@ async def test_every_verb_tries_again_when_the_database_is_busy(
         agent_id=agent_id,
         attempt_id=rows.attempt("running", session_id=None if gone else rows.session_of(agent_id)),
         token_id=rows.token("us"),
+        name="etl/main",
     )
+    rows.bundle("etl/main")
     busy.times = 2
     answer = await signed_in("ada").request(
         method, asked, json=_BODIES.get(path, {}) if method in ("POST", "PUT") else None

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 ANY = UUID("00000000-0000-4000-8000-0000000000aa")
-READS = ["/agents", f"/agents/{ANY}", "/attempts", "/queues", "/events"]
+READS = ["/agents", f"/agents/{ANY}", "/attempts", "/queues", "/bundles", "/events"]
 OPERATES = [
     ("GET", "/tokens"),
     ("GET", f"/tokens/{ANY}"),
@@ -22,6 +22,7 @@ ADMINISTERS = [
     ("POST", f"/tokens/{ANY}/rotate"),
     ("DELETE", f"/tokens/{ANY}"),
     ("PUT", "/allowed-addresses"),
+    ("POST", "/bundles/none/release"),
 ]
 BODY = {"name": "ci", "environment": "default", "slots": 1, "networks": []}
 
@@ -52,7 +53,7 @@ async def test_a_refusal_names_the_user_and_what_they_may_not_do(signed_in: Any)
     answer = await signed_in("vera").post("/tokens", json={"name": "ci"})
     assert answer.json() == {
         "error": "not_permitted",
-        "message": "user 'vera' may not make, rotate and delete agent tokens, and set allowed addresses",
+        "message": "user 'vera' may not make, rotate and delete agent tokens, set allowed addresses, and take bundles from sites",
         "remedy": "Ask an administrator of this Airflow for a role that may.",
         "detail": {},
     }

@@ -188,6 +188,7 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "Allowed addresses",
         "Attempts",
         "Queues",
+        "Dag bundles",
         "Events",
         "You",
     }

@@ -29,7 +29,7 @@ class Permission(Enum):
 
     READ = "look at agents, queues and attempts"
     OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens and allowed addresses"
-    ADMINISTER = "make, rotate and delete agent tokens, and set allowed addresses"
+    ADMINISTER = "make, rotate and delete agent tokens, set allowed addresses, and take bundles from sites"
     AUDIT = "read the audit trail"
 
 

@@ -11,6 +11,7 @@ from tradewind_provider.api.operator import (
     agents,
     allowed,
     attempts,
+    bundles,
     events,
     me,
     page,
@@ -40,7 +41,7 @@ def create_app() -> FastAPI:
         version="1",
     )
     problems.install(app)
-    for noun in (tokens, allowed, agents, attempts, queues, events, me):
+    for noun in (tokens, allowed, agents, attempts, queues, bundles, events, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
     return app

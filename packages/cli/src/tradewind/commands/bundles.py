@@ -1,0 +1,51 @@
+"""`tradewind bundles`: whose Dags they are."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.output import Column, moment
+
+_COLUMNS = (
+    Column("BUNDLE", lambda one: one.name),
+    Column("AGENT", lambda one: one.agent if one.spoken_for else f"{one.agent} (away)"),
+    Column("TOKEN", lambda one: one.token or "–"),
+    Column("FILES", lambda one: str(one.files)),
+    Column("DAGS", lambda one: str(one.dags)),
+    Column("LAST STORED", lambda one: "–" if one.stored_at is None else moment(one.stored_at)),
+)
+
+
+@click.group()
+def bundles() -> None:
+    """Dag bundles: list, release."""
+
+
+@bundles.command("list")
+@page_options
+@output_option
+@pass_session
+def list_(session: Session, limit: int, offset: int) -> None:
+    """List the bundles that sites have claimed."""
+    with session.connect() as client:
+        page = client.bundles(limit=limit, offset=offset)
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _COLUMNS, none="No site has claimed a bundle.")
+
+
+@bundles.command()
+@click.argument("bundle")
+@reason_option
+@pass_session
+def release(session: Session, bundle: str, reason: str) -> None:
+    """Take BUNDLE from the site that has it, so that another one can have it.
+
+    Its Dags go stale until somebody claims it. Take it out of the first site's configuration before: its agent would
+    claim it again.
+    """
+    with session.connect() as client:
+        client.release_bundle(bundle, reason=reason)
+    session.output.say(f"Bundle {bundle!r} is nobody's; the next site that claims it has it.")
