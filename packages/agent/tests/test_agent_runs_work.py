@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from itertools import pairwise
 
 import httpx
@@ -444,3 +445,18 @@ async def test_what_the_plane_knows_of_environments_is_the_latest_however_polls_
     known = [poll.environments for _, poll in plane.session.polls if poll.environments is not None]
     assert len(known) >= 2
     assert known[-1][0].slots == 3
+
+
+async def test_a_port_for_probes_that_is_taken_is_a_finding_and_work_goes_on(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        attempt = plane.queue(taking=0)
+        async with agent.with_settings(metrics_port=port):
+            await plane.until(lambda: attempt.outcomes)
+            found = {each.check: each for each in plane.session.polls[-1][1].findings}
+            shown = agent.agent.board.document()["findings"]
+    assert f"127.0.0.1:{port} cannot be opened: Address already in use" in found["port"].message
+    assert "metrics_port" in found["port"].remedy
+    assert [each["check"] for each in shown] == ["port"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tradewind_agent.environments import variables
+from tradewind_agent.environments import triggerer, variables
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import Settings, load
 from tradewind_protocol import ids
@@ -158,3 +158,10 @@ def test_the_settings_page_is_current():
     assert (root / "docs/reference/agent-settings.md").read_text() == script.page(), (
         "run: python packages/agent/scripts/settings_page.py"
     )
+
+
+def test_a_triggerer_serves_the_queues_it_is_given() -> None:
+    found = loaded(trigger_queues="gpu,etl")
+    assert found.trigger_queues == ("gpu", "etl")
+    options = triggerer.options(found, found.task_environments[0], None)
+    assert options["queues"] == ["gpu", "etl"]

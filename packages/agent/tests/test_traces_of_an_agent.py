@@ -223,8 +223,9 @@ async def test_spans_of_a_task_go_to_the_collector_and_not_to_the_plane(
             )
         assert (refused.status_code, taken.status_code) == (401, 200)
         await collector.until("worker.load")
-    lines = Path(agent.agent.settings.state_dir, "ledger", "ledger.jsonl").read_text().splitlines()
-    assert not [each for each in lines if TRACES_PATH in each]
+        assert {line["to"] for line in agent.agent.ledger.read() if line["path"] == TRACES_PATH} == {
+            "http://collector:4318/v1/traces"
+        }
 
 
 @pytest.mark.parametrize("wrong", ["collector:4318", "grpc://collector", "http://user:SECRET-PW@collector"])
@@ -232,3 +233,15 @@ def test_an_address_that_is_none_is_refused_without_being_shown(tmp_path: Path, 
     with pytest.raises(ValueError, match="traces_endpoint") as refused:
         Settings(plane_url="http://p", token="tw_agent_x", state_dir=tmp_path, traces_endpoint=wrong)
     assert "must" in str(refused.value)
+
+
+async def test_what_went_to_the_collector_is_in_the_ledger(
+    agent: AgentUnderTest, plane: FakePlane, collector: CollectorThere
+):
+    plane.queue(taking=0, traceparent=TRACEPARENT, ti=TI)
+    async with agent:
+        await collector.until("tradewind.agent.attempt")
+        await asyncio.sleep(1)
+        sent = [line for line in agent.agent.ledger.read() if line["principal"] == "traces"]
+    assert {(line["to"], line["status"]) for line in sent} == {("http://collector:4318/v1/traces", 200)}
+    assert sum(line["bytes"] for line in sent) == sum(len(each.content) for each in collector.requests)

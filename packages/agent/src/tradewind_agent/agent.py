@@ -80,7 +80,7 @@ class Agent:
         self.secrets = LocalSecrets()
         self.board = status.Board(now=now)
         self.outbox = Outbox(settings.state_dir / "outbox.sqlite", now=now)
-        self.ledger = Ledger(settings.state_dir / "ledger", now=now)
+        self.ledger = Ledger(settings.state_dir / "ledger", now=now, plane=settings.plane_url)
         self.plane = PlaneClient(
             url=settings.plane_url,
             token=AgentToken(value=settings.token, file=settings.token_file),
@@ -89,7 +89,10 @@ class Agent:
             tls=tls.context(settings),
             proxy=settings.proxy.get_secret_value() if settings.proxy is not None else None,
         )
-        self._collector = traces.from_settings(settings, resource=self._resource(), transport=traces_transport)
+        self._collector = traces.from_settings(
+            settings, resource=self._resource(), transport=traces_transport
+        )
+        self._no_health = ""
         self._changed: Callable[[], None] = lambda: None
 
     async def run(self) -> str:
@@ -104,6 +107,7 @@ class Agent:
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
             if self._collector is not None:
+                self._collector.on_sent = self.ledger.traces
                 await stack.enter_async_context(self._collector)
             stack.push_async_callback(self._goodbye)  # the ledger has it too
             socket_path = stack.enter_context(_socket_place(self.settings.state_dir))
@@ -158,6 +162,14 @@ class Agent:
                 grace=self.settings.grace,
                 on_change=self._on_change,
             )
+            self.checks = Checks(
+                state_dir=self.settings.state_dir,
+                outbox=outbox,
+                hosts=self.site.findings,
+                ledger_problem=lambda: self.ledger.problem,
+                health_problem=lambda: self._no_health,
+                now=self._now,
+            )
             polling = Polling(
                 plane=plane,
                 running=self.running,
@@ -166,13 +178,7 @@ class Agent:
                     running=self.running, site=self.site, draining=self.drain, logs=self.log_streams
                 ),
                 draining=self.drain,
-                findings=Checks(
-                    state_dir=self.settings.state_dir,
-                    outbox=outbox,
-                    hosts=self.site.findings,
-                    ledger_problem=lambda: self.ledger.problem,
-                    now=self._now,
-                ),
+                findings=self.checks,
                 on_turn=lambda line: self.board.say("poll", line),
             )
             self._changed = plane.reachability.on_doubt = polling.nudge
@@ -222,7 +228,11 @@ class Agent:
         try:
             listener = health.listen(self.settings.metrics_host, port)
         except OSError as error:
-            # Not worth an agent: the work goes on, and whoever scrapes the port sees that it does not answer.
+            # Not worth an agent: the work goes on, and a finding says that nobody can look.
+            self._no_health = (
+                f"no probes and no metrics: {self.settings.metrics_host}:{port} cannot be opened:"
+                f" {error.strerror or error}"
+            )
             log.warning(
                 "No metrics: the port cannot be opened", action="metrics_off", port=port, error=str(error)
             )
@@ -326,7 +336,7 @@ class Agent:
                 }
                 for a in self.running.live
             ],
-            "findings": [finding.model_dump() for finding in self.site.findings()],
+            "findings": [finding.model_dump() for finding in self.checks()],
             "metrics": {
                 "plane_reachable": plane.reachable,
                 "plane_answer_age_seconds": self._answer_age(),

@@ -27,6 +27,7 @@ class Checks:
         outbox: _Kept,
         hosts: Callable[[], Sequence[Finding]],
         ledger_problem: Callable[[], str],
+        health_problem: Callable[[], str],
         now: Callable[[], float],
         every: float = 15.0,
     ) -> None:
@@ -34,6 +35,7 @@ class Checks:
         self._outbox = outbox
         self._hosts = hosts
         self._ledger_problem = ledger_problem
+        self._health_problem = health_problem
         self._now = now
         self._every = every
         self._looked: float | None = None
@@ -44,13 +46,14 @@ class Checks:
         now = self._now()
         if self._looked is None or not 0 <= now - self._looked < self._every:
             self._looked, self._slow = now, [*self._disk(), *self._waiting(now)]
-        ledger = self._ledger_problem()
-        found = (
-            [Finding(check="ledger", message=ledger, remedy="Free disk space, or check its rights")]
-            if ledger
-            else []
-        )
-        return [*self._hosts(), *self._slow, *found]
+        found = [*self._hosts(), *self._slow]
+        if ledger := self._ledger_problem():
+            remedy = "Free disk space, or check its rights"
+            found.append(Finding(check="ledger", message=ledger, remedy=remedy))
+        if health := self._health_problem():
+            remedy = "Set metrics_port to a free one for each agent of a machine, or to 0"
+            found.append(Finding(check="port", message=health, remedy=remedy))
+        return found
 
     def _disk(self) -> list[Finding]:
         try:

@@ -1,10 +1,13 @@
-"""The command: `tradewind-agent run`, `tradewind-agent status`, `tradewind-agent doctor`."""
+"""The command: `tradewind-agent run`, `status`, `doctor`, `ledger`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ _CONFIG = click.option(
 _STATE_DIR = click.option(
     "--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the agent keeps its state."
 )
+
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 @click.group(name="agent")
@@ -135,3 +140,71 @@ def doctor(config: Path | None, expect_private: bool, output: str, **flags: Any)
         click.echo(examination.document(results))
     failed = examination.overall(results) is Verdict.FAILED
     sys.exit(status_code or (1 if failed else 0))
+
+
+@main.command()
+@_CONFIG
+@_STATE_DIR
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One day (UTC).")
+@click.option("--since", type=click.DateTime(_MOMENTS), help="From this day or moment on (UTC).")
+@click.option("--until", type=click.DateTime(_MOMENTS), help="Before this day or moment (UTC).")
+@click.option("--attempt", default="", help="Part of who asked: a Dag, dag.task, a run, an attempt's id.")
+@click.option("--to", default="", help="Part of the address it left to.")
+@click.option("--left/--stayed", default=None, help="Only what left, or only what was kept here.")
+@click.option("--decision", default="", help="passed, changed, answered, kept or refused.")
+@click.option("--summary", is_flag=True, help="Sums by who, request and address instead of each request.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
+def ledger(
+    config: Path | None,
+    state_dir: Path | None,
+    day: datetime | None,
+    since: datetime | None,
+    until: datetime | None,
+    attempt: str,
+    to: str,
+    left: bool | None,
+    decision: str,
+    summary: bool,
+    output: str,
+) -> None:
+    """Show what left this site, and what did not: one line for each request, never its content.
+
+    Reads the agent's files, so it may run beside the agent and after it. JSON is one object a line, as in the files. Ends
+    with 0; with 3 when there is no ledger.
+    """
+    from tradewind_agent import settings
+    from tradewind_agent.gateway import ledger as ledgers
+    from tradewind_agent.gateway import ledger_lines
+
+    directory = (state_dir or settings.state_dir_of(config)) / "ledger"
+    if not directory.is_dir():
+        click.echo(f"there is no ledger in {directory}", err=True)
+        sys.exit(3)
+    if day is not None:
+        since, until = day, day + timedelta(days=1)
+    kept = ledgers.Ledger(directory, now=time.time).read(_utc(since), _utc(until))
+    lines = ledger_lines.Choice(who=attempt, to=to, left=left, decision=decision).of(kept)
+    if output == "json":
+        for line in lines:
+            click.echo(json.dumps(line, ensure_ascii=False))
+        return
+    total = ledger_lines.Total()
+    counted = _counted(lines, total)
+    if summary:
+        for row in ledger_lines.summary(counted):
+            click.echo(row)
+    else:
+        click.echo(ledger_lines.head())
+        for line in counted:
+            click.echo(ledger_lines.row(line))
+    click.echo(total.text(), err=True)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=timezone.utc)
+
+
+def _counted(lines: Iterable[Any], total: Any) -> Iterator[Any]:
+    for line in lines:
+        total.add(line)
+        yield line

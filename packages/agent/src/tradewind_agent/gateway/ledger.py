@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import structlog
 
 from tradewind_protocol import boundary, paths
+from tradewind_protocol.hosts import TRACES_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,16 @@ class Ledger:
     """
 
     def __init__(
-        self, directory: Path, *, now: Callable[[], float], largest: int = 10 * 1024 * 1024, files: int = 50
+        self,
+        directory: Path,
+        *,
+        now: Callable[[], float],
+        plane: str = "",
+        largest: int = 10 * 1024 * 1024,
+        files: int = 50,
     ) -> None:
         self._directory = directory
+        self._plane = plane  # its address, which is where things leave to
         self._now = now
         self._largest = largest
         self._files = files
@@ -95,14 +103,18 @@ class Ledger:
     def sent(self, sent: Sent) -> None:
         """Write down one request that left: the plane client's `on_sent`."""
         cause = _cause.get() or Cause("agent", _route(sent.method, sent.path))
-        self._write(cause, sent.method, sent.request_bytes, sent.status, sent.duration, left=True)
+        self._write(cause, sent.method, sent.request_bytes, sent.status, sent.duration, to=self._plane)
+
+    def traces(self, to: str, size: int, status: int, duration: float) -> None:
+        """Write down spans that were sent to the site's own collector."""
+        self._write(Cause("traces", TRACES_PATH), "POST", size, status, duration, to=to)
 
     def stayed(self, cause: Cause, *, method: str, size: int, status: int) -> None:
         """Write down one request that did not leave, because it was refused or answered at the site."""
-        self._write(cause, method, size, status, 0.0, left=False)
+        self._write(cause, method, size, status, 0.0, to=None)
 
     def _write(
-        self, cause: Cause, method: str, size: int, status: int, duration: float, *, left: bool
+        self, cause: Cause, method: str, size: int, status: int, duration: float, *, to: str | None
     ) -> None:
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(self._now(), timezone.utc).isoformat(timespec="milliseconds"),
@@ -110,9 +122,11 @@ class Ledger:
             "method": method,
             "path": cause.route,
             "bytes": size,
-            "left": left,
+            "left": to is not None,
             "decision": cause.decision,
         }
+        if to:
+            line["to"] = to
         if cause.what:
             line["what"] = cause.what
         line["status"] = status
@@ -150,13 +164,16 @@ class Ledger:
 
     # ---- reading
 
-    def read(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
-        """Every line, oldest first, from `since` on. May be asked while lines are written, also by another process
+    def read(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[dict[str, Any]]:
+        """Every line, oldest first, from `since` to before `until`. May be asked while lines are written, also by another process
         (no need to enter the ledger); a line that was cut off by a power cut is left out."""
         for path in [*self._old(), self._directory / CURRENT]:
             with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
                 for line in map(_parsed, file):
-                    if line is not None and (since is None or datetime.fromisoformat(line["at"]) >= since):
+                    if line is None:
+                        continue
+                    at = datetime.fromisoformat(line["at"])
+                    if (since is None or at >= since) and (until is None or at < until):
                         yield line
 
 

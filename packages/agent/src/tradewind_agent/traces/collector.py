@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -42,6 +43,7 @@ class Collector:
     ) -> None:
         self.sent = 0  # requests the collector took
         self.dropped = 0  # requests it refused, or never could be given
+        self.on_sent: Callable[[str, int, int, float], None] | None = None  # to, bytes, status, seconds
         self._url = url
         self._headers = {"content-type": spans.CONTENT_TYPE, **headers}
         self._resource = resource
@@ -99,13 +101,15 @@ class Collector:
     async def _send_all(self, client: httpx.AsyncClient) -> bool:
         """True when nothing is left to send; False to try again later."""
         while self._waiting:
-            body = self._waiting[0]
+            body, started, status = self._waiting[0], asyncio.get_running_loop().time(), 0
             try:
                 answer = await client.post(self._url, content=body, headers=self._headers)
-                problem = "" if answer.is_success else f"it answered {answer.status_code}"
-                again = answer.status_code in _AGAIN
+                status = answer.status_code
+                problem, again = "" if answer.is_success else f"it answered {status}", status in _AGAIN
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 problem, again = type(error).__name__, True
+            if self.on_sent is not None:
+                self.on_sent(self._url, len(body), status, asyncio.get_running_loop().time() - started)
             if problem:
                 self._complain(problem)
             elif self._complained:
