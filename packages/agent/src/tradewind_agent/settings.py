@@ -115,6 +115,12 @@ class Settings(BaseSettings):
     triggerer_environment: str = Field(
         default="", description="Environment that runs the triggerer. Default: the first."
     )
+    trigger_queues: Annotated[tuple[Name, ...], NoDecode] = Field(
+        default=(),
+        description="Queues whose triggers run here, and no others. Default: those of the tasks that run here, and "
+        "triggers of no queue. A trigger has its task's queue where the task environment sets Airflow's "
+        "`[triggerer] queues_enabled`.",
+    )
     trigger_capacity: int = Field(default=1000, ge=1, le=100_000, description="Triggers at once.")
     bundles: tuple[dict[str, Any], ...] = Field(
         default=(),
@@ -179,7 +185,9 @@ class Settings(BaseSettings):
         default="info", description="What is logged."
     )
 
-    @field_validator("components", "queues", "pass_environment", "references", mode="before")
+    @field_validator(
+        "components", "queues", "trigger_queues", "pass_environment", "references", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """Accept "a,b" as flags and variables have it, and JSON."""

@@ -29,7 +29,9 @@ class AgentSettings:
     site: Mapping[str, str] = field(
         default_factory=dict
     )  # environment variables of the site's task environments
-    options: Mapping[str, Any] = field(default_factory=dict)  # more of the agent's settings file
+    options: Mapping[str, Any] = field(default_factory=dict)
+    # more of the agent's settings file; `slots`, `queues` and `interpreter` are those of its one environment, and
+    # `environments` stand in its place
     user: int | None = None  # run as this user id
 
 
@@ -76,11 +78,17 @@ class Agent:
             "state_dir": str(self.state_dir),
             "components": list(self.settings.components),
             "metrics_port": 0,
-            "environments": [{"name": "default", "queues": list(self.settings.queues), "env": site}],
         }
         if self.settings.dags is not None:
             options["bundles"] = [local_bundle(self.settings.bundle, self.settings.dags)]
-        return {**options, **self.settings.options}
+        more = dict(self.settings.options)
+        if "environments" not in more:
+            # The agent asks for these when it is given no environments, and here it is given one.
+            own = {name: more.pop(name) for name in ("slots", "queues", "interpreter") if name in more}
+            options["environments"] = [
+                {"name": "default", "queues": list(self.settings.queues), "env": site, **own}
+            ]
+        return {**options, **more}
 
     def start(self) -> None:
         self.process.start()
