@@ -12,6 +12,8 @@ from tradewind_provider import settings
 from tradewind_provider.api.hosts import AgentHosts
 from tradewind_provider.options import OPTIONS
 
+from .scenes import Plane
+
 HOSTS = ("*.external.example.com", "agents.example.com")
 
 
@@ -63,6 +65,18 @@ async def test_whoever_asks_how_it_is_there_is_told_nothing_but_that() -> None:
     answer = await asked("/healthz", host="k3.external.example.com")
     assert (answer.status_code, answer.text) == (200, "ok")
     assert (await asked("/healthz", method="POST", host="k3.external.example.com")).status_code == 404
+
+
+async def test_a_balancer_is_told_whether_this_server_serves_agents(plane: Plane) -> None:
+    outer = FastAPI()
+    outer.mount("/remote-execution", plane.transport._inner.app)  # type: ignore[attr-defined]
+    transport = httpx.ASGITransport(AgentHosts(outer, hosts=lambda: HOSTS), root_path="/eu")
+    async with httpx.AsyncClient(transport=transport, base_url="http://agents.example.com") as client:
+        answer = await client.get("/eu/readyz")
+        assert (answer.status_code, answer.text) == (200, "ready\n")
+        assert (await client.post("/eu/readyz")).status_code == 404
+    async with httpx.AsyncClient(transport=transport, base_url="http://airflow.example.com") as client:
+        assert (await client.get("/eu/readyz")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api.agent.knocking import Credential, Knocking
+from tradewind_provider.api.door import bodies
 from tradewind_provider.api.refusals import REFUSALS, Refusals
 from tradewind_provider.domain.buckets import Buckets
 from tradewind_provider.seams.database import create_session
@@ -134,6 +136,20 @@ async def test_whoever_is_not_listened_to_is_told_for_how_long(plane: Plane) -> 
     answer = await agent.open()
     assert answer.json()["error"] == "rate_limited"
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_door_too_says_for_how_long() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await bodies.refuse(send, Refused(Code.RATE_LIMITED, "too many wrong credentials came", retry_after=7))
+    assert sent[0]["status"] == 429
+    assert dict(sent[0]["headers"])[b"retry-after"] == b"7"
+    sent.clear()
+    await bodies.refuse(send, Refused(Code.TOKEN_UNKNOWN, "no such token"))
+    assert b"retry-after" not in dict(sent[0]["headers"])
 
 
 def test_no_limit_means_none() -> None:

@@ -15,12 +15,14 @@ from tradewind_protocol import paths
 from tradewind_provider import settings
 
 HEALTH: Final = "/healthz"
+READY: Final = "/readyz"
 NOT_FOUND: Final = "404 page not found"
 
 
 class AgentHosts:
     """ASGI middleware around the whole API server. On the names of [tradewind] agent_hosts everything but the Remote
-    Execution API answers 404 as plain text, the UI and Airflow's API included, and /healthz says "ok" to anybody.
+    Execution API answers 404 as plain text, the UI and Airflow's API included. To anybody, /healthz says "ok", and /readyz
+    what the Remote Execution API's own says: 503 while this server starts or stops, or its database is away.
 
     A request that a proxy passes on counts by either of its names, Host and X-Forwarded-Host: saying another one never
     opens anything.
@@ -43,6 +45,8 @@ class AgentHosts:
             await self._app(scope, receive, send)
         elif path == HEALTH and scope["method"] in ("GET", "HEAD"):
             await PlainTextResponse("ok")(scope, receive, send)
+        elif path == READY and scope["method"] in ("GET", "HEAD"):
+            await self._app(_at(scope, paths.PREFIX + READY), receive, send)
         else:
             await PlainTextResponse(NOT_FOUND, status_code=404)(scope, receive, send)
 
@@ -58,6 +62,12 @@ class AgentHosts:
             for one in line.split(",")
         ]
         return any(fnmatchcase(_name(one), host) for one in said for host in hosts)
+
+
+def _at(scope: Scope, path: str) -> Scope:
+    """The same request for another path of the application."""
+    whole = str(scope.get("root_path", "")) + path
+    return {**scope, "path": whole, "raw_path": whole.encode(), "method": "GET"}
 
 
 def _name(host: str) -> str:

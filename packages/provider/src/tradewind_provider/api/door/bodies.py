@@ -81,12 +81,14 @@ async def refuse(send: Send, refused: Refused) -> None:
     if refusal["remedy"]:
         said["remedy"] = refusal["remedy"]
     refusal["detail"] = {**refusal["detail"], **said}
-    await answer(send, refused.status, json.dumps(refusal).encode())
+    wait = refused.refusal.detail.get("retry_after")
+    more = [(b"retry-after", str(wait).encode())] if refused.code is Code.RATE_LIMITED and wait else []
+    await answer(send, refused.status, json.dumps(refusal).encode(), *more)
 
 
-async def answer(send: Send, status: int, body: bytes) -> None:
-    """Answer with JSON."""
-    headers = [(b"content-type", b"application/json"), _PROTOCOL]
+async def answer(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
+    """Answer with JSON, and with `more` headers."""
+    headers = [(b"content-type", b"application/json"), _PROTOCOL, *more]
     if status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
