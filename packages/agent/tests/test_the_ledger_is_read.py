@@ -104,6 +104,7 @@ def test_a_summary_adds_up_by_task_request_and_destination(state: Path):
         "/execution/xcoms/{key}",
     ]
     assert len(rows) == 6
+    assert any(row.endswith("POST /attempts/{id}/finish") for row in rows)
 
 
 def test_no_ledger_is_said(tmp_path: Path):

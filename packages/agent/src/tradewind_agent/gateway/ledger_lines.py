@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 Line = Mapping[str, Any]
+
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def summary(lines: Iterable[Line]) -> list[str]:
         where = str(line.get("to") or "the plane") if line.get("left") else "stayed here"
         # an attempt's label goes on with its run in brackets: a summary is by task
         who = str(line.get("principal", "")).partition(" [")[0]
-        key = (who, f"{line.get('method', '')} {line.get('path', '')}", where)
+        path = _ID.sub("{id}", str(line.get("path", "")))
+        key = (who, f"{line.get('method', '')} {path}", where)
         found.setdefault(key, Total()).add(line)
     ordered = sorted(found.items(), key=lambda each: (-each[1].size, each[0]))
     rows = [f"{'WHO':<32} {'REQUESTS':>8} {'BYTES':>12}  {'TO':<32} REQUEST"]
