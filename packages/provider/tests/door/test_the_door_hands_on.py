@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,6 +14,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewind_provider.api.door import Door
+from tradewind_provider.seams import execution_api
+from tradewind_provider.seams.execution_short import ShortWay
 
 from .conftest import Plane
 
@@ -45,6 +48,46 @@ async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_ou
         assert passed == []
         assert (await http.get("http://plane/page")).status_code == 200
     assert passed == ["/page"]
+
+
+async def test_airflow_answers_by_the_short_way_as_by_the_long_one(
+    airflow: FastAPI, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, ti_id = plane.session(), plane.task_instance("running")
+    attempt = plane.attempt(session, ti_id)
+    asked = [
+        ("PUT", f"/task-instances/{ti_id}/heartbeat", {"hostname": "h", "pid": 1}, {"correlation-id": "42"}),
+        ("PUT", f"/task-instances/{ti_id}/heartbeat", {"hostname": "h"}, {}),
+        (
+            "PUT",
+            f"/task-instances/{ti_id}/heartbeat",
+            {"hostname": "h", "pid": 1},
+            {"airflow-api-version": "2025-04-28"},
+        ),
+        ("GET", "/variables/nothing", None, {"correlation-id": "43"}),
+        (
+            "GET",
+            f"/task-instances/{ti_id}/previous-successful-dagrun",
+            None,
+            {"airflow-api-version": "1999-01-01"},
+        ),
+    ]
+
+    async def answers() -> list[tuple[int, dict[str, str], bytes]]:
+        found = []
+        async with plane.http(session, attempt) as http:
+            for method, path, body, headers in asked:
+                said = await http.request(method, path, json=body, headers=headers)
+                found.append((said.status_code, dict(said.headers), said.content))
+        return found
+
+    await execution_api.warm({"type": "lifespan", "app": airflow, "state": {}})
+    ways = [execution_api._short_way(mount.app) for mount in airflow.routes if isinstance(mount, Mount)]
+    assert any(isinstance(way, ShortWay) for way in ways)
+    by_the_short_way = [await answers(), await answers()]  # the second time the token was verified before
+    monkeypatch.setattr(execution_api, "_short_way", lambda app: None)
+    assert by_the_short_way == [await answers()] * 2
+    assert len({status for status, _, _ in by_the_short_way[0]}) > 1
 
 
 async def test_airflows_routes_are_built_before_the_server_says_it_is_ready() -> None:
