@@ -148,7 +148,7 @@ class RunningAttempt:
     ti_id: UUID
 
     @property
-    def keeper(self) -> int:
+    def supervisor(self) -> int:
         return int(self.host.hears(hosts.AttemptStarted, self).pid)
 
     def outcome(self) -> Any:

@@ -122,7 +122,7 @@ def test_a_task_holds_no_descriptor_of_the_host_or_of_another_attempt(host, gate
     ]
     names = [line.split()[2] for line in open_files]
     # Its own: three standard streams, requests and logs of the supervisor, its client's connection, its log file,
-    # selectors. A control socket, keeper's rein or other attempt's log would be one more.
+    # selectors. A control socket, supervisor's reins or other attempt's log would be one more.
     assert not [name for name in names if "sleeps/" in name]
     assert len([name for name in names if name.startswith("pipe:")]) == 0, names
     assert len({name for name in names if name.startswith("socket:")}) <= 6, names
@@ -131,7 +131,7 @@ def test_a_task_holds_no_descriptor_of_the_host_or_of_another_attempt(host, gate
 def test_nothing_secret_is_in_an_environment_on_a_command_line_or_in_a_log(host, gateway):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
-    for process in (task, attempt.keeper, host.process.pid):
+    for process in (task, attempt.supervisor, host.process.pid):
         for what in ("environ", "cmdline"):
             shown = Path(f"/proc/{process}/{what}").read_text()
             assert shown

@@ -150,14 +150,12 @@ def test_learning_can_be_switched_off(own_host: Callable):
     host = own_host(learn=False)
     for _ in range(2):
         assert host.run("succeeds").outcome().kind is OutcomeKind.SUCCEEDED
-    assert not [
-        name for name in os.listdir("/proc") if name.isdecimal() and _is_warm_child(name, host.process.pid)
-    ]
+    assert not [name for name in os.listdir("/proc") if name.isdecimal() and _is_warm(name, host.process.pid)]
 
 
-def _is_warm_child(pid: str, of: int) -> bool:
+def _is_warm(pid: str, of: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
+        return f"PPid:\t{of}\n" in status and ", warm" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
-    return f"PPid:\t{of}\n" in status

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
@@ -136,8 +138,16 @@ def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport)
     )
 
 
-def speak_as(client: Client, secret: str) -> None:
-    """Let a client that was made without one carry `secret` from here on."""
+@contextmanager
+def speaking_as(client: Client, secret: str) -> Iterator[None]:
+    """Let a client that was made without one carry `secret`. Afterwards it has neither the secret nor a connection, and
+    can be used again."""
     from airflow.sdk.api.client import BearerAuth
 
+    before = client.auth
     client.auth = BearerAuth(secret)
+    try:
+        yield
+    finally:
+        client.auth = before
+        client._transport.close()  # of a pool: it opens new connections when it is asked again

@@ -7,6 +7,8 @@ import functools
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,9 +24,14 @@ class Unwanted:
     def __init__(self) -> None:
         self.reason: str | None = None
 
-    def listen(self, client: Client) -> None:
-        """Look at every answer `client` gets from here on."""
+    @contextmanager
+    def listening(self, client: Client) -> Iterator[None]:
+        """Look at every answer `client` gets meanwhile."""
         client.event_hooks["response"].insert(0, self._look)
+        try:
+            yield
+        finally:
+            client.event_hooks["response"].remove(self._look)
 
     def _look(self, response: httpx.Response) -> None:
         path = response.request.url.path
@@ -52,7 +59,8 @@ def _words(response: httpx.Response) -> str:
 
 
 def end_at_once_without_on_kill() -> None:
-    """Let a task whose operator has no `on_kill` end when it is asked to. Call it before the task's process is forked.
+    """Let a task whose operator has no `on_kill` end when it is asked to. Call it once,
+    before the task's process is forked.
 
     All that Airflow does in the task's process on SIGTERM is to call `on_kill`. Where an operator brings none, nothing
     comes of the five seconds until SIGKILL but five more seconds of unwanted user code: this process then ends by that

@@ -25,8 +25,8 @@ import httpx
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import callables, process
-from tradewind_runtime.worker import kernel, learning
+from tradewind_runtime.seams import callables, process, stopping
+from tradewind_runtime.worker import kernel, learning, reaper
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -55,6 +55,7 @@ NEEDED_SOON = (
 
 HOSTNAME_CALLABLE = "tradewind_runtime.seams.worker.hostname"
 _hostname = ""
+_noticing = 0  # the process that does, since a fork inherits this
 
 
 class WorkloadRefused(ValueError):
@@ -78,6 +79,7 @@ def warm() -> None:
             importlib.import_module(name)
     process.let_crashes_crash()
     process.leave_executors_to_the_plane()
+    stopping.end_at_once_without_on_kill()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
     _rehearse()
@@ -139,7 +141,8 @@ def note_imports(place: Path) -> None:
 
 
 def notice_ends_at_once() -> None:
-    """Wake Airflow's supervisor by SIGCHLD. Call it once, in the supervisor's process.
+    """Wake Airflow's supervisor by SIGCHLD, and collect what it has adopted. Call it in the supervisor's process; once
+    more does nothing.
 
     Left alone it learns of the end of its process from the end of the pipes to it, which comes a moment earlier: it
     looks, finds the process still there, and sleeps for a whole `[workers] min_heartbeat_interval` (5 s). The same
@@ -148,9 +151,11 @@ def notice_ends_at_once() -> None:
     """
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess
 
+    global _noticing
     register = getattr(WatchedSubprocess, "_register_pipe_readers", None)
-    if register is None:
+    if register is None or _noticing == os.getpid():
         return
+    _noticing = os.getpid()
     woken, wake = os.pipe()
     for fd in (woken, wake):
         os.set_blocking(fd, False)
@@ -163,15 +168,16 @@ def notice_ends_at_once() -> None:
 
     kernel.after_fork_of_mine(forget)
 
-    def drain(_: Any) -> bool:
+    def drain(task: int) -> bool:
         with suppress(BlockingIOError):
             os.read(woken, 4096)
+        reaper.reap_adopted(task)
         return True
 
     @functools.wraps(register)
     def registering(self: Any, *args: Any, **kwargs: Any) -> None:
         register(self, *args, **kwargs)
-        self.selector.register(woken, selectors.EVENT_READ, (drain, lambda _: None))
+        self.selector.register(woken, selectors.EVENT_READ, (lambda _: drain(self.pid), lambda _: None))
 
     WatchedSubprocess._register_pipe_readers = registering
 

@@ -25,7 +25,7 @@ _WORDS: dict[int, str] = {
 
 @dataclass(frozen=True)
 class Ending:
-    """The facts, as the keeper saw them."""
+    """The facts, as the zygote saw them."""
 
     started_at: datetime
     ended_at: datetime

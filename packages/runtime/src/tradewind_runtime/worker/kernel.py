@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 LINUX = sys.platform == "linux"
+
+NEWS = signal.SIGIO
+"""What `signal_news_of` sends."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -40,20 +46,44 @@ def die_with_parent(parent: int) -> None:
 def default_signals() -> None:
     """Forget the signal handling inherited over a fork."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, NEWS):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def after_fork_of_mine(action: Callable[[], None]) -> None:
-    """Do that first in every process this one forks, but not in those they fork themselves."""
-    me = os.getpid()
+def signal_news_of(connection: socket.socket) -> None:
+    """Have this process sent NEWS when there is something to read from `connection`, or its other end is gone. In
+    whatever this process waits, it hears of it at once."""
+    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | fcntl.FASYNC)
 
-    def first() -> None:
-        if os.getppid() == me:
+
+_after_forks: list[tuple[int, Callable[[], None]]] = []
+
+
+def after_fork_of_mine(action: Callable[[], None]) -> Callable[[], None]:
+    """Do that first in every process this one forks, but not in those they fork themselves. Call what is returned to
+    have it done no more."""
+    entry = (os.getpid(), action)
+    _after_forks.append(entry)
+
+    def no_more() -> None:
+        with suppress(ValueError):
+            _after_forks.remove(entry)
+
+    return no_more
+
+
+def _after_fork() -> None:
+    if _after_forks:
+        parent = os.getppid()
+        mine = [action for owner, action in _after_forks if owner == parent]
+        _after_forks.clear()
+        for action in mine:
             action()
 
-    os.register_at_fork(after_in_child=first)
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def close_descriptors(keep: Iterable[int]) -> None:

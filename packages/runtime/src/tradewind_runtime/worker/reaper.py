@@ -58,17 +58,13 @@ def _parents_without_proc() -> Iterator[tuple[int, int]]:
         yield process.pid, int(process.info["ppid"] or 0)
 
 
-def reap_all() -> dict[int, int]:
-    """Collect every child of this process that has ended: pid to wait status. Only for a process whose children are
-    all its own business (a keeper): it would steal the children of anybody else."""
-    ended: dict[int, int] = {}
+def reap_adopted(own: int) -> None:
+    """Collect children of this process that have ended, until `own` is the next of them: somebody waits for that one."""
     with suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            ended[pid] = status
-    return ended
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid == own:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def has_children() -> bool:

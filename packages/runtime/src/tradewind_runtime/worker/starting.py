@@ -1,4 +1,4 @@
-"""Which process an attempt is forked from: the zygote itself, or one that has its Dag file's libraries already."""
+"""Which process serves an attempt: forked from the zygote itself, or from one that has its Dag file's libraries."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 
 from tradewind_runtime.worker import attempt, heap
 from tradewind_runtime.worker.learning import DagFile, Knowledge
+from tradewind_runtime.worker.seats import IDLE_FOR, Seat
 from tradewind_runtime.worker.warm import Warm
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,8 @@ _ANEW_AFTER = 5.0
 
 
 class Starts:
-    """Forks keepers. Learns from attempts that began without libraries, and has a warm process made from that."""
+    """Finds or forks supervisors. Learns from attempts that began without libraries, and has a warm process made from
+    that."""
 
     def __init__(
         self, knowledge: Knowledge, *, plain: attempt.Supervise, noting: attempt.Supervise, learn: bool
@@ -33,6 +35,7 @@ class Starts:
         self._warm: Warm | None = None
         self._next: Warm | None = None
         self._made_at = float("-inf")
+        self._idle: list[Seat] = []  # the one that was busy last is last
 
     @property
     def starting(self) -> tuple[Warm, ...]:
@@ -41,23 +44,66 @@ class Starts:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        return tuple(each.pid for each in (self._warm, self._next) if each is not None)
+        """Children that are no attempt's."""
+        warm = (each.pid for each in (self._warm, self._next) if each is not None)
+        return (*warm, *(each.pid for each in self._idle))
 
-    def fork(self, dag_file: DagFile | None, *, epoch: int, payload: int, reins: socket.socket) -> int:
-        """Fork the keeper of one attempt; returns its pid. Raises OSError when no process can be made."""
+    def begin(self, dag_file: DagFile | None, payload: int) -> Seat:
+        """The supervisor that serves the attempt whose line comes out of `payload`. Raises OSError when no process can
+        be made."""
         warm = self._usable(dag_file)
-        if warm is not None:
-            if (keeper := warm.fork(epoch=epoch, payload=payload, reins=reins)) is not None:
-                return keeper
-            log.warning("The warm process has ended", action="warm_ended")
-            self._retire()
+        # Only a file that was read before is served by a supervisor that serves others too: others leave a note.
         unknown = self._learn and dag_file is not None and not self._knowledge.knows(dag_file)
-        heap.settle()
-        pid = os.fork()
-        if pid == 0:
-            supervise = self._noting if unknown else self._plain
-            attempt.keep(epoch=epoch, payload=payload, reins=reins, supervise=supervise)
-        return pid
+        once = unknown or dag_file is None
+        while not once and (idle := self._idle_one(warm)) is not None:
+            try:
+                idle.begin(payload)
+            except OSError:  # it was killed while it had no work
+                idle.close()
+                continue
+            return idle
+        seat = self._fork(warm, once=once, supervise=self._noting if unknown else self._plain)
+        with suppress(OSError):  # gone already: its reins will say so
+            seat.begin(payload)
+        return seat
+
+    def give_back(self, seat: Seat) -> None:
+        """Its attempt has ended well and nobody of it is left: keep it for another one."""
+        if seat.may_go_on and seat.origin in (None, self._warm):
+            self._idle.append(seat)
+        else:
+            seat.close()
+
+    def close_idle(self) -> float | None:
+        """End supervisors that had no work for long. Returns when to look again, None when none is idle."""
+        now = time.monotonic()
+        while self._idle and now >= self._idle[0].idle_since + IDLE_FOR:
+            self._idle.pop(0).close()
+        return self._idle[0].idle_since + IDLE_FOR if self._idle else None
+
+    def _idle_one(self, warm: Warm | None) -> Seat | None:
+        for place in reversed(range(len(self._idle))):
+            if self._idle[place].origin is warm:
+                return self._idle.pop(place)
+        return None
+
+    def _fork(self, warm: Warm | None, *, once: bool, supervise: attempt.Supervise) -> Seat:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            if warm is not None:
+                if (pid := warm.fork(theirs)) is not None:
+                    return Seat(pid, ours, origin=warm)
+                log.warning("The warm process has ended", action="warm_ended")
+                self._retire()
+            heap.settle()
+            if (pid := os.fork()) == 0:
+                attempt.serve(theirs, supervise)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Seat(pid, ours, once=once)
 
     def ended(self, attempt_id: UUID, dag_file: DagFile | None) -> None:
         """An attempt has ended: see what it taught."""
@@ -79,8 +125,10 @@ class Starts:
         return True
 
     def close(self) -> None:
-        """End the warm processes. Idempotent."""
+        """End the warm processes and the supervisors without work. Idempotent."""
         self._retire()
+        while self._idle:
+            self._idle.pop().close()
         if self._next is not None:
             self._next.close()
             self._next = None
@@ -114,6 +162,10 @@ class Starts:
             self._next = Warm(wanted, self._plain)
 
     def _retire(self) -> None:
-        if self._warm is not None:
-            self._warm.close()
-            self._warm = None
+        warm, self._warm = self._warm, None
+        if warm is None:
+            return
+        for seat in [seat for seat in self._idle if seat.origin is warm]:
+            self._idle.remove(seat)
+            seat.close()
+        warm.close()

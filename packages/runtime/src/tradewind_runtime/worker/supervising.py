@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 def supervisor_of(
     configure: Configure, client: Client, *, note_at: Callable[[UUID], Path] | None = None
 ) -> Callable[[bytearray], Ran]:
-    """The function each supervisor process runs, once, with its attempt's line. The task's process leaves a note of
-    what its Dag file imported at `note_at` of the attempt's id.
+    """The function each supervisor process runs with the line of each of its attempts. The task's process leaves a note
+    of what its Dag file imported at `note_at` of the attempt's id.
 
-    `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing."""
+    `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing.
+    After an attempt it has no connection, no secret and no look at answers that it had not before."""
     agent_name, traced = configure.agent_name, bool(configure.options.get("traces"))
 
     def supervise(line: bytearray) -> Ran:
@@ -36,18 +39,15 @@ def supervisor_of(
         airflow_worker.notice_ends_at_once()
         if note_at is not None:
             airflow_worker.note_imports(note_at(run.attempt_id))
-        process.speak_as(client, run.secret)
-        if traced:
-            # In the task's own process, where Airflow and the task make their spans.
-            kernel.after_fork_of_mine(lambda: traces.start(configure.gateway, run.secret, agent=agent_name))
         unwanted = stopping.Unwanted()
-        unwanted.listen(client)
-        stopping.end_at_once_without_on_kill()
-        try:
+        with process.speaking_as(client, run.secret), unwanted.listening(client), ExitStack() as stack:
+            if traced:
+                # In the task's own process, where Airflow and the task make their spans.
+                begin = partial(traces.start, configure.gateway, run.secret, agent=agent_name)
+                stack.callback(kernel.after_fork_of_mine(begin))
             exit_code = airflow_worker.run(run.kind, run.workload, client)
+            title("tradewind supervisor without work")
             return Ran(exit_code, unwanted.reason)
-        finally:
-            client.close()
 
     return supervise
 

@@ -1,6 +1,6 @@
 """A second process to fork attempts from: the zygote with the libraries that Dag files import added.
 
-It is forked from the zygote, imports, and then does nothing but fork keepers. They become the zygote's children, as if
+It is forked from the zygote, imports, and then does nothing but fork supervisors. They become the zygote's children, as if
 it had forked them itself: the process between dies at once, and the zygote is the next adopter above.
 """
 
@@ -83,11 +83,11 @@ class Warm:
         self._looked_at = now
         return any(learning.print_of(file) != known for file, known in self._prints.items())
 
-    def fork(self, *, epoch: int, payload: int, reins: socket.socket) -> int | None:
-        """A keeper's pid, as from os.fork in the zygote. None when none could be made: this process is of no use."""
+    def fork(self, reins: socket.socket) -> int | None:
+        """A supervisor's pid, as from os.fork in the zygote. None when there is none: this process is of no use."""
         self._socket.settimeout(_ANSWERS_WITHIN)
         try:
-            socket.send_fds(self._socket, [epoch.to_bytes(8, "big")], [payload, reins.fileno()])
+            socket.send_fds(self._socket, [b"fork"], [reins.fileno()])
             answer = b""
             while len(answer) < 8:
                 part = self._socket.recv(8 - len(answer))
@@ -99,7 +99,7 @@ class Warm:
         return int.from_bytes(answer, "big") or None
 
     def close(self) -> None:
-        """End it. Keepers it has forked live on."""
+        """End it. Supervisors it has forked live on."""
         self._socket.close()
         with suppress(ProcessLookupError):
             os.kill(self.pid, 9)
@@ -138,29 +138,23 @@ def _be_warm(
 
 def _fork_one(control: socket.socket, supervise: attempt.Supervise) -> None:
     select.select([control], [], [])
-    asked, descriptors, _, _ = socket.recv_fds(control, 8, 2)
-    if len(asked) != 8 or len(descriptors) != 2:
+    asked, descriptors, _, _ = socket.recv_fds(control, 8, 1)
+    if not asked or len(descriptors) != 1:
         os._exit(0)  # the zygote has closed its end
-    payload, reins = descriptors
     heap.settle()
     told_end, told = os.pipe()
     between = os.fork()
     if between == 0:
-        keeper = os.fork()
-        if keeper == 0:
-            attempt.keep(
-                epoch=int.from_bytes(asked, "big"),
-                payload=payload,
-                reins=socket.socket(fileno=reins),
-                supervise=supervise,
-            )
-        os.write(told, keeper.to_bytes(8, "big"))
+        supervisor = os.fork()
+        if supervisor == 0:
+            attempt.serve(socket.socket(fileno=descriptors[0]), supervise)
+        os.write(told, supervisor.to_bytes(8, "big"))
         os._exit(0)
-    for fd in (payload, reins, told):
+    for fd in (*descriptors, told):
         os.close(fd)
     answer = os.read(told_end, 8)
     os.close(told_end)
-    os.waitpid(between, 0)  # from here on the keeper is the zygote's child
+    os.waitpid(between, 0)  # from here on the supervisor is the zygote's child
     control.sendall(answer if len(answer) == 8 else bytes(8))
 
 

@@ -1,4 +1,4 @@
-"""The worker host's own process: imports once, forks a keeper per attempt, counts them, and nothing else.
+"""The worker host's own process: imports once, forks supervisors, counts attempts, and nothing else.
 
 One thread, always: a fork copies only the thread that forks, so a second one would leave its locks held for ever in
 every attempt.
@@ -6,11 +6,9 @@ every attempt.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
-import socket
 import tempfile
 import time
 from contextlib import suppress
@@ -29,12 +27,16 @@ from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
 from tradewind_runtime.seams import traces
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import heap, kernel, learning, preload, reaper, starting, supervising
+from tradewind_runtime.worker import ending, heap, kernel, learning, preload, reaper, starting, supervising
+from tradewind_runtime.worker.seats import Seat
 
 log = structlog.get_logger(__name__)
 
 GRACE_WITHOUT_AGENT = 3.0
 """Seconds between SIGTERM and SIGKILL when the agent is gone: time for `on_kill`, none for the network."""
+
+LAST_WORDS = 2.0
+"""Seconds a supervisor has, after its task was killed at the end of the grace, to report that and close the log."""
 
 STATUS_EVERY = 1.0
 
@@ -69,16 +71,22 @@ class _Work(msgspec.Struct):
     bundle_info: _Bundle = msgspec.field(default_factory=_Bundle)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Attempt:
-    """A keeper that lives."""
+    """One that lives, and the supervisor it is in."""
 
     attempt_id: UUID
     epoch: int
-    keeper: int
-    reins: socket.socket
+    seat: Seat
     started_at: datetime
     dag_file: learning.DagFile | None
+    memory_before: tuple[int, int]
+    stop_reason: str | None = None
+    kill_work_at: float | None = None
+    kill_all_at: float | None = None
+
+    def next_kill(self) -> float | None:
+        return self.kill_all_at if self.kill_work_at is None else self.kill_work_at
 
 
 def run(control: Control, configure: Configure) -> int:
@@ -95,7 +103,7 @@ def run(control: Control, configure: Configure) -> int:
     if configure.options.get("traces"):
         traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
-    kernel.adopt_orphans()  # of a keeper that was killed
+    kernel.adopt_orphans()  # of a supervisor that was killed
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
         zygote = Zygote(control, configure, notes=Path(notes))
         heap.freeze()
@@ -143,12 +151,12 @@ class Zygote:
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._woken, select.POLLIN)
-        by_reins = {running.reins.fileno(): running for running in self._attempts.values()}
+        by_reins = {running.seat.fileno(): running for running in self._attempts.values()}
         for fd in by_reins:
             poller.register(fd, select.POLLIN)
         for warm in self._starts.starting:
             poller.register(warm, select.POLLIN)
-        for fd, _ in poller.poll(self._until_status()):
+        for fd, _ in poller.poll(self._until_next()):
             if self._starts.hear(fd):
                 pass
             elif fd == self._woken:
@@ -159,6 +167,7 @@ class Zygote:
                 self._end(by_reins[fd])
             else:
                 self._hear()
+        self._kill_what_is_late()
 
     def _hear(self) -> None:
         while (line := self._control.receive_line(0)) is not None:
@@ -185,63 +194,89 @@ class Zygote:
         if attempt_id in self._attempts:
             return  # told twice
         started_at = datetime.now(timezone.utc)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        memory_before = kernel.out_of_memory_kills()
         payload, payload_end = os.pipe()
         try:
-            keeper = self._starts.fork(dag_file, epoch=epoch, payload=payload, reins=theirs)
+            seat = self._starts.begin(dag_file, payload)
         except OSError as problem:
-            for end in (payload, payload_end):
-                os.close(end)
-            ours.close()
-            theirs.close()
+            os.close(payload_end)
             reason = f"no process could be started for it ({problem.strerror}); the machine is out of processes or memory"
             self._report(attempt_id, _failed(epoch, reason, started_at))
             return
-        theirs.close()
-        os.close(payload)
-        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, keeper, ours, started_at, dag_file)
+        finally:
+            os.close(payload)
+        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, seat, started_at, dag_file, memory_before)
         with suppress(BrokenPipeError), os.fdopen(payload_end, "wb", buffering=0) as pipe:
             _write_all(pipe.fileno(), line)
-        self._control.send(AttemptStarted(attempt_id=attempt_id, pid=keeper))
+        self._control.send(AttemptStarted(attempt_id=attempt_id, pid=seat.pid))
 
     def _stop(self, attempt_id: UUID, reason: str, grace: float) -> None:
         running = self._attempts.get(attempt_id)
-        if running is not None:
-            with suppress(OSError):  # it is ending: its reins will say so
-                running.reins.send(json.dumps({"reason": reason[:1000], "grace": grace}).encode())
+        if running is not None and running.stop_reason is None:
+            running.stop_reason, running.kill_work_at = reason[:1000], time.monotonic() + grace
+            running.seat.ask_to_end()
+
+    def _kill_what_is_late(self) -> None:
+        """Those that were asked to end: first the task, so that its supervisor can report it, then everyone."""
+        for running in self._attempts.values():
+            now = time.monotonic()
+            if running.kill_work_at is not None and now >= running.kill_work_at:
+                running.seat.kill_work()
+                running.kill_work_at, running.kill_all_at = None, now + LAST_WORDS
+            elif running.kill_all_at is not None and now >= running.kill_all_at:
+                running.seat.kill()
+                running.kill_all_at = now + 1.0
 
     def _stop_everything(self, reason: str, grace: float) -> None:
         for attempt_id in list(self._attempts):
             self._stop(attempt_id, reason, grace)
 
     def _end(self, running: _Attempt) -> None:
-        """News from a keeper is its end: the outcome, or nothing when it was killed."""
-        try:
-            said = running.reins.recv(65536)
-        except OSError:
-            said = b""
-        running.reins.close()
-        _, status = os.waitpid(running.keeper, 0)
+        """News from a supervisor is the end of its attempt: how it went, or nothing when it was killed."""
+        word, seat = running.seat.hear(), running.seat
+        status, unkillable = 0, list(word.get("unkillable", ()) if word else ())
         del self._attempts[running.attempt_id]
-        self._starts.ended(running.attempt_id, running.dag_file)
-        if said:
-            outcome = Outcome.model_validate_json(said)
-        else:
+        if word is None or "problem" in word or unkillable or running.stop_reason is not None:
+            # Who was asked to end may still be ending, and who broke is not trusted with another one.
+            status = seat.close()
             # Those under it came to us, the next adopter above, and nobody else's strays can have: all of them go.
-            reaper.kill_descendants(
-                spare={*(other.keeper for other in self._attempts.values()), *self._starts.pids}
-            )
-            outcome = _failed(running.epoch, f"its keeper process {_how(status)}", running.started_at)
-        self._report(running.attempt_id, outcome)
+            spare = {
+                *(other.seat.pid for other in self._attempts.values()),
+                *self._starts.pids,
+                *unkillable,
+            }
+            unkillable += reaper.kill_descendants(spare=spare)
+        else:
+            self._starts.give_back(seat)
+        killed = word is None or word.get("exit_code") == -signal.SIGKILL
+        facts = ending.Ending(
+            started_at=running.started_at,
+            ended_at=datetime.now(timezone.utc),
+            wait_status=status if word is None else 0,
+            word=word,
+            stop_reason=running.stop_reason,
+            out_of_memory=ending.whose_memory(running.memory_before, kernel.out_of_memory_kills())
+            if killed
+            else "",
+            unkillable=tuple(unkillable),
+        )
+        self._report(running.attempt_id, ending.outcome(facts, epoch=running.epoch))
+        self._starts.ended(running.attempt_id, running.dag_file)
 
     def _report(self, attempt_id: UUID, outcome: Outcome) -> None:
         self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))
 
     def _wait_for_the_end(self) -> None:
-        """With nobody to report to. Keepers kill what does not stop in time."""
-        for running in list(self._attempts.values()):
-            with suppress(ControlClosed):
-                self._end(running)
+        """With nobody to report to."""
+        while self._attempts:
+            poller = select.poll()
+            by_reins = {running.seat.fileno(): running for running in self._attempts.values()}
+            for fd in by_reins:
+                poller.register(fd, select.POLLIN)
+            for fd, _ in poller.poll(self._until_next()):
+                with suppress(ControlClosed):
+                    self._end(by_reins[fd])
+            self._kill_what_is_late()
 
     def _tell_status(self) -> None:
         now = time.monotonic()
@@ -252,10 +287,14 @@ class Zygote:
         line = f"{numbers[0]} of {numbers[1]} slots busy"
         self._control.send(HostStatus(line=line, numbers={"running": numbers[0], "slots": numbers[1]}))
 
-    def _until_status(self) -> float | None:
-        if (len(self._attempts), self._slots) == self._told:
-            return None
-        return max(0.0, self._told_at + STATUS_EVERY - time.monotonic()) * 1000 + 1
+    def _until_next(self) -> float | None:
+        """Milliseconds until something is due; None: wait for news."""
+        moments = [each.next_kill() for each in self._attempts.values()]
+        moments.append(self._starts.close_idle())
+        if (len(self._attempts), self._slots) != self._told:
+            moments.append(self._told_at + STATUS_EVERY)
+        soonest = min((moment for moment in moments if moment is not None), default=None)
+        return None if soonest is None else max(0.0, soonest - time.monotonic()) * 1000 + 1
 
     def _listen_for_signals(self) -> None:
         for fd in (self._woken, self._wake):
@@ -272,13 +311,6 @@ def _failed(epoch: int, reason: str, started_at: datetime) -> Outcome:
         reason=reason,
         started_at=started_at,
         ended_at=datetime.now(timezone.utc),
-    )
-
-
-def _how(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    return (
-        f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited without a word (code {code})"
     )
 
 

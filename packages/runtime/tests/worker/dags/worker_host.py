@@ -52,6 +52,10 @@ with DAG("worker_host", schedule=None):
         return {"answer": [42, None]}
 
     @task
+    def shows_itself():
+        print(f"task {os.getpid()}", flush=True)
+
+    @task
     def reads():
         from airflow.sdk import get_current_context
 
@@ -136,6 +140,7 @@ with DAG("worker_host", schedule=None):
 
     (
         succeeds(),
+        shows_itself(),
         reads(),
         fails(),
         sleeps(),
