@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -48,6 +49,28 @@ async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_ou
         assert passed == []
         assert (await http.get("http://plane/page")).status_code == 200
     assert passed == ["/page"]
+
+
+async def test_a_poll_goes_straight_to_its_application_and_a_large_answer_is_compressed() -> None:
+    async def answer(request: Request) -> JSONResponse:
+        return JSONResponse({"offers": "x" * int((await request.json())["size"])})
+
+    async def for_browsers(*_: Any) -> None:
+        raise AssertionError("went round by what is for browsers")
+
+    inner = Starlette(routes=[Route("/v1/poll", answer, methods=["POST"])])
+    root = Starlette(routes=[Mount("/remote-execution", inner)])
+    door = Door(for_browsers)
+
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        await door({**scope, "app": root}, receive, send)
+
+    transport = httpx.ASGITransport(server)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plane/remote-execution/v1") as http:
+        small, large = [await http.post("/poll", json={"size": size}) for size in (100, 5000)]
+    assert "content-encoding" not in small.headers
+    assert large.headers["content-encoding"] == "gzip"
+    assert large.json() == {"offers": "x" * 5000}
 
 
 async def test_airflow_answers_by_the_short_way_as_by_the_long_one(

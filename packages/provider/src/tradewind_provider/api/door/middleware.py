@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import boundary, paths, versions
@@ -57,6 +58,9 @@ class Door:
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.Tokens()
         self._holders = holders or HOLDERS
+        self._compressed = GZipMiddleware(
+            self._hand_on, minimum_size=1024, compresslevel=5
+        )  # as Airflow's own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -131,8 +135,8 @@ class Door:
             receive = bodies.replay(await bodies.read(scope, receive, largest=largest), receive)
         if path.startswith(_ATTEMPTS):
             await self._hand_on(scope, receive, send)
-        else:  # polls, Dags and triggers may be large: they keep Airflow's compression
-            await self._app(scope, receive, send)
+        else:  # offers, Dags and triggers may be large
+            await self._compressed(scope, receive, send)
 
     # ---- Airflow's
 
