@@ -460,3 +460,14 @@ async def test_a_port_for_probes_that_is_taken_is_a_finding_and_work_goes_on(
     assert f"127.0.0.1:{port} cannot be opened: Address already in use" in found["port"].message
     assert "metrics_port" in found["port"].remedy
     assert [each["check"] for each in shown] == ["port"]
+
+
+async def test_a_worker_host_is_given_no_secret_that_an_attempt_could_inherit(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue()
+    async with agent:
+        await plane.until(lambda: attempt.outcomes)
+        assert agent.launcher.worker.configured is not None
+        assert agent.launcher.worker.configured.secret == ""
+        assert agent.agent.secrets.resolve("") is None

@@ -142,7 +142,10 @@ class Host:
     async def _one_life(self) -> None:
         self._become(HostState.STARTING, self.problem)
         process = await self._launcher.launch(self._command)
-        secret = self._secrets.issue(HostPrincipal(self.component, self.environment))
+        # A worker host asks for nothing itself, and every attempt is forked from it: what it does not have, no user
+        # code finds in the memory it inherits.
+        needs_none = self.component is Component.WORKER
+        secret = "" if needs_none else self._secrets.issue(HostPrincipal(self.component, self.environment))
         description = "the agent stopped it"
         self._process = process
         ending = asyncio.create_task(self._end_when_told(process), name=f"ending of {self.title}")
