@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
+import yaml
 from playwright.sync_api import expect
+
+CHART = Path(__file__).parents[2] / "deploy/helm/tradewind-agent"
 
 
 def look_at(page: Any, name: str) -> None:
@@ -245,6 +250,20 @@ def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) ->
     expect(page.get_by_role("region", name="start command")).to_contain_text(
         "registry.example.com/etl:7 tradewind-agent run"
     )
+    page.get_by_role("tab", name="Helm").click()
+    values = yaml.safe_load(page.get_by_role("region", name="values file").inner_text())
+    jsonschema.validate(values, json.loads((CHART / "values.schema.json").read_text()))
+    assert values == {
+        "planeUrl": plane.url,
+        "token": {"existingSecret": "oslo-2-token"},
+        "image": {"repository": "registry.example.com/etl", "tag": "7"},
+        "settings": {"name": "oslo-2", "queues": ["default"], "slots": 20},
+    }
+    expect(page.get_by_role("region", name="install command")).to_contain_text(
+        "helm install oslo-2 deploy/helm/tradewind-agent --values values.yaml"
+    )
+    page.get_by_label("Image").fill("registry:5000/etl@sha256:" + "a" * 64)
+    expect(page.get_by_role("region", name="values file")).to_contain_text('repository: "registry:5000/etl"')
     page.get_by_role("tab", name="Kubernetes").click()
     expect(page.get_by_role("region", name="manifest")).to_contain_text(
         "name: oslo-2-token".replace("name", "secretName")

@@ -160,7 +160,7 @@ function Recipes({ wanted, image, setImage }: { wanted: Wanted; image: string; s
       {recipes(wanted).map((recipe) => (
         <Tabs.Content key={recipe.key} value={recipe.key}>
           <VStack align="stretch" gap={3}>
-            {["container", "kubernetes"].includes(recipe.key) ? (
+            {["container", "helm", "kubernetes"].includes(recipe.key) ? (
               <Field.Root>
                 <Field.Label>Image</Field.Label>
                 <Input size="sm" value={image} onChange={(event) => setImage(event.target.value)} />

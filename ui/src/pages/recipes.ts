@@ -182,4 +182,48 @@ ${env.join("\n")}
   };
 }
 
-export const recipes = (wanted: Wanted): Recipe[] => [host, systemd, container, kubernetes].map((make) => make(wanted));
+/** An image's name in its parts; a port is no tag. */
+function imageParts(image: string): [string, string][] {
+  const [named = "", digest] = image.split("@", 2);
+  const tagged = /^(.*):([\w][\w.-]*)$/u.exec(named);
+  const [repository, tag] = tagged && !tagged[2]!.includes("/") ? [tagged[1]!, tagged[2]!] : [named, ""];
+  return [["repository", repository], ...(tag ? ([["tag", tag]] as [string, string][]) : []), ...(digest ? ([["digest", digest]] as [string, string][]) : [])];
+}
+
+function helm(wanted: Wanted): Recipe {
+  const name = slug(wanted.name);
+  const values = [
+    `planeUrl: ${json(wanted.planeUrl)}`,
+    "token:",
+    `  existingSecret: ${name}-token`,
+    "image:",
+    ...imageParts(wanted.image).map(([key, value]) => `  ${key}: ${json(value)}`),
+    "settings:",
+    ...settings(wanted)
+      .filter(([key]) => key !== "plane_url")
+      .map(([key, value]) => `  ${key}: ${json(value)}`),
+  ];
+  return {
+    key: "helm",
+    title: "Helm",
+    steps: [
+      {
+        explained: "The token as a Secret: paste it, Enter, Ctrl-D.",
+        what: "secret command",
+        text: `kubectl create secret generic ${name}-token --from-file=token=/dev/stdin`,
+      },
+      {
+        explained: "values.yaml: more of them are in docs/reference/helm-values.md",
+        what: "values file",
+        text: values.join("\n"),
+      },
+      {
+        explained: "From a checkout of Tradewind:",
+        what: "install command",
+        text: `helm install ${name} deploy/helm/tradewind-agent --values values.yaml`,
+      },
+    ],
+  };
+}
+
+export const recipes = (wanted: Wanted): Recipe[] => [host, systemd, container, helm, kubernetes].map((make) => make(wanted));
