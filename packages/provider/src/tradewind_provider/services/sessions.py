@@ -14,7 +14,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, endings, waking, whence
+from tradewind_provider.services import audit, carried_over, endings, waking, whence
 from tradewind_provider.services.hashing import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
 
@@ -193,6 +193,7 @@ def open_session(
     _describe(session, ask, token, most_open, bought_with)
     db.add(session)
     db.flush()
+    carried_over.carry_over(db, session, now=now)
     waking.announce(db, waking.AGENTS)
     audit.record(
         db,

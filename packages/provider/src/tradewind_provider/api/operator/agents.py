@@ -44,7 +44,7 @@ def get(agent_id: UUID, caller: Reader, now: Now, beats: Expected) -> operator.A
 def cordon(
     agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
-    """What runs goes on. Lasts until the agent is resumed or restarted. Idempotent; a new reason replaces the old one."""
+    """What runs goes on. Lasts until the agent is resumed, whatever restarts in between. Idempotent; a new reason replaces the old one."""
 
     def work(db: Session) -> operator.AgentView:
         agents.cordon(db, agent_id, actor=caller.name, reason=ask.reason, now=now)
@@ -70,7 +70,8 @@ def drain(
 def resume(
     agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
 ) -> operator.AgentView:
-    """Idempotent. A draining agent cannot be resumed: it ends."""
+    """Idempotent. A draining agent cannot be resumed: it ends. Of one that is gone, the cordon it would come back with is
+    undone."""
 
     def work(db: Session) -> operator.AgentView:
         agents.resume(db, agent_id, actor=caller.name, reason=ask.reason, now=now)

@@ -82,8 +82,15 @@ def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime
 
 
 def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
-    """Undo a cordon. Idempotent. Raises Refused CONFLICT for a draining agent: it leaves."""
-    session = agent_views.find_present(db, agent_id)
+    """Undo a cordon. Idempotent. Raises Refused CONFLICT for a draining agent: it leaves. Of one that is gone, what it
+    would come back with: its cordon, and a drain that was cut off."""
+    session = agent_views.find(db, agent_id)
+    if session.ended_at is not None:
+        if session.cordoned_at is not None or session.draining_at is not None:
+            session.cordoned_at = session.cordoned_by = session.cordoned_reason = None
+            session.draining_at = session.draining_by = session.draining_reason = None
+            _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
+        return
     if session.draining_at is not None:
         raise errors.Refused(
             errors.Code.CONFLICT,
