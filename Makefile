@@ -92,7 +92,7 @@ ui-check:  ## prove that the committed page is built from its source; rebuilt an
 	@! command -v npm >/dev/null || $(MAKE) --silent ui/node_modules
 	@$(PYTHON) ui/scripts/ui_check.py
 
-test-ui: $(STAMP) ui/node_modules chromium  ## the page on real Airflow in a real browser
+test-ui: $(STAMP) ui/node_modules chromium nginx  ## the page on real Airflow in a real browser
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
 	$(PY) -m pytest tests/ui $(ARGS)
 
