@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
 import pytest
 
@@ -12,20 +14,28 @@ from support.deployment import Deployment
 
 @pytest.fixture(scope="module", autouse=True)
 def dags_are_on_the_plane(deployment: Deployment) -> None:
-    deployment.rest.wait_for_dags(["callbacks", "deadline", "long", "stores"])
+    deployment.rest.wait_for_dags(["callbacks", "deadline", "async_deadline", "long", "stores"])
 
 
 def test_task_and_run_callbacks_run_at_the_site(deployment: Deployment) -> None:
     run = deployment.rest.run("callbacks")
     assert run.state == "failed"
+    assert deployment.journal("task_execute_callback", task="fine")
     assert deployment.journal("task_success_callback", task="fine")
-    assert deployment.journal("task_failure_callback", task="broken")
+    assert deployment.journal("task_skipped_callback", task="skipped")
+    assert len(deployment.journal("task_retry_callback", task="broken")) == 1
+    assert len(deployment.journal("task_failure_callback", task="broken")) == 1
     deployment.wait_for_journal("run_failure_callback", run=run.run_id)
 
 
 def test_a_missed_deadline_calls_back_on_an_agent(deployment: Deployment) -> None:
     deployment.rest.trigger("deadline")
     assert deployment.wait_for_journal("deadline_callback", timeout=90)["text"] == "late"
+
+
+def test_a_missed_deadline_calls_back_on_the_sites_triggerer(deployment: Deployment) -> None:
+    deployment.rest.trigger("async_deadline")
+    assert deployment.wait_for_journal("async_deadline_callback", timeout=90)["text"] == "late"
 
 
 def test_a_task_keeps_its_state_between_tries(deployment: Deployment) -> None:
@@ -63,27 +73,29 @@ def test_clearing_a_running_task_stops_it_and_runs_it_again(deployment: Deployme
     deployment.rest.wait_for_run("long", run_id)
 
 
-def test_a_connection_is_tested_by_an_agent(deployment: Deployment) -> None:
+@pytest.mark.parametrize(("folder", "state"), [("", "success"), ("/no-such-folder", "failed")])
+def test_a_connection_is_tested_at_the_site(deployment: Deployment, folder: str, state: str) -> None:
+    path = f"{deployment.site}{folder}"
     answer = deployment.rest.send(
         "POST",
         "/connections/enqueue-test",
-        {"connection_id": "nowhere", "conn_type": "http", "host": "127.0.0.1", "port": 1},
+        {"connection_id": "folder", "conn_type": "fs", "extra": json.dumps({"path": path})},
     )
     token = answer["token"]
 
-    def result() -> str:
+    def result() -> dict[str, Any]:
         found = deployment.rest.http.get(
             "/api/v2/connections/enqueue-test", headers={"Airflow-Connection-Test-Token": token}
         )
-        return str(found.json().get("state"))
+        return dict(found.json())
 
     eventually(
-        lambda: result() in ("success", "failed"), timeout=60, what=lambda: f"the test ended, is {result()}"
+        lambda: result().get("state") in ("success", "failed"),
+        timeout=60,
+        what=lambda: f"the test ended, is {result()}",
     )
-    found = deployment.rest.http.get(
-        "/api/v2/connections/enqueue-test", headers={"Airflow-Connection-Test-Token": token}
-    )
-    assert "this site tests no connections" not in found.text  # it says that it does
+    assert result()["state"] == state, result()
+    assert path in str(result())
 
 
 def _alive(pid: int) -> bool:

@@ -11,6 +11,7 @@ ALL_DAGS = [
     "asset_consumer",
     "asset_producer",
     "asset_watcher",
+    "async_deadline",
     "branching",
     "callbacks",
     "dated",

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +157,57 @@ def test_the_plane_runs_nothing_of_the_site(after_a_run: Apart) -> None:
     names = {process.name for process in after_a_run.plane.all_processes}
     assert names == {"api-server-1", "scheduler-1"}
     assert not list(after_a_run.plane.home.rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def leaky(after_a_run: Apart, directory: Path) -> Iterator[Apart]:
+    """After the same Dag has run at a second site, on the same plane, whose owner has opened the boundary."""
+    dags = directory / "leaky-dags"
+    dags.mkdir()
+    source = (DAGS / "marked.py").read_text()
+    strict, opened = (
+        'DAG("marked", schedule=None)',
+        'DAG("leaky", schedule=None, default_args={"queue": "leaky"})',
+    )
+    assert strict in source
+    (dags / "leaky.py").write_text(source.replace(strict, opened))
+    strict_site = after_a_run
+    with Recorder(strict_site.plane.url) as recorder:
+        site = run_site(
+            directory / "leaky",
+            strict_site.plane,
+            name="leaky",
+            bundle="leaky",
+            dags=dags,
+            queues=["leaky"],
+            user=strict_site.agents_user,
+            plane_url=recorder.url,
+            interpreter=strict_site.agent.settings.interpreter,
+            options={"xcom": "open", "source": "open", "templates": "open", "store": "open"},
+        )
+        with site as (agent, home):
+            made = replace(strict_site, agent=agent, site=home, recorder=recorder)
+            made.rest.wait_for_dags(["leaky"])
+            run = made.rest.run("leaky")
+            assert run.state == "success", run
+            yield made
+
+
+LEAKS = {
+    b"SECRET-XCOM-returned": "an XCom",
+    b"SECRET-XCOM-pushed": "an XCom that was pushed",
+    b"SECRET-STATE-kept": "a task's state",
+    b"SECRET-VARIABLE-value": "a rendered template",
+    b"SECRET-COMMENT-in-the-source": "the Dag's source",
+    b"SECRET-DOCSTRING-of-the-file": "the Dag's source",
+}
+"""What leaves a site that opens its boundary. The search that finds nothing at a strict site must find these."""
+
+
+@pytest.mark.parametrize("mark", LEAKS, ids=lambda mark: mark.decode())
+def test_the_same_search_finds_what_an_open_site_lets_out(leaky: Apart, mark: bytes) -> None:
+    assert mark in marks(leaky.recorder.requests), f"{LEAKS[mark]} was not seen in any request"
+    assert mark in marks([dumped(leaky)]), f"{LEAKS[mark]} was not seen in the database"
 
 
 def dumped(apart: Apart) -> bytes:

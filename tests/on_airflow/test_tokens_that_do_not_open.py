@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from support.airflow_rest import eventually
 from support.deployment import Deployment, new_token
@@ -16,6 +18,21 @@ def started(deployment: Deployment, home: Path, token: str, *, url: str = "") ->
         home=home, plane_url=url or deployment.plane.url, token=token, name="stranger", components=["worker"]
     )
     return Agent(settings)
+
+
+def expired(deployment: Deployment) -> str:
+    """A token that was good for a day, two days later: its dates are moved, since a test cannot wait."""
+    with deployment.plane.client() as http:
+        made = http.post("/tradewind/v1/tokens", json={"name": "soon-expired", "expires_in_days": 1}).json()
+    url = deployment.plane.settings.database or f"sqlite:///{deployment.plane.home}/airflow.db"
+    past = datetime.now(timezone.utc) - timedelta(days=1)
+    engine = sqlalchemy.create_engine(url)
+    moved = sqlalchemy.text("update tradewind_agent_token set expires_at = :past where name = 'soon-expired'")
+    moment = sqlalchemy.bindparam("past", past, type_=sqlalchemy.DateTime(timezone=True))
+    with engine.begin() as database:
+        assert database.execute(moved.bindparams(moment)).rowcount == 1
+    engine.dispose()
+    return str(made["token"])
 
 
 def deleted(deployment: Deployment) -> str:
@@ -32,6 +49,7 @@ def deleted(deployment: Deployment) -> str:
         ("malformed", 78, "does not hold an agent token"),
         ("wrong", 3, "token_unknown"),
         ("deleted", 3, "token_deleted"),
+        ("expired", 3, "token_expired"),
     ],
 )
 def test_a_token_that_does_not_open_ends_the_agent_with_the_reason(
@@ -43,6 +61,7 @@ def test_a_token_that_does_not_open_ends_the_agent_with_the_reason(
         "malformed": lambda: "not-a-token",
         "wrong": lambda: wrong(good, last),
         "deleted": lambda: deleted(deployment),
+        "expired": lambda: expired(deployment),
     }[kind]()
     with started(deployment, tmp_path, token) as agent:
         assert agent.process.wait(60) == code

@@ -6,7 +6,9 @@ import time
 from datetime import timedelta
 
 import site_journal
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback, task
+from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, SyncCallback, task
+from airflow.sdk.exceptions import AirflowSkipException
+from site_triggers import deadline_missed_on_the_triggerer
 
 
 def task_failed(context):
@@ -25,17 +27,39 @@ def deadline_missed(**kwargs):
     site_journal.write("deadline_callback", text=kwargs.get("text"))
 
 
+def task_starts(context):
+    site_journal.write("task_execute_callback", task=context["ti"].task_id)
+
+
+def task_retries(context):
+    site_journal.write("task_retry_callback", task=context["ti"].task_id)
+
+
+def task_skipped(context):
+    site_journal.write("task_skipped_callback", task=context["ti"].task_id)
+
+
 with DAG("callbacks", schedule=None, on_failure_callback=run_failed):
 
-    @task(on_success_callback=task_succeeded)
+    @task(on_success_callback=task_succeeded, on_execute_callback=task_starts)
     def fine():
         pass
 
-    @task(on_failure_callback=task_failed)
+    @task(on_skipped_callback=task_skipped)
+    def skipped():
+        raise AirflowSkipException("as planned")
+
+    @task(
+        on_failure_callback=task_failed,
+        on_retry_callback=task_retries,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
     def broken():
         raise RuntimeError("as planned")
 
     fine() >> broken()
+    skipped()
 
 with DAG(
     "deadline",
@@ -52,6 +76,22 @@ with DAG(
         time.sleep(8)
 
     slow()
+
+with DAG(
+    "async_deadline",
+    schedule=None,
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=1),
+        callback=AsyncCallback(deadline_missed_on_the_triggerer, {"text": "late"}),
+    ),
+):
+
+    @task
+    def slow_too():
+        time.sleep(8)
+
+    slow_too()
 
 with DAG("long", schedule=None):
 
