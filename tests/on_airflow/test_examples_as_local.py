@@ -14,8 +14,8 @@ from tradewind.embedded import plane
 
 SEEDED = Path(__file__).parents[1] / "support" / "seeded"
 
-TIMEOUT = 330.0
-"""Seconds for all of them at once on two cores; about two minutes is usual."""
+TIMEOUT = 180.0
+"""Seconds in which at least one more of them has to end. All of them together usually take two minutes on two cores."""
 
 
 def settings(home: Path, database: str, **more: object) -> plane.PlaneSettings:
@@ -57,13 +57,13 @@ def on_an_agent(home: Path, database: str) -> Mapping[str, Run]:
 
 
 def run_them(rest: AirflowRest) -> Mapping[str, Run]:
-    found = examples.wait_for_all(rest, timeout=120)
+    found = examples.wait_for_all(rest, timeout=240)
     crowd = found - examples.LEFT_OUT.keys() - examples.ALONE
     ended = examples.run_all(rest, sorted(crowd), timeout=TIMEOUT)
     return {**ended, **examples.run_all(rest, sorted(examples.ALONE), timeout=120)}
 
 
-@pytest.mark.timeout(1000)
+@pytest.mark.timeout(1800)
 def test_each_example_ends_in_the_same_states_as_under_local_executor(
     directory: Path, postgresql_server: postgresql.PostgreSQL
 ) -> None:
