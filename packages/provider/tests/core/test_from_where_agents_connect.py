@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from uuid import uuid4
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
+from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.addresses import AddressCheck
@@ -182,6 +186,67 @@ async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
         poll.set()
         assert (await answer).json()["error"] == "address_not_allowed"
         assert "an offer" not in (await answer).text
+
+
+async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -> None:
+    gate = Gate()
+    ended = asyncio.Event()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await ended.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"too late"})
+
+    async def now() -> Gate:
+        return gate
+
+    app = AddressCheck(inner, gate=now, proxies=Gate, look_every=0.05)
+    path = paths.PREFIX + "/poll"
+    async with (
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, client=("198.51.100.1", 1)), base_url="http://a"
+        ) as one,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, client=("10.0.0.1", 1)), base_url="http://a"
+        ) as two,
+    ):
+        turned_away = asyncio.create_task(one.post(path))
+        stays = asyncio.create_task(two.post(path))
+        await asyncio.sleep(0.2)
+        assert not turned_away.done()
+        gate = Gate(networks("10.0.0.0/8"))
+        await asyncio.sleep(0.2)
+        assert not stays.done()
+        ended.set()  # httpx hands over an answer when the application is through; a server does when it is sent
+        answer = await turned_away
+        assert (answer.status_code, answer.json()["error"]) == (403, "address_not_allowed")
+        assert (await stays).text == "too late"
+
+
+async def test_over_a_connection_the_refusal_comes_at_once() -> None:
+    gate = Gate()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(30)
+
+    async def now() -> Gate:
+        return gate
+
+    app = AddressCheck(inner, gate=now, proxies=Gate, look_every=0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=0)
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            held = asyncio.create_task(client.post(paths.PREFIX + "/poll", timeout=10))
+            await asyncio.sleep(0.3)
+            gate = Gate(networks("10.0.0.0/8"))
+            answer = await held
+        server.should_exit = True
+        await serving
+    assert (answer.status_code, answer.json()["error"]) == (403, "address_not_allowed")
 
 
 async def test_everything_a_request_does_knows_where_it_came_from() -> None:

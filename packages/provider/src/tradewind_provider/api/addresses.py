@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from starlette._utils import get_route_path
@@ -23,13 +26,28 @@ log = logging.getLogger(__name__)
 
 ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
 
+LOOK_EVERY: Final = 2.0
+"""Seconds. With what the gate knows being as old again, a change of the list ends held requests within five."""
+
+
+@dataclass(eq=False)
+class _Held:
+    """An admitted request that has no answer yet."""
+
+    source: str
+    scope: Scope
+    receive: Receive
+    send: Send
+    answered: bool = False  # its answer has begun, whoever gave it
+    turned_away: bool = False  # the answer is ours
+
 
 class AddressCheck:
     """ASGI middleware around the whole API server: finds where a request comes from, and refuses agents from elsewhere
     than the Deployment's allowed addresses. Requests that are not an agent's only learn their address.
 
-    A request that was admitted and held is asked again when its answer is there, so that a change of the list holds
-    for connections that were open before it.
+    A request that was admitted and is held is asked again every LOOK_EVERY seconds, and when its answer is there, so that
+    a change of the list holds for connections that were open before it.
     """
 
     def __init__(
@@ -38,10 +56,14 @@ class AddressCheck:
         *,
         gate: Callable[[], Awaitable[Gate]] = GATE,
         proxies: Callable[[], Gate] = lambda: settings.current().gate,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         self._app = app
         self._gate = gate
         self._proxies = proxies
+        self._look_every = look_every
+        self._held: dict[int, _Held] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,20 +80,53 @@ class AddressCheck:
             whence.ADDRESS.reset(token)
 
     async def _agents(self, scope: Scope, receive: Receive, send: Send, source: str) -> None:
-        turned_away = False
-
-        async def judged(message: Message) -> None:
-            nonlocal turned_away
-            if message["type"] == "http.response.start" and (refused := await self._refused(source)):
-                turned_away = True
-                await problems.answer(refused)(scope, receive, send)
-            elif not turned_away:
-                await send(message)
-
         if (refused := await self._refused(source)) is not None:
             await problems.answer(refused)(scope, receive, send)
             return
-        await self._app(scope, receive, judged)
+        held = _Held(source, scope, receive, send)
+
+        async def judged(message: Message) -> None:
+            if message["type"] == "http.response.start" and not held.answered:
+                refused = await self._refused(source)
+                if held.answered:  # turned away in that moment
+                    return
+                held.answered = True
+                if refused is not None:
+                    held.turned_away = True
+                    await problems.answer(refused)(scope, receive, send)
+            if not held.turned_away:
+                await send(message)
+
+        self._held[id(held)] = held
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="allowed addresses of held requests")
+        try:
+            await self._app(scope, receive, judged)
+        finally:
+            del self._held[id(held)]
+
+    async def _look(self) -> None:
+        """Turn away who is held and not admitted any more, for as long as anybody is held. The answer is sent at once;
+        what the application says later goes nowhere."""
+        judged: Gate | None = None
+        while True:
+            await asyncio.sleep(self._look_every)
+            if not self._held:
+                return
+            try:
+                gate = await self._gate()
+            except Refused:
+                continue
+            if gate == judged:
+                continue
+            judged = gate
+            for held in [one for one in self._held.values() if not gate.admits(one.source)]:
+                if not held.answered and (refused := await self._refused(held.source)) is not None:
+                    if held.answered:
+                        continue
+                    held.answered = held.turned_away = True
+                    with suppress(Exception):  # it hung up: nobody is left to be told
+                        await problems.answer(refused)(held.scope, held.receive, held.send)
 
     async def _refused(self, source: str) -> Refused | None:
         """Why this address is not let in; None when it is."""
