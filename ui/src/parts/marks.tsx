@@ -85,7 +85,7 @@ export function Sparkline({ finished, failed, of }: { finished: number[]; failed
   const said = `${of}: ${all} ended in the last ${count(finished.length, "minute")}${bad ? `, ${bad} of them badly` : ""}`;
   const [wide, high] = [2, 24];
   return (
-    <Flex align="flex-end" gap={2}>
+    <Flex align="center" gap={2}>
       <Box asChild color="fg.success" flexShrink={0}>
         <svg role="img" aria-label={said} width={finished.length * wide} height={high}>
           <title>{said}</title>
