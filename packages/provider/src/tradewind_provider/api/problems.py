@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from tradewind_protocol import versions
@@ -39,6 +39,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _away)
+    app.add_exception_handler(
+        DataError, _not_storable
+    )  # PostgreSQL: NUL in a text, a text or number too long
+    app.add_exception_handler(
+        UnicodeError, _not_storable
+    )  # half of a surrogate pair: JSON can say it, UTF-8 cannot
+    app.add_exception_handler(ValueError, _wrong_value)
     app.add_exception_handler(Exception, _internal)
 
 
@@ -81,6 +88,27 @@ async def _away(request: Request, error: Exception) -> JSONResponse:
         remedy="try again in a moment",
     )
     return response(refusal, STATUS[Code.UNAVAILABLE])
+
+
+async def _not_storable(request: Request, error: Exception) -> JSONResponse:
+    log.info(
+        "%s %s: what was sent cannot be stored (%s)",
+        request.method,
+        request.url.path,
+        type(error).__name__,
+        extra={"action": "request_not_storable"},
+    )
+    refusal = Refusal(
+        error=Code.MALFORMED,
+        message="the request holds a text or number that cannot be stored: characters that are none, or too many",
+    )
+    return response(refusal, STATUS[Code.MALFORMED])
+
+
+async def _wrong_value(request: Request, error: Exception) -> JSONResponse:
+    if "NUL" in str(error):  # psycopg2 says so in Python's words
+        return await _not_storable(request, error)
+    return await _internal(request, error)
 
 
 async def _internal(request: Request, error: Exception) -> JSONResponse:
