@@ -30,7 +30,7 @@ from tradewind_protocol.states import Component
 
 DAGS = Path(__file__).parent / "dags"
 RUN_ID = "manual__2025-01-01T00:00:00+00:00"
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,14 @@ def test_every_request_of_an_attempt_carries_its_own_secret(host, gateway):
     assert {asked.secret for asked in gateway.asked} == {attempt.secret for attempt in attempts}
 
 
+def test_the_start_of_a_task_counts_as_its_first_heartbeat(own_host, gateway):
+    host = own_host(environ={"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "600"})
+    attempt = host.run("succeeds")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    asked = [each.path.rsplit("/", 1)[1] for each in gateway.of(attempt) if "task-instances" in each.path]
+    assert asked[0] == "run" and "heartbeat" not in asked
+
+
 def test_no_two_attempts_have_the_same_host_name(host, gateway):
     attempts = [host.run("succeeds"), host.run("succeeds")]
     names = set()

@@ -14,6 +14,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -25,7 +26,7 @@ import httpx
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import callables, process, stopping
+from tradewind_runtime.seams import building, callables, process, stopping
 from tradewind_runtime.worker import kernel, learning, reaper
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def warm() -> None:
     process.let_crashes_crash()
     process.leave_executors_to_the_plane()
     stopping.end_at_once_without_on_kill()
+    building.build_validators_once()
+    building.configure_logging_in_one_go()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
     _rehearse()
@@ -177,6 +180,9 @@ def notice_ends_at_once() -> None:
     @functools.wraps(register)
     def registering(self: Any, *args: Any, **kwargs: Any) -> None:
         register(self, *args, **kwargs)
+        # The start that follows is as good as the heartbeat Airflow would send in the same moment.
+        if hasattr(self, "_last_heartbeat_attempt"):  # what runs callbacks beats no heart
+            self._last_heartbeat_attempt = time.monotonic()
         self.selector.register(woken, selectors.EVENT_READ, (lambda _: drain(self.pid), lambda _: None))
 
     WatchedSubprocess._register_pipe_readers = registering
