@@ -14,8 +14,8 @@ from tradewind_protocol.attempts import AttemptRef, Offer
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Command, Poll, Room, Verb
 from tradewind_protocol.states import AttemptState, Component
-from tradewind_provider.domain import leases, placement
-from tradewind_provider.services import assigning, audit, sessions, waking, whence
+from tradewind_provider.domain import agents, leases, placement
+from tradewind_provider.services import agent_states, assigning, audit, sessions, waking, whence
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
@@ -88,6 +88,8 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     if session is None or session.ended_at is not None:
         raise Refused(Code.SESSION_EXPIRED, f"the session of agent {agent.name!r} has ended")
     _beat(db, session, poll, now)
+    beats = agents.Beats(settings.cadence.poll, settings.cadence.lost_after)
+    agent_states.heard(db, session, beats, now=now)
     if (address := whence.address()) and address != session.address:
         session.address = address
     mine = {

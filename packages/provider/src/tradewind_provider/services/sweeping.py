@@ -10,10 +10,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.states import AttemptState
+from tradewind_protocol.states import AgentState, AttemptState
 from tradewind_provider.domain import agents
 from tradewind_provider.seams import workloads
-from tradewind_provider.services import audit, endings, waking
+from tradewind_provider.services import agent_states, audit, endings, waking
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt, Event, FormerTokenValue
@@ -52,7 +52,7 @@ def lose_agents(db: Session, settings: Settings, *, listening_since: datetime, n
     )
     names = []
     for session in db.scalars(quiet).all():
-        record = record_of(session)
+        record = agent_states.record_of(session)
         if not agents.lost(record, now, beats, listening_since=listening_since):
             continue
         since = agents.silent_since(record, listening_since)
@@ -89,7 +89,7 @@ def _give_up(
     endings.lose_running(db, session, reason=reason, now=now, only=over)
     if session.lost_at is not None:
         return False
-    session.lost_at = now
+    session.lost_at, session.noted_state = now, AgentState.LOST.value
     endings.release_offers(db, session.id)
     endings.tell_others(db, session.id, now)
     waking.announce(db, waking.AGENTS)
@@ -160,15 +160,3 @@ def forget(db: Session, settings: Settings, *, now: datetime) -> None:
     if settings.events_days:
         before = now - timedelta(days=settings.events_days)
         changed(db, delete(Event).where(Event.at < before))
-
-
-def record_of(session: AgentSession) -> agents.Record:
-    """A session's row as the rules want it."""
-    return agents.Record(
-        opened_at=session.opened_at,
-        last_beat_at=session.last_beat_at,
-        cordoned=session.cordoned_at is not None,
-        draining=session.draining_at is not None,
-        failing=bool(session.findings) or any(one.get("problem") for one in session.environments),
-        ended=agents.End(session.ended_how) if session.ended_how else None,
-    )

@@ -114,6 +114,7 @@ class AgentSession(Base):
     lost_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # given up, though some work waits for it yet
+    noted_state: Mapped[str | None] = mapped_column(String(20))  # the last one an event was written for
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_how: Mapped[str | None] = mapped_column(String(20))  # domain.agents.End
     ended_reason: Mapped[str | None] = mapped_column(Prose)  # for a person

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN
 from tradewind_provider.clock import Clock
-from tradewind_provider.domain.agents import Attention
-from tradewind_provider.services import sweeping, tokens
+from tradewind_provider.domain.agents import Attention, Beats
+from tradewind_provider.services import agent_states, sweeping, tokens
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class Sweeper:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._beats = Beats(settings.cadence.poll, settings.cadence.lost_after)
         self._attention = Attention.begins(clock())
         self._forget_at = clock()
 
@@ -61,6 +62,7 @@ class Sweeper:
         tokens.end_expired(db, now=now)
         lost = sweeping.lose_agents(db, self._settings, listening_since=since, now=now)
         sweeping.lose_missing(db, self._settings, now=now)
+        agent_states.notice_silence(db, self._beats, listening_since=since, now=now)
         away = (now - since).total_seconds() < self._settings.cadence.lost_after
         sweeping.keep_tasks_alive(db, self._settings, plane_away=away, now=now)
         return lost

@@ -1,0 +1,108 @@
+"""Every change of an agent's state becomes an event with its cause.
+
+The state is computed, from what the agent reports and from silence; an event needs somebody to notice. A poll notices
+what it says itself, a sweep notices silence. That an agent is lost, offline, cordoned or draining is written down by
+whoever makes it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.states import AgentState
+from tradewind_provider.domain import agents
+from tradewind_provider.services import audit, waking
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import AgentSession
+
+_NOTED = frozenset({AgentState.HEALTHY, AgentState.DEGRADED, AgentState.UNREACHABLE})
+_TOLD_OTHERWISE = frozenset({AgentState.CORDONED.value, AgentState.DRAINING.value, AgentState.LOST.value})
+"""That an agent is out of these and well has an event of its own: who resumed it, or that it returned."""
+
+
+def record_of(session: AgentSession) -> agents.Record:
+    """A session's row as the rules want it."""
+    return agents.Record(
+        opened_at=session.opened_at,
+        last_beat_at=session.last_beat_at,
+        cordoned=session.cordoned_at is not None,
+        draining=session.draining_at is not None,
+        failing=bool(_problems(session)),
+        ended=agents.End(session.ended_how) if session.ended_how else None,
+    )
+
+
+def heard(db: Session, session: AgentSession, beats: agents.Beats, *, now: datetime) -> None:
+    """Notice the state of an agent that was heard this moment. Idempotent."""
+    _notice(db, session, agents.state_of(record_of(session), now, beats), beats, now=now)
+
+
+def notice_silence(db: Session, beats: agents.Beats, *, listening_since: datetime, now: datetime) -> int:
+    """Notice agents that missed a beat, and those heard again since. Returns how many. Only time during which this
+    process listened counts, as for giving an agent up."""
+    silent_from = now - timedelta(seconds=beats.missed_after)
+    heard_at = func.coalesce(AgentSession.last_beat_at, AgentSession.opened_at)
+    unreachable = AgentSession.noted_state == AgentState.UNREACHABLE.value
+    not_yet = or_(AgentSession.noted_state.is_(None), ~unreachable)
+    moved = [and_(unreachable, heard_at >= silent_from)]
+    if listening_since < silent_from:
+        moved.append(and_(not_yet, heard_at < silent_from))
+    rows = db.scalars(select(AgentSession).where(AgentSession.ended_at.is_(None), or_(*moved))).all()
+    for session in rows:
+        _notice(db, session, agents.state_of(record_of(session), now, beats), beats, now=now)
+    return len(rows)
+
+
+def _notice(
+    db: Session, session: AgentSession, state: AgentState, beats: agents.Beats, *, now: datetime
+) -> None:
+    before = session.noted_state
+    if state.value == before:
+        return
+    # Of two API servers that notice the same, one writes it down.
+    same = AgentSession.noted_state.is_(None) if before is None else AgentSession.noted_state == before
+    noticed = update(AgentSession).where(AgentSession.id == session.id, same).values(noted_state=state.value)
+    if changed(db, noticed) != 1:
+        return
+    session.noted_state = state.value
+    if state not in _NOTED or (before in _TOLD_OTHERWISE and state is AgentState.HEALTHY):
+        return
+    audit.record(
+        db,
+        action=f"agent_{state.value}",
+        actor=audit.PLANE,
+        subject=f"agent:{session.name}",
+        reason=_cause(session, state, before, now),
+        now=now,
+        detail={
+            "agent_id": str(session.agent_id),
+            "session_id": str(session.id),
+            "before": before or AgentState.STARTING.value,
+        },
+    )
+    waking.announce(db, waking.AGENTS)
+
+
+def _cause(session: AgentSession, state: AgentState, before: str | None, now: datetime) -> str:
+    if state is AgentState.UNREACHABLE:
+        last = session.last_beat_at or session.opened_at
+        return f"has not been heard from for {(now - last).total_seconds():.0f} s (last at {last:%Y-%m-%d %H:%M:%S} UTC)"
+    if state is AgentState.DEGRADED:
+        return "; ".join(_problems(session))[:4000]
+    if before is None:
+        return "polled for the first time, and its own checks pass"
+    if before == AgentState.DEGRADED.value:
+        return "its own checks pass again"
+    return "is heard again, and its own checks pass"
+
+
+def _problems(session: AgentSession) -> list[str]:
+    return [*_said(session.findings, "message"), *_said(session.environments, "problem")]
+
+
+def _said(rows: Iterable[dict[str, object]], key: str) -> list[str]:
+    return [str(one[key]) for one in rows if one.get(key)]
