@@ -151,7 +151,7 @@ class AgentProcess:
                 process.kill()
 
 
-async def gone(processes: list[psutil.Process], *, within: float = 10.0) -> None:
+async def gone(processes: list[psutil.Process], *, within: float = 60.0) -> None:
     """Wait until none of them lives."""
     _, alive = await asyncio.to_thread(psutil.wait_procs, processes, within)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE], f"still alive: {alive}"

@@ -56,7 +56,8 @@ class SocketServer:
             server_header=False,
             date_header=False,
             timeout_keep_alive=300,  # a supervisor's client asks every few seconds; reconnecting costs it more
-            timeout_graceful_shutdown=max(1, round(self._grace)),
+            timeout_graceful_shutdown=round(self._grace)
+            + 5,  # ours comes first, and waits for what it cancels
             backlog=2048,
         )
         self._server = _Server(config)
@@ -72,11 +73,22 @@ class SocketServer:
     async def __aexit__(self, *error: object) -> None:
         self._server.should_exit = True
         try:
+            await self._end_requests()
             await self._task
         finally:
             self._socket.close()
             with suppress(FileNotFoundError):
                 self._path.unlink()
+
+    async def _end_requests(self) -> None:
+        """Give requests in flight their grace, then cancel them and see them end: what they use is closed next."""
+        for wait in (self._grace, None):
+            running = set(self._server.server_state.tasks)
+            if not running:
+                return
+            _, left = await asyncio.wait(running, timeout=wait)
+            for task in left:
+                task.cancel()
 
 
 def bind(path: Path) -> socket.socket:
