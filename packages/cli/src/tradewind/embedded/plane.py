@@ -127,6 +127,8 @@ class Plane:
                 "host": "127.0.0.1",
                 "workers": "1",
             },
+            # what a scheduler that died was told is heard by the next one
+            "scheduler": {"orphaned_tasks_check_interval": "30"},
             "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
             "dag_processor": {"dag_bundle_config_list": "[]"},
             "logging": {"base_log_folder": str(self.home / "logs")},
