@@ -39,11 +39,13 @@ def test_attempts_of_an_agent_that_slept_are_fenced_when_it_wakes(fleet: Fleet) 
 def test_an_outcome_that_comes_after_the_agent_was_given_up_changes_nothing(
     fleet: Fleet, proxy: Proxy
 ) -> None:
+    fleet.agent("heir")
+    fleet.ask("heir", "cordon")  # it is there, and the first try goes to the other one
     cut_off = fleet.agent("cut-off", url=proxy.url)
     run_id = fleet.start("again_1", seconds=6)
     (first,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
-    fleet.agent("heir")
     proxy.cut()
+    fleet.ask("heir", "resume")
     fleet.journal.wait_for_spans(1, timeout=40, run=run_id, agent="heir", attempt=2)
     fleet.journal.wait_for_spans(
         1, timeout=20, ended=True, run=run_id, agent="cut-off"

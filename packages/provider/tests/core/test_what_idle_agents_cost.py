@@ -65,8 +65,10 @@ async def served(settings: Settings, clock: Any, socket: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def polling(socket: Path, secret: str, count: int) -> AsyncIterator[list[int]]:
-    """So many agents that do nothing but poll; in the list each poll that was answered."""
+async def polling(
+    socket: Path, secret: str, count: int
+) -> AsyncIterator[tuple[list[int], list[asyncio.Task[None]]]]:
+    """So many agents that do nothing but poll, and each poll that was answered."""
     answered: list[int] = []
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     transport = httpx.AsyncHTTPTransport(uds=str(socket), limits=limits)
@@ -83,7 +85,7 @@ async def polling(socket: Path, secret: str, count: int) -> AsyncIterator[list[i
 
         tasks = [asyncio.create_task(one(number)) for number in range(count)]
         try:
-            yield answered
+            yield answered, tasks
         finally:
             for task in tasks:
                 task.cancel()
@@ -93,8 +95,8 @@ async def polling(socket: Path, secret: str, count: int) -> AsyncIterator[list[i
 
 async def cost(socket: Path, secret: str, count: int, *, seconds: float) -> tuple[int, int]:
     """Statements and polls in so many seconds, once every agent has polled."""
-    async with polling(socket, secret, count) as answered:
-        while len(set(answered)) < count:  # noqa: ASYNC110
+    async with polling(socket, secret, count) as (answered, agents):
+        while len(set(answered)) < count and not any(one.done() for one in agents):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         polls_before = len(answered)
         with statements() as asked:
@@ -105,14 +107,16 @@ async def cost(socket: Path, secret: str, count: int, *, seconds: float) -> tupl
 async def test_idle_agents_cost_the_database_by_the_second_and_not_by_the_agent(
     settings: Settings, secret: str, tmp_path: Path
 ) -> None:
-    settings = replace(with_cadence(settings, poll=2.0), sweep=5.0)
+    # polls a twelfth as long, so that a minute of the cadence passes in less than five seconds
+    settings = replace(with_cadence(settings, poll=25 / 12.5), sweep=5 / 12.5)
+    minute = 60 / 12.5
     async with served(settings, utc_now, tmp_path / "plane.sock"):
-        few, polls_of_few = await cost(tmp_path / "plane.sock", secret, 3, seconds=3)
-        many, polls_of_many = await cost(tmp_path / "plane.sock", secret, 50, seconds=3)
+        few, polls_of_few = await cost(tmp_path / "plane.sock", secret, 10, seconds=minute)
+        many, polls_of_many = await cost(tmp_path / "plane.sock", secret, 50, seconds=minute)
 
-    assert polls_of_many > 8 * polls_of_few > 0
-    # three for the beats of a second, and one round of what looks and sweeps every five
-    assert max(few, many) <= 4 * 3 + 12
+    assert polls_of_many > polls_of_few > 0
+    # of a minute: three statements a second for beats, and what looks and sweeps every five
+    assert max(few, many) <= 60 * 3 + 12 * 20
 
 
 async def quiet(agent: Agent) -> Agent:
@@ -128,15 +132,16 @@ async def holds(agent: Agent, **more: Any) -> asyncio.Task[httpx.Response]:
     return task
 
 
-async def test_a_poll_that_says_nothing_new_asks_nothing_of_the_database_by_itself(plane: Plane) -> None:
-    agent = await plane.agent().opens()
-    await asyncio.sleep(0.3)  # the news that it opened a session is over
-    await quiet(agent)
+async def test_a_poll_that_says_nothing_new_is_neither_looked_up_nor_written_down_by_itself(
+    plane: Plane,
+) -> None:
+    agent = await quiet(await plane.agent().opens())
     with statements() as asked:
         task = await holds(agent)
-        assert asked == []
+        by_itself = [one for one in asked if one.startswith("UPDATE") or "tradewind_agent_token" in one]
+        assert by_itself == []
         await plane.dispatcher.beats.write()
-    assert len(asked) == 3
+    assert len([one for one in asked if one.startswith("UPDATE tradewind_session")]) == 1
     assert not task.done()
     task.cancel()
 

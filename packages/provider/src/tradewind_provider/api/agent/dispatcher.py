@@ -78,7 +78,9 @@ class Dispatcher:
         self.news_of_agents = 0
         """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
         self.quiet = QuietPolls()
-        self.beats = Beats(clock=clock, quiet=self.quiet, hear_again=self._hear_again)
+        self.beats = Beats(
+            poll=settings.cadence.poll, clock=clock, quiet=self.quiet, hear_again=self._hear_again
+        )
 
     @property
     def polls(self) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Coroutine, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -18,7 +18,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.api.agent.quiet import EVERY, Quiet
+from tradewind_provider.api.agent.quiet import Quiet
 from tradewind_provider.services import aiotasks, polls, sessions
 
 router = APIRouter()
@@ -26,9 +26,6 @@ router = APIRouter()
 AGAIN_SECONDS = 5.0
 """What an agent was told is not news for this long, so that what it cannot act on at once makes no loop of polls. It
 is in every answer all the same."""
-
-_WRITTEN_WITHIN: Final = 2 * EVERY
-"""A poll that is to be answered sooner is heard in full: nobody would have looked whether its session is open."""
 
 
 class Told:
@@ -93,7 +90,9 @@ async def poll(
     assert dispatcher is not None  # said the asker
     hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
     quiet = asker.quiet
-    if quiet is not None and hold >= _WRITTEN_WITHIN and quiet.said == said.model_copy(update={"hold": None}):
+    # one that is to be answered sooner is heard in full: nobody would have looked whether its session is open
+    in_time = hold >= 2 * dispatcher.beats.every
+    if quiet is not None and in_time and quiet.said == said.model_copy(update={"hold": None}):
         news = await _quietly(request, dispatcher, quiet, hold)
         if not (news.again or news.ended):
             return _answer(dispatcher, said, plane.clock(), offers=news.offers, commands=news.commands)

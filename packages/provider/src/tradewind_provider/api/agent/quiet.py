@@ -25,8 +25,8 @@ from tradewind_provider.services.sessions import Agent
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 1.0
-"""Seconds between two writings."""
+MOST_OFTEN: Final = 1.0
+"""Seconds between two writings at the default cadence, of which it is a twenty-fifth."""
 
 _MOST: Final = 20_000
 
@@ -97,8 +97,16 @@ class Beats:
     """Beats that wait to be written down, and the loop that writes them."""
 
     def __init__(
-        self, *, clock: Clock, quiet: QuietPolls, hear_again: Callable[[Collection[UUID]], None]
+        self,
+        *,
+        poll: float,
+        clock: Clock,
+        quiet: QuietPolls,
+        hear_again: Callable[[Collection[UUID]], None],
     ) -> None:
+        # small beside the fifth of a poll after which an agent counts as unreachable
+        self.every = min(MOST_OFTEN, poll / 25)
+        """Seconds between two writings."""
         self._clock = clock
         self._quiet = quiet
         self._hear_again = hear_again  # answers those that wait so that they are heard in full
@@ -113,7 +121,7 @@ class Beats:
         """Write, until cancelled."""
         while True:
             await self._some.wait()
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self.every)
             await self.write()
 
     async def write(self) -> None:
