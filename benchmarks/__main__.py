@@ -46,24 +46,28 @@ def main() -> int:
                 os.environ["BENCH_JOURNAL"] = str(where / "journal")
                 where.mkdir()
                 (where / "journal").touch()
+                began = time.monotonic()
                 try:
-                    _one_side(name, where, server, chosen, every, options, results)
+                    failed |= not _one_side(name, where, server, chosen, every, options, results)
                 except Exception as problem:
                     failed = True
                     print(f"{name}: {type(problem).__name__}: {problem}")
                     if options.keep:
                         print(f"its files are in {where}")
+                print(f"{name} took {time.monotonic() - began:.0f} s in all", flush=True)
+                if not options.dry:
+                    results.write()  # what is measured is kept, whatever happens to the rest
     if not options.keep:
         shutil.rmtree(home, ignore_errors=True)
     print(results.table(chosen, names))
     if not options.dry:
-        results.write()
         report.publish(options.results)
     return int(failed)
 
 
-def _one_side(name, home, server, chosen, every, options, results) -> None:  # type: ignore[no-untyped-def]
-    began = time.monotonic()
+def _one_side(name, home, server, chosen, every, options, results) -> bool:  # type: ignore[no-untyped-def]
+    """False when a workload failed: the others are measured all the same."""
+    began, all_well = time.monotonic(), True
     with sides.running(name, home, server, profile=options.profile) as side:
         side.rest.wait_for_dags(["wide", "chain", "burst", "imports", "sleepers", "deferrable"], timeout=180)
         workloads.warm(side)
@@ -72,7 +76,13 @@ def _one_side(name, home, server, chosen, every, options, results) -> None:  # t
             for _ in range(options.repeats):
                 if workload in ("wide", "burst"):
                     side.database.forget()
-                metrics = every[workload](side)
+                try:
+                    metrics = every[workload](side)
+                except Exception as problem:
+                    all_well = False
+                    print(f"  {name} {workload} failed: {type(problem).__name__}: {problem}", flush=True)
+                    _give_up_runs(side)
+                    break
                 label = workload if options.profile == "default" else f"{workload} ({options.profile})"
                 results.add(label, name, metrics)
                 short = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items())
@@ -82,6 +92,18 @@ def _one_side(name, home, server, chosen, every, options, results) -> None:  # t
                     print(f"    {calls:6d} {spent:8.0f} ms {text[:200]}")
         if options.pause:
             input(f"{side.plane.url} admin {side.plane.passwords['admin']}; Enter ends it ")
+    return all_well
+
+
+def _give_up_runs(side: sides.Side) -> None:
+    """Nothing of a workload that failed goes on while the next one is measured."""
+    for dag_id, run_id in side.database.rows(
+        "SELECT dag_id, run_id FROM dag_run WHERE state IN ('running', 'queued')"
+    ):
+        try:
+            side.rest.send("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", {"state": "failed"})
+        except Exception as problem:
+            print(f"  {dag_id} {run_id} goes on: {problem}")
 
 
 @contextmanager

@@ -117,6 +117,12 @@ SHOWN = {
     "MB PSS: agent": "MB PSS: agent",
     "MB PSS: worker": "MB PSS: worker",
     "bytes sent/s": "bytes sent per second",
+    "first: seconds": "seconds until all Dags are known",
+    "first: cpu ms/file: dag processor": "CPU ms per file: Dag processor",
+    "first: bytes of Dag data/file": "bytes of Dag data per file",
+    "unchanged: cpu ms/s: dag processor": "unchanged: CPU ms per second: Dag processor",
+    "unchanged: statements/s": "unchanged: database statements per second",
+    "unchanged: bytes of Dag data": "unchanged: bytes of Dag data",
     "others' load, cores": "cores others used meanwhile",
 }
 _BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -31,6 +32,7 @@ COMMON: Mapping[str, Mapping[str, str]] = {
     },
     "scheduler": {"max_tis_per_query": "128", "max_dagruns_to_create_per_loop": "50"},
     "triggerer": {"capacity": "4000"},
+    "dag_processor": {"refresh_interval": "10"},  # how soon a new file is noticed
 }
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
@@ -48,6 +50,7 @@ class Side:
     plane: plane.Plane
     database: database.Database
     rest: AirflowRest
+    dags: Path
     roles: dict[str, Role] = field(default_factory=dict)
     agent: agent.Agent | None = None
 
@@ -74,6 +77,9 @@ class running:
 
     def _start(self) -> Side:
         self._home.mkdir(parents=True, exist_ok=True)
+        # Its own, to which a workload may add files.
+        own = shutil.copytree(self._dags, self._home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        self._dags = own
         db = self._stack.enter_context(database.Database(self._server))
         settings = plane.PlaneSettings(
             home=self._home / "plane",
@@ -93,7 +99,9 @@ class running:
         running_plane.configure()
         running_plane.migrate()
         running_plane.start()
-        side = Side(self._name, self._home, running_plane, db, AirflowRest(running_plane.client()))
+        side = Side(
+            self._name, self._home, running_plane, db, AirflowRest(running_plane.client()), self._dags
+        )
         side.roles = {
             "API server": _of(running_plane.api_servers),
             "scheduler": Role(_roots(running_plane.schedulers), alone=self._name == "local"),
@@ -108,6 +116,7 @@ class running:
         variables = {
             **{key: value for key, value in os.environ.items() if key.startswith("BENCH_")},
             "PYTHONPATH": str(self._dags),
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": COMMON["dag_processor"]["refresh_interval"],
         }
         side.agent = self._stack.enter_context(
             agent.Agent(

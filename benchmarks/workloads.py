@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import crowd, processes
+from benchmarks import crowd, parse, processes
 from benchmarks.sides import Side
 
 Metrics = dict[str, float]
@@ -237,5 +237,6 @@ def all_of(sizes: Sizes) -> dict[str, Callable[[Side], Metrics]]:
         "sleepers": lambda side: sleepers(side, sizes),
         "idle": lambda side: idle(side, sizes),
         "deferrable": lambda side: deferrable(side, sizes),
+        "parse": lambda side: parse.parse(side, sizes.files, unchanged=max(45.0, sizes.idle_seconds)),
         "crowd": lambda side: crowd.crowd(side, sizes.idle_seconds),
     }
