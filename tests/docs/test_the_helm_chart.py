@@ -81,7 +81,7 @@ def test_what_cannot_work_is_refused_before_anything_is_installed(wrong: dict[st
 
 
 def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    command = ["helm", *arguments, str(CHART), "--values", "-"]
+    command = ["helm", *arguments, str(CHART), "--kube-version", "1.31.0", "--values", "-"]
     return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
 
 

@@ -1,5 +1,5 @@
 {{- define "agent.name" -}}
-{{- if contains "tradewind-agent" .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-tradewind-agent" .Release.Name }}{{ end | trunc 52 | trimSuffix "-" }}
+{{- contains "tradewind-agent" .Release.Name | ternary .Release.Name (printf "%s-tradewind-agent" .Release.Name) | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "agent.serviceAccount" -}}
