@@ -167,6 +167,10 @@ class Fleet:
         with self._engine.connect() as connection:
             return connection.execute(sa.text(statement), parameters).fetchall()
 
+    def execute(self, statement: str, /, **parameters: Any) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.text(statement), parameters)
+
     def sessions(self, name: str) -> Sequence[Any]:
         return self.query(
             "SELECT id, agent_id, name, json_array_length(room) AS room, opened_at, last_beat_at, ended_at, ended_how, findings, "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from faults.fleet import Fleet, in_full
-from faults.processes import alive
-from support.patience import eventually
+from faults.processes import alive, gone
+from support import memory
+from support.journal import at_once
+from support.patience import eventually, stretched
 
 
 def ended(fleet: Fleet, dag_id: str, *, state: str, beside: bool = True, timeout: float = 90) -> str:
@@ -68,13 +72,65 @@ def test_orphaned_grandchildren_end_with_their_task(fleet: Fleet) -> None:
 
 
 @in_full
+def test_a_task_that_eats_all_memory_fails_alone_and_memory_is_named(fleet: Fleet) -> None:
+    with memory.limited(1_200_000_000) as little:
+        if little is None:
+            pytest.skip("needs root and a writable cgroup file system")
+        site = fleet.agent("site", prefix=little)
+        run_id = ended(fleet, "eats", state="failed")
+        kind, reason = outcome(fleet, run_id)
+        assert kind == "failed"
+        assert "the container's memory limit was reached" in reason
+        again = fleet.start("work_4", seconds=0)
+        assert fleet.finished("work_4", again).state == "success"
+        gone(site)
+
+
+def mark(fleet: Fleet, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+    """As somebody does on the page of a Dag run."""
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+    fleet.rest.send("PATCH", path, {"new_state": state})
+
+
+@in_full
 def test_a_task_that_ignores_sigterm_is_stopped_all_the_same(fleet: Fleet) -> None:
     fleet.agent("site")
     run_id = fleet.start("deaf")
     fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
-    fleet.rest.send("PATCH", f"/dags/deaf/dagRuns/{run_id}/taskInstances/work", {"new_state": "failed"})
+    mark(fleet, "deaf", run_id, "work", "failed")
     nobody_left(fleet, run_id)
     fleet.slots_are_back("site")
+    assert outcome(fleet, run_id) == ("stopped", "stopped by request: its task instance is marked failed")
+
+
+@pytest.mark.parametrize("state", ["failed", pytest.param("success", marks=in_full)])
+def test_a_task_that_is_marked_while_it_runs_is_stopped_by_request(fleet: Fleet, state: str) -> None:
+    fleet.agent("site")
+    run_id = fleet.start("chain", seconds=60)
+    (span,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
+    mark(fleet, "chain", run_id, "link_0", state)
+    asked = time.time()
+    # Airflow's supervisor asks every five seconds whether its task is still wanted.
+    eventually(lambda: not alive(span.pid), timeout=12, what="user code has ended")
+    assert fleet.spans(run_id)[0].last - asked < stretched(7)
+    first = fleet.attempts(run_id)[0]
+    eventually(lambda: fleet.attempts(run_id)[0].outcome == "stopped", timeout=10, what=lambda: str(first))
+    assert fleet.attempts(run_id)[0].reason == f"stopped by request: its task instance is marked {state}"
+
+
+@in_full
+def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(fleet: Fleet) -> None:
+    fleet.agent("site")
+    run_id = fleet.start("work_1", seconds=8)
+    (first,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
+    body = {"dry_run": False, "task_ids": ["work"], "dag_run_id": run_id, "only_failed": False}
+    fleet.rest.send("POST", "/dags/work_1/clearTaskInstances", body)
+    second = fleet.journal.wait_for_spans(2, timeout=60, run=run_id)[1]
+    assert not alive(first.pid)
+    assert not at_once(fleet.spans(run_id))
+    assert second.attempt == 2
+    assert fleet.finished("work_1", run_id).state == "success"
+    assert [row.outcome for row in fleet.attempts(run_id)] == ["stopped", "succeeded"]
 
 
 @in_full

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 from faults.conftest import SCALED
 from faults.fleet import Fleet, home_agent, in_full, run_plane
 from support import postgresql
-from support.journal import ran_once
+from support.journal import at_once, ran_once
 from support.patience import eventually, stretched
 
 
@@ -62,6 +63,30 @@ def test_a_deleted_token_stops_new_work_at_once_and_says_so(fleet: Fleet) -> Non
     assert fleet.finished("work_1", waiting).state == "success"
     assert any("token" in reason for reason in fleet.reasons(run_id))
     assert "was deleted" in barred.process.tail()
+
+
+@in_full
+def test_a_token_that_expires_while_tasks_run_ends_them_and_says_so(fleet: Fleet) -> None:
+    old = fleet.agent("old")
+    run_id = fleet.start("again_1", seconds=30)
+    fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
+    asked = time.time()
+    expire_token(fleet, old.settings.name)
+    assert old.process.wait(stretched(20)) != 0
+    fleet.agent("heir")
+    (second,) = fleet.journal.wait_for_spans(1, timeout=40, run=run_id, attempt=2)
+    assert second.agent == "heir"
+    assert fleet.spans(run_id)[0].last - asked < 15, "user code of the agent with the old token is stopped"
+    assert not at_once(fleet.spans(run_id))
+    assert any("expired at" in reason for reason in fleet.reasons(run_id))
+    assert "expired at" in old.process.tail()
+    assert [row.ended_how for row in fleet.sessions("old")] == ["token_expired"]
+
+
+def expire_token(fleet: Fleet, name: str) -> None:
+    """Its last day is over. Tokens live for whole days, so a test has to write the moment down by itself."""
+    now = datetime.now(timezone.utc)
+    fleet.execute("UPDATE tradewind_agent_token SET expires_at = :now WHERE name = :name", now=now, name=name)
 
 
 def delete_token(http: httpx.Client, name: str) -> None:

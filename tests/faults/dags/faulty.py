@@ -32,6 +32,8 @@ for count in (1, 4, 20, 200):
     many(f"work_{count}", count)
     many(f"again_{count}", count, retries=1, retry_delay=timedelta(seconds=1))
 
+many("often_200", 200, retries=50, retry_delay=timedelta(seconds=1))
+
 many("patient_1", 1, queue="patient")
 many("patient_4", 4, queue="patient")
 
@@ -115,6 +117,13 @@ def holds_the_pipes(span):
     """A grandchild that keeps stdout open after its parent has ended."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     span.say("orphan", child=child.pid)
+
+
+@misbehaving
+def eats(span):
+    """All the memory there is; on a machine that has more than 6 GB to give it stops there."""
+    held = [b"x" * 10_000_000 for _ in range(600)]
+    span.say("had enough", blocks=len(held))
 
 
 @misbehaving
