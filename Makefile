@@ -34,9 +34,13 @@ demo: $(STAMP)  ## the main job: a plane, an agent, example Dags (ARGS=--once ex
 # The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
 CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py
+# The faults people ask about first. They restart a PostgreSQL of their own, and are skipped on a machine that has none.
+FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py tests/faults/test_the_plane_restarts.py \
+          tests/faults/test_one_task_misbehaves.py tests/faults/test_work_waits.py tests/faults/test_guarantees.py
 
-test: test-fast  ## the fast rings, then the core of real Airflow
+test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(CORE) $(ARGS)
+	$(PY) -m pytest $(FAULTS) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
