@@ -53,6 +53,22 @@ async def test_running_work_of_a_silent_agent_is_lost_after_three_beats(
     assert (answer.status_code, answer.json()["error"]) == (401, "session_expired")
 
 
+async def test_an_api_server_that_stops_gives_nobody_up_for_the_polls_it_refuses(
+    plane: Plane, clock: Clock, sweeping_settings: Settings
+) -> None:
+    sweeper = Sweeper(sweeping_settings, clock=clock)
+    agent = await plane.agent().opens()
+    attempt = queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+
+    await swept(sweeper, clock, 70)
+    sweeper.stop_soon()
+    await swept(sweeper, clock, 30)
+
+    assert row(attempt).state == "running"
+
+
 async def test_an_agent_that_polls_is_never_lost(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:

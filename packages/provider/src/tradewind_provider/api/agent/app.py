@@ -78,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     def stop_soon() -> None:
         dispatcher.stop_soon()
+        sweeper.stop_soon()
         relay().close_all()
 
     async with waking.hub().receiving(), neighbours.listening(relay().server, logs.for_neighbour):

@@ -31,6 +31,11 @@ class Sweeper:
         self._beats = Beats(settings.cadence.poll, settings.cadence.lost_after)
         self._attention = Attention.begins(clock())
         self._forget_at = clock()
+        self._stopping = False
+
+    def stop_soon(self) -> None:
+        """Sweep no more: a server that stops refuses polls, so what it takes for silence may be its own doing."""
+        self._stopping = True
 
     async def run(self) -> None:
         """Sweep until cancelled; trouble is logged and does not end it."""
@@ -43,7 +48,9 @@ class Sweeper:
                 log.exception("A sweep failed; the next one tries again", extra={"action": "sweep_failed"})
 
     async def once(self) -> None:
-        """One sweep."""
+        """One sweep; none after `stop_soon`."""
+        if self._stopping:
+            return
         now = self._clock()
         longest_gap = max(self._settings.sweep * _GAPS, 10.0)
         self._attention = self._attention.at(now, longest_gap=longest_gap)
