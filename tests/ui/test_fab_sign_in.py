@@ -1,0 +1,144 @@
+"""The page under FAB, the auth manager with a database of people: its own sign-in, its own roles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from support.talkers import Stand
+from tradewind.embedded import processes
+from tradewind.embedded.plane import Plane, PlaneSettings
+
+pytest.importorskip("airflow.providers.fab")
+
+pytestmark = pytest.mark.timeout(600)  # its first start makes every permission of every role
+
+MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+PEOPLE = {"vera": "Viewer", "otto": "Op", "nobody": "Public"}
+
+
+@pytest.fixture(scope="module")
+def fab(directory: Path) -> Iterator[Plane]:
+    """A plane whose people are in its database."""
+    options = {
+        "core": {"auth_manager": MANAGER},
+        "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},
+    }
+    plane = Plane(PlaneSettings(home=directory / "fab-plane", options=options))
+    plane.configure()
+    plane.migrate()
+    arguments = [
+        "users",
+        "create",
+        "--username",
+        "admin",
+        "--role",
+        "Admin",
+        "--password",
+        plane.passwords["admin"],
+    ]
+    person = ["--firstname", "Ada", "--lastname", "Admin", "--email", "admin@example.com"]
+    processes.run_to_end(plane._process("user-admin", [*arguments, *person]), timeout=180)
+    try:
+        plane.start(timeout=240)
+        with plane.client() as http:
+            for name, role in PEOPLE.items():
+                plane.passwords[name] = f"of-{name}-only"
+                person_of = {
+                    "username": name,
+                    "first_name": name,
+                    "last_name": role,
+                    "email": f"{name}@example.com",
+                }
+                body = {**person_of, "roles": [{"name": role}], "password": plane.passwords[name]}
+                answer = http.post("/auth/fab/v1/users", json=body)
+                assert answer.is_success, answer.text
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture
+def signed(browser: Browser, fab: Plane) -> Iterator[Any]:
+    """`signed("vera")`: the page of somebody who came through FAB's form."""
+    contexts = []
+
+    def page_of(name: str) -> Page:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        contexts.append(context)
+        context.set_default_timeout(90_000)  # the first page of a server takes its time
+        page = context.new_page()
+        page.goto(f"{fab.url}/plugin/remote-agents/")
+        page.wait_for_url(re.compile("/auth/login"))  # sent there by Airflow
+        page.locator("#username").fill(name)
+        page.locator("#password").fill(fab.passwords[name])
+        page.locator("input[type=submit], button[type=submit]").first.click()
+        page.wait_for_url(lambda url: "/login" not in url)
+        page.goto(f"{fab.url}/plugin/remote-agents/")
+        return page
+
+    yield page_of
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def stand(fab: Plane) -> Iterator[Stand]:
+    with Stand(fab) as agents:
+        agents.agent("toledo")
+        yield agents
+
+
+def tab(page: Page, name: str) -> Any:
+    return page.get_by_role("navigation", name="Remote Agents").get_by_role("link", name=name, exact=True)
+
+
+def test_a_viewer_of_fab_may_look_and_change_nothing(signed: Any, stand: Stand, fab: Plane) -> None:
+    """By the API: Airflow's UI tells of plugins only those who may read "Plugins", which FAB gives to Op."""
+    page = signed("vera")
+    answer = page.request.get(f"{fab.url}/tradewind/v1/agents")
+    assert answer.status == 200
+    found = {each["name"]: each["id"] for each in answer.json()["items"]}
+    address = f"{fab.url}/tradewind/v1/agents/{found['toledo']}/cordon"
+    assert page.request.post(address, data={"reason": "new disk"}).status == 403
+    assert page.request.get(f"{fab.url}/tradewind/v1/tokens").status == 403
+
+
+def test_an_op_of_fab_cordons_and_makes_no_token(signed: Any, stand: Stand) -> None:
+    page = signed("otto")
+    page.get_by_role("link", name="toledo", exact=True).click()
+    page.get_by_role("button", name="Cordon toledo").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("new disk")
+    page.get_by_role("dialog").get_by_role("button", name="Cordon", exact=True).click()
+    expect(page.get_by_text(re.compile("by otto.*: new disk"))).to_be_visible()
+    tab(page, "Tokens").click()
+    expect(page.get_by_role("row").filter(has_text="talkers").or_(page.get_by_role("table"))).to_be_visible()
+    expect(page.get_by_role("button", name="Make a token")).to_have_count(0)
+
+
+def test_an_admin_of_fab_makes_a_token_and_sees_who_did_what(signed: Any, stand: Stand) -> None:
+    page = signed("admin")
+    tab(page, "Tokens").click()
+    page.get_by_role("button", name="Make a token").click()
+    dialog = page.get_by_role("dialog", name="Make an agent token")
+    dialog.get_by_label("Name").fill("of-fab")
+    dialog.get_by_role("button", name="Make").click()
+    expect(page.get_by_role("region", name="token value")).to_contain_text("tw_agent_")
+    tab(page, "Events").click()
+    expect(page.get_by_role("row").filter(has_text="of-fab")).to_contain_text("admin")
+
+
+def test_somebody_without_a_role_is_refused_and_told_so(signed: Any, fab: Plane) -> None:
+    page = signed("nobody")
+    answer = page.request.get(f"{fab.url}/tradewind/v1/agents")
+    assert (answer.status, answer.json()["error"]) == (403, "not_permitted")
+
+
+def test_without_signing_in_nothing_is_told(fab: Plane) -> None:
+    assert httpx.get(f"{fab.url}/tradewind/v1/agents").status_code == 401
