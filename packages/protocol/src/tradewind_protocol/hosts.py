@@ -34,7 +34,7 @@ class Configure(Message):
     component: Component
     agent_name: str
     gateway: str  # path of the agent's unix socket
-    secret: str = Field(repr=False)  # this host's own bearer for the gateway; empty: it needs none (a worker's)
+    secret: str = Field(repr=False)  # its bearer for the gateway; empty: it needs none (a worker's)
     policy: Policy = Policy.STRICT
     xcom: Policy | None = None  # of XCom values; None: as `policy`
     store: Policy | None = None  # of the values of task and asset state; None: as `policy`
