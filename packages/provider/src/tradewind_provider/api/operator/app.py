@@ -12,6 +12,7 @@ from tradewind_provider.api.operator import (
     allowed,
     attempts,
     bundles,
+    description,
     events,
     me,
     page,
@@ -39,9 +40,12 @@ def create_app() -> FastAPI:
         description="Agents, their tokens, queues, attempts and the audit trail of one orchestration plane. "
         "Signed in to as Airflow's own API is: the UI's cookie, or a token of `POST /auth/token`.",
         version="1",
+        docs_url=None,
+        redoc_url=None,
     )
     problems.install(app)
     for noun in (tokens, allowed, agents, attempts, queues, bundles, events, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
+    app.include_router(description.router)
     return app
