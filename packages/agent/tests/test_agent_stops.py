@@ -12,7 +12,7 @@ from tradewind_agent.testing import FakePlane
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import AttemptState, OutcomeKind
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(resolution=1e-9)
 
 
 async def test_an_idle_agent_that_is_asked_to_stop_says_goodbye_and_is_gone(

@@ -25,7 +25,7 @@ from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.sessions import Cadence
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(resolution=1e-9)
 
 TI = uuid4()
 XCOM = "/execution/xcoms/etl/run/extract/return_value"

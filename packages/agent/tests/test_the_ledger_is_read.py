@@ -112,7 +112,7 @@ def test_no_ledger_is_said(tmp_path: Path):
     assert (found.exit_code, found.stderr.strip()) == (3, f"there is no ledger in {tmp_path / 'ledger'}")
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(resolution=1e-9)
 async def test_what_a_running_agent_sent_can_be_shown_beside_it(agent: AgentUnderTest, plane: FakePlane):
     attempt = plane.queue(taking=0)
     async with agent:

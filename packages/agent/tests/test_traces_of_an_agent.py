@@ -20,7 +20,7 @@ from tradewind_agent.traces import spans
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.hosts import TRACES_PATH, RunAttempt
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(resolution=1e-9)
 
 TRACE, ABOVE = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{ABOVE}-01"
