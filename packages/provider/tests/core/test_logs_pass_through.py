@@ -35,7 +35,13 @@ from .scenes import SETTINGS, Agent, Clock, Plane, queued
 
 PATH = "dag_id=d/run_id=r/task_id=t/attempt=1.log"
 TI = SimpleNamespace(
-    dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, hostname="eu-1.abc-1.invalid", triggerer_job=None
+    dag_id="d",
+    run_id="r",
+    task_id="t",
+    map_index=-1,
+    try_number=1,
+    hostname="eu-1.abc-1.invalid",
+    triggerer_job=None,
 )
 
 
