@@ -42,6 +42,7 @@ for line in control:
         attempt, workload = message["attempt_id"], message["workload"]
         children[attempt] = subprocess.Popen(workload["argv"], start_new_session=True)
         say(type="attempt_started", attempt_id=attempt, pid=children[attempt].pid)
+        print("said that it started", flush=True)
         if workload.get("wait"):
             code = children[attempt].wait()
             end(attempt, "succeeded" if code == 0 else "failed", exit_code=code)
@@ -131,6 +132,12 @@ class AgentProcess:
         while len(found := self.family()) < members:  # noqa: ASYNC110 (a process table has no events)
             await asyncio.sleep(0.05)
         return found
+
+    async def told_of_a_start(self) -> None:
+        """Once the host has told the agent of an attempt's process: killed before that, nobody could name it."""
+        log = self.state_dir / "logs" / "worker-default.log"
+        while "said that it started" not in log.read_text():  # noqa: ASYNC110 (a file has no events)
+            await asyncio.sleep(0.05)
 
     def output(self) -> str:
         return self.error_output.read_text()

@@ -83,6 +83,7 @@ async def test_a_worker_host_that_is_killed_takes_its_tasks_along_and_fails_them
     async with agent:
         await agent.until(lambda: attempt.starts)
         host, *tasks = await agent.grown(2)
+        await agent.told_of_a_start()
         host.kill()
         await agent.until(lambda: attempt.outcomes)
         await gone(tasks)
