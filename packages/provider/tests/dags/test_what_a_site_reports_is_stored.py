@@ -240,6 +240,23 @@ def test_an_id_airflow_would_not_take_is_refused(site: Site, parsed: Parsed, dag
     assert "one.py" in told.refused[0].refusal.message
 
 
+@pytest.mark.parametrize(("executor", "taken"), [("LocalExecutor", True), ("NoSuchExecutor", False)])
+def test_a_task_for_an_executor_this_plane_lacks_is_an_import_error_and_does_not_wait_for_ever(
+    site: Site, parsed: Parsed, executor: str, taken: bool
+) -> None:
+    site.claim("main")
+    file = parsed("one.py", text(task_id="choosy"))
+    data = json.loads(json.dumps(file.dags[0]))
+    data["dag"]["tasks"][0]["__var"]["executor"] = executor
+    told = site.report(files=(file.model_copy(update={"dags": (data,)}),))
+    if taken:
+        assert (told.refused, errors()) == ((), {})
+        return
+    assert told.refused[0].refusal.error is Code.MALFORMED
+    assert "'choosy'" in errors()["one.py"]
+    assert "'NoSuchExecutor', which is not available" in errors()["one.py"]
+
+
 def test_a_dag_cannot_say_that_it_is_in_another_file(site: Site, parsed: Parsed) -> None:
     site.claim("main")
     file = parsed("one.py", text())

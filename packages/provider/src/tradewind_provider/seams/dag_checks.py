@@ -6,6 +6,9 @@ import copy
 import json
 from typing import Any
 
+from airflow.configuration import conf
+from airflow.exceptions import UnknownExecutorException
+from airflow.executors.executor_loader import ExecutorLoader
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 from airflow.utils.helpers import validate_key
 
@@ -53,7 +56,29 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDeserializedDAG
         lazy.timetable.summary, lazy.owner, lazy.has_task_concurrency_limits, lazy.hash  # noqa: B018 (what storing reads)
     except (Exception, RecursionError) as problem:
         raise _malformed(dag_id, path, problem) from None
+    _check_executors(read)
     return lazy
+
+
+def _check_executors(dag: Any) -> None:
+    """As Airflow does where it parses, which at a site cannot be known: without this the task would wait for ever.
+
+    With teams Airflow's rule depends on the team of a bundle of the plane, and a site's bundle has none.
+    """
+    if conf.getboolean("core", "multi_team", fallback=False):
+        return
+    for task in dag.tasks:
+        if not task.executor:
+            continue
+        try:
+            ExecutorLoader.lookup_executor_name_by_str(task.executor, team_name=None, validate_teams=False)
+        except UnknownExecutorException:
+            raise Refused(
+                Code.MALFORMED,
+                f"Task {task.task_id!r} of Dag {dag.dag_id!r} specifies executor {str(task.executor)[:200]!r}, which is "
+                "not available on this plane",
+                remedy="list it in the plane's [core] executor, or let the task use one of those listed there",
+            ) from None
 
 
 def _malformed(dag_id: str, path: str, problem: BaseException) -> Refused:
