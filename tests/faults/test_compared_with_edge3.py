@@ -143,10 +143,12 @@ def edge3(home: Path, server: postgresql.PostgreSQL) -> Iterator[Running]:
         workers = []
         for name, settings in (("worker", through), ("heir", direct)):
             process = fleet.plane._process(
-                name, ["edge", "worker", "--edge-hostname", name, "--concurrency", "8", "--queues", "default"]
-            )
+                name,
+                ["edge", "worker", "--edge-hostname", name, "--concurrency", "8", "--queues", "default",
+                 "--pid", str(home / name / "worker.pid")],
+            )  # fmt: skip
             process.env |= {**settings, "SITE_AGENT": name, "SITE_JOURNAL": str(fleet.journal.path)}
-            process.cwd = home / name  # the worker leaves its pid file here
+            process.cwd = home / name
             process.cwd.mkdir()
             stack.callback(process.stop, grace=10)
             workers.append(process)
