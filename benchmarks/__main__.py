@@ -26,8 +26,9 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes = workloads.Sizes.scaled(options.scale)
     every = workloads.all_of(sizes)
-    chosen = options.workloads or list(every)
-    if unknown := set(chosen) - set(every):
+    # in this order whatever was asked: the crowd takes the real agent's place and comes last
+    chosen = [name for name in every if not options.workloads or name in options.workloads]
+    if unknown := set(options.workloads) - set(every):
         print(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
         return 2
     names = [name for name in ORDER if name in options.only.split(",")]
