@@ -60,11 +60,14 @@ def test_a_dag_with_a_wait_and_an_xcom_runs_through_it(behind: Behind) -> None:
     run = behind.rest.run("behind_a_proxy")
     assert run.state == "success", run
     assert [each["text"] for each in behind.journal("received")] == ["made at the site"]
-    used = {each.path.removeprefix(nginx.PREFIX + paths.PREFIX) for each in behind.proxy.passed()}
-    assert {paths.SESSIONS, paths.POLL} <= used
-    assert any(path.startswith("/dags/") for path in used)
-    assert any(path.startswith("/triggers") for path in used)
-    assert any(path.startswith("/execution/task-instances/") for path in used)
+
+    def unused() -> list[str]:
+        used = [each.path.removeprefix(nginx.PREFIX + paths.PREFIX) for each in behind.proxy.passed()]
+        ways = (paths.SESSIONS, paths.POLL, "/dags/", "/triggers", "/execution/task-instances/")
+        return [way for way in ways if not any(path.startswith(way) for path in used)]
+
+    # nginx writes a request down when it has ended, and one that waits for triggers is held for 25 s
+    eventually(lambda: not unused(), timeout=60, what=lambda: f"all of them go through nginx but {unused()}")
 
 
 def test_an_idle_agents_poll_is_held_and_none_is_cut(behind: Behind) -> None:
