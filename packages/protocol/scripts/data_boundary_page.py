@@ -47,6 +47,13 @@ ledger (`carries …`).
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
 The host name is replaced by one with the agent's name, under `.invalid`: nothing on the plane can connect to it.
 
+## Between tasks of one site
+
+Tasks of one task environment run as one operating-system user and are forked from the same processes, as under
+LocalExecutor. An attempt's own secret opens the gateway for that attempt only, and a supervisor drops it and its connection
+before it serves the next; but memory a process has freed is not wiped, and processes of one user may look at each other.
+Whatever must not see the rest belongs on an agent of its own, under a user of its own.
+
 ## Every route of the Execution API
 
 A request for a route that is not in this table is refused, unless everything is open.
