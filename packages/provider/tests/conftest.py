@@ -32,7 +32,8 @@ if "airflow" not in sys.modules:
 
 import pytest
 
-_KEPT = {"slot_pool", "log_template", "alembic_version"}  # made by the migrations, wanted by every scheduler
+# made by the migrations, wanted by every scheduler; emptying teams would take the pools along on PostgreSQL
+_KEPT = {"slot_pool", "team", "log_template", "alembic_version"}
 
 
 @pytest.fixture(scope="module", autouse=True)
