@@ -15,6 +15,7 @@ class Asked:
 
     statements: int
     transactions: int
+    connections: int
 
 
 class Database:
@@ -38,15 +39,15 @@ class Database:
             return list(cursor.fetchall()) if cursor.description else []
 
     def asked(self) -> Asked:
-        """Statements and transactions of this database so far."""
+        """Statements, transactions and connections of this database so far."""
         statements = self.rows(
             "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid"
             " WHERE d.datname = current_database()"
         )[0][0]
-        transactions = self.rows(
-            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-        )[0][0]
-        return Asked(int(statements), int(transactions))
+        transactions, connections = self.rows(
+            "SELECT xact_commit + xact_rollback, sessions FROM pg_stat_database WHERE datname = current_database()"
+        )[0]
+        return Asked(int(statements), int(transactions), int(connections))
 
     def statements(self, most: int = 40) -> list[tuple[int, float, str]]:
         """The statements asked most often: calls, milliseconds, text."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import crowd, parse, processes
+from benchmarks import counting, crowd, parse, processes
 from benchmarks.sides import Side
 
 Metrics = dict[str, float]
@@ -72,7 +72,8 @@ def measuring(side: Side, *, per: int = 1) -> Iterator[Measured]:
         time.monotonic(),
     )
     left = _left_site(side)
-    yield measured
+    with counting.instructions() as counted:
+        yield measured
     measured.seconds = time.monotonic() - began
     after = processes.cpu(side.roles)
     used = {role: after[role] - cpu[role] for role in after}
@@ -80,8 +81,11 @@ def measuring(side: Side, *, per: int = 1) -> Iterator[Measured]:
         measured.metrics[f"cpu ms/task: {role}"] = 1000 * spent / per
     measured.metrics["cpu ms/task: all"] = 1000 * sum(used.values()) / per
     done = side.database.asked()
+    for part, millions in counted.items():
+        measured.metrics[f"million instructions/task: {part}"] = millions / per
     measured.metrics["statements/task"] = (done.statements - asked.statements) / per
     measured.metrics["transactions/task"] = (done.transactions - asked.transactions) / per
+    measured.metrics["connections/task"] = (done.connections - asked.connections) / per
     measured.metrics["others' load, cores"] = max(
         0.0, (processes.load() - load - sum(used.values())) / measured.seconds
     )

@@ -42,7 +42,7 @@ def in_transaction(work: Callable[[Session], T]) -> T:
     """As `run`, in this thread."""
     for attempt in range(1, _TRIES + 1):
         try:
-            with database.create_session() as db:
+            with database.verb_session() as db:
                 return work(db)
         except DBAPIError as error:
             if attempt == _TRIES or not _worth_another_try(error):
@@ -67,5 +67,5 @@ def _limiter() -> anyio.CapacityLimiter:
     loop = id(asyncio.get_running_loop())
     if loop not in _limits:
         _limits.clear()
-        _limits[loop] = anyio.CapacityLimiter(THREADS)
+        _limits[loop] = anyio.CapacityLimiter(min(THREADS, database.connections() or THREADS))
     return _limits[loop]

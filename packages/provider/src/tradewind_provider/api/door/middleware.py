@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Callable
@@ -121,6 +122,9 @@ class Door:
                     log.warning(
                         "The Execution API was not warmed", exc_info=True, extra={"action": "warming_failed"}
                     )
+                # What is imported and built by now stays: the collector need not look at it again and again.
+                gc.collect()
+                gc.freeze()
             await send(message)
 
         return on
