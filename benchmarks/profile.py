@@ -68,6 +68,7 @@ def _watch(side: sides.Side, options: argparse.Namespace) -> list[subprocess.Pop
             command = [
                 PY_SPY,
                 "record",
+                "--gil",  # what holds the interpreter's lock runs; py-spy counts some who wait as running
                 "-p",
                 root.pid,
                 "-f",
@@ -87,7 +88,7 @@ def _watch(side: sides.Side, options: argparse.Namespace) -> list[subprocess.Pop
     return spies
 
 
-# py-spy counts some threads as running that wait; what waits is left out.
+# A thread may be seen between waking up and waiting again; what waits is left out.
 _WAITING = re.compile(
     r"(wait \(threading|select \(selectors|poll \(|_turn \(|_watch \(|_do_waitpid|_read_frame|SyncStream.read|"
     r"run_once|_run_scheduler_loop|Runner.run)"

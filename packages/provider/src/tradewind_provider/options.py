@@ -90,6 +90,12 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "",
         "*.external.example.com",
     ),
+    "access_log": _option(
+        "Whether requests of agents have a line in the API server's access log, as those of browsers do. They then go "
+        "through everything Airflow puts around its applications, which costs an eighth more for each task.",
+        "boolean",
+        "False",
+    ),
     "failures_per_minute": _option(
         "How many wrong agent tokens a minute are suffered from one address before it is not listened to for a while. "
         "0: no limit. Counted by each API server for itself; agents whose token was good within the hour go on.",

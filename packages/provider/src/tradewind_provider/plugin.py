@@ -39,6 +39,7 @@ class TradewindPlugin(AirflowPlugin):
         from tradewind_provider.api.door import Door
         from tradewind_provider.api.hosts import AgentHosts
         from tradewind_provider.api.log_readers import LogReaders
+        from tradewind_provider.api.way_in import WayIn
 
         # the last one named is the first one asked
         return [
@@ -46,6 +47,7 @@ class TradewindPlugin(AirflowPlugin):
             {"name": "Tradewind door", "middleware": Door},
             {"name": "Tradewind addresses", "middleware": AddressCheck},
             {"name": "Tradewind host names", "middleware": AgentHosts},
+            {"name": "Tradewind way in", "middleware": WayIn},
         ]
 
     @cached_property

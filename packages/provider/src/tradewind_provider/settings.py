@@ -48,6 +48,7 @@ class Settings:
     events_days: int = 365
     gate: Gate = Gate()
     agent_hosts: tuple[str, ...] = ()
+    access_log: bool = False
     failures_per_minute: float = 60.0
 
 
@@ -81,6 +82,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         events_days=int(read.number("events_days", least=0)),
         gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
+        access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute", least=0),
     )
 
@@ -123,6 +125,12 @@ class _Reader:
         if not value >= least:
             raise SettingsError(f"[tradewind] {name}: {text} is less than {least:g}, the least it can be")
         return value
+
+    def switch(self, name: str) -> bool:
+        text = self._options[name].strip().lower()
+        if text not in ("true", "false"):
+            raise SettingsError(f"[tradewind] {name}: {self._options[name]!r} is neither True nor False")
+        return text == "true"
 
     def networks(self, name: str) -> tuple[addresses.Network, ...]:
         try:

@@ -170,7 +170,9 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
-        await self._hand_on(onward, bodies.replay(judged, receive), noting)
+        # Values are read with GET and may be large; of what else is asked every answer is small.
+        hand_on = self._compressed if method == "GET" else self._hand_on
+        await hand_on(onward, bodies.replay(judged, receive), noting)
         if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
             await run_in_threadpool(_announce_triggers)
 
