@@ -63,6 +63,7 @@ class AgentUnderTest:
             now=lambda: 1e9 + loop.time(),
             traces_transport=self.collector,
         )
+        self.launcher.gateway = lambda *request: self.agent.gateway(*request)
         self._task = asyncio.create_task(self.agent.run(), name="agent under test")
         return self
 

@@ -131,12 +131,74 @@ async def test_never_more_attempts_than_slots_run_and_all_get_their_turn(
 
 
 async def test_nothing_runs_without_a_grant(agent: AgentUnderTest, plane: FakePlane):
-    plane.refuse = lambda path: Refused(Code.LEASE_LOST, "too late") if path.endswith("/start") else None
+    plane.refuse = lambda path: Refused(Code.LEASE_LOST, "too late") if path.endswith("/run") else None
     plane.queue()
     async with agent:
-        await plane.until(lambda: any(path.endswith("/start") for _, path in plane.requests))
+        await plane.until(lambda: any(path.endswith("/run") for _, path in plane.requests))
         await asyncio.sleep(1)
         assert agent.launcher.ran() == []
+
+
+async def test_a_task_asks_for_its_grant_itself_as_it_starts(agent: AgentUnderTest, plane: FakePlane):
+    attempt = plane.queue(taking=1)
+    async with agent:
+        await plane.until(lambda: attempt.outcomes)
+    assert attempt.starts == 1
+    assert not any(path.endswith("/start") for _, path in plane.requests)
+
+
+async def test_work_whose_host_dies_before_it_asked_goes_back_and_costs_no_try(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    async with agent:
+        await agent.ready()
+        attempt = plane.queue(starting=5)
+        while not agent.agent.running.holding():
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        agent.launcher.worker.exit(-9)
+        await plane.until(lambda: attempt.handed_back)
+        assert "killed by SIGKILL" in attempt.handed_back[0]
+        await plane.until(lambda: attempt.outcomes)  # it is offered again, and runs
+    assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.SUCCEEDED]
+
+
+async def test_work_that_is_stopped_before_it_asked_goes_back(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        attempt = plane.queue(starting=60)
+        while not agent.agent.running.holding():
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        plane.command(Verb.STOP_ATTEMPT, attempt_id=str(attempt.id), epoch=1)
+        await plane.until(lambda: attempt.handed_back)
+    assert attempt.handed_back[0] == "a test asks"
+    assert not attempt.outcomes
+
+
+async def test_work_that_ends_before_it_asked_for_a_reason_of_its_own_is_reported(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    agent.launcher.gateway = None
+    attempt = plane.queue(taking=1, outcome="failed")
+    async with agent:
+        agent.launcher.gateway = None
+        await plane.until(lambda: attempt.outcomes)
+    assert (attempt.starts, [outcome.kind for outcome in attempt.outcomes]) == (1, [OutcomeKind.FAILED])
+    assert not attempt.handed_back
+
+
+async def test_a_grant_whose_answer_is_lost_while_the_host_dies_is_found_out(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(taking=1000)
+    agent.network.of("/run")
+    async with agent:
+        await plane.until(lambda: attempt.starts == 1)
+        agent.launcher.worker.exit(-9)
+        await plane.until(lambda: attempt.outcomes)
+    assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.FAILED]
+    assert not attempt.handed_back
 
 
 async def test_work_for_a_queue_nobody_here_serves_is_never_asked_for(
@@ -159,7 +221,7 @@ async def test_each_environment_gets_the_work_of_its_queues(agent: AgentUnderTes
     assert of_a.starts == of_b.starts == 1
 
 
-@pytest.mark.parametrize("verb", ["/sessions", "/poll", "/start", "/finish"])
+@pytest.mark.parametrize("verb", ["/sessions", "/poll", "/run", "/finish"])
 async def test_a_lost_answer_changes_nothing(agent: AgentUnderTest, plane: FakePlane, verb: str):
     attempt = plane.queue(taking=5)
     agent.network.of(verb, times=2)

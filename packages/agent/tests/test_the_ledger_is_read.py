@@ -118,7 +118,7 @@ async def test_what_a_running_agent_sent_can_be_shown_beside_it(agent: AgentUnde
     async with agent:
         await plane.until(lambda: attempt.outcomes)
         found = lines(agent.agent.settings.state_dir, "--attempt", str(attempt.id), "--left")
-    assert [str(line["path"]).rpartition("/")[2] for line in found] == ["start", "finish"]
+    assert [str(line["path"]).rpartition("/")[2] for line in found] == ["run", "finish"]
     assert {line["to"] for line in found} == {"http://plane.test"}
 
 

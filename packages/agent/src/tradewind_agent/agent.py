@@ -134,7 +134,7 @@ class Agent:
             stack.push_async_callback(
                 self._last_delivery
             )  # after the hosts are gone and all has been recorded
-            await stack.enter_async_context(
+            self.gateway = await stack.enter_async_context(
                 Gateway(
                     socket_path,
                     plane,

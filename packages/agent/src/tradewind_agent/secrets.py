@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from tradewind_agent.grants import Grant
 from tradewind_protocol import ids
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import Component
@@ -27,6 +28,7 @@ class AttemptPrincipal:
     kind: WorkKind
     subject: str = ""  # id of the task instance, callback or connection test, when the workload names one
     label: str = ""  # for the ledger and the logs
+    grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
 
 
 Principal = HostPrincipal | AttemptPrincipal

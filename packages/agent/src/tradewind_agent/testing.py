@@ -210,6 +210,8 @@ class FakePlane:
             return 200, await self._poll(session, Poll.model_validate_json(body))
         if path.startswith(paths.EXECUTION):
             self.forwarded.append((method, path, headers, body))
+            if path.endswith("/run"):
+                self._run_of(session, headers.get(paths.ATTEMPT_HEADER.lower(), ""))
             return self.answer_execution(method, path, body)
         if path.startswith("/logs/"):
             wanted = (
@@ -372,13 +374,23 @@ class FakePlane:
         if isinstance(message, Outcome):
             self._finish(session, attempt, message)
             return 204, None
+        self._start(session, attempt, message.epoch)
+        return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
+
+    def _run_of(self, session: FakeSession, header: str) -> None:
+        """What a task's supervisor asks first, and the plane grants with. Attempts a test has made up are let pass."""
+        named, _, epoch = header.partition(":")
+        attempt = next((one for one in self.attempts.values() if str(one.id) == named), None)
+        if attempt is not None:
+            self._start(session, attempt, int(epoch))
+
+    def _start(self, session: FakeSession, attempt: FakeAttempt, epoch: int) -> None:
         attempt.starts += 1
-        self._must_hold(session, attempt, message.epoch)
+        self._must_hold(session, attempt, epoch)
         if attempt.state is AttemptState.OFFERED:
             attempt.state = AttemptState.RUNNING
         if attempt.state is not AttemptState.RUNNING:
             raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
-        return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
 
     def _must_hold(self, session: FakeSession, attempt: FakeAttempt, epoch: int) -> None:
         if epoch != attempt.epoch:
@@ -475,16 +487,26 @@ class LosingAnswers(httpx.AsyncBaseTransport):
 
 
 class FakeHost:
-    """A host without a process. A worker's attempts run for `workload["taking"]` seconds of the loop's clock, or until
-    they are stopped; `workload["outcome"]` says how they end."""
+    """A host without a process. A worker's attempts ask the gateway whether they may start, as Airflow's supervisor
+    does, run for `workload["taking"]` seconds of the loop's clock, or until they are stopped; `workload["outcome"]` says
+    how they end."""
 
-    def __init__(self, command: HostCommand, *, airflow: str, problem: Message | None) -> None:
+    def __init__(
+        self,
+        command: HostCommand,
+        *,
+        airflow: str,
+        problem: Message | None,
+        may_start: Callable[[RunAttempt], Awaitable[bool]],
+    ) -> None:
         self.command = command
         self.configured: Configure | None = None
         self.received: list[Message] = []
         self.attempts: dict[UUID, asyncio.Task[None]] = {}
         self._airflow = airflow
         self._problem = problem
+        self._may_start = may_start
+        self.started: list[AttemptRef] = []  # those that were let
         self._outbound: asyncio.Queue[Message | None] = asyncio.Queue()
         self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.pid = 4_000_000 + id(self) % 1_000_000  # above any real pid on Linux
@@ -540,7 +562,12 @@ class FakeHost:
         self.say(AttemptStarted(attempt_id=message.attempt_id, pid=self.pid))
         kind = OutcomeKind(message.workload.get("outcome", "succeeded"))
         try:
-            await asyncio.sleep(message.workload.get("taking", 0))
+            await asyncio.sleep(message.workload.get("starting", 0))
+            if await self._may_start(message):
+                self.started.append(AttemptRef(attempt_id=message.attempt_id, epoch=message.epoch))
+                await asyncio.sleep(message.workload.get("taking", 0))
+            else:
+                kind = OutcomeKind.FAILED
         except asyncio.CancelledError:
             kind = OutcomeKind.FAILED
         finally:
@@ -556,9 +583,10 @@ class FakeLauncher:
         self.hosts: list[FakeHost] = []
         self.airflow = airflow
         self.problem: Message | None = None  # what every host says instead of Hello
+        self.gateway: Callable[..., Awaitable[None]] | None = None  # whom supervisors ask; None: nobody, they start
 
     async def launch(self, command: HostCommand) -> HostProcess:
-        host = FakeHost(command, airflow=self.airflow, problem=self.problem)
+        host = FakeHost(command, airflow=self.airflow, problem=self.problem, may_start=self._may_start)
         self.hosts.append(host)
         return host
 
@@ -568,13 +596,20 @@ class FakeLauncher:
         return next(host for host in reversed(self.hosts) if "worker" in host.command.title)
 
     def ran(self) -> list[AttemptRef]:
-        """Every attempt a host was asked to run, in order."""
-        return [
-            AttemptRef(attempt_id=message.attempt_id, epoch=message.epoch)
-            for host in self.hosts
-            for message in host.received
-            if isinstance(message, RunAttempt)
-        ]
+        """Every attempt whose user code a host ran, in order."""
+        return [ref for host in self.hosts for ref in host.started]
+
+    async def _may_start(self, message: RunAttempt) -> bool:
+        if self.gateway is None or message.kind is not WorkKind.TASK:
+            return True
+        path = f"{paths.EXECUTION}/task-instances/{message.workload.get('ti', {}).get('id', message.attempt_id)}/run"
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.gateway), base_url="http://gateway"
+        ) as client:
+            response = await client.patch(
+                path, json={"state": "running"}, headers={"Authorization": f"Bearer {message.secret}"}
+            )
+        return response.is_success
 
 
 async def _send(

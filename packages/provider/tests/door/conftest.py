@@ -219,6 +219,12 @@ class Plane:
             )
         return f"{attempt_id}:3"
 
+    def attempt_row(self, header: str) -> Any:
+        with create_session() as db:
+            return db.execute(
+                Attempt.__table__.select().where(Attempt.__table__.c.id == UUID(header.partition(":")[0]))
+            ).one()
+
     def ti(self, ti_id: UUID) -> Any:
         with create_session() as db:
             return db.execute(

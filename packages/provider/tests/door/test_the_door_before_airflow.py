@@ -153,6 +153,41 @@ async def test_only_a_granted_attempt_speaks(plane: Plane, state: str) -> None:
     assert answer.status_code in (403, 404, 409)
 
 
+RUN = {"state": "running", "hostname": "h", "unixname": "u", "pid": 1, "start_date": NOW.isoformat()}
+
+
+async def test_asking_to_run_a_task_grants_its_offer(plane: Plane) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance()
+    offer = plane.attempt(session, ti_id, state="offered")
+    async with plane.http(session, offer) as client:
+        assert (await client.patch(f"/task-instances/{ti_id}/run", json=RUN)).status_code == 200
+        assert (await client.get("/task-instances/count?dag_id=etl")).status_code == 200
+    assert plane.ti(ti_id).state == "running"
+    assert plane.attempt_row(offer).state == "running"
+
+
+async def test_asking_to_run_another_task_grants_nothing(plane: Plane) -> None:
+    session = plane.session()
+    mine, other = plane.task_instance(), plane.task_instance()
+    offer = plane.attempt(session, mine, state="offered")
+    async with plane.http(session, offer) as client:
+        answer = await client.patch(f"/task-instances/{other}/run", json=RUN)
+    assert answer.json()["error"] == "attempt_not_yours"
+    assert plane.attempt_row(offer).state == "offered"
+    assert plane.ti(other).state == "queued"
+
+
+@pytest.mark.parametrize("state", ["queued", "finished", "revoked"])
+async def test_a_task_whose_offer_is_gone_does_not_run(plane: Plane, state: str) -> None:
+    session = plane.session()
+    ti_id = plane.task_instance()
+    async with plane.http(session, plane.attempt(session, ti_id, state=state)) as client:
+        answer = await client.patch(f"/task-instances/{ti_id}/run", json=RUN)
+    assert (answer.status_code, answer.json()["error"]) == (409, "lease_lost")
+    assert plane.ti(ti_id).state == "queued"
+
+
 async def test_the_attempt_of_another_session_is_not_spoken_for(plane: Plane) -> None:
     mine, theirs = plane.session(), plane.session()
     attempt = plane.attempt(theirs, plane.task_instance())

@@ -18,9 +18,12 @@ from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, RunAttempt, StopAttempt
 from tradewind_protocol.sessions import SessionOpened
-from tradewind_protocol.states import OutcomeKind
 
 log = structlog.get_logger(__name__)
+
+
+class HostLost(Exception):
+    """The worker host has ended, or never was there, and nobody can say how the attempt went. Its words say which."""
 
 
 class Worker(Host):
@@ -34,11 +37,11 @@ class Worker(Host):
         self._on_forked: dict[UUID, Callable[[], None]] = {}
 
     async def execute(self, message: RunAttempt, *, on_forked: Callable[[], None] = lambda: None) -> Outcome:
-        """Run one attempt and return how it ended, once its whole process group is gone. Never raises for the
-        attempt: a host that dies, or is not there, is an outcome too. `on_forked` is called once it has a process."""
+        """Run one attempt and return how it ended, once its whole process group is gone. Raises HostLost when the host
+        dies, or is not there. `on_forked` is called once it has a process."""
         process = self._process
         if process is None or not self.ready:
-            return _failed(message.epoch, f"the {self.title} is not running")
+            raise HostLost(f"the {self.title} is not running")
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._ends[message.attempt_id], self._epochs[message.attempt_id] = end, message.epoch
         self._on_forked[message.attempt_id] = on_forked
@@ -69,8 +72,9 @@ class Worker(Host):
     async def gone(self, description: str) -> None:
         for leader in list(self._leaders.values()):
             kill_tree(leader)
-        for attempt_id in list(self._ends):
-            self._end(attempt_id, _failed(self._epochs[attempt_id], f"its {self.title} {description}"))
+        for end in list(self._ends.values()):
+            if not end.done():
+                end.set_exception(HostLost(f"its {self.title} {description}"))
 
     def _end(self, attempt_id: UUID, outcome: Outcome) -> None:
         end = self._ends.get(attempt_id)
@@ -89,10 +93,6 @@ def kill_tree(leader: psutil.Process) -> None:
         for each in (leader, *family):
             with contextlib.suppress(psutil.Error):
                 each.kill()
-
-
-def _failed(epoch: int, reason: str) -> Outcome:
-    return Outcome(epoch=epoch, kind=OutcomeKind.FAILED, reason=reason[:4000])
 
 
 def options(

@@ -16,6 +16,7 @@ from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.outage import Away, Outage
 from tradewind_agent.gateway.requests import Asked, Reply, refusal
 from tradewind_agent.gateway.seams import Kept, Plane
+from tradewind_agent.plane import retry
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_protocol.boundary import Refuse
 from tradewind_protocol.errors import Code
@@ -142,8 +143,14 @@ class Forwarding:
     # ---- parts
 
     async def _once(self, out: Outgoing) -> httpx.Response:
+        grant = None if out.attempt is None or out.rule.away is not Away.START else out.attempt.grant
+        if grant is not None:
+            grant.asked()
         with self._ledger.because(out.cause):
-            return await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
+            response = await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
+        if grant is not None:
+            grant.answered(retry.refusal_in(response))
+        return response
 
     def _note(self, out: Outgoing, reply: Reply) -> None:
         if out.attempt is None:

@@ -10,8 +10,9 @@ from enum import Enum
 
 import structlog
 
-from tradewind_agent.environments.worker import Worker
+from tradewind_agent.environments.worker import HostLost, Worker
 from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable, RefusedForGood, SettingsWrong
+from tradewind_agent.grants import Grant, Known
 from tradewind_agent.kits import aiotime
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.outbox import Outbox
@@ -34,7 +35,7 @@ class Phase(str, Enum):
     """Where in its life an attempt is."""
 
     HELD = "held"  # offered; nobody has asked for the grant yet
-    CONFIRMING = "confirming"  # asked for; from here on the plane may think it runs
+    CONFIRMING = "confirming"  # asked for, or a task that asks as it starts: the plane may think it runs
     RUNNING = "running"  # granted, in a worker host
     ENDED = "ended"  # its process group is gone; the outcome is in the outbox
     DROPPED = "dropped"  # handed back, or it was not ours any more: user code never ran
@@ -69,24 +70,61 @@ class Attempt:
         self._on_change = on_change
         self.trace = trace
         self._stopping = asyncio.Event()
+        self._in_host = False
+        # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
+        # grants with the answer. Other work asks nothing of the kind.
+        self._grant = Grant(self._granted) if offer.kind is WorkKind.TASK else None
         self._log = log.bind(attempt=str(offer.attempt_id), epoch=offer.epoch, work=offer.label)
 
     async def serve(self) -> None:
         """Confirm, run, and put the outcome in the outbox. Returns when the slot is free again."""
-        if not await self._confirmed():
+        started = self._moment()
+        outcome = await (self._ask_and_run() if self._grant is None else self._run_and_ask(self._grant))
+        if outcome is None:
             self.trace.dropped()
             self._become(Phase.DROPPED)
             return
-        self.trace.confirmed()
-        started = self._moment()
-        if self.stop_reason is not None:
-            outcome = Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=self.stop_reason)
-        else:
-            self._become(Phase.RUNNING)
-            outcome = await self._run()
-            self.trace.ended(outcome)
         await self._record(outcome, started)
         self.trace.recorded(outcome)
+
+    async def _ask_and_run(self) -> Outcome | None:
+        """The grant first. None when it does not run here."""
+        self.trace.confirming()
+        if not await self._confirmed():
+            return None
+        self.trace.confirmed()
+        if self.stop_reason is not None:
+            return self._stopped(self.stop_reason)
+        self._become(Phase.RUNNING)
+        outcome, _ = await self._run(None)
+        return outcome
+
+    async def _run_and_ask(self, grant: Grant) -> Outcome | None:
+        """A process first, which asks for the grant. None when it does not run here."""
+        if self.stop_reason is None:
+            self._become(Phase.CONFIRMING)
+            outcome, lost = await self._run(grant)
+        else:
+            outcome, lost = self._stopped(self.stop_reason), False
+        if grant.known is Known.GRANTED:
+            return outcome
+        if grant.known is Known.GONE:
+            self._log.info("Offer is gone", action="offer_gone")
+            return None
+        if grant.known is Known.NOT_ASKED and (lost or self.stop_reason is not None):
+            await hand_back(self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within)
+            return None
+        # It ended before the answer came, or before it asked, for a reason of its own: that is to be told, too.
+        return outcome if await self._confirmed(maybe_granted=grant.known is Known.MAYBE) else None
+
+    def _granted(self, known: Known) -> None:
+        """News of the grant a task's supervisor asks for."""
+        if known is Known.MAYBE:
+            self.trace.confirming()
+        elif known is Known.GRANTED:
+            self.trace.confirmed()
+            if self.phase is Phase.CONFIRMING:
+                self._become(Phase.RUNNING)
 
     def stop(self, reason: str) -> None:
         """End it: the process group when there is one, else it will not start. Idempotent; the first reason counts."""
@@ -94,15 +132,14 @@ class Attempt:
             self.stop_reason = reason[:4000]
             self._stopping.set()
             self._log.info("Attempt is stopped", action="attempt_stopped", reason=reason)
-        if self.phase is Phase.RUNNING:
+        if self._in_host:
             self._worker.stop_attempt(self.ref.attempt_id, reason=reason)
 
-    async def _confirmed(self) -> bool:
+    async def _confirmed(self, *, maybe_granted: bool = False) -> bool:
         """True once the plane has granted it. Asked until there is a definite answer: an answer that was lost may have
-        been the grant, and then the plane waits for this agent and nobody else."""
+        been the grant, and then the plane waits for this agent and nobody else. `maybe_granted`: a request for it may
+        have reached the plane although no answer came."""
         backoff, cadence = Backoff(), self._plane.cadence
-        self.trace.confirming()
-        maybe_granted = False  # a start may have reached the plane although no answer came
         while True:
             if self.stop_reason is not None and not maybe_granted:
                 await hand_back(
@@ -131,15 +168,19 @@ class Attempt:
             )
             await aiotime.sleep(wait, self._stopping)
 
-    async def _run(self) -> Outcome:
+    async def _run(self, grant: Grant | None) -> tuple[Outcome, bool]:
+        """How it ended, and whether that is so because its host was lost."""
         principal = AttemptPrincipal(
             attempt_id=self.ref.attempt_id,
             epoch=self.ref.epoch,
             kind=self.offer.kind,
             subject=_subject(self.offer),
             label=self.offer.label,
+            grant=grant,
         )
         secret = self._secrets.issue(principal)
+        self._in_host = True
+        lost = False
         try:
             self._log.info("Attempt starts", action="attempt_started", environment=self.environment)
             outcome = await self._worker.execute(
@@ -152,11 +193,21 @@ class Attempt:
                 ),
                 on_forked=self.trace.forked,
             )
+        except HostLost as gone:
+            outcome, lost = self._failed(str(gone)), True
         finally:
+            self._in_host = False
             self._secrets.revoke(secret)
         if self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
-            return outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
-        return outcome
+            outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
+        self.trace.ended(outcome)
+        return outcome, lost
+
+    def _stopped(self, reason: str) -> Outcome:
+        return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=reason)
+
+    def _failed(self, reason: str) -> Outcome:
+        return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.FAILED, reason=reason[:4000])
 
     async def _record(self, outcome: Outcome, started: datetime) -> None:
         self.outcome = outcome.model_copy(

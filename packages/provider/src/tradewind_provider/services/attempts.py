@@ -42,15 +42,29 @@ class HeldAttempt:
 
 
 def start(
-    db: Session, attempt_id: UUID, epoch: int, agent: Agent, *, now: datetime, offer_lasts: float = 0.0
+    db: Session,
+    attempt_id: UUID,
+    epoch: int,
+    agent: Agent,
+    *,
+    now: datetime,
+    offer_lasts: float = 0.0,
+    subject: UUID | None = None,
 ) -> HeldAttempt:
     """Grant an offer: from here on user code may run. Idempotent for the holder of the epoch. Returns what was granted.
 
-    `offer_lasts` (seconds) tells a trace when it was made.
+    `offer_lasts` (seconds) tells a trace when it was made. What runs another task instance than `subject`, when that is
+    given, is not granted.
 
     Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST.
     """
     attempt = _find(db, attempt_id)
+    if subject is not None and subject != attempt.subject_id:
+        raise Refused(
+            Code.ATTEMPT_NOT_YOURS,
+            f"attempt {attempt.id} ({attempt.label}) is not of task instance {subject}",
+            attempt_id=str(attempt.id),
+        )
     granted = _held(attempt, epoch)
     offered_at = (attempt.offered_until or now) - timedelta(seconds=offer_lasts)
     if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Do.CHANGE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from tradewind_protocol import paths
 from tradewind_protocol.boundary import Caller, Found, Owner
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
+from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.domain import hostnames
@@ -43,8 +45,14 @@ class Holders:
         self._monotonic = monotonic
         self._known: dict[tuple[UUID, UUID, int], tuple[Speaker, float]] = {}
 
-    async def speaker(self, agent: Agent, header: str | None) -> Speaker:
-        """Who is meant by the attempt header. Raises Refused when the agent may not speak for it."""
+    async def speaker(
+        self, agent: Agent, header: str | None, *, starts: str | None = None, now: datetime
+    ) -> Speaker:
+        """Who is meant by the attempt header. Raises Refused when the agent may not speak for it.
+
+        `starts` is the id of the task instance that the request asks to run: an attempt of it that is on offer to the
+        agent is granted with that, so that a task needs no request of its own for its grant.
+        """
         if not header:
             raise Refused(
                 Code.MALFORMED,
@@ -61,7 +69,10 @@ class Holders:
         if known is not None and known[1] > moment:
             return known[0]
         self._known.pop(key, None)
-        speaker = await run_in_threadpool(_held, attempt_id, epoch, agent)
+        if starts is None:
+            speaker = await run_in_threadpool(_held, attempt_id, epoch, agent)
+        else:
+            speaker = await run_in_threadpool(_started, attempt_id, epoch, agent, _id(starts), now)
         self._remember(key, speaker)
         return speaker
 
@@ -83,11 +94,7 @@ class Holders:
             or found.route.owner is not Owner.TASK_INSTANCE
         ):
             return speaker.subject
-        named = found.params[Owner.TASK_INSTANCE.value]
-        try:
-            task_instance = UUID(named)
-        except ValueError:
-            raise Refused(Code.MALFORMED, f"{named!r} is not the id of a task instance") from None
+        task_instance = _id(found.params[Owner.TASK_INSTANCE.value])
         if not await run_in_threadpool(_waits_here, agent.session_id, task_instance):
             raise Refused(
                 Code.TRIGGER_NOT_YOURS,
@@ -105,6 +112,16 @@ def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
     return _speaker(held, agent)
 
 
+def _started(attempt_id: UUID, epoch: int, agent: Agent, subject: UUID, now: datetime) -> Speaker:
+    lasts = settings.current().cadence.offer
+    held = transactions.in_transaction(
+        lambda db: attempts.start(
+            db, attempt_id, epoch, agent, now=now, offer_lasts=lasts, subject=subject
+        )
+    )
+    return _speaker(held, agent)
+
+
 def _speaker(held: attempts.HeldAttempt, agent: Agent) -> Speaker:
     name = hostnames.of_attempt(agent.name, held.attempt_id, held.epoch)
     return Speaker(Caller(held.kind.value), held.subject_id, held.label, name)
@@ -114,6 +131,13 @@ def _waits_here(session_id: UUID, task_instance: UUID) -> bool:
     return transactions.in_transaction(
         lambda db: triggers.trigger_of_task_instance(db, session_id, task_instance)
     )
+
+
+def _id(named: str) -> UUID:
+    try:
+        return UUID(named)
+    except ValueError:
+        raise Refused(Code.MALFORMED, f"{named!r} is not the id of a task instance") from None
 
 
 def _parsed(header: str) -> tuple[UUID, int]:

@@ -15,7 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import boundary, paths, versions
-from tradewind_protocol.boundary import Answer, Caller, Change, Found, Refuse, Rules
+from tradewind_protocol.boundary import Answer, Caller, Change, Found, Owner, Refuse, Rules
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
@@ -147,11 +147,14 @@ class Door:
     async def _execution(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         method = scope["method"]
         agent = await self._agent(scope)
-        speaker = await self._holders.speaker(
-            agent, bodies.header(scope, paths.ATTEMPT_HEADER.lower().encode())
-        )
         body = await bodies.read(scope, receive, largest=self._largest_body())
         found = boundary.classify(method, path)
+        speaker = await self._holders.speaker(
+            agent,
+            bodies.header(scope, paths.ATTEMPT_HEADER.lower().encode()),
+            starts=_starts(found),
+            now=self._clock(),
+        )
         judged = self._judge(agent, speaker, method, path, found, body)
         if isinstance(judged, Answer):
             await bodies.answer(send, judged.status, judged.body)
@@ -222,6 +225,13 @@ def _onward(scope: Scope, path: str, token: str, body: bytes) -> Scope:
     headers.append((b"authorization", b"Bearer " + token.encode()))
     headers.append((b"content-length", str(len(body)).encode()))
     return {**scope, "path": moved, "raw_path": quote(moved, safe="/:@+~").encode(), "headers": headers}
+
+
+def _starts(found: Found | None) -> str | None:
+    """The task instance a request asks to run."""
+    if found is None or found.route.name != "ti.run":
+        return None
+    return found.params[Owner.TASK_INSTANCE.value]
 
 
 def _named(body: bytes, speaker: Speaker) -> bytes:

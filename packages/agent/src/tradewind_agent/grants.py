@@ -1,0 +1,46 @@
+"""What an agent knows of an attempt's grant, which the plane gives with the first request of the task's supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from tradewind_protocol.errors import Code, Refused
+
+
+class Known(str, Enum):
+    """What is known of a grant."""
+
+    NOT_ASKED = "not_asked"  # nobody has asked for it: no user code can have run
+    MAYBE = "maybe"  # asked for; the answer is not there yet, or was lost
+    GRANTED = "granted"  # the plane says that it runs here
+    GONE = "gone"  # the offer was taken back: it must not run here
+
+
+_GONE = frozenset({Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS})
+
+
+class Grant:
+    """Of one attempt. The gateway notes what passes through it; `on_change` is called when that is news."""
+
+    def __init__(self, on_change: Callable[[Known], None]) -> None:
+        self.known = Known.NOT_ASKED
+        self._on_change = on_change
+
+    def asked(self) -> None:
+        """A request that is granted with goes out. What the plane has said before stands."""
+        if self.known is Known.NOT_ASKED:
+            self._become(Known.MAYBE)
+
+    def answered(self, refused: Refused | None) -> None:
+        """The plane has answered it: with this refusal of its own, or in whatever way Airflow did, which it only asks once
+        the attempt is granted."""
+        if refused is None:
+            self._become(Known.GRANTED)
+        elif refused.code in _GONE and self.known is not Known.GRANTED:
+            self._become(Known.GONE)
+
+    def _become(self, known: Known) -> None:
+        if known is not self.known:
+            self.known = known
+            self._on_change(known)
