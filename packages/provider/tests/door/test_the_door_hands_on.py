@@ -101,8 +101,12 @@ async def test_airflow_answers_by_the_short_way_as_by_the_long_one(
         async with plane.http(session, attempt) as http:
             for method, path, body, headers in asked:
                 said = await http.request(method, path, json=body, headers=headers)
-                found.append((said.status_code, dict(said.headers), said.content))
+                headers = {name: value for name, value in said.headers.items() if name not in how_it_is_sent}
+                found.append((said.status_code, headers, said.content))
         return found
+
+    # a middleware that streams answers makes even the smallest be compressed
+    how_it_is_sent = {"content-length", "content-encoding", "vary"}
 
     await execution_api.warm({"type": "lifespan", "app": airflow, "state": {}})
     ways = [execution_api._short_way(mount.app) for mount in airflow.routes if isinstance(mount, Mount)]

@@ -70,9 +70,15 @@ class Holders:
             return known[0]
         self._known.pop(key, None)
         if starts is None:
-            speaker = await run_in_threadpool(_held, attempt_id, epoch, agent)
+            held = await transactions.run(lambda db: attempts.holder(db, attempt_id, epoch, agent))
         else:
-            speaker = await run_in_threadpool(_started, attempt_id, epoch, agent, _id(starts), now)
+            subject, lasts = _id(starts), settings.current().cadence.offer
+            held = await transactions.run(
+                lambda db: attempts.start(
+                    db, attempt_id, epoch, agent, now=now, offer_lasts=lasts, subject=subject
+                )
+            )
+        speaker = _speaker(held, agent)
         self._remember(key, speaker)
         return speaker
 
@@ -105,21 +111,6 @@ class Holders:
 
 HOLDERS = Holders()
 """Of this process: the door asks it, and the verb that grants an attempt tells it."""
-
-
-def _held(attempt_id: UUID, epoch: int, agent: Agent) -> Speaker:
-    held = transactions.in_transaction(lambda db: attempts.holder(db, attempt_id, epoch, agent))
-    return _speaker(held, agent)
-
-
-def _started(attempt_id: UUID, epoch: int, agent: Agent, subject: UUID, now: datetime) -> Speaker:
-    lasts = settings.current().cadence.offer
-    held = transactions.in_transaction(
-        lambda db: attempts.start(
-            db, attempt_id, epoch, agent, now=now, offer_lasts=lasts, subject=subject
-        )
-    )
-    return _speaker(held, agent)
 
 
 def _speaker(held: attempts.HeldAttempt, agent: Agent) -> Speaker:

@@ -22,8 +22,9 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
+from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import execution_api
+from tradewind_provider.seams import database, execution_api
 from tradewind_provider.services import waking
 from tradewind_provider.services.sessions import Agent
 
@@ -59,6 +60,7 @@ class Door:
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.Tokens()
         self._holders = holders or HOLDERS
+        self._turns = Turns(at_once=database.connections)
         self._compressed = GZipMiddleware(
             self._hand_on, minimum_size=1024, compresslevel=5
         )  # as Airflow's own
@@ -175,7 +177,8 @@ class Door:
         onward = _onward(scope, path, token, judged)
         # Values are read with GET and may be large; of what else is asked every answer is small.
         hand_on = self._compressed if method == "GET" else self._hand_on
-        await hand_on(onward, bodies.replay(judged, receive), noting)
+        async with self._turns.one():
+            await hand_on(onward, bodies.replay(judged, receive), noting)
         if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
             await run_in_threadpool(_announce_triggers)
 
