@@ -49,6 +49,7 @@ NEEDED_SOON = (
     "airflow.sdk.definitions.decorators.setup_teardown",
     "airflow.sdk.definitions.decorators.task_group",
     "airflow.sdk.lineage",
+    "airflow.version",
     "jinja2.ext",
     "upath.implementations.local",
 )
