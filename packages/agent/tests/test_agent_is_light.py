@@ -30,6 +30,7 @@ EVERYTHING_IT_INSTALLS = {
         "typing-inspection",
         "httpx",
         "httpcore",
+        "httptools",
         "h11",
         "anyio",
         "certifi",

@@ -42,6 +42,7 @@ from tradewind_agent.doctor import plane as plane_check
 from tradewind_agent.doctor.results import Patient, Result, Verdict
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.outbox import Outbox
+from tradewind_agent.plane import proxy
 from tradewind_agent.settings import Settings
 from tradewind_agent.testing import FakePlane
 from tradewind_protocol.errors import Code, Refused
@@ -166,8 +167,8 @@ async def test_the_environments_proxy_and_its_exceptions_count(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     monkeypatch.setenv("NO_PROXY", "inside.test")
-    assert proxies.of("https://plane.test", None) == "http://proxy.test:3128"
-    assert proxies.of("https://inside.test", None) is None
+    assert proxy.of("https://plane.test", None) == "http://proxy.test:3128"
+    assert proxy.of("https://inside.test", None) is None
 
 
 # ---- TLS

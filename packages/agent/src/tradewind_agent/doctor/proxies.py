@@ -6,29 +6,20 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from tradewind_agent.doctor.results import Patient, Result, failed, ok
+from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane.retry import place
 
 CHECK = "proxy"
 
 
-def of(plane_url: str, setting: str | None) -> str | None:
-    """The proxy the agent uses for the plane, credentials included; None when it goes straight."""
-    if setting:
-        return setting
-    parts = urlsplit(plane_url)
-    if proxy_bypass(parts.hostname or ""):
-        return None
-    found = getproxies()
-    return found.get(parts.scheme) or found.get("all")
-
-
 async def check(patient: Patient) -> AsyncIterator[Result]:
     """Asks the proxy for a tunnel to the plane, as the agent will."""
     setting = patient.settings.proxy
-    proxy = of(patient.settings.plane_url, setting.get_secret_value() if setting is not None else None)
+    proxy = proxies.of(
+        patient.settings.plane_url, setting.get_secret_value() if setting is not None else None
+    )
     if proxy is None:
         yield ok(CHECK, "none: the agent goes straight to the plane")
         return

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
 
-import httpx
 import structlog
 
+from tradewind_agent.answers import Answer
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.gateway import waiting
 from tradewind_agent.gateway.ledger import Cause, Ledger
@@ -142,7 +142,7 @@ class Forwarding:
 
     # ---- parts
 
-    async def _once(self, out: Outgoing) -> httpx.Response:
+    async def _once(self, out: Outgoing) -> Answer:
         grant = None if out.attempt is None or out.rule.away is not Away.START else out.attempt.grant
         if grant is not None:
             grant.asked()
@@ -193,7 +193,7 @@ class Forwarding:
         return 0.0 if last is None else max(0.0, asyncio.get_running_loop().time() - last)
 
 
-def _passed_on(response: httpx.Response) -> Reply:
+def _passed_on(response: Answer) -> Reply:
     # Named one by one, so that a token the plane might ever put into a header stays where it is.
     kept = tuple((name, response.headers[name]) for name in _FROM_PLANE if name in response.headers)
     return Reply(response.status_code, response.content, kept)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-import httpx
-
+from tradewind_agent.answers import Answer
 from tradewind_agent.outbox import Kind
 from tradewind_agent.secrets import Principal
 from tradewind_protocol.sessions import Cadence, SessionOpened
@@ -42,7 +41,7 @@ class Plane(Protocol):
         content: bytes,
         *,
         timeout: float | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         """One request, one answer, whatever its status. Raises PlaneUnreachable; RefusedForGood and Fenced when the
         agent as a whole is not wanted any more."""
 

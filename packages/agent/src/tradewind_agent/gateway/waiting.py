@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import httpx
-
+from tradewind_agent.answers import Answer
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.gateway.outage import Again
 from tradewind_agent.gateway.requests import HungUp
@@ -30,12 +29,12 @@ class LostOnce(Exception):
 
 async def ask(
     plane: Plane,
-    send: Callable[[], Awaitable[httpx.Response]],
+    send: Callable[[], Awaitable[Answer]],
     *,
     again: Again,
     patience: float,
     gone: Callable[[], Awaitable[None]],
-) -> httpx.Response:
+) -> Answer:
     """The plane's answer, waiting up to `patience` seconds from now for a plane to give one.
 
     Raises GaveUp, HungUp when `gone()` returned while we waited, LostOnce when `again` is DONE and a repetition was

@@ -13,10 +13,15 @@ from uuid import UUID, uuid4
 import httpx
 import structlog
 
+from tradewind_agent.answers import Answer, Headers, Received, is_success
 from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
+from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.plane.direct import Direct
+from tradewind_agent.plane.over_httpx import OverHttpx
 from tradewind_agent.plane.reachability import Reachability
+from tradewind_agent.plane.wire import Wire
 from tradewind_protocol import logs, paths, versions
 from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Start
 from tradewind_protocol.errors import Code, Refused
@@ -28,7 +33,8 @@ from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Message)
 
-_POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=20.0)
+_MOST = 200  # connections at once
+_KEPT = 50  # of those, while nobody uses them
 _MOST_LATE = 20.0  # seconds a held poll may be late before the connection counts as dead
 
 
@@ -68,21 +74,10 @@ class PlaneClient:
         self._token = token
         self._introduction = introduction
         self._timeout = timeout
-
-        def connections(limits: httpx.Limits) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                base_url=self.url + paths.PREFIX,
-                transport=_Lent(transport) if transport is not None else None,
-                verify=tls if tls is not None else self.url.startswith("https:"),
-                proxy=proxy,
-                limits=limits,
-                timeout=httpx.Timeout(timeout, connect=10.0),
-                headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"},
-            )
-
-        self._connections = connections
+        self._tls = tls
+        self._proxy = proxy
         self._transport = transport
-        self._client = connections(_POOL)
+        self._wire = self._new_wire(_MOST, _KEPT)
         self._session: SessionOpened | None = None
         self._session_token = ""
         self._opening = asyncio.Lock()
@@ -96,7 +91,7 @@ class PlaneClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        await self._wire.aclose()
         if self._transport is not None:
             await self._transport.aclose()
 
@@ -164,16 +159,14 @@ class PlaneClient:
             "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
         )
 
-    async def send_log(
-        self, stream_id: UUID, piece: LogPiece, *, client: httpx.AsyncClient | None = None
-    ) -> LogTaken:
-        """Send a piece of a log somebody reads, over `client` when given."""
-        response = await self._verb("POST", logs.path_of(stream_id), piece, client=client)
+    async def send_log(self, stream_id: UUID, piece: LogPiece, *, wire: Wire | None = None) -> LogTaken:
+        """Send a piece of a log somebody reads, over `wire` when given."""
+        response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire)
         return self._decode(LogTaken, response)
 
-    def own_connection(self) -> httpx.AsyncClient:
-        """A client whose connection nobody else uses: it reaches whichever API server the way leads to anew."""
-        return self._connections(httpx.Limits(max_connections=1, max_keepalive_connections=1))
+    def own_connection(self) -> Wire:
+        """A connection nobody else uses: it reaches whichever API server the way leads to anew."""
+        return self._new_wire(1, 1)
 
     async def goodbye(self) -> None:
         """End the session. Does nothing when there is none."""
@@ -189,7 +182,7 @@ class PlaneClient:
         content: bytes,
         *,
         timeout: float | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         """Send a request of a host or an attempt, and return the plane's answer whatever its status.
 
         `path` is under the protocol's prefix, with its query. Authorization is replaced by the session's. A refusal
@@ -211,15 +204,12 @@ class PlaneClient:
             if refused.code is Code.UNAVAILABLE:
                 raise PlaneUnreachable(f"the plane cannot serve just now: {refused.refusal.message}")
             break
-        # The content is decoded already; whoever passes this answer on must not say that it is compressed.
-        for name in ("content-encoding", "content-length", "transfer-encoding"):
-            response.headers.pop(name, None)
         return response
 
     async def deliver(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
         """Send a kept request. Returns when the plane has taken it; raises as any verb."""
         response = await self.forward(method, path, headers, body)
-        if response.is_success:
+        if is_success(response):
             return
         refused = retry.refusal_in(response) or Refused(
             retry.nearest(response.status_code), f"the plane answered {response.status_code}"
@@ -229,6 +219,25 @@ class PlaneClient:
 
     # ---- inside
 
+    def _new_wire(self, most: int, kept: int) -> Wire:
+        base_url = self.url + paths.PREFIX
+        headers = {versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"}
+        proxy = proxies.of(self.url, self._proxy)
+        tunnel = (
+            proxies.Tunnel.through(proxy) if proxy is not None and base_url.startswith("https:") else None
+        )
+        if self._transport is not None or (proxy is not None and tunnel is None):
+            return OverHttpx(
+                base_url,
+                headers=headers,
+                tls=self._tls,
+                proxy=self._proxy,
+                transport=self._transport,
+                most=most,
+                kept=kept,
+            )
+        return Direct(base_url, headers=headers, tls=self._tls, tunnel=tunnel, most=most, kept=kept)
+
     async def _verb(
         self,
         method: str,
@@ -236,14 +245,14 @@ class PlaneClient:
         message: Message,
         *,
         timeout: float | None = None,
-        client: httpx.AsyncClient | None = None,
-    ) -> httpx.Response:
+        wire: Wire | None = None,
+    ) -> Answer:
         body = message.model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         for again in (True, False):
             session = await self.ensure_session()
             response = await self._exchange(
-                method, path, headers, body, bearer=self._session_token, timeout=timeout, client=client
+                method, path, headers, body, bearer=self._session_token, timeout=timeout, wire=wire
             )
             try:
                 retry.check(response)
@@ -288,35 +297,33 @@ class PlaneClient:
         *,
         bearer: str,
         timeout: float | None = None,
-        client: httpx.AsyncClient | None = None,
-    ) -> httpx.Response:
+        wire: Wire | None = None,
+    ) -> Received:
         started = asyncio.get_running_loop().time()
         status = 0
         try:
-            response = await (client or self._client).request(
-                method,
-                path,
-                content=body or None,
-                headers={**headers, "Authorization": f"Bearer {bearer}"},
-                timeout=httpx.USE_CLIENT_DEFAULT if timeout is None else httpx.Timeout(timeout, connect=10.0),
-            )
+            try:
+                response = await (wire or self._wire).ask(
+                    method,
+                    path,
+                    {**headers, "Authorization": f"Bearer {bearer}"},
+                    body,
+                    timeout=self._timeout if timeout is None else timeout,
+                )
+            except PlaneUnreachable as failure:
+                self.reachability.failed(failure.message)
+                raise
             status = response.status_code
             if (refused := retry.too_large_on_the_way(response, size=len(body))) is not None:
-                return httpx.Response(
-                    413, content=refused.refusal.model_dump_json(), request=response.request, headers=_JSON
-                )
+                return Received(response.url, 413, _JSON, refused.refusal.model_dump_json().encode())
             self._see(response)
             return response
-        except httpx.HTTPError as error:
-            failure = retry.unreachable(error, url=self.url)
-            self.reachability.failed(failure.message)
-            raise failure from error
         finally:
             if self.on_sent is not None:
                 duration = asyncio.get_running_loop().time() - started
                 self.on_sent(Sent(method, path.partition("?")[0], len(body), status, duration))
 
-    def _see(self, response: httpx.Response) -> None:
+    def _see(self, response: Answer) -> None:
         """Learn from an answer whether a plane is there. Raises PlaneUnreachable when something else answered."""
         try:
             retry.must_be_a_plane(response, names_itself=self._names_itself)
@@ -331,13 +338,13 @@ class PlaneClient:
         else:
             self.reachability.succeeded()
 
-    def _decode(self, answer: type[M], response: httpx.Response) -> M:
+    def _decode(self, answer: type[M], response: Answer) -> M:
         try:
             return answer.model_validate_json(response.content)
         except ValueError as error:
             # Retried whatever its status: most likely a middlebox answered instead of the plane.
             failure = PlaneUnreachable(
-                f"{retry.place(str(response.request.url))} answered {response.status_code}"
+                f"{retry.place(str(response.url))} answered {response.status_code}"
                 f" with JSON that is not a {answer.__name__}",
                 remedy="Check plane_url; something else than an orchestration plane may be there",
             )
@@ -376,17 +383,7 @@ class PlaneClient:
         return f"<PlaneClient of {retry.place(self.url)}>"
 
 
-class _Lent(httpx.AsyncBaseTransport):
-    """A transport several clients use: it is not theirs to close."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._transport.handle_async_request(request)
-
-
-_JSON = {"content-type": "application/json"}
+_JSON = Headers([("content-type", "application/json")])
 
 _NOT_PASSED = frozenset(
     {
@@ -394,6 +391,7 @@ _NOT_PASSED = frozenset(
         "host",
         "content-length",
         "connection",
+        "expect",
         "transfer-encoding",
         "accept-encoding",
         "user-agent",

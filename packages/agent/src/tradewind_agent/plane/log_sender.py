@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-import httpx
-
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.wire import Wire
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.logs import LogPiece
 
@@ -23,14 +22,14 @@ class LogSender:
     def __init__(self, plane: PlaneClient, stream_id: UUID) -> None:
         self._plane = plane
         self._stream_id = stream_id
-        self._own: httpx.AsyncClient | None = None
+        self._own: Wire | None = None
 
     async def send(self, piece: LogPiece) -> bool:
         """True when more is wanted. Raises Refused, and PlaneUnreachable after a few tries."""
         unreachable = 0
         for _ in range(_TRIES):
             try:
-                return (await self._plane.send_log(self._stream_id, piece, client=self._own)).wanted
+                return (await self._plane.send_log(self._stream_id, piece, wire=self._own)).wanted
             except PlaneUnreachable:
                 unreachable += 1
                 if unreachable >= _AGAIN:

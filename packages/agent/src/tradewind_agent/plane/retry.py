@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import re
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from tradewind_agent.answers import Answer, is_success
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_protocol import errors, versions
 from tradewind_protocol.errors import Code, Refusal, Refused
@@ -44,7 +48,7 @@ def verdict(error: PlaneUnreachable | Refused) -> Verdict:
     return Verdict.AGAIN if error.code in _BUSY else Verdict.FINAL
 
 
-def must_be_a_plane(response: httpx.Response, *, names_itself: bool = False) -> None:
+def must_be_a_plane(response: Answer, *, names_itself: bool = False) -> None:
     """Return when a plane answered, whatever it said. Raises PlaneUnreachable, with a sentence that names what did.
 
     `names_itself`: this plane is known to put its protocol version on every answer, so an answer without it is
@@ -56,22 +60,22 @@ def must_be_a_plane(response: httpx.Response, *, names_itself: bool = False) -> 
         raise _not_a_plane(response)
 
 
-def check(response: httpx.Response) -> None:
+def check(response: Answer) -> None:
     """Return when the plane did what it was asked. Raises Refused when it refused, PlaneUnreachable when the answer
     is not one of the protocol."""
     refused = refusal_in(response)
     if refused is not None:
         raise refused
-    if not response.is_success:
+    if not is_success(response):
         raise _not_a_plane(response)
 
 
-def refusal_in(response: httpx.Response) -> Refused | None:
+def refusal_in(response: Answer) -> Refused | None:
     """The plane's own refusal, when the answer is one."""
-    if response.is_success:
+    if is_success(response):
         return None
     try:
-        body = response.json()
+        body = json.loads(response.content)
     except ValueError:
         return None
     if not (
@@ -88,33 +92,55 @@ def refusal_in(response: httpx.Response) -> Refused | None:
 
 
 def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
-    """The agent's own error for a transport's, with the cause in words and what a person can do about it."""
-    where = place(url)
-    text = str(error) or type(error).__name__
+    """The agent's own error for one of httpx's, with the cause in words and what a person can do about it."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return not_connected(error, url=url)
+    if isinstance(error, httpx.ProxyError):
+        return proxy_refused(str(error), url=url)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
+        return not_connected(error, url=url)
+    if isinstance(error, httpx.PoolTimeout):
+        return crowded(url)
+    if isinstance(error, httpx.TimeoutException):
+        return late(url)
+    return broke(error, url=url)
+
+
+def not_connected(error: BaseException, *, url: str) -> PlaneUnreachable:
+    """Nobody was there to be asked, or nobody to be trusted."""
+    where, text = place(url), str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return PlaneUnreachable(
             f"the certificate of {where} is not trusted: {text}",
             remedy="Set ca_file to the authority that signed it, or correct this machine's clock",
             may_have_arrived=False,
         )
-    if isinstance(error, httpx.ProxyError):
-        return PlaneUnreachable(
-            f"the proxy on the way to {where} refused: {text}",
-            remedy="Check HTTPS_PROXY (with its credentials) or the setting proxy, and NO_PROXY",
-            may_have_arrived=False,
-        )
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-        cause = "no connection in time" if isinstance(error, httpx.ConnectTimeout) else _first_cause(error)
-        return PlaneUnreachable(
-            f"cannot connect to {where}: {cause}",
-            remedy="Check plane_url, that the plane is up, and that this machine may dial out to it",
-            may_have_arrived=False,
-        )
-    if isinstance(error, httpx.PoolTimeout):
-        return PlaneUnreachable(f"too many requests to {where} at once", may_have_arrived=False)
-    if isinstance(error, httpx.TimeoutException):
-        return PlaneUnreachable(f"{where} did not answer in time")
-    return PlaneUnreachable(f"the connection to {where} broke: {text}")
+    late = isinstance(error, httpx.ConnectTimeout | asyncio.TimeoutError)
+    return PlaneUnreachable(
+        f"cannot connect to {where}: {'no connection in time' if late else _first_cause(error)}",
+        remedy="Check plane_url, that the plane is up, and that this machine may dial out to it",
+        may_have_arrived=False,
+    )
+
+
+def proxy_refused(said: str, *, url: str) -> PlaneUnreachable:
+    return PlaneUnreachable(
+        f"the proxy on the way to {place(url)} refused: {said or 'it did not say why'}",
+        remedy="Check HTTPS_PROXY (with its credentials) or the setting proxy, and NO_PROXY",
+        may_have_arrived=False,
+    )
+
+
+def crowded(url: str) -> PlaneUnreachable:
+    return PlaneUnreachable(f"too many requests to {place(url)} at once", may_have_arrived=False)
+
+
+def late(url: str) -> PlaneUnreachable:
+    return PlaneUnreachable(f"{place(url)} did not answer in time")
+
+
+def broke(error: Exception, *, url: str) -> PlaneUnreachable:
+    return PlaneUnreachable(f"the connection to {place(url)} broke: {str(error) or type(error).__name__}")
 
 
 def _first_cause(error: BaseException) -> str:
@@ -127,16 +153,17 @@ def _first_cause(error: BaseException) -> str:
             # asyncio says "Connect call failed" whatever it was; a failed look-up has numbers of its own, below zero
             text = os.strerror(seen.errno) if seen.errno and seen.errno > 0 else seen.strerror
         seen = several[0] if several else seen.__cause__ or seen.__context__
-    return text
+    several_of_asyncio = re.match(r"Multiple exceptions: \[Errno (\d+)\]", text)
+    return os.strerror(int(several_of_asyncio[1])) if several_of_asyncio else text
 
 
-def too_large_on_the_way(response: httpx.Response, *, size: int) -> Refused | None:
+def too_large_on_the_way(response: Answer, *, size: int) -> Refused | None:
     """The refusal to take for it when a proxy takes no request of this size: the plane is there, only this does not
     pass. None for every other answer."""
     if response.status_code != 413 or versions.HEADER in response.headers or refusal_in(response) is not None:
         return None
     who = response.headers.get("server") or response.headers.get("via") or "something on the way"
-    where = place(str(response.request.url))
+    where = place(str(response.url))
     return Refused(
         Code.TOO_LARGE,
         f"{where}: {who} answered 413: it takes no request of {size} bytes",
@@ -152,18 +179,18 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _could_be_a_plane(response: httpx.Response) -> bool:
+def _could_be_a_plane(response: Answer) -> bool:
     if response.status_code in (204, 304):
         return True
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return versions.HEADER in response.headers or (kind.endswith("json") and bool(response.content))
 
 
-def _not_a_plane(response: httpx.Response) -> PlaneUnreachable:
+def _not_a_plane(response: Answer) -> PlaneUnreachable:
     status = response.status_code
-    where = place(str(response.request.url))
+    where = place(str(response.url))
     who = response.headers.get("server") or response.headers.get("via") or "something"
-    if response.is_redirect:
+    if 300 <= status <= 399:
         target = place(str(response.headers.get("location", "")))
         return PlaneUnreachable(
             f"{where} redirects to {target}: a sign-in page or a moved plane, not an orchestration plane",
@@ -196,7 +223,7 @@ def _not_a_plane(response: httpx.Response) -> PlaneUnreachable:
     )
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: Answer) -> float | None:
     value = response.headers.get("retry-after", "")
     return min(float(value), 300.0) if value.isdecimal() else None
 

@@ -1,0 +1,65 @@
+"""An answer of the plane, as the agent looks at it: whoever carried it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
+
+
+class Answer(Protocol):
+    """Status, headers and decoded content. `httpx.Response` is one, too, which is what the doctor has."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def content(self) -> bytes: ...
+
+    @property
+    def url(self) -> object:
+        """What was asked; its text is the URL."""
+
+
+class Headers(Mapping[str, str]):
+    """By name, whatever its case. One that was sent several times is joined as HTTP says."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in pairs:
+            name = name.lower()
+            before = self._values.get(name)
+            self._values[name] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def without_framing(self) -> Headers:
+        """Those that say something about the content, and nothing of how it came. The content is decoded already;
+        whoever passes it on must not say that it is compressed."""
+        return Headers((name, value) for name, value in self._values.items() if name not in _FRAMING)
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer that has arrived as a whole."""
+
+    url: str
+    status_code: int
+    headers: Headers
+    content: bytes
+
+
+def is_success(answer: Answer) -> bool:
+    return 200 <= answer.status_code <= 299
