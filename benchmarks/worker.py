@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from benchmarks import counting
 from tradewind_protocol.attempts import WorkKind
 
 ROOT = Path(__file__).parents[1]
@@ -48,8 +49,9 @@ def main() -> int:
                 time.sleep(0.05)
             time.sleep(1.0)
             before, began = tree(host.process.pid), time.monotonic()
-            for _ in range(options.attempts):
-                _attempt(host, options)
+            with counting.instructions() as counted:
+                for _ in range(options.attempts):
+                    _attempt(host, options)
             after, seconds = tree(host.process.pid), time.monotonic() - began
         finally:
             host.close()
@@ -60,6 +62,8 @@ def main() -> int:
         f" and {1000 * (after[1] - before[1]) / count:.1f} ms system,"
         f" {(after[2] - before[2]) / count:.0f} page faults"
     )
+    for part, millions in counted.items():
+        print(f"the whole machine, this gateway included: {millions / count:.2f} million {part} instructions each")
     next(serve, None)
     return 0
 
