@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import shutil
 import socket
+import ssl
+import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -66,9 +70,11 @@ async def hangs_up(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def serving(answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[Server]:
+async def serving(
+    answer: Callable[[bytes, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Server]:
     served = Server(answer)
-    listening = await asyncio.start_server(served.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(served.serve, "127.0.0.1", 0, ssl=tls)
     served.port = listening.sockets[0].getsockname()[1]
     tasks = asyncio.all_tasks()
     try:
@@ -414,4 +420,41 @@ async def test_a_connection_nobody_used_for_long_is_not_used_again(monkeypatch: 
         await asked(wire)
         assert len(server.connections) == 4
         await wire.aclose()
+        await wire.aclose()
+
+
+def certificate(directory: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost", "-days", "2",
+         "-addext", "subjectAltName=DNS:localhost"],
+        cwd=directory, check=True, capture_output=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+async def test_tls_carries_many_requests_and_large_bodies_and_a_close_is_noticed_in_it(tmp_path: Path):
+    certificate(tmp_path)
+    serves = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serves.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    trusts = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    body, large = bytes(range(256)) * 16 * 1024, b"x" * 3_000_000
+    async with serving(always(OK), serves) as server:
+        wire = Direct(
+            f"https://localhost:{server.port}", headers={}, tls=trusts, tunnel=None, most=20, kept=20
+        )
+        for _ in range(5):
+            assert (await asked(wire)).content == b"ok"
+        assert (await asked(wire, body=body)).content == b"ok"
+        server.answer = always(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(large) + large)
+        assert (await asked(wire)).content == large
+        assert server.bodies[5] == body and len(server.connections) == 1
+        server.connections[0].close()
+        await asyncio.sleep(0.1)
+        server.answer = always(OK)
+        assert (await asked(wire)).content == b"ok"
+        assert len(server.connections) == 2
+        server.answer = never
+        with pytest.raises(PlaneUnreachable, match="in time"):
+            await asked(wire, timeout=0.1)
         await wire.aclose()

@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._watch.cancel()
             self._watch = self._reading = None
-        self._in_step = reading.keeps
+        self._in_step = reading.keeps and self.transport.get_write_buffer_size() == 0
         return reading
 
     def abort(self) -> None:
