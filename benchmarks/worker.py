@@ -63,7 +63,9 @@ def main() -> int:
         f" {(after[2] - before[2]) / count:.0f} page faults"
     )
     for part, millions in counted.items():
-        print(f"the whole machine, this gateway included: {millions / count:.2f} million {part} instructions each")
+        print(
+            f"the whole machine, this gateway included: {millions / count:.2f} million {part} instructions each"
+        )
     next(serve, None)
     return 0
 

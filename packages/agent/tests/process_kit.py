@@ -19,7 +19,7 @@ from tradewind_agent.kits.serving import Serving
 from tradewind_agent.testing import FakePlane
 
 HOST = """#!{python}
-import json, os, signal, socket, subprocess, sys, time
+import http.client, json, os, signal, socket, subprocess, sys, time
 control = socket.socket(fileno=int(os.environ["TRADEWIND_CONTROL_FD"])).makefile("rw")
 def say(**message):
     try:
@@ -32,10 +32,21 @@ def end(attempt, kind, **more):
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL); child.wait()
     say(type="attempt_ended", attempt_id=attempt, outcome={{"epoch": 1, "kind": kind, **more}})
+def may_start(attempt, secret):  # as Airflow's supervisor asks, and the plane grants with the answer
+    asking = http.client.HTTPConnection("gateway")
+    asking.sock = socket.socket(socket.AF_UNIX)
+    said = {{"Authorization": "Bearer " + secret, "Content-Type": "application/json"}}
+    try:
+        asking.sock.connect(gateway)
+        asking.request("PATCH", "/execution/task-instances/" + attempt + "/run", json.dumps({{"state": "running"}}), said)
+        return asking.getresponse().status < 300
+    except (OSError, http.client.HTTPException):
+        return False  # the agent is gone
 {twist}
 for line in control:
     message = json.loads(line)
     if message["type"] == "configure":
+        gateway = message["gateway"]
         print("configured", message["component"], flush=True)
         say(type="hello", python="3", airflow="3.3.2", runtime="0", pid=os.getpid())
     elif message["type"] == "run_attempt":
@@ -43,7 +54,9 @@ for line in control:
         children[attempt] = subprocess.Popen(workload["argv"], start_new_session=True)
         say(type="attempt_started", attempt_id=attempt, pid=children[attempt].pid)
         print("said that it started", flush=True)
-        if workload.get("wait"):
+        if not may_start(attempt, message["secret"]):
+            end(attempt, "failed")
+        elif workload.get("wait"):
             code = children[attempt].wait()
             end(attempt, "succeeded" if code == 0 else "failed", exit_code=code)
     elif message["type"] == "stop_attempt" and message["attempt_id"] in children:

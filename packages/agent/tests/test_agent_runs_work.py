@@ -153,9 +153,8 @@ async def test_work_whose_host_dies_before_it_asked_goes_back_and_costs_no_try(
     async with agent:
         await agent.ready()
         attempt = plane.queue(starting=5)
-        while not agent.agent.running.holding():
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
+        assert agent.agent.running.holding()
         agent.launcher.worker.exit(-9)
         await plane.until(lambda: attempt.handed_back)
         assert "killed by SIGKILL" in attempt.handed_back[0]
@@ -167,9 +166,8 @@ async def test_work_that_is_stopped_before_it_asked_goes_back(agent: AgentUnderT
     async with agent:
         await agent.ready()
         attempt = plane.queue(starting=60)
-        while not agent.agent.running.holding():
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
+        assert agent.agent.running.holding()
         plane.command(Verb.STOP_ATTEMPT, attempt_id=str(attempt.id), epoch=1)
         await plane.until(lambda: attempt.handed_back)
     assert attempt.handed_back[0] == "a test asks"
@@ -199,6 +197,39 @@ async def test_a_grant_whose_answer_is_lost_while_the_host_dies_is_found_out(
         await plane.until(lambda: attempt.outcomes)
     assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.FAILED]
     assert not attempt.handed_back
+
+
+async def test_outcomes_of_the_same_moment_go_in_one_request(agent: AgentUnderTest, plane: FakePlane):
+    attempts = [plane.queue(taking=3) for _ in range(8)]
+    async with agent.with_settings(slots=8):
+        await plane.until(lambda: all(attempt.outcomes for attempt in attempts))
+        await plane.until(lambda: not agent.agent.outbox.unfinished())
+    assert [path for _, path in plane.requests if path.endswith("/finish")] == ["/attempts/finish"]
+    assert all(len(attempt.outcomes) == 1 for attempt in attempts)
+
+
+async def test_an_outcome_the_plane_refuses_does_not_keep_those_beside_it(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempts = [plane.queue(taking=3) for _ in range(4)]
+    async with agent.with_settings(slots=4):
+        await plane.until(lambda: len(agent.launcher.ran()) == 4)
+        attempts[1].epoch += 1  # somebody else has it by now
+        await plane.until(lambda: sum(len(attempt.outcomes) for attempt in attempts) == 3)
+        await asyncio.sleep(10)
+        assert not agent.agent.outbox.unfinished()
+    assert [len(attempt.outcomes) for attempt in attempts] == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.INTERNAL])
+async def test_a_plane_that_cannot_take_several_outcomes_gets_each_for_itself(
+    agent: AgentUnderTest, plane: FakePlane, code: Code
+):
+    plane.refuse = lambda path: Refused(code, "no") if path == "/attempts/finish" else None
+    attempts = [plane.queue(taking=3) for _ in range(4)]
+    async with agent.with_settings(slots=4):
+        await plane.until(lambda: all(attempt.outcomes for attempt in attempts))
+    assert all(attempt.outcome is OutcomeKind.SUCCEEDED for attempt in attempts)
 
 
 async def test_work_for_a_queue_nobody_here_serves_is_never_asked_for(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tradewind_protocol import paths
-from tradewind_protocol.attempts import AttemptRef, Granted
+from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, Outcome
 from tradewind_protocol.errors import Code
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import OutcomeKind
@@ -246,3 +246,25 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_malformed(
 async def test_a_path_nobody_knows_is_refused_like_everything_else(agent: AgentUnderTest) -> None:
     assert await refused(agent.send("POST", "/nowhere", {})) is Code.NOT_FOUND
     assert await refused(agent.send("POST", f"/attempts/{uuid4()}/pause", {})) is Code.NOT_FOUND
+
+
+async def test_outcomes_of_several_attempts_are_taken_or_refused_each_for_itself(
+    plane: PlaneUnderTest, agent: AgentUnderTest
+) -> None:
+    here = [plane.queue() for _ in range(3)]
+    offers = {offer.attempt_id: offer for offer in (await agent.polls()).offers}
+    assert set(offers) == set(here)
+    for attempt in here[:2]:  # the third one was never started
+        await agent.starts(offers[attempt])
+    endings = [
+        Ended(attempt_id=attempt, outcome=Outcome(epoch=1, kind=OutcomeKind.SUCCEEDED))
+        for attempt in (*here, NOBODYS)
+    ]
+    for _ in range(2):  # an answer may be lost
+        answer = await agent.send("POST", paths.FINISH, Endings(endings=tuple(endings)))
+        taken = EndingsTaken.model_validate_json(answer.content)
+        assert {one.attempt_id: one.refusal.error for one in taken.refused} == {
+            here[2]: Code.CONFLICT,
+            NOBODYS: Code.ATTEMPT_UNKNOWN,
+        }
+    assert [plane.state(attempt) for attempt in here] == ["finished", "finished", "offered"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from tradewind_protocol.errors import Code, Refusal, Refused
 
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 
@@ -63,3 +66,38 @@ class Received:
 
 def is_success(answer: Answer) -> bool:
     return 200 <= answer.status_code <= 299
+
+
+def refusal_in(response: Answer) -> Refused | None:
+    """The plane's own refusal, when the answer is one."""
+    if is_success(response):
+        return None
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return None
+    if not (
+        isinstance(body, dict) and isinstance(body.get("error"), str) and isinstance(body.get("message"), str)
+    ):
+        return None
+    try:
+        refusal = Refusal.model_validate(body)
+    except ValueError:
+        # A newer plane may have codes this agent has never heard of: keep its words, take the status' meaning.
+        code = nearest(response.status_code)
+        return Refused(code, f"{body['message']} [{body['error']}]", remedy=str(body.get("remedy") or ""))
+    return Refused.as_told(refusal)
+
+
+def nearest(status: int) -> Code:
+    """The code that says about the same as an HTTP status."""
+    if status >= 500:
+        return Code.INTERNAL if status == 500 else Code.UNAVAILABLE
+    near = {
+        404: Code.NOT_FOUND,
+        409: Code.CONFLICT,
+        413: Code.TOO_LARGE,
+        422: Code.MALFORMED,
+        429: Code.RATE_LIMITED,
+    }
+    return near.get(status, Code.NOT_PERMITTED)

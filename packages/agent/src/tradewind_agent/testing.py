@@ -22,7 +22,18 @@ from pydantic import ValidationError
 
 from tradewind_agent.environments.launcher import HostCommand, HostProcess
 from tradewind_protocol import ids, paths, site, versions
-from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Offer, Outcome, Start, WorkKind
+from tradewind_protocol.attempts import (
+    AttemptRef,
+    Endings,
+    EndingsTaken,
+    Granted,
+    HandBack,
+    NotTaken,
+    Offer,
+    Outcome,
+    Start,
+    WorkKind,
+)
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import (
     AttemptEnded,
@@ -220,6 +231,8 @@ class FakePlane:
             if wanted is None:
                 raise Refused(Code.MISDIRECTED, "another API server has the reader")
             return 200, LogTaken(wanted=wanted)
+        if path == paths.FINISH:
+            return 200, self._finish_all(session, Endings.model_validate_json(body))
         if found := re.fullmatch(r"/attempts/([^/]+)/(start|finish|hand-back)", path):
             try:
                 attempt_id = UUID(found[1])
@@ -419,6 +432,17 @@ class FakePlane:
             attempt.state, attempt.outcome = AttemptState.FINISHED, outcome.kind
         attempt.outcomes.append(outcome)
 
+    def _finish_all(self, session: FakeSession, told: Endings) -> EndingsTaken:
+        refused = []
+        for one in told.endings:
+            try:
+                if (attempt := self.attempts.get(one.attempt_id)) is None:
+                    raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")
+                self._finish(session, attempt, one.outcome)
+            except Refused as no:
+                refused.append(NotTaken(attempt_id=one.attempt_id, refusal=no.refusal))
+        return EndingsTaken(refused=tuple(refused))
+
     def _end(self, session: FakeSession, why: str) -> None:
         session.ended = why
         for attempt in self.attempts.values():
@@ -583,7 +607,9 @@ class FakeLauncher:
         self.hosts: list[FakeHost] = []
         self.airflow = airflow
         self.problem: Message | None = None  # what every host says instead of Hello
-        self.gateway: Callable[..., Awaitable[None]] | None = None  # whom supervisors ask; None: nobody, they start
+        self.gateway: Callable[..., Awaitable[None]] | None = (
+            None  # whom supervisors ask; None: nobody, they start
+        )
 
     async def launch(self, command: HostCommand) -> HostProcess:
         host = FakeHost(command, airflow=self.airflow, problem=self.problem, may_start=self._may_start)

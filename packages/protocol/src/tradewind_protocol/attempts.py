@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tradewind_protocol.errors import Refusal
 from tradewind_protocol.messages import Message
 from tradewind_protocol.states import OutcomeKind
 
@@ -66,6 +67,32 @@ class Outcome(Message):
     )  # for a person: "killed by SIGKILL: the machine ran out of memory"
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+
+class Ended(Message):
+    """How one of several attempts ended."""
+
+    attempt_id: UUID
+    outcome: Outcome
+
+
+class Endings(Message):
+    """Outcomes of several attempts in one request, each taken or refused for itself. Idempotent as each of them is."""
+
+    endings: tuple[Ended, ...] = Field(min_length=1, max_length=200)
+
+
+class NotTaken(Message):
+    """An outcome that was refused."""
+
+    attempt_id: UUID
+    refusal: Refusal
+
+
+class EndingsTaken(Message):
+    """Every outcome was taken but these."""
+
+    refused: tuple[NotTaken, ...] = ()
 
 
 class HandBack(Message):

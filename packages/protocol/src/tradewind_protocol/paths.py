@@ -12,6 +12,7 @@ SESSIONS: Final = "/sessions"  # POST open, DELETE goodbye
 POLL: Final = "/poll"  # POST
 DAGS: Final = "/dags"  # see tradewind_protocol.dags
 TRIGGERS: Final = "/triggers"  # see tradewind_protocol.triggers
+FINISH: Final = "/attempts/finish"  # POST outcomes of several attempts
 EXECUTION: Final = "/execution"  # Airflow's Execution API, behind the session
 
 OPERATOR_PREFIX: Final = "/tradewind/v1"

@@ -11,7 +11,6 @@ from tradewind_provider.api.door.turns import Turns
 pytestmark = pytest.mark.looptime(resolution=1e-9)
 
 
-
 async def _ask(turns: Turns, seconds: float, began: list[float]) -> None:
     async with turns.one():
         began.append(asyncio.get_running_loop().time())

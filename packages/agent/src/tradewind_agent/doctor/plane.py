@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from tradewind_agent import answers
 from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped, warning
 from tradewind_agent.errors import AgentError, PlaneUnreachable
 from tradewind_agent.plane import retry
@@ -66,7 +67,7 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
 
 
 def _admission(patient: Patient, response: httpx.Response, token: str) -> list[Result]:
-    refused = retry.refusal_in(response)
+    refused = answers.refusal_in(response)
     if refused is not None:
         return _refused(refused)
     try:

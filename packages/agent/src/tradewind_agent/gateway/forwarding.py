@@ -9,14 +9,13 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_agent.answers import Answer
+from tradewind_agent.answers import Answer, refusal_in
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.gateway import waiting
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.outage import Away, Outage
 from tradewind_agent.gateway.requests import Asked, Reply, refusal
 from tradewind_agent.gateway.seams import Kept, Plane
-from tradewind_agent.plane import retry
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_protocol.boundary import Refuse
 from tradewind_protocol.errors import Code
@@ -149,7 +148,7 @@ class Forwarding:
         with self._ledger.because(out.cause):
             response = await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
         if grant is not None:
-            grant.answered(retry.refusal_in(response))
+            grant.answered(refusal_in(response))
         return response
 
     def _note(self, out: Outgoing, reply: Reply) -> None:

@@ -14,11 +14,16 @@ from tradewind_agent.outbox import Entry, Outbox
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_protocol import paths
+from tradewind_protocol.attempts import Ended, Outcome
 from tradewind_protocol.errors import Code, Refused
 
 log = structlog.get_logger(__name__)
 
 _SIDE_BY_SIDE = 8
+_TOGETHER = 200  # what the plane takes at once
+_LINGER = 0.1
+"""Seconds an outcome waits for others to go with it. Nothing waits for outcomes: the state of a task went to the plane
+before its process ended, and a slot is free once the outcome is on disk."""
 _MOST_TRIES = 50
 """Answers of "I failed" after which an entry is given up: one that breaks the plane must not keep the ones behind it.
 An outage does not count, however long."""
@@ -30,6 +35,7 @@ class Reporting:
     def __init__(self, *, outbox: Outbox, plane: PlaneClient, on_delivered: Callable[[UUID], None]) -> None:
         self.delivered = 0
         self.dropped = 0
+        self._takes_several = True  # outcomes in one request
         self._outbox = outbox
         self._plane = plane
         self._on_delivered = on_delivered
@@ -39,12 +45,13 @@ class Reporting:
         """Never returns. Raises RefusedForGood or Fenced when the agent has to end; what is left stays on disk."""
         while True:
             await self._outbox.wait()
+            await asyncio.sleep(_LINGER)
             await self.flush()
 
     async def flush(self) -> None:
         """Return when the outbox is empty, however long the plane is away."""
         while entries := self._outbox.due():
-            if all(await self._side_by_side(entries)):
+            if await self._together(entries):
                 self._backoff.after_success()
                 continue
             cadence = self._plane.cadence
@@ -53,6 +60,39 @@ class Reporting:
             )
             # No knocking at a door that is known to be shut: the poll loop is the one that finds out.
             await self._plane.wait_reachable()
+
+    async def _together(self, entries: list[Entry]) -> bool:
+        """Send them, outcomes in one request, the rest and what was refused before each in its own. True when all are
+        settled."""
+        # Oldest first of each attempt, so an outcome that is in here waits for nothing.
+        outcomes = [each for each in entries if each.kind == "finish" and not each.tries][:_TOGETHER]
+        if len(outcomes) == 1 or not self._takes_several:
+            outcomes = []
+        rest = [each for each in entries if each not in outcomes]
+        done = [await self._deliver_outcomes(outcomes)] if outcomes else []
+        return all(done + await self._side_by_side(rest))
+
+    async def _deliver_outcomes(self, entries: list[Entry]) -> bool:
+        """True when all of them are settled, False when some have to be sent again."""
+        endings = [
+            Ended(attempt_id=each.attempt_id, outcome=Outcome.model_validate_json(each.body))
+            for each in entries
+        ]
+        try:
+            taken = await self._plane.finish(endings)
+        except (RefusedForGood, Fenced):
+            raise
+        except AgentError:
+            return False
+        except Refused as refused:
+            if refused.code is Code.NOT_FOUND:  # an older plane
+                self._takes_several = False
+            for each in entries:  # each for itself from here on: one of them may be what breaks the plane
+                self._outbox.tried(each.seq)
+            return False
+        refusals = {one.attempt_id: Refused.as_told(one.refusal) for one in taken.refused}
+        settled = [self._settled(each, refusals.get(each.attempt_id)) for each in entries]
+        return all(settled)
 
     async def _side_by_side(self, entries: list[Entry]) -> list[bool]:
         slots = asyncio.Semaphore(_SIDE_BY_SIDE)
@@ -77,20 +117,23 @@ class Reporting:
         except AgentError:  # no plane, or a token file that is being replaced
             return False
         except Refused as refused:
+            return self._settled(entry, refused)
+        return self._settled(entry, None)
+
+    def _settled(self, entry: Entry, refused: Refused | None) -> bool:
+        """Act on the plane's answer. False when the entry has to be sent again."""
+        if refused is None:
+            self.delivered += 1
+        else:
             if retry.verdict(refused) is not retry.Verdict.FINAL:
                 self._outbox.tried(entry.seq)
                 if refused.code is not Code.INTERNAL or entry.tries + 1 < _MOST_TRIES:
                     return False
             self._give_up(entry, refused)
-        else:
-            self.delivered += 1
-        self._settle(entry)
-        return True
-
-    def _settle(self, entry: Entry) -> None:
         self._outbox.settled(entry.seq)
         if entry.kind == "finish":
             self._on_delivered(entry.attempt_id)
+        return True
 
     def _give_up(self, entry: Entry, error: Refused) -> None:
         self.dropped += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 import structlog
 
-from tradewind_agent.answers import Answer, Headers, Received, is_success
+from tradewind_agent.answers import Answer, Headers, Received, is_success, nearest, refusal_in
 from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
 from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane import retry
@@ -23,7 +23,7 @@ from tradewind_agent.plane.over_httpx import OverHttpx
 from tradewind_agent.plane.reachability import Reachability
 from tradewind_agent.plane.wire import Wire
 from tradewind_protocol import logs, paths, versions
-from tradewind_protocol.attempts import AttemptRef, Granted, HandBack, Start
+from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, HandBack, Start
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
@@ -154,6 +154,11 @@ class PlaneClient:
         response = await self._verb("POST", paths.start(ref.attempt_id), Start(epoch=ref.epoch))
         return self._decode(Granted, response)
 
+    async def finish(self, endings: Sequence[Ended]) -> EndingsTaken:
+        """Report how several attempts ended; says which outcomes the plane refused."""
+        response = await self._verb("POST", paths.FINISH, Endings(endings=tuple(endings)))
+        return self._decode(EndingsTaken, response)
+
     async def hand_back(self, ref: AttemptRef, *, reason: str) -> None:
         await self._verb(
             "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
@@ -195,7 +200,7 @@ class PlaneClient:
             response = await self._exchange(
                 method, path, passed, content, bearer=self._session_token, timeout=timeout
             )
-            refused = retry.refusal_in(response)
+            refused = refusal_in(response)
             if refused is None:
                 break
             if again and self._cured_by_a_new_session(refused):
@@ -211,8 +216,8 @@ class PlaneClient:
         response = await self.forward(method, path, headers, body)
         if is_success(response):
             return
-        refused = retry.refusal_in(response) or Refused(
-            retry.nearest(response.status_code), f"the plane answered {response.status_code}"
+        refused = refusal_in(response) or Refused(
+            nearest(response.status_code), f"the plane answered {response.status_code}"
         )
         self._end_if_fatal(refused)
         raise refused
@@ -330,7 +335,7 @@ class PlaneClient:
         except PlaneUnreachable as failure:
             self.reachability.failed(failure.message)
             raise
-        refused = retry.refusal_in(response)
+        refused = refusal_in(response)
         if refused is not None and refused.code is Code.UNAVAILABLE:
             self.reachability.failed(
                 refused.refusal.message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 from enum import Enum
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tradewind_agent.answers import Answer, is_success
+from tradewind_agent.answers import Answer, is_success, refusal_in
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_protocol import errors, versions
-from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.errors import Code, Refused
 
 
 class Verdict(Enum):
@@ -68,27 +67,6 @@ def check(response: Answer) -> None:
         raise refused
     if not is_success(response):
         raise _not_a_plane(response)
-
-
-def refusal_in(response: Answer) -> Refused | None:
-    """The plane's own refusal, when the answer is one."""
-    if is_success(response):
-        return None
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return None
-    if not (
-        isinstance(body, dict) and isinstance(body.get("error"), str) and isinstance(body.get("message"), str)
-    ):
-        return None
-    try:
-        refusal = Refusal.model_validate(body)
-    except ValueError:
-        # A newer plane may have codes this agent has never heard of: keep its words, take the status' meaning.
-        code = nearest(response.status_code)
-        return Refused(code, f"{body['message']} [{body['error']}]", remedy=str(body.get("remedy") or ""))
-    return Refused.as_told(refusal)
 
 
 def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
@@ -226,17 +204,3 @@ def _not_a_plane(response: Answer) -> PlaneUnreachable:
 def _retry_after(response: Answer) -> float | None:
     value = response.headers.get("retry-after", "")
     return min(float(value), 300.0) if value.isdecimal() else None
-
-
-def nearest(status: int) -> Code:
-    """The code that says about the same as an HTTP status."""
-    if status >= 500:
-        return Code.INTERNAL if status == 500 else Code.UNAVAILABLE
-    near = {
-        404: Code.NOT_FOUND,
-        409: Code.CONFLICT,
-        413: Code.TOO_LARGE,
-        422: Code.MALFORMED,
-        429: Code.RATE_LIMITED,
-    }
-    return near.get(status, Code.NOT_PERMITTED)

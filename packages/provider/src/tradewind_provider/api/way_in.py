@@ -35,9 +35,7 @@ class WayIn:
             if message["type"] == "lifespan.startup.complete":
                 why_not = root_way.shorten(scope.get("app"), self._app, type(self), under=paths.PREFIX + "/")
                 if why_not is not None:
-                    log.info(
-                        "Agents' requests go the long way: %s", why_not, extra={"action": "long_way_in"}
-                    )
+                    log.info("Agents' requests go the long way: %s", why_not, extra={"action": "long_way_in"})
             await send(message)
 
         return on

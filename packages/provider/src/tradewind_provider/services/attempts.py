@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from tradewind_protocol.attempts import HandBack, Outcome, WorkKind
+from tradewind_protocol.attempts import Ended, HandBack, Outcome, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain import leases
@@ -81,13 +82,21 @@ def start(
     return granted
 
 
-def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now: datetime) -> None:
+def finish(
+    db: Session,
+    attempt_id: UUID,
+    outcome: Outcome,
+    agent: Agent,
+    *,
+    now: datetime,
+    known: Attempt | None = None,
+) -> None:
     """Write down how an attempt ended. Idempotent: the first outcome of an epoch counts, any other is accepted and
-    changes nothing.
+    changes nothing. `known` is the row when it was read in this transaction already.
 
     Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST, CONFLICT (it was never started).
     """
-    attempt = _find(db, attempt_id)
+    attempt = known or _find(db, attempt_id)
     if (
         _decide(leases.may_finish(_lease(attempt), agent.session_id, outcome.epoch), attempt)
         is leases.Do.CHANGE
@@ -103,6 +112,22 @@ def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now
             reason=outcome.reason,
             payload="",
         )
+
+
+def finish_all(
+    db: Session, endings: Sequence[Ended], agent: Agent, *, now: datetime
+) -> list[tuple[UUID, Refused]]:
+    """`finish`, for each of them. Returns the attempts whose outcome was refused; the others are written down."""
+    ids = [one.attempt_id for one in endings]
+    rows = db.scalars(select(Attempt).where(Attempt.id.in_(ids)).execution_options(populate_existing=True))
+    known = {row.id: row for row in rows}  # keeps them in the session, too, where `finish` finds them
+    refused = []
+    for one in endings:
+        try:
+            finish(db, one.attempt_id, one.outcome, agent, now=now, known=known.get(one.attempt_id))
+        except Refused as no:
+            refused.append((one.attempt_id, no))
+    return refused
 
 
 def hand_back(db: Session, attempt_id: UUID, back: HandBack, agent: Agent, *, now: datetime) -> None:

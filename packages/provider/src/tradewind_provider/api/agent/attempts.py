@@ -6,17 +6,33 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from tradewind_protocol.attempts import Granted, HandBack, Outcome, Start
+from tradewind_protocol.attempts import (
+    Endings,
+    EndingsTaken,
+    Granted,
+    HandBack,
+    NotTaken,
+    Outcome,
+    Start,
+)
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.api.door.holders import HOLDERS
 from tradewind_provider.services import attempts
 
-router = APIRouter(prefix="/attempts/{attempt_id}")
+router = APIRouter(prefix="/attempts")
 
 
-@router.post("/start", summary="Confirm an offer")
+@router.post("/finish", summary="Report how several attempts ended")
+async def finish_all(told: Endings, agent: CurrentAgent, plane: ThisPlane) -> EndingsTaken:
+    """See `tradewind_provider.services.attempts.finish_all`."""
+    now = plane.clock()
+    refused = await transactions.run(lambda db: attempts.finish_all(db, told.endings, agent, now=now))
+    return EndingsTaken(refused=tuple(NotTaken(attempt_id=one, refusal=no.refusal) for one, no in refused))
+
+
+@router.post("/{attempt_id}/start", summary="Confirm an offer")
 async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPlane) -> Granted:
     """See `tradewind_provider.services.attempts.start`."""
     now = plane.clock()
@@ -28,7 +44,7 @@ async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPl
     return Granted(attempt_id=held.attempt_id, epoch=held.epoch)
 
 
-@router.post("/finish", status_code=204, summary="Report how an attempt ended")
+@router.post("/{attempt_id}/finish", status_code=204, summary="Report how an attempt ended")
 async def finish(attempt_id: UUID, outcome: Outcome, agent: CurrentAgent, plane: ThisPlane) -> Response:
     """See `tradewind_provider.services.attempts.finish`."""
     now = plane.clock()
@@ -36,7 +52,7 @@ async def finish(attempt_id: UUID, outcome: Outcome, agent: CurrentAgent, plane:
     return Response(status_code=204)
 
 
-@router.post("/hand-back", status_code=204, summary="Return an offer that was not started")
+@router.post("/{attempt_id}/hand-back", status_code=204, summary="Return an offer that was not started")
 async def hand_back(attempt_id: UUID, back: HandBack, agent: CurrentAgent, plane: ThisPlane) -> Response:
     """See `tradewind_provider.services.attempts.hand_back`."""
     now = plane.clock()
