@@ -18,7 +18,7 @@ from benchmarks import environments, report, sides, workloads
 from support import postgresql
 from tradewind.embedded import plane, processes
 
-ORDER = ("tradewind", "local", "edge3", "celery")
+ORDER = ("tradewind", "local", "edge3", "edge3-stock", "celery")
 
 
 def main() -> int:

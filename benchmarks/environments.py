@@ -31,11 +31,17 @@ OURS = ("protocol", "agent", "runtime", "provider", "cli")
 
 
 def python(side: str) -> Path:
-    return HOME / side / "bin" / "python"
+    return HOME / environment(side) / "bin" / "python"
+
+
+def environment(side: str) -> str:
+    """Whose packages a side runs with: one that differs in its settings only has no environment of its own."""
+    return side.removesuffix("-stock")
 
 
 def ready(side: str) -> None:
     """Make the environment unless it is there; compile our own packages, which change. Idempotent."""
+    side = environment(side)
     mark = HOME / side / ".installed"
     requirements = (ROOT / "benchmarks" / "requirements.txt").read_text()
     if not mark.exists() or mark.read_text() != requirements:

@@ -95,7 +95,7 @@ def _ratio(found: dict[str, Any], first: str, executors: Sequence[str], metric: 
 
 # ---- what docs/benchmarks.md shows
 
-ORDER = ("tradewind", "local", "edge3", "celery")
+ORDER = ("tradewind", "local", "edge3", "edge3-stock", "celery")
 SHOWN = {
     "tasks/s": "tasks per second",
     "seconds": "seconds",
@@ -108,9 +108,14 @@ SHOWN = {
     "cpu ms/task: scheduler": "CPU ms per task: scheduler",
     "cpu ms/task: database": "CPU ms per task: database",
     "cpu ms/task: all": "CPU ms per task: everything",
+    "million instructions/task: user": "million instructions per task: user",
+    "million instructions/task: kernel": "million instructions per task: kernel",
     "statements/task": "database statements per task",
+    "connections/task": "database connections opened per task",
     "requests/task": "requests per task",
     "bytes sent/task": "bytes sent per task",
+    "waiting at once": "tasks that waited at once",
+    "MB PSS: triggerer while all wait": "MB PSS of the triggerer while all wait",
     "MB PSS/sleeping task": "MB PSS per sleeping task",
     "cpu ms/s: all": "CPU ms per second: everything",
     "statements/s": "database statements per second",

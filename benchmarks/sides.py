@@ -90,7 +90,7 @@ class running:
             options=_options(self._name, self._profile, self._dags, self._home, db.url, self._more),
         )
         running_plane = plane.Plane(settings)
-        if self._name == "edge3":
+        if environments.environment(self._name) == "edge3":
             # The worker asks the API server by its address, which is known only now.
             running_plane.settings.options["edge"]["api_url"] = (  # type: ignore[index]
                 f"{running_plane.url}/edge_worker/v1/rpcapi"
@@ -170,12 +170,14 @@ EXECUTORS = {
     "tradewind": plane.REMOTE_EXECUTOR,
     "local": "LocalExecutor",
     "edge3": "airflow.providers.edge3.executors.EdgeExecutor",
+    "edge3-stock": "airflow.providers.edge3.executors.EdgeExecutor",
     "celery": "CeleryExecutor",
 }
 STARTERS: dict[str, Callable[[running, Side], None]] = {
     "tradewind": running.tradewind,
     "local": running.local,
     "edge3": running.edge3,
+    "edge3-stock": running.edge3,
     "celery": running.celery,
 }
 
@@ -190,8 +192,10 @@ def _options(
     if name != "tradewind":
         bundles = processes_bundles(dags)
         options["dag_processor"]["dag_bundle_config_list"] = bundles
+    if environments.environment(name) == "edge3":
+        options["edge"] = {"api_enabled": "True", "worker_concurrency": str(SLOTS)}
     if name == "edge3":
-        options["edge"] = {"api_enabled": "True", "job_poll_interval": "1", "worker_concurrency": str(SLOTS)}
+        options["edge"]["job_poll_interval"] = "1"  # its default, which edge3-stock keeps, is 5
     if name == "celery":
         options["celery"] = {
             "broker_url": f"redis://127.0.0.1:{os.environ['BENCH_REDIS_PORT']}/0",

@@ -117,8 +117,17 @@ def _left_site(side: Side) -> tuple[int, int] | None:
 # ---- running Dags
 
 
-def runs(side: Side, dag_id: str, *, count: int = 1, timeout: float) -> tuple[float, list[str]]:
+def runs(
+    side: Side,
+    dag_id: str,
+    *,
+    count: int = 1,
+    timeout: float,
+    look: Callable[[], None] = lambda: None,
+    every: float = 0.2,
+) -> tuple[float, list[str]]:
     """Trigger `count` runs at once, wait for their ends; seconds from the first start to the last end, and their ids.
+    `look` is called every `every` seconds meanwhile.
 
     Raises RuntimeError when one has not succeeded.
     """
@@ -134,7 +143,8 @@ def runs(side: Side, dag_id: str, *, count: int = 1, timeout: float) -> tuple[fl
             break
         if time.monotonic() > deadline:
             raise RuntimeError(f"{side.name}: {dag_id} has not ended after {timeout:.0f} s")
-        time.sleep(0.2)
+        look()
+        time.sleep(every)
     if any(state != "success" for state, *_ in states):
         raise RuntimeError(f"{side.name}: a run of {dag_id} failed; see {side.home}")
     took = max(row[2] for row in states) - min(row[1] for row in states)
@@ -221,9 +231,22 @@ def idle(side: Side, sizes: Sizes) -> Metrics:
 
 
 def deferrable(side: Side, sizes: Sizes) -> Metrics:
+    """Tasks that wait without a worker: from the first start to the last end, which holds the wait itself once."""
+    most, memory = 0, 0.0
+
+    def look() -> None:
+        nonlocal most, memory
+        waiting = int(side.database.rows("SELECT count(*) FROM task_instance WHERE state = 'deferred'")[0][0])
+        if waiting > most:
+            most, memory = (
+                waiting,
+                processes.pss({"triggerer": side.roles["triggerer"]})["triggerer"][1] / 1e6,
+            )
+
     with measuring(side, per=sizes.waiters) as measured:
-        took, _ = runs(side, "deferrable", timeout=1800)
-    return {"seconds": took, **measured.metrics}
+        took, _ = runs(side, "deferrable", timeout=1800, look=look, every=2.0)
+    found = {"seconds": took, "waiting at once": float(most), "MB PSS: triggerer while all wait": memory}
+    return {**found, **measured.metrics}
 
 
 def warm(side: Side) -> None:

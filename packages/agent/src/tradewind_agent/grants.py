@@ -14,7 +14,7 @@ class Known(str, Enum):
     NOT_ASKED = "not_asked"  # nobody has asked for it: no user code can have run
     MAYBE = "maybe"  # asked for; the answer is not there yet, or was lost
     GRANTED = "granted"  # the plane says that it runs here
-    GONE = "gone"  # the offer was taken back: it must not run here
+    GONE = "gone"  # the offer was taken back or given back: it must not run here
 
 
 _GONE = frozenset({Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS})
@@ -27,10 +27,18 @@ class Grant:
         self.known = Known.NOT_ASKED
         self._on_change = on_change
 
-    def asked(self) -> None:
-        """A request that is granted with goes out. What the plane has said before stands."""
+    def asked(self) -> bool:
+        """A request that is granted with wants to go out: whether it may. What the plane has said before stands."""
         if self.known is Known.NOT_ASKED:
             self._become(Known.MAYBE)
+        return self.known is not Known.GONE
+
+    def withdraw(self) -> bool:
+        """Nobody is to ask any more. False when somebody has asked already."""
+        if self.known is Known.NOT_ASKED:
+            self._become(Known.GONE)
+            return True
+        return False
 
     def answered(self, refused: Refused | None) -> None:
         """The plane has answered it: with this refusal of its own, or in whatever way Airflow did, which it only asks once

@@ -18,7 +18,7 @@ from tradewind_agent.gateway.requests import Asked, Reply, refusal
 from tradewind_agent.gateway.seams import Kept, Plane
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_protocol.boundary import Refuse
-from tradewind_protocol.errors import Code
+from tradewind_protocol.errors import Code, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -143,8 +143,8 @@ class Forwarding:
 
     async def _once(self, out: Outgoing) -> Answer:
         grant = None if out.attempt is None or out.rule.away is not Away.START else out.attempt.grant
-        if grant is not None:
-            grant.asked()
+        if grant is not None and not grant.asked():
+            raise Refused(Code.LEASE_LOST, "this agent does not run the attempt any more")
         with self._ledger.because(out.cause):
             response = await self._plane.forward(out.asked.method, out.asked.target, out.headers, out.body)
         if grant is not None:

@@ -111,7 +111,8 @@ class Attempt:
         if grant.known is Known.GONE:
             self._log.info("Offer is gone", action="offer_gone")
             return None
-        if grant.known is Known.NOT_ASKED and (lost or self.stop_reason is not None):
+        # A request of a process that has just died may still be in the gateway: it finds the grant withdrawn.
+        if (lost or self.stop_reason is not None) and grant.withdraw():
             await hand_back(self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within)
             return None
         # It ended before the answer came, or before it asked, for a reason of its own: that is to be told, too.

@@ -1,0 +1,105 @@
+"""What the gateway notes of an attempt's grant, as the request that is granted with passes through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from test_the_gateway_while_the_plane_is_away import TI, Box, Plane, Site
+
+from tradewind_agent.gateway.execution import ExecutionRequests
+from tradewind_agent.gateway.ledger import Ledger
+from tradewind_agent.grants import Grant, Known
+from tradewind_agent.secrets import AttemptPrincipal
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import Rules
+from tradewind_protocol.errors import Code, Refused
+
+pytestmark = pytest.mark.looptime(resolution=1e-9)
+
+
+class Asking:
+    """A task's supervisor that asks whether its task may run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.news: list[Known] = []
+        self.grant = Grant(self.news.append)
+        self.plane, self.ledger = Plane(), Ledger(directory, now=lambda: 1.8e9)
+        requests = ExecutionRequests(
+            name="eu-1", plane=self.plane, rules=Rules, ledger=self.ledger, outbox=Box()
+        )
+        attempt = AttemptPrincipal(uuid4(), 1, WorkKind.TASK, str(TI), "etl.extract", self.grant)
+        self.site = Site(self.plane, Box(), self.ledger, requests, attempt)
+
+    async def asks(self) -> int:
+        with self.ledger:
+            body = b'{"hostname": "c", "pid": 1}'
+            return (await self.site.ask("PATCH", f"/execution/task-instances/{TI}/run", body)).status
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
+
+
+def refusal(code: Code) -> httpx.Response:
+    refused = Refused(code, "no")
+    return httpx.Response(refused.status, content=refused.refusal.model_dump_json())
+
+
+async def test_an_answer_of_the_plane_is_the_grant(asking: Asking) -> None:
+    assert await asking.asks() == 200
+    assert asking.news == [Known.MAYBE, Known.GRANTED]
+
+
+async def test_airflow_says_no_only_to_what_was_granted(asking: Asking) -> None:
+    asking.plane.answers = [httpx.Response(409, json={"detail": {"reason": "invalid_state"}})]
+    assert await asking.asks() == 409
+    assert asking.grant.known is Known.GRANTED
+
+
+@pytest.mark.parametrize("code", [Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS])
+async def test_an_offer_the_plane_has_taken_back_is_gone(asking: Asking, code: Code) -> None:
+    asking.plane.answers = [refusal(code)]
+    await asking.asks()
+    assert asking.grant.known is Known.GONE
+
+
+@pytest.mark.parametrize("code", [Code.INTERNAL, Code.RATE_LIMITED, Code.NOT_PERMITTED])
+async def test_any_other_refusal_leaves_it_open(asking: Asking, code: Code) -> None:
+    asking.plane.answers = [refusal(code)]
+    await asking.asks()
+    assert asking.grant.known is Known.MAYBE
+
+
+async def test_a_lost_answer_leaves_it_open_until_the_next_one(asking: Asking) -> None:
+    asking.plane.lose = 1
+    assert await asking.asks() == 200
+    assert asking.news == [Known.MAYBE, Known.GRANTED]
+
+
+async def test_a_grant_that_was_given_stays_given(asking: Asking) -> None:
+    await asking.asks()
+    asking.grant.answered(Refused(Code.LEASE_LOST, "later"))
+    assert asking.grant.known is Known.GRANTED
+    assert not asking.grant.withdraw()
+
+
+async def test_what_was_given_back_asks_no_more(asking: Asking) -> None:
+    assert asking.grant.withdraw()
+    with pytest.raises(Refused):
+        await asking.asks()
+    assert asking.plane.seen == []
+
+
+async def test_what_was_asked_for_is_not_given_back(asking: Asking) -> None:
+    asking.plane.up.clear()
+    asking.plane.cadence = asking.plane.cadence.model_copy(update={"lost_after": 1})
+    assert await asking.asks() == 503
+    assert asking.grant.known is Known.NOT_ASKED  # it never left
+    asking.plane.comes_back()
+    asking.plane.lose = 99
+    assert await asking.asks() == 503
+    assert not asking.grant.withdraw()
