@@ -72,6 +72,10 @@ _AFTER_MOVES = """
 | finish | `attempt_not_yours` | `conflict` | taken | taken, changes nothing | `attempt_not_yours`, `lease_lost` |
 | hand-back | nothing to do | free again | `conflict` | nothing to do | nothing to do |
 
+A task asks for its grant with the first request of its supervisor: `PATCH …/execution/task-instances/{id}/run` of an
+attempt that is on offer is a start, answered by Airflow. Other work is started with the verb, and so is a task whose
+supervisor ended while it asked, to find out.
+
 The contract suite (`tests/contract/agent_api`) holds the plane and the plane agents are tested with to this table, and
 [decision 6](../adr/0006-the-lease-protocol-is-searched.md) says how the rules themselves are checked.
 """
