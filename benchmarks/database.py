@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +63,28 @@ class Database:
                 (most,),
             )
         ]
+
+    @contextmanager
+    def hearing(self, channel: str) -> Iterator[list[tuple[float, str]]]:
+        """What is announced on a channel meanwhile: when it was heard (seconds since 1970), and what. Inside a loop."""
+        heard: list[tuple[float, str]] = []
+        connection = psycopg2.connect(self._connection.dsn)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f'LISTEN "{channel}"')
+
+        def listen() -> None:
+            connection.poll()
+            while connection.notifies:
+                heard.append((time.time(), connection.notifies.pop(0).payload))
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(connection.fileno(), listen)
+        try:
+            yield heard
+        finally:
+            loop.remove_reader(connection.fileno())
+            connection.close()
 
     def forget(self) -> None:
         self.rows("SELECT pg_stat_statements_reset()")
