@@ -162,6 +162,31 @@ async def test_work_whose_host_dies_before_it_asked_goes_back_and_costs_no_try(
     assert [outcome.kind for outcome in attempt.outcomes] == [OutcomeKind.SUCCEEDED]
 
 
+async def test_a_host_that_takes_longer_than_an_offer_lasts_is_asked_for(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    attempt = plane.queue(starting=60)
+    async with agent:
+        await plane.until(lambda: attempt.outcomes)
+    assert (attempt.epoch, attempt.outcomes[0].kind) == (1, OutcomeKind.SUCCEEDED)
+    assert [path.rpartition("/")[2] for _, path in plane.requests if str(attempt.id) in path] == [
+        "start",
+        "run",
+        "finish",
+    ]
+
+
+async def test_a_slow_host_is_stopped_when_its_offer_is_gone(agent: AgentUnderTest, plane: FakePlane):
+    async with agent:
+        await agent.ready()
+        attempt = plane.queue(starting=60)
+        await asyncio.sleep(2)
+        plane.take_back(attempt)
+        await agent.agent.running.settled()
+        assert asyncio.get_running_loop().time() < 30
+    assert agent.launcher.ran() == [] and not attempt.outcomes
+
+
 async def test_work_that_is_stopped_before_it_asked_goes_back(agent: AgentUnderTest, plane: FakePlane):
     async with agent:
         await agent.ready()

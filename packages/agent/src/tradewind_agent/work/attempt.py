@@ -13,7 +13,7 @@ import structlog
 from tradewind_agent.environments.worker import HostLost, Worker
 from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable, RefusedForGood, SettingsWrong
 from tradewind_agent.grants import Grant, Known
-from tradewind_agent.kits import aiotime
+from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane import retry
@@ -22,7 +22,7 @@ from tradewind_agent.secrets import AttemptPrincipal, LocalSecrets
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.errors import Refused
+from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind
 
@@ -103,7 +103,11 @@ class Attempt:
         """A process first, which asks for the grant. None when it does not run here."""
         if self.stop_reason is None:
             self._become(Phase.CONFIRMING)
-            outcome, lost = await self._run(grant)
+            late = asyncio.create_task(self._confirm_late(grant), name=f"late grant of {self.ref.attempt_id}")
+            try:
+                outcome, lost = await self._run(grant)
+            finally:
+                await aiotasks.stop(late)
         else:
             outcome, lost = self._stopped(self.stop_reason), False
         if grant.known is Known.GRANTED:
@@ -117,6 +121,18 @@ class Attempt:
             return None
         # It ended before the answer came, or before it asked, for a reason of its own: that is to be told, too.
         return outcome if await self._confirmed(maybe_granted=grant.known is Known.MAYBE) else None
+
+    async def _confirm_late(self, grant: Grant) -> None:
+        """Ask in place of a host that takes its time, on a machine that is short of everything, before the offer ends."""
+        await asyncio.sleep(self.offer.confirm_within / 2)
+        if self.stop_reason is not None or grant.known is not Known.NOT_ASKED:
+            return
+        grant.asked()
+        if await self._confirmed(maybe_granted=True):
+            grant.answered(None)
+        else:
+            grant.answered(Refused(Code.LEASE_LOST, "the offer is gone"))
+            self._worker.stop_attempt(self.ref.attempt_id, reason="the plane has taken it back")
 
     def _granted(self, known: Known) -> None:
         """News of the grant a task's supervisor asks for."""
