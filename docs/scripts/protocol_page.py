@@ -74,7 +74,7 @@ _AFTER_MOVES = """
 
 A task asks for its grant with the first request of its supervisor: `PATCH …/execution/task-instances/{id}/run` of an
 attempt that is on offer is a start, answered by Airflow. Other work is started with the verb, and so is a task whose
-supervisor ended while it asked, to find out.
+supervisor has not asked by half the offer's time, or ended while it asked.
 
 The contract suite (`tests/contract/agent_api`) holds the plane and the plane agents are tested with to this table, and
 [decision 6](../adr/0006-the-lease-protocol-is-searched.md) says how the rules themselves are checked.
