@@ -22,6 +22,9 @@ from tradewind.embedded import agent, plane
 DAGS = Path(__file__).parent / "dags"
 EVERY_DAG = ("work_1", "work_200", "again_1", "chain", "killed", "hangs_at_exit", "waits")
 
+GRANT = rb"/(start|run) HTTP"
+"""The requests an attempt is granted with: a task's first one, and the agent's own."""
+
 in_full = pytest.mark.skipif(
     os.environ.get("TRADEWIND_TEST_FAULTS") != "all",
     reason="of the whole suite: make test-faults",

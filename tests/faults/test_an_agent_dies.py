@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from faults.fleet import Fleet, in_full
+from faults.fleet import GRANT, Fleet, in_full
 from faults.processes import alive, kill_all
 from support.journal import at_once, ran_once
 from support.network import Proxy
@@ -20,7 +20,7 @@ def test_offered_work_of_a_killed_agent_runs_elsewhere_with_no_retry_used(fleet:
     fleet.agent("heir")
     fleet.ask("heir", "cordon")  # so that all of it is offered to the other one
     doomed = fleet.agent("doomed", url=proxy.url)
-    proxy.weather.swallow = b"/start HTTP"  # it hears of offers, and the plane never hears it confirm one
+    proxy.weather.swallow = GRANT  # it hears of offers, and the plane never hears it confirm one
     run_id = fleet.start("work_20", seconds=0.2)
     eventually(
         lambda: offered(fleet, run_id) == 20, timeout=30, what=lambda: f"{offered(fleet, run_id)} offered"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from faults.fleet import Fleet, in_full
+from faults.fleet import GRANT, Fleet, in_full
 from faults.processes import alive, kill_all, signal_family
 from support.journal import at_once
 from support.network import Proxy
@@ -43,10 +43,10 @@ def ended(fleet: Fleet, run_id: str) -> bool:
 
 
 STEPS = (
-    Step("offered", swallow(b"/start HTTP"), lambda f, run: state(f, run) == "offered", 1, False),
+    Step("offered", swallow(GRANT), lambda f, run: state(f, run) == "offered", 1, False),
     Step(
         "confirmed",
-        lambda proxy: proxy.lose_answers(b"/start HTTP", times=1000),
+        lambda proxy: proxy.lose_answers(GRANT, times=1000),
         lambda f, run: state(f, run) == "running",
         2,
         False,

@@ -52,12 +52,9 @@ def test_tasks_that_end_while_the_network_is_away_are_reported_once_it_is_back(
 @pytest.mark.parametrize(
     "verb",
     [
-        b"/start HTTP",
+        b"/run HTTP",
         b"/state HTTP",
-        *(
-            pytest.param(verb, marks=in_full)
-            for verb in (b"/finish HTTP", b"/poll HTTP", b"/run HTTP", b"/sessions HTTP")
-        ),
+        *(pytest.param(verb, marks=in_full) for verb in (b"/finish HTTP", b"/poll HTTP", b"/sessions HTTP")),
     ],
 )
 def test_answers_lost_after_the_plane_acted_change_nothing(fleet: Fleet, proxy: Proxy, verb: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import shutil
 import socket
 import struct
@@ -28,10 +29,12 @@ class Weather:
     idle: float | None = None  # a connection without a byte for this long is cut
     cut_share: float = 0.0  # of pieces that cut their connection instead of passing
     lose_answers_to: bytes | None = (
-        None  # a connection whose request has these bytes is cut before its answer
+        None  # a connection whose request has these bytes (a pattern) is cut before its answer
     )
     lose_answers: int = 0  # how many more answers are lost
-    swallow: bytes | None = None  # a request with these bytes never arrives, and its connection hangs
+    swallow: bytes | None = (
+        None  # a request with these bytes (a pattern) never arrives, and its connection hangs
+    )
     dice: random.Random = field(default_factory=lambda: random.Random(7))
 
 
@@ -198,10 +201,10 @@ class _Link:
                 return
             await self._proxy._while_stalled()
             weather = self._proxy.weather
-            if up and weather.lose_answers and weather.lose_answers_to and weather.lose_answers_to in piece:
+            if up and weather.lose_answers and _has(weather.lose_answers_to, piece):
                 weather.lose_answers -= 1
                 self._mute = True
-            if up and weather.swallow and weather.swallow in piece:
+            if up and _has(weather.swallow, piece):
                 await asyncio.sleep(3600)
             if not up and self._mute:
                 self._proxy.lost_answers += 1
@@ -262,6 +265,10 @@ class Namespace:
 
     def plug(self) -> None:
         _ip("link", "set", self._cable, "up")
+
+
+def _has(pattern: bytes | None, piece: bytes) -> bool:
+    return pattern is not None and re.search(pattern, piece) is not None
 
 
 def namespaces_available() -> bool:
