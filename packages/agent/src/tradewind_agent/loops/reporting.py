@@ -65,21 +65,19 @@ class Reporting:
         """Send them, outcomes in one request, the rest and what was refused before each in its own. True when all are
         settled."""
         # Oldest first of each attempt, so an outcome that is in here waits for nothing.
-        outcomes = [each for each in entries if each.kind == "finish" and not each.tries][:_TOGETHER]
+        outcomes = [(each, ending) for each in entries if (ending := _ending(each)) is not None][:_TOGETHER]
         if len(outcomes) == 1 or not self._takes_several:
             outcomes = []
-        rest = [each for each in entries if each not in outcomes]
+        together = {each.seq for each, _ in outcomes}
+        rest = [each for each in entries if each.seq not in together]
         done = [await self._deliver_outcomes(outcomes)] if outcomes else []
         return all(done + await self._side_by_side(rest))
 
-    async def _deliver_outcomes(self, entries: list[Entry]) -> bool:
+    async def _deliver_outcomes(self, outcomes: list[tuple[Entry, Ended]]) -> bool:
         """True when all of them are settled, False when some have to be sent again."""
-        endings = [
-            Ended(attempt_id=each.attempt_id, outcome=Outcome.model_validate_json(each.body))
-            for each in entries
-        ]
+        entries = [each for each, _ in outcomes]
         try:
-            taken = await self._plane.finish(endings)
+            taken = await self._plane.finish([ending for _, ending in outcomes])
         except (RefusedForGood, Fenced):
             raise
         except AgentError:
@@ -148,6 +146,16 @@ class Reporting:
             path=entry.path,
             reason=str(error),
         )
+
+
+def _ending(entry: Entry) -> Ended | None:
+    """The outcome in an entry; None for what is something else, was refused before, or cannot be read here."""
+    if entry.kind != "finish" or entry.tries:
+        return None
+    try:
+        return Ended(attempt_id=entry.attempt_id, outcome=Outcome.model_validate_json(entry.body))
+    except ValueError:
+        return None
 
 
 _NOT_OURS = frozenset(
