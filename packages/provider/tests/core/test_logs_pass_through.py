@@ -156,8 +156,10 @@ async def test_an_agent_that_sends_more_than_it_was_asked_for_is_cut_off(
     result = reading()
     wanted = await asked(agent)
     line = "x" * 1023 + "\n"
-    answers = [(await sends(agent, wanted, number, line * 1024)).json()["wanted"] for number in range(3)]
-    assert answers == [True, False, False]
+    answers = [await sends(agent, wanted, number, line * 1024) for number in range(3)]
+    assert [answer.json()["wanted"] for answer in answers[:2]] == [True, False]
+    # by then the reader may have left with what it had
+    assert not answers[2].json().get("wanted", False)
     lines = (await result)[1]
     assert len(lines) == 1025
     assert "sent more than it was asked for" in lines[-1]
