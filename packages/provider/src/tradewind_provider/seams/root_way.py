@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from starlette._utils import get_route_path
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -42,13 +43,8 @@ def shorten(app: Any, ours: ASGIApp, first: type, *, under: str) -> str | None:
     short = ServerErrorMiddleware(ours)
 
     async def way(scope: Scope, receive: Receive, send: Send) -> None:
-        mine = scope["type"] == "http" and _path(scope).startswith(under)
+        mine = scope["type"] == "http" and get_route_path(scope).startswith(under)
         await (short if mine else whole)(scope, receive, send)
 
     app.middleware_stack = way
     return None
-
-
-def _path(scope: Scope) -> str:
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(root) :] if root and path.startswith(root + "/") else path

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy.exc import OperationalError
+from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,7 +70,7 @@ class Door:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._warming(scope, send))
             return
-        path = _route_path(scope) if scope["type"] == "http" else ""
+        path = get_route_path(scope) if scope["type"] == "http" else ""
         if path != ROOT and not path.startswith(ROOT + "/"):
             await self._app(scope, receive, send)
             return
@@ -212,12 +213,6 @@ class Door:
         credentials.check_protocol(bodies.header(scope, versions.HEADER.lower().encode()))
         token = credentials.bearer(bodies.header(scope, b"authorization"))
         return await credentials.KNOWN.agent(token, self._clock())
-
-
-def _route_path(scope: Scope) -> str:
-    """The path without what a proxy or [api] base_url puts in front, as Starlette's router sees it."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 def _onward(scope: Scope, path: str, token: str, body: bytes) -> Scope:
