@@ -82,21 +82,16 @@ def start(
     return granted
 
 
-def finish(
-    db: Session,
-    attempt_id: UUID,
-    outcome: Outcome,
-    agent: Agent,
-    *,
-    now: datetime,
-    known: Attempt | None = None,
-) -> None:
+def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now: datetime) -> None:
     """Write down how an attempt ended. Idempotent: the first outcome of an epoch counts, any other is accepted and
-    changes nothing. `known` is the row when it was read in this transaction already.
+    changes nothing.
 
     Raises Refused ATTEMPT_UNKNOWN, ATTEMPT_NOT_YOURS, LEASE_LOST, CONFLICT (it was never started).
     """
-    attempt = known or _find(db, attempt_id)
+    _finish(db, _find(db, attempt_id), outcome, agent, now)
+
+
+def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: datetime) -> None:
     if (
         _decide(leases.may_finish(_lease(attempt), agent.session_id, outcome.epoch), attempt)
         is leases.Do.CHANGE
@@ -120,11 +115,11 @@ def finish_all(
     """`finish`, for each of them. Returns the attempts whose outcome was refused; the others are written down."""
     ids = [one.attempt_id for one in endings]
     rows = db.scalars(select(Attempt).where(Attempt.id.in_(ids)).execution_options(populate_existing=True))
-    known = {row.id: row for row in rows}  # keeps them in the session, too, where `finish` finds them
+    known = {row.id: row for row in rows}
     refused = []
     for one in endings:
         try:
-            finish(db, one.attempt_id, one.outcome, agent, now=now, known=known.get(one.attempt_id))
+            _finish(db, _known(known.get(one.attempt_id), one.attempt_id), one.outcome, agent, now)
         except Refused as no:
             refused.append((one.attempt_id, no))
     return refused
@@ -181,7 +176,10 @@ def _held(attempt: Attempt, epoch: int) -> HeldAttempt:
 
 
 def _find(db: Session, attempt_id: UUID) -> Attempt:
-    attempt = db.get(Attempt, attempt_id, populate_existing=True)
+    return _known(db.get(Attempt, attempt_id, populate_existing=True), attempt_id)
+
+
+def _known(attempt: Attempt | None, attempt_id: UUID) -> Attempt:
     if attempt is None:
         raise Refused(
             Code.ATTEMPT_UNKNOWN,
