@@ -18,8 +18,6 @@ from benchmarks import environments, report, sides, workloads
 from support import postgresql
 from tradewind.embedded import plane, processes
 
-ORDER = ("tradewind", "local", "edge3", "edge3-stock", "celery")
-
 
 def main() -> int:
     options = _options()
@@ -31,7 +29,7 @@ def main() -> int:
     if unknown := set(options.workloads) - set(every):
         print(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
         return 2
-    names = [name for name in ORDER if name in options.only.split(",")]
+    names = [name for name in report.ORDER if name in options.only.split(",")]
     for name in names:
         environments.ready(name)
     results = report.Results(options.results, scale=options.scale)
@@ -137,7 +135,7 @@ def servers(home: Path, *, redis: bool) -> Iterator[postgresql.PostgreSQL]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", help="default: all")
-    parser.add_argument("--only", default=",".join(ORDER), help="executors, comma between them")
+    parser.add_argument("--only", default=",".join(report.ORDER), help="executors, comma between them")
     parser.add_argument("--repeats", type=int, default=1, help="of each workload while an executor is up")
     parser.add_argument("--rounds", type=int, default=1, help="times each executor is started")
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of the tasks")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from tradewind_provider.api import transactions
 from tradewind_provider.clock import utc_now
@@ -48,13 +49,25 @@ def test_a_verb_that_fails_leaves_nothing() -> None:
     assert _events() == 0
 
 
+def _other_end(db: Session) -> str:
+    """PostgreSQL's process that serves this connection."""
+    return str(db.scalar(text("SELECT pg_backend_pid()")))
+
+
 def test_a_forked_process_has_connections_of_its_own() -> None:
-    transactions.in_transaction(lambda db: db.add(_event()))
+    if connections() is None:
+        pytest.skip("none are kept")
+    mine = transactions.in_transaction(_other_end)
+    assert transactions.in_transaction(_other_end) == mine, "it is kept"
+    told, tell = os.pipe()
     if (child := os.fork()) == 0:
         try:
-            transactions.in_transaction(lambda db: db.add(_event()))
+            os.write(tell, transactions.in_transaction(_other_end).encode())
         finally:
             os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    transactions.in_transaction(lambda db: db.add(_event()))
-    assert _events() == 3
+    os.close(tell)
+    with os.fdopen(told) as said:
+        its = said.read()
+    os.waitpid(child, 0)
+    assert its and its != mine
+    assert transactions.in_transaction(_other_end) == mine

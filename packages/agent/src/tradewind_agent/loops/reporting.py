@@ -20,7 +20,6 @@ from tradewind_protocol.errors import Code, Refused
 log = structlog.get_logger(__name__)
 
 _SIDE_BY_SIDE = 8
-_TOGETHER = 200  # what the plane takes at once
 _LINGER = 0.1
 """Seconds an outcome waits for others to go with it. Nothing waits for outcomes: the state of a task went to the plane
 before its process ended, and a slot is free once the outcome is on disk."""
@@ -65,7 +64,7 @@ class Reporting:
         """Send them, outcomes in one request, the rest and what was refused before each in its own. True when all are
         settled."""
         # Oldest first of each attempt, so an outcome that is in here waits for nothing.
-        outcomes = [(each, ending) for each in entries if (ending := _ending(each)) is not None][:_TOGETHER]
+        outcomes = [(each, ending) for each in entries if (ending := _ending(each)) is not None]
         if len(outcomes) == 1 or not self._takes_several:
             outcomes = []
         together = {each.seq for each, _ in outcomes}
