@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 from benchmarks import counting
-from tradewind_protocol.attempts import WorkKind
 
 ROOT = Path(__file__).parents[1]
 DAGS = Path(__file__).parent / "dags"
@@ -26,15 +23,7 @@ DAGS = Path(__file__).parent / "dags"
 def main() -> int:
     options = _options()
     parts = _parts()
-    bundles = [
-        {
-            "name": "dags",
-            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-            "kwargs": {"path": str(DAGS)},
-        }
-    ]
     environ = {
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "AIRFLOW__CORE__TEST_CONNECTION": "Disabled",
         "BENCH_JOURNAL": "/dev/null",
     }
@@ -42,7 +31,7 @@ def main() -> int:
     path, current = next(serve)
     current["gateway"] = gateway = parts.FakeGateway(path)
     with tempfile.TemporaryDirectory(prefix="tradewind-bench-") as home:
-        host = parts.WorkerHost(gateway, Path(home), environ=environ)
+        host = parts.WorkerHost(gateway, Path(home), dags=DAGS, environ=environ)
         try:
             for _ in range(options.warm):
                 _attempt(host, options)
@@ -71,36 +60,11 @@ def main() -> int:
 
 
 def _attempt(host: Any, options: argparse.Namespace) -> None:
-    ti_id = uuid4()
-    attempt = host.start(WorkKind.TASK, _workload(ti_id, options), ti_id)
+    attempt = host.run(options.task, dag_id=options.dag)
     outcome = attempt.outcome()
     host.heard.clear()
     if outcome.kind.value != "succeeded":
         raise RuntimeError(f"{outcome}: {attempt.log()}")
-
-
-def _workload(ti_id: UUID, options: argparse.Namespace) -> dict[str, Any]:
-    """As the plane sends it."""
-    ti = {
-        "id": str(ti_id),
-        "dag_version_id": str(uuid4()),
-        "task_id": options.task,
-        "dag_id": options.dag,
-        "run_id": "manual__2025-01-01T00:00:00+00:00",
-        "try_number": 1,
-        "map_index": -1,
-        "pool_slots": 1,
-        "queue": "default",
-        "priority_weight": 1,
-        "context_carrier": {},
-    }
-    return {
-        "type": "ExecuteTask",
-        "ti": ti,
-        "dag_rel_path": f"{options.dag}.py",
-        "bundle_info": {"name": "dags", "version": None},
-        "log_path": f"{options.task}/{ti_id}.log",
-    }
 
 
 def tree(pid: int) -> tuple[float, float, int]:

@@ -172,7 +172,7 @@ class RunningAttempt:
 class WorkerHost:
     """The agent's end of a real worker host."""
 
-    def __init__(self, gateway: FakeGateway, home: Path, **options: Any) -> None:
+    def __init__(self, gateway: FakeGateway, home: Path, *, dags: Path = DAGS, **options: Any) -> None:
         self.gateway, self.home = gateway, home
         self.heard: list[Any] = []
         self.output = home / "output.txt"
@@ -182,7 +182,7 @@ class WorkerHost:
             {
                 "name": "dags",
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-                "kwargs": {"path": str(DAGS)},
+                "kwargs": {"path": str(dags)},
             }
         ]
         environ = {
@@ -250,7 +250,7 @@ class WorkerHost:
             if fits(self.heard[-1]):
                 return self.heard[-1]
 
-    def run(self, task_id: str, **workload: Any) -> RunningAttempt:
+    def run(self, task_id: str, *, dag_id: str = "worker_host", **workload: Any) -> RunningAttempt:
         ti_id = uuid4()
         task = {
             "type": "ExecuteTask",
@@ -258,7 +258,7 @@ class WorkerHost:
                 "id": str(ti_id),
                 "dag_version_id": str(uuid4()),
                 "task_id": task_id,
-                "dag_id": "worker_host",
+                "dag_id": dag_id,
                 "run_id": RUN_ID,
                 "try_number": 1,
                 "map_index": -1,
@@ -267,7 +267,7 @@ class WorkerHost:
                 "priority_weight": 1,
                 "context_carrier": {},
             },
-            "dag_rel_path": "worker_host.py",
+            "dag_rel_path": f"{dag_id}.py",
             "bundle_info": {"name": "dags", "version": None},
             "log_path": f"{task_id}/{ti_id}.log",
             **workload,
