@@ -21,13 +21,20 @@ EVERY = (
     "psycopg2-binary",
     "asyncpg",
 )
+SITE = "tradewind-site"
+"""What the owner of an agent installs, beside what the owner of the plane does."""
+
 MORE: dict[str, tuple[str, ...]] = {
     "local": (),
     "tradewind": ("hatchling", "editables"),
+    SITE: ("hatchling", "editables"),
     "edge3": ("apache-airflow-providers-edge3",),
     "celery": ("apache-airflow-providers-celery", "redis"),
 }
-OURS = ("protocol", "agent", "runtime", "provider", "cli")
+OURS: dict[str, tuple[str, ...]] = {
+    "tradewind": ("protocol", "provider"),
+    SITE: ("protocol", "agent", "runtime"),
+}
 
 
 def python(side: str) -> Path:
@@ -40,17 +47,27 @@ def environment(side: str) -> str:
 
 
 def ready(side: str) -> None:
-    """Make the environment unless it is there; compile our own packages, which change. Idempotent."""
+    """Make the environments of that side unless they are there; compile our own packages, which change. Idempotent."""
     side = environment(side)
+    if side in OURS:
+        _take_committed()
+        for each in OURS:
+            _ready(each)
+    else:
+        _ready(side)
+
+
+def _ready(side: str) -> None:
     mark = HOME / side / ".installed"
     requirements = (ROOT / "benchmarks" / "requirements.txt").read_text()
     if not mark.exists() or mark.read_text() != requirements:
         print(f"installing the environment of {side}")
         _make(side)
         mark.write_text(requirements)
-    if side == "tradewind":
-        _take_committed()
-        _run(*_install(side), "--no-deps", "--no-build-isolation", *_ours())  # entry points may have changed
+    if side in OURS:
+        _run(
+            *_install(side), "--no-deps", "--no-build-isolation", *_ours(side)
+        )  # entry points may have changed
         _run(str(python(side)), "-m", "compileall", "-q", str(SOURCE))
 
 
@@ -59,10 +76,9 @@ def _make(side: str) -> None:
     _run(uv, "venv", "-q", "--clear", "--python", str(ROOT / ".venv" / "bin" / "python"), str(HOME / side))
     constraints = ("-c", str(ROOT / "benchmarks" / "requirements.txt"))
     _run(*_install(side), *constraints, *EVERY, *MORE[side])
-    if side == "tradewind":
-        _take_committed()
+    if side in OURS:
         constraints = ("-c", str(ROOT / "requirements.lock"))
-        _run(*_install(side), "--no-build-isolation", *constraints, *_ours())
+        _run(*_install(side), "--no-build-isolation", *constraints, *_ours(side))
 
 
 def _take_committed() -> None:
@@ -82,8 +98,8 @@ def _install(side: str) -> tuple[str, ...]:
     return (uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python(side)))
 
 
-def _ours() -> list[str]:
-    return [part for name in OURS for part in ("-e", str(SOURCE / "packages" / name))]
+def _ours(side: str) -> list[str]:
+    return [part for name in OURS[side] for part in ("-e", str(SOURCE / "packages" / name))]
 
 
 def _run(*command: str) -> None:

@@ -126,13 +126,13 @@ class running:
                     token=new_token(side.plane),
                     name="bench",
                     dags=self._dags,
-                    interpreter=environments.python("tradewind"),
+                    interpreter=environments.python(environments.SITE),
                     options={
                         "environments": [
                             {
                                 "name": "default",
                                 "slots": SLOTS,
-                                "interpreter": str(environments.python("tradewind")),
+                                "interpreter": str(environments.python(environments.SITE)),
                                 "env": {"AIRFLOW_HOME": str(self._home / "agent" / "airflow"), **variables},
                             }
                         ],

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from tradewind_runtime.seams import building
 
@@ -36,4 +40,160 @@ assert decoder.body_decoder.validate_python(said) == TypeAdapter(comms.ToTask).v
 assert task_runner.TypeAdapter(JsonValue) is task_runner.TypeAdapter(JsonValue)
 assert task_runner.TypeAdapter(dict[str, int]).validate_python({"a": 1}) == {"a": 1}
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+    run(script)
+
+
+LOGGING = """
+import json, logging, os, sys, warnings
+from tradewind_runtime.seams import process
+process.import_airflow_without_database()
+import structlog
+from airflow.sdk.execution_time import supervisor
+from tradewind_runtime.seams import task_logging
+
+airflows_own = supervisor._configure_logs_over_json_channel
+logging.getLogger("airflow.loud").addHandler(logging.NullHandler())
+logging.getLogger("a.library").disabled = True
+
+def state():
+    structured = structlog.get_config()
+    return {
+        "handlers": [(type(each).__name__, each.level, type(each.formatter).__name__) for each in logging.root.handlers],
+        "loggers": {
+            name: (each.level, each.disabled, each.propagate, len(each.handlers), each.isEnabledFor(logging.INFO))
+            for name, each in [("", logging.root), *logging.root.manager.loggerDict.items()]
+            if isinstance(each, logging.Logger)
+        },
+        "processors": [getattr(each, "__qualname__", type(each).__name__) for each in structured["processors"]],
+        "wrapper": structured["wrapper_class"].__name__,
+        "cached": structured["cache_logger_on_first_use"],
+        "hooks": (sys.excepthook.__qualname__, warnings.showwarning.__qualname__),
+    }
+
+def in_a_task(configure):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            configure(writing)
+            structlog.get_logger("of.structlog").warning("said", number=1)
+            logging.getLogger("of.logging").warning("said %s", "so")
+            logging.getLogger("airflow.loud").info("said too")
+            warnings.simplefilter("always")
+            warnings.warn("beware")
+            sys.excepthook(ValueError, ValueError("no"), None)
+            os.write(writing, json.dumps(state()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as lines:
+        said = [json.loads(line) for line in lines.read().splitlines()]
+    os.wait()
+    for line in said:
+        line.pop("timestamp", None)
+    return said
+"""
+
+
+def run(script: str, **environ: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=True, env={**os.environ, **environ}, timeout=60
+    )
+
+
+def test_logging_set_up_before_the_fork_is_what_airflow_sets_up_after_it():
+    run(f"""{LOGGING}
+expected = in_a_task(airflows_own)
+mine = json.loads(json.dumps(state()))
+task_logging.prepare()
+assert supervisor._configure_logs_over_json_channel is not airflows_own
+after = json.loads(json.dumps(state()))
+assert (after["handlers"], after["processors"], after["hooks"]) == (mine["handlers"], mine["processors"], mine["hooks"])
+assert len(expected) == 6, expected
+assert in_a_task(supervisor._configure_logs_over_json_channel) == expected
+logging.getLogger("brought.later").setLevel(logging.ERROR)
+task_logging.prepare()
+assert in_a_task(supervisor._configure_logs_over_json_channel) == in_a_task(airflows_own)
+""")
+
+
+@pytest.mark.parametrize("own", ["REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
+def test_where_the_owner_has_a_logging_of_their_own_each_task_sets_it_up(own: str):
+    name, value = own.split("=")
+    run(f"""{LOGGING}
+os.environ["AIRFLOW__LOGGING__{name}"] = "{value}"
+task_logging.prepare()
+assert supervisor._configure_logs_over_json_channel is airflows_own
+""")
+
+
+PLUGINS = """
+import os, sys
+from tradewind_runtime.seams import process
+process.import_airflow_without_database()
+from airflow.sdk._shared import module_loading
+for each in list(module_loading._get_grouped_entry_points()):
+    if each == "airflow.plugins":  # of this checkout's own environment
+        del module_loading._get_grouped_entry_points()[each]
+from airflow.sdk import listener, plugins_manager
+from airflow.sdk.execution_time import task_runner
+from tradewind_runtime.seams import plugins
+
+PLUGIN = '''
+from airflow.sdk.plugins_manager import AirflowPlugin
+class Heard(AirflowPlugin):
+    name = "heard"
+'''
+def add():
+    os.makedirs(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"], exist_ok=True)
+    with open(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] + "/heard.py", "w") as file:
+        file.write(PLUGIN)
+def names():
+    return [each.name for each in plugins_manager._get_plugins()[0]]
+"""
+
+
+def test_a_site_without_plugins_knows_it_before_its_tasks_begin_and_sees_one_that_comes(tmp_path: Path):
+    run(
+        f"""{PLUGINS}
+plugins.know_that_there_are_none()
+assert plugins_manager._get_plugins.cache_info().currsize == 1
+known = listener.get_listener_manager()
+if os.fork() == 0:
+    os._exit(0 if task_runner.get_listener_manager() is known and names() == [] else 1)
+assert os.wait()[1] == 0
+add()
+if os.fork() == 0:
+    os._exit(0 if task_runner.get_listener_manager() is not known and names() == ["heard"] else 1)
+assert os.wait()[1] == 0
+""",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    )
+
+
+def test_plugins_that_are_there_are_loaded_by_each_task(tmp_path: Path):
+    run(
+        f"""{PLUGINS}
+add()
+plugins.know_that_there_are_none()
+assert plugins_manager._get_plugins.cache_info().currsize == 0
+task_runner.get_listener_manager()
+assert names() == ["heard"]
+""",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    )
+
+
+def test_a_rehearsal_is_whole_and_leaves_neither_a_dag_nor_a_thread():
+    run("""
+import threading
+from tradewind_runtime.seams import process, rehearsing
+process.import_airflow_without_database()
+import airflow.sdk.execution_time.supervisor
+rehearsing._speak_as_a_supervisor()  # with this Airflow nothing of it fails
+rehearsing._write_a_dag()
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+assert not DagContext.autoregistered_dags and DagContext.get_current() is None
+assert threading.active_count() == 1
+""")

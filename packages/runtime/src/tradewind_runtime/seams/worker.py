@@ -17,16 +17,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import httpx
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import building, callables, process, stopping
+from tradewind_runtime.seams import building, callables, plugins, process, rehearsing, stopping
 from tradewind_runtime.worker import kernel, learning, reaper
 
 if TYPE_CHECKING:
@@ -86,39 +84,9 @@ def warm() -> None:
     building.configure_logging_in_one_go()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
-    _rehearse()
-
-
-def _rehearse() -> None:
-    """Say once, to nobody, what every supervisor says: what is built at the first time is then built for all of them.
-    The first client builds a TLS context as well, which it does not need and later ones share."""
-    moment = "2025-01-01T00:00:00Z"
-    run = {
-        **{
-            "dag_id": "d",
-            "run_id": "r",
-            "run_type": "manual",
-            "state": "running",
-            "consumed_asset_events": [],
-        },
-        **{"logical_date": moment, "start_date": moment, "run_after": moment},
-        **{
-            "data_interval_start": moment,
-            "data_interval_end": moment,
-            "end_date": None,
-            "partition_key": None,
-        },
-    }
-    context = {"dag_run": run, "max_tries": 0, "should_retry": False, "xcom_keys_to_clear": []}
-    answers = httpx.MockTransport(lambda _: httpx.Response(200, json=context))
-    client = process.execution_client("http://gateway/", "", answers)
-    ti, now = UUID(int=1), datetime(2025, 1, 1, tzinfo=timezone.utc)
-    with suppress(Exception):  # a later Airflow may say it in other words: then the first attempt builds it
-        client.task_instances.start(ti, 1, now)
-        client.task_instances.heartbeat(ti, 1)
-        client.task_instances.set_rtif(ti, {})
-        client.task_instances.succeed(ti, now, [], [], None)
-    client.close()
+    rehearsing.rehearse()
+    with suppress(Exception):
+        plugins.know_that_there_are_none()
 
 
 def note_imports(place: Path) -> None:

@@ -21,12 +21,11 @@ LINUX = sys.platform == "linux"
 NEWS = signal.SIGIO
 """What `signal_news_of` sends."""
 
+_libc: Any = ctypes.CDLL(None, use_errno=True) if LINUX else None
+
 
 def _prctl(option: int, value: int) -> None:
-    if not LINUX:
-        return
-    libc: Any = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
+    if _libc is not None and _libc.prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

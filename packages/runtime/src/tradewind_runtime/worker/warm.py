@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from tradewind_runtime.seams import task_logging
 from tradewind_runtime.worker import attempt, heap, kernel, learning, preload, supervising
 
 log = structlog.get_logger(__name__)
@@ -117,6 +118,7 @@ def _be_warm(
         supervising.title("tradewind worker host, warm")
         before = set(sys.modules)
         refused = preload.preload(modules)
+        task_logging.prepare()
         files = {
             file
             for name in set(sys.modules) - before

@@ -25,7 +25,7 @@ from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.seams import traces
+from tradewind_runtime.seams import task_logging, traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import ending, heap, kernel, learning, preload, reaper, starting, supervising
 from tradewind_runtime.worker.seats import Seat
@@ -100,6 +100,7 @@ def run(control: Control, configure: Configure) -> int:
             module=refusal.module,
             reason=refusal.reason,
         )
+    task_logging.prepare()
     if configure.options.get("traces"):
         traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
