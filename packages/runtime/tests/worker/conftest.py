@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -148,8 +149,18 @@ class RunningAttempt:
     ti_id: UUID
 
     @property
-    def supervisor(self) -> int:
+    def keeper(self) -> int:
         return int(self.host.hears(hosts.AttemptStarted, self).pid)
+
+    @cached_property
+    def supervisor(self) -> int:
+        """The first that its keeper has forked; ask while it lives."""
+        children = Path(f"/proc/{self.keeper}/task/{self.keeper}/children")
+        deadline = time.monotonic() + PATIENCE
+        while not (pids := children.read_text().split()):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        return int(pids[0])
 
     def outcome(self) -> Any:
         return self.host.hears(hosts.AttemptEnded, self).outcome

@@ -31,8 +31,8 @@ def under(root: int) -> list[int]:
 def test_a_stop_ends_the_task_at_once_and_says_why(host, gateway, is_alive):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
-    everyone = [attempt.supervisor, *under(attempt.supervisor)]
-    assert task in everyone
+    everyone = [attempt.keeper, *under(attempt.keeper)]
+    assert {task, attempt.supervisor} < set(everyone)
     host.stop(attempt, grace=0.1, reason="the Dag run was deleted")
     outcome = attempt.outcome()
     assert (outcome.kind, outcome.reason) == (OutcomeKind.STOPPED, "the Dag run was deleted")
@@ -123,39 +123,41 @@ def test_a_crash_in_native_code_ends_the_task_and_is_told_in_words(host, gateway
     assert "segmentation fault" in outcome.reason
 
 
-def test_a_killed_supervisor_takes_its_attempt_along_and_no_other(host, gateway, is_alive):
+@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+def test_a_killed_supervisor_takes_its_attempt_along_and_no_other(host, gateway, is_alive, killed):
     attempt = host.run("orphans_then_sleeps")
     child, task = attempt.says("child"), attempt.says("sleeping")
     neighbour = host.run("sleeps")
     neighbour.says("sleeping")
-    os.kill(attempt.supervisor, signal.SIGKILL)
+    everyone = [child, task, attempt.keeper, attempt.supervisor]
+    os.kill(getattr(attempt, killed), signal.SIGKILL)
     outcome = attempt.outcome()
     assert (outcome.kind, outcome.signal) == (OutcomeKind.FAILED, "SIGKILL")
     assert "the attempt's supervisor was killed by SIGKILL" in outcome.reason
-    assert [pid for pid in (child, task, attempt.supervisor) if is_alive(pid)] == []
+    assert [pid for pid in everyone if is_alive(pid)] == []
     assert is_alive(neighbour.supervisor)
     host.stop(neighbour, grace=0.1)
     neighbour.outcome()
 
 
-def test_a_supervisor_killed_while_it_had_no_work_costs_no_attempt(host, gateway):
-    host.run("succeeds").outcome()
+@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+def test_a_supervisor_killed_while_it_had_no_work_costs_no_attempt(host, gateway, killed):
     before = host.run("succeeds")
     before.outcome()
-    os.kill(before.supervisor, signal.SIGKILL)
-    while Path(f"/proc/{before.supervisor}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+    os.kill(getattr(before, killed), signal.SIGKILL)
+    while Path(f"/proc/{before.keeper}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
         time.sleep(0.01)  # the kernel is at it
     after = host.run("succeeds")
     assert after.outcome().kind is OutcomeKind.SUCCEEDED
-    assert after.supervisor != before.supervisor
+    assert after.keeper != before.keeper
 
 
 def test_attempts_that_follow_each_other_share_a_supervisor_and_no_process(host, gateway, is_alive):
-    host.run("succeeds").outcome()  # leaves its note
     first, second = host.run("shows_itself"), host.run("shows_itself")
     tasks = [first.says("task"), second.says("task")]
     first.outcome(), second.outcome()
     assert first.supervisor != second.supervisor, "side by side each has its own"
+    assert first.keeper != second.keeper
     third = host.run("shows_itself")
     tasks.append(third.says("task"))
     assert third.outcome().kind is OutcomeKind.SUCCEEDED
@@ -166,12 +168,12 @@ def test_attempts_that_follow_each_other_share_a_supervisor_and_no_process(host,
 
 
 def test_a_supervisor_that_was_stopped_serves_nobody_else(host, gateway, is_alive):
-    host.run("succeeds").outcome()
     attempt = host.run("cleans_up")
     attempt.says("sleeping")
+    pids = [attempt.keeper, attempt.supervisor]
     host.stop(attempt, grace=60)
     attempt.outcome()
-    assert not is_alive(attempt.supervisor)
+    assert [pid for pid in pids if is_alive(pid)] == []
 
 
 def test_a_daemon_the_task_left_behind_is_gone_when_the_attempt_ends(host, gateway, is_alive):
@@ -185,9 +187,9 @@ def test_orphans_are_collected_while_the_task_still_runs(host, gateway):
     attempt = host.run("spawns_many_short_orphans")
     attempt.says("sleeping")
     deadline = time.monotonic() + 5
-    while len(under(attempt.supervisor)) > 1 and time.monotonic() < deadline:
+    while len(under(attempt.keeper)) > 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert len(under(attempt.supervisor)) == 1, "the task"
+    assert len(under(attempt.keeper)) == 2, "the supervisor and the task"
     host.stop(attempt, grace=0.1)
     attempt.outcome()
 
@@ -196,7 +198,7 @@ def test_slots_are_the_processes_that_live(own_host):
     host = own_host(learn=False)  # a process that holds libraries would be under it too
     attempt = host.run("sleeps")
     attempt.says("sleeping")
-    assert len(under(host.process.pid)) == 2
+    assert len(under(host.process.pid)) == 3, "a keeper, its supervisor and the task"
     host.stop(attempt, grace=0.1)
     attempt.outcome()
     assert under(host.process.pid) == []
@@ -206,7 +208,7 @@ def test_an_agent_that_is_gone_leaves_nobody_behind(own_host, is_alive):
     host = own_host()
     attempt, stubborn = host.run("orphans_then_sleeps"), host.run("ignores_sigterm")
     pids = [attempt.says("child"), attempt.says("sleeping"), stubborn.says("sleeping")]
-    pids += [attempt.supervisor, stubborn.supervisor]
+    pids += [attempt.keeper, attempt.supervisor, stubborn.keeper, stubborn.supervisor]
     host.close()
     assert host.process.returncode == 0
     assert [pid for pid in pids if is_alive(pid)] == []
@@ -215,7 +217,7 @@ def test_an_agent_that_is_gone_leaves_nobody_behind(own_host, is_alive):
 def test_a_host_that_is_killed_leaves_nobody_behind(own_host, is_alive):
     host = own_host()
     attempt = host.run("orphans_then_sleeps")
-    pids = [attempt.says("child"), attempt.says("sleeping"), attempt.supervisor]
+    pids = [attempt.says("child"), attempt.says("sleeping"), attempt.keeper, attempt.supervisor]
     os.kill(host.process.pid, signal.SIGKILL)
     host.process.wait()
     deadline = time.monotonic() + 5

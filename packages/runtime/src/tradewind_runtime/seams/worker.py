@@ -13,7 +13,6 @@ import re
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,8 +23,8 @@ from uuid import UUID
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import building, callables, plugins, process, rehearsing, stopping
-from tradewind_runtime.worker import kernel, learning, reaper
+from tradewind_runtime.seams import building, callables, forking, plugins, process, rehearsing, stopping
+from tradewind_runtime.worker import kernel, learning
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -55,7 +54,6 @@ NEEDED_SOON = (
 
 HOSTNAME_CALLABLE = "tradewind_runtime.seams.worker.hostname"
 _hostname = ""
-_noticing = 0  # the process that does, since a fork inherits this
 
 
 class WorkloadRefused(ValueError):
@@ -100,10 +98,10 @@ def note_imports(place: Path) -> None:
 
     @functools.wraps(parse)
     def noting(*args: Any, **kwargs: Any) -> Any:
-        modules, environment = frozenset(sys.modules), dict(os.environ)
+        last, environment = learning.last_import(), dict(os.environ)
         parsed = parse(*args, **kwargs)
         with suppress(Exception):  # a full disk must not fail a task
-            note = msgspec.json.encode(learning.observed(modules, environment))
+            note = msgspec.json.encode(learning.observed(last, environment))
             part = place.with_suffix(".part")
             part.write_bytes(note)
             part.rename(place)
@@ -112,9 +110,9 @@ def note_imports(place: Path) -> None:
     task_runner.parse = noting
 
 
-def notice_ends_at_once() -> None:
-    """Wake Airflow's supervisor by SIGCHLD, and collect what it has adopted. Call it in the supervisor's process; once
-    more does nothing.
+def notice_ends_at_once(keeper: forking.Keeper) -> None:
+    """Wake Airflow's supervisor when a process ends that it watches: by SIGCHLD, or by the news of the keeper that has
+    forked it. Call it once in the supervisor's process.
 
     Left alone it learns of the end of its process from the end of the pipes to it, which comes a moment earlier: it
     looks, finds the process still there, and sleeps for a whole `[workers] min_heartbeat_interval` (5 s). The same
@@ -123,11 +121,9 @@ def notice_ends_at_once() -> None:
     """
     from airflow.sdk.execution_time.supervisor import WatchedSubprocess
 
-    global _noticing
     register = getattr(WatchedSubprocess, "_register_pipe_readers", None)
-    if register is None or _noticing == os.getpid():
+    if register is None:
         return
-    _noticing = os.getpid()
     woken, wake = os.pipe()
     for fd in (woken, wake):
         os.set_blocking(fd, False)
@@ -140,10 +136,13 @@ def notice_ends_at_once() -> None:
 
     kernel.after_fork_of_mine(forget)
 
-    def drain(task: int) -> bool:
+    def drain(_: object) -> bool:
         with suppress(BlockingIOError):
             os.read(woken, 4096)
-        reaper.reap_adopted(task)
+        return True
+
+    def hear(_: object) -> bool:
+        keeper.exit_code(0)  # which it remembers
         return True
 
     @functools.wraps(register)
@@ -152,7 +151,8 @@ def notice_ends_at_once() -> None:
         # The start that follows is as good as the heartbeat Airflow would send in the same moment.
         if hasattr(self, "_last_heartbeat_attempt"):  # what runs callbacks beats no heart
             self._last_heartbeat_attempt = time.monotonic()
-        self.selector.register(woken, selectors.EVENT_READ, (lambda _: drain(self.pid), lambda _: None))
+        for news, act in ((woken, drain), (keeper, hear)):
+            self.selector.register(news, selectors.EVENT_READ, (act, lambda _: None))
 
     WatchedSubprocess._register_pipe_readers = registering
 

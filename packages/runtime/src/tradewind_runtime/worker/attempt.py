@@ -1,23 +1,25 @@
-"""The supervisor's process: forked by the zygote or by its warm copy, it serves attempts one after the other.
-
-Waiting for "any child" is safe in it because all of its children are one attempt's at a time: it adopts what the task
-left behind, collects it as it ends, and kills what is left before it says how the attempt went.
-"""
+"""The supervisor's process: forked by a keeper, it serves attempts one after the other, and never forks a task itself."""
 
 from __future__ import annotations
 
 import gc
 import json
 import os
-import signal
+import select
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
-from tradewind_runtime.worker import kernel, reaper
+from tradewind_runtime.worker import kernel
+
+WORK, NOTED_WORK = b"work", b"noted work"
+"""Said by the zygote, and passed on by the keeper, with the pipe an attempt's line comes out of. The task's process of noted
+work leaves a note of what its Dag file imports."""
+
+_FORK = b"fork"
 
 
 class Ran(NamedTuple):
@@ -27,75 +29,103 @@ class Ran(NamedTuple):
     unwanted: str | None = None  # why, when the plane said meanwhile that it must not run any more
 
 
-Supervise = Callable[[bytearray], Ran]
-"""Runs the work described by one RunAttempt line."""
+class Work(Protocol):
+    """What is done in the processes of an attempt."""
+
+    def supervise(self, line: bytearray, keeper: Keeper, *, noted: bool) -> Ran:
+        """Run the work described by one RunAttempt line to its end. Called in the supervisor's process."""
+
+    def be_a_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
+        """Be the task, told what `Keeper.telling` was. Called in the process of a task."""
 
 
-def serve(reins: socket.socket, supervise: Supervise) -> NoReturn:
-    """Be a supervisor's process; never returns.
+class Keeper:
+    """The supervisor's end of its keeper (`seams.forking.Keeper`)."""
 
-    `reins` is a packet socket to the zygote. Each packet brings one descriptor, a pipe with the RunAttempt line, which
-    the zygote never keeps: it holds a secret. The answer is one packet, once nobody of the attempt is left: how it
-    went. The end of `reins` means that no more will come, or that the zygote is gone: everyone is killed at once.
-    """
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._exit_code: int | None = None
+        self.telling = b""
+        """What the next process of a task is told, past the keeper: it may be secret. At most what a pipe holds, 64 KB."""
+
+    def fileno(self) -> int:
+        return self._link.fileno()
+
+    def next(self) -> tuple[int, bool] | None:
+        """The pipe with the next attempt's line, and whether it is noted work. None when no more will come."""
+        while True:
+            said, descriptors, _, _ = socket.recv_fds(self._link, 64, 1)
+            if descriptors:
+                self._exit_code = None
+                return descriptors[0], said == NOTED_WORK
+            if not said:
+                return None
+            # the end of a task nobody waited for any more
+
+    def fork(self, ends: Sequence[socket.socket]) -> int:
+        beginning, told = os.pipe()
+        try:
+            os.write(told, self.telling)
+            os.close(told)
+            socket.send_fds(self._link, [_FORK], [*(each.fileno() for each in ends), beginning])
+        finally:
+            os.close(beginning)
+        pid = int(self._link.recv(64) or b"0")
+        if pid <= 0:
+            raise OSError(-pid, os.strerror(-pid))
+        return pid
+
+    def exit_code(self, timeout: float | None) -> int | None:
+        if self._exit_code is None:
+            poller = select.poll()
+            poller.register(self._link, select.POLLIN)
+            if poller.poll(None if timeout is None else timeout * 1000):
+                self._exit_code = int(self._link.recv(64) or b"1")
+        return self._exit_code
+
+    def say(self, word: dict[str, Any]) -> None:
+        self._link.send(json.dumps(word).encode())
+
+
+def serve(link: socket.socket, work: Work) -> NoReturn:
+    """Be a supervisor's process; never returns. `link` is a packet socket to the keeper, which has this process killed
+    when it ends itself."""
     try:
-        _serve(reins, supervise)
+        kernel.default_signals()
+        kernel.close_descriptors({link.fileno()})
+        me = os.getpid()
+
+        def in_what_this_forks() -> None:
+            kernel.die_with_parent(me)
+            kernel.default_signals()
+            link.close()
+
+        kernel.after_fork_of_mine(in_what_this_forks)
+        gc.enable()
+        keeper = Keeper(link)
+        while (next_one := keeper.next()) is not None:
+            payload, noted = next_one
+            keeper.say(_one(payload, work, keeper, noted=noted))
+        os._exit(0)
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(1)  # whatever went wrong, a forked process must not go on as a second zygote
+        os._exit(1)
 
 
-def _serve(reins: socket.socket, supervise: Supervise) -> NoReturn:
-    kernel.default_signals()
-    os.setsid()
-    kernel.close_descriptors({reins.fileno()})
-    kernel.adopt_orphans()
-    me = os.getpid()
-
-    def in_the_tasks_process() -> None:
-        kernel.die_with_parent(me)
-        kernel.default_signals()
-        reins.close()
-
-    kernel.after_fork_of_mine(in_the_tasks_process)
-    signal.signal(kernel.NEWS, lambda *_: _end_if_alone(reins))
-    kernel.signal_news_of(reins)
-    _end_if_alone(reins)  # it may have ended before we asked
-    gc.enable()
-    while True:
-        _, descriptors, _, _ = socket.recv_fds(reins, 8, 1)
-        if not descriptors:
-            os._exit(0)
-        word = _one(descriptors[0], supervise)
-        word["unkillable"] = reaper.kill_descendants()
-        reins.send(json.dumps(word).encode())
-
-
-def _end_if_alone(reins: socket.socket) -> None:
-    """End, and everyone below, when nobody holds the other end any more."""
-    try:
-        alone = not reins.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return
-    except OSError:
-        alone = True
-    if alone:
-        reaper.kill_descendants()
-        os._exit(137)
-
-
-def _one(payload: int, supervise: Supervise) -> dict[str, Any]:
+def _one(payload: int, work: Work, keeper: Keeper, *, noted: bool) -> dict[str, Any]:
     """Read the work, do it, say how it went. Everything the attempt needs to keep secret lives from here down."""
     said: dict[str, Any]
     try:
         with os.fdopen(payload, "rb") as source:
             line = bytearray(source.read())
-        said = supervise(line)._asdict()
+        said = work.supervise(line, keeper, noted=noted)._asdict()
     except Exception as problem:
         # Plainly, without local variables: one of them is the client with its secret.
         traceback.print_exc()
         said = {"problem": f"{type(problem).__name__}: {problem}"[:3000]}
+    finally:
+        keeper.telling = b""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

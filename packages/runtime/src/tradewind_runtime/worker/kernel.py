@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,9 +15,6 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 LINUX = sys.platform == "linux"
-
-NEWS = signal.SIGIO
-"""What `signal_news_of` sends."""
 
 _libc: Any = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
@@ -45,16 +40,9 @@ def die_with_parent(parent: int) -> None:
 def default_signals() -> None:
     """Forget the signal handling inherited over a fork."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, NEWS):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def signal_news_of(connection: socket.socket) -> None:
-    """Have this process sent NEWS when there is something to read from `connection`, or its other end is gone. In
-    whatever this process waits, it hears of it at once."""
-    fcntl.fcntl(connection, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(connection, fcntl.F_SETFL, fcntl.fcntl(connection, fcntl.F_GETFL) | fcntl.FASYNC)
 
 
 _after_forks: list[tuple[int, Callable[[], None]]] = []

@@ -48,13 +48,12 @@ class Note(msgspec.Struct):
     changes_environment: bool = False
 
 
-def observed(before: Collection[str], environment: Mapping[str, str]) -> Note:
-    """The note of what was imported since `before`; call it in the process that read the file."""
+def observed(last: str, environment: Mapping[str, str]) -> Note:
+    """The note of what was imported since `last` was; call it in the process that read the file."""
     libraries: list[str] = []
     own: dict[str, str] = {}
-    for name, module in list(sys.modules.items()):
-        if name in before or name == "__main__":
-            continue
+    for name in _since(last):
+        module = sys.modules.get(name)
         file = _file(module)
         if file is None:
             if getattr(getattr(module, "__spec__", None), "origin", None) in ("built-in", "frozen"):
@@ -70,6 +69,21 @@ def observed(before: Collection[str], environment: Mapping[str, str]) -> Note:
         places={place: _hidden(place, libraries) for place in _own_places()},
         changes_environment=dict(os.environ) != dict(environment),
     )
+
+
+def last_import() -> str:
+    """The module that was imported last."""
+    return next(reversed(sys.modules))
+
+
+def _since(last: str) -> list[str]:
+    # From the end: to look at each of some thousand modules would be to copy the page of memory each of them is on.
+    names: list[str] = []
+    for name in reversed(sys.modules):
+        if name == last:
+            break
+        names.append(name)
+    return names[::-1]
 
 
 def _own_places() -> list[str]:
@@ -127,7 +141,7 @@ class Knowledge:
         return self.directory / f"{attempt_id}.json"
 
     def collect(self, attempt_id: object, dag_file: DagFile) -> bool:
-        """Take the note of an attempt that has ended, if it left one. True when it taught something."""
+        """Take the note of an attempt, if it has left one. True when it taught something."""
         place = self.place(attempt_id)
         try:
             if place.stat().st_size > _LARGEST:

@@ -27,13 +27,18 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def children_of(parent: int) -> list[int]:
-    """The processes whose parent is `parent`."""
-    return [pid for pid, its_parent in _parents() if its_parent == parent]
+def own_children() -> list[int]:
+    """The processes whose parent is this one, which has one thread. All of them: nobody leaves the kernel's list while it
+    is read, since only this process could collect who has ended."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/self/task/{me}/children", "rb") as pids:
+            return [int(pid) for pid in pids.read().split()]
+    except OSError:  # a kernel built without it
+        return [pid for pid, parent in _parents() if parent == me]
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    # /proc/<pid>/task/<tid>/children would be one read, but kernels are built without it.
     try:
         names = os.listdir("/proc")
     except OSError:
@@ -56,15 +61,6 @@ def _parents_without_proc() -> Iterator[tuple[int, int]]:
 
     for process in psutil.process_iter(["ppid"]):
         yield process.pid, int(process.info["ppid"] or 0)
-
-
-def reap_adopted(own: int) -> None:
-    """Collect children of this process that have ended, until `own` is the next of them: somebody waits for that one."""
-    with suppress(ChildProcessError):
-        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if ended.si_pid == own:
-                return
-            os.waitpid(ended.si_pid, 0)
 
 
 def has_children() -> bool:
@@ -90,9 +86,8 @@ def kill_descendants(*, spare: Container[int] = (), patience: float = 10.0) -> l
     `patience` seconds (stuck in the kernel, or another user's).
     """
     deadline = time.monotonic() + patience
-    me = os.getpid()
-    while has_children():  # nearly always there is nobody, and looking through /proc is dear
-        strays = [pid for pid in children_of(me) if pid not in spare]
+    while has_children():  # nearly always there is nobody
+        strays = [pid for pid in own_children() if pid not in spare]
         if not strays:
             return []
         for stray in strays:

@@ -1,4 +1,4 @@
-"""The zygote's end of a supervisor's process."""
+"""The zygote's end of a keeper."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from contextlib import suppress
 from typing import Any
 
 from tradewind_runtime.worker import reaper
+from tradewind_runtime.worker.attempt import NOTED_WORK, WORK
+from tradewind_runtime.worker.keeper import KILL
 
 IDLE_FOR = 10.0
-"""Seconds a supervisor without work is kept for the next one of its kind."""
+"""Seconds a keeper and its supervisor without work are kept for the next one of its kind."""
 
 MOST_ATTEMPTS = 100
-"""Served by one process: what a library leaks in it stays small."""
+"""Served by one supervisor: what a library leaks in it stays small."""
 
 
 class Seat:
-    """One such process; at most one attempt at a time is in it."""
+    """A keeper, its supervisor and one attempt at a time."""
 
     def __init__(self, pid: int, reins: socket.socket, *, origin: object = None, once: bool = False) -> None:
         self.pid = pid
@@ -38,36 +40,44 @@ class Seat:
         """Whether it may serve another attempt."""
         return self._left > 0 and not self._closed
 
-    def begin(self, payload: int) -> None:
-        """Hand it the pipe an attempt's line comes out of. Raises OSError when the process is gone."""
-        socket.send_fds(self._reins, [b"attempt"], [payload])
+    def begin(self, payload: int, *, noted: bool) -> None:
+        """Hand it the pipe an attempt's line comes out of. Raises OSError when the keeper is gone."""
+        socket.send_fds(self._reins, [NOTED_WORK if noted else WORK], [payload])
         self._left -= 1
 
     def hear(self) -> dict[str, Any] | None:
-        """What it says of the attempt that has ended; None when it has itself ended without a word."""
+        """What is said of the attempt that has ended; None when the keeper has itself ended without a word."""
         try:
-            said = json.loads(self._reins.recv(65536) or b"null")
+            unkillable, _, said = self._reins.recv(65536).partition(b"\n")
+            word = json.loads(said or b"null")
+            pids = [int(pid) for pid in unkillable.split()]
         except (OSError, ValueError):
             return None
         self.idle_since = time.monotonic()
-        return said if isinstance(said, dict) else None
+        return {**word, "unkillable": pids} if isinstance(word, dict) else None
 
     def ask_to_end(self) -> None:
-        """SIGTERM, which Airflow's supervisor passes on to the task. It serves nobody after that."""
+        """SIGTERM, which Airflow's supervisor passes on to the task. Nobody is served here after that."""
         self._left = 0
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
 
     def kill_work(self) -> None:
-        """Kill everything under it, and leave it the chance to say so."""
-        reaper.send(reaper.descendants(self.pid), signal.SIGKILL)
+        """Kill everything of the attempt, and leave its supervisor the chance to say so."""
+        with suppress(OSError):
+            self._reins.send(KILL)
 
     def kill(self) -> None:
-        """Kill it and everything under it. Those below that are not gone yet come to this process."""
+        """Kill the keeper and everything under it. Those below that are not gone yet come to this process."""
         reaper.send([*reaper.descendants(self.pid), self.pid], signal.SIGKILL)
 
+    def let_go(self) -> None:
+        """Have the keeper end, with everything under it: readable when it has."""
+        with suppress(OSError):
+            self._reins.shutdown(socket.SHUT_WR)
+
     def close(self) -> int:
-        """End the process and collect it; returns its wait status. Idempotent."""
+        """End the keeper and collect it; returns its wait status. Idempotent."""
         if self._closed:
             return 0
         self._closed = True

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_runtime.worker import attempt, heap
+from tradewind_runtime.worker import attempt, heap, keeper
 from tradewind_runtime.worker.learning import DagFile, Knowledge
 from tradewind_runtime.worker.seats import IDLE_FOR, Seat
 from tradewind_runtime.worker.warm import Warm
@@ -22,64 +22,88 @@ _ANEW_AFTER = 5.0
 
 
 class Starts:
-    """Finds or forks supervisors. Learns from attempts that began without libraries, and has a warm process made from
-    that."""
+    """Finds or forks keepers. Learns from attempts that began without libraries, one of each Dag file at a time, and has a
+    warm process made from that."""
 
-    def __init__(
-        self, knowledge: Knowledge, *, plain: attempt.Supervise, noting: attempt.Supervise, learn: bool
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, work: attempt.Work, *, learn: bool) -> None:
         self._knowledge = knowledge
-        self._plain = plain
-        self._noting = noting
+        self._work = work
         self._learn = learn
+        self._noted: dict[DagFile, UUID] = {}  # and the attempt that is to leave its note
         self._warm: Warm | None = None
         self._next: Warm | None = None
         self._made_at = float("-inf")
         self._idle: list[Seat] = []  # the one that was busy last is last
+        self._leaving: list[Seat] = []
 
     @property
-    def starting(self) -> tuple[Warm, ...]:
-        """Warm processes that will say when they are ready: to be waited for."""
-        return () if self._next is None else (self._next,)
+    def awaited(self) -> tuple[Warm | Seat, ...]:
+        """Of whom there will be news: warm processes in the making, keepers on their way out."""
+        return (*self._leaving, *(() if self._next is None else (self._next,)))
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Children that are no attempt's."""
         warm = (each.pid for each in (self._warm, self._next) if each is not None)
-        return (*warm, *(each.pid for each in self._idle))
+        return (*warm, *(each.pid for each in self._idle), *(each.pid for each in self._leaving))
 
-    def begin(self, dag_file: DagFile | None, payload: int) -> Seat:
-        """The supervisor that serves the attempt whose line comes out of `payload`. Raises OSError when no process can
+    def begin(self, attempt_id: UUID, dag_file: DagFile | None, payload: int) -> Seat:
+        """The seat that serves the attempt whose line comes out of `payload`. Raises OSError when no process can
         be made."""
+        self._read_note(dag_file)
         warm = self._usable(dag_file)
-        # Only a file that was read before is served by a supervisor that serves others too: others leave a note.
-        unknown = self._learn and dag_file is not None and not self._knowledge.knows(dag_file)
-        once = unknown or dag_file is None
+        noted = self._is_to_be_noted(dag_file)
+        seat = self._seat(warm, payload, once=dag_file is None, noted=noted)
+        if noted and dag_file is not None:
+            self._noted[dag_file] = attempt_id
+        return seat
+
+    def _seat(self, warm: Warm | None, payload: int, *, once: bool, noted: bool) -> Seat:
+        # Once: work that reads no Dag file changes its supervisor in ways that suit no other.
         while not once and (idle := self._idle_one(warm)) is not None:
             try:
-                idle.begin(payload)
+                idle.begin(payload, noted=noted)
             except OSError:  # it was killed while it had no work
                 idle.close()
                 continue
             return idle
-        seat = self._fork(warm, once=once, supervise=self._noting if unknown else self._plain)
+        seat = self._fork(warm, once=once)
         with suppress(OSError):  # gone already: its reins will say so
-            seat.begin(payload)
+            seat.begin(payload, noted=noted)
         return seat
+
+    def _read_note(self, dag_file: DagFile | None) -> None:
+        """Take the note of an attempt that may go on for long: it is there once the file is read."""
+        if dag_file is not None and (noted := self._noted.get(dag_file)) is not None:
+            if self._knowledge.collect(noted, dag_file):
+                del self._noted[dag_file]
+                self._make()
+
+    def _is_to_be_noted(self, dag_file: DagFile | None) -> bool:
+        return (
+            self._learn
+            and dag_file is not None
+            and dag_file not in self._noted
+            and not self._knowledge.knows(dag_file)
+        )
 
     def give_back(self, seat: Seat) -> None:
         """Its attempt has ended well and nobody of it is left: keep it for another one."""
         if seat.may_go_on and seat.origin in (None, self._warm):
             self._idle.append(seat)
         else:
-            seat.close()
+            self._let_go(seat)
 
     def close_idle(self) -> float | None:
-        """End supervisors that had no work for long. Returns when to look again, None when none is idle."""
+        """End keepers that had no work for long. Returns when to look again, None when none is idle."""
         now = time.monotonic()
         while self._idle and now >= self._idle[0].idle_since + IDLE_FOR:
-            self._idle.pop(0).close()
+            self._let_go(self._idle.pop(0))
         return self._idle[0].idle_since + IDLE_FOR if self._idle else None
+
+    def _let_go(self, seat: Seat) -> None:
+        seat.let_go()
+        self._leaving.append(seat)
 
     def _idle_one(self, warm: Warm | None) -> Seat | None:
         for place in reversed(range(len(self._idle))):
@@ -87,7 +111,7 @@ class Starts:
                 return self._idle.pop(place)
         return None
 
-    def _fork(self, warm: Warm | None, *, once: bool, supervise: attempt.Supervise) -> Seat:
+    def _fork(self, warm: Warm | None, *, once: bool) -> Seat:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             if warm is not None:
@@ -97,7 +121,7 @@ class Starts:
                 self._retire()
             heap.settle()
             if (pid := os.fork()) == 0:
-                attempt.serve(theirs, supervise)
+                keeper.serve(theirs, self._work)
         except OSError:
             ours.close()
             raise
@@ -108,11 +132,18 @@ class Starts:
     def ended(self, attempt_id: UUID, dag_file: DagFile | None) -> None:
         """An attempt has ended: see what it taught."""
         if dag_file is not None and self._learn:
-            self._knowledge.collect(attempt_id, dag_file)
+            if self._noted.get(dag_file) == attempt_id:
+                del self._noted[dag_file]
+                self._knowledge.collect(attempt_id, dag_file)
             self._make()
 
     def hear(self, fd: int) -> bool:
-        """Act on news from the warm process in the making. False when `fd` is somebody else's."""
+        """Act on news of one of `awaited`. False when `fd` is somebody else's."""
+        for seat in self._leaving:
+            if seat.fileno() == fd:
+                self._leaving.remove(seat)
+                seat.close()
+                return True
         if self._next is None or self._next.fileno() != fd:
             return False
         coming, self._next = self._next, None
@@ -125,10 +156,11 @@ class Starts:
         return True
 
     def close(self) -> None:
-        """End the warm processes and the supervisors without work. Idempotent."""
+        """End the warm processes and the keepers without work. Idempotent."""
         self._retire()
-        while self._idle:
-            self._idle.pop().close()
+        for seats in (self._idle, self._leaving):
+            while seats:
+                seats.pop().close()
         if self._next is not None:
             self._next.close()
             self._next = None
@@ -159,7 +191,7 @@ class Starts:
             return
         self._made_at = now
         with suppress(OSError):
-            self._next = Warm(wanted, self._plain)
+            self._next = Warm(wanted, self._work)
 
     def _retire(self) -> None:
         warm, self._warm = self._warm, None
@@ -167,5 +199,5 @@ class Starts:
             return
         for seat in [seat for seat in self._idle if seat.origin is warm]:
             self._idle.remove(seat)
-            seat.close()
+            self._let_go(seat)
         warm.close()

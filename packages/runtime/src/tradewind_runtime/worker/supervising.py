@@ -1,55 +1,84 @@
-"""From the line of a RunAttempt to Airflow's supervisor: the whole life of the supervisor process."""
+"""From the line of a RunAttempt to Airflow's supervisor, and to the task's process that it asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID
+
+import msgspec
 
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import wipe
-from tradewind_runtime.seams import process, stopping, traces
+from tradewind_runtime.seams import forking, process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import kernel
-from tradewind_runtime.worker.attempt import Ran
+from tradewind_runtime.worker.attempt import Keeper, Ran
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
 
 
-def supervisor_of(
-    configure: Configure, client: Client, *, note_at: Callable[[UUID], Path] | None = None
-) -> Callable[[bytearray], Ran]:
-    """The function each supervisor process runs with the line of each of its attempts. The task's process leaves a note
-    of what its Dag file imported at `note_at` of the attempt's id.
+class _Told(msgspec.Struct):
+    """What a task's process is told by its supervisor."""
+
+    hostname: str
+    note_at: str = ""
+    secret: str = ""  # for its traces
+
+
+class Supervision:
+    """What every attempt's supervisor and task do (`attempt.Work`). The task's process of noted work leaves its note at
+    `note_at` of the attempt's id.
 
     `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing.
     After an attempt it has no connection, no secret and no look at answers that it had not before."""
-    agent_name, traced = configure.agent_name, bool(configure.options.get("traces"))
 
-    def supervise(line: bytearray) -> Ran:
+    def __init__(self, configure: Configure, client: Client, *, note_at: Callable[[UUID], Path]) -> None:
+        self._gateway, self._agent_name = configure.gateway, configure.agent_name
+        self._traced = bool(configure.options.get("traces"))
+        self._client, self._note_at = client, note_at
+        self._ready = False  # a process that inherits this has not been made ready
+
+    def supervise(self, line: bytearray, keeper: Keeper, *, noted: bool) -> Ran:
         run = RunAttempt.model_validate_json(bytes(line))
         wipe(line)
         title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
-        airflow_worker.set_hostname(f"{agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}")
-        airflow_worker.notice_ends_at_once()
-        if note_at is not None:
-            airflow_worker.note_imports(note_at(run.attempt_id))
+        hostname = f"{self._agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}"
+        airflow_worker.set_hostname(hostname)
+        if not self._ready:
+            airflow_worker.notice_ends_at_once(keeper)
+            forking.let_fork(keeper)
+            self._ready = True
+        note_at = str(self._note_at(run.attempt_id)) if noted else ""
+        told = _Told(hostname, note_at=note_at, secret=run.secret if self._traced else "")
+        keeper.telling = msgspec.json.encode(told)
         unwanted = stopping.Unwanted()
-        with process.speaking_as(client, run.secret), unwanted.listening(client), ExitStack() as stack:
-            if traced:
-                # In the task's own process, where Airflow and the task make their spans.
-                begin = partial(traces.start, configure.gateway, run.secret, agent=agent_name)
-                stack.callback(kernel.after_fork_of_mine(begin))
-            exit_code = airflow_worker.run(run.kind, run.workload, client)
+        with (
+            process.speaking_as(self._client, run.secret),
+            unwanted.listening(self._client),
+            ExitStack() as stack,
+        ):
+            # What this process forks itself: all work but tasks.
+            stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
+            exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             title("tradewind supervisor without work")
             return Ran(exit_code, unwanted.reason)
 
-    return supervise
+    def be_a_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
+        self._begin(msgspec.json.decode(told, type=_Told))
+        forking.be_a_task(ends)
+
+    def _begin(self, told: _Told) -> None:
+        airflow_worker.set_hostname(told.hostname)
+        if told.note_at:
+            airflow_worker.note_imports(Path(told.note_at))
+        if told.secret:  # here, in the work's own process, Airflow and the task make their spans
+            traces.start(self._gateway, told.secret, agent=self._agent_name)
 
 
 def unused_client(configure: Configure) -> Client:

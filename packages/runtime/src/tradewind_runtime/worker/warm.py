@@ -1,6 +1,6 @@
 """A second process to fork attempts from: the zygote with the libraries that Dag files import added.
 
-It is forked from the zygote, imports, and then does nothing but fork supervisors. They become the zygote's children, as if
+It is forked from the zygote, imports, and then does nothing but fork keepers. They become the zygote's children, as if
 it had forked them itself: the process between dies at once, and the zygote is the next adopter above.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import structlog
 
 from tradewind_runtime.seams import task_logging
-from tradewind_runtime.worker import attempt, heap, kernel, learning, preload, supervising
+from tradewind_runtime.worker import attempt, heap, keeper, kernel, learning, preload, supervising
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ _ANSWERS_WITHIN = 5.0
 class Warm:
     """The zygote's end of one such process."""
 
-    def __init__(self, modules: Sequence[str], supervise: attempt.Supervise) -> None:
+    def __init__(self, modules: Sequence[str], work: attempt.Work) -> None:
         self.asked_for = tuple(modules)
         self.modules: frozenset[str] = frozenset()
         self.ready = False
@@ -48,7 +48,7 @@ class Warm:
             theirs.close()
             raise
         if self.pid == 0:
-            _be_warm(zygote, theirs, self.asked_for, supervise)
+            _be_warm(zygote, theirs, self.asked_for, work)
         theirs.close()
         self._socket = ours
 
@@ -85,7 +85,7 @@ class Warm:
         return any(learning.print_of(file) != known for file, known in self._prints.items())
 
     def fork(self, reins: socket.socket) -> int | None:
-        """A supervisor's pid, as from os.fork in the zygote. None when there is none: this process is of no use."""
+        """A keeper's pid, as from os.fork in the zygote. None when there is none: this process is of no use."""
         self._socket.settimeout(_ANSWERS_WITHIN)
         try:
             socket.send_fds(self._socket, [b"fork"], [reins.fileno()])
@@ -100,7 +100,7 @@ class Warm:
         return int.from_bytes(answer, "big") or None
 
     def close(self) -> None:
-        """End it. Supervisors it has forked live on."""
+        """End it. Keepers it has forked live on."""
         self._socket.close()
         with suppress(ProcessLookupError):
             os.kill(self.pid, 9)
@@ -108,9 +108,7 @@ class Warm:
             os.waitpid(self.pid, 0)
 
 
-def _be_warm(
-    zygote: int, control: socket.socket, modules: Sequence[str], supervise: attempt.Supervise
-) -> NoReturn:
+def _be_warm(zygote: int, control: socket.socket, modules: Sequence[str], work: attempt.Work) -> NoReturn:
     try:
         kernel.die_with_parent(zygote)
         kernel.default_signals()
@@ -133,12 +131,12 @@ def _be_warm(
         }
         control.sendall(json.dumps(said).encode() + b"\n")
         while True:
-            _fork_one(control, supervise)
+            _fork_one(control, work)
     finally:
         os._exit(0)
 
 
-def _fork_one(control: socket.socket, supervise: attempt.Supervise) -> None:
+def _fork_one(control: socket.socket, work: attempt.Work) -> None:
     select.select([control], [], [])
     asked, descriptors, _, _ = socket.recv_fds(control, 8, 1)
     if not asked or len(descriptors) != 1:
@@ -147,16 +145,16 @@ def _fork_one(control: socket.socket, supervise: attempt.Supervise) -> None:
     told_end, told = os.pipe()
     between = os.fork()
     if between == 0:
-        supervisor = os.fork()
-        if supervisor == 0:
-            attempt.serve(socket.socket(fileno=descriptors[0]), supervise)
-        os.write(told, supervisor.to_bytes(8, "big"))
+        pid = os.fork()
+        if pid == 0:
+            keeper.serve(socket.socket(fileno=descriptors[0]), work)
+        os.write(told, pid.to_bytes(8, "big"))
         os._exit(0)
     for fd in (*descriptors, told):
         os.close(fd)
     answer = os.read(told_end, 8)
     os.close(told_end)
-    os.waitpid(between, 0)  # from here on the supervisor is the zygote's child
+    os.waitpid(between, 0)  # from here on the keeper is the zygote's child
     control.sendall(answer if len(answer) == 8 else bytes(8))
 
 

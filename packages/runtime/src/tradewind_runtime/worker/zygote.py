@@ -121,8 +121,7 @@ class Zygote:
         knowledge, client = learning.Knowledge(notes), supervising.unused_client(configure)
         self._starts = starting.Starts(
             knowledge,
-            plain=supervising.supervisor_of(configure, client),
-            noting=supervising.supervisor_of(configure, client, note_at=knowledge.place),
+            supervising.Supervision(configure, client, note_at=knowledge.place),
             learn=bool(configure.options.get("learn", True)),
         )
         self._attempts: dict[UUID, _Attempt] = {}
@@ -155,8 +154,8 @@ class Zygote:
         by_reins = {running.seat.fileno(): running for running in self._attempts.values()}
         for fd in by_reins:
             poller.register(fd, select.POLLIN)
-        for warm in self._starts.starting:
-            poller.register(warm, select.POLLIN)
+        for each in self._starts.awaited:
+            poller.register(each, select.POLLIN)
         for fd, _ in poller.poll(self._until_next()):
             if self._starts.hear(fd):
                 pass
@@ -198,7 +197,7 @@ class Zygote:
         memory_before = kernel.out_of_memory_kills()
         payload, payload_end = os.pipe()
         try:
-            seat = self._starts.begin(dag_file, payload)
+            seat = self._starts.begin(attempt_id, dag_file, payload)
         except OSError as problem:
             os.close(payload_end)
             reason = f"no process could be started for it ({problem.strerror}); the machine is out of processes or memory"
