@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -242,3 +245,32 @@ def test_a_connection_test_reports_through_the_gateway(host, gateway):
     assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
     told = [asked for asked in gateway.of(attempt) if asked.method == "PATCH"]
     assert [asked.body["state"] for asked in told] == ["failed"]
+
+
+def state(pid: int) -> tuple[str, int]:
+    """How the kernel has a process: its state's letter and its parent."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return fields[0], int(fields[1])
+
+
+def test_a_task_is_forked_by_a_keeper_and_not_by_the_supervisor_that_watches_it(host, gateway):
+    attempt = host.run("sleeps")
+    task = attempt.says("sleeping")
+    assert state(task)[1] == state(attempt.supervisor)[1] == attempt.keeper
+    assert os.getpgid(task) == task, "its supervisor signals the whole group"
+    host.stop(attempt, grace=0.1)
+    attempt.outcome()
+
+
+def test_nobody_gets_a_tasks_pid_before_its_supervisor_is_done_with_it(host, gateway):
+    attempt = host.run("sleeps")
+    task = attempt.says("sleeping")
+    os.kill(attempt.supervisor, signal.SIGSTOP)  # as one is that waits for a plane that is away
+    os.kill(task, signal.SIGKILL)
+    while (seen := state(task))[0] != "Z":
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert state(task) == seen
+    os.kill(attempt.supervisor, signal.SIGCONT)
+    assert attempt.outcome().signal == "SIGKILL"
+    assert not Path(f"/proc/{task}").exists()

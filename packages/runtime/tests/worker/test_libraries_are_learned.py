@@ -159,3 +159,23 @@ def _is_warm(pid: str, of: int) -> bool:
         return f"PPid:\t{of}\n" in status and ", warm" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
+
+
+def test_a_first_attempt_that_goes_on_for_long_teaches_the_others_meanwhile(site: Site):
+    _install(site, "tw_learned", "VALUE = 1\n")
+    site.writes("import tw_learned", "'value': tw_learned.VALUE")
+    with site.dags.joinpath("worker_host.py").open("a") as file:
+        file.write("""
+    @task
+    def goes_on():
+        import time
+        print("sleeping", os.getpid(), flush=True)
+        time.sleep(300)
+
+    goes_on()
+""")
+    first = site.host.run("goes_on")
+    first.says("sleeping")
+    assert site.tells_with(["tw_learned"])["started_with"] == ["tw_learned"]
+    site.host.stop(first, grace=0.1)
+    first.outcome()
