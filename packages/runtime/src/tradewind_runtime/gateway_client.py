@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BASE_URL = "http://gateway"
 """A host name for the Host header; the connection is the unix socket."""
 
+EXECUTION_URL = f"{BASE_URL}/execution/"
+
 Answer = TypeVar("Answer", bound=Message)
 
 
@@ -38,7 +40,7 @@ def execution_client(path: str, secret: str) -> Client:
     """Airflow's own Execution API client, speaking to the gateway as the holder of `secret`."""
     from tradewind_runtime.seams import process
 
-    return process.execution_client(f"{BASE_URL}/execution/", secret, transport(path))
+    return process.execution_client(EXECUTION_URL, secret, transport(path))
 
 
 class Gateway:

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from tradewind_protocol.hosts import Configure, RunAttempt
-from tradewind_runtime import gateway_client
+from tradewind_runtime import gateway_client, gateway_connection
 from tradewind_runtime.control import wipe
 from tradewind_runtime.seams import forking, process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
@@ -83,7 +83,8 @@ class Supervision:
 
 def unused_client(configure: Configure) -> Client:
     """A client of the gateway with no connection and no secret. Each process that inherits it has its own."""
-    return gateway_client.execution_client(configure.gateway, "")
+    connection = gateway_connection.GatewayConnection(configure.gateway)
+    return process.execution_client(gateway_client.EXECUTION_URL, "", connection)
 
 
 def title(text: str) -> None:
