@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import threading
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,6 +25,8 @@ from tradewind_provider.seams import execution_api
 from tradewind_provider.seams.execution_short import ShortWay
 
 from .conftest import Plane
+
+bound_to_this_request: ContextVar[str] = ContextVar("bound_to_this_request")
 
 
 async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_out(plane: Plane) -> None:
@@ -151,3 +159,78 @@ async def _started(root: FastAPI, events: list[str]) -> list[str]:
 
     await Door(app)({"type": "lifespan", "app": root, "state": {}}, nothing, hear)
     return said
+
+
+async def test_what_every_task_asks_is_answered_in_one_thread_beside_the_servers_loop(plane: Plane) -> None:
+    threads: list[tuple[str, str]] = []
+    loop, runs, others_are_served = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def session() -> Iterator[str]:
+        threads.append(("session", threading.current_thread().name))
+        yield "session"
+        threads.append(("closed", threading.current_thread().name))
+
+    inner = FastAPI()
+
+    @inner.patch("/task-instances/{ti_id}/run")
+    def run(ti_id: str, session: str = Depends(session)) -> dict[str, str]:
+        threads.append(("run", threading.current_thread().name))
+        loop.call_soon_threadsafe(runs.set)
+        assert others_are_served.wait(10), "the server's loop waited for this"
+        return {"noted": bound_to_this_request.get()}
+
+    @inner.get("/task-instances/{ti_id}/previous-successful-dagrun")
+    def read(ti_id: str, session: str = Depends(session)) -> dict[str, str]:
+        threads.append(("read", threading.current_thread().name))
+        return {}
+
+    def page(_: Request) -> JSONResponse:
+        others_are_served.set()
+        return JSONResponse({})
+
+    through = Plane(Starlette(routes=[Mount("/execution", inner), Route("/page", page)]))
+    agent = through.session()
+    ti_id = through.task_instance()
+    bound_to_this_request.set("to the request")
+    async with through.http(agent, through.attempt(agent, ti_id)) as http:
+        running = asyncio.create_task(http.patch(f"/task-instances/{ti_id}/run", json={}))
+        await runs.wait()
+        assert (await http.get("http://plane/page")).status_code == 200
+        assert (await running).json() == {"noted": "to the request"}
+        assert [what for what, _ in threads] == ["session", "run", "closed"]
+        assert {name.rpartition("_")[0] for _, name in threads} == {"tradewind-door"}
+        assert len({name for _, name in threads}) == 1
+        threads.clear()
+        await http.get(f"/task-instances/{ti_id}/previous-successful-dagrun")
+        assert not any("tradewind-door" in name for _, name in threads), "it is Airflow's own way"
+
+
+async def test_what_fails_in_that_thread_fails_as_it_does_elsewhere(plane: Plane) -> None:
+    inner = FastAPI()
+
+    @inner.patch("/task-instances/{ti_id}/state")
+    def state(ti_id: str) -> None:
+        raise OperationalError("select 1", {}, Exception("the database is away"))
+
+    through = Plane(Starlette(routes=[Mount("/execution", inner)]))
+    agent = through.session()
+    ti_id = through.task_instance("running")
+    async with through.http(agent, through.attempt(agent, ti_id)) as http:
+        said = await http.patch(f"/task-instances/{ti_id}/state", json={"state": "failed"})
+    assert said.status_code == 503
+    assert "cannot serve this request just now" in said.text
+
+
+async def test_the_heap_is_frozen_once_the_server_is_up() -> None:
+    async def server(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "lifespan.startup.complete"})
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    gc.unfreeze()
+    try:
+        await Door(server)({"type": "lifespan", "app": Starlette()}, nothing, nothing)
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()

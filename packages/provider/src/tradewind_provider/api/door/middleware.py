@@ -25,7 +25,7 @@ from tradewind_provider.api.door import bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import database, execution_api
+from tradewind_provider.seams import database, execution_api, in_one_thread
 from tradewind_provider.services import waking
 from tradewind_provider.services.sessions import Agent
 
@@ -41,6 +41,9 @@ _TAKEN_OFF: Final = frozenset(
     {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
 )
 _WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
+_OF_EVERY_TASK: Final = frozenset({"ti.run", "ti.state", "ti.rtif"})
+"""What Airflow answers with a synchronous database session, and no need of the server's own event loop."""
+
 _KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
 
 
@@ -176,10 +179,14 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
-        # Values are read with GET and may be large; of what else is asked every answer is small.
-        hand_on = self._compressed if method == "GET" else self._hand_on
         async with self._turns.one():
-            await hand_on(onward, bodies.replay(judged, receive), noting)
+            if found is not None and found.route.name in _OF_EVERY_TASK and execution_api.mount_of(onward):
+                for message in await in_one_thread.answered(self._hand_on, onward, judged):
+                    await noting(message)
+            else:
+                # Values are read with GET and may be large; of what else is asked every answer is small.
+                hand_on = self._compressed if method == "GET" else self._hand_on
+                await hand_on(onward, bodies.replay(judged, receive), noting)
         if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
             await run_in_threadpool(_announce_triggers)
 
