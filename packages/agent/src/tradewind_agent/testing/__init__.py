@@ -1,0 +1,20 @@
+"""A plane and a launcher for tests: real HTTP semantics and the real protocol, nothing outside the process.
+
+`FakePlane` is an ASGI application; give it to an agent with `httpx.ASGITransport(app=plane)`, alone or behind
+`LosingAnswers`. It holds tokens, sessions, attempts and commands, so that a test reads as a scenario. `FakeLauncher`
+starts `FakeHost`s, whose attempts end when the test, or the loop's clock, says so.
+"""
+
+from tradewind_agent.testing.hosts import FakeHost, FakeLauncher
+from tradewind_agent.testing.losing import LosingAnswers
+from tradewind_agent.testing.plane import FakeAttempt, FakePlane, FakeSession, LogReader
+
+__all__ = [
+    "FakeAttempt",
+    "FakeHost",
+    "FakeLauncher",
+    "FakePlane",
+    "FakeSession",
+    "LogReader",
+    "LosingAnswers",
+]
