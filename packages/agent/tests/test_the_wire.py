@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import shutil
 import socket
 import ssl
-import subprocess
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import certificates
 import pytest
 
 from tradewind_agent.errors import PlaneUnreachable
@@ -423,18 +422,9 @@ async def test_a_connection_nobody_used_for_long_is_not_used_again(monkeypatch: 
         await wire.aclose()
 
 
-def certificate(directory: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost", "-days", "2",
-         "-addext", "subjectAltName=DNS:localhost"],
-        cwd=directory, check=True, capture_output=True,
-    )  # fmt: skip
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+@certificates.needs_openssl
 async def test_tls_carries_many_requests_and_large_bodies_and_a_close_is_noticed_in_it(tmp_path: Path):
-    certificate(tmp_path)
+    certificates.of_localhost(tmp_path)
     serves = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serves.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
     trusts = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))

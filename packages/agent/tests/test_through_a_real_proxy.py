@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import certificates
 import pytest
 import uvicorn
 
@@ -111,9 +112,9 @@ async def test_the_environment_names_the_proxy_and_who_is_reached_without_it(
 
 @asynccontextmanager
 async def _agent(
-    url: str, plane: FakePlane, certificates: Path, **options: Any
+    url: str, plane: FakePlane, directory: Path, **options: Any
 ) -> AsyncIterator[PlaneClient]:
-    settings = Settings(plane_url=url, token=plane.token, ca_file=certificates / "server.pem", **options)
+    settings = Settings(plane_url=url, token=plane.token, ca_file=directory / "server.pem", **options)
     introduction = OpenSession(
         agent_id=uuid4(),
         instance=uuid4(),
@@ -134,7 +135,7 @@ async def _agent(
 @asynccontextmanager
 async def _behind_tls(plane: FakePlane, directory: Path) -> AsyncIterator[str]:
     """The plane on a port of its own, with a certificate that only its own file vouches for."""
-    _certificate(directory)
+    certificates.of_localhost(directory)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -152,15 +153,6 @@ async def _behind_tls(plane: FakePlane, directory: Path) -> AsyncIterator[str]:
         server.should_exit = server.force_exit = True
         await serving
         listening.close()
-
-
-def _certificate(directory: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost", "-days", "2",
-         "-addext", "subjectAltName=DNS:localhost"],
-        cwd=directory, check=True, capture_output=True,
-    )  # fmt: skip
 
 
 @contextmanager
