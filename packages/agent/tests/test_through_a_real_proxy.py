@@ -111,9 +111,7 @@ async def test_the_environment_names_the_proxy_and_who_is_reached_without_it(
 
 
 @asynccontextmanager
-async def _agent(
-    url: str, plane: FakePlane, directory: Path, **options: Any
-) -> AsyncIterator[PlaneClient]:
+async def _agent(url: str, plane: FakePlane, directory: Path, **options: Any) -> AsyncIterator[PlaneClient]:
     settings = Settings(plane_url=url, token=plane.token, ca_file=directory / "server.pem", **options)
     introduction = OpenSession(
         agent_id=uuid4(),

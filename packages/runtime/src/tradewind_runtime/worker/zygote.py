@@ -1,4 +1,4 @@
-"""The worker host's own process: imports once, forks supervisors, counts attempts, and nothing else.
+"""The worker host's own process: imports once, forks keepers, counts attempts, and nothing else.
 
 One thread, always: a fork copies only the thread that forks, so a second one would leave its locks held for ever in
 every attempt.
@@ -73,7 +73,7 @@ class _Work(msgspec.Struct):
 
 @dataclass
 class _Attempt:
-    """One that lives, and the supervisor it is in."""
+    """One that lives, and the keeper it is under."""
 
     attempt_id: UUID
     epoch: int
@@ -104,7 +104,7 @@ def run(control: Control, configure: Configure) -> int:
     if configure.options.get("traces"):
         traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
-    kernel.adopt_orphans()  # of a supervisor that was killed
+    kernel.adopt_orphans()  # of a keeper that was killed
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
         zygote = Zygote(control, configure, notes=Path(notes))
         heap.freeze()
@@ -232,7 +232,7 @@ class Zygote:
             self._stop(attempt_id, reason, grace)
 
     def _end(self, running: _Attempt) -> None:
-        """News from a supervisor is the end of its attempt: how it went, or nothing when it was killed."""
+        """News from a keeper is the end of its attempt: how it went, or nothing when it was killed."""
         word, seat = running.seat.hear(), running.seat
         status, unkillable = 0, list(word.get("unkillable", ()) if word else ())
         del self._attempts[running.attempt_id]
