@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import Match
 
 from tradewind_protocol import boundary
+from tradewind_provider.api.door.middleware import OF_EVERY_TASK
 
 _ITS_OWN = {"/openapi.json"}
 
@@ -63,3 +65,40 @@ async def test_the_boundary_asks_for_the_kind_of_token_airflow_wants(airflow: Fa
     for key, route in _served(airflow).items():
         allowed = getattr(route, "allowed_token_types", frozenset({"execution"}))
         assert ("workload" if known[key].workload else "execution") in allowed, key
+
+
+_WAITS_FOR_NO_LOOP = {
+    "JWTBearer.__call__",
+    "require_auth",
+    "_extract_w3c_trace_context",
+    "_container",
+    "current_dependency_solver",
+}
+
+
+async def test_what_every_task_asks_needs_no_event_loop_in_particular(airflow: FastAPI) -> None:
+    """It is answered beside the server's loop, to which an asynchronous database session would belong."""
+    found, waiting = set(), set[str]()
+
+    def walk(dependant: Any) -> None:
+        call = getattr(dependant.call, "_original_callable", dependant.call)  # cadwyn wraps each
+        for each in (call, *_methods(call)):
+            if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+                waiting.add(each.__qualname__)
+        for below in dependant.dependencies:
+            walk(below)
+
+    for router in _versions(airflow).values():
+        for route in router.routes:
+            for method in route.methods:
+                known = _known().get((method, route.path))
+                if known is not None and known.name in OF_EVERY_TASK:
+                    found.add(known.name)
+                    for below in route.dependant.dependencies:
+                        walk(below)
+    assert found == OF_EVERY_TASK
+    assert waiting <= _WAITS_FOR_NO_LOOP
+
+
+def _methods(call: Any) -> tuple[Any, ...]:
+    return () if inspect.isroutine(call) or inspect.isclass(call) else (type(call).__call__,)

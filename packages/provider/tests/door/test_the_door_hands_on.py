@@ -205,6 +205,25 @@ async def test_what_every_task_asks_is_answered_in_one_thread_beside_the_servers
         assert not any("tradewind-door" in name for _, name in threads), "it is Airflow's own way"
 
 
+async def test_where_keys_are_fetched_airflow_answers_in_the_servers_loop(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def state(_: Request) -> JSONResponse:
+        return JSONResponse({"thread": threading.current_thread().name})
+
+    inner = Starlette(routes=[Route("/task-instances/{id}/state", state, methods=["PATCH"])])
+    said = []
+    for url in ("https://keys.example/jwks", ""):
+        monkeypatch.setenv("AIRFLOW__API_AUTH__TRUSTED_JWKS_URL", url)
+        through = Plane(Starlette(routes=[Mount("/execution", inner)]))
+        agent = through.session()
+        ti_id = through.task_instance("running")
+        async with through.http(agent, through.attempt(agent, ti_id)) as http:
+            answer = await http.patch(f"/task-instances/{ti_id}/state", json={"state": "failed"})
+        said.append(answer.json()["thread"])
+    assert said[0] == threading.current_thread().name and said[1].startswith("tradewind-door")
+
+
 async def test_what_fails_in_that_thread_fails_as_it_does_elsewhere(plane: Plane) -> None:
     inner = FastAPI()
 

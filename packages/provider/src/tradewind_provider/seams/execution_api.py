@@ -26,6 +26,12 @@ _REUSED: Final = 20.0
 _MOST: Final = 10_000
 
 
+def keys_are_local() -> bool:
+    """Whether Airflow verifies tokens without asking anybody for keys, which it does by a client that belongs to the
+    server's event loop."""
+    return not conf.get("api_auth", "trusted_jwks_url", fallback="")
+
+
 def mount_of(scope: Scope) -> Mount | None:
     """The application mounted in Airflow's API server that a request is for; None when there is none.
 

@@ -41,7 +41,7 @@ _TAKEN_OFF: Final = frozenset(
     {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
 )
 _WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
-_OF_EVERY_TASK: Final = frozenset({"ti.run", "ti.state", "ti.rtif"})
+OF_EVERY_TASK: Final = frozenset({"ti.run", "ti.state", "ti.rtif"})
 """What Airflow answers with a synchronous database session, and no need of the server's own event loop."""
 
 _KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
@@ -65,6 +65,7 @@ class Door:
         self._tokens = tokens or execution_api.Tokens()
         self._holders = holders or HOLDERS
         self._turns = Turns(at_once=database.connections)
+        self._in_one_thread = OF_EVERY_TASK if execution_api.keys_are_local() else frozenset()
         self._compressed = GZipMiddleware(
             self._hand_on, minimum_size=1024, compresslevel=5
         )  # as Airflow's own
@@ -180,7 +181,11 @@ class Door:
 
         onward = _onward(scope, path, token, judged)
         async with self._turns.one():
-            if found is not None and found.route.name in _OF_EVERY_TASK and execution_api.mount_of(onward):
+            if (
+                found is not None
+                and found.route.name in self._in_one_thread
+                and execution_api.mount_of(onward)
+            ):
                 for message in await in_one_thread.answered(self._hand_on, onward, judged):
                     await noting(message)
             else:
