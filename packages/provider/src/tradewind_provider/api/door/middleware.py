@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -180,13 +181,12 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
+        alone = found is not None and found.route.name in self._in_one_thread
+        mount = execution_api.mount_of(onward) if alone else None
         async with self._turns.one():
-            if (
-                found is not None
-                and found.route.name in self._in_one_thread
-                and execution_api.mount_of(onward)
-            ):
-                for message in await in_one_thread.answered(self._hand_on, onward, judged):
+            if mount is not None:
+                application = partial(execution_api.hand_to, mount)
+                for message in await in_one_thread.answered(application, onward, judged):
                     await noting(message)
             else:
                 # Values are read with GET and may be large; of what else is asked every answer is small.
