@@ -274,3 +274,16 @@ def test_nobody_gets_a_tasks_pid_before_its_supervisor_is_done_with_it(host, gat
     os.kill(attempt.supervisor, signal.SIGCONT)
     assert attempt.outcome().signal == "SIGKILL"
     assert not Path(f"/proc/{task}").exists()
+
+
+def test_a_supervisor_that_is_put_together_differently_forks_its_task_itself(own_host, tmp_path, is_alive):
+    tmp_path.joinpath("sitecustomize.py").write_text(
+        "from tradewind_runtime.seams import forking\nforking.is_possible = lambda: False\n"
+    )
+    host = own_host(environ={"PYTHONPATH": str(tmp_path)})
+    attempt = host.run("orphans_then_sleeps")
+    orphan, task = attempt.says("child"), attempt.says("sleeping")
+    assert state(task)[1] == attempt.supervisor
+    host.stop(attempt, grace=0.1)
+    assert attempt.outcome().kind is OutcomeKind.STOPPED
+    assert not is_alive(task) and not is_alive(orphan)
