@@ -1,7 +1,7 @@
 """httpx's transport to the gateway for one thread: one connection, kept open.
 
-A supervisor is one of many and asks little. httpx's own transport, a pool on h11, is two thirds of the work of such a
-request, and as much of the memory.
+A supervisor is one of many and asks little. httpx's own transport, a pool on h11, was a fifth of all that a supervisor does
+for a task that does nothing, and a tenth (1 MB) of the memory it writes to.
 """
 
 from __future__ import annotations
