@@ -51,7 +51,8 @@ The host name is replaced by one with the agent's name, under `.invalid`: nothin
 
 Tasks of one task environment run as one operating-system user and are forked from the same processes, as under
 LocalExecutor. An attempt's own secret opens the gateway for that attempt only, and a supervisor drops it and its connection
-before it serves the next. A task's process is forked by a keeper and inherits nothing of its supervisor's memory. But memory a process has freed is not wiped, and processes of one user may look at each other.
+before it serves the next. A task's process is forked by a keeper and inherits nothing of its supervisor's memory, nor any
+attempt's secret. But memory a process has freed is not wiped, and processes of one user may look at each other.
 Whatever must not see the rest belongs on an agent of its own, under a user of its own.
 
 ## Every route of the Execution API

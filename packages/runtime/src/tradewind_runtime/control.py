@@ -30,7 +30,7 @@ class Control:
     that arrived together are in the buffer, where no selector sees them.
 
     Lines are kept in one buffer that is overwritten once they are consumed: a process forked later must not find
-    another attempt's secret in the memory it inherits.
+    another attempt's secret in the memory it inherits. One forked meanwhile has to `forget`.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -39,6 +39,7 @@ class Control:
         self._connection = connection
         self._sending = threading.Lock()
         self._buffer = bytearray()
+        self._taken = bytearray()  # the line last given out, which its reader may not have overwritten yet
         self._ended = False
 
     @classmethod
@@ -63,6 +64,11 @@ class Control:
     def close(self) -> None:
         """Let go of the socket. Idempotent."""
         self._connection.close()
+
+    def forget(self) -> None:
+        """Overwrite whatever was received, the line last given out included: what a forked process does first."""
+        wipe(self._buffer)
+        wipe(self._taken)
 
     def send(self, message: Message) -> None:
         """Send one message whole. Raises ControlClosed when nobody listens any more."""
@@ -105,6 +111,7 @@ class Control:
     def receive_line(self, timeout: float | None = None) -> bytearray | None:
         """As `receive`, unread: the bytes of the line, which the caller overwrites (`wipe`) when done with them."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        self._taken = bytearray()
         while (line := self._take()) is None:
             if self._ended:
                 raise ControlClosed("the agent closed the control socket")
@@ -112,6 +119,7 @@ class Control:
             if not _readable(self._connection, wait):
                 return None
             self._fill()
+        self._taken = line
         return line
 
     def _take(self) -> bytearray | None:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -189,6 +190,7 @@ class WorkerHost:
         self.output = home / "output.txt"
         ours, theirs = socket.socketpair()
         self.control = ours
+        self._send: Callable[[bytes], None] = ours.sendall
         bundles = [
             {
                 "name": "dags",
@@ -236,7 +238,15 @@ class WorkerHost:
         )
 
     def say(self, message: Any) -> None:
-        self.control.sendall(hosts.line(message))
+        self._send(hosts.line(message))
+
+    @contextmanager
+    def saying_nothing_yet(self) -> Iterator[list[bytes]]:
+        """Lines said within are not sent but collected, for the test to send as it likes."""
+        lines: list[bytes] = []
+        self._send = lines.append
+        yield lines
+        self._send = self.control.sendall
 
     def hears(self, kind: type, of: RunningAttempt | None = None) -> Any:
         """The first message of that kind (about that attempt), waiting for it if need be."""

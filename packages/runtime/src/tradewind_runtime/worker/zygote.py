@@ -91,6 +91,7 @@ class _Attempt:
 
 def run(control: Control, configure: Configure) -> int:
     """Be the worker host until told to stop or until the agent is gone. Returns the process's exit code."""
+    kernel.after_fork_of_mine(control.forget)  # a fork comes in the middle of a line, with others behind it
     os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
     airflow_worker.warm()
     for refusal in preload.preload(tuple(configure.options.get("preload", ()))):

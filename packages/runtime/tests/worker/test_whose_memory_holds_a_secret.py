@@ -1,0 +1,101 @@
+"""A fork inherits what its parent held at that moment, and a task may read all of its own memory: so no process but an
+attempt's own supervisor may hold its secret."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tradewind_protocol.states import OutcomeKind
+
+pytestmark = pytest.mark.process
+
+
+def holds(pid: int, attempt) -> bool:
+    """Whether the attempt's secret is anywhere in the process's memory, or what is left of one that was freed and whose
+    first bytes have been written over."""
+    wanted = attempt.secret[-24:].encode()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(part, 16) for part in place.split("-"))
+            memory.seek(start)
+            if wanted in memory.read(end - start):
+                return True
+    return False
+
+
+def title(pid: int | str) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0]
+
+
+def warm_process(host) -> int:
+    """The one that holds learned libraries, once it is there."""
+    children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children")
+    deadline = time.monotonic() + 30
+    while not (found := [pid for pid in children.read_text().split() if title(pid).endswith(", warm")]):
+        assert time.monotonic() < deadline, host.output.read_text()
+        time.sleep(0.01)
+    return int(found[0])
+
+
+def end(host, *attempts) -> None:
+    for attempt in attempts:
+        host.stop(attempt, grace=0.1)
+        attempt.outcome()
+
+
+def test_a_task_does_not_hold_its_own_attempts_secret(own_host, gateway):
+    host = own_host()
+    attempt = host.run("can_be_looked_into")
+    task = attempt.says("sleeping")
+    assert holds(os.getpid(), attempt), "where it is, it is found"
+    assert [pid for pid in (host.process.pid, attempt.keeper, task) if holds(pid, attempt)] == []
+    end(host, attempt)
+
+
+def test_a_task_holds_no_secret_of_the_attempt_before_it_under_the_same_keeper(own_host, gateway):
+    host = own_host()
+    first = host.run("succeeds")
+    assert first.outcome().kind is OutcomeKind.SUCCEEDED
+    second = host.run("can_be_looked_into")
+    task = second.says("sleeping")
+    assert second.keeper == first.keeper
+    for attempt in (first, second):
+        assert [pid for pid in (second.keeper, task) if holds(pid, attempt)] == []
+    end(host, second)
+
+
+@pytest.mark.parametrize("padding", [0, 200_000], ids=["short", "longer than a pipe holds"])
+def test_a_task_holds_no_secret_of_attempts_that_were_told_together_with_its_own(own_host, gateway, padding):
+    host = own_host()
+    with host.saying_nothing_yet() as lines:
+        attempts = [host.run("can_be_looked_into", padding="x" * padding) for _ in range(3)]
+    first, second, third = attempts
+    said = b"".join(lines)
+    cut = len(said) - len(lines[2]) // 4
+    assert third.secret.encode() in said[:cut]
+    host.control.sendall(said[:cut])
+    tasks = [first.says("sleeping"), second.says("sleeping")]
+    for pid in (*tasks, first.keeper, second.keeper):
+        assert [attempt for attempt in attempts if holds(pid, attempt)] == []
+    host.control.sendall(said[cut:])
+    assert not holds(third.says("sleeping"), third)
+    end(host, *attempts)
+
+
+def test_the_process_that_holds_libraries_holds_no_secret(own_host, gateway):
+    host = own_host()
+    first = host.run("sleeps", dag_id="imports_a_library")
+    first.says("sleeping")
+    # What the first has taught is looked at when the second comes.
+    second = host.run("sleeps", dag_id="imports_a_library")
+    warm = warm_process(host)
+    second.says("sleeping")
+    assert [attempt for attempt in (first, second) if holds(warm, attempt)] == []
+    end(host, first, second)
