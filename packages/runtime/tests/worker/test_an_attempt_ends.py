@@ -28,6 +28,14 @@ def under(root: int) -> list[int]:
     return found
 
 
+def gone(*pids: int) -> None:
+    """Wait until no process has one of these pids, as a zombie neither."""
+    deadline = time.monotonic() + 5
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
+
+
 def test_a_stop_ends_the_task_at_once_and_says_why(host, gateway, is_alive):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
@@ -141,15 +149,36 @@ def test_a_killed_supervisor_takes_its_attempt_along_and_no_other(host, gateway,
 
 
 @pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+def test_a_supervisor_killed_while_it_had_no_work_is_collected_and_no_other(own_host, killed):
+    host = own_host(learn=False)
+    with host.saying_nothing_yet() as lines:  # side by side each has its own
+        idle, killed_one, busy = host.run("succeeds"), host.run("succeeds"), host.run("sleeps")
+    host.control.sendall(b"".join(lines))
+    others = {busy.says("sleeping"), busy.keeper, busy.supervisor, idle.keeper, idle.supervisor}
+    pids = {killed_one.keeper, killed_one.supervisor}
+    idle.outcome(), killed_one.outcome()
+    assert set(under(host.process.pid)) == others | pids
+    os.kill(getattr(killed_one, killed), signal.SIGKILL)
+    gone(*pids)
+    assert set(under(host.process.pid)) == others
+    host.stop(busy, grace=0.1)
+    busy.outcome()
+
+
+@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
 def test_a_supervisor_killed_while_it_had_no_work_costs_no_attempt(host, gateway, killed):
     before = host.run("succeeds")
     before.outcome()
+    pids = [before.keeper, before.supervisor]
+    os.kill(host.process.pid, signal.SIGSTOP)  # so that work comes before it has seen that
     os.kill(getattr(before, killed), signal.SIGKILL)
     while Path(f"/proc/{before.keeper}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
         time.sleep(0.01)  # the kernel is at it
     after = host.run("succeeds")
+    os.kill(host.process.pid, signal.SIGCONT)
     assert after.outcome().kind is OutcomeKind.SUCCEEDED
     assert after.keeper != before.keeper
+    gone(*pids)
 
 
 def test_attempts_that_follow_each_other_share_a_supervisor_and_no_process(host, gateway, is_alive):

@@ -38,8 +38,9 @@ class Starts:
 
     @property
     def awaited(self) -> tuple[Warm | Seat, ...]:
-        """Of whom there will be news: warm processes in the making, keepers on their way out."""
-        return (*self._leaving, *(() if self._next is None else (self._next,)))
+        """Of whom there will be news: warm processes in the making, keepers on their way out, and those without work,
+        whose only news is that they were killed."""
+        return (*self._idle, *self._leaving, *(() if self._next is None else (self._next,)))
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -63,8 +64,8 @@ class Starts:
         while not once and (idle := self._idle_one(warm)) is not None:
             try:
                 idle.begin(payload, noted=noted)
-            except OSError:  # it was killed while it had no work
-                idle.close()
+            except OSError:  # it was killed a moment ago: its reins will say so
+                self._leaving.append(idle)
                 continue
             return idle
         seat = self._fork(warm, once=once)
@@ -138,12 +139,14 @@ class Starts:
             self._make()
 
     def hear(self, fd: int) -> bool:
-        """Act on news of one of `awaited`. False when `fd` is somebody else's."""
-        for seat in self._leaving:
-            if seat.fileno() == fd:
-                self._leaving.remove(seat)
-                seat.close()
-                return True
+        """Act on news of one of `awaited`. False when `fd` is somebody else's. A keeper that was killed may have left its
+        supervisor to this process."""
+        for seats in (self._idle, self._leaving):
+            for seat in seats:
+                if seat.fileno() == fd:
+                    seats.remove(seat)
+                    seat.close()
+                    return True
         if self._next is None or self._next.fileno() != fd:
             return False
         coming, self._next = self._next, None

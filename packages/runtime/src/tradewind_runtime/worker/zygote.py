@@ -11,6 +11,7 @@ import select
 import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -159,7 +160,7 @@ class Zygote:
             poller.register(each, select.POLLIN)
         for fd, _ in poller.poll(self._until_next()):
             if self._starts.hear(fd):
-                pass
+                self._kill_strays()
             elif fd == self._woken:
                 os.read(self._woken, 4096)
                 self._stopping = True
@@ -240,13 +241,7 @@ class Zygote:
         if word is None or "problem" in word or unkillable or running.stop_reason is not None:
             # Who was asked to end may still be ending, and who broke is not trusted with another one.
             status = seat.close()
-            # Those under it came to us, the next adopter above, and nobody else's strays can have: all of them go.
-            spare = {
-                *(other.seat.pid for other in self._attempts.values()),
-                *self._starts.pids,
-                *unkillable,
-            }
-            unkillable += reaper.kill_descendants(spare=spare)
+            unkillable += self._kill_strays(spare=unkillable)
         else:
             self._starts.give_back(seat)
         killed = word is None or word.get("exit_code") == -signal.SIGKILL
@@ -263,6 +258,12 @@ class Zygote:
         )
         self._report(running.attempt_id, ending.outcome(facts, epoch=running.epoch))
         self._starts.ended(running.attempt_id, running.dag_file)
+
+    def _kill_strays(self, spare: Sequence[int] = ()) -> list[int]:
+        """Those under a keeper that is gone came to us, the next adopter above: all of them go, and nobody else's can be
+        among them. Returns whom nothing kills."""
+        keepers = (running.seat.pid for running in self._attempts.values())
+        return reaper.kill_descendants(spare={*keepers, *self._starts.pids, *spare})
 
     def _report(self, attempt_id: UUID, outcome: Outcome) -> None:
         self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))
