@@ -46,6 +46,14 @@ def test_a_task_runs_on_the_agent(deployment: Deployment) -> None:
     assert said["pid"] != deployment.agent.process.pid
 
 
+def test_what_agents_and_tasks_ask_goes_the_short_way_through_airflow(deployment: Deployment) -> None:
+    assert deployment.rest.run("hello").state == "success"
+    log = deployment.plane.api_servers[0].log.read_text()
+    assert "path=/api/v2/dags" in log, "Airflow's access log has lines for people's requests"
+    assert "path=/remote-execution/v1/" not in log
+    assert "long way" not in log
+
+
 def test_xcom_goes_from_task_to_task_through_the_sites_own_storage(deployment: Deployment) -> None:
     assert deployment.rest.run("xcom").state == "success"
     [consumed] = deployment.journal("consumed")

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from airflow import settings as airflow_settings
 from fastapi import Depends, FastAPI
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -143,6 +145,34 @@ async def test_a_server_whose_routes_cannot_be_built_starts_all_the_same() -> No
     assert await _started(FastAPI(routes=[Mount("/execution", broken)]), []) == ["lifespan.startup.complete"]
 
 
+async def test_a_server_whose_execution_api_is_not_found_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    await _started(FastAPI(), [])
+    assert "go the long way" in caplog.text
+
+
+async def test_an_execution_api_with_other_middlewares_than_those_known_keeps_them_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    passed: list[str] = []
+
+    class New:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            passed.append(scope["path"])
+            await self._app(scope, receive, send)
+
+    health = Route("/health", lambda _: JSONResponse({}))
+    root = FastAPI(
+        routes=[Mount("/execution", Starlette(routes=[health], middleware=[Middleware(New)]))],
+    )
+    for _ in range(3):  # it is looked at once it was asked
+        await execution_api.warm({"type": "lifespan", "app": root, "state": {}})
+    assert passed == ["/execution/health"] * 3
+    assert caplog.text.count("go the long way") == 1
+
+
 async def _started(root: FastAPI, events: list[str]) -> list[str]:
     """Start a server the door stands in; what it says."""
     said: list[str] = []
@@ -203,6 +233,38 @@ async def test_what_every_task_asks_is_answered_in_one_thread_beside_the_servers
         threads.clear()
         await http.get(f"/task-instances/{ti_id}/previous-successful-dagrun")
         assert not any("tradewind-door" in name for _, name in threads), "it is Airflow's own way"
+
+
+async def test_airflow_starts_and_ends_a_task_in_such_a_thread(plane: Plane) -> None:
+    agent, ti_id = plane.session(), plane.task_instance()
+    start = {
+        "state": "running",
+        "hostname": "h",
+        "unixname": "u",
+        "pid": 1,
+        "start_date": "2026-01-01T00:00:00Z",
+    }
+    asked: list[tuple[str, str, Any]] = [
+        ("PATCH", "run", start),
+        ("PUT", "rtif", {"bash_command": "true"}),
+        ("PATCH", "state", {"state": "failed", "end_date": "2026-01-01T00:00:01Z"}),
+    ]
+    threads: set[str] = set()
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("UPDATE task_instance", "INSERT INTO rendered_task_instance_fields")):
+            threads.add(threading.current_thread().name.rpartition("_")[0])
+
+    event.listen(airflow_settings.engine, "before_cursor_execute", note)
+    try:
+        async with plane.http(agent, plane.attempt(agent, ti_id)) as http:
+            for method, what, body in asked:
+                threads.clear()
+                said = await http.request(method, f"/task-instances/{ti_id}/{what}", json=body)
+                assert said.is_success, said.text
+                assert threads == {"tradewind-door"}, what
+    finally:
+        event.remove(airflow_settings.engine, "before_cursor_execute", note)
 
 
 async def test_where_keys_are_fetched_airflow_answers_in_the_servers_loop(

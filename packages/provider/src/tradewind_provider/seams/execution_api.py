@@ -49,14 +49,15 @@ async def hand_to(mount: Mount, scope: Scope, receive: Receive, send: Send) -> N
     inner = {**scope}
     inner.update(mount.matches(inner)[1])
     app: ASGIApp = mount.app
-    await (_short_way(app) or app)(inner, receive, send)
+    short = _short_way(app) if mount.path == MOUNT else None
+    await (short or app)(inner, receive, send)
 
 
 async def warm(scope: Scope) -> None:
     """Ask the Execution API for its health once, `scope` being that of the server's lifespan. Airflow builds the
     API's routes at its first request, which takes seconds during which nothing else is answered.
 
-    Does nothing when this server does not serve the Execution API.
+    Only says so when this server does not serve the Execution API.
     """
     path = MOUNT + "/health"
     request: Scope = {
@@ -76,6 +77,11 @@ async def warm(scope: Scope) -> None:
         "state": scope.get("state", {}),
     }
     if (mount := mount_of(request)) is None:
+        log.warning(
+            "Requests of tasks go the long way: no Execution API is found at %s of this server",
+            MOUNT,
+            extra={"action": "short_way_unknown"},
+        )
         return
 
     async def nothing() -> Message:
@@ -91,22 +97,24 @@ _short: WeakKeyDictionary[Any, ASGIApp | None] = WeakKeyDictionary()
 
 
 def _short_way(app: Any) -> ASGIApp | None:
-    """None for applications other than the Execution API, and until that was asked for the first time: it builds its
-    routes then."""
+    """Through the Execution API. None until that was asked for the first time: it builds its routes then."""
     if getattr(app, "middleware_stack", None) is None:
         return None
     if app not in _short:
+        short, problem = None, None
         try:
             from tradewind_provider.seams.execution_short import ShortWay
 
-            _short[app] = ShortWay.of(app)
-        except Exception:
+            short = ShortWay.of(app)
+        except Exception as error:
+            problem = error
+        if short is None:
             log.warning(
-                "Requests go to the Execution API by the long way, which costs a third more",
-                exc_info=True,
+                "Requests go the long way through the Execution API, which costs a third more",
+                exc_info=problem,
                 extra={"action": "short_way_unknown"},
             )
-            _short[app] = None
+        _short[app] = short
     return _short[app]
 
 
