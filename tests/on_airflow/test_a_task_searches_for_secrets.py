@@ -1,4 +1,4 @@
-"""What user code finds in its own process opens nothing but what the attempt itself may do."""
+"""User code finds no credential in its own process."""
 
 from __future__ import annotations
 
@@ -27,13 +27,9 @@ def searching(deployment: Deployment, directory: Path) -> Iterator[Deployment]:
         yield Deployment(deployment.plane, agent, home, deployment.rest)
 
 
-def test_a_task_cannot_speak_as_its_host(searching: Deployment) -> None:
-    assert searching.rest.run("searching").state == "success"
-    (searched,) = searching.journal("searched")
-    assert set(searched["kinds"]) <= {"tw_local_"}, (
-        "no token of the agent or of its session is in a task's process"
-    )
-    tried = searching.journal("tried")
-    assert tried or not searched["found"]
-    for attempt in tried:
-        assert set(attempt["answers"].values()) <= {401, 403}, attempt
+def test_a_task_finds_nobodys_credential_not_even_its_own(searching: Deployment) -> None:
+    for _ in range(2):  # a keeper that has served one attempt may serve the next
+        assert searching.rest.run("searching").state == "success"
+    for searched in searching.journal("searched"):
+        assert searched["planted"], "where one is, it is found"
+        assert searched["others"] == 0

@@ -1,4 +1,4 @@
-"""A task that looks for secrets wherever it can read, and tries what it finds on its agent's gateway."""
+"""A task that looks for secrets wherever it can read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import site_journal
 from airflow.sdk import DAG, task
 
@@ -39,32 +38,14 @@ def _of_descriptors() -> set[str]:
     return found
 
 
-def _gateways() -> set[str]:
-    lines = Path("/proc/net/unix").read_text().splitlines()
-    mine = str(Path(os.environ["SITE_JOURNAL"]).parent)  # other agents may run on the machine
-    return {parts[7] for line in lines if len(parts := line.split()) > 7 and parts[7].startswith(mine)}
-
-
-def _tried(gateway: str, secret: str) -> dict[str, int]:
-    transport = httpx.HTTPTransport(uds=gateway)
-    with httpx.Client(transport=transport, base_url="http://gateway", timeout=10, trust_env=False) as client:
-        headers = {"Authorization": f"Bearer {secret}"}
-        return {
-            path: client.post(path, json={}, headers=headers).status_code
-            for path in ("/dags/claim", "/dags/report", "/triggers/sync")
-        }
-
-
 with DAG("searching", schedule=None):
 
     @task(queue="search")
     def search():
         environment = " ".join(f"{name}={value}" for name, value in os.environ.items()).encode()
+        planted = "_".join(("tw", "local", "planted" * 6))
         found = _of_memory() | _of_descriptors() | {one.decode() for one in _SECRET.findall(environment)}
-        for gateway in _gateways():
-            for secret in found:
-                with suppress(httpx.TransportError):
-                    site_journal.write("tried", kind=secret[:9], answers=_tried(gateway, secret))
-        site_journal.write("searched", found=len(found), kinds=sorted({one[:9] for one in found}))
+        others = [one for one in found if "planted" not in one]
+        site_journal.write("searched", planted=planted in found, others=len(others))
 
     search()
