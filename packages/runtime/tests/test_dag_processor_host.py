@@ -304,6 +304,27 @@ def test_an_unchanged_file_is_sent_once_and_then_costs_nothing(site: Site) -> No
     assert not (site.place / "home" / "airflow.db").exists()
 
 
+def test_a_parser_begins_with_what_dag_files_need_of_airflow(site: Site) -> None:
+    text = ONE_DAG.format(dag_id="early", task_id="a").replace("schedule=None", "schedule=None, tags=early")
+    (site.dags / "early.py").write_text(
+        "import logging, sys\n"
+        "wanted = ['airflow.providers.standard.decorators.python', 'airflow.serialization.serialized_objects']\n"
+        "early = [name for name in wanted if name in sys.modules]\n"
+        "print('printed by a Dag file')\n"
+        "logging.getLogger('of.a.dag.file').warning('logged by a Dag file')\n" + text
+    )
+    site.start()
+    site.plane.wait_for(lambda: "early.py" in site.plane.files())
+    assert sorted(site.plane.files()["early.py"].dags[0]["dag"]["tags"]) == [
+        "airflow.providers.standard.decorators.python",
+        "airflow.serialization.serialized_objects",
+    ]
+    logged = next((site.place / "logs" / "dag_processor").rglob("early.py.log")).read_text()
+    assert "printed by a Dag file" in logged
+    assert '"logged by a Dag file"' in logged
+    assert '"of.a.dag.file"' in logged
+
+
 def test_what_changed_vanished_or_broke_is_told_at_once(site: Site) -> None:
     site.write("changing.py", "changing", "before")
     site.write("leaving.py", "leaving")

@@ -1,4 +1,5 @@
-"""What every task's process would build anew is built before the fork, and is what it would have been."""
+"""What every task's process, and every parser's, would build anew is built before the fork, and is what it would have
+been."""
 
 from __future__ import annotations
 
@@ -196,4 +197,37 @@ rehearsing._write_a_dag()
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 assert not DagContext.autoregistered_dags and DagContext.get_current() is None
 assert threading.active_count() == 1
+""")
+
+
+def test_a_rehearsed_parse_is_whole_loads_no_plugin_and_leaves_no_thread():
+    run("""
+import threading
+from tradewind_runtime.seams import process, rehearsing
+process.import_airflow_without_database()
+rehearsing._serialize_a_dag()  # with this Airflow nothing of it fails
+from airflow import plugins_manager
+from airflow.sdk import plugins_manager as sdk_plugins_manager
+assert threading.active_count() == 1
+for manager in (plugins_manager, sdk_plugins_manager):
+    assert manager._get_plugins.cache_info().currsize == 0
+""")
+
+
+def test_a_parsers_validators_are_made_once_and_read_as_new_ones_do():
+    run("""
+from tradewind_runtime.seams import building, process
+process.import_airflow_without_database()
+from airflow.dag_processing import processor
+from airflow.sdk.execution_time import comms
+from pydantic import TypeAdapter
+building.build_a_parsers_validators_once()
+make = processor.TypeAdapter[processor.ToDagProcessor]
+decoder = comms.CommsDecoder(body_decoder=make(processor.ToDagProcessor), log=None, socket=None)
+assert decoder.body_decoder is make(processor.ToDagProcessor)
+assert decoder.err_decoder is comms.CommsDecoder(log=None, socket=None).err_decoder
+assert type(decoder.body_decoder) is TypeAdapter
+asked = {"type": "DagFileParseRequest", "file": "f", "bundle_path": "/b", "bundle_name": "b"}
+new = TypeAdapter(processor.ToDagProcessor)
+assert decoder.body_decoder.validate_python(asked) == new.validate_python(asked)
 """)

@@ -59,6 +59,7 @@ def run(control: Control, configure: Configure) -> int:
     from tradewind_runtime.seams import process
 
     process.leave_executors_to_the_plane()
+    seam.warm()
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
     desk = Desk(uuid4(), claims, broken=broken)
@@ -222,6 +223,9 @@ class Host:
                 one.close()
 
     def _say(self, manager: Processor) -> None:
+        now = time.monotonic()
+        if now - self._said_at < 1.0:
+            return  # before anything is counted: the loop turns several times for each file
         roles = self._desk.roles()
         numbers = manager.numbers() | {"waiting": float(self._desk.waiting())}
         line = ", ".join(
@@ -230,9 +234,8 @@ class Host:
             + [f"{name}: {_ROLE[role]}" for name, role in sorted(roles.items())]
             + [f"{name}: cannot be made" for name in self._desk.broken()]
         )
-        now = time.monotonic()
         says = (line, self._desk.findings())
-        if says != self._said and now - self._said_at >= 1.0:
+        if says != self._said:
             self._said, self._said_at = says, now
             self._control.send(HostStatus(line=line, numbers=numbers, findings=says[1]))
 

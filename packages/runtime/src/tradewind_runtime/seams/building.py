@@ -1,4 +1,5 @@
-"""What Airflow builds anew in the process of each task although it is always the same: built once, before the fork.
+"""What Airflow builds anew in the process of each task, or of each parse, although it is always the same: built once,
+before the fork.
 
 Each of these is half a saving when a later Airflow names things differently, and never an error.
 """
@@ -7,34 +8,54 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+
+from pydantic import TypeAdapter
 
 
 def build_validators_once() -> None:
     """Make each pydantic validator of the task runner once: one of them knows all fifty messages a task may get, and
     takes longer to make than most tasks take."""
     from airflow.sdk.execution_time import comms, task_runner
-    from pydantic import JsonValue, TypeAdapter
+    from pydantic import JsonValue
 
-    made = functools.cache(lambda of: TypeAdapter(of))
-    for module in (comms, task_runner):
+    _build_once((comms, task_runner), (comms.ToTask, JsonValue))
+
+
+def build_a_parsers_validators_once() -> None:
+    """The same for the processes that parse Dag files."""
+    from airflow.dag_processing import processor
+    from airflow.sdk.execution_time import comms
+
+    _build_once((processor, comms), (processor.ToDagProcessor, comms.ToTask))
+
+
+def _build_once(modules: Sequence[Any], soon: Sequence[Any]) -> None:
+    once = _Once()
+    for module in modules:
         if getattr(module, "TypeAdapter", None) is TypeAdapter:
-            module.TypeAdapter = _hashable_or(made, TypeAdapter)
-    with suppress(Exception):  # then the first task finds out what is wrong
-        made(comms.ToTask)
-        made(JsonValue)
+            module.TypeAdapter = once
+    with suppress(Exception):  # then the first process finds out what is wrong
+        for of in soon:
+            once(of)
 
 
-def _hashable_or(made: Callable[[Any], Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
-    def build(of: Any, **options: Any) -> Any:
+class _Once:
+    """`pydantic.TypeAdapter`, but that one without options is made once for each type."""
+
+    def __init__(self) -> None:
+        self._made = functools.cache(lambda of: TypeAdapter(of))
+
+    def __getitem__(self, _: Any) -> _Once:
+        return self
+
+    def __call__(self, of: Any, **options: Any) -> Any:
         try:
-            return otherwise(of, **options) if options else made(of)
-        except TypeError:
-            return otherwise(of, **options)
-
-    return build
+            return TypeAdapter(of, **options) if options else self._made(of)
+        except TypeError:  # not hashable
+            return TypeAdapter(of, **options)
 
 
 def configure_logging_in_one_go() -> None:

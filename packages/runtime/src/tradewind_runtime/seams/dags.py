@@ -33,6 +33,7 @@ from pydantic import TypeAdapter
 
 from tradewind_runtime.dags import results
 from tradewind_runtime.dags.desk import Desk
+from tradewind_runtime.seams import building, importing, rehearsing, task_logging
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,15 @@ class Loop(Protocol):
 
     def priority_files(self) -> set[tuple[str, str]]:
         """Files (bundle, path) somebody wants to be parsed before all others."""
+
+
+def warm() -> None:
+    """Import what every parse needs, and build what it would build first, so that parsers inherit it. Runs nothing of
+    the owner's, and starts no thread."""
+    importing.import_what_is_needed_soon()
+    building.build_a_parsers_validators_once()
+    rehearsing.rehearse_a_parse()
+    task_logging.prepare()
 
 
 def configured_bundles() -> tuple[list[BaseDagBundle], list[str]]:

@@ -1,4 +1,4 @@
-"""What every attempt does alike, done once in the process that attempts are forked from.
+"""What every attempt, and every parse of a Dag file, does alike, done once in the process that they are forked from.
 
 Whatever is looked up, compiled or noted at the first time (which classes are kinds of which, how an address is read, an
 option's value) is then there for all of them. A process that is forked copies each page of memory it writes to, and it
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import httpx
 
 from tradewind_runtime.seams import process
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 _MOMENT = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
@@ -24,6 +28,12 @@ def rehearse() -> None:
         _speak_as_a_supervisor()
     with suppress(Exception):
         _write_a_dag()
+
+
+def rehearse_a_parse() -> None:
+    """The same for the processes that parse Dag files. Loads no plugins: they are the owner's, and may change."""
+    with suppress(Exception):
+        _serialize_a_dag()
 
 
 def _speak_as_a_supervisor() -> None:
@@ -59,8 +69,19 @@ def _speak_as_a_supervisor() -> None:
         client.close()
 
 
-def _write_a_dag() -> None:
-    """Make a Dag of the usual parts, as a Dag file does, and forget it."""
+def _serialize_a_dag() -> None:
+    from airflow.dag_processing.processor import DagFileParsingResult
+    from airflow.sdk.execution_time import comms
+    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+
+    dag = _write_a_dag()
+    parsed = LazyDeserializedDAG(data=DagSerialization.to_dict(dag), last_loaded=dag.last_loaded)
+    result = DagFileParsingResult(fileloc="rehearsal.py", serialized_dags=[parsed], import_errors={})
+    comms._RequestFrame(id=0, body=result.model_dump()).as_bytes()
+
+
+def _write_a_dag() -> DAG:
+    """Make a Dag of the usual parts, as a Dag file does."""
     from airflow.sdk import DAG, TaskGroup, task
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 
@@ -82,5 +103,6 @@ def _write_a_dag() -> None:
         DAG("unscheduled", schedule=None)
         dag.get_template_env()
         dag.validate()
+        return dag
     finally:
         DagContext.autoregistered_dags.clear()

@@ -7,7 +7,6 @@ exit code. The supervisors' own entry points take a client, but for the connecti
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import re
 import selectors
@@ -23,34 +22,20 @@ from uuid import UUID
 import msgspec
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.seams import building, callables, forking, plugins, process, rehearsing, stopping
+from tradewind_runtime.seams import (
+    building,
+    callables,
+    forking,
+    importing,
+    plugins,
+    process,
+    rehearsing,
+    stopping,
+)
 from tradewind_runtime.worker import kernel, learning
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
-
-NEEDED_SOON = (
-    "airflow.dag_processing.bundles.local",
-    "airflow.providers.common.io.assets.file",
-    "airflow.providers.standard.decorators.bash",
-    "airflow.providers.standard.decorators.branch_python",
-    "airflow.providers.standard.decorators.python",
-    "airflow.providers.standard.decorators.short_circuit",
-    "airflow.providers.standard.operators.bash",
-    "airflow.providers.standard.operators.empty",
-    "airflow.providers.standard.operators.python",
-    "airflow.sdk._shared.logging.remote",
-    "airflow.sdk.bases.sensor",
-    "airflow.sdk.definitions.asset.metadata",
-    "airflow.sdk.definitions.decorators",
-    "airflow.sdk.definitions.decorators.setup_teardown",
-    "airflow.sdk.definitions.decorators.task_group",
-    "airflow.sdk.lineage",
-    "airflow.version",
-    "jinja2.ext",
-    "upath.implementations.local",
-)
-"""Modules of Airflow itself that nearly every task imports sooner or later. One that a version lacks is passed over."""
 
 HOSTNAME_CALLABLE = "tradewind_runtime.seams.worker.hostname"
 _hostname = ""
@@ -72,9 +57,7 @@ def warm() -> None:
     import setproctitle  # noqa: F401
     from airflow.sdk.execution_time import comms, coordinator
 
-    for name in NEEDED_SOON:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    importing.import_what_is_needed_soon()
     process.let_crashes_crash()
     process.leave_executors_to_the_plane()
     stopping.end_at_once_without_on_kill()
