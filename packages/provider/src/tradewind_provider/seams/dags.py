@@ -200,10 +200,16 @@ def live(db: Session, bundle: str) -> dict[str, str]:
     return {row.dag_id: row.relative_fileloc or "" for row in rows}
 
 
-def live_count(db: Session, bundle: str) -> int:
-    """How many Dags of a bundle are not stale."""
-    statement = select(func.count()).select_from(DagModel)
-    return db.scalar(statement.where(DagModel.bundle_name == bundle, DagModel.is_stale.is_(False))) or 0
+def live_count(db: Session, bundle: str, *, among: Collection[str] | None = None) -> int:
+    """How many Dags of a bundle are not stale; of these alone, when some are named."""
+    statement = (
+        select(func.count())
+        .select_from(DagModel)
+        .where(DagModel.bundle_name == bundle, DagModel.is_stale.is_(False))
+    )
+    if among is not None:
+        statement = statement.where(DagModel.dag_id.in_(among))
+    return db.scalar(statement) or 0
 
 
 def error_files(db: Session, bundle: str) -> set[str]:

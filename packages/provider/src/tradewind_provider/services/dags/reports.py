@@ -195,11 +195,10 @@ class _Storing:
                 ),
                 now=now,
             )
-            live = dags.live(db, row.name)
             fresh = DagFile(
                 bundle=row.name, path=file.path, content=file.content, version=self._report.version,
                 dag_ids=sorted(free_ids), blocked=sorted(blocked), error_paths=sorted(filed),
-                live=sum(dag_id in live for dag_id in free_ids), stored_at=now,
+                live=dags.live_count(db, row.name, among=free_ids), stored_at=now,
             )  # fmt: skip
             freed = set(before.dag_ids) - free_ids if before is not None else set()
             db.merge(fresh)
