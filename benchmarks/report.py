@@ -122,10 +122,15 @@ SHOWN = {
     "MB PSS: agent": "MB PSS: agent",
     "MB PSS: worker": "MB PSS: worker",
     "bytes sent/s": "bytes sent per second",
+    "files": "Dag files",
     "first: seconds": "seconds until all Dags are known",
+    "first: parses/file": "parses of each file until then",
     "first: cpu ms/file: dag processor": "CPU ms per file: Dag processor",
+    "first: cpu ms/file: all": "CPU ms per file: everything",
     "first: bytes of Dag data/file": "bytes of Dag data per file",
+    "unchanged: parses/file": "unchanged for a minute: parses of each file",
     "unchanged: cpu ms/s: dag processor": "unchanged: CPU ms per second: Dag processor",
+    "unchanged: cpu ms/s: all": "unchanged: CPU ms per second: everything",
     "unchanged: statements/s": "unchanged: database statements per second",
     "unchanged: bytes of Dag data": "unchanged: bytes of Dag data",
     "others' load, cores": "cores others used meanwhile",
@@ -150,6 +155,11 @@ def shown(summary: dict[str, Any]) -> str:
     for workload, found in sorted(summary.items()):
         if workload == "crowd":
             continue
+        scales = [str(found[executor]["scale"]) if executor in found else "–" for executor in ORDER]
+        if len({scale for scale in scales if scale != "–"}) > 1:
+            lines.append(
+                f"| {workload} | **not the same amount of work**: `--scale` | " + " | ".join(scales) + " |"
+            )
         for metric, words in SHOWN.items():
             if any(metric in each for each in found.values()):
                 cells = [_cell(found.get(executor, {}).get(metric)) for executor in ORDER]

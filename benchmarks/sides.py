@@ -32,7 +32,6 @@ COMMON: Mapping[str, Mapping[str, str]] = {
     },
     "scheduler": {"max_tis_per_query": "128", "max_dagruns_to_create_per_loop": "50"},
     "triggerer": {"capacity": "4000"},
-    "dag_processor": {"refresh_interval": "10"},  # how soon a new file is noticed
 }
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
@@ -116,7 +115,6 @@ class running:
         variables = {
             **{key: value for key, value in os.environ.items() if key.startswith("BENCH_")},
             "PYTHONPATH": str(self._dags),
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": COMMON["dag_processor"]["refresh_interval"],
         }
         side.agent = self._stack.enter_context(
             agent.Agent(

@@ -264,6 +264,6 @@ def all_of(sizes: Sizes) -> dict[str, Callable[[Side], Metrics]]:
         "sleepers": lambda side: sleepers(side, sizes),
         "idle": lambda side: idle(side, sizes),
         "deferrable": lambda side: deferrable(side, sizes),
-        "parse": lambda side: parse.parse(side, sizes.files, unchanged=max(45.0, sizes.idle_seconds)),
+        "parse": lambda side: parse.parse(side, sizes.files),
         "crowd": lambda side: crowd.crowd(side, sizes.idle_seconds),
     }

@@ -37,6 +37,15 @@ def test_what_is_measured_again_replaces_what_was_there_and_nothing_else(tmp_pat
     assert kept["tradewind"]["tasks/s"]["median"] == 22.0
 
 
+def test_the_page_says_where_executors_were_given_different_amounts_of_work(tmp_path: Path):
+    measured(tmp_path).write()
+    summary = json.loads((tmp_path / "benchmarks.json").read_text())
+    assert "--scale" not in report.shown(summary)
+    summary["wide"]["local"]["scale"] = 0.1
+    line = next(line for line in report.shown(summary).splitlines() if "--scale" in line)
+    assert line == "| wide | **not the same amount of work**: `--scale` | 1.0 | 0.1 | – | – | – |"
+
+
 def test_the_page_keeps_its_words_and_gets_the_figures(tmp_path: Path):
     page = tmp_path / "benchmarks.md"
     page.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
