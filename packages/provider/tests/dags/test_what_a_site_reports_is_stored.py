@@ -22,7 +22,7 @@ from sqlalchemy import delete, func, select, update
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.seams import dag_source
+from tradewind_provider.seams import dag_checks, dag_source
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.store.dag_tables import DagFile
 
@@ -421,3 +421,10 @@ def test_what_is_not_a_report_is_refused(site: Site) -> None:
         with pytest.raises(Refused) as refused:
             site.send(body)
         assert refused.value.code is Code.MALFORMED
+
+
+def test_the_timetable_of_a_dag_that_is_to_be_stored_is_read_once(parsed: Parsed):
+    result = parsed("one.py", text(schedule="'@daily'"))
+    checked = dag_checks.checked("main", "one.py", result.dags[0])
+    assert checked.timetable is checked.timetable
+    assert checked.timetable.summary == "0 0 * * *"

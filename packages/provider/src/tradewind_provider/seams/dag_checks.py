@@ -9,16 +9,17 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.exceptions import UnknownExecutorException
 from airflow.executors.executor_loader import ExecutorLoader
-from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.seams.lazy_dag import LazyDag
 
 _WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
 
 
-def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDeserializedDAG:
+def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
     """The Dag as Airflow stores it, its `fileloc` neutral. Raises Refused MALFORMED or TOO_LARGE, naming Dag and file.
 
     Reading it runs no code an agent chose: Airflow's own deserializer takes classes from its registries only.
@@ -52,7 +53,7 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDeserializedDAG
         read = DagSerialization.from_dict(copy.deepcopy(whole))
         if read.dag_id != dag_id:
             raise ValueError(f"it reads as Dag {read.dag_id!r}")
-        lazy = LazyDeserializedDAG(data=whole)
+        lazy = LazyDag(data=whole)
         lazy.timetable.summary, lazy.owner, lazy.has_task_concurrency_limits, lazy.hash  # noqa: B018 (what storing reads)
     except (Exception, RecursionError) as problem:
         raise _malformed(dag_id, path, problem) from None

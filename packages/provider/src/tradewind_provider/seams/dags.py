@@ -19,11 +19,11 @@ from airflow.models.dagwarning import DagWarning
 from airflow.models.errors import ParseImportError
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_provider.seams import dag_source
+from tradewind_provider.seams.lazy_dag import LazyDag
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class FileFacts:
     version: str | None
     version_data: dict[str, Any] | None
     path: str
-    dags: tuple[LazyDeserializedDAG, ...]
+    dags: tuple[LazyDag, ...]
     import_errors: Mapping[str, str]
     warnings: tuple[DagWarning, ...]
     seconds: float
@@ -232,7 +232,7 @@ def refresh(db: Session, dag_ids: Iterable[str]) -> None:
         SerializedDAG.bulk_write_to_db(
             dag.bundle_name,
             dag.bundle_version,
-            [LazyDeserializedDAG(data=stored.data)],
+            [LazyDag(data=stored.data)],
             dag.last_parse_duration,
             session=db,
         )
