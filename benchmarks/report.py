@@ -130,6 +130,7 @@ SHOWN = {
     "first: bytes of Dag data/file": "bytes of Dag data per file",
     "unchanged: parses/file": "unchanged for a minute: parses of each file",
     "unchanged: cpu ms/s: dag processor": "unchanged: CPU ms per second: Dag processor",
+    "unchanged: cpu ms/parse: dag processor": "unchanged: CPU ms per parse: Dag processor",
     "unchanged: cpu ms/s: all": "unchanged: CPU ms per second: everything",
     "unchanged: statements/s": "unchanged: database statements per second",
     "unchanged: bytes of Dag data": "unchanged: bytes of Dag data",

@@ -304,6 +304,18 @@ def test_an_unchanged_file_is_sent_once_and_then_costs_nothing(site: Site) -> No
     assert not (site.place / "home" / "airflow.db").exists()
 
 
+def test_an_unchanged_file_is_parsed_again_since_it_may_read_something_that_changed(site: Site) -> None:
+    read = site.place / "read"
+    read.write_text("before")
+    text = ONE_DAG.format(dag_id="reads", task_id="a").replace('"a"', f"open({str(read)!r}).read()")
+    (site.dags / "reads.py").write_text(text)
+    site.start()
+    site.plane.wait_for(lambda: "reads.py" in site.plane.files())
+    assert "before" in json.dumps(site.plane.files()["reads.py"].dags)
+    read.write_text("after")
+    site.plane.wait_for(lambda: "after" in json.dumps(site.plane.files()["reads.py"].dags))
+
+
 def test_a_parser_begins_with_what_dag_files_need_of_airflow(site: Site) -> None:
     text = ONE_DAG.format(dag_id="early", task_id="a").replace("schedule=None", "schedule=None, tags=early")
     (site.dags / "early.py").write_text(

@@ -113,6 +113,11 @@ class Processor(DagFileProcessorManager):
     _api_server: Any = attrs.field(init=False, default=None)
     _multi_team: bool = attrs.field(init=False, default=False)
 
+    def __repr__(self) -> str:
+        # Each parser puts signal handlers back that are methods of this, and Python writes them out as it does so. What
+        # attrs would write names every file there is.
+        return f"<{type(self).__name__} of {len(self.bundles)} bundles>"
+
     @property
     def client(self) -> Client:
         """What the parsers' requests for connections and variables go through: the agent's gateway."""
