@@ -508,6 +508,30 @@ def test_source_travels_only_where_the_site_says_so(site: Site) -> None:
     assert packed.dags[0]["dag"]["fileloc"] == "/main/packed.zip/inner.py"
 
 
+def test_a_parser_that_ends_a_moment_after_its_pipes_is_noticed_at_once(site: Site) -> None:
+    (site.dags / "lingers.py").write_text(
+        "import os, time\n"
+        "end = os._exit\n"
+        "def linger(code):\n    os.closerange(0, 256)\n    time.sleep(0.1)\n    end(code)\n"
+        "os._exit = linger\n" + ONE_DAG.format(dag_id="lingers", task_id="a")
+    )
+    site.start()
+    site.plane.wait_for(lambda: "lingers.py" in site.plane.files())
+    assert site.plane.files()["lingers.py"].dags
+    assert 0.1 <= site.plane.files()["lingers.py"].seconds < 0.9
+
+
+def test_a_dag_file_hears_of_its_own_children_only(site: Site) -> None:
+    text = ONE_DAG.format(dag_id="hears", task_id="a").replace("schedule=None", "schedule=None, tags=[heard]")
+    (site.dags / "hears.py").write_text(
+        "import signal\n"
+        "heard = str((signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL, signal.set_wakeup_fd(-1)))\n" + text
+    )
+    site.start()
+    site.plane.wait_for(lambda: "hears.py" in site.plane.files())
+    assert site.plane.files()["hears.py"].dags[0]["dag"]["tags"] == ["(True, -1)"]
+
+
 def test_a_parse_that_dies_is_an_import_error(site: Site) -> None:
     (site.dags / "dies.py").write_text("import os\nfrom airflow.sdk import DAG\nos._exit(3)\n")
     site.start()

@@ -1,4 +1,4 @@
-"""What one parse costs does not grow with the number of Dag files there are."""
+"""A parser looks at its own Dag file, not at every one there is."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -126,6 +127,7 @@ class Host:
         os.register_at_fork(after_in_child=self._leave_child)
         manager.selector.register(self._control, _READ, (lambda _: self._hear_agent(), _nothing))
         manager.selector.register(self._ear, _READ, (lambda _: self._hear_bell(), _nothing))
+        self._notice_ends_at_once()
         self._courier.start()
 
     def turn(self, manager: Processor) -> None:
@@ -216,7 +218,16 @@ class Host:
         with suppress(OSError):  # full: the loop will look anyway
             self._bell.send(b"!")
 
+    def _notice_ends_at_once(self) -> None:
+        # Left alone the loop learns of a parser's end from the end of the pipes to it, which comes a moment earlier: every
+        # other time it looks, finds the process still there, and sleeps for a second.
+        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
     def _leave_child(self) -> None:
+        with suppress(ValueError):  # not the main thread's child, and so no parser
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # A parser runs the user's code: it must not be able to speak for this host.
         for one in (self._control, self._bell, self._ear):
             with suppress(OSError):
