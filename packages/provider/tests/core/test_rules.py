@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tradewind_protocol.errors import Code
 from tradewind_protocol.states import ATTEMPT_MOVES, AgentState, AttemptState, OutcomeKind
@@ -130,28 +132,76 @@ def waiting(queue: str, *, priority: int = 1, age: float = 0, avoid: UUID | None
 
 
 def test_work_is_spread_over_those_with_the_most_room() -> None:
-    places = [Place(ME, [Seats(frozenset({"q"}), 2)]), Place(YOU, [Seats(frozenset({"q"}), 2)])]
+    places = [Place(ME, (Seats(frozenset({"q"}), 2),)), Place(YOU, (Seats(frozenset({"q"}), 2),))]
     placed = placement.place([waiting("q") for _ in range(4)], places)
     assert sorted(placed.values()) == sorted([ME, ME, YOU, YOU])
 
 
 def test_room_several_queues_share_is_used_once() -> None:
-    places = [Place(ME, [Seats(frozenset({"a", "b"}), 1)])]
+    places = [Place(ME, (Seats(frozenset({"a", "b"}), 1),))]
     old, new = waiting("a", age=5), waiting("b", age=1)
     assert placement.place([new, old], places) == {old.attempt_id: ME}
 
 
 def test_an_environment_that_serves_one_queue_is_filled_before_one_that_serves_several() -> None:
-    place = Place(ME, [Seats(frozenset({"a", "b"}), 1), Seats(frozenset({"a"}), 1)])
+    place = Place(ME, (Seats(frozenset({"a", "b"}), 1), Seats(frozenset({"a"}), 1)))
     first, second = waiting("a", age=9), waiting("b", age=1)
     assert placement.place([first, second], [place]) == {first.attempt_id: ME, second.attempt_id: ME}
 
 
 def test_who_handed_work_back_is_passed_over() -> None:
-    places = [Place(ME, [Seats(frozenset({"q"}), 9)]), Place(YOU, [Seats(frozenset({"q"}), 1)])]
+    places = [Place(ME, (Seats(frozenset({"q"}), 9),)), Place(YOU, (Seats(frozenset({"q"}), 1),))]
     one = waiting("q", avoid=ME)
     assert placement.place([one], places) == {one.attempt_id: YOU}
     assert placement.place([waiting("q", avoid=ME)], places[:1]) == {}
+
+
+def test_who_is_passed_over_for_one_is_given_the_next() -> None:
+    places = [Place(ME, (Seats(frozenset({"q"}), 9),)), Place(YOU, (Seats(frozenset({"q"}), 1),))]
+    first, second = waiting("q", age=2, avoid=ME), waiting("q", age=1)
+    assert placement.place([first, second], places) == {first.attempt_id: YOU, second.attempt_id: ME}
+
+
+_SERVED = st.frozensets(st.sampled_from("abc"))
+_PLACES = st.lists(
+    st.tuples(st.lists(st.builds(Seats, _SERVED, st.integers(0, 3)), max_size=3), st.integers(0, 4)),
+    max_size=5,
+)
+
+
+@given(
+    _PLACES, st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.integers(0, 5)), max_size=12)
+)
+def test_each_piece_of_work_goes_where_there_is_most_room_at_its_turn(
+    drawn: list[tuple[list[Seats], int]], work: list[tuple[str, int, int]]
+) -> None:
+    places = [Place(uuid4(), tuple(seats), most) for seats, most in drawn]
+    ids = [one.session_id for one in places] + [YOU]
+    candidates = [
+        waiting(queue, priority=priority, avoid=ids[min(avoid, len(ids) - 1)])
+        for queue, priority, avoid in work
+    ]
+    assert placement.place(candidates, places) == plainly_placed(candidates, places)
+
+
+def plainly_placed(candidates: list[Candidate], places: list[Place]) -> dict[UUID, UUID]:
+    """As `placement.place` says, and every place looked at for each piece of work."""
+    left, placed = list(places), {}
+    for one in sorted(candidates, key=lambda each: (-each.priority, each.created_at)):
+        open_ = [
+            at for at, spot in enumerate(left) if spot.session_id != one.avoid and one.queue in spot.room
+        ]
+        if open_:
+            at = max(open_, key=lambda each: left[each].room[one.queue])
+            left[at] = left[at].take(one.queue)
+            placed[one.attempt_id] = left[at].session_id
+    return placed
+
+
+def test_room_is_counted_no_further_than_there_is_work() -> None:
+    places = [Place(ME, (Seats(frozenset({"q"}), 9),), most=4), Place(YOU, (Seats(frozenset({"q"}), 2),))]
+    assert [placement.room("q", places, enough=enough) for enough in (3, 5, 100)] == [3, 5, 6]
+    assert placement.room("other", places, enough=3) == 0
 
 
 # ---- reporting

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -19,46 +20,41 @@ class Candidate:
     avoid: UUID | None = None  # a session that handed it back a moment ago
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Seats:
-    """Free slots of one task environment; `free` is used up by placing."""
+    """Free slots of one task environment."""
 
     queues: frozenset[str]
     free: int
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A session that waits for work, and how much one answer may carry."""
+    """A session that waits for work, and how much one answer may carry.
+
+    A thousand of them are looked at for each piece of news, so what is asked of them is counted once.
+    """
 
     session_id: UUID
-    seats: list[Seats] = field(default_factory=list)
+    seats: tuple[Seats, ...] = ()
     most: int = 50
+    room: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    """Queue → free slots in which it could run. A queue without any is left out."""
 
-    def copy(self) -> Place:
-        """Its own seats, so that placing in it uses up nothing here."""
-        return Place(self.session_id, [Seats(one.queues, one.free) for one in self.seats], self.most)
+    def __post_init__(self) -> None:
+        room: dict[str, int] = {}
+        for seat in self.seats if self.most > 0 else ():
+            for queue in seat.queues if seat.free > 0 else ():
+                room[queue] = room.get(queue, 0) + seat.free
+        object.__setattr__(self, "room", room)
 
-    def wants(self) -> Mapping[str, int]:
-        """Queue → how many it could take of it alone."""
-        found: dict[str, int] = {}
-        for seat in self.seats:
-            for queue in seat.queues:
-                found[queue] = min(found.get(queue, 0) + seat.free, self.most)
-        return {queue: count for queue, count in found.items() if count > 0}
-
-    def room(self, queue: str) -> int:
-        if self.most <= 0:
-            return 0
-        return sum(seat.free for seat in self.seats if queue in seat.queues)
-
-    def take(self, queue: str) -> None:
-        """Use a slot for `queue`: of the environment that serves the fewest queues, so that the others stay free for
-        what only they can run."""
+    def take(self, queue: str) -> Place:
+        """What is left when a slot is used for `queue`: of the environment that serves the fewest queues, so that the
+        others stay free for what only they can run."""
         fitting = [seat for seat in self.seats if queue in seat.queues and seat.free > 0]
-        if fitting:
-            min(fitting, key=lambda seat: len(seat.queues)).free -= 1
-        self.most -= 1
+        taken = min(fitting, key=lambda seat: len(seat.queues), default=None)
+        seats = tuple(replace(seat, free=seat.free - 1) if seat is taken else seat for seat in self.seats)
+        return Place(self.session_id, seats, self.most - 1)
 
 
 def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -66,14 +62,48 @@ def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda one: (-one.priority, one.created_at))
 
 
+def room(queue: str, places: Iterable[Place], *, enough: int) -> int:
+    """How much of a queue could be placed if there were nothing else; no more than `enough`."""
+    found = 0
+    for spot in places:
+        found += min(spot.room.get(queue, 0), spot.most)
+        if found >= enough:
+            return enough
+    return found
+
+
 def place(candidates: Iterable[Candidate], places: Sequence[Place]) -> dict[UUID, UUID]:
-    """Attempt → session. Uses up the room of `places`; what fits nowhere is left out."""
+    """Attempt → session: the one with the most room for its queue, the first of them where several have as much. What
+    fits nowhere is left out."""
+    left = list(places)
     placed: dict[UUID, UUID] = {}
+    roomiest: dict[str, list[tuple[int, int]]] = {}  # queue → a heap of -room and the index in `left`
     for one in in_order(candidates):
-        fitting = [spot for spot in places if spot.session_id != one.avoid and spot.room(one.queue) > 0]
-        if not fitting:
-            continue
-        best = max(fitting, key=lambda spot: spot.room(one.queue))
-        best.take(one.queue)
-        placed[one.attempt_id] = best.session_id
+        if (heap := roomiest.get(one.queue)) is None:
+            heap = [(-room, at) for at, spot in enumerate(left) if (room := spot.room.get(one.queue, 0))]
+            heapq.heapify(heap)
+            roomiest[one.queue] = heap
+        if (at := _roomiest(heap, left, one)) is not None:
+            placed[one.attempt_id] = left[at].session_id
+            left[at] = left[at].take(one.queue)
     return placed
+
+
+def _roomiest(heap: list[tuple[int, int]], left: Sequence[Place], one: Candidate) -> int | None:
+    """The index of the place for it. Room only ever shrinks, so an entry is set right when it comes to the top."""
+    passed_over = []
+    found = None
+    while heap and found is None:
+        was, at = heap[0]
+        room = left[at].room.get(one.queue, 0)
+        if room == 0:
+            heapq.heappop(heap)
+        elif room != -was:
+            heapq.heapreplace(heap, (-room, at))
+        elif left[at].session_id == one.avoid:
+            passed_over.append(heapq.heappop(heap))
+        else:
+            found = at
+    for entry in passed_over:
+        heapq.heappush(heap, entry)
+    return found

@@ -17,8 +17,8 @@ from airflow.models.connection_test import ConnectionTestKey
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider.seams import traces
@@ -160,8 +160,17 @@ def restarting(db: Session, attempts: Collection[Attempt]) -> dict[UUID, Instanc
 
 def still_queued(db: Session, task_instance_ids: Collection[UUID]) -> set[UUID]:
     """Those of the task instances that wait to be run: not marked, cleared or deleted since."""
-    queued = str(TaskInstanceState.QUEUED.value)
-    return {id_ for id_, one in states(db, task_instance_ids).items() if one.state == queued}
+    return {id_ for id_, one in states(db, task_instance_ids).items() if is_queued(one.state)}
+
+
+def state_of(task_instance_id: InstrumentedAttribute[UUID]) -> ScalarSelect[str | None]:
+    """The state of the task instance a column names, to be selected beside it; None when there is none."""
+    return select(TaskInstance.state).where(TaskInstance.id == task_instance_id).scalar_subquery()
+
+
+def is_queued(state: str | None) -> bool:
+    """It is that of a task instance that waits to be run."""
+    return state == TaskInstanceState.QUEUED
 
 
 def keep_alive(db: Session, task_instance_ids: Iterable[UUID], *, now: datetime, older_than: datetime) -> int:

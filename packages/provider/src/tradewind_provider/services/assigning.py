@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Offer, WorkKind
@@ -27,6 +26,13 @@ log = logging.getLogger(__name__)
 
 AVOID_SECONDS = 10.0
 """Who handed an attempt back is not offered it again for this long."""
+
+_AT_ONCE = 64  # leases in one statement
+_ABLE = (
+    AgentSession.ended_at.is_(None),
+    AgentSession.cordoned_at.is_(None),
+    AgentSession.draining_at.is_(None),
+)
 
 
 def depths(db: Session) -> dict[str, Depth]:
@@ -52,8 +58,7 @@ def assign(
     Highest priority first, then oldest. Work whose task instance no longer waits (cleared, marked, deleted) is taken
     off the queue on the way. Safe to run in several processes at once: an attempt is offered by one of them.
     """
-    places = [spot for spot in places if not waiting.keys().isdisjoint(spot.wants())]
-    rows = _drop_unwanted(db, _candidates(db, places, waiting), now)
+    rows = _candidates(db, places, waiting, now)
     avoid_until = now - timedelta(seconds=AVOID_SECONDS)
     candidates = [
         placement.Candidate(
@@ -67,65 +72,88 @@ def assign(
     ]
     until = now + timedelta(seconds=lasts)
     found: dict[UUID, list[Offer]] = {}
-    for (session_id, epoch), chosen in _lots(rows, _placed(db, candidates, places)).items():
-        for row in _lease(db, chosen, session_id, epoch, until):
-            if (offer := _offer(db, row, epoch + 1, now, lasts)) is not None:
-                found.setdefault(session_id, []).append(offer)
-                tracing.offered(row, epoch + 1, now=now)
+    for attempt_id, session_id in _placed(db, rows, candidates, places, until).items():
+        row = rows[attempt_id]
+        epoch = row.epoch + 1
+        if (offer := _offer(db, row, epoch, now, lasts)) is not None:
+            found.setdefault(session_id, []).append(offer)
+            tracing.offered(row, epoch, now=now)
     return found
 
 
 def _placed(
-    db: Session, candidates: Sequence[placement.Candidate], places: Sequence[placement.Place]
+    db: Session,
+    rows: Mapping[UUID, Attempt],
+    candidates: Sequence[placement.Candidate],
+    places: Sequence[placement.Place],
+    until: datetime,
 ) -> dict[UUID, UUID]:
-    """Attempt → session, of sessions that may take work at this moment. Asks of those only that would get some:
-    a thousand may wait for one piece of work."""
-    while True:
-        trial = [spot.copy() for spot in places]
-        placed = placement.place(candidates, trial)
-        chosen = set(placed.values())
-        if not (gone := chosen - _able(db, chosen)):
-            return placed
-        places = [spot for spot in places if spot.session_id not in gone]
+    """Attempt → session, leased. What was meant for a session that has ended or is to take nothing goes to another."""
+    leased: dict[UUID, UUID] = {}
+    while placed := placement.place(candidates, places):
+        got = _lease(db, rows, placed, until)
+        leased |= got
+        if len(got) == len(placed):
+            break
+        gone = set(placed.values()) - _able(db, set(placed.values()))
+        candidates = [one for one in candidates if placed.get(one.attempt_id) in gone]
+        left = {spot.session_id: spot for spot in places if spot.session_id not in gone}
+        for attempt_id, session_id in got.items():
+            left[session_id] = left[session_id].take(rows[attempt_id].queue)
+        places = list(left.values())
+    return leased
+
+
+def _lease(
+    db: Session, rows: Mapping[UUID, Attempt], placed: Mapping[UUID, UUID], until: datetime
+) -> dict[UUID, UUID]:
+    """Lease attempts to sessions under the next epoch: those returned that nobody was quicker with, and whose session
+    may take work at this moment."""
+    leased: dict[UUID, UUID] = {}
+    for epoch, pairs in _lots(rows, placed):
+        count = changed(
+            db,
+            update(Attempt)
+            .where(
+                Attempt.id.in_([attempt_id for attempt_id, _ in pairs]),
+                Attempt.state == AttemptState.QUEUED.value,
+                Attempt.epoch == epoch,
+                AgentSession.id == case(dict(pairs), value=Attempt.id),
+                *_ABLE,
+            )
+            .values(
+                state=AttemptState.OFFERED.value,
+                epoch=epoch + 1,
+                session_id=AgentSession.id,
+                offered_until=until,
+            ),
+        )
+        leased |= pairs if count == len(pairs) else _mine(db, pairs, epoch + 1)
+    return leased
 
 
 def _lots(
     rows: Mapping[UUID, Attempt], placed: Mapping[UUID, UUID]
-) -> Mapping[tuple[UUID, int], list[Attempt]]:
-    """What one statement can lease: of one session, under one epoch. In the order it was placed."""
-    lots: dict[tuple[UUID, int], list[Attempt]] = {}
+) -> Iterator[tuple[int, list[tuple[UUID, UUID]]]]:
+    """What one statement can lease: of one epoch, and not too many to tell apart by."""
+    lots: dict[int, list[tuple[UUID, UUID]]] = {}
     for attempt_id, session_id in placed.items():
-        row = rows[attempt_id]
-        lots.setdefault((session_id, row.epoch), []).append(row)
-    return lots
+        lots.setdefault(rows[attempt_id].epoch, []).append((attempt_id, session_id))
+    for epoch, pairs in lots.items():
+        for start in range(0, len(pairs), _AT_ONCE):
+            yield epoch, pairs[start : start + _AT_ONCE]
 
 
-def _lease(
-    db: Session, rows: Sequence[Attempt], session_id: UUID, epoch: int, until: datetime
-) -> Sequence[Attempt]:
-    """Lease these rows of `epoch` to a session under the next one; those returned that nobody was quicker with."""
-    ids = [row.id for row in rows]
-    leased = changed(
-        db,
-        update(Attempt)
-        .where(Attempt.id.in_(ids), Attempt.state == AttemptState.QUEUED.value, Attempt.epoch == epoch)
-        .values(
-            state=AttemptState.OFFERED.value, epoch=epoch + 1, session_id=session_id, offered_until=until
-        ),
-    )
-    if leased == len(rows):
-        return rows
-    mine = set(
-        db.scalars(
-            select(Attempt.id).where(
-                Attempt.id.in_(ids),
-                Attempt.state == AttemptState.OFFERED.value,
-                Attempt.epoch == epoch + 1,
-                Attempt.session_id == session_id,
-            )
+def _mine(db: Session, pairs: Sequence[tuple[UUID, UUID]], epoch: int) -> dict[UUID, UUID]:
+    """Those of the pairs of attempt and session that are leased so under this epoch."""
+    held = db.execute(
+        select(Attempt.id, Attempt.session_id).where(
+            Attempt.id.in_([attempt_id for attempt_id, _ in pairs]),
+            Attempt.state == AttemptState.OFFERED.value,
+            Attempt.epoch == epoch,
         )
     )
-    return [row for row in rows if row.id in mine]
+    return dict(set(pairs) & {(id_, session_id) for id_, session_id in held})
 
 
 def offer_again(db: Session, rows: Iterable[Attempt], *, now: datetime, lasts: float) -> list[Offer]:
@@ -176,53 +204,32 @@ def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datet
 
 def _able(db: Session, session_ids: Collection[UUID]) -> set[UUID]:
     """Those of the sessions that are open and may take work at this moment."""
-    if not session_ids:
-        return set()
-    return set(
-        db.scalars(
-            select(AgentSession.id).where(
-                AgentSession.id.in_(session_ids),
-                AgentSession.ended_at.is_(None),
-                AgentSession.cordoned_at.is_(None),
-                AgentSession.draining_at.is_(None),
-            )
-        )
-    )
+    return set(db.scalars(select(AgentSession.id).where(AgentSession.id.in_(session_ids), *_ABLE)))
 
 
 def _candidates(
-    db: Session, places: Collection[placement.Place], waiting: Mapping[str, Depth]
+    db: Session, places: Collection[placement.Place], waiting: Mapping[str, Depth], now: datetime
 ) -> dict[UUID, Attempt]:
-    room: Counter[str] = Counter()
-    for spot in places:
-        room.update(spot.wants())
+    """What may be offered, as much as there is room for. Takes off the queue what is not wanted any more."""
     rows: dict[UUID, Attempt] = {}
-    for queue, count in room.items():
-        if queue not in waiting:
+    for queue, depth in waiting.items():
+        if (most := placement.room(queue, places, enough=depth.count)) == 0:
             continue
         statement = (
-            select(Attempt)
+            select(Attempt, workloads.state_of(Attempt.subject_id))
             .where(Attempt.state == AttemptState.QUEUED.value, Attempt.queue == queue)
             .order_by(Attempt.priority.desc(), Attempt.created_at)
-            .limit(count)
-            .with_for_update(skip_locked=True)
+            .limit(most)
+            .with_for_update(skip_locked=True, of=Attempt)
             .execution_options(populate_existing=True)
         )
-        rows.update({row.id: row for row in db.scalars(statement)})
+        for row, state in db.execute(statement):
+            if row.kind != WorkKind.TASK.value or workloads.is_queued(state):
+                rows[row.id] = row
+            else:
+                row.state, row.ended_at, row.payload = AttemptState.REVOKED.value, now, ""
+                row.reason = "its task instance does not wait any more: it was cleared, marked or deleted"
     return rows
-
-
-def _drop_unwanted(db: Session, rows: dict[UUID, Attempt], now: datetime) -> dict[UUID, Attempt]:
-    tasks = {row.subject_id for row in rows.values() if row.kind == WorkKind.TASK.value}
-    wanted = workloads.still_queued(db, tasks) if tasks else set()
-    kept = {}
-    for id_, row in rows.items():
-        if row.kind != WorkKind.TASK.value or row.subject_id in wanted:
-            kept[id_] = row
-        else:
-            row.state, row.ended_at, row.payload = AttemptState.REVOKED.value, now, ""
-            row.reason = "its task instance does not wait any more: it was cleared, marked or deleted"
-    return kept
 
 
 def _offer(db: Session, row: Attempt, epoch: int, now: datetime, lasts: float) -> Offer | None:

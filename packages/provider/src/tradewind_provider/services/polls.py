@@ -106,7 +106,7 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     place = _place(session, poll, settings)
     if place is not None:
         for row in lost_offers:
-            place.take(row.queue)
+            place = place.take(row.queue)
     heard = Heard(
         place=place,
         offers=assigning.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
@@ -223,8 +223,8 @@ def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.P
         placement.Seats(frozenset(room.queues) & served.get(room.environment, frozenset()), room.free)
         for room in _once(poll.room)
     ]
-    seats = [seat for seat in seats if seat.queues and seat.free > 0]
-    return placement.Place(session.id, seats, settings.offers_per_answer) if seats else None
+    place = placement.Place(session.id, tuple(seats), settings.offers_per_answer)
+    return place if place.room else None
 
 
 def _once(rooms: Sequence[Room]) -> list[Room]:

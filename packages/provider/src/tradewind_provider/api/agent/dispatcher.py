@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _LOOK_ANYWAY = 5.0  # seconds: news may be lost, work is not
 _AFTER_TROUBLE = 1.0
 _LONGEST_LOOK = 10.0
+_OVERTIME = 1.0  # seconds a poll whose time is up waits for the look in hand
 _UNTIL_CLOSING = 0.5
 _SPACING = 0.1  # seconds between two looks at sessions: a thousand that open are a few looks
 
@@ -44,7 +45,7 @@ class News:
         return bool(self.offers or self.commands or self.ended or self.again)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiting:
     session_id: UUID
     place: Place | None
@@ -72,6 +73,7 @@ class Dispatcher:
         self._kick_sessions = asyncio.Event()
         # queues in which something was left waiting; None: nobody has looked since there was news
         self._left: Collection[str] | None = None
+        self._look_in_hand: asyncio.Future[None] | None = None
         self.stopping = False
         self.depths: Mapping[str, Depth] = {}
         """What waits in each queue, as of the last look."""
@@ -108,6 +110,10 @@ class Dispatcher:
         try:
             return await asyncio.wait_for(asyncio.shield(one.news), timeout if timeout > 0 else _LONGEST_LOOK)
         except asyncio.TimeoutError:
+            if self._look_in_hand is not None:
+                # whoever waits longest is first in line, so it is often those who are to be answered now that are
+                # being given something
+                await asyncio.wait({self._look_in_hand}, timeout=_OVERTIME)
             return one.news.result() if one.news.done() else News()
         finally:
             if self._waiting.get(session_id) is one:
@@ -150,22 +156,31 @@ class Dispatcher:
 
     async def _give_out(self) -> None:
         self._left = None
-        waiting = [one for one in self._waiting.values() if not one.news.done()]
-        if not waiting:
+        if not self._waiting:
             return
-        places = [one.place for one in waiting if one.place is not None]
+        self._look_in_hand = look = asyncio.get_running_loop().create_future()
+        try:
+            await self._look_and_tell(dict(self._waiting))
+        finally:
+            self._look_in_hand = None
+            look.set_result(None)
+
+    async def _look_and_tell(self, waiting: Mapping[UUID, _Waiting]) -> None:
+        places = [one.place for one in waiting.values() if one.place is not None and not one.news.done()]
+        at_once = [one for one in waiting.values() if one.once]
         given = await transactions.run(lambda db: self._look(db, places))
+        unheard = {}
+        for session_id, offers in given.offers.items():
+            if (one := waiting[session_id]).news.done():
+                unheard[session_id] = offers
+            else:
+                one.news.set_result(News(offers=offers))
+        for one in at_once:
+            if not one.news.done():
+                one.news.set_result(News())
         self.depths = given.depths
         taken = Counter(offer.queue for offers in given.offers.values() for offer in offers)
         self._left = {queue for queue, depth in given.depths.items() if depth.count > taken[queue]}
-        unheard = {}
-        for one in waiting:
-            offers = given.offers.get(one.session_id, [])
-            if one.news.done():
-                if offers:
-                    unheard[one.session_id] = offers
-            elif offers or one.once:
-                one.news.set_result(News(offers=offers))
         if unheard:
             await transactions.run(lambda db: assigning.release(db, unheard, until=given.until))
             self._kick_work.set()
@@ -180,7 +195,7 @@ class Dispatcher:
 
     def _may_have_work(self, place: Place) -> bool:
         """News of work wakes all who wait, so a newcomer costs a look only where something was left for want of room."""
-        return self._left is None or not place.wants().keys().isdisjoint(self._left)
+        return self._left is None or not place.room.keys().isdisjoint(self._left)
 
     # ---- sessions
 

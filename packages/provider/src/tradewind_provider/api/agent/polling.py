@@ -132,9 +132,8 @@ async def poll(
 async def _quietly(request: Request, dispatcher: Dispatcher, quiet: Quiet, hold: float) -> News:
     """What comes for a session that has nothing to say."""
     session_id = quiet.agent.session_id
-    place = None if quiet.place is None else quiet.place.copy()
     dispatcher.beats.say(quiet.beat)
-    waiting = dispatcher.wait(session_id, place, known=frozenset(), timeout=hold, news=quiet.news)
+    waiting = dispatcher.wait(session_id, quiet.place, known=frozenset(), timeout=hold, news=quiet.news)
     news = await _unless_gone(request, waiting)
     quiet.news = dispatcher.news_of_agents
     _mind(dispatcher, session_id, news)

@@ -76,7 +76,7 @@ class QuietPolls:
         self._known[key] = Quiet(
             agent,
             said.model_copy(update={"hold": None}),
-            None if heard.place is None else heard.place.copy(),
+            heard.place,
             whence.address(),
             min(heard.same_until, agent.good_until),
             news,
