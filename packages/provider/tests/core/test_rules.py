@@ -133,8 +133,14 @@ def waiting(queue: str, *, priority: int = 1, age: float = 0, avoid: UUID | None
 
 def test_work_is_spread_over_those_with_the_most_room() -> None:
     places = [Place(ME, (Seats(frozenset({"q"}), 2),)), Place(YOU, (Seats(frozenset({"q"}), 2),))]
-    placed = placement.place([waiting("q") for _ in range(4)], places)
-    assert sorted(placed.values()) == sorted([ME, ME, YOU, YOU])
+    placed = placement.place([waiting("q", age=age) for age in (4, 3, 2, 1)], places)
+    assert list(placed.values()) == [ME, YOU, ME, YOU]
+
+
+def test_an_answer_is_filled_no_further_than_it_may_be() -> None:
+    places = [Place(ME, (Seats(frozenset({"q"}), 9),), most=1), Place(YOU, (Seats(frozenset({"q"}), 1),))]
+    placed = placement.place([waiting("q", age=age) for age in (3, 2, 1)], places)
+    assert list(placed.values()) == [ME, YOU]
 
 
 def test_room_several_queues_share_is_used_once() -> None:
@@ -170,7 +176,10 @@ _PLACES = st.lists(
 
 
 @given(
-    _PLACES, st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.integers(0, 5)), max_size=12)
+    _PLACES,
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=12
+    ),
 )
 def test_each_piece_of_work_goes_where_there_is_most_room_at_its_turn(
     drawn: list[tuple[list[Seats], int]], work: list[tuple[str, int, int]]
