@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.sessions import Cadence
@@ -54,6 +55,21 @@ def queued(
     job: int | None = 1,
 ) -> UUID:
     """Work the scheduler queued. Callbacks by default: they need no task instance."""
+    with create_session() as db:
+        return queued_in(db, clock, queue=queue, priority=priority, kind=kind, subject=subject, job=job)
+
+
+def queued_in(
+    db: Session,
+    clock: Clock,
+    *,
+    queue: str = "default",
+    priority: int = 1,
+    kind: WorkKind = WorkKind.CALLBACK,
+    subject: UUID | None = None,
+    job: int | None = 1,
+) -> UUID:
+    """As `queued`, in a transaction with more."""
     work = workloads.Work(
         kind=kind,
         subject_id=subject or uuid4(),
@@ -62,8 +78,7 @@ def queued(
         label=f"work of {queue}",
         workload={"type": "ExecuteCallback", "token": ""},
     )
-    with create_session() as db:
-        return queueing.queue(db, work, scheduler_job_id=job, executor=None, now=clock())
+    return queueing.queue(db, work, scheduler_job_id=job, executor=None, now=clock())
 
 
 def row(attempt_id: UUID) -> Attempt:

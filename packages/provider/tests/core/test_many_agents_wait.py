@@ -10,12 +10,13 @@ from datetime import datetime
 from uuid import UUID
 
 from tradewind_protocol.attempts import Offer
+from tradewind_provider.api.agent import dispatcher
 from tradewind_provider.domain.placement import Place, Seats
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import assigning
 from tradewind_provider.settings import Settings
 
-from .scenes import Agent, Clock, Plane, queued, ref, row, running
+from .scenes import Agent, Clock, Plane, queued, queued_in, ref, row, running
 from .test_what_idle_agents_cost import statements
 
 
@@ -81,6 +82,22 @@ async def test_work_that_was_offered_before_is_given_out_together_with_new_work(
 
     assert {(one.attempt_id, one.epoch) for one in offers} == {(old, 2), (new, 1)}
     assert [(await takes.start(one.model_dump(mode="json"))).status_code for one in offers] == [200, 200]
+
+
+async def test_more_work_than_the_roomiest_take_goes_to_the_others_at_the_same_news(
+    plane: Plane, clock: Clock
+) -> None:
+    agents = await several(plane, dispatcher._ROOMIEST + 3)
+    waiting = [asyncio.create_task(agent.offers(free=1, hold=20)) for agent in agents]
+    while plane.dispatcher.polls < len(agents):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    with create_session() as db:
+        work = {queued_in(db, clock) for _ in agents}
+
+    answers = await asyncio.wait_for(asyncio.gather(*waiting), 4)
+
+    assert [len(offers) for offers in answers] == [1] * len(agents)
+    assert {UUID(offer["attempt_id"]) for offers in answers for offer in offers} == work
 
 
 @dataclass

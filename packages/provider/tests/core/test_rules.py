@@ -16,6 +16,7 @@ from tradewind_provider.domain import agents, leases, placement, reporting
 from tradewind_provider.domain.leases import Do, Lease, No
 from tradewind_provider.domain.placement import Candidate, Place, Seats
 from tradewind_provider.domain.reporting import Report, Tell
+from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.options import OPTIONS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -211,6 +212,39 @@ def test_room_is_counted_no_further_than_there_is_work() -> None:
     places = [Place(ME, (Seats(frozenset({"q"}), 9),), most=4), Place(YOU, (Seats(frozenset({"q"}), 2),))]
     assert [placement.room("q", places, enough=enough) for enough in (3, 5, 100)] == [3, 5, 6]
     assert placement.room("other", places, enough=3) == 0
+
+
+def spot(free: int, *queues: str) -> Place:
+    return Place(uuid4(), (Seats(frozenset(queues), free),))
+
+
+def test_the_roomiest_places_come_first_and_of_those_alike_whoever_came_first() -> None:
+    waiting_places = WaitingPlaces()
+    little, first, second, elsewhere = spot(1, "q"), spot(3, "q"), spot(3, "q"), spot(2, "other")
+    for one in (little, first, second, elsewhere):
+        waiting_places.add(one)
+    assert waiting_places.roomiest(2) == [first, second, elsewhere]
+    assert waiting_places.roomiest(None) == [first, second, little, elsewhere]
+
+
+def test_a_place_that_serves_two_queues_is_found_once() -> None:
+    waiting_places = WaitingPlaces()
+    waiting_places.add(both := spot(1, "a", "b"))
+    assert waiting_places.roomiest(5) == [both]
+
+
+def test_whoever_leaves_is_not_found_any_more() -> None:
+    waiting_places = WaitingPlaces()
+    stays, leaves = spot(1, "a", "b"), spot(1, "b", "c")
+    for one in (stays, leaves):
+        waiting_places.add(one)
+    for _ in range(2):
+        waiting_places.remove(leaves)
+    assert waiting_places.roomiest(None) == [stays]
+    assert [queue in waiting_places for queue in "abc"] == [True, True, False]
+    waiting_places.remove(stays)
+    assert waiting_places.roomiest(None) == []
+    assert "a" not in waiting_places
 
 
 # ---- reporting

@@ -19,6 +19,7 @@ from tradewind_provider.api.agent.quiet import Beats, QuietPolls
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Place
 from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.services import aiotasks, assigning, polls, waking
 from tradewind_provider.settings import Settings
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _LOOK_ANYWAY = 5.0  # seconds: news may be lost, work is not
 _AFTER_TROUBLE = 1.0
 _LONGEST_LOOK = 10.0
+_ROOMIEST = 64  # places of each queue that are looked at first: there is seldom work for more
 _OVERTIME = 1.0  # seconds a poll whose time is up waits for the look in hand
 _UNTIL_CLOSING = 0.5
 _SPACING = 0.1  # seconds between two looks at sessions: a thousand that open are a few looks
@@ -69,6 +71,8 @@ class Dispatcher:
         self._clock = clock
         self._hub = hub
         self._waiting: dict[UUID, _Waiting] = {}
+        self._places = WaitingPlaces()
+        self._at_once: set[_Waiting] = set()
         self._kick_work = asyncio.Event()
         self._kick_sessions = asyncio.Event()
         # queues in which something was left waiting; None: nobody has looked since there was news
@@ -100,9 +104,10 @@ class Dispatcher:
         cancelled, nothing is offered to the session any more, and what was being offered at that moment is released.
         """
         one = _Waiting(session_id, place, known, timeout <= 0, asyncio.get_running_loop().create_future())
-        if (older := self._waiting.get(session_id)) is not None and not older.news.done():
-            older.news.set_result(News())
-        self._waiting[session_id] = one
+        if (older := self._waiting.get(session_id)) is not None:
+            self._tell(older, News())
+            self._leaves(older)
+        self._comes(one)
         if one.once or (place is not None and self._may_have_work(place)):
             self._kick_work.set()
         if news != self.news_of_agents and not one.once:
@@ -117,9 +122,29 @@ class Dispatcher:
             return one.news.result() if one.news.done() else News()
         finally:
             if self._waiting.get(session_id) is one:
-                del self._waiting[session_id]
+                self._leaves(one)
             if not one.news.done():
                 one.news.cancel()
+
+    def _comes(self, one: _Waiting) -> None:
+        self._waiting[one.session_id] = one
+        if one.place is not None:
+            self._places.add(one.place)
+        if one.once:
+            self._at_once.add(one)
+
+    def _tell(self, one: _Waiting, news: News) -> None:
+        """It has its answer, unless it had one before, and takes nothing more."""
+        if not one.news.done():
+            one.news.set_result(news)
+            if one.place is not None:
+                self._places.remove(one.place)
+
+    def _leaves(self, one: _Waiting) -> None:
+        del self._waiting[one.session_id]
+        if one.place is not None:
+            self._places.remove(one.place)
+        self._at_once.discard(one)
 
     def stop_soon(self) -> None:
         """This process is about to stop, and waits for its requests to end: answer those that wait, in a moment, when
@@ -130,8 +155,7 @@ class Dispatcher:
     def answer_all(self) -> None:
         """Answer every poll with nothing."""
         for one in list(self._waiting.values()):
-            if not one.news.done():
-                one.news.set_result(News())
+            self._tell(one, News())
 
     async def run(self) -> None:
         """Wake polls, until cancelled."""
@@ -160,24 +184,28 @@ class Dispatcher:
             return
         self._look_in_hand = look = asyncio.get_running_loop().create_future()
         try:
-            await self._look_and_tell(dict(self._waiting))
+            await self._look_and_tell(_ROOMIEST)
+            if len(self._waiting) > _ROOMIEST and self._room_for(self._left or ()):
+                self._left = None
+                await self._look_and_tell(None)
         finally:
             self._look_in_hand = None
             look.set_result(None)
 
-    async def _look_and_tell(self, waiting: Mapping[UUID, _Waiting]) -> None:
-        places = [one.place for one in waiting.values() if one.place is not None and not one.news.done()]
-        at_once = [one for one in waiting.values() if one.once]
+    async def _look_and_tell(self, most: int | None) -> None:
+        at_once = [one for one in self._at_once if not one.news.done()]
+        first = [self._waiting[place.session_id] for place in self._places.roomiest(most)]
+        waiting = {one.session_id: one for one in (*first, *at_once) if not one.news.done()}
+        places = [one.place for one in waiting.values() if one.place is not None]
         given = await transactions.run(lambda db: self._look(db, places))
         unheard = {}
         for session_id, offers in given.offers.items():
             if (one := waiting[session_id]).news.done():
                 unheard[session_id] = offers
             else:
-                one.news.set_result(News(offers=offers))
+                self._tell(one, News(offers=offers))
         for one in at_once:
-            if not one.news.done():
-                one.news.set_result(News())
+            self._tell(one, News())
         self.depths = given.depths
         taken = Counter(offer.queue for offers in given.offers.values() for offer in offers)
         self._left = {queue for queue, depth in given.depths.items() if depth.count > taken[queue]}
@@ -192,6 +220,9 @@ class Dispatcher:
         if depths and places:
             offers = assigning.assign(db, places, waiting=depths, now=now, lasts=lasts)
         return _Given(offers, now + timedelta(seconds=lasts), depths)
+
+    def _room_for(self, queues: Collection[str]) -> bool:
+        return any(queue in self._places for queue in queues)
 
     def _may_have_work(self, place: Place) -> bool:
         """News of work wakes all who wait, so a newcomer costs a look only where something was left for want of room."""
@@ -224,11 +255,10 @@ class Dispatcher:
         commands, ended = await transactions.run(lambda db: (polls.commands(db, ids), polls.ended(db, ids)))
         for one in waiting:
             fresh = [each for each in commands.get(one.session_id, ()) if each.id not in one.known]
-            told = News(commands=fresh, ended=one.session_id in ended)
-            if told and not one.news.done():
-                one.news.set_result(told)
+            if told := News(commands=fresh, ended=one.session_id in ended):
+                self._tell(one, told)
 
     def _hear_again(self, session_ids: Collection[UUID]) -> None:
         for session_id in session_ids:
-            if (one := self._waiting.get(session_id)) is not None and not one.news.done():
-                one.news.set_result(News(again=True))
+            if (one := self._waiting.get(session_id)) is not None:
+                self._tell(one, News(again=True))
