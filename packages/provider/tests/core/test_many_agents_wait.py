@@ -13,7 +13,7 @@ from tradewind_protocol.attempts import Offer
 from tradewind_provider.api.agent import dispatcher
 from tradewind_provider.domain.placement import Place, Seats
 from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import assigning
+from tradewind_provider.services import assigning, waking
 from tradewind_provider.settings import Settings
 
 from .scenes import Agent, Clock, Plane, queued, queued_in, ref, row, running
@@ -98,6 +98,30 @@ async def test_more_work_than_the_roomiest_take_goes_to_the_others_at_the_same_n
 
     assert [len(offers) for offers in answers] == [1] * len(agents)
     assert {UUID(offer["attempt_id"]) for offers in answers for offer in offers} == work
+
+
+_OF_SESSIONS = ("SELECT tradewind_command.id,", "SELECT tradewind_session.id ")
+
+
+async def both_asked(heard: list[str]) -> None:
+    while not all(any(one.startswith(of) for one in heard) for of in _OF_SESSIONS):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def test_whether_there_is_news_of_sessions_is_asked_without_naming_all_that_wait(plane: Plane) -> None:
+    asked = {}
+    for count in (1, 4):
+        waiting = [asyncio.create_task(agent.poll(hold=20)) for agent in await several(plane, count)]
+        while plane.dispatcher.polls < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        with statements() as heard:
+            waking.hub().wake(waking.AGENTS)
+            await asyncio.wait_for(both_asked(heard), 5)
+        asked[count] = {one for one in heard if one.startswith(_OF_SESSIONS)}
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert asked[4] == asked[1]
 
 
 @dataclass

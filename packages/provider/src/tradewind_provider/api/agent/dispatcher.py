@@ -251,8 +251,13 @@ class Dispatcher:
         waiting = [one for one in self._waiting.values() if not one.news.done()]
         if not waiting:
             return
-        ids = [one.session_id for one in waiting]
-        commands, ended = await transactions.run(lambda db: (polls.commands(db, ids), polls.ended(db, ids)))
+        # every poll that waits began later than this
+        since = self._clock() - timedelta(seconds=self._settings.cadence.lost_after)
+        commands, ended = await transactions.run(
+            lambda db: (polls.commands(db), polls.ended(db, since=since))
+        )
+        if not commands and not ended:
+            return
         for one in waiting:
             fresh = [each for each in commands.get(one.session_id, ()) if each.id not in one.known]
             if told := News(commands=fresh, ended=one.session_id in ended):
