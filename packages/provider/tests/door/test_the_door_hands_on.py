@@ -23,6 +23,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewind_provider.api.door import Door
+from tradewind_provider.api.door.middleware import GARBAGE
 from tradewind_provider.seams import execution_api
 from tradewind_provider.seams.execution_short import ShortWay
 
@@ -302,16 +303,37 @@ async def test_what_fails_in_that_thread_fails_as_it_does_elsewhere(plane: Plane
     assert "cannot serve this request just now" in said.text
 
 
-async def test_the_heap_is_frozen_once_the_server_is_up() -> None:
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """The collector as it was, afterwards."""
+    thresholds = gc.get_threshold()
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+async def comes_up() -> None:
+    """A server behind the door says that it is ready."""
+
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.startup.complete"})
 
     async def nothing(*_: Any) -> Any:
         return {}
 
-    gc.unfreeze()
-    try:
-        await Door(server)({"type": "lifespan", "app": Starlette()}, nothing, nothing)
-        assert gc.get_freeze_count() > 10_000
-    finally:
-        gc.unfreeze()
+    await Door(server)({"type": "lifespan", "app": Starlette()}, nothing, nothing)
+
+
+async def test_the_heap_is_frozen_once_the_server_is_up(collector: None) -> None:
+    await comes_up()
+    assert gc.get_freeze_count() > 10_000
+
+
+@pytest.mark.parametrize(("before", "after"), [(700, GARBAGE), (GARBAGE + 1, GARBAGE + 1)])
+async def test_the_collector_looks_less_often_once_the_server_is_up_and_never_more_often(
+    collector: None, before: int, after: int
+) -> None:
+    gc.set_threshold(before, 9, 8)
+    await comes_up()
+    assert gc.get_threshold() == (after, 9, 8)
