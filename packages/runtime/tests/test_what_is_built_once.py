@@ -186,34 +186,6 @@ assert names() == ["heard"]
     )
 
 
-def test_a_rehearsal_is_whole_and_leaves_neither_a_dag_nor_a_thread():
-    run("""
-import threading
-from tradewind_runtime.seams import process, rehearsing
-process.import_airflow_without_database()
-import airflow.sdk.execution_time.supervisor
-rehearsing._speak_as_a_supervisor()  # with this Airflow nothing of it fails
-rehearsing._write_a_dag()
-from airflow.sdk.definitions._internal.contextmanager import DagContext
-assert not DagContext.autoregistered_dags and DagContext.get_current() is None
-assert threading.active_count() == 1
-""")
-
-
-def test_a_rehearsed_parse_is_whole_loads_no_plugin_and_leaves_no_thread():
-    run("""
-import threading
-from tradewind_runtime.seams import process, rehearsing
-process.import_airflow_without_database()
-rehearsing._serialize_a_dag()  # with this Airflow nothing of it fails
-from airflow import plugins_manager
-from airflow.sdk import plugins_manager as sdk_plugins_manager
-assert threading.active_count() == 1
-for manager in (plugins_manager, sdk_plugins_manager):
-    assert manager._get_plugins.cache_info().currsize == 0
-""")
-
-
 def test_a_parsers_validators_are_made_once_and_read_as_new_ones_do():
     run("""
 from tradewind_runtime.seams import building, process

@@ -49,35 +49,47 @@ def is_possible() -> bool:
     )
 
 
-def let_fork(keeper: Keeper) -> None:
-    """Have `keeper` fork the processes of this process's tasks. What else a supervisor forks, it forks itself."""
+_keeper: Keeper | None = None  # of this process, when it is a supervisor
+
+
+def use(keeper: Keeper | None) -> None:
+    """Have `keeper` fork the processes of this process's tasks from now on, if `let_keepers_fork` was called in it or
+    before it was forked."""
+    global _keeper
+    _keeper = keeper
+
+
+class Kept:
+    """A process that is the keeper's child, not ours: what Airflow's supervisor asks of one (its `ProcessTracker`)."""
+
+    ProcessNotFound = ProcessLookupError
+    TimeoutExpired = TimeoutError
+
+    def __init__(self, keeper: Keeper, pid: int) -> None:
+        self._keeper, self._pid = keeper, pid
+
+    @property
+    def pid(self) -> int:
+        return self._pid
+
+    def send_signal(self, s: signal.Signals) -> None:
+        os.kill(self._pid, s)
+
+    def wait(self, timeout: float | None) -> int:
+        if (code := self._keeper.exit_code(timeout)) is None:
+            raise TimeoutError
+        return Negsignal(code) if code in Negsignal._value2member_map_ else code
+
+
+def let_keepers_fork() -> None:
+    """Make supervisors able to ask a keeper for the processes of their tasks. What else they fork, they fork themselves.
+    Call it once, before supervisors are forked: to look how Airflow's is put together costs memory."""
     from airflow.sdk.execution_time import supervisor
 
     if not is_possible():
         return
     base = supervisor.WatchedSubprocess
     forking_itself = base.start.__func__
-
-    class Kept(supervisor.ProcessTracker):
-        """A process that is the keeper's child, not ours."""
-
-        ProcessNotFound = ProcessLookupError
-        TimeoutExpired = TimeoutError
-
-        def __init__(self, pid: int) -> None:
-            self._pid = pid
-
-        @property
-        def pid(self) -> int:
-            return self._pid
-
-        def send_signal(self, s: signal.Signals) -> None:
-            os.kill(self._pid, s)
-
-        def wait(self, timeout: float | None) -> int:
-            if (code := keeper.exit_code(timeout)) is None:
-                raise TimeoutError
-            return Negsignal(code) if code in Negsignal._value2member_map_ else code
 
     def start(
         cls: Any,
@@ -87,20 +99,21 @@ def let_fork(keeper: Keeper) -> None:
         logger: Any = None,
         use_exec: bool = False,
         new_process_group: bool = False,
-        **own: Any,
+        **constructor_kwargs: Any,
     ) -> Any:
-        if cls is not supervisor.ActivitySubprocess or target is not supervisor._subprocess_main or use_exec:
+        is_a_task = cls is supervisor.ActivitySubprocess and target is supervisor._subprocess_main
+        if _keeper is None or not is_a_task or use_exec:
             return forking_itself(
                 cls,
                 target=target,
                 logger=logger,
                 use_exec=use_exec,
                 new_process_group=new_process_group,
-                **own,
+                **constructor_kwargs,
             )
         pairs = [socket.socketpair() for _ in range(4)]
         try:
-            pid = keeper.fork([theirs for theirs, _ in pairs])
+            pid = _keeper.fork([theirs for theirs, _ in pairs])
         except BaseException:
             for _, ours in pairs:
                 ours.close()
@@ -112,11 +125,11 @@ def let_fork(keeper: Keeper) -> None:
         started = cls(
             pid=pid,
             stdin=requests,
-            process=Kept(pid),
+            process=Kept(_keeper, pid),
             process_log=logger or supervisor.structlog.get_logger(logger_name="task").bind(),
             start_time=time.monotonic(),
             new_process_group=new_process_group,
-            **own,
+            **constructor_kwargs,
         )
         started._register_pipe_readers(stdout, stderr, requests, logs, data={})
         return started

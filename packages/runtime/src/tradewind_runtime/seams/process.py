@@ -125,17 +125,20 @@ def leave_executors_to_the_plane() -> None:
 
 def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:
     """Airflow's Execution API client with our transport. It keeps its own retries and headers, but waits for an answer
-    as long as it takes: the agent at the other end holds requests while the plane is away, and answers in the end."""
+    as long as it takes: the agent at the other end holds requests while the plane is away, and answers in the end.
+    It keeps no cookies: an agent gives none, and to look for them in each answer costs more than the answer."""
     from airflow.sdk.api.client import Client
 
     # trust_env: no proxy and no .netrc between a task and its own agent.
-    return Client(
+    client = Client(
         base_url=base_url,
         token=secret,
         transport=transport,
         trust_env=False,
         timeout=httpx.Timeout(None, connect=CONNECT_LIMIT),
     )
+    client.cookies.extract_cookies = lambda _: None
+    return client
 
 
 @contextmanager

@@ -12,11 +12,11 @@ import logging
 import os
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from _typeshed import ReadableBuffer
 
@@ -97,6 +97,18 @@ def prepare() -> None:
             prepared.take_up()
 
         supervisor._configure_logs_over_json_channel = over
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Log meanwhile as a task does, to nobody."""
+    before = _Logging.now()
+    prepared, _ = _prepared()
+    prepared.take_up()
+    try:
+        yield
+    finally:
+        before.take_up()
 
 
 def _prepared() -> tuple[_Logging, _Channel]:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-import selectors
-import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -27,12 +24,13 @@ from tradewind_runtime.seams import (
     callables,
     forking,
     importing,
+    noticing,
     plugins,
     process,
     rehearsing,
     stopping,
 )
-from tradewind_runtime.worker import kernel, learning
+from tradewind_runtime.worker import learning
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -63,10 +61,15 @@ def warm() -> None:
     stopping.end_at_once_without_on_kill()
     building.build_validators_once()
     building.configure_logging_in_one_go()
+    forking.let_keepers_fork()
+    noticing.let_supervisors_notice()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
-    rehearsing.rehearse()
+    known = False
     with suppress(Exception):
+        known = plugins.know_that_there_are_none()
+    rehearsing.rehearse(plugins_are_known=known)
+    if known:  # a task takes that knowledge up, and so did a rehearsed one
         plugins.know_that_there_are_none()
 
 
@@ -91,53 +94,6 @@ def note_imports(place: Path) -> None:
         return parsed
 
     task_runner.parse = noting
-
-
-def notice_ends_at_once(keeper: forking.Keeper) -> None:
-    """Wake Airflow's supervisor when a process ends that it watches: by SIGCHLD, or by the news of the keeper that has
-    forked it. Call it once in the supervisor's process.
-
-    Left alone it learns of the end of its process from the end of the pipes to it, which comes a moment earlier: it
-    looks, finds the process still there, and sleeps for a whole `[workers] min_heartbeat_interval` (5 s). The same
-    when something the task started holds the pipes open. If a later Airflow names things differently, all that is
-    lost is this haste.
-    """
-    from airflow.sdk.execution_time.supervisor import WatchedSubprocess
-
-    register = getattr(WatchedSubprocess, "_register_pipe_readers", None)
-    if register is None:
-        return
-    woken, wake = os.pipe()
-    for fd in (woken, wake):
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-
-    def forget() -> None:
-        os.close(woken)
-        os.close(wake)
-
-    kernel.after_fork_of_mine(forget)
-
-    def drain(_: object) -> bool:
-        with suppress(BlockingIOError):
-            os.read(woken, 4096)
-        return True
-
-    def hear(_: object) -> bool:
-        keeper.exit_code(0)  # which it remembers
-        return True
-
-    @functools.wraps(register)
-    def registering(self: Any, *args: Any, **kwargs: Any) -> None:
-        register(self, *args, **kwargs)
-        # The start that follows is as good as the heartbeat Airflow would send in the same moment.
-        if hasattr(self, "_last_heartbeat_attempt"):  # what runs callbacks beats no heart
-            self._last_heartbeat_attempt = time.monotonic()
-        for news, act in ((woken, drain), (keeper, hear)):
-            self.selector.register(news, selectors.EVENT_READ, (act, lambda _: None))
-
-    WatchedSubprocess._register_pipe_readers = registering
 
 
 def hostname() -> str:

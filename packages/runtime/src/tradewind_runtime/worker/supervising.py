@@ -14,7 +14,7 @@ import msgspec
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client, gateway_connection
 from tradewind_runtime.control import wipe
-from tradewind_runtime.seams import forking, process, stopping, traces
+from tradewind_runtime.seams import forking, noticing, process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import kernel
 from tradewind_runtime.worker.attempt import Keeper, Ran
@@ -29,6 +29,9 @@ class _Told(msgspec.Struct):
     hostname: str
     note_at: str = ""
     secret: str = ""  # for its traces
+
+
+_READ_TOLD = msgspec.json.Decoder(_Told)  # which looks at all of the class, once, before any fork
 
 
 class Supervision:
@@ -51,8 +54,8 @@ class Supervision:
         hostname = f"{self._agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}"
         airflow_worker.set_hostname(hostname)
         if not self._ready:
-            airflow_worker.notice_ends_at_once(keeper)
-            forking.let_fork(keeper)
+            noticing.listen(keeper)
+            forking.use(keeper)
             self._ready = True
         note_at = str(self._note_at(run.attempt_id)) if noted else ""
         told = _Told(hostname, note_at=note_at, secret=run.secret if self._traced else "")
@@ -70,7 +73,7 @@ class Supervision:
             return Ran(exit_code, unwanted.reason)
 
     def be_a_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
-        self._begin(msgspec.json.decode(told, type=_Told))
+        self._begin(_READ_TOLD.decode(told))
         forking.be_a_task(ends)
 
     def _begin(self, told: _Told) -> None:
