@@ -19,6 +19,8 @@ from airflow.sdk._shared.secrets_masker import _secrets_masker
 from airflow.sdk.execution_time import supervisor, task_runner
 from tradewind_runtime.seams import forking, rehearsed_supervisor, rehearsed_task, rehearsing, task_logging
 forking.let_keepers_fork()
+UNMAPPED = {"bundle": rehearsed_task.BUNDLE, "task_id": rehearsed_task.TASK}
+MAPPED = {"bundle": rehearsed_task.BUNDLE, "task_id": rehearsed_task.MAPPED_TASK, "map_index": 0}
 
 def state():
     import logging, structlog, warnings
@@ -37,7 +39,6 @@ def state():
         "levels": dict(PER_LOGGER_LEVELS),
         "masked": (id(masker.patterns), masker.replacer),
         "comms": vars(task_runner).get("SUPERVISOR_COMMS"),
-        "bundles": task_runner.DagBundlesManager,
         "dags": (list(DagContext.autoregistered_dags), DagContext.get_current()),
         "keeper": forking._keeper,
         "dumpable": kernel._libc.prctl(3, 0, 0, 0, 0),
@@ -71,7 +72,7 @@ with rehearsed_supervisor._client():
     pass  # the first one makes a TLS context
 _secrets_masker().patterns = {{"a-secret"}}
 before = state()
-started = rehearsed_supervisor.supervise(2)  # with this Airflow nothing of it fails
+started = rehearsed_supervisor.supervise(2, **UNMAPPED)  # with this Airflow nothing of it fails
 assert state() == before, (state(), before)
 frame = msgspec.msgpack.decode(started[4:], type=comms._ResponseFrame)
 assert frame.body["type"] == "StartupDetails" and frame.body["ti"]["task_id"] == "t"
@@ -81,10 +82,11 @@ assert frame.body["type"] == "StartupDetails" and frame.body["ti"]["task_id"] ==
     assert "Workload finished" not in said
 
 
-def test_a_task_is_rehearsed_from_start_to_end_and_leaves_nothing_behind(tmp_path: Path):
+@pytest.mark.parametrize("task", ["UNMAPPED", "MAPPED"])
+def test_a_task_is_rehearsed_from_start_to_end_and_leaves_nothing_behind(tmp_path: Path, task: str):
     said = run(
         f"""{START}
-started = rehearsed_supervisor.supervise(1)
+started = rehearsed_supervisor.supervise(1, **{task})
 assert rehearsed_task.is_possible()
 with task_logging.unheard():
     pass
@@ -101,7 +103,7 @@ def test_a_rehearsed_task_that_fails_says_so():
     run(f"""{START}
 rehearsed_task._DAG_FILE = rehearsed_task._DAG_FILE.replace("return None", "raise LookupError('no')")
 try:
-    rehearsed_task.perform(rehearsed_supervisor.supervise(1), 1)
+    rehearsed_task.perform(rehearsed_supervisor.supervise(1, **UNMAPPED), 1)
 except LookupError:
     pass
 else:
@@ -124,7 +126,7 @@ def test_where_a_supervisor_would_run_code_of_the_owners_none_is_rehearsed(own: 
     run(f"""{START}
 os.environ["AIRFLOW__{name}"] = "{value}"
 supervisor.supervise_task = None  # whoever calls it fails
-assert rehearsed_supervisor.supervise(1) == b""
+assert rehearsed_supervisor.supervise(1, **UNMAPPED) == b""
 """)
 
 

@@ -41,17 +41,17 @@ def _is_possible() -> bool:
     )
 
 
-def supervise(times: int) -> bytes:
-    """Supervise that task so many times, from its start to its end. Leaves nothing behind: no file, no line in the log.
+def supervise(times: int, *, bundle: str, task_id: str, map_index: int = -1) -> bytes:
+    """Supervise a task so many times, from its start to its end. Leaves nothing behind: no file, no line in the log.
     Returns what its task was started with, nothing when there was only a client made because more is not
     possible. Raises whatever a later Airflow may raise that is put together differently."""
     with _client() as client:
         if not _is_possible():
             return b""
-        return _supervise(client, times)
+        return _supervise(client, times, bundle, task_id, map_index)
 
 
-def _supervise(client: Any, times: int) -> bytes:
+def _supervise(client: Any, times: int, bundle: str, task_id: str, map_index: int) -> bytes:
     from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
     from airflow.sdk.execution_time import supervisor
 
@@ -72,7 +72,7 @@ def _supervise(client: Any, times: int) -> bytes:
         for number in range(times):
             supervisor.supervise_task(
                 ti=ti,
-                bundle_info=BundleInfo(name="dags"),
+                bundle_info=BundleInfo(name=bundle),
                 dag_rel_path="d.py",
                 log_path=str(Path(folder) / "d" / f"{number}.log"),
                 client=client,

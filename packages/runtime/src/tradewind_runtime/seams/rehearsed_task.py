@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -29,7 +30,15 @@ with DAG("d", schedule=None):
         t.override(task_id="u")()
 
     t()
+
+    @task
+    def mapped(number):
+        return None
+
+    mapped.expand(number=[0, 1])
 """
+BUNDLE, TASK, MAPPED_TASK = "rehearsal", "t", "mapped"
+_LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
 _ANSWERS = 8
 """More than such a task asks for."""
 
@@ -59,7 +68,9 @@ def perform(started: bytes, times: int) -> None:
 
     with tempfile.TemporaryDirectory() as folder, _left_as_it_was(task_runner), task_logging.unheard():
         (Path(folder) / "d.py").write_text(_DAG_FILE)
-        task_runner.DagBundlesManager = lambda: _Bundles(folder)
+        os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
+            [{"name": BUNDLE, "classpath": _LOCAL, "kwargs": {"path": folder}}]
+        )
         for _ in range(times):
             contextvars.copy_context().run(_perform_once, task_runner, started)
 
@@ -83,24 +94,12 @@ def _perform_once(task_runner: Any, started: bytes) -> None:
             raise error
 
 
-class _Bundles:
-    """One bundle by any name."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-
-    def get_bundle(self, *, name: str, version: str | None) -> Any:
-        from airflow.dag_processing.bundles.local import LocalDagBundle
-
-        return LocalDagBundle(name=name, path=self._folder)
-
-
 @contextmanager
 def _left_as_it_was(task_runner: Any) -> Iterator[None]:
     """What a task does to its own process does not stay."""
     environ, path, modules = dict(os.environ), list(sys.path), set(sys.modules)
     importers = set(sys.path_importer_cache)
-    manager, said = task_runner.DagBundlesManager, vars(task_runner).get("SUPERVISOR_COMMS", task_runner)
+    said = vars(task_runner).get("SUPERVISOR_COMMS", task_runner)
     handlers = {
         number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
     }
@@ -109,7 +108,6 @@ def _left_as_it_was(task_runner: Any) -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        task_runner.DagBundlesManager = manager
         if said is task_runner:
             vars(task_runner).pop("SUPERVISOR_COMMS", None)
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tradewind_runtime.seams import rehearsed_supervisor, rehearsed_task
 from tradewind_runtime.seams.rehearsed_supervisor import MOMENT
+from tradewind_runtime.seams.rehearsed_task import BUNDLE, MAPPED_TASK, TASK
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -28,8 +29,10 @@ def rehearse(*, plugins_are_known: bool) -> None:
     if sys.version_info < (3, 13):  # later it is deprecated
         sys._clear_type_cache()  # of what only imports looked up: it would make way for this in each process anew
     with suppress(Exception):
-        started = rehearsed_supervisor.supervise(TIMES)
+        started = rehearsed_supervisor.supervise(TIMES, bundle=BUNDLE, task_id=TASK)
         if started and plugins_are_known and rehearsed_task.is_possible():
+            rehearsed_task.perform(started, TIMES)
+            started = rehearsed_supervisor.supervise(1, bundle=BUNDLE, task_id=MAPPED_TASK, map_index=0)
             rehearsed_task.perform(started, TIMES)
     with suppress(Exception):
         for _ in range(TIMES):

@@ -16,7 +16,7 @@ from tradewind_runtime import gateway_client, gateway_connection
 from tradewind_runtime.control import wipe
 from tradewind_runtime.seams import forking, noticing, process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import kernel
+from tradewind_runtime.worker import file_systems, kernel
 from tradewind_runtime.worker.attempt import Keeper, Ran
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Supervision:
         forking.be_a_task(ends)
 
     def _begin(self, told: _Told) -> None:
+        file_systems.take_up()
         airflow_worker.set_hostname(told.hostname)
         if told.note_at:
             airflow_worker.note_imports(Path(told.note_at))

@@ -19,7 +19,16 @@ from typing import Any, NoReturn
 import structlog
 
 from tradewind_runtime.seams import task_logging
-from tradewind_runtime.worker import attempt, heap, keeper, kernel, learning, preload, supervising
+from tradewind_runtime.worker import (
+    attempt,
+    file_systems,
+    heap,
+    keeper,
+    kernel,
+    learning,
+    preload,
+    supervising,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +126,7 @@ def _be_warm(zygote: int, control: socket.socket, modules: Sequence[str], work: 
         before = set(sys.modules)
         refused = preload.preload(modules)
         task_logging.prepare()
+        file_systems.put_aside()
         files = {
             file
             for name in set(sys.modules) - before

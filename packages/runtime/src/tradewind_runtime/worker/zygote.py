@@ -28,7 +28,17 @@ from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
 from tradewind_runtime.seams import task_logging, traces
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import ending, heap, kernel, learning, preload, reaper, starting, supervising
+from tradewind_runtime.worker import (
+    ending,
+    file_systems,
+    heap,
+    kernel,
+    learning,
+    preload,
+    reaper,
+    starting,
+    supervising,
+)
 from tradewind_runtime.worker.seats import Seat
 
 log = structlog.get_logger(__name__)
@@ -103,6 +113,7 @@ def run(control: Control, configure: Configure) -> int:
             reason=refusal.reason,
         )
     task_logging.prepare()
+    file_systems.put_aside()
     if configure.options.get("traces"):
         traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
