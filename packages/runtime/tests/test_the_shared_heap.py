@@ -1,0 +1,22 @@
+"""What is forked finds no room between the objects it shares."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("size", [64, 128, 512])
+def test_what_is_made_after_the_freeze_lies_in_no_hole_of_what_was(size: int) -> None:
+    script = f"""
+from tradewind_runtime.worker import heap
+shared = [bytes({size} - 33) for _ in range(10_000)]
+pages = {{id(each) // 4096 for each in shared}}
+del shared[::2]
+heap.freeze()
+made = [bytes({size} - 33) for _ in range(8)]
+assert not pages & {{id(each) // 4096 for each in made}}
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
