@@ -16,7 +16,7 @@ shared = [bytes({size} - 33) for _ in range(10_000)]
 pages = {{id(each) // 4096 for each in shared}}
 del shared[::2]
 heap.freeze()
-made = [bytes({size} - 33) for _ in range(8)]
+made = [bytes({size} - 33) for _ in range(2_000)]
 assert not pages & {{id(each) // 4096 for each in made}}
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
