@@ -11,7 +11,7 @@ import fsspec
 from fsspec import spec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
-from tradewind_runtime.worker import file_systems
+from tradewind_runtime.seams import file_systems
 
 def in_a_fork(check):
     if os.fork() == 0:

@@ -14,9 +14,9 @@ import msgspec
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client, gateway_connection
 from tradewind_runtime.control import wipe
-from tradewind_runtime.seams import forking, noticing, process, stopping, traces
+from tradewind_runtime.seams import file_systems, forking, noticing, process, stopping, traces
 from tradewind_runtime.seams import worker as airflow_worker
-from tradewind_runtime.worker import file_systems, kernel
+from tradewind_runtime.worker import kernel
 from tradewind_runtime.worker.attempt import Keeper, Ran
 
 if TYPE_CHECKING:

@@ -18,10 +18,9 @@ from typing import Any, NoReturn
 
 import structlog
 
-from tradewind_runtime.seams import task_logging
+from tradewind_runtime.seams import file_systems, task_logging
 from tradewind_runtime.worker import (
     attempt,
-    file_systems,
     heap,
     keeper,
     kernel,

@@ -26,11 +26,10 @@ from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.seams import task_logging, traces
+from tradewind_runtime.seams import file_systems, task_logging, traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import (
     ending,
-    file_systems,
     heap,
     kernel,
     learning,
