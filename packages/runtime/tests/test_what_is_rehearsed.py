@@ -76,6 +76,7 @@ started = rehearsed_supervisor.supervise(2, **UNMAPPED)  # with this Airflow not
 assert state() == before, (state(), before)
 frame = msgspec.msgpack.decode(started[4:], type=comms._ResponseFrame)
 assert frame.body["type"] == "StartupDetails" and frame.body["ti"]["task_id"] == "t"
+assert b"mapped" in rehearsed_supervisor.supervise(1, **MAPPED)
 """,
         TMPDIR=str(tmp_path),
     )
@@ -109,6 +110,20 @@ except LookupError:
 else:
     raise AssertionError("nobody noticed")
 assert "SUPERVISOR_COMMS" not in vars(task_runner)
+""")
+
+
+def test_who_asks_a_worker_host_to_end_while_it_rehearses_is_heard():
+    run(f"""{START}
+def supervise(*_, **__):
+    os.kill(os.getpid(), signal.SIGTERM)
+    heard.append("rehearsed")
+    return b""
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append("asked"))
+rehearsed_supervisor.supervise = supervise
+rehearsing.rehearse(plugins_are_known=False)
+assert heard == ["rehearsed", "asked"]
 """)
 
 

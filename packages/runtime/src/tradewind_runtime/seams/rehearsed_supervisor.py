@@ -55,19 +55,9 @@ def _supervise(client: Any, times: int, bundle: str, task_id: str, map_index: in
     from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
     from airflow.sdk.execution_time import supervisor
 
-    ti = TaskInstance.model_validate(
-        {
-            **{
-                "id": UUID(int=1),
-                "dag_version_id": UUID(int=2),
-                "dag_id": "d",
-                "task_id": "t",
-                "run_id": "r",
-            },
-            **{"try_number": 1, "map_index": -1, "queue": "default", "pool_slots": 1, "priority_weight": 1},
-            "context_carrier": {},
-        }
-    )
+    ids = {"id": UUID(int=1), "dag_version_id": UUID(int=2), "dag_id": "d", "run_id": "r"}
+    rest = {"try_number": 1, "queue": "default", "pool_slots": 1, "priority_weight": 1, "context_carrier": {}}
+    ti = TaskInstance.model_validate({**ids, "task_id": task_id, "map_index": map_index, **rest})
     with tempfile.TemporaryDirectory() as folder, _left_as_it_was() as task:
         for number in range(times):
             supervisor.supervise_task(
@@ -89,19 +79,13 @@ def _client() -> Iterator[Any]:
     run: dict[str, Any] = dict.fromkeys(
         ("logical_date", "start_date", "run_after", "data_interval_start", "data_interval_end"), moment
     )
-    run |= {
-        "dag_id": "d",
-        "run_id": "r",
-        "run_type": "manual",
-        "state": "running",
-        "consumed_asset_events": [],
-    }
-    run |= {"end_date": None, "partition_key": None}
+    run |= {"dag_id": "d", "run_id": "r", "run_type": "manual", "state": "running"}
+    run |= {"consumed_asset_events": [], "end_date": None, "partition_key": None}
     context = {"dag_run": run, "max_tries": 0, "should_retry": False, "xcom_keys_to_clear": []}
     client = process.execution_client(
         "http://gateway/", "", httpx.MockTransport(lambda _: httpx.Response(200, json=context))
     )
-    client.task_instances.heartbeat(UUID(int=1), 1)  # which a task that ends at once needs none of
+    client.task_instances.heartbeat(UUID(int=1), 1)  # a task that ends at once never does
     try:
         yield client
     finally:
@@ -124,6 +108,7 @@ def _left_as_it_was() -> Iterator[_NoTask]:
             yield task
     finally:
         forking.use(None)
+        task.close()
         masker.patterns, masker.replacer = masked
         if said is None:
             del PER_LOGGER_LEVELS["supervisor"]
@@ -135,10 +120,13 @@ class _NoTask:
     """A keeper that forks nothing: all that its task ever says has been said."""
 
     def __init__(self) -> None:
-        self._news, self._task = socket.socketpair()
+        self._task = socket.socket(socket.AF_UNIX)
 
     def fileno(self) -> int:
-        return self._news.fileno()
+        return self._task.fileno()
+
+    def close(self) -> None:
+        self._task.close()
 
     def fork(self, ends: Sequence[socket.socket]) -> int:
         from airflow.sdk.execution_time import comms

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tradewind_runtime.seams import rehearsed_supervisor, rehearsed_task
 from tradewind_runtime.seams.rehearsed_supervisor import MOMENT
 from tradewind_runtime.seams.rehearsed_task import BUNDLE, MAPPED_TASK, TASK
+from tradewind_runtime.worker import kernel
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -28,7 +29,7 @@ def rehearse(*, plugins_are_known: bool) -> None:
     `plugins_are_known`: there are none whose code a task would run."""
     if sys.version_info < (3, 13):  # later it is deprecated
         sys._clear_type_cache()  # of what only imports looked up: it would make way for this in each process anew
-    with suppress(Exception):
+    with suppress(Exception), kernel.ends_later():
         started = rehearsed_supervisor.supervise(TIMES, bundle=BUNDLE, task_id=TASK)
         if started and plugins_are_known and rehearsed_task.is_possible():
             rehearsed_task.perform(started, TIMES)

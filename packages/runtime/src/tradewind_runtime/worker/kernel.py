@@ -50,6 +50,16 @@ def as_dumpable_as_before() -> Iterator[None]:
             _prctl(_PR_SET_DUMPABLE, before)
 
 
+@contextmanager
+def ends_later() -> Iterator[None]:
+    """Who asks this process to end meanwhile is heard afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def default_signals() -> None:
     """Forget the signal handling inherited over a fork."""
     signal.set_wakeup_fd(-1)
