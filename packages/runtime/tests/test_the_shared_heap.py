@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -20,3 +21,15 @@ made = [bytes({size} - 33) for _ in range(2_000)]
 assert not pages & {{id(each) // 4096 for each in made}}
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("allocator", ["malloc", "debug"])
+def test_where_objects_never_lie_one_after_the_other_little_is_filled(allocator: str) -> None:
+    script = """
+import sys
+from tradewind_runtime.worker import heap
+heap.freeze()
+assert sum(map(sys.getsizeof, heap._fillings)) < 20_000_000
+"""
+    environ = {**os.environ, "PYTHONMALLOC": allocator}
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environ)

@@ -20,6 +20,10 @@ def freeze() -> None:
 _POOL = 16 * 1024
 """Bytes in which Python keeps objects of one size (`POOL_SIZE` of its obmalloc, since 3.10)."""
 
+_MOST = 512 * 1024
+"""Bytes of fillings of one size. Some 100,000 are enough; with another allocator than Python's own (`PYTHONMALLOC`) objects
+never come to lie one after the other."""
+
 _fillings: list[object] = []
 
 
@@ -28,7 +32,7 @@ def _fill_holes() -> None:
     copied for each few bytes."""
     for size in range(32, 513, 16):
         last, fresh = 0, 0
-        for _ in range(100_000):
+        for _ in range(_MOST // size):
             # A float takes 24 bytes; bytes have a head of 32, and a zero at their end.
             filling: object = float(fresh) if size == 32 else bytes(size - 33)
             _fillings.append(filling)
