@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from contextlib import suppress
+from itertools import pairwise, repeat
 
 
 def freeze() -> None:
@@ -20,26 +21,31 @@ def freeze() -> None:
 _POOL = 16 * 1024
 """Bytes in which Python keeps objects of one size (`POOL_SIZE` of its obmalloc, since 3.10)."""
 
-_MOST = 512 * 1024
-"""Bytes of fillings of one size. Some 100,000 are enough; with another allocator than Python's own (`PYTHONMALLOC`) objects
-never come to lie one after the other."""
+_MOST = 16 * 1024 * 1024
+"""Bytes of fillings. One is enough; with another allocator than Python's own (`PYTHONMALLOC`) objects never come to lie one
+after the other."""
 
-_fillings: list[object] = []
+_NUMBERS = 65_536
+"""Fillings of the smallest size, 24 bytes."""
+
+_fillings: list[list[float] | list[bytes]] = []
 
 
 def _fill_holes() -> None:
     """Leave no room between objects that are shared: what a forked process makes would go there, and have a page
     copied for each few bytes."""
-    for size in range(32, 513, 16):
-        last, fresh = 0, 0
-        for _ in range(_MOST // size):
-            # A float takes 24 bytes; bytes have a head of 32, and a zero at their end.
-            filling: object = float(fresh) if size == 32 else bytes(size - 33)
-            _fillings.append(filling)
-            fresh = fresh + size if id(filling) == last + size else 0
-            last = id(filling)
-            if fresh >= _POOL // 2:  # one after the other: a pool that nobody had used
-                break
+    # The smallest are numbers mostly, which come and go while this is done: what would lie together does not.
+    _fillings.append(list(map(float, repeat(0, _NUMBERS))))
+    left = _MOST
+    for size in range(48, 513, 16):
+        together = False
+        while left > 0 and not together:  # in a pool that nobody had used
+            # Bytes have a head of 32, and a zero at their end.
+            some = list(map(bytes, repeat(size - 33, _POOL // 4 // size)))
+            beside = sum(id(b) - id(a) == size for a, b in pairwise(some))
+            together = beside > len(some) // 2  # what this line makes lies among them
+            _fillings.append(some)
+            left -= _POOL // 4
 
 
 def settle() -> None:
