@@ -167,6 +167,26 @@ rehearsing.rehearse(plugins_are_known=False)
 """)
 
 
+def test_a_worker_host_has_rehearsed_tasks_and_still_knows_that_there_are_no_plugins(tmp_path: Path):
+    run(
+        f"""{START}
+from airflow.sdk import listener
+from airflow.sdk._shared import module_loading
+from tradewind_runtime.seams import worker
+module_loading._get_grouped_entry_points().pop("airflow.plugins", None)  # of this checkout's own environment
+performed, perform = [], rehearsed_task.perform
+def noting(started, times):
+    perform(started, times)
+    performed.append(b"mapped" in started)
+rehearsed_task.perform = noting
+worker.warm()
+assert performed == [False, True]
+assert task_runner.get_listener_manager is not listener.get_listener_manager
+""",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
+    )
+
+
 def test_a_rehearsed_dag_is_forgotten():
     run(f"""{START}
 before = state()
