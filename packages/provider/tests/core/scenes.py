@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -53,23 +53,10 @@ def queued(
     kind: WorkKind = WorkKind.CALLBACK,
     subject: UUID | None = None,
     job: int | None = 1,
+    db: Session | None = None,
 ) -> UUID:
-    """Work the scheduler queued. Callbacks by default: they need no task instance."""
-    with create_session() as db:
-        return queued_in(db, clock, queue=queue, priority=priority, kind=kind, subject=subject, job=job)
-
-
-def queued_in(
-    db: Session,
-    clock: Clock,
-    *,
-    queue: str = "default",
-    priority: int = 1,
-    kind: WorkKind = WorkKind.CALLBACK,
-    subject: UUID | None = None,
-    job: int | None = 1,
-) -> UUID:
-    """As `queued`, in a transaction with more."""
+    """Work the scheduler queued, in a transaction of its own or in `db`. Callbacks by default: they need no task
+    instance."""
     work = workloads.Work(
         kind=kind,
         subject_id=subject or uuid4(),
@@ -78,7 +65,8 @@ def queued_in(
         label=f"work of {queue}",
         workload={"type": "ExecuteCallback", "token": ""},
     )
-    return queueing.queue(db, work, scheduler_job_id=job, executor=None, now=clock())
+    with create_session() if db is None else nullcontext(db) as session:
+        return queueing.queue(session, work, scheduler_job_id=job, executor=None, now=clock())
 
 
 def row(attempt_id: UUID) -> Attempt:

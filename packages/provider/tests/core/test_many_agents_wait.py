@@ -16,7 +16,7 @@ from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import assigning, waking
 from tradewind_provider.settings import Settings
 
-from .scenes import Agent, Clock, Plane, queued, queued_in, ref, row, running
+from .scenes import Agent, Clock, Plane, queued, ref, row, running
 from .test_what_idle_agents_cost import statements
 
 
@@ -92,7 +92,7 @@ async def test_more_work_than_the_roomiest_take_goes_to_the_others_at_the_same_n
     while plane.dispatcher.polls < len(agents):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     with create_session() as db:
-        work = {queued_in(db, clock) for _ in agents}
+        work = {queued(clock, db=db) for _ in agents}
 
     answers = await asyncio.wait_for(asyncio.gather(*waiting), 4)
 
