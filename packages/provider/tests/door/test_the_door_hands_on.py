@@ -32,16 +32,19 @@ from .conftest import Plane
 bound_to_this_request: ContextVar[str] = ContextVar("bound_to_this_request")
 
 
+class Noting:
+    """A middleware that notes what passes it."""
+
+    def __init__(self, app: ASGIApp, passed: list[str]) -> None:
+        self._app, self._passed = app, passed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._passed.append(scope["path"])
+        await self._app(scope, receive, send)
+
+
 async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_out(plane: Plane) -> None:
     passed: list[str] = []
-
-    class ForBrowsers:
-        def __init__(self, app: ASGIApp) -> None:
-            self._app = app
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            passed.append(scope["path"])
-            await self._app(scope, receive, send)
 
     async def answer(request: Request) -> JSONResponse:
         return JSONResponse({"path": request.url.path, "by": request.headers["authorization"][:7]})
@@ -49,7 +52,7 @@ async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_ou
     inner = Starlette(routes=[Route("/task-instances/{id}/run", answer, methods=["PATCH"])])
     root = Starlette(
         routes=[Mount("/execution", inner), Route("/page", lambda _: JSONResponse({}))],
-        middleware=[Middleware(ForBrowsers)],
+        middleware=[Middleware(Noting, passed=passed)],
     )
     through = Plane(root)
     session = through.session()
@@ -156,17 +159,11 @@ async def test_an_execution_api_with_other_middlewares_than_those_known_keeps_th
 ) -> None:
     passed: list[str] = []
 
-    class New:
-        def __init__(self, app: ASGIApp) -> None:
-            self._app = app
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            passed.append(scope["path"])
-            await self._app(scope, receive, send)
-
     health = Route("/health", lambda _: JSONResponse({}))
     root = FastAPI(
-        routes=[Mount("/execution", Starlette(routes=[health], middleware=[Middleware(New)]))],
+        routes=[
+            Mount("/execution", Starlette(routes=[health], middleware=[Middleware(Noting, passed=passed)]))
+        ],
     )
     for _ in range(3):  # it is looked at once it was asked
         await execution_api.warm({"type": "lifespan", "app": root, "state": {}})
