@@ -335,7 +335,7 @@ async def test_bodies_are_limited_whether_or_not_they_say_how_long_they_are(airf
         for content in (b"x" * 1001, chunks()):
             answer = await client.post("/xcoms/etl/r/t/k", content=content)
             assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
-        for path in ("/poll", "/sessions", "/dags/report"):
+        for path in ("/poll", "/attempts/finish", "/dags/report"):
             answer = await client.post("http://plane" + paths.PREFIX + path, content=b"x" * 1001)
             assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
 

@@ -65,7 +65,7 @@ async def test_what_airflow_puts_around_its_applications_for_browsers_is_left_ou
     assert passed == ["/page"]
 
 
-async def test_a_poll_goes_straight_to_its_application_and_a_large_answer_is_compressed() -> None:
+async def test_a_poll_goes_straight_to_its_application_and_a_large_answer_is_compressed(plane: Plane) -> None:
     async def answer(request: Request) -> JSONResponse:
         return JSONResponse({"offers": "x" * int((await request.json())["size"])})
 
@@ -80,7 +80,9 @@ async def test_a_poll_goes_straight_to_its_application_and_a_large_answer_is_com
         await door({**scope, "app": root}, receive, send)
 
     transport = httpx.ASGITransport(server)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plane/remote-execution/v1") as http:
+    headers = {"authorization": f"Bearer {plane.session()}"}
+    base_url = "http://plane/remote-execution/v1"
+    async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers) as http:
         small, large = [await http.post("/poll", json={"size": size}) for size in (100, 5000)]
     assert "content-encoding" not in small.headers
     assert large.headers["content-encoding"] == "gzip"

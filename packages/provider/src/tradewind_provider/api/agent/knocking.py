@@ -83,6 +83,10 @@ class Knocking:
         self._good[digest] = moment + _GOOD_SECONDS
         return found
 
+    def was_good(self, token: str) -> bool:
+        """Whether this token was good within the hour, and not wrong since."""
+        return self._good.get(hashing.hashed(token), 0.0) > self._monotonic()
+
     def forget(self) -> None:
         """As if nobody had ever come."""
         self._buckets.clear()

@@ -22,7 +22,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
-from tradewind_provider.api.door import bodies
+from tradewind_provider.api.door import admission, bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
@@ -39,9 +39,6 @@ GARBAGE: Final = 10_000
 agents poll, and up to 0.17 s at a time, in which nothing is answered."""
 
 _ATTEMPTS: Final = paths.PREFIX + "/attempts/"
-OPENING: Final = 1024 * 1024
-"""Bytes of a request to open a session: nobody has shown anything yet."""
-
 _TAKEN_OFF: Final = frozenset(
     {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
 )
@@ -69,6 +66,7 @@ class Door:
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.Tokens()
         self._holders = holders or HOLDERS
+        self._admission = admission.Admission(clock)
         self._turns = Turns(at_once=database.connections)
         self._in_one_thread = OF_EVERY_TASK if execution_api.keys_are_local() else frozenset()
         self._compressed = GZipMiddleware(
@@ -147,11 +145,13 @@ class Door:
     # ---- our own verbs
 
     async def _own(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        largest = self._largest_body()
-        if path == paths.PREFIX + paths.SESSIONS:
-            largest = min(largest, OPENING)
-        if not bodies.check_length(scope, largest=largest):
-            receive = bodies.replay(await bodies.read(scope, receive, largest=largest), receive)
+        if admission.has_body(scope):
+            verb = path.removeprefix(paths.PREFIX)
+            await self._admission.check(scope, verb)
+            largest = admission.largest(verb, deployment=self._largest_body())
+            receive = admission.timely(receive)
+            if not bodies.check_length(scope, largest=largest):
+                receive = bodies.replay(await bodies.read(scope, receive, largest=largest), receive)
         if path.startswith(_ATTEMPTS):
             await self._hand_on(scope, receive, send)
         else:  # offers, Dags and triggers may be large
@@ -162,7 +162,7 @@ class Door:
     async def _execution(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         method = scope["method"]
         agent = await self._agent(scope)
-        body = await bodies.read(scope, receive, largest=self._largest_body())
+        body = await bodies.read(scope, admission.timely(receive), largest=self._largest_body())
         found = boundary.classify(method, path)
         speaker = await self._holders.speaker(
             agent,
