@@ -14,6 +14,7 @@ from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.seams import dag_bounds
 from tradewind_provider.seams.lazy_dag import LazyDag
 
 _WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
@@ -54,6 +55,7 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
         if read.dag_id != dag_id:
             raise ValueError(f"it reads as Dag {read.dag_id!r}")
         lazy = LazyDag(data=whole)
+        dag_bounds.check(read, lazy)
         lazy.timetable.summary, lazy.owner, lazy.has_task_concurrency_limits, lazy.hash  # noqa: B018 (what storing reads)
     except (Exception, RecursionError) as problem:
         raise _malformed(dag_id, path, problem) from None
