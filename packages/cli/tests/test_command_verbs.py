@@ -23,8 +23,8 @@ def lines(text: str) -> list[str]:
 
 def test_agents_are_a_table_for_people(at_plane: Any) -> None:
     assert lines(at_plane("agents", "list").output) == [
-        "NAME   STATE     LAST BEAT   RUNS               QUEUES        SLOTS   VERSION   POLICY   NOTE",
-        "eu-1   healthy   4 s ago     worker,triggerer   default,gpu   1/20    0.1.0     strict",
+        "NAME   SITE      STATE     LAST BEAT   RUNS               QUEUES        SLOTS   VERSION   POLICY   NOTE",
+        "eu-1   default   healthy   4 s ago     worker,triggerer   default,gpu   1/20    0.1.0     strict",
     ]
 
 
@@ -48,8 +48,8 @@ def test_an_agent_is_shown_with_what_runs_on_it(at_plane: Any) -> None:
 
 def test_queues_say_what_is_wrong_with_them(at_plane: Any) -> None:
     assert lines(at_plane("queues", "list").output) == [
-        "QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   WARNING",
-        "gpu     2         3 min    0         0/0     nobody      no agent serves this queue",
+        "SITE      QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   WARNING",
+        "default   gpu     2         3 min    0         0/0     nobody      no agent serves this queue",
     ]
 
 
@@ -196,9 +196,9 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(tradewind: Any) -> None:
 
 def test_bundles_are_listed_and_released(at_plane: Any, plane: Any) -> None:
     listed = at_plane("bundles", "list")
-    assert [line.split()[:5] for line in listed.stdout.splitlines()] == [
-        ["BUNDLE", "AGENT", "TOKEN", "FILES", "DAGS"],
-        ["etl/main", "eu-1", "ci", "3", "7"],
+    assert [line.split()[:6] for line in listed.stdout.splitlines()] == [
+        ["BUNDLE", "SITE", "AGENT", "TOKEN", "FILES", "DAGS"],
+        ["etl/main", "default", "eu-1", "ci", "3", "7"],
     ]
     released = at_plane("bundles", "release", "etl/main", "--reason", "moved to us-1")
     assert released.exit_code == 0, released.output

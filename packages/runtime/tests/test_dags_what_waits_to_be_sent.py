@@ -271,18 +271,6 @@ class FakeBundle:
         return self._template
 
 
-def test_only_the_same_shared_source_has_the_same_fingerprint() -> None:
-    def of(url: str, ref: str = "main", **more: Any) -> str:
-        return bundles.fingerprint(FakeBundle(repo_url=url, tracking_ref=ref, **more))
-
-    assert of("https://git.example/x.git") == of("https://user:token@git.example/x.git") != ""
-    assert of("https://git.example/x.git") != of("https://git.example/y.git")
-    assert of("https://git.example/x.git") != of("https://git.example/x.git", "other")
-    assert of("https://git.example/x.git") != of("https://git.example/x.git", subdir="d")
-    assert of("file:///srv/x.git") == of("/srv/x.git") == ""
-    assert of("https://git.example/x.git", versioned=False) == ""
-
-
 def test_a_link_with_a_token_in_it_is_not_claimed() -> None:
     assert bundles.claim(FakeBundle(template="https://u:t@git.example/{version}")).view_url_template is None
     kept = bundles.claim(FakeBundle(template="https://git.example/{subdir}/{version}", subdir="dags"))

@@ -79,7 +79,7 @@ class BundleClaim(Message):
 
     name: Name
     fingerprint: str = Field(default="", max_length=64)
-    """Equal for two sites only when both read the same shared source (a git repository and ref). Empty: cannot say."""
+    """Not used: whose a bundle is goes by the site of the agent token. Kept for agents that send it."""
     versioned: bool = False
     view_url_template: str | None = Field(default=None, max_length=2000)
     template_params: dict[str, str] = {}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tradewind_protocol import sites
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
@@ -33,6 +34,9 @@ class NewToken(Message):
     """Ask for an agent token."""
 
     name: Name
+    site: Name = (
+        sites.DEFAULT
+    )  # whose agents it is for: they get the work of this site's bundles and no other
     description: str = Field(default="", max_length=1000)
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)  # None: never
 
@@ -42,6 +46,7 @@ class TokenView(Message):
 
     id: UUID
     name: str
+    site: str = sites.DEFAULT
     description: str = ""
     prefix: str = ""  # the first characters of the value, to recognise it by
     created_at: datetime
@@ -72,6 +77,8 @@ class AttemptView(Message):
     task_id: str | None = None
     map_index: int = -1
     try_number: int | None = None
+    site: str | None = None  # whose agents may have it; None: no site has its bundle
+    bundle: str | None = None  # the Dag bundle an agent needs for it; None: it needs none
     queue: str
     priority: int = 0
     state: AttemptState
@@ -84,6 +91,7 @@ class AttemptView(Message):
     waited: float = 0.0  # seconds between creation and grant, or until now
     outcome: OutcomeKind | None = None
     reason: str = ""
+    waits_for: str = ""  # while it waits: which agent could take it, and why none does, for a person
 
 
 # ---- agents
@@ -106,6 +114,7 @@ class AgentView(Message):
 
     id: UUID
     name: str
+    site: str = sites.DEFAULT
     state: AgentState
     state_reason: str = ""  # why it is in that state, for a person
     session_id: UUID
@@ -186,8 +195,9 @@ class BundleView(Message):
     """A Dag bundle that some site has claimed."""
 
     name: str
-    agent: str = ""  # name of the agent that speaks for it, or did last
-    token: str = ""  # name of the agent token whose holders it belongs to
+    site: str = sites.DEFAULT  # which it belongs to
+    agent: str = ""  # name of the agent that parses it, or did last
+    token: str = ""  # name of the agent token of that agent
     spoken_for: bool = False  # whether an agent that is there speaks for it now
     claimed_at: datetime
     files: int = 0  # held by the plane
@@ -199,8 +209,9 @@ class BundleView(Message):
 
 
 class QueueView(Message):
-    """A queue: what waits in it and who serves it."""
+    """A queue of a site: what waits in it and which agents serve it. Two sites may each have a queue of one name."""
 
+    site: str | None = sites.DEFAULT  # None: work of bundles that no site has
     queue: str
     depth: int = 0  # pieces of work that wait
     oldest_wait: float = 0.0  # seconds
@@ -214,6 +225,7 @@ class QueueView(Message):
 class QueueThroughput(Message):
     """How much work of a queue ended lately, step by step, the oldest step first."""
 
+    site: str | None = sites.DEFAULT
     queue: str
     finished: tuple[int, ...] = ()  # ended in each step, however they ended
     failed: tuple[int, ...] = ()  # of those, the ones that did not succeed

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tradewind_protocol import sites
 from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.messages import Message
 from tradewind_protocol.states import Component
@@ -32,6 +33,9 @@ class TaskEnvironment(Message):
     python: str = ""  # e.g. "3.12.1"
     airflow: str = ""  # e.g. "3.3.2"
     problem: str = ""  # why it cannot run work; empty when it can
+    without: tuple[str, ...] = Field(
+        default=(), max_length=1000
+    )  # bundles it cannot make: none of their work
 
 
 class Host(Message):
@@ -88,4 +92,5 @@ class SessionOpened(Message):
     cadence: Cadence
     plane_version: str = ""
     airflow_version: str = ""  # a task environment of another minor cannot run this plane's work
+    site: str = sites.DEFAULT  # of the agent token: whose bundles and whose work this agent may have
     policy: Policy = Policy.STRICT  # the stricter of what the site asked for and what the Deployment allows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from tradewind_protocol import sites
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import QueueStatistics
 from tradewind_protocol.sessions import Policy
@@ -19,6 +20,7 @@ class AboutToken(Message):
 
     deployment: str
     token: str  # its name
+    site: str = sites.DEFAULT  # which it belongs to
     expires_at: datetime | None = None
     policy: Policy = Policy.OPEN  # the least strict data boundary of the Deployment
     plane_version: str = ""

@@ -409,3 +409,25 @@ def test_a_token_is_shown_once_and_limits_are_kept(clock: Clock) -> None:
     with create_session() as db:
         assert tokens.get(db, made.token.id).deleted_by == "ada"
         assert db.scalar(select(func.count()).select_from(AgentToken)) == 3
+
+
+async def test_an_agents_id_gives_a_token_of_another_site_nothing(plane: Plane, clock: Clock) -> None:
+    agent = await plane.agent().opens()
+    with create_session() as db:
+        made = tokens.create(
+            db, name="us", site="us", expires_in_days=None, created_by="ada", now=clock(), limit=9
+        )
+    thief = plane.agent("eu-1", agent_id=agent.agent_id)
+    thief.secret = made.secret
+    for _ in range(2):
+        refused = await thief.open()
+        assert (refused.status_code, refused.json()["error"]) == (403, "not_permitted")
+        assert "of an agent of site 'default'" in refused.json()["message"]
+        assert len(sessions_of(agent.agent_id)) == 1
+        if sessions_of(agent.agent_id)[0].ended_at is None:
+            await agent.goodbye()
+    fresh = plane.agent("us-1")
+    fresh.secret = made.secret
+    answer = await fresh.open()
+    assert answer.json()["site"] == "us"
+    assert sessions_of(fresh.agent_id)[0].site == "us"

@@ -14,7 +14,12 @@ async def test_a_good_token_is_told_what_it_opens_and_opens_nothing_by_it(plane:
     answer = await agent.call("GET", "/token", bearer=plane.secret)
     assert answer.status_code == 200
     said = answer.json()
-    assert (said["token"], said["deployment"], said["expires_at"]) == ("ci", "default", None)
+    assert (said["token"], said["site"], said["deployment"], said["expires_at"]) == (
+        "ci",
+        "default",
+        "default",
+        None,
+    )
     assert said["airflow_version"].startswith("3.")
     assert said["now"].startswith("2026-03-01T12:00:00")
     assert [one.ended_at for one in sessions_of(agent.agent_id)] == [None], "nobody was fenced"

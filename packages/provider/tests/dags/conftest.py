@@ -81,7 +81,13 @@ class Site:
     """An agent with a live session and a dag processor, as the plane sees it."""
 
     def __init__(
-        self, clock: Clock, name: str = "eu-1", *, token_id: UUID | None = None, policy: str = "strict"
+        self,
+        clock: Clock,
+        name: str = "eu-1",
+        *,
+        site: str = "default",
+        token_id: UUID | None = None,
+        policy: str = "strict",
     ) -> None:
         self.clock = clock
         self.policy = policy
@@ -98,6 +104,7 @@ class Site:
                     AgentToken(
                         id=self.token_id,
                         name=name,
+                        site=site,
                         token_hash=uuid4().hex,
                         shown="tw_agent_abcd…",
                         created_at=clock(),
@@ -111,6 +118,7 @@ class Site:
                     instance=uuid4(),
                     name=name,
                     token_id=self.token_id,
+                    site=site,
                     components=["dag_processor"],
                     environments=[],
                     bundles=[],
@@ -128,13 +136,11 @@ class Site:
             assert row is not None
             self.agent = sessions.agent_of(row)
 
-    def claim(
-        self, *names: str, fingerprint: str = "", kept: tuple[str, ...] = (), **extra: Any
-    ) -> wire.Claimed:
+    def claim(self, *names: str, kept: tuple[str, ...] = (), **extra: Any) -> wire.Claimed:
         asked = wire.Claim(
             instance=self.instance,
             kept=kept,
-            bundles=tuple(wire.BundleClaim(name=name, fingerprint=fingerprint, **extra) for name in names),
+            bundles=tuple(wire.BundleClaim(name=name, **extra) for name in names),
         )
         with create_session() as db:
             told = bundles.claim(db, self.agent, asked, now=self.clock())

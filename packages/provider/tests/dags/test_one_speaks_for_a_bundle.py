@@ -60,13 +60,13 @@ def test_one_agent_of_a_site_speaks_and_the_other_takes_over_when_it_is_lost(
 
 
 def test_another_site_is_refused_and_told_why(clock: Clock, site: Site) -> None:
-    stranger = Site(clock, "us-1")
+    stranger = Site(clock, "us-1", site="us")
     site.claim("main")
     told = stranger.claim("main").bundles[0]
     assert told.role is Role.REFUSED
     assert told.refusal is not None
     assert told.refusal.error is Code.BUNDLE_NOT_YOURS
-    assert "eu-1" in told.refusal.message
+    assert "belongs to site 'default' (agent 'eu-1')" in told.refusal.message
     assert "release" in told.refusal.remedy
     site.ends()  # its site is away, not gone
     assert roles(stranger.claim("main")) == [Role.REFUSED]
@@ -76,25 +76,54 @@ def test_another_site_is_refused_and_told_why(clock: Clock, site: Site) -> None:
     assert roles(stranger.claim("main")) == [Role.SPEAKS]
 
 
-def test_a_site_whose_token_was_deleted_loses_its_bundles_to_who_claims_them(
+def test_a_bundle_stays_its_sites_when_the_sites_tokens_are_gone_until_it_is_released(
     clock: Clock, site: Site
 ) -> None:
-    stranger = Site(clock, "us-1")
+    stranger = Site(clock, "us-1", site="us")
     site.claim("main")
     with create_session() as db:
         token = db.get(AgentToken, site.token_id)
         assert token is not None
         token.deleted_at = clock()
-    assert roles(stranger.claim("main")) == [Role.REFUSED]
     site.ends()
-    assert roles(stranger.claim("main")) == [Role.SPEAKS]
+    assert roles(stranger.claim("main")) == [Role.REFUSED]
+    assert roles(Site(clock, "eu-2").claim("main")) == [Role.SPEAKS]
 
 
-def test_two_sites_that_read_the_same_repository_stand_by_for_each_other(clock: Clock, site: Site) -> None:
-    other = Site(clock, "us-1")
+def test_agents_of_one_site_share_its_bundles_whichever_of_its_tokens_they_have(
+    clock: Clock, site: Site
+) -> None:
+    second = Site(clock, "eu-2")
+    assert second.token_id != site.token_id
+    site.claim("main")
+    assert roles(second.claim("main")) == [Role.STANDS_BY]
+
+
+def test_what_an_agent_says_of_its_source_gives_it_no_bundle_of_another_site(
+    clock: Clock, site: Site
+) -> None:
     site.claim("main", fingerprint="f" * 64)
-    assert roles(other.claim("main", fingerprint="f" * 64)) == [Role.STANDS_BY]
-    assert roles(Site(clock, "x").claim("main", fingerprint="e" * 64)) == [Role.REFUSED]
+    site.ends()
+    stranger = Site(clock, "us-1", site="us")
+    assert roles(stranger.claim("main", fingerprint="f" * 64)) == [Role.REFUSED]
+
+
+def test_no_agent_gets_a_bundle_that_the_planes_configuration_names(clock: Clock, site: Site) -> None:
+    told = site.claim("dags-folder", "main")  # the first is the one bundle of Airflow's default configuration
+    assert roles(told) == [Role.REFUSED, Role.SPEAKS]
+    assert told.bundles[0].refusal is not None
+    assert "one of the orchestration plane's own" in told.bundles[0].refusal.message
+    with create_session() as db, pytest.raises(Refused, match="dag_bundle_config_list names it"):
+        release(db, "dags-folder", actor="ada", reason="", now=clock())
+
+
+def test_no_agent_gets_a_bundle_that_the_planes_dag_processor_made(clock: Clock, site: Site) -> None:
+    with create_session() as db:
+        db.add(DagBundleModel(name="own"))
+    assert roles(site.claim("own")) == [Role.REFUSED]
+    with create_session() as db:
+        assert release(db, "own", actor="ada", reason="it moves to the site", now=clock())
+    assert roles(site.claim("own")) == [Role.SPEAKS]
 
 
 def test_a_restarted_dag_processor_speaks_at_once_and_its_former_self_does_not(
@@ -143,6 +172,7 @@ def test_dags_airflow_had_of_the_bundle_before_are_named_to_whoever_claims_it(si
                 is_stale=False,
             )
         )
+        db.get(DagBundleModel, "main").active = False  # type: ignore[union-attr]  # the plane's until now
     told = site.claim("main").bundles[0]
     assert [(one.path, one.content) for one in told.files] == [("old.py", "")]
     site.report(removed=("old.py",))

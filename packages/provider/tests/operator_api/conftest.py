@@ -182,6 +182,7 @@ class Rows:
             "task_id": "load",
             "try_number": 1,
             "label": "etl.load [manual, try 1]",
+            "site": "default",
             "queue": "default",
             "payload": "",
             "state": state,

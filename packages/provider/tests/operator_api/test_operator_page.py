@@ -59,8 +59,8 @@ async def test_throughput_counts_what_ended_in_each_full_minute(signed_in: Any, 
         60,
     )
     assert found["queues"] == [
-        {"queue": "default", "finished": [1, 3, 0], "failed": [1, 1, 0]},
-        {"queue": "gpu", "finished": [0, 0, 1], "failed": [0, 0, 0]},
+        {"site": "default", "queue": "default", "finished": [1, 3, 0], "failed": [1, 1, 0]},
+        {"site": "default", "queue": "gpu", "finished": [0, 0, 1], "failed": [0, 0, 0]},
     ]
 
 

@@ -13,6 +13,7 @@ from tradewind_protocol.messages import Message
 
 _COLUMNS = (
     Column("NAME", lambda agent: agent.name),
+    Column("SITE", lambda agent: agent.site),
     Column("STATE", lambda agent: agent.state.value),
     Column("LAST BEAT", lambda agent: "–" if agent.beat_age is None else f"{span(agent.beat_age)} ago"),
     Column("RUNS", lambda agent: ",".join(kind.value for kind in agent.components)),
@@ -66,6 +67,7 @@ def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
     facts = [
         ("Name", view.name),
         ("Id", str(view.id)),
+        ("Site", view.site),
         ("State", view.state.value),
         ("Why", view.state_reason),
         ("Last beat", "" if view.beat_age is None else f"{span(view.beat_age)} ago"),

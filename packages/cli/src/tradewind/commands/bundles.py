@@ -9,6 +9,7 @@ from tradewind.output import Column, moment
 
 _COLUMNS = (
     Column("BUNDLE", lambda one: one.name),
+    Column("SITE", lambda one: one.site),
     Column("AGENT", lambda one: one.agent if one.spoken_for else f"{one.agent} (away)"),
     Column("TOKEN", lambda one: one.token or "–"),
     Column("FILES", lambda one: str(one.files)),

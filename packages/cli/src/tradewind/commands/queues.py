@@ -8,6 +8,7 @@ from tradewind.commands.session import Session, output_option, pass_session
 from tradewind.output import Column, span
 
 _COLUMNS = (
+    Column("SITE", lambda queue: queue.site or "–"),
     Column("QUEUE", lambda queue: queue.queue),
     Column("WAITING", lambda queue: str(queue.depth)),
     Column("OLDEST", lambda queue: span(queue.oldest_wait) if queue.depth else "–"),

@@ -12,10 +12,11 @@ from tradewind.commands.session import Session, output_option, page_options, pas
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
 from tradewind.private_files import new_private_file
-from tradewind_protocol import operator
+from tradewind_protocol import operator, sites
 
 _COLUMNS = (
     Column("NAME", lambda token: token.name),
+    Column("SITE", lambda token: token.site),
     Column("BEGINS WITH", lambda token: token.prefix),
     Column("EXPIRES", lambda token: moment(token.expires_at) if token.expires_at else "never"),
     Column("LAST USED", lambda token: moment(token.last_used_at) if token.last_used_at else "never"),
@@ -31,6 +32,12 @@ def tokens() -> None:
 
 @tokens.command()
 @click.argument("name")
+@click.option(
+    "--site",
+    default=sites.DEFAULT,
+    show_default=True,
+    help="Whose agents it is for. Agents get the work of their site's bundles, and no other.",
+)
 @click.option("--description", default="", help="What it is for.")
 @click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Left out: it never expires.")
 @click.option(
@@ -41,14 +48,21 @@ def tokens() -> None:
 @output_option
 @pass_session
 def create(
-    session: Session, name: str, description: str, expires_in_days: int | None, to_file: Path | None
+    session: Session,
+    name: str,
+    site: str,
+    description: str,
+    expires_in_days: int | None,
+    to_file: Path | None,
 ) -> None:
     """Make an agent token. Its value is shown this once and kept nowhere."""
     try:
-        ask = operator.NewToken(name=name, description=description, expires_in_days=expires_in_days)
+        ask = operator.NewToken(
+            name=name, site=site, description=description, expires_in_days=expires_in_days
+        )
     except ValueError:
         raise BadUsage(
-            f"{name!r} is not a name: use letters, digits and . _ @ : / -, beginning with a letter or digit"
+            f"{name!r} or {site!r} is not a name: use letters, digits and . _ @ : / -, beginning with a letter or digit"
         ) from None
     with ExitStack() as stack:
         file = stack.enter_context(new_private_file(to_file)) if to_file else None
@@ -137,6 +151,7 @@ def get(session: Session, token: str) -> None:
         [
             ("Name", view.name),
             ("Id", str(view.id)),
+            ("Site", view.site),
             ("Description", view.description),
             ("Begins with", view.prefix),
             ("Made", f"{moment(view.created_at)} by {view.created_by or 'nobody known'}"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from airflow.configuration import conf
+from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.jobs.job import Job, JobState
 from airflow.models.dagbundle import DagBundleModel
 from itsdangerous import URLSafeSerializer
@@ -38,6 +40,12 @@ def activate(db: Session, name: str, *, template: str | None, params: Mapping[st
     if (row.template_params or {}) != kept:
         row.template_params = kept
     return row
+
+
+@lru_cache(maxsize=1)
+def configured() -> frozenset[str]:
+    """The bundles this plane's own configuration names."""
+    return frozenset(DagBundlesManager().get_all_bundle_names())
 
 
 def is_active(db: Session, name: str) -> bool:

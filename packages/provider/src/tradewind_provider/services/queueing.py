@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from tradewind_protocol import sites
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider.clock import Clock, utc_now
@@ -64,6 +65,7 @@ def queue(
         map_index=work.map_index,
         try_number=work.try_number,
         label=work.label,
+        site=sites.DEFAULT,
         queue=work.queue,
         priority=work.priority,
         payload=database.encrypt(json.dumps(work.workload)),

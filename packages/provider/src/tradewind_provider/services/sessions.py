@@ -29,6 +29,7 @@ class Agent:
     components: frozenset[Component]
     policy: Policy
     token_id: UUID
+    site: str
     instance: UUID
     bundles: tuple[str, ...]
     trigger_capacity: int
@@ -128,6 +129,7 @@ def agent_of(session: AgentSession) -> Agent:
         components=frozenset(Component(one) for one in session.components),
         policy=Policy(session.policy),
         token_id=session.token_id,
+        site=session.site,
         instance=session.instance,
         bundles=tuple(session.bundles),
         trigger_capacity=session.trigger_capacity,
@@ -158,7 +160,10 @@ def open_session(
     fenced at once: its offers go elsewhere, what it ran is reported lost, but for what `ask.unreported` names: that ended,
     its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
     for and `most_open`.
+
+    Raises Refused NOT_PERMITTED when the agent_id is known as that of an agent of another site.
     """
+    _require_same_site(db, ask, token)
     new_id = uuid4()
     session = db.scalar(
         select(AgentSession)
@@ -205,10 +210,28 @@ def open_session(
             "agent_id": str(ask.agent_id),
             "session_id": str(session.id),
             "token": token.name,
+            "site": token.site,
             "hostname": ask.host.hostname,
         },
     )
     return Opened(agent_of(session), secret)
+
+
+def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None:
+    """An agent_id is no secret: whoever holds a token of one site must not fence an agent of another with it."""
+    other = db.scalar(
+        select(AgentSession.site)
+        .where(AgentSession.agent_id == ask.agent_id, AgentSession.site != token.site)
+        .limit(1)
+    )
+    if other is not None:
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"agent {ask.name!r} comes with the agent token {token.name!r} of site {token.site!r}, and its id "
+            f"{ask.agent_id} is that of an agent of site {other!r}",
+            remedy=f"give the agent a token of site {other!r}; or, when it has moved to site {token.site!r}, a new "
+            "state_dir",
+        )
 
 
 def _keep_unreported(db: Session, old: UUID, new: UUID, ask: OpenSession) -> None:
@@ -250,6 +273,7 @@ def _describe(
     strict = Policy.STRICT in (ask.policy, most_open)
     session.name = ask.name
     session.token_id = token.id
+    session.site = token.site
     session.bought_with = bought_with or token.token_hash
     session.address = whence.address() or None
     session.components = [one.value for one in dict.fromkeys(ask.components)]

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tradewind_protocol import ids
+from tradewind_protocol import ids, sites
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.domain.agents import End
 from tradewind_provider.services import audit, deployment, endings
@@ -33,6 +33,7 @@ def create(
     db: Session,
     *,
     name: str,
+    site: str = sites.DEFAULT,
     description: str = "",
     expires_in_days: int | None,
     created_by: str,
@@ -65,6 +66,7 @@ def create(
     token = AgentToken(
         id=uuid4(),
         name=name,
+        site=site,
         description=description,
         token_hash=hashed(secret),
         shown=ids.shown(secret),
@@ -79,7 +81,7 @@ def create(
         actor=created_by,
         subject=f"token:{name}",
         now=now,
-        detail={"token_id": str(token.id), "expires_in_days": expires_in_days},
+        detail={"token_id": str(token.id), "site": site, "expires_in_days": expires_in_days},
     )
     db.flush()
     return Created(token, secret)
@@ -116,7 +118,7 @@ def delete(db: Session, token_id: UUID, *, deleted_by: str, reason: str = "", no
         subject=f"token:{token.name}",
         reason=reason,
         now=now,
-        detail={"token_id": str(token.id)},
+        detail={"token_id": str(token.id), "site": token.site},
     )
     db.flush()
     bought = select(AgentSession).where(AgentSession.token_id == token.id, AgentSession.ended_at.is_(None))
@@ -178,6 +180,7 @@ def rotate(
         now=now,
         detail={
             "token_id": str(token.id),
+            "site": token.site,
             "former": former.shown,
             "former_good_until": former.good_until.isoformat(),
             "expires_in_days": expires_in_days,

@@ -8,19 +8,19 @@ from uuid import UUID
 from sqlalchemy import JSON, Index, Integer, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tradewind_protocol import sites
 from tradewind_provider.store.base import Base, Prose, UtcDateTime
 
 
 class DagBundle(Base):
-    """A bundle some site has claimed. Airflow's own row of it (`dag_bundle`) is what schedulers and the UI read."""
+    """A bundle that a site has claimed and owns. Airflow's own row of it (`dag_bundle`) is what schedulers and the UI read."""
 
     __tablename__ = "tradewind_dag_bundle"
     __table_args__ = (Index("ix_tradewind_dag_bundle_session", "session_id"),)
 
     name: Mapped[str] = mapped_column(String(250), primary_key=True)
-    # whose it is: the site, told by the agent token that bought the session, and the shared source it reads
-    token_id: Mapped[UUID] = mapped_column(Uuid)
-    fingerprint: Mapped[str] = mapped_column(String(64), default="")
+    site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
+    token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token of the last claim
     agent_id: Mapped[UUID] = mapped_column(Uuid)  # who spoke last
     agent_name: Mapped[str] = mapped_column(String(250))
     # who speaks now; None: nobody, the next to claim will

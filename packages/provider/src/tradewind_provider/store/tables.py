@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tradewind_protocol import sites
 from tradewind_provider.store.base import Base, Prose, UtcDateTime
 
 _BIG_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
@@ -24,6 +25,7 @@ class AgentToken(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     name: Mapped[str] = mapped_column(String(250))
+    site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
     description: Mapped[str] = mapped_column(Prose, default="")
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256, hexadecimal
     shown: Mapped[str] = mapped_column(String(40))  # prefix and four characters, for people
@@ -86,6 +88,7 @@ class AgentSession(Base):
     instance: Mapped[UUID] = mapped_column(Uuid)
     name: Mapped[str] = mapped_column(String(250))
     token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token that bought it
+    site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
     bought_with: Mapped[str | None] = mapped_column(String(64))  # hash of the value of it that did
     address: Mapped[str | None] = mapped_column(String(64))  # from where it was last heard
     components: Mapped[list[str]] = mapped_column(JSON)
@@ -126,7 +129,7 @@ class Attempt(Base):
     __tablename__ = "tradewind_attempt"
     __table_args__ = (
         # what may be claimed, in the order it is claimed
-        Index("ix_tradewind_attempt_claim", "state", "queue", text("priority DESC"), "created_at"),
+        Index("ix_tradewind_attempt_claim", "state", "site", "queue", text("priority DESC"), "created_at"),
         Index("ix_tradewind_attempt_session", "session_id", "state"),
         Index("ix_tradewind_attempt_subject", "subject_id"),
         Index("ix_tradewind_attempt_report", "scheduler_job_id", "state", "reported_at"),
@@ -144,6 +147,9 @@ class Attempt(Base):
     map_index: Mapped[int] = mapped_column(Integer, default=-1)
     try_number: Mapped[int] = mapped_column(Integer, default=0)
     label: Mapped[str] = mapped_column(Prose, default="")  # for people
+    # where it may go: to agents of this site that have this bundle and serve this queue
+    site: Mapped[str | None] = mapped_column(String(250))  # None: no site has the bundle
+    bundle: Mapped[str | None] = mapped_column(String(250))  # None: it needs none
     queue: Mapped[str] = mapped_column(String(250))
     priority: Mapped[int] = mapped_column(Integer, default=1)
     payload: Mapped[str] = mapped_column(Text)  # workload JSON without token, encrypted; empty once it ended

@@ -48,6 +48,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
         plane_version=version_of("tradewind-provider"),
         airflow_version=version_of("apache-airflow-core"),
         policy=Policy(opened.agent.policy),
+        site=opened.agent.site,
     )
 
 

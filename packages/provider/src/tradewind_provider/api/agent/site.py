@@ -33,6 +33,7 @@ class Holder:
     """Whose token it is."""
 
     token: str
+    site: str
     expires_at: datetime | None
 
 
@@ -49,7 +50,7 @@ async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
 
 
 def _used(token: AgentToken) -> Holder:
-    return Holder(token.name, token.expires_at)
+    return Holder(token.name, token.site, token.expires_at)
 
 
 async def token_holder(request: Request, plane: ThisPlane) -> None:
@@ -71,6 +72,7 @@ async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looke
     return wire.AboutToken(
         deployment=plane.settings.deployment,
         token=holder.token,
+        site=holder.site,
         expires_at=holder.expires_at,
         policy=plane.settings.policy,
         plane_version=sessions.version_of("tradewind-provider"),

@@ -1,8 +1,8 @@
 """Which agent speaks for which bundle.
 
-A bundle belongs to the site that claimed it first: the holders of one agent token, or everybody who reads the same shared
-source (equal fingerprints). Of a site's dag processors one speaks, the others stand by. A claim of another site is
-refused for as long as the first one's token lives, until an operator releases the bundle.
+A bundle belongs to the site that claimed it first, until an operator releases it. Of a site's dag processors one speaks,
+the others stand by. A claim by another site is refused, and so is a claim of a bundle that the plane itself has: an agent
+may neither replace the plane's Dags nor stand in for them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.dags import Role
-from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.errors import Code, Refusal, Refused
+from tradewind_protocol.states import AttemptState
 from tradewind_provider.seams import dag_bundles, dags
 from tradewind_provider.services import audit, waking
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
-from tradewind_provider.store.tables import AgentSession, AgentToken
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import AgentSession, Attempt
 
 log = logging.getLogger(__name__)
 
@@ -82,15 +84,26 @@ def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> bool:
     """An operator's decision: the bundle is nobody's, its Dags go stale, and the next site to claim it has it.
 
-    False when no site has it.
+    False when neither a site nor the plane has it. Raises Refused CONFLICT when the plane's configuration names it.
     """
+    if name in dag_bundles.configured():
+        raise Refused(
+            Code.CONFLICT,
+            f"bundle {name!r} is one of this plane's own: [dag_processor] dag_bundle_config_list names it",
+            remedy="take it out of the plane's configuration, restart the plane, and release it then",
+        )
     row = db.get(DagBundle, name, with_for_update=True)
-    if row is None:
+    if row is not None:
+        detail = {"site": row.site, "agent": row.agent_name}
+        _retire(db, row)
+    elif dag_bundles.is_active(db, name):
+        detail = {"site": "", "agent": ""}
+        dags.retire(db, name)
+    else:
         return False
-    _retire(db, row)
     audit.record(
         db, action="bundle_released", actor=actor, subject=f"bundle:{name}", reason=reason, now=now,
-        detail={"agent": row.agent_name},
+        detail=detail,
     )  # fmt: skip
     waking.announce(db, waking.DAGS)
     return True
@@ -100,23 +113,23 @@ def _claim_one(
     db: Session, agent: Agent, instance: UUID, asked: wire.BundleClaim, *, now: datetime
 ) -> wire.BundleClaimed:
     row = db.get(DagBundle, asked.name, with_for_update=True)
+    if refusal := _refusal(db, row, agent, asked.name):
+        return _refused(db, asked.name, agent, refusal, now=now)
     if row is None:
         row = DagBundle(
-            name=asked.name, token_id=agent.token_id, fingerprint=asked.fingerprint, agent_id=agent.agent_id,
+            name=asked.name, site=agent.site, token_id=agent.token_id, agent_id=agent.agent_id,
             agent_name=agent.name, session_id=None, instance=None, mark=new_mark(), claimed_at=now,
         )  # fmt: skip
         db.add(row)
         db.flush()
-    elif not _same_site(db, row, agent, asked, now=now):
-        return _refused(db, row, agent, now=now)
+        _give_waiting_work(db, asked.name, agent.site)
     if row.session_id not in (None, agent.session_id) and _lives(db, row.session_id):
         return wire.BundleClaimed(name=asked.name, role=Role.STANDS_BY)
     if row.session_id is not None and row.session_id != agent.session_id:
         _lose_grants(db, now=now, session_id=row.session_id, but=None)
     row.session_id, row.instance = agent.session_id, instance
     row.agent_id, row.agent_name = agent.agent_id, agent.name
-    row.token_id, row.fingerprint = agent.token_id, asked.fingerprint
-    row.claimed_at = now
+    row.token_id, row.claimed_at = agent.token_id, now
     dag_bundles.activate(db, asked.name, template=asked.view_url_template, params=asked.template_params)
     version, at = dag_bundles.state(db, asked.name)
     db.flush()
@@ -143,32 +156,47 @@ def _held(db: Session, bundle: str) -> list[wire.HeldFile]:
     ]
 
 
-def _same_site(db: Session, row: DagBundle, agent: Agent, asked: wire.BundleClaim, *, now: datetime) -> bool:
-    if row.token_id == agent.token_id or (row.fingerprint and row.fingerprint == asked.fingerprint):
-        return True
-    token = db.get(AgentToken, row.token_id)
-    gone = (
-        token is None
-        or token.deleted_at is not None
-        or (token.expires_at is not None and token.expires_at <= now)
-    )
-    return gone and (row.session_id is None or not _lives(db, row.session_id))
+def _refusal(db: Session, row: DagBundle | None, agent: Agent, name: str) -> Refusal | None:
+    """Why this agent's site may not have the bundle; None when it may."""
+    if name in dag_bundles.configured() or (row is None and dag_bundles.is_active(db, name)):
+        return Refused(
+            Code.BUNDLE_NOT_YOURS,
+            f"bundle {name!r} is one of the orchestration plane's own, and agent {agent.name!r} of site "
+            f"{agent.site!r} cannot have it",
+            remedy="name the bundle differently in this agent's configuration; or ask the operators of the plane to "
+            "take it out of their [dag_processor] dag_bundle_config_list and to release it "
+            f"(tradewind bundles release {name})",
+        ).refusal
+    if row is not None and row.site != agent.site:
+        return Refused(
+            Code.BUNDLE_NOT_YOURS,
+            f"bundle {name!r} belongs to site {row.site!r} (agent {row.agent_name!r}), and agent {agent.name!r} to "
+            f"site {agent.site!r}",
+            remedy="name the bundle differently in this agent's configuration; or give this agent a token of site "
+            f"{row.site!r}; or ask an operator of the plane to release the bundle (tradewind bundles release {name})",
+        ).refusal
+    return None
 
 
-def _refused(db: Session, row: DagBundle, agent: Agent, *, now: datetime) -> wire.BundleClaimed:
-    refusal = Refused(
-        Code.BUNDLE_NOT_YOURS,
-        f"bundle {row.name!r} belongs to the site of agent {row.agent_name!r}; agent {agent.name!r} holds another "
-        "token and reads another source",
-        remedy="name the bundle differently in this agent's configuration, give both agents the same token, or ask "
-        "an operator of the plane to release the bundle",
-    ).refusal
+def _refused(db: Session, name: str, agent: Agent, refusal: Refusal, *, now: datetime) -> wire.BundleClaimed:
     audit.record(
-        db, action="bundle_refused", actor=f"agent:{agent.name}", subject=f"bundle:{row.name}",
-        reason=refusal.message, now=now, detail={"agent_id": str(agent.agent_id)},
+        db, action="bundle_refused", actor=f"agent:{agent.name}", subject=f"bundle:{name}",
+        reason=refusal.message, now=now, detail={"agent_id": str(agent.agent_id), "site": agent.site},
     )  # fmt: skip
     log.warning("%s", refusal.message, extra={"action": "bundle_refused"})
-    return wire.BundleClaimed(name=row.name, role=Role.REFUSED, refusal=refusal)
+    return wire.BundleClaimed(name=name, role=Role.REFUSED, refusal=refusal)
+
+
+def _give_waiting_work(db: Session, name: str, site: str) -> None:
+    """What waits for the bundle waits for agents of the site that has it now."""
+    given = changed(
+        db,
+        update(Attempt)
+        .where(Attempt.bundle == name, Attempt.state == AttemptState.QUEUED.value)
+        .values(site=site),
+    )
+    if given:
+        waking.announce(db, waking.WORK)
 
 
 def _lives(db: Session, session_id: UUID | None) -> bool:
@@ -180,7 +208,7 @@ def _retire_unnamed(db: Session, agent: Agent, named: set[str], *, now: datetime
     """Its owner took a bundle out of its configuration. One that only stood by has no say in that."""
     rows = db.scalars(
         select(DagBundle)
-        .where(DagBundle.agent_id == agent.agent_id, DagBundle.token_id == agent.token_id)
+        .where(DagBundle.agent_id == agent.agent_id, DagBundle.site == agent.site)
         .with_for_update()
     ).all()
     for row in rows:

@@ -115,6 +115,7 @@ def view_of(
     return operator.AgentView(
         id=session.agent_id,
         name=session.name,
+        site=session.site,
         state=state,
         state_reason=why,
         session_id=session.id,

@@ -107,6 +107,8 @@ def view(attempt: Attempt, session: AgentSession | None, *, now: datetime) -> op
         task_id=attempt.task_id,
         map_index=attempt.map_index,
         try_number=attempt.try_number if attempt.task_id else None,
+        site=attempt.site,
+        bundle=attempt.bundle,
         queue=attempt.queue,
         priority=attempt.priority,
         state=AttemptState(attempt.state),

@@ -40,11 +40,12 @@ def page(db: Session, paging: Paging) -> operator.Page[operator.BundleView]:
 
 
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> None:
-    """Take a bundle from the site that has it. Raises Refused NOT_FOUND when no site has it."""
+    """Take a bundle from the site that has it. Raises Refused NOT_FOUND when nobody has it, and CONFLICT when it is in
+    the plane's configuration."""
     if not dags.release(db, name, actor=actor, reason=reason, now=now):
         raise errors.Refused(
             errors.Code.NOT_FOUND,
-            f"no site has a bundle {name!r}",
+            f"neither a site nor the plane has a bundle {name!r}",
             remedy="GET /bundles (`tradewind bundles list`) names those that are somebody's",
         )
 
@@ -53,6 +54,7 @@ def _view(one: DagBundle, token: str, held: tuple[int, int, datetime] | None) ->
     files, live, at = held or (0, 0, None)
     return operator.BundleView(
         name=one.name,
+        site=one.site,
         agent=one.agent_name,
         token=token,
         spoken_for=one.session_id is not None,

@@ -1,4 +1,4 @@
-"""How much work of each queue ended lately."""
+"""How much work of each site's queues ended lately."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
     until = now.replace(second=0, microsecond=0)
     since = until - timedelta(minutes=minutes)
     first = int(since.timestamp()) // _STEP
-    finished: dict[str, list[int]] = defaultdict(lambda: [0] * minutes)
-    failed: dict[str, list[int]] = defaultdict(lambda: [0] * minutes)
+    finished: dict[tuple[str | None, str], list[int]] = defaultdict(lambda: [0] * minutes)
+    failed: dict[tuple[str | None, str], list[int]] = defaultdict(lambda: [0] * minutes)
     minute = _minute(Attempt.ended_at)
     rows = db.execute(
         select(
+            Attempt.site,
             Attempt.queue,
             minute,
             func.count(),
@@ -39,14 +40,16 @@ def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
             Attempt.ended_at < until,
             Attempt.state == AttemptState.FINISHED.value,
         )
-        .group_by(Attempt.queue, minute)
+        .group_by(Attempt.site, Attempt.queue, minute)
     )
-    for queue, ended_in, count, bad in rows:
-        finished[queue][ended_in - first] = count
-        failed[queue][ended_in - first] = int(bad)
+    for site, queue, ended_in, count, bad in rows:
+        finished[site, queue][ended_in - first] = count
+        failed[site, queue][ended_in - first] = int(bad)
     queues = tuple(
-        operator.QueueThroughput(queue=name, finished=tuple(finished[name]), failed=tuple(failed[name]))
-        for name in sorted(finished)
+        operator.QueueThroughput(
+            site=one[0], queue=one[1], finished=tuple(finished[one]), failed=tuple(failed[one])
+        )
+        for one in sorted(finished, key=lambda one: (one[0] or "", one[1]))
     )
     return operator.Throughput(since=since, until=until, step=_STEP, queues=queues)
 

@@ -21,6 +21,7 @@ def create(
     made = tokens.create(
         db,
         name=ask.name,
+        site=ask.site,
         description=ask.description,
         expires_in_days=ask.expires_in_days,
         created_by=actor,
@@ -82,6 +83,7 @@ def view(token: AgentToken, former: Sequence[FormerTokenValue], *, now: datetime
     return operator.TokenView(
         id=token.id,
         name=token.name,
+        site=token.site,
         description=token.description,
         prefix=token.shown,
         created_at=token.created_at,
