@@ -125,12 +125,12 @@ class running:
                     name="bench",
                     dags=self._dags,
                     interpreter=environments.python(environments.SITE),
+                    tasks=environments.python(environments.SITE),
                     options={
                         "environments": [
                             {
                                 "name": "default",
                                 "slots": SLOTS,
-                                "interpreter": str(environments.python(environments.SITE)),
                                 "env": {"AIRFLOW_HOME": str(self._home / "agent" / "airflow"), **variables},
                             }
                         ],

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from faults.fleet import Fleet, home_agent, run_plane
-from support import network, postgresql
+from support import installed, network, postgresql
 
 WHOLE = os.environ.get("TRADEWIND_TEST_FAULTS") == "all"
 SCALED = {
@@ -40,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("faults")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(240))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the environments before a test's time is taken."""
+    here = Path(__file__).parent
+    if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
+        installed.environments()
 
 
 @pytest.fixture(scope="session")

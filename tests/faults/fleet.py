@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from faults.processes import gone
 from support.airflow_rest import AirflowRest, Run
 from support.deployment import new_token
+from support.installed import agent_settings, plane_settings
 from support.journal import Journal, Span
 from support.patience import eventually, stretched
 from support.postgresql import PostgreSQL
@@ -110,7 +111,7 @@ class Fleet:
             **(env or {}),
         }
         return agent.Agent(
-            agent.AgentSettings(
+            agent_settings(
                 home=home,
                 plane_url=url or self.plane.url,
                 token=token or new_token(self.plane, full_name),
@@ -259,9 +260,7 @@ def run_plane(home: Path, server: PostgreSQL, options: Mapping[str, str], **more
     }
     for section, values in more.pop("airflow", {}).items():
         airflow.setdefault(section, {}).update(values)
-    settings = plane.PlaneSettings(
-        home=home / "plane", database=server.new_database(), options=airflow, **more
-    )
+    settings = plane_settings(home=home / "plane", database=server.new_database(), options=airflow, **more)
     with plane.Plane(settings) as running:
         fleet = Fleet(running, home, server)
         try:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from support import airflow_rest, postgresql
+from support import airflow_rest, installed, postgresql
 from support.deployment import Deployment, run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 
 
@@ -22,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("airflow")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(240))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the environments before a test's time is taken."""
+    here = Path(__file__).parent
+    if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
+        installed.environments()
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +67,7 @@ def directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def deployment(directory: Path, database_server: postgresql.PostgreSQL | None) -> Iterator[Deployment]:
     """One plane and one agent that serve every test of the session; the site has the Dags in `dags/`."""
-    settings = plane.PlaneSettings(
+    settings = plane_settings(
         home=directory / "plane",
         database=database_server.new_database() if database_server else None,
         options={

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
 import httpx
 
 from support.airflow_rest import eventually
 from support.deployment import Deployment, new_token
+from support.installed import environments
 
 
 def sessions(deployment: Deployment) -> set[str]:
@@ -25,7 +25,8 @@ def test_the_doctor_finds_a_working_site_well_and_disturbs_nobody(deployment: De
     token = deployment.site / "doctors-token"
     token.write_text(new_token(deployment.plane, "doctor"))
     token.chmod(0o600)
-    command = [sys.executable, "-m", "tradewind_agent", "doctor", "--output", "json"]
+    command = [str(environments().agent), "-m", "tradewind_agent", "doctor", "--output", "json"]
+    command += ["--interpreter", str(environments().tasks)]
     command += ["--plane-url", deployment.plane.url, "--token-file", str(token)]
     command += ["--state-dir", str(deployment.site / "doctor-state"), "--components", "worker"]
     kept = {

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from support.airflow_rest import eventually
-from tradewind.embedded.agent import Agent, AgentSettings
-from tradewind.embedded.plane import Plane, PlaneSettings
+from support.installed import agent_settings, plane_settings
+from tradewind.embedded.agent import Agent
+from tradewind.embedded.plane import Plane
 from tradewind_protocol import ids
 
 
@@ -57,7 +58,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(directory: Path, database_server: Any) -> Iterator[Site]:
-    settings = PlaneSettings(
+    settings = plane_settings(
         home=directory / "access",
         api_servers=2,
         schedulers=0,
@@ -73,7 +74,7 @@ def site(directory: Path, database_server: Any) -> Iterator[Site]:
     )
     with Plane(settings) as plane, plane.client() as http:
         made = http.post("/tradewind/v1/tokens", json={"name": "here"}).json()
-        ours = AgentSettings(
+        ours = agent_settings(
             home=directory / "access-site",
             plane_url=plane.url,
             token=made["token"],
@@ -154,7 +155,7 @@ def test_a_name_for_agents_has_nothing_for_people(site: Site, path: str) -> None
 
 def test_an_agent_with_another_deployments_token_says_so_and_ends(site: Site, directory: Path) -> None:
     value = ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark="elsewher")
-    stranger = AgentSettings(
+    stranger = agent_settings(
         home=directory / "stranger",
         plane_url=site.plane.url,
         token=value,

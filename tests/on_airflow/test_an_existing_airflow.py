@@ -13,6 +13,7 @@ import pytest
 from support import postgresql
 from support.airflow_rest import AirflowRest, eventually
 from support.deployment import JOURNAL, Deployment, run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 from tradewind.embedded.agent import local_bundle
 
@@ -32,7 +33,7 @@ def existing(directory: Path, postgresql_server: postgresql.PostgreSQL) -> Itera
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", JOURNAL)
         environment.setenv("SITE_JOURNAL", str(home / "planes-journal"))
-        settings = plane.PlaneSettings(
+        settings = plane_settings(
             home=home / "plane",
             database=postgresql_server.new_database(),
             executor="LocalExecutor,tradewind_provider.executor.RemoteExecutor",

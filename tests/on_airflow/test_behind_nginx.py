@@ -13,7 +13,8 @@ import pytest
 from support import nginx
 from support.airflow_rest import eventually
 from support.deployment import Deployment, new_token, run_site
-from tradewind.embedded.agent import Agent, AgentSettings
+from support.installed import agent_settings
+from tradewind.embedded.agent import Agent
 from tradewind.embedded.plane import free_port
 from tradewind_protocol import paths
 
@@ -141,7 +142,7 @@ def test_an_address_that_is_no_plane_is_named_with_what_to_change(
     authority = "stranger.pem" if wrong == "authority" else "ca.pem"
     options = {} if wrong == "no authority" else {"ca_file": str(proxy.directory / authority)}
     token = new_token(deployment.plane, f"lost-{wrong.replace(' ', '-')}")
-    settings = AgentSettings(
+    settings = agent_settings(
         home=tmp_path, plane_url=url, token=token, name="lost", components=["worker"], options=options
     )
     with Agent(settings) as agent:

@@ -10,6 +10,7 @@ import pytest
 from support import examples, postgresql
 from support.airflow_rest import ENDED, AirflowRest, Run
 from support.deployment import run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 
 SEEDED = Path(__file__).parents[1] / "support" / "seeded"
@@ -19,7 +20,7 @@ TIMEOUT = 180.0
 
 
 def settings(home: Path, database: str, **more: object) -> plane.PlaneSettings:
-    return plane.PlaneSettings(
+    return plane_settings(
         home=home,
         database=database,
         options={

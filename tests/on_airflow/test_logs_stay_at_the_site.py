@@ -11,6 +11,7 @@ import pytest
 
 from support.airflow_rest import AirflowRest, eventually
 from support.deployment import Deployment, run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 
 DAGS = ["talking", "talking_much", "talking_deferred"]
@@ -19,7 +20,7 @@ DAGS = ["talking", "talking_much", "talking_deferred"]
 @pytest.fixture(scope="module")
 def two_servers(directory: Path, database_server: Any) -> Iterator[Deployment]:
     """Two API servers: the agent speaks to the first, people to the second."""
-    settings = plane.PlaneSettings(
+    settings = plane_settings(
         home=directory / "logs-plane",
         database=database_server.new_database() if database_server else None,
         api_servers=2,

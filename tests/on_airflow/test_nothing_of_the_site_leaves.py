@@ -18,6 +18,7 @@ from support import postgresql
 from support.airflow_rest import AirflowRest, eventually
 from support.deployment import Deployment, run_site
 from support.environments import for_users
+from support.installed import plane_settings
 from support.recorder import Recorder
 from tradewind.embedded import plane
 
@@ -50,11 +51,11 @@ def apart(directory: Path, database_server: postgresql.PostgreSQL | None) -> Ite
     planes, agents = two_users()
     database = database_server.new_database() if database_server else None
     try:
-        interpreter = for_users(directory / "python", (planes, agents))
+        made = for_users(directory / "python", planes=planes, agents=agents)
     except LookupError as problem:
         pytest.skip(str(problem))
-    settings = plane.PlaneSettings(
-        home=directory / "apart-plane", user=planes, database=database, interpreter=interpreter
+    settings = plane_settings(
+        home=directory / "apart-plane", user=planes, database=database, interpreter=made.plane
     )
     with plane.Plane(settings) as running, Recorder(running.url) as recorder, running.client() as http:
         site = run_site(
@@ -64,7 +65,8 @@ def apart(directory: Path, database_server: postgresql.PostgreSQL | None) -> Ite
             dags=DAGS,
             user=agents,
             plane_url=recorder.url,
-            interpreter=interpreter,
+            interpreter=made.agent,
+            tasks=made.tasks,
         )
         with site as (agent, home):
             yield Apart(running, agent, home, AirflowRest(http), recorder, database, agents)
@@ -183,6 +185,7 @@ def leaky(after_a_run: Apart, directory: Path) -> Iterator[Apart]:
             user=strict_site.agents_user,
             plane_url=recorder.url,
             interpreter=strict_site.agent.settings.interpreter,
+            tasks=strict_site.agent.settings.tasks,
             options={"xcom": "open", "source": "open", "templates": "open", "store": "open"},
         )
         with site as (agent, home):

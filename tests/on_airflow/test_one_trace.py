@@ -11,6 +11,7 @@ import pytest
 from support import airflow_rest
 from support.collector import Collector, Span
 from support.deployment import Deployment, run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ def traced(
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", planes.url)
         patch.setenv("OTEL_TRACES_EXPORTER", "otlp_proto_http")
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "500")
-        settings = plane.PlaneSettings(
+        settings = plane_settings(
             home=directory / "traced-plane",
             database=database_server.new_database() if database_server else None,  # type: ignore[attr-defined]
             options={

@@ -10,11 +10,12 @@ import sqlalchemy
 
 from support.airflow_rest import eventually
 from support.deployment import Deployment, new_token
-from tradewind.embedded.agent import Agent, AgentSettings
+from support.installed import agent_settings
+from tradewind.embedded.agent import Agent
 
 
 def started(deployment: Deployment, home: Path, token: str, *, url: str = "") -> Agent:
-    settings = AgentSettings(
+    settings = agent_settings(
         home=home, plane_url=url or deployment.plane.url, token=token, name="stranger", components=["worker"]
     )
     return Agent(settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support import airflow_rest
+from support.installed import agent_settings
 from tradewind.embedded import agent, plane
 
 DAGS = Path(__file__).parents[1] / "on_airflow" / "dags"
@@ -69,7 +70,7 @@ class run_site:
             **more.pop("site", {}),
         }
         self.agent = agent.Agent(
-            agent.AgentSettings(
+            agent_settings(
                 home=home / "agent",
                 plane_url=more.pop("plane_url", running.url),
                 token=new_token(running, f"{name}-token"),

@@ -1,12 +1,14 @@
-"""Task environments made for a test: virtualenvs that see this one's packages, under packages of their own."""
+"""Task environments made for a test: virtualenvs that see the packages of the tasks' one, under packages of their own."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+
+from support.installed import PLANES_DRIVERS, ROOT, environments
+from tradewind.embedded.environments import Checkout, Environments
 
 
 def virtualenv(
@@ -14,13 +16,13 @@ def virtualenv(
     *,
     packages: Mapping[str, str] | None = None,
     airflow: bool = True,
-    base: str = sys.executable,
 ) -> Path:
     """A virtualenv with one version each of some pure packages, and by default Airflow. Returns its interpreter.
 
     A package becomes a module that knows its `VERSION`, with the metadata an installer would have written.
     """
-    subprocess.run([base, "-m", "venv", "--without-pip", str(directory)], check=True)
+    base = environments().tasks
+    subprocess.run([str(base), "-m", "venv", "--without-pip", str(directory)], check=True)
     [own] = (directory / "lib").glob("python*/site-packages")
     for name, version in (packages or {}).items():
         module = name.replace("-", "_")
@@ -29,31 +31,39 @@ def virtualenv(
         info = own / f"{module}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    shared = sysconfig.get_paths()["purelib"]
     if airflow:
-        (own / "shared.pth").write_text(f"import site; site.addsitedir({shared!r})\n")
+        [shared] = base.parents[1].glob("lib/python*/site-packages")
+        (own / "shared.pth").write_text(f"import site; site.addsitedir({str(shared)!r})\n")
     return directory / "bin" / "python"
 
 
-def for_users(directory: Path, users: Sequence[int]) -> Path:
-    """An interpreter like this one that those users can run: this one, or one made of the system's Python.
+def for_users(directory: Path, *, planes: int, agents: int) -> Environments:
+    """Environments that the plane's user and the agent's user can run: the session's, or some of the system's Python.
 
-    Raises LookupError when there is none.
+    Raises LookupError when there are none.
     """
-    if all(can_run(Path(sys.executable), user) for user in users):
-        return Path(sys.executable)
+    if _can_run(environments(), planes=planes, agents=agents):
+        return environments()
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    for base in (f"/usr/bin/{name}", f"/usr/local/bin/{name}"):
-        if Path(base).exists():
-            made = virtualenv(directory, base=base)
-            if all(can_run(made, user) for user in users):
+    for base in (Path(f"/usr/bin/{name}"), Path(f"/usr/local/bin/{name}")):
+        if base.exists():
+            made = Checkout(ROOT, kept=directory, python=base).environments(plane=PLANES_DRIVERS)
+            if _can_run(made, planes=planes, agents=agents):
                 return made
     raise LookupError(f"other users can run neither {sys.executable} nor a {name} of the system")
 
 
-def can_run(interpreter: Path, user: int) -> bool:
-    """Whether that user can import Airflow and the agent with it."""
-    command = [str(interpreter), "-c", "import airflow.version, tradewind_agent, tradewind_provider"]
+def _can_run(made: Environments, *, planes: int, agents: int) -> bool:
+    return (
+        _imports(made.plane, "tradewind_provider", planes)
+        and _imports(made.agent, "tradewind_agent", agents)
+        and _imports(made.tasks, "tradewind_runtime", agents)
+    )
+
+
+def _imports(interpreter: Path, module: str, user: int) -> bool:
+    """Whether that user can run it and import the module."""
+    command = [str(interpreter), "-c", f"import {module}"]
     try:
         return subprocess.run(command, user=user, group=user, capture_output=True, cwd="/").returncode == 0
     except PermissionError:

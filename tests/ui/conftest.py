@@ -19,8 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from support import deployment
 from support.airflow_rest import AirflowRest
+from support.installed import plane_settings
 from support.talkers import Stand
-from tradewind.embedded.plane import Plane, PlaneSettings
+from tradewind.embedded.plane import Plane
 
 HERE = Path(__file__).parent
 
@@ -52,7 +53,7 @@ def plane(directory: Path) -> Iterator[Plane]:
         "tradewind": {"deployment": "production", "poll_seconds": "5", "sweep_seconds": "1"},
         "scheduler": {"dag_dir_list_interval": "5"},
     }
-    with Plane(PlaneSettings(home=directory / "plane", options=options)) as running:
+    with Plane(plane_settings(home=directory / "plane", options=options)) as running:
         yield running
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ import httpx
 import jsonschema
 import yaml
 from playwright.sync_api import expect
+
+from support.installed import environments
 
 CHART = Path(__file__).parents[2] / "deploy/helm/tradewind-agent"
 
@@ -224,8 +225,9 @@ def test_the_command_shown_starts_an_agent_and_the_page_sees_it_arrive(
     (tmp_path / "agent-token").chmod(0o600)
     command = shlex.split(page.get_by_role("region", name="start command").inner_text().replace("\\\n", " "))
     assert command[:2] == ["tradewind-agent", "run"]
-    command[0] = str(Path(sys.executable).with_name("tradewind-agent"))
+    command[0] = str(environments().agent.with_name("tradewind-agent"))
     extra = ["--state-dir", str(tmp_path / "state"), "--metrics-port", "0"]
+    extra += ["--interpreter", str(environments().tasks)]
     with (tmp_path / "log").open("wb") as log:
         agent = subprocess.Popen([*command, *extra], cwd=tmp_path, stdout=log, stderr=log)
     try:

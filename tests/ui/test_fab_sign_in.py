@@ -11,11 +11,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support.installed import plane_settings
 from support.talkers import Stand
 from tradewind.embedded import processes
-from tradewind.embedded.plane import Plane, PlaneSettings
-
-pytest.importorskip("airflow.providers.fab")
+from tradewind.embedded.plane import Plane
 
 pytestmark = pytest.mark.timeout(600)  # its first start makes every permission of every role
 
@@ -30,7 +29,9 @@ def fab(directory: Path) -> Iterator[Plane]:
         "core": {"auth_manager": MANAGER},
         "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},
     }
-    plane = Plane(PlaneSettings(home=directory / "fab-plane", options=options))
+    plane = Plane(
+        plane_settings("apache-airflow-providers-fab", home=directory / "fab-plane", options=options)
+    )
     plane.configure()
     plane.migrate()
     arguments = [

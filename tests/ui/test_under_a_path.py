@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from support import nginx
+from support.installed import plane_settings
 from support.talkers import Stand
-from tradewind.embedded.plane import Plane, PlaneSettings, free_port
+from tradewind.embedded.plane import Plane, free_port
 
 pytestmark = pytest.mark.skipif(not nginx.available(), reason="no nginx on this machine: `make nginx`")
 
@@ -35,7 +36,7 @@ def proxied(directory: Path) -> Iterator[tuple[Plane, nginx.Nginx]]:
             "api": {"base_url": proxy.url},
             "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},
         }
-        with UnderAPath(PlaneSettings(home=directory / "path-plane", port=port, options=options)) as plane:
+        with UnderAPath(plane_settings(home=directory / "path-plane", port=port, options=options)) as plane:
             yield plane, proxy
 
 

@@ -34,5 +34,9 @@ def test_slots_are_those_of_its_one_environment(written: Any) -> None:
 
 
 def test_environments_stand_in_the_place_of_the_one(written: Any) -> None:
-    found = written(options={"environments": [{"name": "ml", "slots": 2}]})
-    assert found["environments"] == [{"name": "ml", "slots": 2}]
+    given = [{"name": "ml", "slots": 2}, {"name": "etl", "interpreter": "/opt/etl/bin/python"}]
+    found = written(tasks=Path("/opt/tasks/bin/python"), options={"environments": given})
+    assert found["environments"] == [
+        {"name": "ml", "slots": 2, "interpreter": "/opt/tasks/bin/python"},
+        {"name": "etl", "interpreter": "/opt/etl/bin/python"},
+    ]

@@ -25,13 +25,14 @@ class AgentSettings:
     bundle: str = "dags"
     components: Sequence[str] = ("worker", "dag_processor", "triggerer")
     interpreter: Path = Path(sys.executable)  # of the environment that has tradewind-agent
+    tasks: Path = Path(sys.executable)  # of the environment that has Airflow and tradewind-runtime
     queues: Sequence[str] = ("default",)
     site: Mapping[str, str] = field(
         default_factory=dict
     )  # environment variables of the site's task environments
     options: Mapping[str, Any] = field(default_factory=dict)
     # more of the agent's settings file; `slots`, `queues` and `interpreter` are those of its one environment, and
-    # `environments` stand in its place
+    # `environments` stand in its place, with the interpreter `tasks` where they name none
     user: int | None = None  # run as this user id
 
 
@@ -85,9 +86,11 @@ class Agent:
         if "environments" not in more:
             # The agent asks for these when it is given no environments, and here it is given one.
             own = {name: more.pop(name) for name in ("slots", "queues", "interpreter") if name in more}
-            options["environments"] = [
+            more["environments"] = [
                 {"name": "default", "queues": list(self.settings.queues), "env": site, **own}
             ]
+        interpreter = str(self.settings.tasks)
+        more["environments"] = [{"interpreter": interpreter, **each} for each in more["environments"]]
         return {**options, **more}
 
     def start(self) -> None:
