@@ -43,7 +43,7 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/docs $(ARGS)
+	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/distributions tests/docs $(ARGS)
 
 test-airflow: $(STAMP) postgresql nginx  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
