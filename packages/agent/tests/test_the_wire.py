@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import resource
 import socket
 import ssl
 import zlib
@@ -20,7 +21,7 @@ from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.plane import direct
 from tradewind_agent.plane.direct import Direct
 from tradewind_agent.plane.over_httpx import OverHttpx
-from tradewind_agent.plane.wire import Wire
+from tradewind_agent.plane.wire import LARGEST_ANSWER, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nTradewind-Protocol: 1.0\r\nContent-Length: 2\r\n\r\nok"
 
@@ -343,6 +344,55 @@ async def test_a_large_body_arrives_whole(dial: Dial):
         for _ in range(2):
             assert (await asked(wire, body=body)).content == b"ok"
     assert server.bodies == [body, body] and len(server.connections) == 1
+
+
+def _said(body: bytes, *headers: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"gzip, gzip"])
+async def test_a_small_answer_that_inflates_without_end_is_given_up_before_it_is_there(
+    dial: Dial, coding: bytes
+):
+    body = b"\0" * (LARGEST_ANSWER + 1)
+    for each in coding.split(b", "):
+        body = zlib.compress(body) if each == b"deflate" else gzip.compress(body, 1)
+    async with serving(always(_said(body, b"Content-Encoding: " + coding))) as server:
+        wire = dial(server.port)
+        before = _peak()
+        with pytest.raises(PlaneUnreachable, match="larger than 64 MiB"):
+            await asked(wire, timeout=30)
+    assert _peak() - before < 4 * LARGEST_ANSWER
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+async def test_an_answer_that_never_ends_is_given_up_by_its_size(dial: Dial):
+    async def pours(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"100000\r\n" + b"x" * 2**20 + b"\r\n")
+            await writer.drain()
+
+    async with serving(pours) as server:
+        with pytest.raises(PlaneUnreachable, match="larger than 64 MiB"):
+            await asked(dial(server.port), timeout=30)
+
+
+async def test_an_answer_that_comes_byte_by_byte_is_given_up(dial: Dial):
+    async def trickles(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async with serving(trickles) as server:
+        with pytest.raises(PlaneUnreachable, match="in time"):
+            await asked(dial(server.port), timeout=0.2)
 
 
 async def test_a_peer_that_does_not_read_a_large_body_is_given_up(dial: Dial):

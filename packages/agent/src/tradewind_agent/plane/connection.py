@@ -6,6 +6,7 @@ import asyncio
 import select
 
 from tradewind_agent.plane.reading import Reading
+from tradewind_agent.plane.wire import LEAST_PACE
 
 
 class Connection(asyncio.Protocol):
@@ -17,6 +18,7 @@ class Connection(asyncio.Protocol):
         self._in_step = True
         self._lost = asyncio.Event()
         self._patience = 0.0  # seconds
+        self._asked = 0.0  # loop time at which the request began to go
         self._moved = 0.0  # loop time at which bytes last went or came
         self._watch: asyncio.TimerHandle | None = None
         self.idle_since = 0.0  # loop time; the pool's
@@ -49,12 +51,14 @@ class Connection(asyncio.Protocol):
     async def exchange(self, request: bytes, *, bodiless: bool, timeout: float) -> Reading:
         """Send `request` and read its answer, which has no body when `bodiless`.
 
-        `timeout` is for getting all of the request out, then from one piece of the answer to the next. Raises
+        `timeout` is for getting all of the request out, then from one piece of the answer to the next; the whole answer has
+        twice that, and the time its size takes at `wire.LEAST_PACE`. Raises
         asyncio.TimeoutError, or another OSError when the connection breaks or what comes is not HTTP; it is closed then.
         """
         loop = asyncio.get_running_loop()
         self._reading = reading = Reading(loop.create_future(), bodiless=bodiless)
-        self._moved, self._patience = loop.time(), timeout
+        self._asked = self._moved = loop.time()
+        self._patience = timeout
         self._watch = loop.call_at(self._moved + timeout, self._look)
         try:
             self.transport.write(request)
@@ -103,9 +107,12 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Give up when nothing has moved for too long."""
         loop = asyncio.get_running_loop()
-        due = self._moved + self._patience
         if self._reading is None:
             return
+        due = self._moved + self._patience
+        if received := self._reading.received:
+            # One byte now and then is movement, and no answer.
+            due = min(due, self._asked + 2 * self._patience + received / LEAST_PACE)
         if loop.time() >= due:
             self._reading.fail(asyncio.TimeoutError("no answer in time"))
         else:

@@ -17,7 +17,7 @@ from tradewind_agent.plane import retry
 from tradewind_agent.plane.connection import Connection
 from tradewind_agent.plane.dialing import dial
 from tradewind_agent.plane.proxy import Tunnel
-from tradewind_agent.plane.wire import KEPT_FOR
+from tradewind_agent.plane.wire import KEPT_FOR, TooMuch
 
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
@@ -77,7 +77,7 @@ class Direct:
         told = reading.headers
         try:
             content = reading.content(told)
-        except zlib.error as error:
+        except (zlib.error, TooMuch) as error:
             raise retry.broke(error, url=self._base_url) from error
         return Received(self._base_url + path, reading.status, told.without_framing(), content)
 

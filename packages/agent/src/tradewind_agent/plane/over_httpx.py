@@ -3,6 +3,7 @@ for transports of tests."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -11,7 +12,7 @@ import httpx
 
 from tradewind_agent.answers import Headers, Received
 from tradewind_agent.plane import retry
-from tradewind_agent.plane.wire import CONNECT_LIMIT, KEPT_FOR
+from tradewind_agent.plane.wire import CONNECT_LIMIT, KEPT_FOR, LARGEST_ANSWER, LEAST_PACE, TooMuch
 
 
 class OverHttpx:
@@ -45,20 +46,35 @@ class OverHttpx:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float
     ) -> Received:
         try:
-            response = await self._client.request(
+            async with self._client.stream(
                 method,
                 path,
                 content=body or None,
                 headers=headers,
                 timeout=httpx.Timeout(timeout, connect=CONNECT_LIMIT),
-            )
-        except httpx.HTTPError as error:
+            ) as response:
+                content = await _read(response, latest=asyncio.get_running_loop().time() + 2 * timeout)
+        except (httpx.HTTPError, TooMuch) as error:
             raise retry.unreachable(error, url=self._base_url) from error
         told = Headers(response.headers.multi_items()).without_framing()
-        return Received(str(response.url), response.status_code, told, response.content)
+        return Received(str(response.url), response.status_code, told, content)
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+async def _read(response: httpx.Response, *, latest: float) -> bytes:
+    """The body, decompressed, which has until `latest` of the loop's time and what its size takes at LEAST_PACE."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise TooMuch
+        if asyncio.get_running_loop().time() > latest + size / LEAST_PACE:
+            raise httpx.ReadTimeout("the answer comes too slowly")
+        parts.append(part)
+    return b"".join(parts)
 
 
 class _Lent(httpx.AsyncBaseTransport):

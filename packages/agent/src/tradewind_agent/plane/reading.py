@@ -9,6 +9,7 @@ from typing import Final
 import httptools
 
 from tradewind_agent.answers import Headers
+from tradewind_agent.plane.wire import LARGEST_ANSWER, TooMuch
 
 _MOST_HEADERS: Final = 100_000  # bytes; no plane has so many
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -27,6 +28,7 @@ class Reading:
         self._headers: list[tuple[str, str]] = []
         self._size = 0  # bytes of headers
         self._body: list[bytes] = []
+        self.received = 0  # bytes of body
         self._over = False  # what comes now belongs to no answer
 
     @property
@@ -34,7 +36,7 @@ class Reading:
         return Headers(self._headers)
 
     def content(self, headers: Headers) -> bytes:
-        """The body, decompressed. Raises zlib.error."""
+        """The body, decompressed. Raises zlib.error, and TooMuch before more than that is there."""
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         codings = headers.get("content-encoding")
         if codings is None or not body:
@@ -46,6 +48,14 @@ class Reading:
     def feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self.keeps = False
+            cause = error.__context__
+            self.fail(
+                cause
+                if isinstance(cause, TooMuch)
+                else ConnectionError(f"what answered does not speak HTTP/1.1: {error}")
+            )
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.keeps = False
             self.fail(ConnectionError(f"what answered does not speak HTTP/1.1: {error}"))
@@ -95,6 +105,9 @@ class Reading:
     def on_body(self, body: bytes) -> None:
         if self._over:
             raise _Unasked
+        self.received += len(body)
+        if self.received > LARGEST_ANSWER:
+            raise TooMuch
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -123,7 +136,10 @@ def _decoded(body: bytes, coding: str) -> bytes:
 
 def _inflated(body: bytes, bits: int) -> bytes:
     decoder = zlib.decompressobj(bits)
-    content = decoder.decompress(body) + decoder.flush()
+    content = decoder.decompress(body, LARGEST_ANSWER)
+    if decoder.unconsumed_tail:
+        raise TooMuch
+    content += decoder.flush()
     if not decoder.eof:
         raise zlib.error("it ends too early")
     return content

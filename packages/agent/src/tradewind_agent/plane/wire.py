@@ -10,9 +10,23 @@ from tradewind_agent.answers import Received
 CONNECT_LIMIT = 10.0  # seconds for a connection, and again for TLS on it
 KEPT_FOR = 20.0  # seconds a connection nobody uses is kept
 
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer, as it comes and decompressed: twice the largest request of a Deployment by default. A plane that
+sends more is faulty or hostile; without a limit 600 kB of gzip grow to gigabytes here."""
+LEAST_PACE = 8 * 1024
+"""Bytes a second an answer has to come with once the time for its first byte is over."""
+
+
+class TooMuch(ConnectionError):
+    """An answer is larger than `LARGEST_ANSWER`."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the answer is larger than {LARGEST_ANSWER // 2**20} MiB")
+
 
 class Wire(Protocol):
-    """A pool of connections to one plane. It follows no redirects, keeps no cookies and never asks twice."""
+    """A pool of connections to one plane. It follows no redirects, keeps no cookies and never asks twice. An answer that is
+    larger than `LARGEST_ANSWER`, or comes slower than `LEAST_PACE`, is a broken connection."""
 
     async def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float
