@@ -1,15 +1,17 @@
-"""A real nginx in front of a plane: TLS of a private authority, a path prefix, and everything else as it comes."""
+"""A real nginx in front of a plane, with the settings that docs/how-to/behind-a-proxy.md shows."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from cryptography import x509
@@ -20,7 +22,9 @@ from cryptography.x509.oid import NameOID
 from tradewind.embedded import plane, processes
 
 PREFIX = "/deployments/a"
-"""Where the plane is. The proxy takes it away: Airflow behind it knows nothing of it."""
+"""Where the plane is, in the samples with a path."""
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "behind-a-proxy.md"
 
 SETTINGS = """
 daemon off;
@@ -37,27 +41,49 @@ http {{
     fastcgi_temp_path {here}/fastcgi;
     uwsgi_temp_path {here}/uwsgi;
     scgi_temp_path {here}/scgi;
-    server {{
-        listen 127.0.0.1:{tls_port} ssl;
-        server_name localhost;
-        ssl_certificate {here}/server.pem;
-        ssl_certificate_key {here}/server.key;
-        location {prefix}/ {{
-            proxy_pass {target}/;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            client_max_body_size {body};
-        }}
-        location /portal/ {{
-            default_type text/html;
-            return 200 '<html>please sign in</html>';
-        }}
-    }}
+{server}
     server {{
         listen 127.0.0.1:{plain_port};
         return 301 https://localhost:{tls_port}$request_uri;
     }}
 }}
 """
+
+SERVER = """
+server {{
+    listen 443 ssl;
+    server_name airflow.example.com;
+    ssl_certificate     /etc/nginx/tls/airflow.pem;
+    ssl_certificate_key /etc/nginx/tls/airflow.key;
+{location}
+    location /portal/ {{
+        default_type text/html;
+        return 200 '<html>please sign in</html>';
+    }}
+}}
+"""
+
+
+class Sample(Enum):
+    """The samples of docs/how-to/behind-a-proxy.md, in their order."""
+
+    WHOLE_HOST = 0
+    PATH_TAKEN_AWAY = 1
+    PATH_KEPT = 2
+
+    def text(self) -> str:
+        """As the page has it: a `server`, or a `location` of one."""
+        blocks = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        assert len(blocks) == len(Sample), "the page has other samples than the tests know"
+        return str(blocks[self.value])
+
+
+def _here(text: str, replacements: dict[str, str]) -> str:
+    """`text` with what differs between an owner's machine and this one put in its place. Each must be there."""
+    for old, new in replacements.items():
+        assert old in text, f"the sample of {PAGE.name} has no {old!r}"
+        text = text.replace(old, new)
+    return text
 
 
 @dataclass(frozen=True)
@@ -73,10 +99,19 @@ class Passed:
 class Nginx:
     """Serves inside `with`. Timeouts, buffering and the version of HTTP to the plane are nginx's defaults."""
 
-    def __init__(self, directory: Path, target: str, *, body: str = "32m") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        target: str,
+        *,
+        sample: Sample = Sample.PATH_TAKEN_AWAY,
+        body: str = "32m",
+        port: int = 0,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.tls_port, self.plain_port = plane.free_port(), plane.free_port()
+        self.target = target
+        self.tls_port, self.plain_port = port or plane.free_port(), plane.free_port()
         self.ca_file = directory / "ca.pem"
         self.process = processes.LocalProcess(
             "nginx",
@@ -85,15 +120,27 @@ class Nginx:
             log=directory / "nginx.log",
         )
         make_certificates(directory)
+        server = sample.text()
+        if sample is not Sample.WHOLE_HOST:
+            server = SERVER.format(location=server)
+        server = _here(
+            server,
+            {
+                "listen 443 ssl": f"listen 127.0.0.1:{self.tls_port} ssl",
+                "server_name airflow.example.com": "server_name localhost",
+                "/etc/nginx/tls/airflow.pem": str(directory / "server.pem"),
+                "/etc/nginx/tls/airflow.key": str(directory / "server.key"),
+                "http://airflow-a:8080": target,
+                "client_max_body_size 32m": f"client_max_body_size {body}",
+            },
+        )
         (directory / "nginx.conf").write_text(
             SETTINGS.format(
                 here=directory,
                 user="user root;" if os.geteuid() == 0 else "",
                 tls_port=self.tls_port,
                 plain_port=self.plain_port,
-                target=target,
-                prefix=PREFIX,
-                body=body,
+                server=server,
             )
         )
 

@@ -1,4 +1,5 @@
-"""The page under FAB, the auth manager with a database of people: its own sign-in, its own roles."""
+"""The page under FAB, the auth manager with a database of people: its own sign-in, its own roles. Everybody comes through
+nginx with TLS, as docs/how-to/behind-a-proxy.md sets it up."""
 
 from __future__ import annotations
 
@@ -6,32 +7,51 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support import nginx
 from support.installed import plane_settings
 from support.talkers import Stand
 from tradewind.embedded import processes
-from tradewind.embedded.plane import Plane
+from tradewind.embedded.plane import Plane, free_port
 
-pytestmark = pytest.mark.timeout(600)  # its first start makes every permission of every role
+pytestmark = [
+    pytest.mark.skipif(not nginx.available(), reason="no nginx on this machine: `make nginx`"),
+    pytest.mark.timeout(600),
+]  # its first start makes every permission of every role
 
 MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 PEOPLE = {"vera": "Viewer", "otto": "Op", "nobody": "Public"}
 
 
 @pytest.fixture(scope="module")
-def fab(directory: Path) -> Iterator[Plane]:
+def proxy(directory: Path) -> Iterator[nginx.Nginx]:
+    target = f"http://127.0.0.1:{free_port()}"
+    with nginx.Nginx(directory / "fab-nginx", target, sample=nginx.Sample.WHOLE_HOST) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fab(directory: Path, proxy: nginx.Nginx) -> Iterator[Plane]:
     """A plane whose people are in its database."""
     options = {
+        "api": {"base_url": proxy.base},
         "core": {"auth_manager": MANAGER},
-        "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},
+        "fab": {"enable_proxy_fix": "True"},
+        "tradewind": {
+            "poll_seconds": "5",
+            "sweep_seconds": "1",
+            "trusted_proxies": "127.0.0.1",
+            "agent_hosts": "*.external.example.com",
+        },
     }
-    plane = Plane(
-        plane_settings("apache-airflow-providers-fab", home=directory / "fab-plane", options=options)
-    )
+    port = urlsplit(proxy.target).port or 0
+    home = directory / "fab-plane"
+    plane = Plane(plane_settings("apache-airflow-providers-fab", home=home, port=port, options=options))
     plane.configure()
     plane.migrate()
     arguments = [
@@ -66,22 +86,22 @@ def fab(directory: Path) -> Iterator[Plane]:
 
 
 @pytest.fixture
-def signed(browser: Browser, fab: Plane) -> Iterator[Any]:
+def signed(browser: Browser, fab: Plane, proxy: nginx.Nginx) -> Iterator[Any]:
     """`signed("vera")`: the page of somebody who came through FAB's form."""
     contexts = []
 
     def page_of(name: str) -> Page:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1440, "height": 900})
         contexts.append(context)
         context.set_default_timeout(90_000)  # the first page of a server takes its time
         page = context.new_page()
-        page.goto(f"{fab.url}/plugin/remote-agents/")
+        page.goto(f"{proxy.base}/plugin/remote-agents/")
         page.wait_for_url(re.compile("/auth/login"))  # sent there by Airflow
         page.locator("#username").fill(name)
         page.locator("#password").fill(fab.passwords[name])
         page.locator("input[type=submit], button[type=submit]").first.click()
         page.wait_for_url(lambda url: "/login" not in url)
-        page.goto(f"{fab.url}/plugin/remote-agents/")
+        page.goto(f"{proxy.base}/plugin/remote-agents/")
         return page
 
     yield page_of
@@ -96,19 +116,40 @@ def stand(fab: Plane) -> Iterator[Stand]:
         yield agents
 
 
+def test_signing_in_leads_back_to_where_somebody_came_from_with_cookies_for_tls_only(
+    signed: Any, proxy: nginx.Nginx
+) -> None:
+    page = signed("otto")
+    assert page.url == f"{proxy.base}/plugin/remote-agents/"
+    cookies = {each["name"]: each["secure"] for each in page.context.cookies()}
+    assert cookies["_token"] is True, cookies
+
+
+def test_through_the_proxy_a_name_for_agents_has_nothing_for_people(fab: Plane, proxy: nginx.Nginx) -> None:
+    with httpx.Client(base_url=proxy.base, verify=proxy.trust()) as client:
+        answer = client.get("/auth/login/", headers={"Host": "k3.external.example.com"})
+        assert (answer.status_code, answer.text) == (404, "404 page not found")
+
+
+def test_the_plane_sees_the_clients_address_and_none_that_it_claims(fab: Plane, proxy: nginx.Nginx) -> None:
+    signed_in = {"Authorization": f"Bearer {fab.sign_in('admin')}", "X-Forwarded-For": "203.0.113.7"}
+    with httpx.Client(base_url=proxy.base, verify=proxy.trust()) as client:
+        assert client.get("/tradewind/v1/me", headers=signed_in).json()["address"] == "127.0.0.1"
+
+
 def tab(page: Page, name: str) -> Any:
     return page.get_by_role("navigation", name="Remote Agents").get_by_role("link", name=name, exact=True)
 
 
-def test_a_viewer_of_fab_may_look_and_change_nothing(signed: Any, stand: Stand, fab: Plane) -> None:
+def test_a_viewer_of_fab_may_look_and_change_nothing(signed: Any, stand: Stand, proxy: nginx.Nginx) -> None:
     """By the API: Airflow's UI tells of plugins only those who may read "Plugins", which FAB gives to Op."""
     page = signed("vera")
-    answer = page.request.get(f"{fab.url}/tradewind/v1/agents")
+    answer = page.request.get(f"{proxy.base}/tradewind/v1/agents")
     assert answer.status == 200
     found = {each["name"]: each["id"] for each in answer.json()["items"]}
-    address = f"{fab.url}/tradewind/v1/agents/{found['toledo']}/cordon"
+    address = f"{proxy.base}/tradewind/v1/agents/{found['toledo']}/cordon"
     assert page.request.post(address, data={"reason": "new disk"}).status == 403
-    assert page.request.get(f"{fab.url}/tradewind/v1/tokens").status == 403
+    assert page.request.get(f"{proxy.base}/tradewind/v1/tokens").status == 403
 
 
 def test_an_op_of_fab_cordons_and_makes_no_token(signed: Any, stand: Stand) -> None:
@@ -135,9 +176,9 @@ def test_an_admin_of_fab_makes_a_token_and_sees_who_did_what(signed: Any, stand:
     expect(page.get_by_role("row").filter(has_text="of-fab")).to_contain_text("admin")
 
 
-def test_somebody_without_a_role_is_refused_and_told_so(signed: Any, fab: Plane) -> None:
+def test_somebody_without_a_role_is_refused_and_told_so(signed: Any, proxy: nginx.Nginx) -> None:
     page = signed("nobody")
-    answer = page.request.get(f"{fab.url}/tradewind/v1/agents")
+    answer = page.request.get(f"{proxy.base}/tradewind/v1/agents")
     assert (answer.status, answer.json()["error"]) == (403, "not_permitted")
 
 

@@ -31,7 +31,8 @@ class UnderAPath(Plane):
 def proxied(directory: Path) -> Iterator[tuple[Plane, nginx.Nginx]]:
     """A plane told its address by [api] base_url, and an nginx that passes paths on as they are, as Airflow wants it."""
     port = free_port()
-    with nginx.Nginx(directory / "path-nginx", f"http://127.0.0.1:{port}{nginx.PREFIX}") as proxy:
+    target = f"http://127.0.0.1:{port}"
+    with nginx.Nginx(directory / "path-nginx", target, sample=nginx.Sample.PATH_KEPT) as proxy:
         options = {
             "api": {"base_url": proxy.url},
             "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},

@@ -128,4 +128,5 @@ export type AllowedAddresses = {
   changed_by: string;
   your_address: string;
   locked_out: string[];
+  warnings: string[];
 };

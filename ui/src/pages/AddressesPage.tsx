@@ -83,6 +83,12 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
           </Alert.Title>
         </Alert.Root>
       ) : undefined}
+      {list.warnings.map((warning) => (
+        <Alert.Root key={warning} status="warning" mb={4}>
+          <Alert.Indicator />
+          <Alert.Title>{warning}</Alert.Title>
+        </Alert.Root>
+      ))}
       {list.networks.length === 0 ? (
         <Nothing title="Agents may connect from anywhere">The list is empty, so no address is refused.</Nothing>
       ) : (

@@ -178,6 +178,9 @@ class AllowedAddresses(Message):
     changed_by: str = ""
     your_address: str = ""  # of whoever asks, as the plane sees it
     locked_out: tuple[str, ...] = ()  # names of connected agents the list does not admit
+    warnings: tuple[
+        str, ...
+    ] = ()  # settings of the plane that make the list weaker than it looks, with the remedy
 
 
 class SetAllowedAddresses(Reason):

@@ -78,10 +78,11 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     ),
     "trusted_proxies": _option(
         "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when the address of a request is "
-        "looked for. That of anybody else is ignored.",
+        "looked for. That of anybody else is ignored. Name the proxies' exact addresses: a client in one of these networks "
+        "can claim any address.",
         "string",
         "",
-        "10.0.0.0/8",
+        "10.0.3.17, 10.0.3.18",
     ),
     "agent_hosts": _option(
         "Host names that are for agents, separated by commas; * stands for any characters. On them only what agents ask "

@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.addresses import AddressCheck
 from tradewind_provider.api.gates import LiveGate
-from tradewind_provider.domain.addresses import Gate, networks
+from tradewind_provider.domain.addresses import Gate, networks, proxy_warnings
 from tradewind_provider.options import OPTIONS
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import allowed, whence
@@ -47,6 +47,35 @@ def test_only_trusted_proxies_say_where_a_request_comes_from(
     peer: str, forwarded: list[str], source: str
 ) -> None:
     assert GATE.source_of(peer, forwarded) == source
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("10.0.3.17, 10.0.3.18", []),
+        ("10.0.3.0/24, fd00::3, 127.0.0.0/8", []),
+        ("198.51.0.0/16", []),  # nobody's clients are in a content network's own addresses
+        ("10.0.0.0/8, 10.0.3.17", ["10.0.0.0/8"]),
+        ("192.168.0.0/23, 172.16.0.0/12", ["192.168.0.0/23", "172.16.0.0/12"]),
+        ("0.0.0.0/0", ["0.0.0.0/0"]),  # includes all of them
+        ("fd00:1::/64", ["fd00:1::/64"]),
+    ],
+)
+def test_a_network_in_which_clients_live_is_named_with_the_remedy(text: str, wide: list[str]) -> None:
+    warnings = proxy_warnings(networks(text))
+    assert len(warnings) == len(wide)
+    for warning, network in zip(warnings, wide, strict=True):
+        assert f"trusted_proxies has {network}," in warning
+        assert "exact addresses" in warning
+
+
+def test_an_exact_address_is_what_keeps_a_client_of_the_same_network_from_claiming_another() -> None:
+    forged = ["203.0.113.7", "10.20.0.10"]  # what the client wrote, and what the proxy appended
+    exact = Gate(networks("203.0.113.0/24"), networks("10.90.0.20"))
+    assert not exact.admits(exact.source_of("10.90.0.20", forged))
+    wide = Gate(networks("203.0.113.0/24"), networks("10.0.0.0/8"))
+    assert wide.admits(wide.source_of("10.90.0.20", forged))
+    assert proxy_warnings(wide.proxies)
 
 
 @pytest.mark.parametrize(

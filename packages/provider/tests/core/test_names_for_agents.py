@@ -80,7 +80,38 @@ async def test_a_balancer_is_told_whether_this_server_serves_agents(plane: Plane
 
 
 @pytest.mark.parametrize(
-    "host", ["airflow.example.com", "external.example.com", "xagents.example.com", "[::1]:80"]
+    "host",
+    [
+        "x@agents.example.com",
+        "agents.example.com/",
+        "agents.example.com/x",
+        "agents.example.com?x",
+        "agents.example.com\\",
+        "agents.example.com:80:80",
+        "agents example.com",
+        "[::1",
+        "airflow.example.com, x@agents.example.com",
+    ],
+)
+@pytest.mark.parametrize("header", ["host", "x_forwarded_host"])
+async def test_a_name_that_is_none_serves_nothing_for_people(host: str, header: str) -> None:
+    answer = await asked("/", **{"host": "airflow.example.com", header: host})
+    assert (answer.status_code, answer.text) == (404, "404 page not found")
+    answer = await asked("/remote-execution/v1/poll", **{"host": "airflow.example.com", header: host})
+    assert answer.json() == "inside"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "airflow.example.com",
+        "AIRFLOW_1.example.com:8080",
+        "10.0.0.7:",
+        "",
+        "external.example.com",
+        "xagents.example.com",
+        "[::1]:80",
+    ],
 )
 async def test_other_names_serve_everything(host: str) -> None:
     assert (await asked("/api/v2/version", host=host)).json() == "inside"
@@ -91,6 +122,15 @@ async def test_saying_another_name_to_the_proxy_opens_nothing() -> None:
     assert answer.status_code == 404
     answer = await asked("/", host="10.0.0.7:8080", x_forwarded_host="k3.external.example.com")
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"])
+async def test_the_agents_api_has_no_description_that_fetches_from_other_hosts(
+    plane: Plane, path: str
+) -> None:
+    app = plane.transport._inner.app  # type: ignore[attr-defined]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://plane") as client:
+        assert (await client.get(path)).status_code == 404
 
 
 def test_no_websocket_opens_there() -> None:

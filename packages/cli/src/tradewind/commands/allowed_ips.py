@@ -148,6 +148,8 @@ def _show(session: Session, found: operator.AllowedAddresses) -> None:
     session.output.rows(_sorted(found.networks), _COLUMNS, none=nothing)
     if found.revision:
         click.echo(f"Set at {moment(found.changed_at)} by {found.changed_by}.", err=True)
+    for warning in found.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if found.locked_out:
         click.echo(f"Connected and not admitted: {', '.join(found.locked_out)}.", err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Final
@@ -18,6 +19,9 @@ HEALTH: Final = "/healthz"
 READY: Final = "/readyz"
 NOT_FOUND: Final = "404 page not found"
 
+_WELL_FORMED: Final = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]*)?")
+"""`host` or `host:port`, in lower case (RFC 9110, section 7.2): no user, path or blank."""
+
 
 class AgentHosts:
     """ASGI middleware around the whole API server. On the names of [tradewind] agent_hosts everything but the Remote
@@ -25,7 +29,8 @@ class AgentHosts:
     what the Remote Execution API's own says: 503 while this server starts or stops, or its database is away.
 
     A request that a proxy passes on counts by either of its names, Host and X-Forwarded-Host: saying another one never
-    opens anything.
+    opens anything. Where names are set aside for agents, a name that is not `host[:port]` counts as one of them: what a
+    proxy makes of `user@agents.example.com` or `agents.example.com/` is not known here.
     """
 
     def __init__(
@@ -61,7 +66,8 @@ class AgentHosts:
             for line in headers.getlist(name)
             for one in line.split(",")
         ]
-        return any(fnmatchcase(_name(one), host) for one in said for host in hosts)
+        names = [one.strip().lower() for one in said]
+        return any(_is_odd(name) or any(fnmatchcase(_name(name), host) for host in hosts) for name in names)
 
 
 def _at(scope: Scope, path: str) -> Scope:
@@ -70,9 +76,13 @@ def _at(scope: Scope, path: str) -> Scope:
     return {**scope, "path": whole, "raw_path": whole.encode(), "method": "GET"}
 
 
+def _is_odd(host: str) -> bool:
+    """True for what is neither a name nor empty; HTTP/1.0 allows a request without any."""
+    return host != "" and _WELL_FORMED.fullmatch(host) is None
+
+
 def _name(host: str) -> str:
-    """A Host header without port and final dot, in lower case."""
-    host = host.strip().lower()
+    """A well-formed Host header without port and final dot."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].rstrip(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Network = IPv4Network | IPv6Network
 
@@ -18,6 +19,35 @@ def network(text: str) -> Network:
     """One network or one address. Raises ValueError, also for an address with bits behind its prefix: 10.1.2.3/8
     may mean 10.1.2.3 or 10.0.0.0/8, and only its author knows."""
     return ip_network(text.strip())
+
+
+PRIVATE: Final = tuple(
+    ip_network(one) for one in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+"""Where clients live beside proxies: RFC 1918, RFC 6598 and RFC 4193."""
+
+MOST_PROXIES: Final = 256
+"""Addresses in a private network of trusted proxies. More is a network of machines, not of proxies."""
+
+
+def too_wide(proxies: Sequence[Network]) -> tuple[Network, ...]:
+    """Those of `proxies` that hold more private addresses than a set of proxies does. A client within one of them is
+    taken for a proxy: behind a proxy that appends to X-Forwarded-For it can then claim any address."""
+    return tuple(
+        one
+        for one in proxies
+        if one.num_addresses > MOST_PROXIES
+        and any(one.version == other.version and one.overlaps(other) for other in PRIVATE)
+    )
+
+
+def proxy_warnings(proxies: Sequence[Network]) -> tuple[str, ...]:
+    """One sentence for each network of [tradewind] trusted_proxies that is too wide, with the remedy."""
+    return tuple(
+        f"[tradewind] trusted_proxies has {one}, a private network of {one.num_addresses} addresses: a client in it is "
+        "taken for a proxy and can claim any address. Name the exact addresses of the proxies."
+        for one in too_wide(proxies)
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.domain.addresses import proxy_warnings
 from tradewind_provider.seams import neighbours
 from tradewind_provider.services import aiotasks, waking
 from tradewind_provider.services.log_relay import relay
@@ -44,6 +45,9 @@ def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> F
         version=str(versions.PROTOCOL),
         description="What agents ask of the plane. JSON; every verb is idempotent; errors are Refusals.",
         lifespan=_lifespan,
+        openapi_url=None,  # described in docs/reference/protocol.md: FastAPI's pages fetch scripts from public hosts
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.clock = clock
     app.state.plane = Plane(settings or provider_settings.current(), clock)
@@ -73,6 +77,12 @@ class _SaysVersion:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Hear news, give out work, sweep: for as long as the API server runs."""
     plane: Plane = app.state.plane
+    for warning in proxy_warnings(plane.settings.gate.proxies):
+        log.warning(
+            "a network of trusted proxies is too wide: %s",
+            warning,
+            extra={"action": "trusted_proxies_too_wide"},
+        )
     dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=waking.hub())
     sweeper = Sweeper(plane.settings, clock=plane.clock)
 

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
 @router.get("", summary="Look at the allowed addresses")
 def get(caller: Operator) -> operator.AllowedAddresses:
     """The networks agents may connect from; none: from anywhere."""
-    return transactions.in_transaction(lambda db: allowed.get(db, initial=settings.current().gate.allowed))
+    return transactions.in_transaction(lambda db: allowed.get(db, configured=settings.current().gate))
 
 
 @router.put("", summary="Set the allowed addresses")
@@ -25,7 +25,7 @@ def put(ask: operator.SetAllowedAddresses, caller: Administrator, now: Now) -> o
     """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
     refused unless forced; with `revision`, so is one that was changed by somebody else meanwhile. Idempotent."""
     answer = transactions.in_transaction(
-        lambda db: allowed.put(db, ask, actor=caller.name, initial=settings.current().gate.allowed, now=now)
+        lambda db: allowed.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
     )
     GATE.forget()
     return answer

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_provider.domain.addresses import Gate, Network
+from tradewind_provider.domain.addresses import Gate, proxy_warnings
 from tradewind_provider.services import allowed, whence
 
 
-def get(db: Session, *, initial: Sequence[Network]) -> operator.AllowedAddresses:
-    """The list in force; `initial` until somebody has set one."""
-    return _view(db, allowed.read(db, initial=initial))
+def get(db: Session, *, configured: Gate) -> operator.AllowedAddresses:
+    """The list in force; the configuration's until somebody has set one."""
+    return _view(db, allowed.read(db, initial=configured.allowed), configured)
 
 
 def put(
@@ -22,7 +21,7 @@ def put(
     ask: operator.SetAllowedAddresses,
     *,
     actor: str,
-    initial: Sequence[Network],
+    configured: Gate,
     now: datetime,
 ) -> operator.AllowedAddresses:
     """Set the list. Raises Refused MALFORMED naming what is no network, and as `services.allowed.replace` does."""
@@ -34,13 +33,13 @@ def put(
         reason=ask.reason,
         force=ask.force,
         revision=ask.revision,
-        initial=initial,
+        initial=configured.allowed,
         now=now,
     )
-    return _view(db, found)
+    return _view(db, found, configured)
 
 
-def _view(db: Session, found: allowed.AllowList) -> operator.AllowedAddresses:
+def _view(db: Session, found: allowed.AllowList, configured: Gate) -> operator.AllowedAddresses:
     out, _ = allowed.locked_out(db, Gate(found.networks))
     return operator.AllowedAddresses(
         networks=tuple(
@@ -52,4 +51,5 @@ def _view(db: Session, found: allowed.AllowList) -> operator.AllowedAddresses:
         changed_by=found.changed_by,
         your_address=whence.address(),
         locked_out=tuple(out),
+        warnings=proxy_warnings(configured.proxies),
     )
