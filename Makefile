@@ -28,8 +28,10 @@ $(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(PACKAGES)) | $(UV)
 
 setup: $(STAMP)  ## install everything into .venv
 
-demo: $(STAMP)  ## the main job: a plane, an agent, example Dags (ARGS=--once exits when all succeeded)
-	@$(VENV)/bin/tradewind demo $(ARGS)
+# Of the three environments that owners install and a fourth for the command; .venv is not needed.
+demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exits when all succeeded)
+	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments .) && \
+	  exec $$command -m tradewind demo --checkout . $(ARGS)
 
 # The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
 CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \

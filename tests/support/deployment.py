@@ -42,10 +42,10 @@ class Deployment:
         return self.journal(event, **facts)[-1]
 
 
-def new_token(running: plane.Plane, name: str = "test") -> str:
-    """An agent token made as an operator would."""
+def new_token(running: plane.Plane, name: str = "test", *, site: str = "") -> str:
+    """An agent token made as an operator would, for that site or the default one."""
     with running.client() as http:
-        answer = http.post("/tradewind/v1/tokens", json={"name": name})
+        answer = http.post("/tradewind/v1/tokens", json={"name": name, **({"site": site} if site else {})})
         assert answer.is_success, answer.text
         return str(answer.json()["token"])
 
@@ -54,7 +54,14 @@ class run_site:
     """An agent with a site of its own: its Dags, its journal, its XCom storage."""
 
     def __init__(
-        self, home: Path, running: plane.Plane, *, name: str = "site", dags: Path | None = DAGS, **more: Any
+        self,
+        home: Path,
+        running: plane.Plane,
+        *,
+        name: str = "site",
+        dags: Path | None = DAGS,
+        token_site: str = "",
+        **more: Any,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.site = home
@@ -73,7 +80,7 @@ class run_site:
             agent_settings(
                 home=home / "agent",
                 plane_url=more.pop("plane_url", running.url),
-                token=new_token(running, f"{name}-token"),
+                token=new_token(running, f"{name}-token", site=token_site),
                 name=name,
                 dags=dags,
                 site=variables,

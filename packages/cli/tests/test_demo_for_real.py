@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+CHECKOUT = Path(__file__).parents[3]
+
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
 
 
@@ -21,6 +23,7 @@ class Demo:
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "tradewind", "demo", "--port", "0", "--directory", str(directory)]
+        command += ["--checkout", str(CHECKOUT)]
         self.directory = directory
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1

@@ -130,15 +130,17 @@ def test_the_example_dags_are_shipped_and_written_to_the_site(tmp_path: Path) ->
     assert all(f"def {dag_id}(" in source for dag_id in runs.ALL)
 
 
-def test_a_missing_distribution_is_named_before_anything_is_started(
-    tradewind: Any, monkeypatch: pytest.MonkeyPatch
+def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_words(
+    tradewind: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from tradewind.commands import demo
-
-    monkeypatch.setattr(demo, "find_spec", lambda name: None if name == "tradewind_agent" else object())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for installer in ("UV", "PIP"):
+        monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{installer}_FIND_LINKS", str(tmp_path))
     result = tradewind("demo", "--once")
-    assert result.exit_code == 2
-    assert "pip install tradewind-agent" in result.output
+    assert result.exit_code == 1
+    assert "the environments could not be installed" in result.output
+    assert "tradewind-provider" in result.output
 
 
 def test_a_directory_with_something_in_it_is_left_alone(tradewind: Any, tmp_path: Path) -> None:

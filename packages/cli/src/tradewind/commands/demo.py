@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,15 +18,9 @@ from rich.console import Console
 
 from tradewind.demo import perform
 from tradewind.demo.show import Show
+from tradewind.embedded.environments import Checkout, Environments, Released
 from tradewind.errors import BadUsage, CommandError
 from tradewind.output import printable
-
-_NEEDED = {
-    "airflow": "apache-airflow-core",
-    "tradewind_provider": "tradewind-provider",
-    "tradewind_runtime": "tradewind-runtime",
-    "tradewind_agent": "tradewind-agent",
-}
 
 
 @click.command()
@@ -42,18 +36,23 @@ _NEEDED = {
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this new directory. Left out: a temporary one, removed at the end.",
 )
-def demo(once: bool, port: int, timeout: int, directory: Path | None) -> None:
+@click.option(
+    "--checkout",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Run the sources in this checkout. Left out: the released version of this command.",
+)
+def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: Path | None) -> None:
     """A plane, an agent and example Dags on this machine.
 
-    Stays up until Ctrl-C, and leaves no process behind. Needs the other distributions of Tradewind beside it.
+    Installs three environments first, as their owners would: for the plane, the agent and the tasks. They are kept for
+    the next time. Stays up until Ctrl-C, and leaves no process behind.
     """
-    _check_installed()
     console = Console(highlight=False, emoji=False)
     show = Show(console, started=time.monotonic())
     with _directory(directory) as place, _Interrupted() as interrupted:
-        stage = perform.Stage(place.resolve(), show, port=port)
-        interrupted.kill_all = stage.kill
         try:
+            stage = perform.Stage(place.resolve(), _environments(checkout, show), show, port=port)
+            interrupted.kill_all = stage.kill
             with stage:
                 perform.run(stage.plane, stage.agent, show, timeout=timeout)
                 if not once:
@@ -73,13 +72,15 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None) -> None:
             raise CommandError(f"the demo failed: {failure}") from failure
 
 
-def _check_installed() -> None:
-    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
-    if missing:
-        raise BadUsage(
-            f"the demo needs {', '.join(missing)} in this environment",
-            remedy=f"pip install {' '.join(missing)}",
-        )
+def _environments(checkout: Path | None, show: Show) -> Environments:
+    """Raises DemoFailed when they cannot be installed."""
+    try:
+        with show.doing("installing what is not there yet of the three environments"):
+            if checkout is not None:
+                return Checkout(checkout.resolve(), say=show.say).environments()
+            return Released(version("tradewind"), say=show.say).environments()
+    except (OSError, RuntimeError) as problem:
+        raise perform.DemoFailed(f"the environments could not be installed: {problem}") from problem
 
 
 @contextmanager

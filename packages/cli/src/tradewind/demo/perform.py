@@ -12,6 +12,7 @@ from tradewind.demo import site
 from tradewind.demo.runs import ALL, Runs, RunView
 from tradewind.demo.show import Show
 from tradewind.embedded.agent import Agent, AgentSettings
+from tradewind.embedded.environments import Environments
 from tradewind.embedded.plane import Plane, PlaneSettings
 from tradewind.operator_client import OperatorClient
 from tradewind_protocol import operator, states
@@ -30,11 +31,12 @@ class DemoFailed(Exception):
 class Stage:
     """A plane and one agent, running while entered; both are gone afterwards. Raises DemoFailed when they do not start."""
 
-    def __init__(self, directory: Path, show: Show, *, port: int) -> None:
+    def __init__(self, directory: Path, environments: Environments, show: Show, *, port: int) -> None:
         self._site = directory / "site"
+        self._environments = environments
         self._show = show
         self._stack = ExitStack()
-        self.plane = Plane(PlaneSettings(home=directory / "plane", port=port))
+        self.plane = Plane(PlaneSettings(home=directory / "plane", port=port, interpreter=environments.plane))
         self.agent: Agent
 
     def __enter__(self) -> Stage:
@@ -78,7 +80,13 @@ class Stage:
         show.say(f"starting an agent with that token and the plane's address; only it has {names}")
         return Agent(
             AgentSettings(
-                home=self._site, plane_url=plane.url, token=made.token, name="demo-agent", dags=dags
+                home=self._site,
+                plane_url=plane.url,
+                token=made.token,
+                name="demo-agent",
+                dags=dags,
+                interpreter=self._environments.agent,
+                tasks=self._environments.tasks,
             )
         )
 

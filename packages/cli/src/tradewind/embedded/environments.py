@@ -1,8 +1,10 @@
-"""The environments that owners install, made from a checkout: of the plane, of the agent, of the site's tasks.
+"""The environments that owners install: of the plane, of the agent, of the site's tasks.
 
-Our distributions are built as wheels and each environment gets what its own one declares, in the versions of
-`requirements.lock`. Everything is kept under names made of what it was made from: what did not change is there already.
-Only the standard library is imported, so that any Python can run this.
+From a checkout our distributions are built as wheels and each environment gets what its own one declares, in the versions
+of `requirements.lock`; without one they come from the package index. Everything is kept under names made of what it was
+made from: what did not change is there already. Only the standard library is imported, so that any Python can run this:
+`python -m tradewind.embedded.environments CHECKOUT` makes the environment of the `tradewind` command and prints its
+interpreter.
 """
 
 from __future__ import annotations
@@ -25,6 +27,12 @@ WHEELS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("protocol", "runtime"),
 }
 """What is ours in each environment."""
+RELEASED: Mapping[str, str] = {
+    "plane": "tradewind-provider",
+    "agent": "tradewind-agent",
+    "tasks": "tradewind-runtime",
+}
+"""What an owner installs in each environment."""
 
 _UNUSED_AFTER = 2 * 24 * 3600.0  # seconds until an environment of sources that changed since is removed
 
@@ -144,6 +152,39 @@ class Checkout:
                 shutil.rmtree(mark.parent, ignore_errors=True)
 
 
+class Released:
+    """Makes environments of a released version, from the package index that uv or pip is set up for."""
+
+    def __init__(
+        self, version: str, *, kept: Path | None = None, say: Callable[[str], None] = lambda sentence: None
+    ) -> None:
+        self._version = version
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._kept = kept or cache / "tradewind" / "environments"
+        self._say = say
+
+    def environments(self) -> Environments:
+        """The three. Raises RuntimeError with the installer's words when one cannot be installed."""
+        with _locked(self._kept):
+            return Environments(**{role: self._environment(role) for role in RELEASED})
+
+    def _environment(self, role: str) -> Path:
+        made = self._kept / f"{role}-{_digest(self._version, sys.executable, sys.version)}"
+        python = str(made / "bin" / "python")
+        if not _is_complete(made):
+            self._say(f"installing the environment of the {role}")
+            shutil.rmtree(made, ignore_errors=True)
+            requirement = f"{RELEASED[role]}=={self._version}"
+            if uv := shutil.which("uv"):
+                _run([uv, "venv", "--quiet", "--python", sys.executable, str(made)])
+                _run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, requirement])
+            else:
+                _run([sys.executable, "-m", "venv", str(made)])
+                _run([python, "-m", "pip", "install", "--quiet", requirement])
+            _complete(made)
+        return Path(python)
+
+
 def _linked(base: Path, made: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
     ignored = shutil.ignore_patterns(".complete")
@@ -195,3 +236,8 @@ def _run(command: list[str], *, cwd: Path | None = None) -> None:
         raise RuntimeError(
             f"`{' '.join(command[:4])} …` failed with exit code {done.returncode}:\n{done.stdout}"
         )
+
+
+if __name__ == "__main__":
+    _checkout = Checkout(Path(sys.argv[1]).resolve(), say=lambda sentence: print(sentence, file=sys.stderr))
+    sys.stdout.write(f"{_checkout.environment('command', ('protocol', 'cli'))}\n")
