@@ -116,7 +116,8 @@ profile: $(STAMP) postgresql  ## where the CPU of a workload goes, by process (A
 
 bench-lock: | $(UV)  ## resolve benchmarks/requirements.txt anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header -c requirements.lock \
-	  -o benchmarks/requirements.txt benchmarks/requirements.in
+	  --no-emit-package tradewind-protocol -o benchmarks/requirements.txt benchmarks/requirements.in \
+	  $(addsuffix /pyproject.toml,$(PACKAGES))
 
 check: $(STAMP)  ## lint, format, types, import contracts
 	$(VENV)/bin/ruff check .

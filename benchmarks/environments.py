@@ -1,11 +1,14 @@
-"""A virtual environment for each executor, of the same versions, bytecode compiled."""
+"""An environment for each executor, of the same versions, made as owners make them: ours of wheels, one for each role."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+
+from tradewind.embedded.environments import WHEELS, Checkout
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "build" / "bench" / "envs"
@@ -21,24 +24,11 @@ EVERY = (
     "psycopg2-binary",
     "asyncpg",
 )
-SITE = "tradewind-site"
-"""What the owner of an agent installs, beside what the owner of the plane does."""
-
 MORE: dict[str, tuple[str, ...]] = {
-    "local": (),
-    "tradewind": ("hatchling", "editables"),
-    SITE: ("hatchling", "editables"),
     "edge3": ("apache-airflow-providers-edge3",),
     "celery": ("apache-airflow-providers-celery", "redis"),
 }
-OURS: dict[str, tuple[str, ...]] = {
-    "tradewind": ("protocol", "provider"),
-    SITE: ("protocol", "agent", "runtime"),
-}
-
-
-def python(side: str) -> Path:
-    return HOME / environment(side) / "bin" / "python"
+"""What an executor needs beside what all have."""
 
 
 def environment(side: str) -> str:
@@ -47,61 +37,33 @@ def environment(side: str) -> str:
 
 
 def ready(side: str) -> None:
-    """Make the environments of that side unless they are there; compile our own packages, which change. Idempotent."""
+    """Make the environments of that side unless they are there. Idempotent."""
+    for role in WHEELS if side == "tradewind" else ("plane",):
+        python(side, role)
+
+
+@cache
+def python(side: str, role: str = "plane") -> Path:
+    """The interpreter of that side's plane, or of our agent or its tasks; made when it is not there."""
     side = environment(side)
-    if side in OURS:
-        _take_committed()
-        for each in OURS:
-            _ready(each)
-    else:
-        _ready(side)
+    lock = ROOT / "benchmarks" / "requirements.txt"
+    more = () if role == "agent" else (*EVERY, *MORE.get(side, ()))
+    ours = WHEELS[role] if side == "tradewind" else ()
+    return _committed().environment(f"{side}-{role}", ours, more, lock=lock)
 
 
-def _ready(side: str) -> None:
-    mark = HOME / side / ".installed"
-    requirements = (ROOT / "benchmarks" / "requirements.txt").read_text()
-    if not mark.exists() or mark.read_text() != requirements:
-        print(f"installing the environment of {side}")
-        _make(side)
-        mark.write_text(requirements)
-    if side in OURS:
-        _run(
-            *_install(side), "--no-deps", "--no-build-isolation", *_ours(side)
-        )  # entry points may have changed
-        _run(str(python(side)), "-m", "compileall", "-q", str(SOURCE))
-
-
-def _make(side: str) -> None:
-    uv = str(ROOT / ".tools" / "bin" / "uv")
-    _run(uv, "venv", "-q", "--clear", "--python", str(ROOT / ".venv" / "bin" / "python"), str(HOME / side))
-    constraints = ("-c", str(ROOT / "benchmarks" / "requirements.txt"))
-    _run(*_install(side), *constraints, *EVERY, *MORE[side])
-    if side in OURS:
-        constraints = ("-c", str(ROOT / "requirements.lock"))
-        _run(*_install(side), "--no-build-isolation", *constraints, *_ours(side))
-
-
-def _take_committed() -> None:
+@cache
+def _committed() -> Checkout:
     shutil.rmtree(SOURCE, ignore_errors=True)
     SOURCE.mkdir(parents=True)
     archive = subprocess.run(
-        ["git", "archive", "HEAD", "packages"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+        ["git", "archive", "HEAD", "packages", "requirements.lock"],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
     )
     subprocess.run(["tar", "-x"], cwd=SOURCE, check=True, input=archive.stdout)
-    if overlay := os.environ.get("BENCH_OVERLAY", "").split():  # files not committed yet, to try them out
-        for name in overlay:
-            shutil.copy(ROOT / name, SOURCE / name)
-
-
-def _install(side: str) -> tuple[str, ...]:
-    uv = str(ROOT / ".tools" / "bin" / "uv")
-    return (uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python(side)))
-
-
-def _ours(side: str) -> list[str]:
-    return [part for name in OURS[side] for part in ("-e", str(SOURCE / "packages" / name))]
-
-
-def _run(*command: str) -> None:
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(command, check=True, cwd=ROOT, env=env)
+    for name in os.environ.get("BENCH_OVERLAY", "").split():  # files not committed yet, to try them out
+        shutil.copy(ROOT / name, SOURCE / name)
+    (SOURCE / ".tools").symlink_to(ROOT / ".tools")
+    return Checkout(SOURCE, kept=HOME, say=print)

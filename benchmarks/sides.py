@@ -124,8 +124,8 @@ class running:
                     token=new_token(side.plane),
                     name="bench",
                     dags=self._dags,
-                    interpreter=environments.python(environments.SITE),
-                    tasks=environments.python(environments.SITE),
+                    interpreter=environments.python("tradewind", "agent"),
+                    tasks=environments.python("tradewind", "tasks"),
                     options={
                         "environments": [
                             {
