@@ -136,6 +136,33 @@ async def test_another_process_of_the_same_agent_takes_over_at_once(plane: Plane
     assert plane.outcome(second) == "failed"
 
 
+@pytest.mark.parametrize("key", ["", "a guess"])
+@pytest.mark.parametrize("living", [True, False])
+async def test_nobody_is_an_agent_by_saying_its_id(plane: PlaneUnderTest, key: str, living: bool) -> None:
+    owner = await (await plane.agent()).opens(agent_key="made on the agent")
+    attempt = plane.queue()
+    offer = await owner.offer()
+    await owner.starts(offer)
+    if not living:
+        plane.give_up(owner.session_id)
+    other = await plane.agent(agent_id=owner.agent_id)
+    assert await refused(other.opens(agent_key=key, unreported=(offer,))) is Code.SESSION_FENCED
+    if living:
+        await owner.finishes(offer)
+        assert plane.outcome(attempt) == "succeeded"
+    again = await plane.agent(agent_id=owner.agent_id)
+    await again.opens(agent_key="made on the agent")
+
+
+async def test_an_agent_that_had_no_key_is_bound_to_its_first_one(plane: PlaneUnderTest) -> None:
+    old = await (await plane.agent()).opens()
+    upgraded = await plane.agent(agent_id=old.agent_id)
+    await upgraded.opens(agent_key="the first")
+    for key in ("", "another"):
+        other = await plane.agent(agent_id=old.agent_id)
+        assert await refused(other.opens(agent_key=key)) is Code.SESSION_FENCED
+
+
 async def test_nobody_takes_anothers_attempts_by_naming_them_unreported(plane: PlaneUnderTest) -> None:
     one, other = await (await plane.agent()).opens(), await plane.agent()
     plane.queue()

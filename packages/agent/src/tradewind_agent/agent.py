@@ -77,6 +77,7 @@ class Agent:
         )
         self._instance = uuid4()
         self._agent_id: UUID | None = None
+        self._agent_key = ""
         self.secrets = LocalSecrets()
         self.board = status.Board(now=now)
         self.outbox = Outbox(settings.state_dir / "outbox.sqlite", now=now)
@@ -103,6 +104,7 @@ class Agent:
         async with AsyncExitStack() as stack:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self._agent_id = identity.agent_id(self.settings.state_dir)
+            self._agent_key = identity.agent_key(self.settings.state_dir)
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
@@ -267,6 +269,7 @@ class Agent:
         settings = self.settings
         return OpenSession(
             agent_id=self._agent_id,
+            agent_key=self._agent_key,
             instance=self._instance,
             name=settings.name,
             components=settings.components,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -23,6 +24,25 @@ def agent_id(state_dir: Path) -> UUID:
             f"{path} does not hold the agent's id: {error}",
             remedy="Remove it; the agent comes back under a new identity",
         ) from error
+
+
+def agent_key(state_dir: Path) -> str:
+    """The key that proves the id, kept in the state directory, made at the first call. Raises SettingsWrong.
+
+    The plane binds the id to it, so that another holder of an agent token cannot be this agent.
+    """
+    path = state_dir / "agent-key"
+    remedy = "Remove it and agent-id; the agent comes back under a new identity"
+    try:
+        if not path.exists():
+            files.write_whole(path, f"{secrets.token_urlsafe(32)}\n")
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise SettingsWrong(f"{path} does not hold the agent's key: {cause}", remedy=remedy) from error
+    if not key:
+        raise SettingsWrong(f"{path} does not hold the agent's key: it is empty", remedy=remedy)
+    return key
 
 
 def hold(state_dir: Path) -> AbstractContextManager[None]:

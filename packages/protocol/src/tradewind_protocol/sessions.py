@@ -57,6 +57,9 @@ class OpenSession(Message):
 
     agent_id: UUID  # kept in the agent's state directory; who this agent is
     instance: UUID  # new with every process; which life of it
+    agent_key: str = Field(default="", max_length=200, repr=False)
+    """A secret made on the agent and kept beside its id. The first opening binds it to the id; from then on nobody is this
+    agent without it, whatever agent token they hold. Empty: an agent of a version that has none."""
     name: Name
     components: tuple[Component, ...] = Field(min_length=1)
     environments: tuple[TaskEnvironment, ...] = Field(default=(), max_length=100)

@@ -380,8 +380,9 @@ class PlaneClient:
             raise RefusedForGood(refused) from refused
         if judged is retry.Verdict.FENCED:
             raise Fenced(
-                "another process opened a session with this agent's identity; nothing may run here any more",
-                remedy="Give each agent its own state directory; never copy one from machine to machine",
+                f"another process has this agent's identity, and nothing may run here any more: {refused.refusal.message}",
+                remedy=refused.refusal.remedy
+                or "Give each agent its own state directory; never copy one from machine to machine",
             ) from refused
 
     def __repr__(self) -> str:

@@ -226,6 +226,9 @@ class FakePlane:
 
     def _open(self, token: str, asked: OpenSession) -> SessionOpened:
         self._check_token(token)
+        earlier = [each for each in self.sessions if each.opened.agent_id == asked.agent_id]
+        if earlier and earlier[-1].opened.agent_key not in ("", asked.agent_key):
+            raise Refused(Code.SESSION_FENCED, f"the agent id {asked.agent_id} is another agent's")
         mine = [each for each in self.sessions if each.opened.agent_id == asked.agent_id and not each.ended]
         same = next((each for each in mine if each.opened.instance == asked.instance), None)
         fresh = FakeSession(id=uuid4(), token="", opened=asked) if same is None else same

@@ -161,9 +161,11 @@ def open_session(
     its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
     for and `most_open`.
 
-    Raises Refused NOT_PERMITTED when the agent_id is known as that of an agent of another site.
+    Raises Refused NOT_PERMITTED when the agent_id is known as that of an agent of another site, and SESSION_FENCED
+    when it is bound to another key than `ask` shows.
     """
     _require_same_site(db, ask, token)
+    bound = _bound_to(db, ask)
     new_id = uuid4()
     session = db.scalar(
         select(AgentSession)
@@ -173,6 +175,7 @@ def open_session(
     secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
     if session is not None and session.instance == ask.instance:
         _renew(session, secret, now=now, lasts=lasts)
+        session.agent_key_hash = bound
         _describe(session, ask, token, most_open, bought_with)
         return Opened(agent_of(session), secret)
     if session is not None:
@@ -189,6 +192,7 @@ def open_session(
         id=new_id,
         agent_id=ask.agent_id,
         instance=ask.instance,
+        agent_key_hash=bound,
         token_hash=hashed(secret),
         token_expires_at=now + timedelta(seconds=lasts),
         opened_at=now,
@@ -232,6 +236,29 @@ def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None
             remedy=f"give the agent a token of site {other!r}; or, when it has moved to site {token.site!r}, a new "
             "state_dir",
         )
+
+
+def _bound_to(db: Session, ask: OpenSession) -> str | None:
+    """The hash of the key the agent_id is bound to, from now on if it was not before.
+
+    Without a key whoever holds another token of the site could end the agent's session, inherit its attempts and report
+    them.
+    """
+    shown = hashed(ask.agent_key) if ask.agent_key else None
+    before = db.scalar(
+        select(AgentSession.agent_key_hash)
+        .where(AgentSession.agent_id == ask.agent_id, AgentSession.agent_key_hash.is_not(None))
+        .order_by(AgentSession.opened_at.desc())
+        .limit(1)
+    )
+    if before not in (None, shown):
+        raise Refused(
+            Code.SESSION_FENCED,
+            f"the id {ask.agent_id} of agent {ask.name!r} is another agent's: it was first opened with another key than the "
+            "one this agent has",
+            remedy="remove agent-id and agent-key from its state directory: it comes back under an id of its own",
+        )
+    return shown
 
 
 def _keep_unreported(db: Session, old: UUID, new: UUID, ask: OpenSession) -> None:

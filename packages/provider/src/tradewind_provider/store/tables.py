@@ -86,6 +86,7 @@ class AgentSession(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     agent_id: Mapped[UUID] = mapped_column(Uuid)
     instance: Mapped[UUID] = mapped_column(Uuid)
+    agent_key_hash: Mapped[str | None] = mapped_column(String(64))  # of the key its agent_id is bound to
     name: Mapped[str] = mapped_column(String(250))
     token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token that bought it
     site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
