@@ -57,6 +57,9 @@ class FakeGateway:
     refuse: dict[str, int] = field(default_factory=dict)  # end of a path: the status that answers it
     news: threading.Condition = field(default_factory=threading.Condition)
     connection: dict[str, Any] | None = None
+    resumes: dict[str, Any] = field(
+        default_factory=dict
+    )  # `next_method` and `next_kwargs` of the answer to a start
 
     def of(self, attempt: RunningAttempt) -> list[Asked]:
         with self.news:
@@ -136,6 +139,7 @@ class FakeGateway:
             "max_tries": 1 if self.retries else 0,
             "should_retry": self.retries,
             "xcom_keys_to_clear": [],
+            **self.resumes,
         }
 
 

@@ -100,3 +100,24 @@ def test_connections_are_tested_only_where_the_site_allows_it(own_host: Any, gat
     (told,) = gateway.of(attempt)
     assert (told.method, told.body["state"]) == ("PATCH", "failed")
     assert "this site tests no connections" in told.body["result_message"]
+
+
+def test_a_deferred_task_resumes_with_the_method_it_named(own_host: Any, gateway: Any) -> None:
+    gateway.resumes = {"next_method": "resume", "next_kwargs": {"event": 42}}
+    attempt = own_host().run("defers")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    attempt.says("resumed with 42")
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["render_template_fields", "render_template", "__setattr__", "dry_run"],
+)
+def test_a_method_of_airflows_own_is_not_what_a_task_resumes_with(
+    own_host: Any, gateway: Any, method: str
+) -> None:
+    gateway.resumes = {"next_method": method, "next_kwargs": {"jinja_env": None}}
+    attempt = own_host().run("defers")
+    attempt.outcome()
+    assert gateway.states_of(attempt) == ["failed"]
+    assert f"with {method!r}, which it may not have called here" in attempt.log()

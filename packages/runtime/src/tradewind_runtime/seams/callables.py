@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import functools
 import inspect
 import sys
 import sysconfig
@@ -75,6 +76,49 @@ def judge_trigger(classpath: str, found: Any) -> None:
 
     if not (inspect.isclass(found) and issubclass(found, BaseTrigger)):
         raise NotForThePlane(f"the plane asks for a trigger {classpath!r}: that is no trigger")
+
+
+def judge_next_methods() -> None:
+    """Have the method that a deferred task resumes with judged before it is called, in every process forked from this one.
+
+    The plane keeps its name between the deferral and the resumption. Idempotent.
+    """
+    from airflow.sdk.bases.operator import BaseOperator
+
+    resume = BaseOperator.resume_execution
+    if hasattr(resume, "__wrapped__"):
+        return
+
+    @functools.wraps(resume)
+    def judged(self: Any, next_method: str, next_kwargs: Any, context: Any) -> Any:
+        judge_next_method(type(self), next_method)
+        return resume(self, next_method, next_kwargs, context)
+
+    BaseOperator.resume_execution = judged
+
+
+def judge_next_method(operator: type, name: str) -> None:
+    """Return if a task of this operator may resume with that method. Raises NotForThePlane.
+
+    Allowed is what the operator's author wrote to be resumed with: a method that is not one of Airflow's BaseOperator, or
+    `execute`. Those of BaseOperator do other things with what they are given: `render_template_fields` renders it, and a
+    template is code. A method that is not there is let through: Airflow says so in its own words.
+    """
+    from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR, BaseOperator
+
+    if name in (TRIGGER_FAIL_REPR, "execute"):
+        return
+    found = inspect.getattr_static(operator, name, None)
+    if name.startswith("__") or hasattr(BaseOperator, name):
+        cause = "it is Airflow's own"
+    elif found is not None and not isinstance(found, (staticmethod, classmethod)) and not callable(found):
+        cause = "it is no method"
+    else:
+        return
+    raise NotForThePlane(
+        f"the plane asks to resume a {operator.__name__} with {name!r}, which it may not have called here: {cause}. A task "
+        "resumes with a method of its operator, the one its deferral named"
+    )
 
 
 def connection_tests_are_allowed() -> bool:

@@ -57,6 +57,7 @@ def warm() -> None:
 
     importing.import_what_is_needed_soon()
     process.let_crashes_crash()
+    callables.judge_next_methods()
     process.leave_executors_to_the_plane()
     stopping.end_at_once_without_on_kill()
     building.build_validators_once()
@@ -138,7 +139,8 @@ def _run_task(workload: dict[str, Any], client: Client) -> int:
         bundle_info=BundleInfo.model_validate(_bundle(workload)),
         dag_rel_path=inside(workload["dag_rel_path"], "Dag file"),
         log_path=_log_path(workload),
-        sentry_integration=workload.get("sentry_integration") or "",
+        # A dotted name to import and call: what a site runs is not the plane's to say.
+        sentry_integration="",
         client=client,
         token="",
     )

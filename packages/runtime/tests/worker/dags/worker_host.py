@@ -21,6 +21,9 @@ class Defers(BaseOperator):
 
         self.defer(trigger=TimeDeltaTrigger(timedelta(hours=1)), method_name="resume")
 
+    def resume(self, context, event=None):
+        print(f"resumed with {event}", flush=True)
+
 
 class CleansUp(BaseOperator):
     """Sleeps until it is asked to stop, as an operator with work elsewhere does."""
