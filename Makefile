@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-airflow test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-tools openssh prometheus test-airflow test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,12 +36,15 @@ demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exi
 # The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
 CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py
+# Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.
+SITES := bare or secrets_backend or two_agents or local_executor_first
 # The faults people ask about first. They restart a PostgreSQL of their own, and are skipped on a machine that has none.
 FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py tests/faults/test_the_plane_restarts.py \
           tests/faults/test_one_task_misbehaves.py tests/faults/test_work_waits.py tests/faults/test_guarantees.py
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(CORE) $(ARGS)
+	$(PY) -m pytest tests/on_airflow/sites -k "$(SITES)" $(ARGS)
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
@@ -55,6 +58,18 @@ test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQ
 
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
+
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus  ## install all that tests are skipped without (Debian, as root)
+	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd promtool; do \
+	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
+
+openssh:  ## install an SSH server for bundles that are cloned over SSH (Debian, as root; its test is skipped without it)
+	@command -v sshd >/dev/null || ls /usr/sbin/sshd >/dev/null 2>&1 || \
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server >/dev/null)
+
+prometheus:  ## install promtool for the tests of the alert rules (Debian, as root; they are skipped without it)
+	@command -v promtool >/dev/null || \
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null)
 
 faketime:  ## install libfaketime for the tests of clocks that are off (Debian, as root; they are skipped without it)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || \

@@ -7,9 +7,24 @@ from typing import Any
 
 import pytest
 
+from support import skips
+
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_\w{20}|\d{10}\.\d")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str | None:
     """Name a parameter that holds a fresh id or credential after its argument: names are the same in every process."""
     return argname if isinstance(val, str) and _RANDOM.search(val) else None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if skips.ASKED and (found := skips.unexpected(terminalreporter.getreports("skipped"))):
+        terminalreporter.section("skipped, although every tool is there", red=True, bold=True)
+        for line in found:
+            terminalreporter.line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if skips.ASKED and exitstatus == 0 and reporter and skips.unexpected(reporter.getreports("skipped")):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
