@@ -36,7 +36,7 @@ class Agent:
         introduction = OpenSession(
             agent_id=uuid4(), instance=uuid4(), name="by-hand", components=(Component.DAG_PROCESSOR,)
         )
-        token = new_token(deployment.plane, f"by-hand-{self.instance}")
+        token = new_token(deployment.plane, f"by-hand-{self.instance}", site="by-hand")
         opened = self.send(paths.SESSIONS, introduction.model_dump(mode="json"), bearer=token)
         assert opened.status_code in (200, 201), opened.text
         self.bearer = opened.json()["session_token"]
@@ -91,6 +91,7 @@ def test_a_bundle_of_another_site_is_a_finding_of_the_agent_that_has_it(
         dags=folder,
         queues=["second"],
         components=["dag_processor"],
+        token_site="second",
     )
     with site as (agent, _):
         eventually(
@@ -100,7 +101,7 @@ def test_a_bundle_of_another_site_is_a_finding_of_the_agent_that_has_it(
         )
         [finding] = findings(deployment, "second-site")
         assert finding["check"] == "bundle:dags"
-        assert "belongs to the site of agent 'site'" in finding["message"]
+        assert "belongs to site 'default' (agent 'site')" in finding["message"]
         assert "name the bundle differently" in finding["remedy"]
         [shown] = deployment.rest.http.get("/tradewind/v1/agents", params={"name": "second-site"}).json()[
             "items"

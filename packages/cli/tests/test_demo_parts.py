@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -148,3 +150,24 @@ def test_a_directory_with_something_in_it_is_left_alone(tradewind: Any, tmp_path
     result = tradewind("demo", "--directory", str(tmp_path))
     assert result.exit_code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_signal_that_comes_while_a_process_is_forked_is_heard_once_it_is_started(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from tradewind.commands.demo import _Interrupted\n"
+        "from tradewind.embedded.processes import LocalProcess\n"
+        "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "process = LocalProcess('sleeper', ['sleep', '60'], env={}, log=Path(sys.argv[1]))\n"
+        "try:\n"
+        "    with _Interrupted():\n"
+        "        process.start()\n"
+        "        time.sleep(10)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('heard', process.running)\n"
+        "    process.stop()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "log")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "heard True\n", done.stderr
