@@ -12,6 +12,7 @@ from test_the_gateway_while_the_plane_is_away import TI, Box, Plane, Site
 from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.grants import Grant, Known
+from tradewind_agent.sealing import SiteKey
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
@@ -28,7 +29,12 @@ class Asking:
         self.grant = Grant(self.news.append)
         self.plane, self.ledger = Plane(), Ledger(directory, now=lambda: 1.8e9)
         requests = ExecutionRequests(
-            name="eu-1", plane=self.plane, rules=Rules, ledger=self.ledger, outbox=Box()
+            name="eu-1",
+            plane=self.plane,
+            rules=Rules,
+            ledger=self.ledger,
+            outbox=Box(),
+            key=SiteKey(b"of this site"),
         )
         attempt = AttemptPrincipal(uuid4(), 1, WorkKind.TASK, str(TI), "etl.extract", self.grant)
         self.site = Site(self.plane, Box(), self.ledger, requests, attempt)

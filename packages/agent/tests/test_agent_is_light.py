@@ -34,6 +34,9 @@ EVERYTHING_IT_INSTALLS = {
         "h11",
         "anyio",
         "certifi",
+        "cryptography",
+        "cffi",
+        "pycparser",
     ),
     *(
         "idna",

@@ -248,7 +248,7 @@ async def test_open_lets_values_pass(tmp_path: Path) -> None:
         answer = await site.client.post("/execution/xcoms/d/r/t/k", headers=site.attempt(), json=[1])
         assert answer.status_code == 200
         assert site.plane.seen[0].content == b"[1]"
-        assert [line.get("what") for line in site.ledger.read()][-1] == "carries xcom k"
+        assert [line.get("carries") for line in site.ledger.read()][-1] == ["xcom k"]
 
 
 def test_a_kind_of_data_that_is_none_is_named() -> None:

@@ -19,6 +19,7 @@ from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.outage import Again, Away
 from tradewind_agent.gateway.requests import Asked, HungUp, Reply
+from tradewind_agent.sealing import SiteKey
 from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_protocol import boundary
 from tradewind_protocol.attempts import WorkKind
@@ -136,7 +137,9 @@ class Site:
 async def site(tmp_path: Path) -> Any:
     plane, box = Plane(), Box()
     with Ledger(tmp_path, now=lambda: 1_800_000_000.0) as ledger:
-        requests = ExecutionRequests(name="eu-1", plane=plane, rules=Rules, ledger=ledger, outbox=box)
+        requests = ExecutionRequests(
+            name="eu-1", plane=plane, rules=Rules, ledger=ledger, outbox=box, key=SiteKey(b"of this site")
+        )
         yield Site(plane, box, ledger, requests)
 
 

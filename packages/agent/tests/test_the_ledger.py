@@ -21,6 +21,7 @@ class Sent:
     request_bytes: int = 12
     status: int = 200
     duration: float = 0.25
+    carries: tuple[str, ...] = ()
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Clock:
 def test_every_request_that_leaves_is_one_line(tmp_path: Path) -> None:
     with Ledger(tmp_path, now=Clock()) as ledger:
         ledger.sent(Sent())
-        with ledger.because(Cause("etl.extract", "/execution/xcoms/{key}", what="carries xcom k")):
+        with ledger.because(Cause("etl.extract", "/execution/xcoms/{key}", carries=("xcom k",))):
             ledger.sent(Sent(path="/execution/xcoms/k", request_bytes=40, status=201))
         ledger.sent(Sent(status=0))
     lines = list(ledger.read())
@@ -49,10 +50,10 @@ def test_every_request_that_leaves_is_one_line(tmp_path: Path) -> None:
         "status": 200,
         "duration": 0.25,
     }
-    assert (lines[1]["principal"], lines[1]["path"], lines[1]["what"]) == (
+    assert (lines[1]["principal"], lines[1]["path"], lines[1]["carries"]) == (
         "etl.extract",
         "/execution/xcoms/{key}",
-        "carries xcom k",
+        ["xcom k"],
     )
     assert lines[2]["status"] == 0, "a request without an answer left all the same"
     assert lines[2]["principal"] == "agent"

@@ -26,6 +26,7 @@ class Sent:
     request_bytes: int = 12
     status: int = 200
     duration: float = 0.25
+    carries: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -33,9 +34,7 @@ def state(tmp_path: Path) -> Path:
     moment = MORNING
     with Ledger(tmp_path / "ledger", now=lambda: moment, plane="https://plane.example.com") as ledger:
         ledger.sent(Sent())
-        with ledger.because(
-            Cause("orders.load [r1, try 1]", "/execution/xcoms/{key}", what="carries xcom k")
-        ):
+        with ledger.because(Cause("orders.load [r1, try 1]", "/execution/xcoms/{key}", carries=("xcom k",))):
             ledger.sent(Sent(path="/execution/xcoms/k", request_bytes=2_500_000, status=201))
         refused = Cause("orders.load [r1, try 1]", "/execution/variables/{key}", "refused", "strict")
         ledger.stayed(refused, method="PUT", size=9, status=403)

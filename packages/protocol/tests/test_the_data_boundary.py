@@ -50,7 +50,7 @@ def judge(method: str, path: str, value: Any = None, rules: Rules = STRICT) -> D
     ],
 )
 def test_a_reference_to_the_sites_storage_leaves(reference: str) -> None:
-    assert judge("POST", XCOM + "return_value", reference) == Pass()
+    assert judge("POST", XCOM + "return_value", reference) == Pass(("references",))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tradewind_protocol import dags
+from tradewind_protocol import boundary, dags
 from tradewind_protocol.dags import Role
 from tradewind_protocol.errors import Code, Refusal
 from tradewind_runtime.dags import bundles, config, results
@@ -247,7 +247,7 @@ KeyError: 'what went wrong'
 
 
 def test_a_traceback_keeps_its_frames_and_its_end_but_no_code() -> None:
-    told = results.without_site(results.without_source(TRACEBACK), bundle="main", bundle_path="/site/dags")
+    told = results.without_site(boundary.without_source(TRACEBACK), bundle="main", bundle_path="/site/dags")
     assert told.splitlines() == [
         "Traceback (most recent call last):",
         '  File "/main/a.py", line 3, in <module>',

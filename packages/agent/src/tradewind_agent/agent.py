@@ -34,6 +34,7 @@ from tradewind_agent.loops.reporting import Reporting
 from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.sealing import SiteKey
 from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import Settings
 from tradewind_agent.traces.attempt import AttemptTrace
@@ -43,6 +44,7 @@ from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.attempts import Offer
+from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
@@ -74,6 +76,7 @@ class Agent:
             settings.policy,
             {name: value for name in policy.SWITCHES if (value := getattr(settings, name)) is not None},
             references=settings.references,
+            dag_fields=map(KeptField.parse, settings.dag_fields),
         )
         self._instance = uuid4()
         self._agent_id: UUID | None = None
@@ -105,6 +108,7 @@ class Agent:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self._agent_id = identity.agent_id(self.settings.state_dir)
             self._agent_key = identity.agent_key(self.settings.state_dir)
+            site_key = SiteKey(identity.site_key(self.settings.state_dir, self.settings.site_key_file))
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
@@ -122,8 +126,10 @@ class Agent:
                 inherited=os.environ,
                 on_change=self._on_change,
                 rules=self._rules,
+                site_key=site_key,
             )
             self.running = Running(
+                open_=site_key.open,
                 plane=plane,
                 site=self.site,
                 outbox=outbox,
@@ -145,6 +151,7 @@ class Agent:
                     outbox,
                     self.secrets,
                     name=self.settings.name,
+                    site_key=site_key,
                     traces=self._collector.relay if self._collector is not None else None,
                 )
             )
@@ -277,7 +284,7 @@ class Agent:
             trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,
             bundles=tuple(str(each["name"]) for each in settings.bundles if "name" in each),
             unreported=self.running.unreported(),
-            policy=self._wished_policy(),
+            policy=self._rules.policy,
             version=agent_version(),
             host=sessions.Host(
                 hostname=platform.node(),
@@ -287,10 +294,6 @@ class Agent:
                 pid=os.getpid(),
             ),
         )
-
-    def _wished_policy(self) -> sessions.Policy:
-        """What to ask the plane for: strict only when nothing at all may leave, the Dags' source included."""
-        return sessions.Policy.OPEN if self.settings.source is sessions.Policy.OPEN else self._rules.policy
 
     def _facts(self) -> dict[str, Any]:
         plane, used = self.plane, [each.environment for each in self.running.live]

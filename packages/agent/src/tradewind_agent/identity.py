@@ -6,10 +6,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import UUID, uuid4
 
 from tradewind_agent.errors import SettingsWrong, StateDirectoryInUse
 from tradewind_agent.kits import files
+
+SHORTEST_KEY: Final = 32
+"""Characters of a site's key."""
 
 
 def agent_id(state_dir: Path) -> UUID:
@@ -43,6 +47,26 @@ def agent_key(state_dir: Path) -> str:
     if not key:
         raise SettingsWrong(f"{path} does not hold the agent's key: it is empty", remedy=remedy)
     return key
+
+
+def site_key(state_dir: Path, file: Path | None = None) -> bytes:
+    """The site's key: of `file`, or kept in the state directory and made at the first call. Raises SettingsWrong."""
+    path = file or state_dir / "site.key"
+    try:
+        if file is None and not path.exists():
+            files.write_whole(path, f"{secrets.token_hex(32)}\n")
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsWrong(
+            f"the site's key cannot be read from {path}: {error}",
+            remedy="Let site_key_file name a file that the agent's user can read",
+        ) from None
+    if len(key) < SHORTEST_KEY:
+        raise SettingsWrong(
+            f"the site's key in {path} has {len(key)} characters; it needs {SHORTEST_KEY}",
+            remedy="Make one with `openssl rand -hex 32`, and give the same to every agent of the site",
+        )
+    return key.encode()
 
 
 def hold(state_dir: Path) -> AbstractContextManager[None]:

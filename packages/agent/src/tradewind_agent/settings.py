@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from tradewind_agent.environments.variables import PASSED, is_planes_secret
 from tradewind_agent.errors import SettingsWrong
+from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.sessions import Name, Policy
 from tradewind_protocol.states import Component
 
@@ -146,6 +147,21 @@ class Settings(BaseSettings):
     source: Policy | None = Field(
         default=None, description="The boundary for the Dags' source text. Default: `policy`."
     )
+    dags: Policy | None = Field(
+        default=None,
+        description="The boundary for what authors write into operators, Dags and params. Default: `policy`.",
+    )
+    dag_fields: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Fields of Dags that leave although `dags` is strict, each as an operator's class and a field, with "
+        "`*` and `?`: `BashOperator:bash_command`, `acme.operators.*:sql`, `*:doc_md`; also `dag:description`, "
+        "`task_group:tooltip`, `asset:extra`, `timetable:description` and `param:<name>`.",
+    )
+    site_key_file: Path | None = Field(
+        default=None,
+        description="File with the site's key, 32 characters or more, the same for every agent of the site: what stays at "
+        "the site is known to the plane by digests under it. Default: `site.key` in `state_dir`, made at the first start.",
+    )
     references: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="More URL schemes that make an XCom value a reference, such as minio."
     )
@@ -186,7 +202,8 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "components", "queues", "trigger_queues", "pass_environment", "references", mode="before"
+        *("components", "queues", "trigger_queues", "pass_environment", "references", "dag_fields"),
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -195,6 +212,13 @@ class Settings(BaseSettings):
             if value.lstrip().startswith("["):
                 return json.loads(value)
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("dag_fields")
+    @classmethod
+    def _name_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            KeptField.parse(each)
         return value
 
     @field_validator("plane_url")

@@ -40,6 +40,8 @@ class Configure(Message):
     store: Policy | None = None  # of the values of task and asset state; None: as `policy`
     slots: int = 0  # worker: attempts at once; triggerer: triggers at once
     log_directory: str = ""
+    content_key: str = Field(default="", repr=False)
+    """dag processor: what it hashes a file's result under, so that no text can be guessed from its hash"""
     options: dict[str, Any] = {}  # component's own: bundles, preload, intervals
 
 

@@ -25,8 +25,8 @@ from airflow.models.errors import ParseImportError
 from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
+from tradewind_protocol import boundary, ids
 from tradewind_protocol import dags as wire
-from tradewind_protocol import ids
 from tradewind_provider.seams import dag_news
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import sessions
@@ -195,10 +195,11 @@ def parsed(tmp_path: Path) -> Parsed:
 
 
 def parse_file(place: Path, file: Path, *, bundle: str = "main", **changes: Any) -> wire.FileResult:
-    """The result of parsing a real file."""
+    """The result of parsing a real file, its Dags as they leave a strict site."""
     bag = BundleDagBag(dag_folder=str(file), bundle_path=place, bundle_name=bundle, load_op_links=False)
     serialized, errors = _serialize_dags(bag, airflow_settings.log)  # type: ignore[arg-type]
-    data = tuple(json.loads(json.dumps(one.data)) for one in serialized)
+    read = [json.loads(json.dumps(one.data)) for one in serialized]
+    data = tuple(boundary.reduced(one, boundary.keyed(b"the site's")).data for one in read)
     facts = {"dags": [one.hash for one in serialized], "errors": {**bag.import_errors, **errors}}
     whole: dict[str, Any] = {
         "path": str(file.relative_to(place)),

@@ -74,6 +74,7 @@ def run(control: Control, configure: Configure) -> int:
             bundles={bundle.name: bundle for bundle in found},
             execution=gateway_client.execution_client(configure.gateway, configure.secret),
             send_source=send_source,
+            content_key=bytes.fromhex(configure.content_key),
             quote_source=bool(configure.options.get("quote_source", send_source)),
             base_log_dir=_log_directory(configure) or seam.log_directory_option(),
         )

@@ -12,12 +12,13 @@ from tradewind_agent.environments import dag_processor, triggerer, variables, wo
 from tradewind_agent.environments.host import Host
 from tradewind_agent.environments.launcher import HostCommand, Launcher
 from tradewind_agent.environments.worker import Worker
+from tradewind_agent.sealing import SiteKey
 from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.polling import Finding
-from tradewind_protocol.sessions import SessionOpened, TaskEnvironment
+from tradewind_protocol.sessions import Policy, SessionOpened, TaskEnvironment
 from tradewind_protocol.states import Component
 
 log = structlog.get_logger(__name__)
@@ -37,9 +38,11 @@ class Site:
         inherited: Mapping[str, str],
         on_change: Callable[[], None],
         rules: Rules,
+        site_key: SiteKey,
     ) -> None:
         self._settings = settings
         self._rules = rules
+        self._site_key = site_key
         self._launcher = launcher
         self._secrets = secrets
         self._session = session
@@ -170,9 +173,11 @@ class Site:
                 store=rules.store,
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
                 log_directory=str(self.log_directory),
+                content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
                 options={
                     "state_directory": str(settings.state_dir),
                     **options(settings, environment, session),
+                    "send_source": rules.source is Policy.OPEN,
                 },
             )
 
@@ -187,6 +192,12 @@ class Site:
         )
         self.hosts.append(made)
         return made  # type: ignore[return-value]
+
+    def _content_key(self, rules: Rules) -> str:
+        """What the dag processor hashes a file's result under. Another one when other fields may leave: then everything
+        the plane holds is sent again."""
+        may_leave = f"{rules.dags.value} {rules.source.value} {sorted(map(str, rules.dag_fields))}"
+        return self._site_key.under(f"content {may_leave}")
 
 
 def _minor(version: str) -> str:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
+import secrets as random_secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import structlog
 
 from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable
 from tradewind_agent.gateway import requests
 from tradewind_agent.gateway.execution import ExecutionRequests
-from tradewind_agent.gateway.ledger import Cause, Ledger
+from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
-from tradewind_agent.gateway.requests import Asked, HungUp, Receive, Reply, Scope, Send, refusal
+from tradewind_agent.gateway.requests import HungUp, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.seams import Kept, Plane, Secrets
 from tradewind_agent.gateway.server import SocketServer
-from tradewind_agent.kits import aiotasks
-from tradewind_agent.secrets import HostPrincipal, Principal
+from tradewind_agent.gateway.verbs import VerbRequests, component_of
+from tradewind_agent.sealing import SiteKey
+from tradewind_agent.secrets import Principal
 from tradewind_agent.traces.spans import CONTENT_TYPE
 from tradewind_protocol import paths
 from tradewind_protocol.boundary import Refuse
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import TRACES_PATH
 from tradewind_protocol.sessions import Policy
-from tradewind_protocol.states import Component
 
 log = structlog.get_logger(__name__)
-
-_VERBS: Final = {paths.DAGS: Component.DAG_PROCESSOR, paths.TRIGGERS: Component.TRIGGERER}
-"""Verbs of our own that a host speaks with the plane, and the host that may."""
 
 
 class Gateway:
     """Serves hosts and attempts on a unix socket (mode 0600) from entering to leaving the context.
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
-    `name` is the agent's; it stands where Airflow wants a host name. `traces` takes spans of tasks to the site's own
+    `name` is the agent's; it stands where Airflow wants a host name. `site_key` is what digests of text that stays are
+    made with; without one they differ from start to start. `traces` takes spans of tasks to the site's own
     collector; they never go to the plane.
     """
 
@@ -51,6 +48,7 @@ class Gateway:
         secrets: Secrets,
         *,
         name: str = "agent",
+        site_key: SiteKey | None = None,
         traces: Callable[[bytes], None] | None = None,
     ) -> None:
         self.socket_path = socket_path
@@ -61,8 +59,15 @@ class Gateway:
         self._ledger = ledger
         self._secrets = secrets
         self._traces = traces
+        key = site_key or SiteKey(random_secrets.token_bytes(32))
         self._execution = ExecutionRequests(
-            name=name, plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox
+            name=name, plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox, key=key
+        )
+        self._verbs = VerbRequests(
+            plane=plane,
+            rules=lambda: self.rules,
+            ledger=ledger,
+            key=key,
         )
         self._server = SocketServer(self, socket_path)
 
@@ -111,9 +116,8 @@ class Gateway:
             if asked.path == TRACES_PATH and self._traces is not None:
                 self._traces(asked.body)
                 return Reply(200, headers=(("content-type", CONTENT_TYPE),))
-            for prefix, component in _VERBS.items():
-                if asked.path == prefix or asked.path.startswith(prefix + "/"):
-                    return await self._verb(principal, component, prefix, asked)
+            if (verb := component_of(asked.path)) is not None:
+                return await self._verbs.answer(principal, *verb, asked)
         except PlaneUnreachable as error:
             return refusal(Refuse(Code.UNAVAILABLE, error.message, error.remedy))
         except Fenced as error:
@@ -141,44 +145,3 @@ class Gateway:
                 "this local secret opens nothing: its attempt or host has ended, or another agent gave it out",
             )
         return principal
-
-    async def _verb(self, principal: Principal, component: Component, prefix: str, asked: Asked) -> Reply:
-        """One of our own verbs, from the host it belongs to. Waiting and repeating is the host's business."""
-        cause = Cause(component.value, asked.path)
-        if not isinstance(principal, HostPrincipal) or principal.component is not component:
-            refuse = Refuse(Code.NOT_PERMITTED, f"only a {component.value} host may ask for {prefix}")
-            self._ledger.stayed(
-                Cause(component.value, prefix, "refused", refuse.message),
-                method=asked.method,
-                size=len(asked.body),
-                status=refuse.status,
-            )
-            return refusal(refuse)
-        headers = {
-            name: value
-            for name, value in asked.headers.items()
-            if name in ("content-type", "accept", "content-encoding") or name.startswith("tradewind-")
-        }
-        headers[paths.ATTEMPT_HEADER] = component.value
-        with self._ledger.because(cause):
-            # Both verbs may be held by the plane like a poll. A host that ends leaves nobody to hold one for.
-            held = asyncio.create_task(
-                self._plane.forward(
-                    asked.method, asked.target, headers, asked.body, timeout=self._plane.cadence.poll + 35.0
-                ),
-                name=f"gateway {asked.path}",
-            )
-            hung_up = asyncio.ensure_future(asked.gone())
-            try:
-                await asyncio.wait({held, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-                if not held.done():
-                    raise HungUp
-                response = held.result()
-            finally:
-                await aiotasks.stop(held, hung_up)
-        kept = tuple(
-            (name, value)
-            for name, value in response.headers.items()
-            if name.lower() in ("content-type", "retry-after") or name.lower().startswith("tradewind-")
-        )
-        return Reply(response.status_code, response.content, kept)

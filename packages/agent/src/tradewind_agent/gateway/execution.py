@@ -14,6 +14,7 @@ from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import Asked, Reply, refusal
 from tradewind_agent.gateway.seams import Kept, Plane
+from tradewind_agent.sealing import SiteKey
 from tradewind_agent.secrets import AttemptPrincipal, Principal
 from tradewind_protocol import boundary, paths
 from tradewind_protocol.boundary import Answer, Caller, Change, Refuse
@@ -33,11 +34,19 @@ class ExecutionRequests:
     """Answers requests under /execution."""
 
     def __init__(
-        self, *, name: str, plane: Plane, rules: Callable[[], GatewayPolicy], ledger: Ledger, outbox: Kept
+        self,
+        *,
+        name: str,
+        plane: Plane,
+        rules: Callable[[], GatewayPolicy],
+        ledger: Ledger,
+        outbox: Kept,
+        key: SiteKey,
     ) -> None:
         self._name = name
         self._rules = rules
         self._ledger = ledger
+        self._key = key
         self._forwarding = Forwarding(plane=plane, ledger=ledger, outbox=outbox)
 
     async def answer(self, principal: Principal, asked: Asked) -> Reply:
@@ -57,10 +66,9 @@ class ExecutionRequests:
         if isinstance(decision, Answer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
         body = asked.body
+        cause = replace(cause, carries=decision.carries)
         if isinstance(decision, Change):
             body, cause = decision.body, replace(cause, decision="changed", what=decision.what)
-        elif decision.carries:
-            cause = replace(cause, what="carries " + ", ".join(decision.carries))
         attempt = principal if isinstance(principal, AttemptPrincipal) else None
         if attempt is not None and found is not None and found.route.name in _WITH_HOST_NAME:
             body = self._named(attempt, body)
@@ -69,7 +77,8 @@ class ExecutionRequests:
         }
         headers[paths.ATTEMPT_HEADER] = _header(principal)
         rule = outage.OUTAGES[found.route.name] if found else outage.UNKNOWN
-        return await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
+        reply = await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
+        return replace(reply, body=boundary.for_site(reply.body, self._key.open))
 
     def _named(self, attempt: AttemptPrincipal, body: bytes) -> bytes:
         """The body with a host name that no other attempt has: Airflow tells the same process by host name, user and

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,8 @@ class Cause:
     principal: str  # "agent", "dag_processor", or an attempt's label
     route: str  # path with the names of its parameters, never their values
     decision: str = "passed"  # "passed", "changed", "answered", "refused"
-    what: str = ""  # what was changed, why it was refused, which fields carry an author's values
+    what: str = ""  # what was changed, why it was refused
+    carries: tuple[str, ...] = ()  # classes of content, and fields, with what an author wrote
 
 
 class Sent(Protocol):
@@ -47,6 +48,8 @@ class Sent(Protocol):
     def status(self) -> int: ...
     @property
     def duration(self) -> float: ...
+    @property
+    def carries(self) -> tuple[str, ...]: ...
 
 
 _cause: ContextVar[Cause | None] = ContextVar("tradewind_ledger_cause", default=None)
@@ -103,6 +106,8 @@ class Ledger:
     def sent(self, sent: Sent) -> None:
         """Write down one request that left: the plane client's `on_sent`."""
         cause = _cause.get() or Cause("agent", _route(sent.method, sent.path))
+        if sent.carries:
+            cause = replace(cause, carries=(*cause.carries, *sent.carries))
         self._write(cause, sent.method, sent.request_bytes, sent.status, sent.duration, to=self._plane)
 
     def traces(self, to: str, size: int, status: int, duration: float) -> None:
@@ -129,6 +134,8 @@ class Ledger:
             line["to"] = to
         if cause.what:
             line["what"] = cause.what
+        if cause.carries:
+            line["carries"] = list(cause.carries)
         line["status"] = status
         line["duration"] = round(duration, 4)
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

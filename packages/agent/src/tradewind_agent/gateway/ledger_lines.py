@@ -63,8 +63,8 @@ _HEADS = ("AT (UTC)", "WHO", "REQUEST", "BYTES", "TO", "DECISION")
 
 def row(line: Line) -> str:
     """One line as a row of the table."""
-    what = str(line.get("what", ""))
-    decision = f"{line.get('decision', '')}: {what}" if what else str(line.get("decision", ""))
+    said = [str(line.get("what", "")), f"carries {', '.join(carries)}" if (carries := carried(line)) else ""]
+    decision = ": ".join(filter(None, (str(line.get("decision", "")), "; ".join(filter(None, said)))))
     status = line.get("status") or "no answer"
     return _row(
         str(line.get("at", ""))[:23].replace("T", " "),
@@ -74,6 +74,12 @@ def row(line: Line) -> str:
         f"{line.get('to') or 'the plane'} ({status})" if line.get("left") else "stayed here",
         decision,
     )
+
+
+def carried(line: Line) -> list[str]:
+    """What a line says that its request carried."""
+    carries = line.get("carries")
+    return [str(one) for one in carries] if isinstance(carries, list) else []
 
 
 def head() -> str:

@@ -24,6 +24,7 @@ from tradewind_agent.plane.reachability import Reachability
 from tradewind_agent.plane.wire import Wire
 from tradewind_protocol import logs, paths, versions
 from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, HandBack, Start
+from tradewind_protocol.boundary import carried
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
@@ -47,6 +48,7 @@ class Sent:
     request_bytes: int
     status: int  # 0 when there was no answer
     duration: float  # seconds
+    carries: tuple[str, ...] = ()  # classes of content, as the data boundary names them
 
 
 class PlaneClient:
@@ -144,7 +146,13 @@ class PlaneClient:
     async def poll(self, poll: Poll) -> PollAnswer:
         await self.ensure_session()  # it says how long a poll is held
         hold = self.cadence.poll if poll.hold is None else poll.hold
-        response = await self._verb("POST", paths.POLL, poll, timeout=hold + self._lateness(hold))
+        response = await self._verb(
+            "POST",
+            paths.POLL,
+            poll,
+            timeout=hold + self._lateness(hold),
+            carries=(carried.FINDINGS,) if poll.findings else (),
+        )
         answer = self._decode(PollAnswer, response)
         if answer.session_token:
             self._session_token = answer.session_token
@@ -156,7 +164,9 @@ class PlaneClient:
 
     async def finish(self, endings: Sequence[Ended]) -> EndingsTaken:
         """Report how several attempts ended; says which outcomes the plane refused."""
-        response = await self._verb("POST", paths.FINISH, Endings(endings=tuple(endings)))
+        message = Endings(endings=tuple(endings))
+        said = any(one.outcome.reason for one in endings)
+        response = await self._verb("POST", paths.FINISH, message, carries=(carried.REASONS,) if said else ())
         return self._decode(EndingsTaken, response)
 
     async def hand_back(self, ref: AttemptRef, *, reason: str) -> None:
@@ -166,7 +176,8 @@ class PlaneClient:
 
     async def send_log(self, stream_id: UUID, piece: LogPiece, *, wire: Wire | None = None) -> LogTaken:
         """Send a piece of a log somebody reads, over `wire` when given."""
-        response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire)
+        carries = (carried.LOG_LINES,) if piece.content else ()
+        response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire, carries=carries)
         return self._decode(LogTaken, response)
 
     def own_connection(self) -> Wire:
@@ -251,13 +262,21 @@ class PlaneClient:
         *,
         timeout: float | None = None,
         wire: Wire | None = None,
+        carries: tuple[str, ...] = (),
     ) -> Answer:
         body = message.model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         for again in (True, False):
             session = await self.ensure_session()
             response = await self._exchange(
-                method, path, headers, body, bearer=self._session_token, timeout=timeout, wire=wire
+                method,
+                path,
+                headers,
+                body,
+                bearer=self._session_token,
+                timeout=timeout,
+                wire=wire,
+                carries=carries,
             )
             try:
                 retry.check(response)
@@ -277,7 +296,9 @@ class PlaneClient:
         body = self._introduction().model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         try:
-            response = await self._exchange("POST", paths.SESSIONS, headers, body, bearer=self._token.read())
+            response = await self._exchange(
+                "POST", paths.SESSIONS, headers, body, bearer=self._token.read(), carries=(carried.FACTS,)
+            )
             retry.check(response)
         except Refused as refused:
             self._end_if_fatal(refused)
@@ -303,6 +324,7 @@ class PlaneClient:
         bearer: str,
         timeout: float | None = None,
         wire: Wire | None = None,
+        carries: tuple[str, ...] = (),
     ) -> Received:
         started = asyncio.get_running_loop().time()
         status = 0
@@ -326,7 +348,7 @@ class PlaneClient:
         finally:
             if self.on_sent is not None:
                 duration = asyncio.get_running_loop().time() - started
-                self.on_sent(Sent(method, path.partition("?")[0], len(body), status, duration))
+                self.on_sent(Sent(method, path.partition("?")[0], len(body), status, duration, carries))
 
     def _see(self, response: Answer) -> None:
         """Learn from an answer whether a plane is there. Raises PlaneUnreachable when something else answered."""

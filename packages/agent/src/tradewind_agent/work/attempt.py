@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
 from enum import Enum
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,7 @@ from tradewind_agent.secrets import AttemptPrincipal, LocalSecrets
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
+from tradewind_protocol.boundary import Open, value_for_site
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind
@@ -55,6 +57,7 @@ class Attempt:
         now: Callable[[], float],
         on_change: Callable[[], None],
         trace: AttemptTrace,
+        open_: Open,
     ) -> None:
         self.offer = offer
         self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
@@ -69,6 +72,7 @@ class Attempt:
         self._now = now
         self._on_change = on_change
         self.trace = trace
+        self._open = open_
         self._stopping = asyncio.Event()
         self._in_host = False
         # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
@@ -206,7 +210,7 @@ class Attempt:
                     epoch=self.ref.epoch,
                     kind=self.offer.kind,
                     secret=secret,
-                    workload=self.trace.handed_over(),
+                    workload=_workload(self.offer, self.trace.handed_over(), self._open),
                 ),
                 on_forked=self.trace.forked,
             )
@@ -287,6 +291,11 @@ async def hand_back(plane: PlaneClient, ref: AttemptRef, *, reason: str, within:
                 )
                 return
         await asyncio.sleep(wait)
+
+
+def _workload(offer: Offer, workload: dict[str, Any], open_: Open) -> dict[str, Any]:
+    """The workload as its host gets it: a callback's arguments come sealed from a plane that must not read them."""
+    return value_for_site(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
 
 
 def _subject(offer: Offer) -> str:

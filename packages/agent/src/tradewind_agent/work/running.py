@@ -16,6 +16,7 @@ from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.attempt import Attempt, Phase, hand_back
 from tradewind_protocol.attempts import AttemptRef, Offer
+from tradewind_protocol.boundary import Open
 from tradewind_protocol.polling import Room
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Running:
         now: Callable[[], float],
         on_change: Callable[[], None],
         trace: Callable[[Offer, str], AttemptTrace],
+        open_: Open,
     ) -> None:
         self.cordoned = False
         self.draining = False
@@ -45,6 +47,7 @@ class Running:
         self._now = now
         self._on_change = on_change
         self._trace = trace
+        self._open = open_  # what this site sealed
         self._traces: dict[UUID, AttemptTrace] = {}  # of those whose outcome is being delivered
         self._attempts: dict[UUID, Attempt] = {}
         # What an earlier life left in the outbox ended there, and the plane may not know it yet.
@@ -111,6 +114,7 @@ class Running:
                 now=self._now,
                 on_change=self._on_change,
                 trace=self._trace(offer, environment),
+                open_=self._open,
             )
             self._attempts[offer.attempt_id] = attempt
             self._empty.clear()

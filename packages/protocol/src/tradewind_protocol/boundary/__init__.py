@@ -1,36 +1,66 @@
-"""The data boundary: what of Airflow's Execution API may pass between a site and the plane.
+"""The data boundary: what of Airflow's Execution API and of our own verbs may pass between a site and the plane.
 
 Pure functions of a request. The agent's gateway asks them before anything leaves the site; the door on the plane asks
 them again, so that neither side has to trust the other. Nothing here reads a file, a clock or a socket.
 
 `classify` finds the route, `admit` says whether this caller may use it, `decide` applies the rules to the body.
+`decide_verb` applies them to a verb of our own; `reduced` is a serialized Dag without its author's text.
 To classify a new route of Airflow: add it to `routes.py`, say there who may call it and how its body is treated, then
 `outage.py` of the agent's gateway; `docs/reference/data-boundary.md` is made from the table.
 """
 
+from tradewind_protocol.boundary.answers import for_site, value_for_site
 from tradewind_protocol.boundary.callers import Caller, admit
+from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keyed, without_notices
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import ROUTES, Found, Owner, Route, Treatment, classify
-from tradewind_protocol.boundary.rules import Rules, decide, unknown
+from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
+from tradewind_protocol.boundary.sealing import SEALED, Open, Seal, is_sealed
+from tradewind_protocol.boundary.serialized_dags import Reduced, not_reduced, reduced
+from tradewind_protocol.boundary.tracebacks import without_code, without_source
+from tradewind_protocol.boundary.verbs import VERBS, Verb, decide_verb, verb
 
 __all__ = [
+    "KINDS",
     "ROUTES",
     "SCHEMES",
+    "SEALED",
+    "VERBS",
     "Answer",
     "Caller",
     "Change",
     "Decision",
+    "Digest",
     "Found",
+    "KeptField",
+    "Open",
     "Owner",
     "Pass",
+    "Reduced",
     "Refuse",
     "Route",
     "Rules",
+    "Seal",
     "Treatment",
+    "Verb",
     "admit",
     "classify",
     "decide",
+    "decide_verb",
+    "derived",
+    "for_site",
+    "is_notice",
     "is_reference",
+    "is_sealed",
+    "keyed",
+    "not_reduced",
+    "reduced",
     "unknown",
+    "value_for_site",
+    "verb",
+    "without_code",
+    "without_notices",
+    "without_source",
 ]

@@ -18,10 +18,11 @@ class Pass:
 
 @dataclass(frozen=True)
 class Change:
-    """The request goes on with another body."""
+    """The request goes on with another body. `carries` is as for `Pass`."""
 
     body: bytes
     what: str
+    carries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tradewind_protocol.boundary import carried
+from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import Found, Treatment
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
-NOTICE: Final = "kept at the site (data policy: strict)"
-"""What stands in the UI where a rendered template field would be."""
-
 LINK: Final = "_link_"
 """How Airflow's XCom keys of operator extra links begin."""
+
+
+KINDS: Final = ("xcom", "connections", "variables", "templates", "store", "links", "dags", "source")
+"""Kinds of data that a setting can open or close by itself."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,14 @@ class Rules:
     templates: Policy = Policy.STRICT
     store: Policy = Policy.STRICT
     links: Policy = Policy.STRICT
+    dags: Policy = Policy.STRICT
+    source: Policy = Policy.STRICT
     schemes: frozenset[str] = SCHEMES  # what counts as a reference
+    dag_fields: tuple[KeptField, ...] = ()  # of Dags, that leave although `dags` is strict
 
     @classmethod
     def of(cls, policy: Policy, *, schemes: frozenset[str] = SCHEMES) -> Rules:
-        return cls(policy, policy, policy, policy, policy, policy, schemes)
+        return cls(policy, policy, policy, policy, policy, policy, policy, policy, schemes)
 
     @property
     def policy(self) -> Policy:
@@ -80,8 +87,10 @@ def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
         value = json.loads(body) if body.strip() else None
     except (ValueError, RecursionError):
         return Refuse(Code.MALFORMED, f"the XCom {key!r} is not JSON")
-    if value is None or is_reference(value, rules.schemes):
+    if value is None:
         return Pass()
+    if is_reference(value, rules.schemes):
+        return Pass((carried.REFERENCES,))
     if (exact := _CONTROL_KEYS.get(key)) is not None and exact(value):
         return Pass((f"xcom {key}",))
     task = f"task {found.params['task_id']!r} of Dag {found.params['dag_id']!r}"
@@ -108,8 +117,10 @@ def _store(found: Found, body: bytes, rules: Rules) -> Decision:
         if isinstance(value, dict) and set(value) == {"__airflow_state_ref__"}
         else value
     )
-    if wrapped is None or is_reference(wrapped, rules.schemes):
+    if wrapped is None:
         return Pass()
+    if is_reference(wrapped, rules.schemes):
+        return Pass((carried.REFERENCES,))
     return Refuse(
         Code.POLICY_REFUSED,
         f"a state store value is {_described(value, body)}; "

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import boundary
 from tradewind_protocol import triggers as wire
 from tradewind_protocol.boundary import references
 from tradewind_protocol.errors import Code, Refused
@@ -98,7 +99,7 @@ def _apply_one(
             except ValueError as error:
                 raise Refused(Code.MALFORMED, f"event of trigger {report.trigger_id}: {error}") from error
         elif report.failure is not None:
-            seam.submit_failure(db, report.trigger_id, report.failure.traceback)
+            seam.submit_failure(db, report.trigger_id, _traceback(agent, report.failure))
         log.info(
             "Trigger %s on agent %s %s",
             report.trigger_id,
@@ -172,6 +173,13 @@ def _check(agent: Agent, report: wire.Report) -> None:
                     "policy only references leave the site",
                     remedy="configure an XCom backend that keeps values at the site",
                 )
+
+
+def _traceback(agent: Agent, failure: wire.Failure) -> list[str] | None:
+    """The failure as it may be stored: of a strict site without the lines of code it quotes."""
+    if failure.traceback is None or agent.policy is not Policy.STRICT:
+        return None if failure.traceback is None else list(failure.traceback)
+    return boundary.without_source("".join(failure.traceback)).splitlines(keepends=True)
 
 
 def _may_report(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -38,8 +38,9 @@ def build(
     warnings: Sequence[Mapping[str, Any]] = (),
     seconds: float = 0.0,
     source: Mapping[str, str] | None = None,
+    key: bytes = b"",
 ) -> Sized:
-    """The result of one file. What is too large to travel becomes an import error that says so; nothing raises."""
+    """The result of one file, its hash under `key`. What is too large to travel becomes an import error that says so; nothing raises."""
     errors = dict(import_errors)
     kept: list[ParsedDag] = []
     for one in parsed:
@@ -50,14 +51,14 @@ def build(
             )
         else:
             kept.append(_neutral(bundle, path, one))
-    sized = _result(path, kept, errors, warnings, seconds, source)
+    sized = _result(path, kept, errors, warnings, seconds, source, key)
     if sized.size > dags.LARGEST_FILE and source is not None:
-        sized = _result(path, kept, errors, warnings, seconds, None)
+        sized = _result(path, kept, errors, warnings, seconds, None, key)
     if sized.size > dags.LARGEST_FILE:
         errors[path] = _joined(
             errors.get(path), _too_large(f"the {len(kept)} Dags of this file", sized.size, dags.LARGEST_FILE)
         )
-        sized = _result(path, [], errors, (), seconds, None)
+        sized = _result(path, [], errors, (), seconds, None, key)
     return sized
 
 
@@ -68,10 +69,11 @@ def _result(
     warnings: Sequence[Mapping[str, Any]],
     seconds: float,
     source: Mapping[str, str] | None,
+    key: bytes,
 ) -> Sized:
     result = dags.FileResult(
         path=path,
-        content=_content(parsed, errors, warnings, source),
+        content=_content(parsed, errors, warnings, source, key),
         dags=tuple(one.data for one in parsed),
         import_errors={name: text for name, text in errors.items() if _is_path(name)},
         warnings=tuple(dags.DagWarning.model_validate(one) for one in warnings),
@@ -86,6 +88,7 @@ def _content(
     errors: Mapping[str, str],
     warnings: Sequence[Mapping[str, Any]],
     source: Mapping[str, str] | None,
+    key: bytes,
 ) -> str:
     facts = {
         "dags": sorted((_dag_id(one.data), one.data["dag"].get("fileloc"), one.hash) for one in parsed),
@@ -93,7 +96,7 @@ def _content(
         "warnings": sorted(json.dumps(dict(one), sort_keys=True, default=str) for one in warnings),
         "source": dict(source) if source is not None else None,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hmac.new(key, json.dumps(facts, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 def _neutral(bundle: str, path: str, one: ParsedDag) -> ParsedDag:
@@ -127,26 +130,6 @@ def _is_path(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_FRAME = re.compile(r'^\s+File ".*", line \d+')
-_CODE = re.compile(r"^\s{4,}\S|^\s+[\^~]+\s*$")
-
-
-def without_source(text: str) -> str:
-    """A traceback without the lines of code it quotes, for sites that do not send source. Its frames and its last
-    line, which says what happened, stay."""
-    kept: list[str] = []
-    quoting = False
-    for line in text.splitlines():
-        if _FRAME.match(line):
-            quoting = True
-        elif quoting and _CODE.match(line):
-            continue
-        else:
-            quoting = False
-        kept.append(line)
-    return "\n".join(kept)
 
 
 def without_site(text: str, *, bundle: str, bundle_path: str) -> str:

@@ -31,6 +31,7 @@ from airflow.dag_processing.processor import DagFileParsingResult, DagFileProces
 from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 
+from tradewind_protocol import boundary
 from tradewind_runtime.dags import results
 from tradewind_runtime.dags.desk import Desk
 from tradewind_runtime.seams import building, importing, rehearsing, task_logging
@@ -103,6 +104,7 @@ class Processor(DagFileProcessorManager):
     bundles: dict[str, BaseDagBundle]
     execution: Client
     send_source: bool = False
+    content_key: bytes = attrs.field(default=b"", repr=False)
     quote_source: bool = False
     """Whether tracebacks of import errors may quote lines of code."""
 
@@ -300,6 +302,7 @@ class Processor(DagFileProcessorManager):
                 warnings=[warning for warning in parsing_result.warnings or () if isinstance(warning, dict)],
                 seconds=run_duration,
                 source=self._source(place, path, parsed) if self.send_source and place else None,
+                key=self.content_key,
             ),
             version_data=version_data,
         )
@@ -321,7 +324,13 @@ class Processor(DagFileProcessorManager):
         path = str(file.rel_path)
         self.desk.parsed(
             file.bundle_name,
-            results.build(bundle=file.bundle_name, path=path, parsed=[], import_errors={path: sentence}),
+            results.build(
+                bundle=file.bundle_name,
+                path=path,
+                parsed=[],
+                import_errors={path: sentence},
+                key=self.content_key,
+            ),
         )
 
     def deactivate_deleted_dags(self, bundle_name: str, present: set[DagFileInfo]) -> None:
@@ -345,7 +354,7 @@ class Processor(DagFileProcessorManager):
         place = self._place(bundle)
         told: dict[str, str] = {}
         for path, text in errors.items():
-            said = text if self.quote_source else results.without_source(text)
+            said = text if self.quote_source else boundary.without_source(text)
             told[path] = results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
         return told
 

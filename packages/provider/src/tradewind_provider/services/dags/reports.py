@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import boundary
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.sessions import Policy
@@ -131,7 +132,7 @@ class _Storing:
         self._stored.append(same.path)
 
     def store(self, file: wire.FileResult) -> None:
-        found = _checked(self._report.bundle, file)
+        found = _checked(self._report.bundle, file, strict=self._agent.policy is Policy.STRICT)
         try:
             self._store(file, found)
         except OperationalError:
@@ -187,7 +188,7 @@ class _Storing:
                     path=file.path,
                     dags=tuple(free),
                     import_errors=errors,
-                    warnings=_warnings(file, free_ids),
+                    warnings=_warnings(file, free_ids, strict=self._agent.policy is Policy.STRICT),
                     seconds=file.seconds,
                     source=(file.source or {}) if self._agent.policy is Policy.OPEN else {},
                     notice=dag_source.notice(self._agent.name),
@@ -238,13 +239,17 @@ class _Found:
     refused: tuple[tuple[str, Refusal], ...]
 
 
-def _checked(bundle: str, file: wire.FileResult) -> _Found:
+def _checked(bundle: str, file: wire.FileResult, *, strict: bool) -> _Found:
     good: dict[str, Any] = {}
-    errors = dict(file.import_errors)
+    errors = {
+        path: boundary.without_source(text) if strict else text for path, text in file.import_errors.items()
+    }
     refused: list[tuple[str, Refusal]] = []
     for data in file.dags:
         try:
             dag = dag_checks.checked(bundle, file.path, data)
+            if strict:
+                _must_be_reduced(dag.dag_id, file.path, data)
             if dag.dag_id in good:
                 raise Refused(Code.MALFORMED, f"file {file.path} has two Dags {dag.dag_id!r}")
             good[dag.dag_id] = dag
@@ -254,6 +259,18 @@ def _checked(bundle: str, file: wire.FileResult) -> _Found:
             refused.append((dag_id, problem.refusal))
             _add(errors, file.path, str(problem))
     return _Found(tuple(good.values()), errors, tuple(refused))
+
+
+def _must_be_reduced(dag_id: str, path: str, data: dict[str, Any]) -> None:
+    """Raises Refused POLICY_REFUSED for a Dag of a strict session with fields that its agent should have kept."""
+    if places := boundary.not_reduced(data):
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        raise Refused(
+            Code.POLICY_REFUSED,
+            f"Dag {dag_id!r} of file {path} holds what its author wrote ({', '.join(places[:3])}{more}), which the strict "
+            "data policy keeps at the site",
+            remedy="upgrade the agent: its gateway replaces these fields by notices before they leave",
+        )
 
 
 def _ownership(
@@ -289,9 +306,11 @@ def _own(db: Session, owner: dags.Owner, bundle: str, path: str, dag_id: str) ->
     return not any(dag_id in holder.dag_ids for holder in holders)
 
 
-def _warnings(file: wire.FileResult, dag_ids: Collection[str]) -> tuple[Any, ...]:
+def _warnings(file: wire.FileResult, dag_ids: Collection[str], *, strict: bool) -> tuple[Any, ...]:
     return tuple(
-        dags.warning(one.dag_id, one.warning_type, one.message)
+        dags.warning(
+            one.dag_id, one.warning_type, boundary.without_code(one.message) if strict else one.message
+        )
         for one in file.warnings
         if one.dag_id in dag_ids and dag_checks.warning_type(one.warning_type)
     )

@@ -1,0 +1,244 @@
+"""Verbs of our own: what an author may put into each, and what strict rules make of it before it leaves.
+
+`decide_verb` is to these verbs what `decide` is to Airflow's routes; the documentation is made from `VERBS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tradewind_protocol import dags, paths, triggers
+from tradewind_protocol.boundary import carried
+from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.notices import Digest
+from tradewind_protocol.boundary.references import is_reference
+from tradewind_protocol.boundary.rules import Rules
+from tradewind_protocol.boundary.sealing import SEALED, Seal
+from tradewind_protocol.boundary.serialized_dags import reduced
+from tradewind_protocol.boundary.tracebacks import without_code, without_source
+from tradewind_protocol.errors import Code
+from tradewind_protocol.sessions import Policy
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb."""
+
+    method: str
+    template: str  # under `paths.PREFIX`
+    who: str  # sends it
+    carries: tuple[str, ...]  # classes of content it may carry; the ledger names those that it did
+    why: str  # what an author may put into it, and what becomes of that; goes to the documentation
+
+
+VERBS: Final[tuple[Verb, ...]] = (
+    Verb(
+        "POST",
+        paths.SESSIONS,
+        "agent",
+        (carried.FACTS,),
+        "the agent's name, versions, queues, bundles and facts about the machine; nothing an author wrote",
+    ),
+    Verb("DELETE", paths.SESSIONS, "agent", (), "the end of the session; no body"),
+    Verb(
+        "POST",
+        paths.POLL,
+        "agent",
+        (carried.FINDINGS,),
+        "free slots and attempts by id; findings name files, bundles and settings of the site, and say why a bundle "
+        "cannot be fetched in the words of the tool that failed",
+    ),
+    Verb("POST", "/attempts/{id}/start", "agent", (), "ids"),
+    Verb("POST", "/attempts/{id}/hand-back", "agent", (), "a reason of the agent's own"),
+    Verb(
+        "POST",
+        paths.FINISH,
+        "agent",
+        (carried.REASONS,),
+        "exit code, signal and times; the reason is the agent's or the operating system's, never an exception's text",
+    ),
+    Verb(
+        "POST",
+        "/logs/{id}",
+        "agent",
+        (carried.LOG_LINES,),
+        "the lines of one task's log, masked by Airflow as they were written, for a person who has it open; `live_logs` "
+        "turns it off. Nothing is stored on the plane",
+    ),
+    Verb(
+        "POST",
+        dags.CLAIM,
+        "dag processor",
+        (carried.STRUCTURE,),
+        "names of bundles and the template of their links",
+    ),
+    Verb(
+        "POST",
+        dags.REPORT,
+        "dag processor",
+        (
+            *(carried.STRUCTURE, carried.AUTHORS_TEXT, carried.SEALED, carried.SOURCE),
+            *(carried.IMPORT_ERRORS, carried.WARNINGS),
+        ),
+        "serialized Dags, reduced to structure, schedule and names (see below); no source; of an import error the "
+        "frames and the exception's text, masked by Airflow's secrets masker, without lines of code; of a warning "
+        "about a Dag the text without code",
+    ),
+    Verb("POST", dags.WATCH, "dag processor", (), "ids of callbacks and of files to parse"),
+    Verb(
+        "POST",
+        triggers.SYNC,
+        "triggerer",
+        (carried.EVENTS, carried.REFERENCES, carried.TRACEBACKS),
+        "ids of triggers; the payload of an event, which the task or asset gets, masked; XComs of a trigger that ends its "
+        "task, as references only; of a failure the frames and the exception's text, masked, without lines of code",
+    ),
+)
+
+
+def verb(method: str, path: str) -> Verb | None:
+    """The verb of a request, or None."""
+    for one in VERBS:
+        head, _, tail = one.template.partition("{id}")
+        if one.method == method and (
+            path == one.template if not _ else path.startswith(head) and path.endswith(tail)
+        ):
+            return one
+    return None
+
+
+def decide_verb(path: str, body: bytes, rules: Rules, digest: Digest, seal: Seal | None = None) -> Decision:
+    """What happens to a request of a host's. `digest` and `seal` are under the site's key. Never raises."""
+    judge = _JUDGES.get(path)
+    if judge is None:
+        return Pass()
+    try:
+        sent = json.loads(body)
+        found = judge(sent, rules, digest, seal)
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return Refuse(Code.MALFORMED, f"the body of {path} is not of the protocol's form")
+    if not found.changed:
+        return Pass(tuple(found.carries))
+    return Change(
+        json.dumps(sent, separators=(",", ":")).encode(), "; ".join(found.changed), tuple(found.carries)
+    )
+
+
+@dataclass
+class _Found:
+    """What a request carries, in words for the ledger, and what was changed in it."""
+
+    carries: dict[str, None]
+    changed: list[str]
+
+    def carry(self, what: str) -> None:
+        self.carries[what] = None
+
+
+def _claim(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
+    return _Found({carried.STRUCTURE: None}, [])
+
+
+def _report(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
+    found = _Found({}, [])
+    texts = lines = sources = 0
+    for file in sent.get("files", ()):
+        if file.get("dags"):
+            texts += _dags(file, rules, digest, seal, found)
+        if file.get("source"):
+            if rules.source is Policy.STRICT:
+                file["source"] = None
+                sources += 1
+            else:
+                found.carry(carried.SOURCE)
+        if file.get("import_errors"):
+            found.carry(carried.IMPORT_ERRORS)
+        if file.get("warnings"):
+            found.carry(carried.WARNINGS)
+        if rules.source is Policy.STRICT:
+            lines += _without_code(file)
+    if texts:
+        found.changed.append(f"{texts} fields of Dags replaced by notices")
+    if sources:
+        found.changed.append(f"the source of {sources} files left out")
+    if lines:
+        found.changed.append("lines of code left out")
+    return found
+
+
+def _dags(file: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None, found: _Found) -> int:
+    found.carry(carried.STRUCTURE)
+    if rules.dags is Policy.OPEN:
+        found.carry(carried.AUTHORS_TEXT)
+        return 0
+    if rules.dag_fields:
+        found.carry(carried.AUTHORS_TEXT)
+    replaced = 0
+    reduced_dags = []
+    for dag in file["dags"]:
+        one = reduced(dag, digest, rules.dag_fields, seal=seal)
+        reduced_dags.append(one.data)
+        replaced += len(one.replaced)
+    file["dags"] = reduced_dags
+    if SEALED in json.dumps(reduced_dags):
+        found.carry(carried.SEALED)
+    return replaced
+
+
+def _without_code(file: dict[str, Any]) -> int:
+    changed = 0
+    for path, text in (file.get("import_errors") or {}).items():
+        if (told := without_source(text)) != text:
+            file["import_errors"][path] = told
+            changed += 1
+    for warning in file.get("warnings") or ():
+        if (told := without_code(warning["message"])) != warning["message"]:
+            warning["message"] = told
+            changed += 1
+    return changed
+
+
+def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
+    found = _Found({}, [])
+    for report in sent.get("reports", ()):
+        failure, event = report.get("failure"), report.get("event")
+        if event:
+            _event(report, event, rules, found)
+        if failure and failure.get("traceback"):
+            found.carry(carried.TRACEBACKS)
+            if rules.source is Policy.STRICT:
+                text = "".join(failure["traceback"])
+                if (told := without_source(text)) != text.rstrip("\n"):
+                    failure["traceback"] = told.splitlines(keepends=True)
+                    found.changed.append("lines of code left out")
+    return found
+
+
+def _event(report: dict[str, Any], event: dict[str, Any], rules: Rules, found: _Found) -> None:
+    if event.get("payload") is not None:
+        found.carry(carried.EVENTS)
+    values = [value for value in (event.get("xcoms") or {}).values() if value is not None]
+    if not values:
+        return
+    if rules.xcom is Policy.STRICT and not all(is_reference(one, rules.schemes) for one in values):
+        report["event"] = None
+        report["failure"] = {"traceback": [_VALUES_STAY]}
+        found.changed.append("an event with values in place of references became a failure")
+        return
+    found.carry(carried.REFERENCES if rules.xcom is Policy.STRICT else carried.VALUES)
+
+
+_VALUES_STAY: Final = (
+    "The trigger ends its task with an XCom that is a value, and this site's data policy lets an XCom leave only as a "
+    "reference to the site's own storage. Set [core] xcom_backend = tradewind_runtime.xcom.SiteXComBackend in the "
+    "triggerer's environment, or set the agent's policy for xcom to open\n"
+)
+
+_JUDGES: Final[Mapping[str, Callable[[dict[str, Any], Rules, Digest, Seal | None], _Found]]] = {
+    dags.CLAIM: _claim,
+    dags.REPORT: _report,
+    triggers.SYNC: _sync,
+}
