@@ -25,6 +25,7 @@ from airflow.models.errors import ParseImportError
 from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
+from tradewind_agent.sealing import SiteKey
 from tradewind_protocol import boundary, ids
 from tradewind_protocol import dags as wire
 from tradewind_provider.seams import dag_news
@@ -199,7 +200,8 @@ def parse_file(place: Path, file: Path, *, bundle: str = "main", **changes: Any)
     bag = BundleDagBag(dag_folder=str(file), bundle_path=place, bundle_name=bundle, load_op_links=False)
     serialized, errors = _serialize_dags(bag, airflow_settings.log)  # type: ignore[arg-type]
     read = [json.loads(json.dumps(one.data)) for one in serialized]
-    data = tuple(boundary.reduced(one, boundary.keyed(b"the site's")).data for one in read)
+    key = SiteKey(b"the site's")
+    data = tuple(boundary.reduced(one, key.digest, seal=key.seal).data for one in read)
     facts = {"dags": [one.hash for one in serialized], "errors": {**bag.import_errors, **errors}}
     whole: dict[str, Any] = {
         "path": str(file.relative_to(place)),
