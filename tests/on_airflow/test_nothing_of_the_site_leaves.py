@@ -81,7 +81,7 @@ def two_users() -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def after_a_run(apart: Apart) -> Apart:
-    apart.rest.wait_for_dags(["marked"])
+    apart.rest.wait_for_dags(["marked", "everywhere"])
     run = apart.rest.run("marked")
     assert run.state == "success", run
     eventually(lambda: len(apart.rest.import_errors()) == 1, timeout=60, what="the broken file is reported")
@@ -110,6 +110,16 @@ def test_nothing_on_the_planes_disk_or_in_its_database_holds_one(after_a_run: Ap
     files = [path for path in after_a_run.plane.home.rglob("*") if path.is_file()]
     assert len(files) > 3
     assert marks(path.read_bytes() for path in files) == set()
+
+
+def test_every_field_in_which_an_author_can_write_was_looked_at(after_a_run: Apart) -> None:
+    """The search above proves something only while the Dag with the marks is on the plane, field by field."""
+    dump = dumped(after_a_run)
+    assert b'"everywhere"' in dump
+    assert dump.count(b"kept at the site (data policy: strict) ") > 40
+    shown = after_a_run.rest.get("/dags/everywhere/tasks/first")
+    assert (shown["retries"], shown["pool"], shown["queue"]) == (3, "small", "reports")
+    assert shown["doc_md"].startswith("kept at the site (data policy: strict)")
 
 
 def test_a_broken_file_shows_airflows_error_without_the_lines_of_the_file(after_a_run: Apart) -> None:
@@ -174,6 +184,8 @@ def leaky(after_a_run: Apart, directory: Path) -> Iterator[Apart]:
     assert strict in source
     (dags / "leaky.py").write_text(source.replace(strict, opened))
     strict_site = after_a_run
+    everywhere = (DAGS / "everywhere.py").read_text()
+    (dags / "leaky_fields.py").write_text(everywhere.replace('"everywhere"', '"leaky_fields"'))
     with Recorder(strict_site.plane.url) as recorder:
         site = run_site(
             directory / "leaky",
@@ -186,11 +198,11 @@ def leaky(after_a_run: Apart, directory: Path) -> Iterator[Apart]:
             plane_url=recorder.url,
             interpreter=strict_site.agent.settings.interpreter,
             tasks=strict_site.agent.settings.tasks,
-            options={"xcom": "open", "source": "open", "templates": "open", "store": "open"},
+            options={"xcom": "open", "source": "open", "templates": "open", "store": "open", "dags": "open"},
         )
         with site as (agent, home):
             made = replace(strict_site, agent=agent, site=home, recorder=recorder)
-            made.rest.wait_for_dags(["leaky"])
+            made.rest.wait_for_dags(["leaky", "leaky_fields"])
             run = made.rest.run("leaky")
             assert run.state == "success", run
             yield made
@@ -203,6 +215,9 @@ LEAKS = {
     b"SECRET-VARIABLE-value": "a rendered template",
     b"SECRET-COMMENT-in-the-source": "the Dag's source",
     b"SECRET-DOCSTRING-of-the-file": "the Dag's source",
+    b"SECRET-FIELD-command": "an operator's field",
+    b"SECRET-FIELD-deadline": "the arguments of a deadline's callback",
+    b"SECRET-FIELD-start-trigger": "the arguments of a trigger",
 }
 """What leaves a site that opens its boundary. The search that finds nothing at a strict site must find these."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from tradewind_protocol.boundary import ROUTES, SCHEMES, Route, Treatment
+from tradewind_protocol import dags, triggers
+from tradewind_protocol.boundary import ROUTES, SCHEMES, VERBS, Route, Treatment, Verb, carried, dag_fields
 
 _INTRODUCTION = """# The data boundary
 
@@ -24,10 +26,11 @@ is a line in the egress ledger (`<state_dir>/ledger/`), never with its content.
 | rendered template fields (`templates`) | each replaced by a notice | pass |
 | task and asset state (`store`) | only as a reference, or null | pass |
 | extra links (`links`) | dropped, and the task is told they were stored | pass |
-| Dag source (`source`) | not sent; a notice stands in its place | sent |
+| what authors write into operators, Dags and params (`dags`) | replaced by notices with a digest, or sealed | sent |
+| Dag source (`source`) | not sent; a notice stands in its place. Tracebacks quote no line of code | sent |
 
 `policy` sets all of them; each setting changes one. A Deployment can demand strict of everybody
-(`[tradewind] policy = strict`): then nothing a site sets opens anything.
+(`[tradewind] policy = strict`): then nothing a site sets opens anything, `dag_fields` included.
 
 A **reference** is a URL of the schemes {schemes} (more with `references`), at most 2048 characters, without password and
 without query: a signed URL is a key, not a reference. In a task environment of an agent,
@@ -37,12 +40,59 @@ with threshold 0 does.
 XComs that Airflow's scheduler must read itself pass in their exact form only: `skipmixin_key` as
 `{{"followed": [task ids]}}` or `{{"skipped": [task ids]}}`, and `trigger_run_id` as a run id.
 
+## What the plane knows of a Dag
+
+A task runs from the site's own Dag file, so the plane needs a Dag's structure, its schedule and its names, and no more.
+Under strict rules (`dags`) the agent's gateway takes everything else out of each serialized Dag before it leaves. The plane
+refuses a Dag of a strict site in which it finds more; the file then shows an import error that names the fields.
+
+What the plane gets, and no other field:
+
+| of | fields |
+|---|---|
+| an operator | names: {operator_names}; numbers, durations and moments: {operator_numbers}; yes or no: {operator_flags} |
+| a Dag | {dag_fields} |
+| a task group | {group_fields} |
+| a schedule | the timetable with its arguments (cron expression, interval, time zone; those of a timetable of your own as well), but for a `description` |
+| an asset | name, URI, group, teams, the name and the trigger class of its watchers |
+| what a task is mapped over | how many items there are, and which tasks' results they come from |
+| a deadline | what it counts from, its interval, and the name of the function |
+| a param | its name, description and JSON schema; its default when that is a number, yes or no, empty, a date, or one of the schema's `enum` or `examples` |
+
+A name is one line of at most {longest} characters. Authors keep data out of names, descriptions of params and schemas: people
+who start a run read them.
+
+Everything else (commands, SQL, `op_args`, `env`, docs, `default_args`, `email`, `executor_config`, functions, defaults that
+are text, and every field of an operator of your own) becomes `kept at the site (data policy: strict) <digest>`. Where Airflow
+takes no text the field is left out, and the notice in `doc_md` counts it in. So a new version of a Dag comes about when one
+would have come about with the text.
+
+**The site's key.** Digests are HMAC-SHA256 under a key that only the site has: a plane cannot try out what a short text might
+be, nor see that two fields are equal. The key is `site.key` in the agent's `state_dir`, or the file that `site_key_file`
+names. **Give every agent of a site the same file**: with different keys each change of the leading dag processor makes a new
+version of every Dag, and one agent cannot open what another has sealed. A new key is a new version of every Dag, once.
+
+**Sealed arguments.** The plane hands some arguments back to the site: those of a trigger that starts before its task
+(`start_trigger_args`), of an asset's watcher, of a deadline's callback. They are encrypted with a key derived from the site's
+(AES-SIV) and bound to the class or function they are for; the agent opens them as they come back. An agent with another key
+cannot: the trigger fails and says so.
+
+**Defaults of params.** The form for starting a run shows the notice where a default stays at the site. Left as it is, the
+default of the site's own Dag counts; typed over, the new value does. The plane does not check such a param's value against
+`enum`, `pattern` and the like; the site does before the task runs.
+
+**Exceptions.** `dag_fields` lists fields that leave although `dags` is strict: `BashOperator:bash_command`,
+`acme.operators.*:sql`, `*:doc_md`, `dag:description`, `dag:deadline`, `task_group:tooltip`, `asset:extra`, `asset:watchers`,
+`timetable:description`, `param:region`. A change sends all Dags again.
+
 ## What passes under strict although an author chose it
 
 Airflow cannot go on without these, so a Dag author keeps data out of them. Each request that carries one says so in the
-ledger (`carries …`).
+ledger (`carries`).
 
 {carried}
+- `POST {sync}`: the payload of a trigger's event
+- `POST {sync}`, `POST {report}`: the text of an exception, with the secrets of the site's masker replaced by `***`
 
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
 The host name is replaced by one with the agent's name, under `.invalid`: nothing on the plane can connect to it.
@@ -54,6 +104,18 @@ LocalExecutor. An attempt's own secret opens the gateway for that attempt only, 
 before it serves the next. A task's process is forked by a keeper and inherits nothing of its supervisor's memory, nor any
 attempt's secret. But memory a process has freed is not wiped, and processes of one user may look at each other.
 Whatever must not see the rest belongs on an agent of its own, under a user of its own.
+
+## The ledger's words
+
+Each line of the ledger names the classes of content that its request carried (`carries`): fields as above, and
+
+{classes}
+
+## Every verb of our own
+
+| verb | who sends it | carries at most | what an author may put into it, and what strict rules make of it |
+|---|---|---|---|
+{verbs}
 
 ## Every route of the Execution API
 
@@ -85,8 +147,26 @@ def page() -> str:
             for route in ROUTES
             if route.carries
         ),
+        operator_names=_listed(dag_fields.NAMES_OF_OPERATORS + dag_fields.LISTS_OF_OPERATORS),
+        operator_numbers=_listed(dag_fields.NUMBERS_OF_OPERATORS),
+        operator_flags=_listed(dag_fields.FLAGS_OF_OPERATORS),
+        dag_fields=_listed(dag_fields.DAG),
+        group_fields=_listed(dag_fields.GROUP),
+        longest=f"{dag_fields.LONGEST_NAME:,}",
+        sync=triggers.SYNC,
+        report=dags.REPORT,
+        classes="\n".join(f"- `{name}`: {meaning}" for name, meaning in carried.MEANINGS.items()),
+        verbs="\n".join(map(_verb, VERBS)),
     )
     return introduction + "\n".join(_row(route) for route in ROUTES) + "\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _verb(verb: Verb) -> str:
+    return f"| `{verb.method} {verb.template}` | {verb.who} | {', '.join(verb.carries) or 'nothing'} | {verb.why} |"
 
 
 def _row(route: Route) -> str:

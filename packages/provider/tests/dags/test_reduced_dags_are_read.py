@@ -22,8 +22,7 @@ from tradewind_protocol.errors import Code
 
 from .conftest import Parsed, Site, parse_file
 
-HERE = Path(__file__).parent
-MARKED = HERE / "marked_everywhere.py"
+MARKED = Path(__file__).parents[4] / "tests" / "on_airflow" / "dags_marked" / "everywhere.py"
 KEY = SiteKey(b"of one site")
 DIGEST = KEY.digest
 Data = dict[str, Any]
@@ -219,9 +218,9 @@ def test_an_owner_lets_named_fields_leave(marked: Data) -> None:
     ]
     small = reduced(marked, DIGEST, kept).data
     by_id = {one["__var"]["task_id"]: one["__var"] for one in small["dag"]["tasks"]}
-    assert by_id["first"]["bash_command"] == "echo SECRET-command"
-    assert by_id["own"]["query"] == "select SECRET"
-    assert dict(small["dag"]["params"])["password"]["default"] == "SECRET-param"
+    assert by_id["first"]["bash_command"] == "echo SECRET-FIELD-command"
+    assert by_id["own"]["query"] == "select SECRET-FIELD-query"
+    assert dict(small["dag"]["params"])["password"]["default"] == "SECRET-FIELD-param"
     assert is_notice(by_id["first"]["env"])
     assert is_notice(dict(small["dag"]["params"])["plain"]["default"])
 
@@ -281,7 +280,7 @@ def test_only_the_site_reads_what_the_plane_hands_back_and_only_for_what_it_is_o
     called = dag["deadline"][0]["callback"]["__data__"]
     with_context = {**called, "kwargs": {**called["kwargs"], "context": {"dag_run": {}}}}
     assert boundary.value_for_site(with_context, KEY.open)["kwargs"] == {
-        "text": "SECRET-deadline",
+        "text": "SECRET-FIELD-deadline",
         "context": {"dag_run": {}},
     }
 
@@ -304,7 +303,7 @@ def assets_of(tasks: list[Data]) -> Iterator[list[Data]]:
 
 def test_a_strict_sites_dag_that_is_not_reduced_is_refused_and_named(site: Site, marked: Data) -> None:
     site.claim("main")
-    file = parse_file(HERE, MARKED)
+    file = parse_file(MARKED.parent, MARKED)
     told = site.report(files=(file.model_copy(update={"dags": (neutral(marked),)}),))
     [refused] = told.refused
     assert refused.refusal.error is Code.POLICY_REFUSED
@@ -315,7 +314,7 @@ def test_a_strict_sites_dag_that_is_not_reduced_is_refused_and_named(site: Site,
 
 def test_it_is_stored_once_it_is_reduced(site: Site, parsed: Parsed) -> None:
     site.claim("main")
-    told = site.report(files=(parse_file(HERE, MARKED),))
+    told = site.report(files=(parse_file(MARKED.parent, MARKED),))
     assert not told.refused
 
 

@@ -56,6 +56,7 @@ def run(control: Control, configure: Configure) -> int:
         outbox=outbox,
         open_client=lambda: gateway_client.execution_client(configure.gateway, configure.secret),
         strict=(configure.xcom or configure.policy) is Policy.STRICT,
+        masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
         on_tick=status.tell,
     )
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:

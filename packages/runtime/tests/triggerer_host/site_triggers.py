@@ -155,3 +155,25 @@ class NoTrigger:
 
     def __init__(self, mark: str) -> None:
         Path(mark).write_text("called")
+
+
+class Leaks(Simple):
+    """A password that Airflow knows of: in its event, or in its error on a line that shows it."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow.sdk.log import mask_secret
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(mask_secret)("known-password")
+        if "event" in self.arguments:
+            yield TriggerEvent({"said": "in with known-password", "token": "a page's number", "rows": 3})
+        raise RuntimeError("no sign-in with known-password")  # password = "SECRET-LINE-in-the-code"
+
+
+async def returns_a_secret(**kwargs: Any) -> str:
+    """A deadline's callback."""
+    return "SECRET-RETURN-value"
+
+
+async def breaks_with_a_secret(**kwargs: Any) -> str:
+    raise RuntimeError("as planned")  # password = "SECRET-LINE-in-a-callback"

@@ -19,7 +19,7 @@ from tradewind_protocol.boundary.routes import ROUTES, Found, Owner, Route, Trea
 from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
 from tradewind_protocol.boundary.sealing import SEALED, Open, Seal, is_sealed
 from tradewind_protocol.boundary.serialized_dags import Reduced, not_reduced, reduced
-from tradewind_protocol.boundary.tracebacks import without_code, without_source
+from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.boundary.verbs import VERBS, Verb, decide_verb, verb
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "verb",
     "without_code",
     "without_notices",
+    "without_quoted_source",
     "without_source",
 ]

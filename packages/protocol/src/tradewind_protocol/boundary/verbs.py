@@ -18,7 +18,7 @@ from tradewind_protocol.boundary.references import is_reference
 from tradewind_protocol.boundary.rules import Rules
 from tradewind_protocol.boundary.sealing import SEALED, Seal
 from tradewind_protocol.boundary.serialized_dags import reduced
-from tradewind_protocol.boundary.tracebacks import without_code, without_source
+from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
@@ -218,8 +218,13 @@ def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None)
 
 
 def _event(report: dict[str, Any], event: dict[str, Any], rules: Rules, found: _Found) -> None:
-    if event.get("payload") is not None:
+    payload = event.get("payload")
+    if payload is not None:
         found.carry(carried.EVENTS)
+    if rules.source is Policy.STRICT and isinstance(payload, dict) and isinstance(payload.get("body"), str):
+        if (told := without_quoted_source(payload["body"])) != payload["body"]:
+            payload["body"] = told  # a failed callback's
+            found.changed.append("lines of code left out")
     values = [value for value in (event.get("xcoms") or {}).values() if value is not None]
     if not values:
         return

@@ -34,7 +34,7 @@ from pydantic import TypeAdapter
 from tradewind_protocol import boundary
 from tradewind_runtime.dags import results
 from tradewind_runtime.dags.desk import Desk
-from tradewind_runtime.seams import building, importing, rehearsing, task_logging
+from tradewind_runtime.seams import building, importing, masking, rehearsing, task_logging
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Processor(DagFileProcessorManager):
     send_source: bool = False
     content_key: bytes = attrs.field(default=b"", repr=False)
     quote_source: bool = False
-    """Whether tracebacks of import errors may quote lines of code."""
+    """Whether tracebacks of import errors may quote lines of code, and secrets that Airflow's masker knows."""
 
     heartbeat: Callable[[], None] = attrs.field(default=lambda: None)
     base_log_dir: str = attrs.field(factory=log_directory_option)
@@ -354,7 +354,7 @@ class Processor(DagFileProcessorManager):
         place = self._place(bundle)
         told: dict[str, str] = {}
         for path, text in errors.items():
-            said = text if self.quote_source else boundary.without_source(text)
+            said = text if self.quote_source else boundary.without_source(masking.masked(text))
             told[path] = results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
         return told
 

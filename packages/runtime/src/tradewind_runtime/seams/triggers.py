@@ -28,12 +28,12 @@ from airflow.models.crypto import get_fernet
 from airflow.models.trigger import Trigger
 from airflow.serialization.decoders import smart_decode_trigger_kwargs
 from airflow.triggers.base import BaseTaskEndEvent, BaseTrigger, TriggerEvent
-from airflow.triggers.callback import CallbackTrigger
+from airflow.triggers.callback import PAYLOAD_BODY_KEY, PAYLOAD_STATUS_KEY, CallbackTrigger
 from cryptography.fernet import Fernet
 
+from tradewind_protocol import boundary, values
 from tradewind_protocol import triggers as wire
-from tradewind_protocol import values
-from tradewind_runtime.seams import callables
+from tradewind_runtime.seams import callables, masking
 from tradewind_runtime.triggers.holdings import Holdings
 from tradewind_runtime.triggers.logs import FileLogger, OpenFiles
 from tradewind_runtime.triggers.outbox import Outbox
@@ -73,6 +73,15 @@ def workload(create: wire.CreateTrigger) -> RunTrigger:
         dag_run_data=create.dag_run_data,
         watched_assets=create.watched_assets,
     )
+
+
+def _must_be_readable(create: wire.CreateTrigger) -> None:
+    """Raises ValueError for arguments that another agent of this site has sealed, and this one's gateway could not open."""
+    if boundary.SEALED in create.arguments:
+        raise ValueError(
+            f"the arguments of {create.classpath} were sealed with another key than this agent's. Give every agent of "
+            "the site the same site_key_file"
+        )
 
 
 def packed(event: TriggerEvent, store: Callable[[str, Any], Any]) -> wire.Event:
@@ -190,12 +199,15 @@ class Supervisor(stock.TriggerRunnerSupervisor):
     outbox: Outbox
     open_client: Callable[[], Client] = attrs.field(repr=False)
     strict: bool = True
+    masks: bool = True
+    """Whether what triggers say is masked, and tracebacks lose the lines of code they quote."""
     on_tick: Callable[[Supervisor], None] = attrs.field(default=lambda _: None, repr=False)
 
     working: bool = attrs.field(default=True, init=False)
     problem: str = attrs.field(default="", init=False)
     _arrived: dict[int, wire.CreateTrigger] = attrs.field(factory=dict, init=False, repr=False)
     _tasks: dict[int, TaskInstanceDTO] = attrs.field(factory=dict, init=False, repr=False)
+    _callbacks: set[int] = attrs.field(factory=set, init=False, repr=False)
     _fired: set[int] = attrs.field(factory=set, init=False, repr=False)
     _files: OpenFiles = attrs.field(factory=OpenFiles, init=False, repr=False)
     _bell: socket.socket | None = attrs.field(default=None, init=False, repr=False)
@@ -248,6 +260,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         for gone in self._tasks.keys() - held:
             del self._tasks[gone]
         self._fired &= held
+        self._callbacks &= held
         arrived = self.holdings.take(held, {abs(one) for one in self.cancelling_triggers})
         self._arrived = {one.id: one for one in arrived.create}
         if self._arrived:
@@ -264,10 +277,13 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         for trigger_id in sorted(new_trigger_ids):
             create = self._arrived[trigger_id]
             try:
+                _must_be_readable(create)
                 one = workload(create)
             except ValueError as error:
                 self.on_trigger_failure(trigger_id, [f"The plane sent a trigger nobody can read: {error}\n"])
                 continue
+            if one.ti is None and not create.watched_assets:
+                self._callbacks.add(trigger_id)
             if one.ti is not None:
                 self._tasks[trigger_id] = one.ti
                 self.logger_cache[trigger_id] = LogFile(
@@ -301,7 +317,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         if ti is not None:
             self._fired.add(trigger_id)
         try:
-            ready = packed(event, store)
+            ready = packed(self._told(trigger_id, event), store)
         except Exception as error:
             self.on_trigger_failure(
                 trigger_id, [f"The trigger's event cannot be sent: {type(error).__name__}: {error}\n"]
@@ -314,7 +330,23 @@ class Supervisor(stock.TriggerRunnerSupervisor):
             return
         self.outbox.put_event(trigger_id, ready, persist_seq=persist_seq)
 
+    def _told(self, trigger_id: int, event: TriggerEvent) -> TriggerEvent:
+        """The event as it may leave: without secrets that Airflow knows, and of a callback without what it returned."""
+        if not self.masks or isinstance(event, BaseTaskEndEvent):
+            return event
+        payload = event.payload
+        if trigger_id in self._callbacks and isinstance(payload, dict):
+            body = payload.get(PAYLOAD_BODY_KEY)
+            failed = payload.get(PAYLOAD_STATUS_KEY) == "failed"
+            payload = {
+                **payload,
+                PAYLOAD_BODY_KEY: boundary.without_quoted_source(str(body)) if failed else None,
+            }
+        return TriggerEvent(masking.masked(payload))
+
     def on_trigger_failure(self, trigger_id: int, exc: Sequence[str] | None) -> None:
+        if exc is not None and self.masks:
+            exc = boundary.without_source(masking.masked("".join(exc))).splitlines(keepends=True)
         traceback = None if exc is None else tuple(line[:4000] for line in exc[-wire.MOST_TRACEBACK :])
         self.holdings.rest(trigger_id)
         self.outbox.put_failure(trigger_id, wire.Failure(traceback=traceback))
@@ -362,6 +394,7 @@ def start(
     outbox: Outbox,
     open_client: Callable[[], Client],
     strict: bool,
+    masks: bool,
     on_tick: Callable[[Supervisor], None],
 ) -> Supervisor:
     """Fork the process that runs triggers. Call it before any thread is started."""
@@ -373,6 +406,7 @@ def start(
         outbox=outbox,
         open_client=open_client,
         strict=strict,
+        masks=masks,
         on_tick=on_tick,
     )
     supervisor.open_bell()
