@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-tools openssh prometheus test-airflow test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,10 +48,13 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
 test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/distributions tests/docs $(ARGS)
+	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/distributions tests/docs tests/reports $(ARGS)
 
 test-airflow: $(STAMP) postgresql nginx  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
+
+test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (TRADEWIND_TEST_REPORTS=names picks some)
+	$(PY) -m pytest tests/reports $(ARGS)
 
 test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)

@@ -1,0 +1,1 @@
+"""A package of a team, in the folder of its Dags."""

@@ -1,0 +1,3 @@
+"""Constants of a team."""
+
+PREFIX = "team-a"

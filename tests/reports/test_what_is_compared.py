@@ -1,0 +1,126 @@
+"""Two records are equal only when nothing a user could notice is different, and what a scenario states is read right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports import comparing, records, scenarios
+from reports.records import Places, Record, TaskInstance, Try
+
+SCENARIO = scenarios.Scenario(
+    name="some",
+    promise="It ends.",
+    ends={"some": ("success",)},
+    triggers=["some"],
+    lines={"some/one": ["hello"]},
+)
+LOG = Try(Counter(["info | task | hello"]), ["info | task | hello"])
+ONE = TaskInstance(state="success", tries=1, label="a", rendered={"sql": "select 1"}, logs={1: LOG})
+RECORD = Record(
+    runs={"some": ["success"]}, tasks={"some/1/one[-1]": ONE}, seen=Counter(["read: value=int 1"])
+)
+
+
+def with_task(**changes: object) -> Record:
+    return replace(RECORD, tasks={"some/1/one[-1]": replace(ONE, **changes)})  # type: ignore[arg-type]
+
+
+def differences(
+    remote: Record, scenario: scenarios.Scenario = SCENARIO, *, templates: bool = True
+) -> list[str]:
+    return comparing.differences(scenario, RECORD, remote, templates=templates)
+
+
+def test_the_same_record_has_no_difference() -> None:
+    assert differences(RECORD) == []
+    assert comparing.wrong_ends(SCENARIO, RECORD, local=False) == []
+
+
+@pytest.mark.parametrize(
+    ("remote", "kind"),
+    [
+        (replace(RECORD, runs={"some": ["failed"]}), "run some"),
+        (replace(RECORD, runs={"some": ["success", "success"]}), "run some"),
+        (replace(RECORD, tasks={}), "task some/1/one[-1]: is only under LocalExecutor"),
+        (with_task(state="failed"), "state some/1/one[-1]"),
+        (with_task(tries=2), "tries some/1/one[-1]"),
+        (with_task(label="b"), "label some/1/one[-1]"),
+        (with_task(rendered={"sql": "select 2"}), "rendered some/1/one[-1]"),
+        (with_task(logs={1: Try(Counter(), [])}), "log some/1/one[-1] try 1: only under LocalExecutor: info"),
+        (
+            with_task(logs={1: Try(LOG.lines + LOG.lines, [])}),
+            "log some/1/one[-1] try 1: only on an agent: info | task | hello",
+        ),
+        (
+            replace(RECORD, seen=Counter(["read: value=str '1'"])),
+            "seen: only under LocalExecutor: read: value=int 1",
+        ),
+    ],
+)
+def test_each_kind_of_difference_is_found(remote: Record, kind: str) -> None:
+    assert any(each.startswith(kind) for each in differences(remote)), differences(remote)
+
+
+def test_a_difference_that_the_scenario_states_is_none() -> None:
+    stated = replace(SCENARIO, differs={"state some/1/one*": "better"})
+    assert differences(with_task(state="failed"), stated) == []
+    assert differences(with_task(tries=2), stated) != []
+    under_strict = replace(SCENARIO, differs_under_strict={"state some/1/one*": "stays at the site"})
+    assert differences(with_task(state="failed"), under_strict, templates=False) == []
+    assert differences(with_task(state="failed"), under_strict, templates=True) != []
+
+
+def test_under_strict_only_the_names_of_rendered_fields_are_compared() -> None:
+    assert differences(with_task(rendered={"sql": "a notice"}), templates=False) == []
+    assert differences(with_task(rendered={"other": "a notice"}), templates=False) != []
+
+
+def test_an_end_that_is_not_the_stated_one_is_wrong_even_when_both_sides_agree() -> None:
+    failed = replace(RECORD, runs={"some": ["failed"]})
+    assert comparing.wrong_ends(SCENARIO, failed, local=True) == ["end some: failed, not success"]
+    silent = with_task(logs={1: Try(Counter(["info | task | bye"]), [])})
+    assert comparing.wrong_ends(SCENARIO, silent, local=True) == ["line some/one: nowhere 'hello'"]
+    assert comparing.wrong_ends(SCENARIO, replace(RECORD, problem="broke"), local=False) == ["play: broke"]
+
+
+def test_what_changes_from_run_to_run_is_neutral_and_what_a_dag_says_is_not() -> None:
+    places = Places({"/site/home": "<home>"})
+    said = "at 2026-11-28T13:10:41.786037Z pid=12 0x7f3a8c0d in /site/home/x took 1.23 s"
+    assert places.neutral(said) == "at <time> pid <pid> <address> in <home>/x took <duration>"
+    assert places.neutral("2026-03-02 has 5 rows") == "2026-03-02 has 5 rows"
+
+
+def test_a_file_states_its_scenario_and_its_report(tmp_path: Path) -> None:
+    file = tmp_path / "some.py"
+    file.write_text(
+        '"""A promise.\n\napache/airflow#1.\n"""\nSCENARIO = {"ends": {"a": "failed", "b": ["success"] }}\n'
+    )
+    read = scenarios.read(file)
+    assert (read.name, read.promise) == ("some", "A promise.")
+    assert read.ends == {"a": ("failed",), "b": ("success",)}
+    assert list(read.triggers) == ["a", "b"]
+    file.write_text('"""No report."""\nSCENARIO = {"ends": {"a": "failed"}}\n')
+    with pytest.raises(ValueError, match="names no public report"):
+        scenarios.read(file)
+
+
+def test_a_lines_text_logger_level_and_traceback_are_compared() -> None:
+    line = {
+        "timestamp": "2026-11-28T13:10:41Z",
+        "level": "error",
+        "logger": "task",
+        "event": "Task failed",
+        "lineno": 5,
+        "error_detail": [
+            {
+                "exc_type": "KeyError",
+                "exc_value": "'a'",
+                "frames": [{"filename": "/x/dag.py", "name": "work"}],
+            }
+        ],
+    }
+    assert records._line(line, Places({})) == "error | task | Task failed | KeyError('a') at dag.py:work"
