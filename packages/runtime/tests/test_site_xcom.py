@@ -74,20 +74,110 @@ def test_what_the_scheduler_reads_leaves_as_it_is_and_only_in_its_exact_form(sit
     assert all(reference.startswith(site.folder) for reference in stored)
 
 
-def test_a_value_that_is_no_reference_of_this_site_is_itself(site):
-    values = ["plain", "s3://elsewhere/key", "file:///etc/hostname", {"a": 1}, 5]
-    assert site(f"[pull(value) for value in {values!r}]") == values
+LIKE_REFERENCES = [
+    "plain",
+    "s3://elsewhere/key",
+    "file:///etc/hostname",
+    "s3://bucket/dag/run/task/2f6b1f0e-3f65-4f3e-9d5f-0d0c5d2c6f11",
+    {"a": 1},
+    5,
+]
 
 
-def test_a_reference_that_climbs_out_of_the_folder_is_refused(site):
-    kind, words = site(f"tried(pull, {site.folder + '../../../etc/hostname'!r})")
+def test_a_string_of_an_authors_that_is_a_url_is_itself_stored_or_not(site):
+    values = [*LIKE_REFERENCES, site.folder, site.folder + "a/b/c/d"]
+    from_elsewhere, ours = site(
+        f"[[pull(value) for value in {values!r}], [pull(push(value)) for value in {values!r}]]"
+    )
+    assert from_elsewhere == values
+    assert ours == values
+    some_leave = {"AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "1000"}
+    assert site(f"[pull(push(value)) for value in {values!r}]", environ=some_leave) == values
+
+
+@pytest.mark.parametrize("policy", ["strict", "open"])
+def test_a_string_in_the_form_of_a_reference_comes_back_as_the_string_it_is(site, policy):
+    of_this_site = site.folder + "d/r/t/" + "0" * 32 + ".tradewind-xcom"
+    elsewhere = "s3://elsewhere/xcom/d/r/t/" + "0" * 32 + ".tradewind-xcom"
+    stored = (
+        f"[(lambda made: [made, pull(made), text])(push(text)) for text in ({of_this_site!r}, {elsewhere!r})]"
+    )
+    for reference, pulled, text in site(stored, policy=policy):
+        assert reference != text
+        assert pulled == text
+
+
+@pytest.mark.parametrize("policy", ["strict", "open"])
+def test_a_reference_to_another_agents_storage_is_an_error_that_names_both(site, tmp_path, policy):
+    other = {"state_directory": str(tmp_path / "another agent")}
+    reference = site("push(['region-1', 'region-2'])", options=other)
+    kind, words = site(f"tried(pull, {reference!r})", policy=policy)
     assert kind == "ForeignReference"
-    assert "leads out of this site's XCom folder" in words
+    assert f"file://{tmp_path}/another agent/xcom" in words
+    assert site.folder.rstrip("/") in words
+    assert "set `storage` in the agents' settings to one shared folder or bucket" in words
 
 
-def test_a_name_that_climbs_out_of_the_folder_is_refused(site):
-    assert site("tried(push, 1, dag_id='..')")[0] == "ForeignReference"
-    assert site("tried(push, 1, run_id='a/../../b')")[0] == "ForeignReference"
+def test_the_same_path_on_another_disk_is_another_storage(site, tmp_path):
+    reference = site("push(1)")
+    (tmp_path / "the state").rename(tmp_path / "the first disk")
+    kind, words = site(f"tried(pull, {reference!r})")
+    assert kind == "ForeignReference"
+    assert "on another disk" in words
+
+
+def test_one_folder_under_two_paths_is_one_storage(site, tmp_path):
+    reference = site("push({'a': 1})")
+    (tmp_path / "mounted here").symlink_to(tmp_path / "the state")
+    assert site(f"pull({reference!r})", options={"state_directory": str(tmp_path / "mounted here")}) == {
+        "a": 1
+    }
+
+
+def test_agents_that_share_a_storage_read_each_others_values(site, tmp_path):
+    shared = f"file://{tmp_path}/shared"
+    one = {"state_directory": str(tmp_path / "one"), "storage": shared}
+    reference = site("push({'a': 1})", options=one)
+    assert reference.startswith(f"{shared}/xcom/")
+    two = {"state_directory": str(tmp_path / "two"), "storage": f"{tmp_path}/shared"}
+    assert site(f"pull({reference!r})", options=two) == {"a": 1}
+
+
+def test_what_airflows_own_backend_stored_at_the_same_place_is_still_read(site, tmp_path):
+    own = {
+        "AIRFLOW__CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
+        "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": site.folder.rstrip("/"),
+        "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "0",
+    }
+    reference = site("push({'a': [1]})", environ=own)
+    assert site(f"pull({reference!r})") == {"a": [1]}
+    Path(reference.removeprefix("file://")).unlink()
+    assert site(f"tried(pull, {reference!r})")[0] == "ValueGone"
+
+
+def test_a_reference_that_climbs_out_of_the_folder_opens_nothing(site):
+    climbing = [
+        site.folder + "../../../etc/hostname",
+        site.folder + "d/../../r/t/" + "0" * 32 + ".tradewind-xcom",
+        site.folder + "../../t/2f6b1f0e-3f65-4f3e-9d5f-0d0c5d2c6f11",
+    ]
+    assert site(f"[pull(value) for value in {climbing!r}]") == climbing
+
+
+def test_names_of_any_characters_stay_inside_the_folder(site):
+    names: list[dict[str, str]] = [
+        {"dag_id": "..", "task_id": "a/../../b"},
+        {"run_id": "a/../../b"},
+        {"dag_id": "日" * 250},
+        {"task_id": "t\\x\u00a0"},
+    ]
+    pushed = site(f"[(lambda made: [made, pull(made)])(push(1, **names)) for names in {names!r}]")
+    folder = Path(site.folder.removeprefix("file://"))
+    for reference, value in pushed:
+        path = Path(reference.removeprefix("file://"))
+        assert path.resolve().is_relative_to(folder.resolve())
+        assert len(path.relative_to(folder).parts) == 4
+        assert value == 1
 
 
 def test_a_value_that_is_gone_is_an_error_that_says_so_and_not_the_name_of_a_file(site):
@@ -96,6 +186,23 @@ def test_a_value_that_is_gone_is_an_error_that_says_so_and_not_the_name_of_a_fil
     kind, words = site(f"tried(pull, {reference!r})")
     assert kind == "ValueGone"
     assert reference in words
+    Path(reference.removeprefix("file://")).write_bytes(b"[1, ")
+    kind, words = site(f"tried(pull, {reference!r})")
+    assert kind == "ValueGone"
+    assert "is damaged" in words
+
+
+def test_a_stored_value_leaves_no_draft_behind(site):
+    path = Path(site("push({'a': 1})").removeprefix("file://"))
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bz2"])
+def test_values_are_compressed_where_the_site_says_so(site, compression):
+    own = {"AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION": compression}
+    reference = site("push('x' * 10_000)", environ=own)
+    assert Path(reference.removeprefix("file://")).stat().st_size < 500
+    assert site(f"pull({reference!r})") == "x" * 10_000  # whatever the reader's own setting is
 
 
 def test_purging_deletes_the_value_and_nothing_else(site, tmp_path):
@@ -109,8 +216,13 @@ def test_purging_deletes_the_value_and_nothing_else(site, tmp_path):
     assert outside.exists()
 
 
-def test_an_open_site_keeps_airflows_own_backend(site):
-    assert site("XCom.__name__", policy="open") == "BaseXCom"
+def test_values_of_an_open_site_go_to_the_plane_as_they_are(site, tmp_path):
+    assert site("[push(1), push({'a': ['b']}), push('s3://bucket/x')]", policy="open") == [
+        1,
+        {"a": ["b"]},
+        "s3://bucket/x",
+    ]
+    assert site(f"pull({site('push(5)')!r})", policy="open") == 5  # what was stored while the site was strict
 
 
 def test_a_backend_the_site_chose_itself_is_kept(site):
@@ -121,6 +233,15 @@ def test_a_backend_the_site_chose_itself_is_kept(site):
 def test_a_path_the_site_chose_itself_is_kept(site, tmp_path):
     own = {"AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{tmp_path}/chosen"}
     assert site("push(1)", environ=own).startswith(f"file://{tmp_path}/chosen/")
+
+
+def test_what_the_sites_airflow_cfg_says_is_kept(site, tmp_path):
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "airflow.cfg").write_text(
+        f"[common.io]\nxcom_objectstorage_path = {tmp_path}/chosen\nxcom_objectstorage_threshold = 5\n"
+    )
+    assert site("push(1)") == 1
+    assert site("push('long enough')").startswith(f"file://{tmp_path}/chosen/")
 
 
 def test_preparing_a_host_makes_no_database(site, tmp_path):
@@ -136,7 +257,7 @@ STORE = "(lambda found: found and type(found).__name__)(__import__('airflow.sdk.
 def test_the_values_of_task_and_asset_state_stay_at_the_site_too(site, tmp_path):
     path = "__import__('airflow.configuration').configuration.conf.get('common.io', 'state_store_objectstorage_path')"
     assert site(f"[{STORE}, {path}]") == [
-        "StateStoreObjectStorageBackend",
+        "SiteStateStoreBackend",
         f"file://{tmp_path}/the state/state",
     ]
 
@@ -145,6 +266,6 @@ def test_what_one_kind_of_data_may_do_says_nothing_of_another(site):
     both = f"[XCom.__name__, {STORE}]"
     assert site(both, policy="open", xcom="strict", store="open") == ["SiteXComBackend", None]
     assert site(both, policy="open", xcom="open", store="strict") == [
-        "BaseXCom",
-        "StateStoreObjectStorageBackend",
+        "SiteXComBackend",
+        "SiteStateStoreBackend",
     ]

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         default_factory=lambda: _default_state_dir(),
         description="Where the agent keeps its identity, outbox, ledger and logs. One agent per directory.",
     )
+    storage: str = Field(
+        default="",
+        description="Where XCom values and task state go under `strict`: a folder, or the URL of a folder or bucket "
+        "(`s3://connection@bucket/prefix`), unless the task environment's Airflow configuration names one. All agents of a "
+        "site need the same. Default: `state_dir`, which serves one agent.",
+    )
     components: Annotated[tuple[Component, ...], NoDecode] = Field(
         default=tuple(Component), min_length=1, description="What to run: worker, dag_processor, triggerer."
     )
@@ -231,6 +237,18 @@ class Settings(BaseSettings):
             )
         if parts.username or parts.password:
             raise ValueError("must not hold credentials; the agent token is the credential")
+        return value.rstrip("/")
+
+    @field_validator("storage")
+    @classmethod
+    def _a_folder_or_a_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.password:
+            raise ValueError("must not hold a password; name a connection: s3://connection@bucket/prefix")
+        if value and not parts.scheme and not value.startswith("/"):
+            raise ValueError("must be an absolute path, or a URL such as s3://connection@bucket/prefix")
+        if "?" in value or "#" in value:
+            raise ValueError("must not hold a query or a fragment")
         return value.rstrip("/")
 
     @field_validator("traces_endpoint")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Final
 
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
+from tradewind_runtime import storage_marks
 
 NO_DATABASE: Final = "airflow-db-not-allowed:///"
 """What stands where a connection string would: a host has no metadata database. The Task SDK uses the same words."""
 
 _DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
-_XCOM_PATH: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH"
-_XCOM_THRESHOLD: Final = "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD"
-_STORE_PATH: Final = "AIRFLOW__COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH"
+XCOM_PATH: Final = "xcom_objectstorage_path"
+XCOM_THRESHOLD: Final = "xcom_objectstorage_threshold"
+STORE_PATH: Final = "state_store_objectstorage_path"
 
 
 def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -45,23 +45,43 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
 
 
 def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, str]) -> None:
-    """Choose backends for XCom and for the task and asset stores that keep values in the site's storage, where the
-    policy is strict and the site's configuration has chosen no others."""
+    """Choose backends for XCom and for the task and asset stores, where the site's configuration has chosen no others.
+
+    Where the policy is strict they keep values in the site's storage. Where it is open values go to the plane, and the
+    XCom backend still reads what is in the site's storage: another agent's policy may be strict, or this one's was."""
     from tradewind_runtime.seams import process
 
     path = xcom_path(configure)
-    strict = (configure.xcom or configure.policy) is Policy.STRICT
-    if strict and process.xcom_backend_is_airflows_own() and (path or _XCOM_PATH in environ):
+    if process.xcom_backend_is_airflows_own() and (path or process.configured("common.io", XCOM_PATH)):
         environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
-        environ.setdefault(_XCOM_PATH, path)
-        environ.setdefault(_XCOM_THRESHOLD, "0")
+        _unless_configured(environ, XCOM_PATH, path)
+        if (configure.xcom or configure.policy) is Policy.STRICT:
+            _unless_configured(environ, XCOM_THRESHOLD, "0", unset="-1")
+        else:
+            environ[_variable(XCOM_THRESHOLD)] = "-1"
     path = store_path(configure)
     strict = (configure.store or configure.policy) is Policy.STRICT
-    if strict and process.has_no_state_store_backend() and (path or _STORE_PATH in environ):
-        environ["AIRFLOW__WORKERS__STATE_STORE_BACKEND"] = (
-            "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"
-        )
-        environ.setdefault(_STORE_PATH, path)
+    if (
+        strict
+        and process.has_no_state_store_backend()
+        and (path or process.configured("common.io", STORE_PATH))
+    ):
+        environ["AIRFLOW__WORKERS__STATE_STORE_BACKEND"] = "tradewind_runtime.state.SiteStateStoreBackend"
+        _unless_configured(environ, STORE_PATH, path)
+
+
+def _unless_configured(
+    environ: MutableMapping[str, str], option: str, value: str, *, unset: str = ""
+) -> None:
+    """Set an option of `[common.io]`, unless the site's `airflow.cfg` or environment has (`unset`: Airflow's default)."""
+    from tradewind_runtime.seams import process
+
+    if process.configured("common.io", option) in ("", unset):
+        environ[_variable(option)] = value
+
+
+def _variable(option: str) -> str:
+    return f"AIRFLOW__COMMON_IO__{option.upper()}"
 
 
 def _has_user_name(environ: MutableMapping[str, str]) -> bool:
@@ -83,16 +103,16 @@ def without_database(environ: MutableMapping[str, str]) -> None:
 
 
 def xcom_path(configure: Configure) -> str:
-    """Where XCom values go when the site's configuration does not say: `options["xcom_path"]`, a URL, else a
-    directory under `options["state_directory"]`; empty when the agent names neither."""
-    if path := configure.options.get("xcom_path"):
-        return str(path)
-    if state := configure.options.get("state_directory"):
-        return f"file://{Path(str(state)).absolute() / 'xcom'}"
-    return ""
+    """Where XCom values go when the site's configuration does not say: `xcom` below `options["storage"]` (a URL or a
+    folder), else below `options["state_directory"]`; empty when the agent names neither."""
+    return _below_storage(configure, "xcom")
 
 
 def store_path(configure: Configure) -> str:
     """Where values of the task and asset stores go when the site's configuration does not say: beside the XComs."""
-    xcom = xcom_path(configure)
-    return f"{xcom.rstrip('/').removesuffix('/xcom')}/state" if xcom else ""
+    return _below_storage(configure, "state")
+
+
+def _below_storage(configure: Configure, folder: str) -> str:
+    base = configure.options.get("storage") or configure.options.get("state_directory") or ""
+    return f"{storage_marks.as_url(str(base))}/{folder}" if base else ""

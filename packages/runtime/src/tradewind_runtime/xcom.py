@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tradewind_runtime.seams.xcom import ForeignReference, SiteXComBackend, ValueGone
+from tradewind_runtime.seams.site_storage import ForeignReference, ValueGone
+from tradewind_runtime.seams.xcom import SiteXComBackend
 
 __all__ = ["ForeignReference", "SiteXComBackend", "ValueGone"]

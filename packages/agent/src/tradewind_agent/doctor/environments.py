@@ -99,7 +99,12 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
         xcom=settings.xcom,
         store=settings.store,
         log_directory="",
-        options={"state_directory": str(settings.state_dir), "bundles": bundles, **_secrets(settings)},
+        options={
+            "state_directory": str(settings.state_dir),
+            "storage": settings.storage,
+            "bundles": bundles,
+            **_secrets(settings),
+        },
     )
     process = await asyncio.create_subprocess_exec(
         str(environment.interpreter),

@@ -176,6 +176,7 @@ class Site:
                 content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
                 options={
                     "state_directory": str(settings.state_dir),
+                    "storage": settings.storage,
                     **options(settings, environment, session),
                     "send_source": rules.source is Policy.OPEN,
                 },

@@ -74,17 +74,20 @@ def xcom_backend_is_airflows_own() -> bool:
 
 
 def has_no_state_store_backend() -> bool:
-    """True when this Airflow knows state stores (3.3), has a backend for them that keeps values in object storage, and
-    the site's configuration names none."""
+    """True when this Airflow knows state stores (3.3) and the site's configuration names no backend for them."""
     from importlib.util import find_spec
 
     from airflow.configuration import conf
 
-    try:
-        known = find_spec("airflow.providers.common.io.state_store.backend") is not None
-    except ModuleNotFoundError:
-        return False
+    known = find_spec("airflow.sdk.state") is not None
     return known and not conf.get("workers", "state_store_backend", fallback="")
+
+
+def configured(section: str, option: str) -> str:
+    """What the site's `airflow.cfg` and environment say; an option's default where they say nothing."""
+    from airflow.configuration import conf
+
+    return str(conf.get(section, option, fallback="") or "")
 
 
 class _SignalsButCrashes:

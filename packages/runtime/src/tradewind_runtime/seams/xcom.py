@@ -1,12 +1,16 @@
-"""Airflow's object storage XCom backend, with what a data boundary needs on top."""
+"""The XCom backend of a site: values in the site's storage, references on the plane."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
-from airflow.providers.common.io.xcom.backend import XComObjectStorageBackend, _get_base_path
 from airflow.sdk.bases.xcom import BaseXCom
+
+from tradewind_protocol import storage
+from tradewind_protocol.storage import Kind, Reference
+from tradewind_runtime.seams import site_storage
 
 SKIP_KEY: Final = "skipmixin_key"
 """Written by branch and short-circuit operators: which tasks follow, which are skipped. The plane's scheduler reads it
@@ -18,22 +22,27 @@ TRIGGERED_RUN_KEY: Final = "trigger_run_id"
 _TASK_ID: Final = re.compile(r"[\w.-]{1,250}")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")
 
-
-class ValueGone(RuntimeError):
-    """The plane has a reference, the site's storage does not have the value."""
-
-
-class ForeignReference(ValueError):
-    """A name or reference that leads out of the site's XCom folder."""
+_OF_AIRFLOWS_BACKEND: Final = re.compile(
+    r"[^/]+/[^/]+/[^/]+/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.[a-z0-9]{1,8})?"
+)
+"""How Airflow's own object storage backend names a value below its base."""
 
 
-class SiteXComBackend(XComObjectStorageBackend):
+class _Result(NamedTuple):
+    """What `BaseXCom.deserialize_value` reads a value from."""
+
+    value: Any
+
+
+class SiteXComBackend(BaseXCom):
     """Values stay in the site's storage, references go to the plane.
 
-    Values always go to `[common.io] xcom_objectstorage_path`, `None` included, unless the site's
-    `xcom_objectstorage_threshold` says that small ones may leave. Mapped lengths are sent beside the value and so
-    still work; operator links are no XCom values, Airflow sends them past any backend. Works wherever an XCom is read
-    on the site: in tasks and triggers, one by one or a whole mapped task at a time.
+    A value is serialized by the Task SDK, as without a backend, and the result is stored: what a task pulls is what it
+    would have pulled. Every value is stored, `None` included, unless the site's `xcom_objectstorage_threshold` says
+    that small ones may leave, or the site's policy for XCom is open; a string that has the form of a reference is
+    stored in any case, so that it comes back as the string it is. Mapped lengths are sent beside the value and so still
+    work; operator links are no XCom values, Airflow sends them past any backend. Works wherever an XCom is read on the
+    site: in tasks and triggers, one by one or a whole mapped task at a time.
     """
 
     @staticmethod
@@ -48,50 +57,63 @@ class SiteXComBackend(XComObjectStorageBackend):
     ) -> Any:
         """Store the value and return its reference. What the plane has to read itself is returned as it is.
 
-        Raises ForeignReference for a name that would lead out of the folder.
+        Raises what the Task SDK raises for a value that cannot be serialized, and what the storage raises.
         """
-        if _is_for_the_plane(key, value):
-            return BaseXCom.serialize_value(value)
-        for part in (dag_id, run_id, task_id):  # folders of the path
-            if part is not None and (part in (".", "..") or "/" in part):
-                raise ForeignReference(f"{part!r} in the XCom's name leads out of this site's XCom folder")
-        return XComObjectStorageBackend.serialize_value(
-            value, key=key, task_id=task_id, dag_id=dag_id, run_id=run_id, map_index=map_index
+        serialized = BaseXCom.serialize_value(value)
+        place = site_storage.of_xcoms()
+        if _is_for_the_plane(key, value) or not place.base:
+            return serialized
+        content = site_storage.dumped(serialized)
+        stored = 0 <= place.threshold <= len(content) or storage.parse(serialized) is not None
+        if not stored:
+            return serialized
+        reference = storage.xcom(
+            place.base,
+            dag_id=dag_id or "NO_DAG_ID",
+            run_id=run_id or "NO_RUN_ID",
+            task_id=task_id or "NO_TASK_ID",
+            name=uuid4().hex,
+            mark=place.mark,
+            compression=place.suffix,
         )
+        place.write(reference, content)
+        return reference.text
 
     @staticmethod
     def deserialize_value(result: Any) -> Any:
-        """The value behind a reference; anything that is no reference of this site is a value itself.
+        """The value behind a reference; what is no reference is a value itself.
 
-        Raises ValueGone when it cannot be read (Airflow's backend would hand the task the file's name instead),
-        ForeignReference when the reference climbs out of the site's folder.
+        Raises ForeignReference when the reference is to another storage than this site's, ValueGone when the storage
+        does not have the value (Airflow's backend would hand the task the reference instead, in both cases).
         """
-        reference = BaseXCom.deserialize_value(result)
-        if not is_reference(reference):
-            return reference
-        value = XComObjectStorageBackend.deserialize_value(result)
-        if value == reference:  # how Airflow's backend says that it could not read the file
-            raise ValueGone(
-                f"the XCom value at {reference} cannot be read from this site's storage. It was deleted or damaged, or "
-                "written by an agent with another storage: give both the same [common.io] xcom_objectstorage_path"
-            )
-        return value
+        if (reference := _reference(result.value)) is not None:
+            result = _Result(site_storage.of_xcoms().read(reference))
+        elif (path := _of_airflows_backend(result.value)) is not None:
+            result = _Result(site_storage.of_xcoms().read_path(path))
+        return BaseXCom.deserialize_value(result)
 
-    @staticmethod
-    def purge(xcom: Any, *args: Any) -> None:
+    @classmethod
+    def purge(cls, xcom: Any, *args: Any) -> None:
         """Delete the value behind a reference of this site; anything else, and what is gone, is passed over."""
-        if isinstance(xcom.value, str) and is_reference(xcom.value):
-            XComObjectStorageBackend.purge(xcom)
+        if (reference := _reference(xcom.value)) is not None:
+            site_storage.of_xcoms().delete(reference)
+        elif (path := _of_airflows_backend(xcom.value)) is not None:
+            site_storage.of_xcoms().delete_path(path)
 
 
-def is_reference(value: Any) -> bool:
-    """True when `value` names an object in the site's XCom folder. Raises ForeignReference when it only seems to."""
-    base = str(_get_base_path()).rstrip("/") + "/"
-    if not isinstance(value, str) or not value.startswith(base):
-        return False
-    if ".." in value[len(base) :].split("/"):
-        raise ForeignReference(f"the XCom reference {value!r} leads out of this site's XCom folder {base}")
-    return True
+def _reference(value: Any) -> Reference | None:
+    reference = storage.parse(value)
+    return reference if reference is not None and reference.kind is Kind.XCOM else None
+
+
+def _of_airflows_backend(value: Any) -> str | None:
+    """The path of a value that Airflow's own object storage backend wrote to this site's storage: a site may have used
+    it before, or use it in another task environment. The same form at another address is a string of an author's."""
+    base = site_storage.of_xcoms().base
+    if not base or not isinstance(value, str) or not value.startswith(base + "/"):
+        return None
+    path = value[len(base) + 1 :]
+    return path if _OF_AIRFLOWS_BACKEND.fullmatch(path) and ".." not in path.split("/") else None
 
 
 def _is_for_the_plane(key: str | None, value: Any) -> bool:

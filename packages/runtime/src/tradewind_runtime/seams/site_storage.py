@@ -1,0 +1,171 @@
+"""A site's storage for XCom values and for task and asset state: a folder or a bucket, written and read by Airflow's
+object storage paths."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fsspec.utils  # type: ignore[import-untyped]
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.configuration import conf
+
+from tradewind_protocol.storage import Reference
+from tradewind_runtime import storage_marks
+
+
+class ValueGone(RuntimeError):
+    """The plane has a reference, the site's storage does not have the value."""
+
+
+class ForeignReference(ValueError):
+    """A reference to a value in another storage than this agent's."""
+
+
+@dataclass(frozen=True)
+class SiteStorage:
+    """One storage: where it is, and how values are written to it."""
+
+    what: str  # "XCom" or "state": begins sentences
+    base: str  # URL without a trailing slash; empty where none is configured
+    mark: str
+    compression: str  # fsspec's name; empty: none
+    threshold: int  # bytes from which a value is stored; below 0: none is
+    setting: str  # what an owner sets to move it
+
+    @property
+    def suffix(self) -> str:
+        if not self.compression:
+            return ""
+        for suffix, name in fsspec.utils.compressions.items():
+            if name == self.compression:
+                return f".{suffix}"
+        raise ValueError(
+            f"{self.setting.replace('_path', '_compression')} = {self.compression!r} is not known here"
+        )
+
+    def write(self, reference: Reference, content: bytes) -> None:
+        """Store `content`. On a disk a reader sees all of it or nothing."""
+        if (folder := storage_marks.folder_of(self.base)) is not None and not self.compression:
+            _write_file(folder / reference.path, content)
+            return
+        place = self._place(reference.path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open(mode="wb", compression=self.compression or None) as file:
+            file.write(content)
+
+    def read(self, reference: Reference) -> Any:
+        """The JSON behind a reference of this storage. Raises ForeignReference, or ValueGone when it cannot be read."""
+        self.require_own(reference)
+        return self.read_path(reference.path)
+
+    def read_path(self, path: str) -> Any:
+        """The JSON of the object at `path`, which is relative to the base. Raises ValueGone when it cannot be read."""
+        try:
+            with self._place(path).open(mode="rb", compression="infer") as file:
+                content = file.read()
+            return json.loads(content)
+        except (FileNotFoundError, NotADirectoryError):
+            problem = "is not there: it was deleted, or its storage is another one than when it was written"
+        except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are
+            problem = f"is damaged ({error})"
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror or error})"
+        raise ValueGone(
+            f"the {self.what} value at {self.base}/{path} {problem}. Clear the task that wrote it; and see that every "
+            f"agent and task environment of this site has the same storage: {self.remedy}"
+        )
+
+    def delete(self, reference: Reference) -> None:
+        """Delete the value behind a reference of this storage. What is gone, and what is elsewhere, is passed over."""
+        if self.owns(reference):
+            self.delete_path(reference.path)
+
+    def delete_path(self, path: str) -> None:
+        """Delete the object at `path`, which is relative to the base. Idempotent."""
+        self._place(path).unlink(missing_ok=True)
+
+    def owns(self, reference: Reference) -> bool:
+        """True when the value lies in this storage. A mark decides, where both have one: one shared folder has other
+        paths on other machines, and the same path on two machines is two folders."""
+        if not self.base:
+            return False
+        if reference.mark and self.mark:
+            return reference.mark == self.mark
+        return reference.base == self.base
+
+    def require_own(self, reference: Reference) -> None:
+        """Raises ForeignReference when the value lies in another storage."""
+        if self.owns(reference):
+            return
+        theirs, own = reference.base, self.base or "(none: they go to the plane)"
+        if theirs == own:
+            theirs += f" (mark {reference.mark}, on another disk)"
+            own += f" (mark {self.mark or 'none'})"
+        raise ForeignReference(
+            f"the {self.what} value is in another storage than this agent's and cannot be read here: it was written to "
+            f"{theirs}, this agent keeps its values in {own}. Every agent and task environment of a site needs the same "
+            f"storage: {self.remedy}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        return f"set `storage` in the agents' settings to one shared folder or bucket, or {self.setting} in their environments"
+
+    def place(self, reference: Reference) -> ObjectStoragePath:
+        """Where in this storage the value of a reference lies."""
+        return self._place(reference.path)
+
+    def _place(self, path: str) -> ObjectStoragePath:
+        return ObjectStoragePath(f"{self.base}/{path}")
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with draft.open(
+            "xb"
+        ) as file:  # who else may read it is the umask's and the folder's affair: it may be shared
+            file.write(content)
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+@cache
+def of_xcoms() -> SiteStorage:
+    """Where XCom values go by this process's configuration."""
+    return _configured("XCom", "xcom_objectstorage", default=-1)
+
+
+@cache
+def of_state() -> SiteStorage:
+    """Where values of task and asset state go by this process's configuration."""
+    return _configured("state", "state_store_objectstorage", default=0)
+
+
+def _configured(what: str, prefix: str, *, default: int) -> SiteStorage:
+    section = "common.io"
+    base = storage_marks.as_url(conf.get(section, f"{prefix}_path", fallback="") or "")
+    return SiteStorage(
+        what=what,
+        base=base,
+        mark=storage_marks.mark_of(base),
+        compression=conf.get(section, f"{prefix}_compression", fallback="") or "",
+        threshold=conf.getint(section, f"{prefix}_threshold", fallback=default),
+        setting=f"[{section}] {prefix}_path",
+    )
+
+
+def dumped(value: Any) -> bytes:
+    """A serialized value as it is stored. Raises TypeError for what is no JSON."""
+    return json.dumps(value).encode()
