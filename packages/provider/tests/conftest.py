@@ -19,6 +19,7 @@ if "airflow" not in sys.modules:
     os.environ["AIRFLOW_HOME"] = _home
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor,tradewind_provider.executor.RemoteExecutor"
     os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
     _url = os.environ.get("TRADEWIND_TEST_POSTGRESQL")
     if _url is None and os.environ.get("TRADEWIND_TEST_DATABASE") == "postgresql":

@@ -18,6 +18,7 @@ class Code(str, Enum):
     TOKEN_EXPIRED = "token_expired"
     TOKEN_DELETED = "token_deleted"
     WRONG_DEPLOYMENT = "wrong_deployment"
+    WRONG_SITE = "wrong_site"
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     NOT_PERMITTED = "not_permitted"
     RATE_LIMITED = "rate_limited"
@@ -53,6 +54,7 @@ STATUS: Final[dict[Code, int]] = {
     Code.TOKEN_EXPIRED: 403,
     Code.TOKEN_DELETED: 403,
     Code.WRONG_DEPLOYMENT: 403,
+    Code.WRONG_SITE: 403,
     Code.ADDRESS_NOT_ALLOWED: 403,
     Code.NOT_PERMITTED: 403,
     Code.RATE_LIMITED: 429,
@@ -86,6 +88,7 @@ FATAL_FOR_AGENT: Final = frozenset(
         Code.TOKEN_EXPIRED,
         Code.TOKEN_DELETED,
         Code.WRONG_DEPLOYMENT,
+        Code.WRONG_SITE,
         Code.VERSION_SKEW,
     }
 )

@@ -35,6 +35,10 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
         "the agent token was made in another Deployment",
         "correct plane_url, or make a token in this Deployment",
     ),
+    Code.WRONG_SITE: Explanation(
+        "the agent token is of one site, and the agent of another",
+        "give the agent a token of its own site, or a new state directory when it has moved to the other",
+    ),
     Code.ADDRESS_NOT_ALLOWED: Explanation(
         "agents may not connect from there",
         "add the address to the Deployment's allowed addresses; the agent goes on trying once a minute",

@@ -107,6 +107,7 @@ class EnvironmentView(Message):
     python: str = ""
     airflow: str = ""
     problem: str = ""
+    without: tuple[str, ...] = ()  # Dag bundles it cannot make: it gets none of their work
 
 
 class AgentView(Message):

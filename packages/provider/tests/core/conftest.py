@@ -16,6 +16,7 @@ from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base
+from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import (
     AgentCommand,
@@ -42,7 +43,16 @@ def database() -> None:
 @pytest.fixture(autouse=True)
 def _empty(database: None) -> Iterator[None]:
     with create_session() as db:
-        for table in (Attempt, AgentCommand, AgentSession, AgentToken, FormerTokenValue, Setting, Event):
+        for table in (
+            DagBundle,
+            Attempt,
+            AgentCommand,
+            AgentSession,
+            AgentToken,
+            FormerTokenValue,
+            Setting,
+            Event,
+        ):
             db.execute(delete(table))
     credentials.KNOWN.forget()
     polling.TOLD.forget()

@@ -368,7 +368,7 @@ class LeaseMachine(RuleBasedStateMachine):
             found = assigning.assign(
                 db, places, waiting=assigning.depths(db), now=self.now, lasts=SETTINGS.cadence.offer
             )
-            return heard, [*heard.offers, *found.get(agent.session_id, [])]
+            return heard, [*heard.offers, *found.offers.get(agent.session_id, [])]
 
         def hear(answer: tuple[Any, list[Any]]) -> None:
             heard, offers = answer

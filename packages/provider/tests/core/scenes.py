@@ -51,6 +51,7 @@ def queued(
     queue: str = "default",
     priority: int = 1,
     kind: WorkKind = WorkKind.CALLBACK,
+    bundle: str | None = None,
     subject: UUID | None = None,
     job: int | None = 1,
     db: Session | None = None,
@@ -64,6 +65,7 @@ def queued(
         priority=priority,
         label=f"work of {queue}",
         workload={"type": "ExecuteCallback", "token": ""},
+        bundle=bundle,
     )
     with create_session() if db is None else nullcontext(db) as session:
         return queueing.queue(session, work, scheduler_job_id=job, executor=None, now=clock())

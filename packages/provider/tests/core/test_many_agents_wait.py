@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -24,10 +24,10 @@ def place(agent: Agent, *, free: int) -> Place:
     return Place(UUID(agent.session_id), (Seats(frozenset(agent.queues), free),))
 
 
-def given_out(places: Sequence[Place], clock: Clock) -> dict[UUID, list[Offer]]:
+def given_out(places: Sequence[Place], clock: Clock) -> Mapping[UUID, list[Offer]]:
     """What one look gives to those who wait at `places`."""
     with create_session() as db:
-        return assigning.assign(db, places, waiting=assigning.depths(db), now=clock(), lasts=10.0)
+        return assigning.assign(db, places, waiting=assigning.depths(db), now=clock(), lasts=10.0).offers
 
 
 async def several(plane: Plane, count: int) -> list[Agent]:

@@ -16,6 +16,7 @@ from tradewind_provider.domain import agents, leases, placement, reporting
 from tradewind_provider.domain.leases import Do, Lease, No
 from tradewind_provider.domain.placement import Candidate, Place, Seats
 from tradewind_provider.domain.reporting import Report, Tell
+from tradewind_provider.domain.routes import Route, addressed
 from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.options import OPTIONS
 
@@ -128,8 +129,9 @@ def test_no_accepted_request_makes_an_illegal_move() -> None:
 # ---- placement
 
 
-def waiting(queue: str, *, priority: int = 1, age: float = 0, avoid: UUID | None = None) -> Candidate:
-    return Candidate(uuid4(), queue, priority, at(-age), avoid)
+def waiting(queue: str | Route, *, priority: int = 1, age: float = 0, avoid: UUID | None = None) -> Candidate:
+    route = Route(queue) if isinstance(queue, str) else queue
+    return Candidate(uuid4(), route, priority, at(-age), avoid)
 
 
 def test_work_is_spread_over_those_with_the_most_room() -> None:
@@ -170,48 +172,118 @@ def test_who_is_passed_over_for_one_is_given_the_next() -> None:
 
 
 _SERVED = st.frozensets(st.sampled_from("abc"))
+_BUNDLES = st.frozensets(st.sampled_from(["one", "two"]))
+_SITES = st.sampled_from(["eu", "us"])
 _PLACES = st.lists(
-    st.tuples(st.lists(st.builds(Seats, _SERVED, st.integers(0, 3)), max_size=3), st.integers(0, 4)),
+    st.tuples(
+        st.lists(st.builds(Seats, _SERVED, st.integers(0, 3), _BUNDLES), max_size=3),
+        st.integers(0, 4),
+        _SITES,
+    ),
     max_size=5,
+)
+_ROUTES = st.builds(
+    Route,
+    st.sampled_from("abcd"),
+    st.sampled_from(["eu", "us", None]),
+    st.sampled_from(["one", "two", "three", None]),
 )
 
 
 @given(
     _PLACES,
-    st.lists(
-        st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=12
-    ),
+    st.lists(st.tuples(_ROUTES, st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=12),
 )
 def test_each_piece_of_work_goes_where_there_is_most_room_at_its_turn(
-    drawn: list[tuple[list[Seats], int]], work: list[tuple[str, int, int]]
+    drawn: list[tuple[list[Seats], int, str]], work: list[tuple[Route, int, int]]
 ) -> None:
-    places = [Place(uuid4(), tuple(seats), most) for seats, most in drawn]
+    places = [Place(uuid4(), tuple(seats), most, site) for seats, most, site in drawn]
     ids = [one.session_id for one in places] + [YOU]
     candidates = [
         waiting(queue, priority=priority, avoid=ids[min(avoid, len(ids) - 1)])
         for queue, priority, avoid in work
     ]
-    assert placement.place(candidates, places) == plainly_placed(candidates, places)
+    placed = placement.place(candidates, places)
+    assert placed == plainly_placed(candidates, places)
+    routes = {one.attempt_id: one.route for one in candidates}
+    for attempt, session in placed.items():
+        route = routes[attempt]
+        assert any(
+            spot.session_id == session
+            and spot.site == route.site
+            and any(
+                route.queue in seat.queues and (route.bundle is None or route.bundle in seat.bundles)
+                for seat in spot.seats
+            )
+            for spot in places
+        )
 
 
 def plainly_placed(candidates: list[Candidate], places: list[Place]) -> dict[UUID, UUID]:
     """As `placement.place` says, and every place looked at for each piece of work."""
     left, placed = list(places), {}
     for one in sorted(candidates, key=lambda each: (-each.priority, each.created_at)):
-        open_ = [
-            at for at, spot in enumerate(left) if spot.session_id != one.avoid and one.queue in spot.room
-        ]
+        open_ = [at for at, spot in enumerate(left) if spot.session_id != one.avoid and spot.room(one.route)]
         if open_:
-            at = max(open_, key=lambda each: left[each].room[one.queue])
-            left[at] = left[at].take(one.queue)
+            at = max(open_, key=lambda each: left[each].room(one.route))
+            left[at] = left[at].take(one.route)
             placed[one.attempt_id] = left[at].session_id
     return placed
 
 
 def test_room_is_counted_no_further_than_there_is_work() -> None:
     places = [Place(ME, (Seats(frozenset({"q"}), 9),), most=4), Place(YOU, (Seats(frozenset({"q"}), 2),))]
-    assert [placement.room("q", places, enough=enough) for enough in (3, 5, 100)] == [3, 5, 6]
-    assert placement.room("other", places, enough=3) == 0
+    for count, most in ((3, 3), (5, 5), (100, 6)):
+        assert [one.most for one in placement.batches({Route("q"): count}, places)] == [most]
+    assert placement.batches({Route("other"): 3}, places) == []
+
+
+def seats(free: int, *bundles: str) -> tuple[Seats, ...]:
+    return (Seats(frozenset({"q"}), free, frozenset(bundles)),)
+
+
+def test_work_that_the_same_slots_can_run_is_asked_for_together() -> None:
+    places = [Place(ME, seats(2, "one", "two"), site="eu"), Place(YOU, seats(3, "one", "two"), site="eu")]
+    work = {
+        Route("q", "eu", "one"): 2,
+        Route("q", "eu", "two"): 9,
+        Route("q", "eu"): 1,
+        Route("q", "us", "one"): 7,
+    }
+    (batch,) = placement.batches(work, places)
+    assert (batch.site, batch.queue, batch.bundles, batch.most) == ("eu", "q", {"one", "two", None}, 5)
+
+
+def test_much_work_of_one_bundle_does_not_hide_that_of_another_from_the_agents_that_have_it() -> None:
+    places = [Place(ME, seats(1, "one"), site="eu"), Place(YOU, seats(4, "two"), site="eu")]
+    work = {Route("q", "eu", "one"): 1000, Route("q", "eu", "two"): 2}
+    found = {one.bundles: one.most for one in placement.batches(work, places)}
+    assert found == {frozenset({"one"}): 1, frozenset({"two"}): 2}
+
+
+def test_work_goes_to_no_other_site_and_to_no_agent_without_its_bundle() -> None:
+    places = [Place(ME, seats(9, "one"), site="us"), Place(YOU, seats(1, "two"), site="eu")]
+    there, nowhere = waiting(Route("q", "eu", "two")), waiting(Route("q", "eu", "one"))
+    nobodys = waiting(Route("q", None, "one"))
+    assert placement.place([there, nowhere, nobodys], places) == {there.attempt_id: YOU}
+
+
+@pytest.mark.parametrize(
+    ("queue", "known", "found"),
+    [
+        ("etl", {"default", "eu"}, ("default", "etl")),
+        ("eu:etl", {"default", "eu"}, ("eu", "etl")),
+        ("us:etl", {"default", "eu"}, ("default", "us:etl")),
+        ("etl", {"eu"}, ("eu", "etl")),
+        ("etl", {"eu", "us"}, ("default", "etl")),
+        ("etl", set(), ("default", "etl")),
+        ("eu:", {"eu"}, ("eu", "eu:")),
+    ],
+)
+def test_a_queue_may_name_the_site_of_work_that_is_no_sites(
+    queue: str, known: set[str], found: tuple[str, str]
+) -> None:
+    assert addressed(queue, known) == found
 
 
 def spot(free: int, *queues: str) -> Place:
@@ -241,10 +313,10 @@ def test_whoever_leaves_is_not_found_any_more() -> None:
     for _ in range(2):
         waiting_places.remove(leaves)
     assert waiting_places.roomiest(None) == [stays]
-    assert [queue in waiting_places for queue in "abc"] == [True, True, False]
+    assert [Route(queue) in waiting_places for queue in "abc"] == [True, True, False]
     waiting_places.remove(stays)
     assert waiting_places.roomiest(None) == []
-    assert "a" not in waiting_places
+    assert Route("a") not in waiting_places
 
 
 # ---- reporting

@@ -421,7 +421,7 @@ async def test_an_agents_id_gives_a_token_of_another_site_nothing(plane: Plane, 
     thief.secret = made.secret
     for _ in range(2):
         refused = await thief.open()
-        assert (refused.status_code, refused.json()["error"]) == (403, "not_permitted")
+        assert (refused.status_code, refused.json()["error"]) == (403, "wrong_site")
         assert "of an agent of site 'default'" in refused.json()["message"]
         assert len(sessions_of(agent.agent_id)) == 1
         if sessions_of(agent.agent_id)[0].ended_at is None:

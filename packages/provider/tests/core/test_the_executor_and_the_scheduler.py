@@ -198,7 +198,7 @@ async def test_the_workload_travels_without_a_token(
     run = make_run()
     scheduler.queue()
     async with running(settings, clock, secret) as plane:
-        agent = await plane.agent().opens()
+        agent = await plane.agent().opens(bundles=["dags-folder"])
         (offer,) = await agent.offers()
     assert offer["kind"] == "task"
     assert offer["workload"]["token"] == ""
@@ -386,7 +386,7 @@ async def test_work_whose_task_was_cleared_meanwhile_is_not_offered(
     run = make_run()
     scheduler.queue()
     run.set(state=None)
-    agent = await plane.agent().opens()
+    agent = await plane.agent().opens(bundles=["dags-folder"])
     assert await agent.offers() == []
     (attempt,) = run.attempts
     assert attempt.state == "revoked"
@@ -398,7 +398,7 @@ async def test_a_task_of_an_agent_that_is_cut_off_outlives_airflows_own_timeout(
     run = make_run()
     scheduler.queue()
     async with running(settings, clock, secret) as plane:
-        agent = await plane.agent().opens()
+        agent = await plane.agent().opens(bundles=["dags-folder"])
         (offer,) = await agent.offers()
         await agent.start(offer)
     run.set(state="running", start_date=wall(), last_heartbeat_at=wall() - timedelta(seconds=299))

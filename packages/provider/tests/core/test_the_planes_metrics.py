@@ -19,10 +19,10 @@ async def test_a_scraper_with_an_agent_token_sees_agents_and_queues(plane: Plane
     lines = answer.text.splitlines()
     assert 'tradewind_plane_agents{state="healthy"} 1' in lines
     assert 'tradewind_plane_agents{state="lost"} 0' in lines, "a state nobody is in is there: alerts need it"
-    assert 'tradewind_plane_queue_depth{queue="gpu"} 1' in lines
-    assert 'tradewind_plane_queue_oldest_wait_seconds{queue="gpu"} 7' in lines
-    assert 'tradewind_plane_queue_agents{queue="gpu"} 0' in lines
-    assert 'tradewind_plane_queue_agents{queue="default"} 1' in lines
+    assert 'tradewind_plane_queue_depth{site="default",queue="gpu"} 1' in lines
+    assert 'tradewind_plane_queue_oldest_wait_seconds{site="default",queue="gpu"} 7' in lines
+    assert 'tradewind_plane_queue_agents{site="default",queue="gpu"} 0' in lines
+    assert 'tradewind_plane_queue_agents{site="default",queue="default"} 1' in lines
     assert "tradewind_plane_polls 0" in lines
     assert "# TYPE tradewind_plane_queue_depth gauge" in lines
 
@@ -51,4 +51,4 @@ def test_however_many_queues_there_are_the_lines_are_limited() -> None:
 
 def test_a_name_with_quotes_breaks_no_line() -> None:
     view = QueueView(queue='a"b\\c\nd', depth=1, oldest_wait=0.0, running=0)
-    assert 'depth{queue="a\\"b\\\\c\\nd"} 1' in metrics.text(metrics.Snapshot(queues=(view,)))
+    assert 'depth{site="default",queue="a\\"b\\\\c\\nd"} 1' in metrics.text(metrics.Snapshot(queues=(view,)))

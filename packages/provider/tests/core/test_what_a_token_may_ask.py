@@ -93,5 +93,5 @@ async def test_the_oldest_is_the_oldest_that_waits(plane: Plane, clock: Clock) -
     queued(clock)
     with create_session() as db:
         counts = queue_depths.count(db)
-    assert counts["default"].depth == 2
-    assert (clock() - counts["default"].oldest).total_seconds() == 3600  # type: ignore[operator]
+    assert counts["default"]["default"].depth == 2
+    assert (clock() - counts["default"]["default"].oldest).total_seconds() == 3600  # type: ignore[operator]

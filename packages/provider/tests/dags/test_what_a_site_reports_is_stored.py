@@ -240,8 +240,16 @@ def test_an_id_airflow_would_not_take_is_refused(site: Site, parsed: Parsed, dag
     assert "one.py" in told.refused[0].refusal.message
 
 
-@pytest.mark.parametrize(("executor", "taken"), [("LocalExecutor", True), ("NoSuchExecutor", False)])
-def test_a_task_for_an_executor_this_plane_lacks_is_an_import_error_and_does_not_wait_for_ever(
+@pytest.mark.parametrize(
+    ("executor", "taken"),
+    [
+        ("RemoteExecutor", True),
+        ("tradewind_provider.executor.RemoteExecutor", True),
+        ("LocalExecutor", False),
+        ("NoSuchExecutor", False),
+    ],
+)
+def test_a_task_for_another_executor_than_that_of_agents_is_an_import_error(
     site: Site, parsed: Parsed, executor: str, taken: bool
 ) -> None:
     site.claim("main")
@@ -254,7 +262,9 @@ def test_a_task_for_an_executor_this_plane_lacks_is_an_import_error_and_does_not
         return
     assert told.refused[0].refusal.error is Code.MALFORMED
     assert "'choosy'" in errors()["one.py"]
-    assert "'NoSuchExecutor', which is not available" in errors()["one.py"]
+    assert (
+        f"specifies executor {executor!r}; what came from an agent runs on agents alone" in errors()["one.py"]
+    )
 
 
 def test_a_dag_cannot_say_that_it_is_in_another_file(site: Site, parsed: Parsed) -> None:

@@ -121,7 +121,7 @@ async def test_a_queue_that_nobody_serves_is_a_warning(signed_in: Any, rows: Any
     rows.agent()
     rows.attempt("queued", queue="gpu")
     assert (await queues(signed_in))["gpu"]["warning"] == (
-        "1 piece of work waits and no agent serves this queue: start one that does, or correct the queue's name"
+        "1 piece of work: waits for an agent of site default on queue gpu: no agent of this site serves the queue"
     )
 
 

@@ -15,11 +15,12 @@ COLUMNS = (
     Column("ID", lambda attempt: str(attempt.id)),
     Column("STATE", lambda attempt: attempt.outcome.value if attempt.outcome else attempt.state.value),
     Column("WORK", lambda attempt: attempt.label or attempt.kind.value),
+    Column("SITE", lambda attempt: attempt.site or "–"),
     Column("QUEUE", lambda attempt: attempt.queue),
     Column("AGENT", lambda attempt: attempt.agent_name or "–"),
     Column("QUEUED", lambda attempt: moment(attempt.created_at)),
     Column("WAITED", lambda attempt: span(attempt.waited)),
-    Column("NOTE", lambda attempt: attempt.reason, wide=True),
+    Column("NOTE", lambda attempt: attempt.reason or attempt.waits_for, wide=True),
 )
 
 
@@ -37,6 +38,7 @@ def attempts() -> None:
     help="Only these; may be given more than once. Left out: everything that is not over.",
 )
 @click.option("--all", "everything", is_flag=True, help="What is over as well.")
+@click.option("--site", help="Only of this site.")
 @click.option("--queue", help="Only of this queue.")
 @click.option("--agent", help="Only on this agent, by name or id.")
 @click.option("--dag", "dag_id", help="Only of this Dag.")
@@ -48,6 +50,7 @@ def list_(
     session: Session,
     wanted: tuple[str, ...],
     everything: bool,
+    site: str | None,
     queue: str | None,
     agent: str | None,
     dag_id: str | None,
@@ -61,6 +64,7 @@ def list_(
     with session.connect() as client:
         page = client.attempts(
             state=wanted,
+            site=site,
             queue=queue,
             agent_id=str(find.agent(client, agent).id) if agent else None,
             dag_id=dag_id,

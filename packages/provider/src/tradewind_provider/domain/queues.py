@@ -1,16 +1,18 @@
-"""Depth and age of a queue."""
+"""Depth and age of what waits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from tradewind_provider.domain.routes import Route
+
 
 @dataclass(frozen=True)
 class Depth:
-    """What waits in one queue."""
+    """What waits for one route."""
 
-    queue: str
+    route: Route
     count: int
     oldest: datetime
 

@@ -48,6 +48,11 @@ def configured() -> frozenset[str]:
     return frozenset(DagBundlesManager().get_all_bundle_names())
 
 
+def is_planes(db: Session, name: str) -> bool:
+    """True when the plane itself has the bundle: in its configuration, or active. Ask for one that no site has."""
+    return name in configured() or is_active(db, name)
+
+
 def is_active(db: Session, name: str) -> bool:
     """True when Airflow has the bundle, active."""
     return bool(db.scalar(select(DagBundleModel.active).where(DagBundleModel.name == name)))

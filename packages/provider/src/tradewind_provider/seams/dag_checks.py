@@ -6,22 +6,19 @@ import copy
 import json
 from typing import Any
 
-from airflow.configuration import conf
-from airflow.exceptions import UnknownExecutorException
-from airflow.executors.executor_loader import ExecutorLoader
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.seams import dag_bounds
+from tradewind_provider.seams import dag_bounds, remote_executor
 from tradewind_provider.seams.lazy_dag import LazyDag
 
 _WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
 
 
 def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
-    """The Dag as Airflow stores it, its `fileloc` neutral. Raises Refused MALFORMED or TOO_LARGE, naming Dag and file.
+    """The Dag as Airflow stores it, its `fileloc` neutral, its executor the remote one. Raises Refused MALFORMED or TOO_LARGE, naming Dag and file.
 
     Reading it runs no code an agent chose: Airflow's own deserializer takes classes from its registries only.
     """
@@ -49,7 +46,7 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
     try:
         wire.checked_path(inside)
         placed = {**dag, "fileloc": wire.neutral_fileloc(bundle, inside)}
-        whole = {**data, "dag": placed}
+        whole = {**data, "dag": remote_executor.given(placed)}
         DagSerialization.validate_schema(whole)
         read = DagSerialization.from_dict(copy.deepcopy(whole))
         if read.dag_id != dag_id:
@@ -59,29 +56,8 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
         lazy.timetable.summary, lazy.owner, lazy.has_task_concurrency_limits, lazy.hash  # noqa: B018 (what storing reads)
     except (Exception, RecursionError) as problem:
         raise _malformed(dag_id, path, problem) from None
-    _check_executors(read)
+    remote_executor.check(whole["dag"], read)
     return lazy
-
-
-def _check_executors(dag: Any) -> None:
-    """As Airflow does where it parses, which at a site cannot be known: without this the task would wait for ever.
-
-    With teams Airflow's rule depends on the team of a bundle of the plane, and a site's bundle has none.
-    """
-    if conf.getboolean("core", "multi_team", fallback=False):
-        return
-    for task in dag.tasks:
-        if not task.executor:
-            continue
-        try:
-            ExecutorLoader.lookup_executor_name_by_str(task.executor, team_name=None, validate_teams=False)
-        except UnknownExecutorException:
-            raise Refused(
-                Code.MALFORMED,
-                f"Task {task.task_id!r} of Dag {dag.dag_id!r} specifies executor {str(task.executor)[:200]!r}, which is "
-                "not available on this plane",
-                remedy="list it in the plane's [core] executor, or let the task use one of those listed there",
-            ) from None
 
 
 def _malformed(dag_id: str, path: str, problem: BaseException) -> Refused:

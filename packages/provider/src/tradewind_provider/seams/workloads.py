@@ -38,6 +38,7 @@ class Work:
     priority: int
     label: str
     workload: Mapping[str, Any]  # JSON, without its token
+    bundle: str | None = None  # the Dag bundle it needs
     dag_id: str | None = None
     run_id: str | None = None
     task_id: str | None = None
@@ -73,6 +74,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
             priority=ti.priority_weight,
             label=f"{ti.dag_id}.{ti.task_id} [{ti.run_id}{mapped}, try {ti.try_number}]",
             workload=body,
+            bundle=workload.bundle_info.name,
             dag_id=ti.dag_id,
             run_id=ti.run_id,
             task_id=ti.task_id,
@@ -88,6 +90,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
             priority=CALLBACK_PRIORITY,
             label=f"callback {workload.display_name}",
             workload=body,
+            bundle=workload.bundle_info.name,
         )
     if isinstance(workload, TestConnection):
         return Work(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Offer, WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.routes import Route
 from tradewind_provider.seams import database, workloads
 from tradewind_provider.services import tracing, waking
 from tradewind_provider.store.base import UtcDateTime
@@ -35,25 +38,40 @@ _ABLE = (
 )
 
 
-def depths(db: Session) -> dict[str, Depth]:
-    """Every queue in which something waits."""
+@dataclass(frozen=True)
+class Assigned:
+    """What was offered."""
+
+    offers: Mapping[UUID, list[Offer]]  # by session
+    taken: Counter[Route]  # how many pieces of work of each route
+
+
+def depths(db: Session) -> dict[Route, Depth]:
+    """Every route for which something waits."""
+    place = (Attempt.queue, Attempt.site, Attempt.bundle)
     rows = db.execute(
-        select(Attempt.queue, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
+        select(*place, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
         .where(Attempt.state == AttemptState.QUEUED.value)
-        .group_by(Attempt.queue)
+        .group_by(*place)
     )
-    return {queue: Depth(queue, count, oldest) for queue, count, oldest in rows}
+    found = (Depth(Route(queue, site, bundle), count, oldest) for queue, site, bundle, count, oldest in rows)
+    return {one.route: one for one in found}
+
+
+def route_of(row: Attempt) -> Route:
+    """What an agent needs to be given an attempt."""
+    return Route(row.queue, row.site, row.bundle)
 
 
 def assign(
     db: Session,
     places: Sequence[placement.Place],
     *,
-    waiting: Mapping[str, Depth],
+    waiting: Mapping[Route, Depth],
     now: datetime,
     lasts: float,
-) -> dict[UUID, list[Offer]]:
-    """Offer what waits to those with room for it: session → its offers, leased for `lasts` seconds.
+) -> Assigned:
+    """Offer what waits to those with room for it, leased for `lasts` seconds.
 
     Highest priority first, then oldest. Work whose task instance no longer waits (cleared, marked, deleted) is taken
     off the queue on the way. Safe to run in several processes at once: an attempt is offered by one of them.
@@ -63,7 +81,7 @@ def assign(
     candidates = [
         placement.Candidate(
             attempt_id=row.id,
-            queue=row.queue,
+            route=route_of(row),
             priority=row.priority,
             created_at=row.created_at,
             avoid=row.avoid_session_id if row.handed_back_at and row.handed_back_at > avoid_until else None,
@@ -72,13 +90,15 @@ def assign(
     ]
     until = now + timedelta(seconds=lasts)
     found: dict[UUID, list[Offer]] = {}
+    taken: Counter[Route] = Counter()
     for attempt_id, session_id in _placed(db, rows, candidates, places, until).items():
         row = rows[attempt_id]
         epoch = row.epoch + 1
         if (offer := _offer(db, row, epoch, now, lasts)) is not None:
             found.setdefault(session_id, []).append(offer)
+            taken[route_of(row)] += 1
             tracing.offered(row, epoch, now=now)
-    return found
+    return Assigned(found, taken)
 
 
 def _placed(
@@ -99,7 +119,7 @@ def _placed(
         candidates = [one for one in candidates if placed.get(one.attempt_id) in gone]
         left = {spot.session_id: spot for spot in places if spot.session_id not in gone}
         for attempt_id, session_id in got.items():
-            left[session_id] = left[session_id].take(rows[attempt_id].queue)
+            left[session_id] = left[session_id].take(route_of(rows[attempt_id]))
         places = list(left.values())
     return leased
 
@@ -208,18 +228,21 @@ def _able(db: Session, session_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _candidates(
-    db: Session, places: Collection[placement.Place], waiting: Mapping[str, Depth], now: datetime
+    db: Session, places: Collection[placement.Place], waiting: Mapping[Route, Depth], now: datetime
 ) -> dict[UUID, Attempt]:
     """What may be offered, as much as there is room for. Takes off the queue what is not wanted any more."""
     rows: dict[UUID, Attempt] = {}
-    for queue, depth in waiting.items():
-        if (most := placement.room(queue, places, enough=depth.count)) == 0:
-            continue
+    for batch in placement.batches({route: one.count for route, one in waiting.items()}, places):
         statement = (
             select(Attempt, workloads.state_of(Attempt.subject_id))
-            .where(Attempt.state == AttemptState.QUEUED.value, Attempt.queue == queue)
+            .where(
+                Attempt.state == AttemptState.QUEUED.value,
+                Attempt.site == batch.site,
+                Attempt.queue == batch.queue,
+                _needs_one_of(batch.bundles),
+            )
             .order_by(Attempt.priority.desc(), Attempt.created_at)
-            .limit(most)
+            .limit(batch.most)
             .with_for_update(skip_locked=True, of=Attempt)
             .execution_options(populate_existing=True)
         )
@@ -230,6 +253,11 @@ def _candidates(
                 row.state, row.ended_at, row.payload = AttemptState.REVOKED.value, now, ""
                 row.reason = "its task instance does not wait any more: it was cleared, marked or deleted"
     return rows
+
+
+def _needs_one_of(bundles: Collection[str | None]) -> ColumnElement[bool]:
+    named = Attempt.bundle.in_([one for one in bundles if one is not None])
+    return or_(named, Attempt.bundle.is_(None)) if None in bundles else named
 
 
 def _offer(db: Session, row: Attempt, epoch: int, now: datetime, lasts: float) -> Offer | None:

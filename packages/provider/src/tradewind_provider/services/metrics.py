@@ -1,7 +1,7 @@
 """Every metric of the plane, by Prometheus' conventions, and what stands behind them.
 
-`docs/reference/metrics.md` is generated from this table. The only label that grows with what people do is `queue`: the
-queues with most work have their own, the others share one.
+`docs/reference/metrics.md` is generated from this table. The only labels that grow with what people do are `site` and
+`queue`: the queues with most work have their own, the others share one.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ def look(db: Session, *, now: datetime, beats: Beats) -> Snapshot:
 
 def limited(views: Iterable[QueueView], most: int = MOST_QUEUES) -> tuple[QueueView, ...]:
     """The queues with most work, then one that stands for all others."""
-    ranked = sorted(views, key=lambda one: (-(one.depth + one.running), one.queue))
+    ranked = sorted(views, key=lambda one: (-(one.depth + one.running), *_name(one)))
     if len(ranked) <= most:
-        return tuple(sorted(ranked, key=lambda one: one.queue))
+        return tuple(sorted(ranked, key=_name))
     kept, rest = ranked[: most - 1], ranked[most - 1 :]
     other = QueueView(
+        site=OTHER_QUEUES,
         queue=OTHER_QUEUES,
         depth=sum(one.depth for one in rest),
         oldest_wait=max(one.oldest_wait for one in rest),
@@ -67,11 +68,16 @@ def limited(views: Iterable[QueueView], most: int = MOST_QUEUES) -> tuple[QueueV
         slots=sum(one.slots for one in rest),
         slots_used=sum(one.slots_used for one in rest),
     )
-    return (*sorted(kept, key=lambda one: one.queue), other)
+    return (*sorted(kept, key=_name), other)
 
 
 def _queue(value: Callable[[QueueView], float]) -> Callable[[Snapshot], Samples]:
-    return lambda snapshot: [((one.queue,), float(value(one))) for one in snapshot.queues]
+    return lambda snapshot: [(_name(one), float(value(one))) for one in snapshot.queues]
+
+
+def _name(one: QueueView) -> tuple[str, str]:
+    """The labels of a queue. Work of bundles that no site has is of site ""."""
+    return one.site or "", one.queue
 
 
 METRICS: Final = (
@@ -87,29 +93,31 @@ METRICS: Final = (
         ("state",),
         lambda snapshot: [((state.value,), float(snapshot.agents[state])) for state in AgentState],
     ),
-    Definition("tradewind_plane_queue_depth", "Work that waits", ("queue",), _queue(lambda one: one.depth)),
+    Definition(
+        "tradewind_plane_queue_depth", "Work that waits", ("site", "queue"), _queue(lambda one: one.depth)
+    ),
     Definition(
         "tradewind_plane_queue_oldest_wait_seconds",
         "How long the oldest of it has waited; 0 when none waits",
-        ("queue",),
+        ("site", "queue"),
         _queue(lambda one: one.oldest_wait),
     ),
     Definition(
         "tradewind_plane_queue_running",
         "Work that is offered or runs",
-        ("queue",),
+        ("site", "queue"),
         _queue(lambda one: one.running),
     ),
     Definition(
         "tradewind_plane_queue_slots",
         "Slots of the agents that take work from it now",
-        ("queue",),
+        ("site", "queue"),
         _queue(lambda one: one.slots),
     ),
     Definition(
         "tradewind_plane_queue_agents",
         "Agents that take work from it now",
-        ("queue",),
+        ("site", "queue"),
         _queue(lambda one: len(one.agents)),
     ),
     Definition(

@@ -106,7 +106,7 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     place = _place(session, poll, settings)
     if place is not None:
         for row in lost_offers:
-            place = place.take(row.queue)
+            place = place.take(assigning.route_of(row))
     heard = Heard(
         place=place,
         offers=assigning.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
@@ -206,18 +206,25 @@ def _unknown(session_id: UUID, poll: Poll, mine: dict[UUID, Attempt]) -> list[At
 
 
 def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.Place | None:
-    """Where new work may go. The queues are those its environments serve, whatever a poll says of others."""
+    """Where new work may go. The queues are those its environments serve, whatever a poll says of others; the bundles
+    those its session was opened with, but for those the environment cannot make."""
     if session.draining_at is not None or session.cordoned_at is not None:
         return None
     if Component.WORKER.value not in session.components:
         return None
-    served = {one["name"]: frozenset(one["queues"]) for one in session.environments}
+    known = {one["name"]: one for one in session.environments}
+    bundles = frozenset(session.bundles)
     seats = [
-        placement.Seats(frozenset(room.queues) & served.get(room.environment, frozenset()), room.free)
+        placement.Seats(
+            frozenset(room.queues) & frozenset(one["queues"]),
+            room.free,
+            bundles.difference(one.get("without", ())),
+        )
         for room in _once(poll.room)
+        if (one := known.get(room.environment)) is not None
     ]
-    place = placement.Place(session.id, tuple(seats), settings.offers_per_answer)
-    return place if place.room else None
+    place = placement.Place(session.id, tuple(seats), settings.offers_per_answer, session.site)
+    return place if place.slots else None
 
 
 def _once(rooms: Sequence[Room]) -> list[Room]:

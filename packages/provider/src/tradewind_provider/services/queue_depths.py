@@ -1,4 +1,4 @@
-"""What waits and runs in each queue, counted once for everybody who asks within a few seconds."""
+"""What waits and runs in each queue of each site, counted once for everybody who asks within a few seconds."""
 
 from __future__ import annotations
 
@@ -28,20 +28,31 @@ class Count:
     oldest: datetime | None = None  # of what waits
 
 
-def count(db: Session) -> dict[str, Count]:
-    """Every queue in which something waits or runs: one statement."""
+ByQueue = dict[str, Count]
+
+
+def count(db: Session) -> dict[str, ByQueue]:
+    """Site → every queue of it in which something waits or runs: one statement."""
     rows = db.execute(
-        select(Attempt.queue, Attempt.state, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
-        .where(Attempt.state.in_([AttemptState.QUEUED.value, *_BUSY]))
-        .group_by(Attempt.queue, Attempt.state)
+        select(
+            Attempt.site,
+            Attempt.queue,
+            Attempt.state,
+            func.count(),
+            func.min(Attempt.created_at, type_=UtcDateTime()),
+        )
+        .where(Attempt.state.in_([AttemptState.QUEUED.value, *_BUSY]), Attempt.site.is_not(None))
+        .group_by(Attempt.site, Attempt.queue, Attempt.state)
     )
-    found: dict[str, Count] = {}
-    for queue, state, number, oldest in rows:
-        was = found.get(queue, Count())
+    found: dict[str, ByQueue] = {}
+    for site, queue, state, number, oldest in rows:
+        assert site is not None
+        queues = found.setdefault(site, {})
+        was = queues.get(queue, Count())
         if state == AttemptState.QUEUED.value:
-            found[queue] = Count(number, was.running, oldest)
+            queues[queue] = Count(number, was.running, oldest)
         else:
-            found[queue] = Count(was.depth, was.running + number, was.oldest)
+            queues[queue] = Count(was.depth, was.running + number, was.oldest)
     return found
 
 
@@ -50,7 +61,7 @@ class Counts:
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[dict[str, Count]]],
+        look: Callable[[], Awaitable[dict[str, ByQueue]]],
         *,
         fresh: float = FRESH_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
@@ -60,9 +71,9 @@ class Counts:
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
         self._at: float | None = None
-        self._counts: dict[str, Count] = {}
+        self._counts: dict[str, ByQueue] = {}
 
-    async def get(self) -> tuple[dict[str, Count], float]:
+    async def get(self) -> tuple[dict[str, ByQueue], float]:
         """The counts and their age in seconds."""
         async with self._lock:
             moment = self._monotonic()

@@ -12,13 +12,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from tradewind_protocol import sites
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain import reporting
 from tradewind_provider.seams import database, workloads
-from tradewind_provider.services import tracing, waking
+from tradewind_provider.services import routing, tracing, waking
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -54,6 +53,7 @@ def queue(
             state=AttemptState.REVOKED.value, ended_at=now, payload="", reason="it was queued again since"
         ),
     )
+    route = routing.route(db, work)
     attempt = Attempt(
         id=uuid4(),
         kind=work.kind.value,
@@ -65,8 +65,9 @@ def queue(
         map_index=work.map_index,
         try_number=work.try_number,
         label=work.label,
-        site=sites.DEFAULT,
-        queue=work.queue,
+        site=route.site,
+        bundle=route.bundle,
+        queue=route.queue,
         priority=work.priority,
         payload=database.encrypt(json.dumps(work.workload)),
         state=AttemptState.QUEUED.value,

@@ -161,7 +161,7 @@ def open_session(
     its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
     for and `most_open`.
 
-    Raises Refused NOT_PERMITTED when the agent_id is known as that of an agent of another site, and SESSION_FENCED
+    Raises Refused WRONG_SITE when the agent_id is known as that of an agent of another site, and SESSION_FENCED
     when it is bound to another key than `ask` shows.
     """
     _require_same_site(db, ask, token)
@@ -230,7 +230,7 @@ def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None
     )
     if other is not None:
         raise Refused(
-            Code.NOT_PERMITTED,
+            Code.WRONG_SITE,
             f"agent {ask.name!r} comes with the agent token {token.name!r} of site {token.site!r}, and its id "
             f"{ask.agent_id} is that of an agent of site {other!r}",
             remedy=f"give the agent a token of site {other!r}; or, when it has moved to site {token.site!r}, a new "

@@ -19,6 +19,7 @@ from tradewind_provider.api.agent.quiet import Beats, QuietPolls
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Place
 from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.routes import Route
 from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.services import aiotasks, assigning, polls, waking
 from tradewind_provider.settings import Settings
@@ -60,7 +61,8 @@ class _Waiting:
 class _Given:
     offers: Mapping[UUID, list[Offer]]
     until: datetime  # how long they are leased
-    depths: Mapping[str, Depth]
+    depths: Mapping[Route, Depth]
+    left: Collection[Route]  # what still waits
 
 
 class Dispatcher:
@@ -75,12 +77,12 @@ class Dispatcher:
         self._at_once: set[_Waiting] = set()
         self._kick_work = asyncio.Event()
         self._kick_sessions = asyncio.Event()
-        # queues in which something was left waiting; None: nobody has looked since there was news
-        self._left: Collection[str] | None = None
+        # routes for which something was left waiting; None: nobody has looked since there was news
+        self._left: Collection[Route] | None = None
         self._look_in_hand: asyncio.Future[None] | None = None
         self.stopping = False
-        self.depths: Mapping[str, Depth] = {}
-        """What waits in each queue, as of the last look."""
+        self.depths: Mapping[Route, Depth] = {}
+        """What waits for each route, as of the last look."""
         self.news_of_agents = 0
         """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
         self.quiet = QuietPolls()
@@ -207,8 +209,7 @@ class Dispatcher:
         for one in at_once:
             self._tell(one, News())
         self.depths = given.depths
-        taken = Counter(offer.queue for offers in given.offers.values() for offer in offers)
-        self._left = {queue for queue, depth in given.depths.items() if depth.count > taken[queue]}
+        self._left = given.left
         if unheard:
             await transactions.run(lambda db: assigning.release(db, unheard, until=given.until))
             self._kick_work.set()
@@ -216,17 +217,18 @@ class Dispatcher:
     def _look(self, db: Session, places: list[Place]) -> _Given:
         now, lasts = self._clock(), self._settings.cadence.offer
         depths = assigning.depths(db)
-        offers: dict[UUID, list[Offer]] = {}
+        given = assigning.Assigned({}, Counter())
         if depths and places:
-            offers = assigning.assign(db, places, waiting=depths, now=now, lasts=lasts)
-        return _Given(offers, now + timedelta(seconds=lasts), depths)
+            given = assigning.assign(db, places, waiting=depths, now=now, lasts=lasts)
+        left = {route for route, depth in depths.items() if depth.count > given.taken[route]}
+        return _Given(given.offers, now + timedelta(seconds=lasts), depths, left)
 
-    def _room_for(self, queues: Collection[str]) -> bool:
-        return any(queue in self._places for queue in queues)
+    def _room_for(self, routes: Collection[Route]) -> bool:
+        return any(route in self._places for route in routes)
 
     def _may_have_work(self, place: Place) -> bool:
         """News of work wakes all who wait, so a newcomer costs a look only where something was left for want of room."""
-        return self._left is None or not place.room.keys().isdisjoint(self._left)
+        return self._left is None or any(place.room(route) for route in self._left)
 
     # ---- sessions
 

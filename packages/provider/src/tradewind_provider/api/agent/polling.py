@@ -19,6 +19,7 @@ from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bea
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.api.agent.quiet import Quiet
+from tradewind_provider.domain.queues import Depth
 from tradewind_provider.services import aiotasks, polls, sessions
 
 router = APIRouter()
@@ -95,7 +96,9 @@ async def poll(
     if quiet is not None and in_time and quiet.said == said.model_copy(update={"hold": None}):
         news = await _quietly(request, dispatcher, quiet, hold)
         if not (news.again or news.ended):
-            return _answer(dispatcher, said, plane.clock(), offers=news.offers, commands=news.commands)
+            return _answer(
+                dispatcher, quiet.agent.site, said, plane.clock(), offers=news.offers, commands=news.commands
+            )
     agent = asker.agent or await KNOWN.agent(asker.session_token, plane.clock())
     now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
     heard = await transactions.run(lambda db: polls.hear(db, agent, said, settings=plane.settings, now=now))
@@ -120,6 +123,7 @@ async def poll(
     TOLD.tell(session_id, [*owed, *(one.id for one in news.commands)])
     return _answer(
         dispatcher,
+        agent.site,
         said,
         plane.clock(),
         offers=(*heard.offers, *news.offers),
@@ -149,11 +153,11 @@ def _mind(dispatcher: Dispatcher, session_id: UUID, news: News) -> None:
         dispatcher.quiet.forget([session_id])
 
 
-def _answer(dispatcher: Dispatcher, said: Poll, now: datetime, **more: Any) -> PollAnswer:
+def _answer(dispatcher: Dispatcher, site: str, said: Poll, now: datetime, **more: Any) -> PollAnswer:
     answer: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in more.items()
     }
-    return PollAnswer(**answer, queues=_statistics(dispatcher, said, now))
+    return PollAnswer(**answer, queues=_statistics(dispatcher, site, said, now))
 
 
 async def _unless_gone(request: Request, waiting: Coroutine[object, object, News]) -> News:
@@ -174,11 +178,18 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _statistics(dispatcher: Dispatcher, said: Poll, now: datetime) -> tuple[QueueStatistics, ...]:
-    """Of the queues the agent spoke of."""
+def _statistics(dispatcher: Dispatcher, site: str, said: Poll, now: datetime) -> tuple[QueueStatistics, ...]:
+    """Of the queues of its site that the agent spoke of."""
     asked = {queue for room in said.room for queue in room.queues}
+    found: dict[str, list[Depth]] = {}
+    for one in dispatcher.depths.values():
+        if one.route.site == site and one.route.queue in asked:
+            found.setdefault(one.route.queue, []).append(one)
     return tuple(
-        QueueStatistics(queue=one.queue, depth=one.count, oldest_wait=one.oldest_wait(now))
-        for one in dispatcher.depths.values()
-        if one.queue in asked
+        QueueStatistics(
+            queue=queue,
+            depth=sum(one.count for one in depths),
+            oldest_wait=max(one.oldest_wait(now) for one in depths),
+        )
+        for queue, depths in found.items()
     )

@@ -53,17 +53,20 @@ def _used(token: AgentToken) -> Holder:
     return Holder(token.name, token.site, token.expires_at)
 
 
-async def token_holder(request: Request, plane: ThisPlane) -> None:
+async def token_holder(request: Request, plane: ThisPlane) -> Holder:
     """FastAPI dependency: as `_looked_up`, at most FRESH_SECONDS old."""
-    known: dict[str, float] = _state(request.app, "token_holders", dict)
+    known: dict[str, tuple[Holder, float]] = _state(request.app, "token_holders", dict)
     key = hashing.hashed(credentials.bearer(request.headers.get("authorization")))
-    if known.get(key, 0.0) > time.monotonic():
-        return
-    known.pop(key, None)
-    await _looked_up(request, plane)
+    holder, until = known.pop(key, (None, 0.0))
+    if holder is None or until <= time.monotonic():
+        holder, until = await _looked_up(request, plane), time.monotonic() + FRESH_SECONDS
     if len(known) >= _MOST:
         known.clear()
-    known[key] = time.monotonic() + FRESH_SECONDS
+    known[key] = holder, until
+    return holder
+
+
+TokenHolder = Annotated[Holder, Depends(token_holder)]
 
 
 @router.get(wire.TOKEN, summary="What an agent token opens")
@@ -81,22 +84,21 @@ async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looke
     )
 
 
-@router.get(wire.QUEUES, summary="What waits and runs, by queue", dependencies=[Depends(token_holder)])
-async def queues(request: Request, plane: ThisPlane) -> wire.QueueDepths:
-    """For scalers. However many ask, the database is asked once in a few seconds."""
+@router.get(wire.QUEUES, summary="What waits and runs, by queue")
+async def queues(request: Request, plane: ThisPlane, holder: TokenHolder) -> wire.QueueDepths:
+    """For scalers: the queues of the token's site. However many ask, the database is asked once in a few seconds."""
     counts, age = await _counts(request.app).get()
     now = plane.clock()
-    found = tuple(_depth(name, one, now) for name, one in sorted(counts.items()))
+    found = tuple(_depth(name, one, now) for name, one in sorted(counts.get(holder.site, {}).items()))
     return wire.QueueDepths(queues=found, age=round(age, 3))
 
 
-@router.get(
-    wire.QUEUES + "/{queue:path}", summary="What waits and runs in one", dependencies=[Depends(token_holder)]
-)
-async def one_queue(queue: str, request: Request, plane: ThisPlane) -> wire.QueueDepth:
-    """For KEDA's metrics-api scaler: `valueLocation: work`. A queue nobody has heard of is empty."""
+@router.get(wire.QUEUES + "/{queue:path}", summary="What waits and runs in one")
+async def one_queue(queue: str, request: Request, plane: ThisPlane, holder: TokenHolder) -> wire.QueueDepth:
+    """For KEDA's metrics-api scaler: `valueLocation: work`. A queue of the token's site; one that nobody has heard of is
+    empty."""
     counts, _ = await _counts(request.app).get()
-    return _depth(queue, counts.get(queue, Count()), plane.clock())
+    return _depth(queue, counts.get(holder.site, {}).get(queue, Count()), plane.clock())
 
 
 def _depth(name: str, one: Count, now: datetime) -> wire.QueueDepth:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Filter, Now, Operator, Part, Reader
+from tradewind_provider.api.operator.access import Expected, Filter, Now, Operator, Part, Reader
 from tradewind_provider.services.operator import attempts
 
 router = APIRouter(prefix="/attempts", tags=["Attempts"])
@@ -20,7 +20,9 @@ def list_(
     caller: Reader,
     now: Now,
     part: Part,
+    beats: Expected,
     state: Annotated[list[states.AttemptState] | None, Query(description="Only in these states.")] = None,
+    site: Filter = None,
     queue: Filter = None,
     agent_id: UUID | None = None,
     dag_id: Filter = None,
@@ -29,13 +31,14 @@ def list_(
     """The newest first; only of Dags the caller may read."""
     filters = attempts.Filters(
         states=tuple(state or ()),
+        site=site,
         queue=queue,
         agent_id=agent_id,
         dag_id=dag_id,
         run_id=run_id,
         readable=caller.readable_dags,
     )
-    return transactions.in_transaction(lambda db: attempts.page(db, filters, part, now=now))
+    return transactions.in_transaction(lambda db: attempts.page(db, filters, part, now=now, beats=beats))
 
 
 @router.post("/{attempt_id}/stop", status_code=202, summary="Stop an attempt")

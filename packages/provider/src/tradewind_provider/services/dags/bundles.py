@@ -158,7 +158,7 @@ def _held(db: Session, bundle: str) -> list[wire.HeldFile]:
 
 def _refusal(db: Session, row: DagBundle | None, agent: Agent, name: str) -> Refusal | None:
     """Why this agent's site may not have the bundle; None when it may."""
-    if name in dag_bundles.configured() or (row is None and dag_bundles.is_active(db, name)):
+    if name in dag_bundles.configured() or (row is None and dag_bundles.is_planes(db, name)):
         return Refused(
             Code.BUNDLE_NOT_YOURS,
             f"bundle {name!r} is one of the orchestration plane's own, and agent {agent.name!r} of site "

@@ -158,6 +158,7 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
                 python=one.python,
                 airflow=one.airflow,
                 problem=one.problem,
+                without=one.without,
             )
         )
     return tuple(found)

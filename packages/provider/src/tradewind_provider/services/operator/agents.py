@@ -58,7 +58,7 @@ def get(
         session_id=session.id,
         readable=readable,
     )
-    running = attempts.page(db, filters, Paging(limit=1000), now=now).items
+    running = attempts.page(db, filters, Paging(limit=1000), now=now, beats=beats).items
     return agent_views.view(db, session, now=now, beats=beats).model_copy(update={"running": running})
 
 

@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.routes import Route
 from tradewind_provider.services import audit, waking
+from tradewind_provider.services.operator import agent_views, serving
 from tradewind_provider.services.operator.paging import Paging, counted
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
@@ -24,6 +27,7 @@ class Filters:
     """Which attempts are asked for; None asks for all."""
 
     states: Sequence[AttemptState] = ()
+    site: str | None = None
     queue: str | None = None
     agent_id: UUID | None = None
     session_id: UUID | None = None
@@ -33,15 +37,26 @@ class Filters:
 
 
 def page(
-    db: Session, filters: Filters, paging: Paging, *, now: datetime
+    db: Session, filters: Filters, paging: Paging, *, now: datetime, beats: Beats
 ) -> operator.Page[operator.AttemptView]:
     """Attempts, the newest first."""
     statement = _matching(filters)
     rows = db.execute(
         statement.order_by(Attempt.created_at.desc(), Attempt.id).limit(paging.limit).offset(paging.offset)
     ).all()
+    waiting = {_route(one) for one, _ in rows if one.state == AttemptState.QUEUED.value}
+    present = agent_views.views(db, agent_views.newest(gone=False), now=now, beats=beats) if waiting else ()
+    why = {route: serving.waits_for(route, present) for route in waiting}
     return operator.Page[operator.AttemptView](
-        items=tuple(view(attempt, session, now=now) for attempt, session in rows),
+        items=tuple(
+            view(
+                attempt,
+                session,
+                now=now,
+                waits_for=why[_route(attempt)] if attempt.state == AttemptState.QUEUED.value else "",
+            )
+            for attempt, session in rows
+        ),
         total=counted(db, statement),
         limit=paging.limit,
         offset=paging.offset,
@@ -95,7 +110,13 @@ def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetim
     return view(attempt, session, now=now)
 
 
-def view(attempt: Attempt, session: AgentSession | None, *, now: datetime) -> operator.AttemptView:
+def _route(attempt: Attempt) -> Route:
+    return Route(attempt.queue, attempt.site, attempt.bundle)
+
+
+def view(
+    attempt: Attempt, session: AgentSession | None, *, now: datetime, waits_for: str = ""
+) -> operator.AttemptView:
     """One attempt for people. `session` is of the agent that holds it or held it last."""
     waited = (attempt.granted_at or attempt.ended_at or now) - attempt.created_at
     return operator.AttemptView(
@@ -121,6 +142,7 @@ def view(attempt: Attempt, session: AgentSession | None, *, now: datetime) -> op
         waited=max(waited.total_seconds(), 0.0),
         outcome=OutcomeKind(attempt.outcome) if attempt.outcome else None,
         reason=attempt.reason,
+        waits_for=waits_for,
     )
 
 
@@ -131,6 +153,7 @@ def _matching(filters: Filters) -> Select[Attempt, AgentSession]:
     if filters.readable is not None:
         conditions.append(or_(Attempt.dag_id.is_(None), Attempt.dag_id.in_(filters.readable)))
     for column, value in (
+        (Attempt.site, filters.site),
         (Attempt.queue, filters.queue),
         (Attempt.session_id, filters.session_id),
         (AgentSession.agent_id, filters.agent_id),

@@ -1,9 +1,9 @@
-"""Queues as people see them. A queue exists because an agent serves it or because work waits in it."""
+"""Queues as people see them. A queue of a site exists because an agent serves it or because work waits in it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,13 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_protocol.states import AgentState, AttemptState, Component
+from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services.operator import agent_views, agents
+from tradewind_provider.domain.routes import Route
+from tradewind_provider.services.operator import agent_views, agents, serving
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
-_TAKES_WORK = frozenset({AgentState.STARTING, AgentState.HEALTHY, AgentState.DEGRADED})
+_Key = tuple[str | None, str]  # site, queue
 
 
 @dataclass
@@ -29,74 +30,62 @@ class _Queue:
     used: int = 0
     serving: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)  # "eu-1 (cordoned)": would serve, takes nothing now
+    waiting: dict[str | None, int] = field(default_factory=dict)  # bundle → pieces of work
+    taken: set[str | None] = field(default_factory=set)  # of these, bundles whose work some agent takes
 
 
 def listed(db: Session, *, now: datetime, beats: Beats) -> operator.Page[operator.QueueView]:
-    """Every queue, by name."""
-    queues: dict[str, _Queue] = defaultdict(_Queue)
+    """Every queue, by site and name."""
+    queues: dict[_Key, _Queue] = defaultdict(_Queue)
     _count_work(db, queues)
-    _ask_who_serves(agents.present(db, now=now, beats=beats), queues)
-    items = tuple(_view(name, queue, now) for name, queue in sorted(queues.items()))
+    present = agents.present(db, now=now, beats=beats)
+    _ask_who_serves(present, queues)
+    found = sorted(queues.items(), key=lambda item: (item[0][0] or "", item[0][1]))
+    items = tuple(_view(key, queue, present, now) for key, queue in found)
     return operator.Page[operator.QueueView](items=items, total=len(items), limit=len(items), offset=0)
 
 
-def _count_work(db: Session, queues: dict[str, _Queue]) -> None:
+def _count_work(db: Session, queues: dict[_Key, _Queue]) -> None:
+    route = (Attempt.site, Attempt.queue, Attempt.bundle, Attempt.state)
     counts = db.execute(
-        select(
-            Attempt.queue,
-            Attempt.state,
-            func.count(),
-            func.min(Attempt.created_at, type_=UtcDateTime()),
-        )
+        select(*route, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
         .where(Attempt.state.in_([AttemptState.QUEUED.value, *agent_views.LIVE]))
-        .group_by(Attempt.queue, Attempt.state)
+        .group_by(*route)
     )
-    for name, state, count, oldest in counts:
-        queue = queues[name]
+    for site, name, bundle, state, count, oldest in counts:
+        queue = queues[site, name]
         if state == AttemptState.QUEUED.value:
-            queue.depth, queue.oldest = count, oldest
+            queue.depth += count
+            queue.oldest = min(queue.oldest or oldest, oldest)
+            queue.waiting[bundle] = count
         else:
             queue.running += count
 
 
-def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[str, _Queue]) -> None:
+def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[_Key, _Queue]) -> None:
     for agent in views:
         if Component.WORKER not in agent.components:
             continue
         for environment in agent.environments:
-            why_not = _why_not(agent, environment)
+            why_not = serving.why_not(agent, environment)
             for name in environment.queues:
-                queue = queues[name]
+                queue = queues[agent.site, name]
                 if why_not:
                     queue.idle.append(f"{agent.name} ({why_not})")
                     continue
                 queue.slots += environment.slots
                 queue.used += environment.used
+                queue.taken |= {one for one in queue.waiting if serving.has(agent, environment, one)}
                 if agent.name not in queue.serving:
                     queue.serving.append(agent.name)
 
 
-def _why_not(agent: operator.AgentView, environment: operator.EnvironmentView) -> str:
-    if agent.state not in _TAKES_WORK:
-        return agent.state.value
-    if environment.problem:
-        return f"environment {environment.name}: {environment.problem}"
-    return "" if environment.slots else "no slots"
-
-
-def _view(name: str, queue: _Queue, now: datetime) -> operator.QueueView:
-    warning = ""
-    if not queue.serving:
-        work = f"{queue.depth} piece{'s' * (queue.depth != 1)} of work wait{'s' * (queue.depth == 1)}"
-        if queue.idle:
-            warning = f"no agent takes work from this queue now: {', '.join(sorted(queue.idle))}"
-        elif queue.depth:
-            warning = (
-                f"{work} and no agent serves this queue: start one that does, or correct the queue's name"
-            )
-        else:
-            warning = "the agent that runs its last work serves it no more"
+def _view(
+    key: _Key, queue: _Queue, present: Sequence[operator.AgentView], now: datetime
+) -> operator.QueueView:
+    site, name = key
     return operator.QueueView(
+        site=site,
         queue=name,
         depth=queue.depth,
         oldest_wait=max((now - queue.oldest).total_seconds(), 0.0) if queue.oldest else 0.0,
@@ -104,5 +93,25 @@ def _view(name: str, queue: _Queue, now: datetime) -> operator.QueueView:
         slots=queue.slots,
         slots_used=queue.used,
         agents=tuple(sorted(queue.serving)),
-        warning=warning,
+        warning=_warning(key, queue, present),
     )
+
+
+def _warning(key: _Key, queue: _Queue, present: Sequence[operator.AgentView]) -> str:
+    site, name = key
+    stuck = [
+        f"{_pieces(queue.waiting[bundle])} {serving.waits_for(Route(name, site, bundle), present)}"
+        for bundle in sorted(queue.waiting, key=lambda one: one or "")
+        if bundle not in queue.taken
+    ]
+    if stuck:
+        return "; ".join(stuck)
+    if queue.serving:
+        return ""
+    if queue.idle:
+        return f"no agent takes work from this queue now: {', '.join(sorted(queue.idle))}"
+    return "the agent that runs its last work serves it no more"
+
+
+def _pieces(count: int) -> str:
+    return f"{count} piece{'s' * (count != 1)} of work:"

@@ -1,0 +1,52 @@
+"""Which site's agents get a piece of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_provider.domain import routes
+from tradewind_provider.domain.routes import Route
+from tradewind_provider.seams import dag_bundles, workloads
+from tradewind_provider.store.dag_tables import DagBundle
+from tradewind_provider.store.tables import AgentToken
+
+_OWNERS: Final = "tradewind_bundle_owners"
+
+
+def route(db: Session, work: workloads.Work) -> Route:
+    """Where work goes: to the site that has its bundle.
+
+    Work that needs no bundle (a connection test), and that of the plane's own bundles (their author asked for this
+    executor), goes where its queue says: see `routes.addressed`. Work of a bundle that nobody has waits for a site to
+    claim it.
+    """
+    if work.bundle is not None:
+        owner = _owner(db, work.bundle)
+        if owner.site is not None or not owner.is_plane:
+            return Route(work.queue, owner.site, work.bundle)
+    known = set(db.scalars(select(AgentToken.site).where(AgentToken.deleted_at.is_(None)).distinct()))
+    site, queue = routes.addressed(work.queue, known)
+    return Route(queue, site, work.bundle)
+
+
+@dataclass(frozen=True)
+class _Owner:
+    site: str | None
+    is_plane: bool = False
+
+
+def _owner(db: Session, bundle: str) -> _Owner:
+    """Whose a bundle is. A scheduler queues hundreds of tasks in one transaction: it asks once for each bundle."""
+    transaction, known = db.info.get(_OWNERS, (None, {}))
+    if transaction is None or transaction is not db.get_transaction():
+        known = {}
+    if bundle not in known:
+        site = db.scalar(select(DagBundle.site).where(DagBundle.name == bundle))
+        known[bundle] = _Owner(site, is_plane=site is None and dag_bundles.is_planes(db, bundle))
+        db.info[_OWNERS] = (db.get_transaction(), known)
+    found: _Owner = known[bundle]
+    return found
