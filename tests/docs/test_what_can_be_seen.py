@@ -51,7 +51,16 @@ def test_names_follow_prometheus_conventions(metric) -> None:
     assert re.fullmatch(r"tradewind_(agent|plane)(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (kind == "counter")
     assert not metric.name.endswith(("_ms", "_minutes", "_mb"))
-    assert set(metric.labels) <= {"version", "airflow", "state", "queue", "environment", "component", "check"}
+    assert set(metric.labels) <= {
+        "version",
+        "airflow",
+        "state",
+        "site",
+        "queue",
+        "environment",
+        "component",
+        "check",
+    }
 
 
 @pytest.mark.parametrize("file", ["rules.yml", "dashboard.json"])

@@ -12,8 +12,17 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 
+_NEAREST = "an agent takes a code it does not know for the nearest one of its status"
+_ANY_NAME = "a plane of 1.0 refuses a bundle whose name has a blank, as it did before; agents of 1.0 send no such name"
+_NAME_OF_A_BUNDLE = r"pattern was ^[A-Za-z0-9][A-Za-z0-9._@:/-]*$ and is ^[^\x00-\x1f\x7f]+$"
+
 ACCEPTED: Final[dict[str, str]] = {
-    # "errors.Code: new value 'misdirected'": "an agent takes a code it does not know for the nearest one of its status",
+    "errors.Code: new value 'wrong_site'": _NEAREST,
+    "dags.Code: new value 'wrong_site'": _NEAREST,
+    "triggers.Code: new value 'wrong_site'": _NEAREST,
+    f"dags.BundleClaim.name: {_NAME_OF_A_BUNDLE}": _ANY_NAME,
+    f"dags.Report.bundle: {_NAME_OF_A_BUNDLE}": _ANY_NAME,
+    f"sessions.OpenSession.bundles: {_NAME_OF_A_BUNDLE}": _ANY_NAME,
 }
 
 _WORDS = frozenset({"title", "description", "default", "examples"})

@@ -23,7 +23,7 @@ from pydantic import AfterValidator, Field
 from tradewind_protocol.errors import Refusal
 from tradewind_protocol.messages import Message
 from tradewind_protocol.paths import DAGS
-from tradewind_protocol.sessions import Name
+from tradewind_protocol.sessions import BundleName
 
 CLAIM: Final = f"{DAGS}/claim"  # POST Claim, answers Claimed
 REPORT: Final = f"{DAGS}/report"  # POST Report, answers Reported
@@ -77,7 +77,7 @@ class Role(str, Enum):
 class BundleClaim(Message):
     """A bundle this dag processor has in its configuration."""
 
-    name: Name
+    name: BundleName
     fingerprint: str = Field(default="", max_length=64)
     """Not used: whose a bundle is goes by the site of the agent token. Kept for agents that send it."""
     versioned: bool = False
@@ -159,7 +159,7 @@ class Report(Message):
     """
 
     instance: UUID
-    bundle: Name
+    bundle: BundleName
     version: str | None = Field(default=None, max_length=200)
     version_data: dict[str, Any] | None = None
     refreshed_at: datetime | None = None  # when the bundle was refreshed, if it was

@@ -107,7 +107,8 @@ class EnvironmentView(Message):
     python: str = ""
     airflow: str = ""
     problem: str = ""
-    without: tuple[str, ...] = ()  # Dag bundles it cannot make: it gets none of their work
+    starting: bool = False
+    bundles: tuple[str, ...] | None = None  # Dag bundles whose work it can run; None: all of its agent
 
 
 class AgentView(Message):

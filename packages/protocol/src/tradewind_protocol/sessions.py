@@ -14,7 +14,10 @@ from tradewind_protocol.messages import Message
 from tradewind_protocol.states import Component
 
 Name = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:/-]*$")]
-"""A name a person gave: agent, queue, bundle, environment."""
+"""A name a person gave: agent, queue, environment, site."""
+
+BundleName = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""The name of a Dag bundle, as Airflow takes it: any text of one line that fits its column."""
 
 
 class Policy(str, Enum):
@@ -33,9 +36,9 @@ class TaskEnvironment(Message):
     python: str = ""  # e.g. "3.12.1"
     airflow: str = ""  # e.g. "3.3.2"
     problem: str = ""  # why it cannot run work; empty when it can
-    without: tuple[str, ...] = Field(
-        default=(), max_length=1000
-    )  # bundles it cannot make: none of their work
+    starting: bool = False  # its processes are on their way, and it cannot run work yet
+    bundles: tuple[BundleName, ...] | None = Field(default=None, max_length=1000)
+    """Dag bundles whose work it can run. None: all that the session was opened with."""
 
 
 class Host(Message):
@@ -64,7 +67,7 @@ class OpenSession(Message):
     components: tuple[Component, ...] = Field(min_length=1)
     environments: tuple[TaskEnvironment, ...] = Field(default=(), max_length=100)
     trigger_capacity: int = Field(default=0, ge=0, le=100_000)
-    bundles: tuple[Name, ...] = Field(default=(), max_length=1000)
+    bundles: tuple[BundleName, ...] = Field(default=(), max_length=1000)
     unreported: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)
     # ended in an earlier life of this agent, the outcome on its disk and on its way: not lost with the old session
     policy: Policy = Policy.STRICT

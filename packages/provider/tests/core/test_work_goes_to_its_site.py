@@ -13,9 +13,9 @@ from tradewind_protocol import dags as wire
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import sessions, tokens
+from tradewind_provider.services import routing, sessions, tokens
 from tradewind_provider.services.dags import bundles
-from tradewind_provider.services.operator import attempts, queues
+from tradewind_provider.services.operator import agent_views, attempts, queues
 from tradewind_provider.services.operator.paging import Paging
 from tradewind_provider.store.tables import AgentSession, Attempt
 
@@ -112,7 +112,7 @@ async def test_an_environment_that_cannot_make_a_bundle_gets_none_of_its_work(
 ) -> None:
     agent = await agent_of(
         plane, clock, "eu", "eu-1", ("dags",),
-        environments=[{"name": "main", "queues": ["default"], "slots": 4, "without": ["dags"]}],
+        environments=[{"name": "main", "queues": ["default"], "slots": 4, "bundles": []}],
     )  # fmt: skip
     claims(agent, clock, "dags")
     attempt = queued(clock, bundle="dags")
@@ -217,3 +217,30 @@ async def test_queueing_asks_for_the_owner_of_a_bundle_once_in_a_transaction(
         for _ in range(5):
             queued(clock, bundle="dags", db=db)
     assert len([one for one in asked if "FROM tradewind_dag_bundle" in one]) == 1
+
+
+async def test_work_that_was_queued_in_the_moment_of_a_claim_is_found_by_the_sweep(
+    plane: Plane, clock: Clock
+) -> None:
+    agent = await agent_of(plane, clock, "eu", "eu-1", ("dags",))
+    claims(agent, clock, "dags")
+    attempt = queued(clock, bundle="dags")
+    with create_session() as db:
+        db.execute(update(Attempt).values(site=None))
+    with create_session() as db:
+        assert routing.settle(db) == 1
+    assert row(attempt).site == "eu"
+    assert [one["attempt_id"] for one in await agent.offers()] == [str(attempt)]
+
+
+async def test_an_agent_is_starting_until_its_environments_are_ready(plane: Plane, clock: Clock) -> None:
+    coming = {"name": "main", "queues": ["default"], "slots": 4, "starting": True}
+    agent = await plane.agent().opens(environments=[coming])
+    states = []
+    for environment in (coming, {**coming, "problem": "no Airflow"}, {**coming, "starting": False}):
+        await agent.poll(environments=[environment])
+        with create_session() as db:
+            session = db.get(AgentSession, UUID(agent.session_id))
+            assert session is not None
+            states.append(agent_views.state_of(session, clock(), BEATS)[0].value)
+    assert states == ["starting", "degraded", "healthy"]

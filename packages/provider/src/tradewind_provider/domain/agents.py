@@ -43,6 +43,7 @@ class Record:
     cordoned: bool = False
     draining: bool = False
     failing: bool = False  # a check of its own, or a task environment
+    starting: bool = False  # a task environment is not ready yet
     ended: End | None = None
 
 
@@ -61,7 +62,9 @@ def state_of(record: Record, now: datetime, beats: Beats) -> AgentState:
         return AgentState.DRAINING
     if record.cordoned:
         return AgentState.CORDONED
-    return AgentState.DEGRADED if record.failing else AgentState.HEALTHY
+    if record.failing:
+        return AgentState.DEGRADED
+    return AgentState.STARTING if record.starting else AgentState.HEALTHY
 
 
 def silent_since(record: Record, listening_since: datetime) -> datetime:

@@ -32,6 +32,7 @@ def record_of(session: AgentSession) -> agents.Record:
         cordoned=session.cordoned_at is not None,
         draining=session.draining_at is not None,
         failing=bool(_problems(session)),
+        starting=any(one.get("starting") for one in session.environments),
         ended=agents.End(session.ended_how) if session.ended_how else None,
     )
 
@@ -95,6 +96,8 @@ def _cause(session: AgentSession, state: AgentState, before: str | None, now: da
         return "; ".join(_problems(session))[:4000]
     if before is None:
         return "polled for the first time, and its own checks pass"
+    if before == AgentState.STARTING.value:
+        return "is ready for work, and its own checks pass"
     if before == AgentState.DEGRADED.value:
         return "its own checks pass again"
     return "is heard again, and its own checks pass"

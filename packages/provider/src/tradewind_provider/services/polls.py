@@ -207,7 +207,7 @@ def _unknown(session_id: UUID, poll: Poll, mine: dict[UUID, Attempt]) -> list[At
 
 def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.Place | None:
     """Where new work may go. The queues are those its environments serve, whatever a poll says of others; the bundles
-    those its session was opened with, but for those the environment cannot make."""
+    those the environment has, or else those that its session was opened with."""
     if session.draining_at is not None or session.cordoned_at is not None:
         return None
     if Component.WORKER.value not in session.components:
@@ -218,7 +218,7 @@ def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.P
         placement.Seats(
             frozenset(room.queues) & frozenset(one["queues"]),
             room.free,
-            bundles.difference(one.get("without", ())),
+            bundles if (own := one.get("bundles")) is None else frozenset(own),
         )
         for room in _once(poll.room)
         if (one := known.get(room.environment)) is not None

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain import routes
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.seams import dag_bundles, workloads
+from tradewind_provider.services import waking
 from tradewind_provider.store.dag_tables import DagBundle
-from tradewind_provider.store.tables import AgentToken
+from tradewind_provider.store.statements import changed
+from tradewind_provider.store.tables import AgentToken, Attempt
 
 _OWNERS: Final = "tradewind_bundle_owners"
 
@@ -31,6 +34,25 @@ def route(db: Session, work: workloads.Work) -> Route:
     known = set(db.scalars(select(AgentToken.site).where(AgentToken.deleted_at.is_(None)).distinct()))
     site, queue = routes.addressed(work.queue, known)
     return Route(queue, site, work.bundle)
+
+
+def settle(db: Session) -> int:
+    """Give work that waits for a site to claim its bundle to the site that has claimed it since: it may have been
+    queued in the moment of the claim. Returns how much."""
+    owner = select(DagBundle.site).where(DagBundle.name == Attempt.bundle).scalar_subquery()
+    settled = changed(
+        db,
+        update(Attempt)
+        .where(
+            Attempt.state == AttemptState.QUEUED.value,
+            Attempt.site.is_(None),
+            exists().where(DagBundle.name == Attempt.bundle),
+        )
+        .values(site=owner),
+    )
+    if settled:
+        waking.announce(db, waking.WORK)
+    return settled
 
 
 @dataclass(frozen=True)

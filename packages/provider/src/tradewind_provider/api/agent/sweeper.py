@@ -13,7 +13,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, Beats
-from tradewind_provider.services import agent_states, sweeping, tokens
+from tradewind_provider.services import agent_states, routing, sweeping, tokens
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Sweeper:
     def _sweep(self, db: Session) -> list[str]:
         now, since = self._attention.last, self._attention.since
         sweeping.expire_offers(db, now=now)
+        routing.settle(db)
         tokens.end_expired(db, now=now)
         lost = sweeping.lose_agents(db, self._settings, listening_since=since, now=now)
         sweeping.lose_missing(db, self._settings, now=now)

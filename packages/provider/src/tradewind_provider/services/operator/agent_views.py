@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol import errors, operator, polling, sessions
 from tradewind_protocol.states import AgentState, AttemptState, Component
-from tradewind_provider.domain.agents import Beats, End, Record
+from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.agents import state_of as domain_state_of
+from tradewind_provider.services import agent_states
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
 LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
@@ -125,7 +126,7 @@ def view_of(
         slots_used=load.held.total(),
         environments=environments,
         trigger_capacity=session.trigger_capacity,
-        bundles=tuple(session.bundles),
+        bundles=tuple(bundles_of(session)),
         policy=sessions.Policy(session.policy),
         version=session.version,
         host=sessions.Host.model_validate(session.host or {}),
@@ -137,6 +138,12 @@ def view_of(
         token=token,
         pending_commands=load.pending_commands,
     )
+
+
+def bundles_of(session: AgentSession) -> list[str]:
+    """The Dag bundles an agent has: those its session was opened with, and those of its environments."""
+    inside = {name for one in session.environments for name in one.get("bundles") or ()}
+    return sorted({*session.bundles, *inside})
 
 
 def _environments(session: AgentSession, load: Load) -> tuple[operator.EnvironmentView, ...]:
@@ -158,7 +165,8 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
                 python=one.python,
                 airflow=one.airflow,
                 problem=one.problem,
-                without=one.without,
+                starting=one.starting,
+                bundles=one.bundles,
             )
         )
     return tuple(found)
@@ -170,14 +178,7 @@ def state_of(session: AgentSession, now: datetime, beats: Beats) -> tuple[AgentS
     problems += [
         f"environment {one['name']}: {one['problem']}" for one in session.environments if one.get("problem")
     ]
-    record = Record(
-        opened_at=session.opened_at,
-        last_beat_at=session.last_beat_at,
-        cordoned=session.cordoned_at is not None,
-        draining=session.draining_at is not None,
-        failing=bool(problems),
-        ended=None if session.ended_at is None else End(session.ended_how),
-    )
+    record = agent_states.record_of(session)
     state = domain_state_of(record, now, beats)
     if record.ended is not None:
         return state, session.ended_reason or ""
@@ -188,6 +189,8 @@ def state_of(session: AgentSession, now: datetime, beats: Beats) -> tuple[AgentS
         return state, _asked(session.draining_by, session.draining_reason)
     if state is AgentState.CORDONED:
         return state, _asked(session.cordoned_by, session.cordoned_reason)
+    if state is AgentState.STARTING and session.last_beat_at is not None:
+        return state, "its processes are starting"
     return state, "; ".join(problems) if state is AgentState.DEGRADED else ""
 
 

@@ -17,6 +17,8 @@ def why_not(agent: operator.AgentView, environment: operator.EnvironmentView) ->
     """Why an agent takes no work into one of its environments now; empty when it does."""
     if agent.state not in _TAKES_WORK:
         return agent.state.value
+    if environment.starting:
+        return "starting"
     if environment.problem:
         return f"environment {environment.name}: {environment.problem}"
     return "" if environment.slots else "no slots"
@@ -24,7 +26,7 @@ def why_not(agent: operator.AgentView, environment: operator.EnvironmentView) ->
 
 def has(agent: operator.AgentView, environment: operator.EnvironmentView, bundle: str | None) -> bool:
     """True when work of the bundle can run there."""
-    return bundle is None or (bundle in agent.bundles and bundle not in environment.without)
+    return bundle is None or bundle in (agent.bundles if environment.bundles is None else environment.bundles)
 
 
 def waits_for(route: Route, agents: Iterable[operator.AgentView]) -> str:
