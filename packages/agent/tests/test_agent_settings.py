@@ -130,11 +130,15 @@ def test_a_host_gets_what_programs_need_and_none_of_our_names_or_the_planes_secr
         "MY_PASSWORD": "p",
     }
     made = variables.for_host(
-        inherited, passed=variables.PASSED, own={"X": "1", "PATH": "/opt"}, defaults={"AIRFLOW_HOME": "/a"}
+        inherited,
+        passed=variables.PASSED,
+        own={"X": "1", "PATH": "/opt"},
+        defaults={"AIRFLOW_HOME": "/a"},
+        interpreter=Path("/site/bin/python"),
     )
     assert made == {
         "AIRFLOW_HOME": "/a",
-        "PATH": "/opt",
+        "PATH": "/site/bin:/opt",
         "LC_ALL": "C",
         "AIRFLOW__SECRETS__BACKEND": "vault",
         "AIRFLOW_CONN_X": "y",
@@ -143,8 +147,11 @@ def test_a_host_gets_what_programs_need_and_none_of_our_names_or_the_planes_secr
 
 
 def test_not_even_a_wide_pattern_lets_the_agents_own_names_through():
-    made = variables.for_host({"TRADEWIND_AGENT_TOKEN": TOKEN, "B": "1"}, passed=("*",), own={}, defaults={})
-    assert made == {"B": "1"}
+    inherited = {"TRADEWIND_AGENT_TOKEN": TOKEN, "B": "1", "PATH": "/site/bin"}
+    made = variables.for_host(
+        inherited, passed=("*",), own={}, defaults={}, interpreter=Path("/site/bin/python")
+    )
+    assert made == {"B": "1", "PATH": "/site/bin"}
 
 
 def test_the_settings_page_is_current():

@@ -117,6 +117,24 @@ assert in_a_task(supervisor._configure_logs_over_json_channel) == in_a_task(airf
 """)
 
 
+@pytest.mark.parametrize("own", ["", "REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
+def test_a_logger_that_was_used_before_the_fork_logs_where_a_task_logs_after_it(own: str):
+    name, _, value = own.partition("=")
+    run(f"""{LOGGING}
+if "{name}":
+    os.environ["AIRFLOW__LOGGING__{name}"] = "{value}"
+from airflow.sdk.log import configure_logging
+configure_logging()
+early = structlog.get_logger("used.early")
+early.warning("said before the fork")
+task_logging.prepare()
+if "{name}":
+    del os.environ["AIRFLOW__LOGGING__{name}"]
+said = in_a_task(lambda fd: (supervisor._configure_logs_over_json_channel(fd), early.warning("said after it")))
+assert [line["event"] for line in said if line.get("logger") == "used.early"] == ["said after it"], said
+""")
+
+
 @pytest.mark.parametrize("own", ["REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
 def test_where_the_owner_has_a_logging_of_their_own_each_task_sets_it_up(own: str):
     name, value = own.split("=")

@@ -119,6 +119,41 @@ def test_a_module_whose_import_leaves_a_thread_or_a_socket_is_not_preloaded(tmp_
     ]
 
 
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("print('hello')", "prints something"),
+        ("import os; os.write(2, b'hello')", "prints something"),
+        ("import logging; logging.getLogger('mine').warning('beware')", "logs or warns"),
+        ("import warnings; warnings.warn('beware')", "logs or warns"),
+        ("import structlog; structlog.get_logger().info('hello')", "logs or warns"),
+        ("import structlog; log = structlog.get_logger().bind(a=1)", "logs or warns"),
+        ("import atexit; atexit.register(print)", "at the end of the process"),
+        ("import os; os.environ['OF_A_LIBRARY'] = '1'", "environment variables"),
+        ("import os; os.chdir('/')", "working directory"),
+        ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", "handles signals"),
+        ("import sys; sys.excepthook = print", "a hook of the interpreter"),
+        ("import logging; logging.basicConfig(level=1)", "the root logger"),
+    ],
+)
+def test_a_module_whose_import_does_what_a_task_would_lack_is_not_preloaded(tmp_path, module, reason):
+    (tmp_path / "acts.py").write_text(module + "\n")
+    script = """
+        import logging, structlog, sys
+        from tradewind_runtime.worker import preload
+        [refusal] = preload.preload(["acts"])
+        print(refusal.reason, "acts" in sys.modules)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert reason in said and said.endswith(" False\n")
+
+
 def test_a_module_that_kills_its_process_is_named(tmp_path):
     (tmp_path / "kills_itself.py").write_text("import os\nos._exit(3)\n")
     script = "from tradewind_runtime.worker import preload; print(preload.preload(['json', 'kills_itself', 'csv']))"

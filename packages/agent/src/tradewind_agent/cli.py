@@ -108,8 +108,17 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--expect-private", is_flag=True, help="The plane's name has to lead to private addresses only."
 )
+@click.option("--connection", "connections", multiple=True, help="A connection to read as a task does.")
+@click.option("--variable", "read_variables", multiple=True, help="A variable to read as a task does.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
-def doctor(config: Path | None, expect_private: bool, output: str, **flags: Any) -> None:
+def doctor(
+    config: Path | None,
+    expect_private: bool,
+    connections: tuple[str, ...],
+    read_variables: tuple[str, ...],
+    output: str,
+    **flags: Any,
+) -> None:
     """Check everything an agent with these settings needs, one line each: verdict, evidence, remedy.
 
     Opens no session, so it may run beside the agent. Ends with 0 when an agent can work, also with warnings; 1 when
@@ -117,7 +126,7 @@ def doctor(config: Path | None, expect_private: bool, output: str, **flags: Any)
     """
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination
-    from tradewind_agent.doctor.results import Result, Verdict
+    from tradewind_agent.doctor.results import Read, Result, Verdict
 
     results: list[Result] = []
 
@@ -127,7 +136,8 @@ def doctor(config: Path | None, expect_private: bool, output: str, **flags: Any)
             click.echo(examination.line(result))
 
     async def examine(loaded: settings.Settings) -> None:
-        async for result in examination.examine(loaded, expect_private=expect_private):
+        read = Read(connections, read_variables)
+        async for result in examination.examine(loaded, expect_private=expect_private, read=read):
             show(result)
 
     status_code = 0

@@ -98,5 +98,6 @@ class SessionOpened(Message):
     cadence: Cadence
     plane_version: str = ""
     airflow_version: str = ""  # a task environment of another minor cannot run this plane's work
+    base_url: str = ""  # of the UI, for links in logs and mails; empty: the address that agents use
     site: str = sites.DEFAULT  # of the agent token: whose bundles and whose work this agent may have
     policy: Policy = Policy.STRICT  # the stricter of what the site asked for and what the Deployment allows

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
+    # `-m` lets modules be found in the folder that the agent happens to have been started in, before all others. A Dag would
+    # import what lies there; under Airflow's own commands it does not.
+    del sys.path[0]
+
 from importlib.util import find_spec
 
 from tradewind_protocol.hosts import Configure, Problem

@@ -56,7 +56,9 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
     }
     yield _made(
         "secrets",
-        examining.secrets_backends,
+        lambda: examining.secrets_backends(
+            configure.options.get("connections") or (), configure.options.get("variables") or ()
+        ),
         "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
     )
     yield _made(

@@ -9,6 +9,7 @@ from typing import Final
 
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
+from tradewind_protocol.states import Component
 from tradewind_runtime import storage_marks
 
 NO_DATABASE: Final = "airflow-db-not-allowed:///"
@@ -18,6 +19,12 @@ _DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_A
 XCOM_PATH: Final = "xcom_objectstorage_path"
 XCOM_THRESHOLD: Final = "xcom_objectstorage_threshold"
 STORE_PATH: Final = "state_store_objectstorage_path"
+_COMMANDS: Final = {
+    Component.WORKER: "scheduler",  # which forks LocalExecutor's workers
+    Component.DAG_PROCESSOR: "dag_processor",
+    Component.TRIGGERER: "triggerer",
+}
+"""Whose section of the configuration holds for a component's processes."""
 
 
 def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ) -> None:
@@ -40,7 +47,11 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     from tradewind_runtime.seams import process
 
     process.import_airflow_without_database()
+    if (base_url := configure.options.get("base_url")) and not process.has_base_url():
+        environ["AIRFLOW__API__BASE_URL"] = str(base_url)
     _keep_values_at_the_site(configure, environ)
+    process.start_as_airflows_commands_do(_COMMANDS[configure.component])
+    process.complete_the_models()
     process.mask_configured_secrets()
 
 

@@ -8,13 +8,11 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 from tradewind_agent.doctor.results import Patient, Result, Verdict, failed
 from tradewind_agent.environments import variables
 from tradewind_agent.settings import EnvironmentSettings
 from tradewind_protocol.hosts import Configure
-from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
 
 MARK = "tradewind-doctor "
@@ -103,7 +101,8 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
             "state_directory": str(settings.state_dir),
             "storage": settings.storage,
             "bundles": bundles,
-            **_secrets(settings),
+            "connections": list(patient.read.connections),
+            "variables": list(patient.read.variables),
         },
     )
     process = await asyncio.create_subprocess_exec(
@@ -118,6 +117,7 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
             passed=settings.pass_environment,
             own={**variables.for_bundles(settings.bundles), **environment.env},
             defaults=variables.defaults(settings.state_dir),
+            interpreter=environment.interpreter,
         ),
         start_new_session=True,
     )
@@ -129,9 +129,3 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
         await process.wait()
         raise
     return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
-
-
-def _secrets(settings: Any) -> dict[str, Any]:
-    """Whether tasks may fall back on the plane's connections and variables."""
-    strict = (settings.connections or settings.policy) is Policy.STRICT
-    return {"connections_stay": strict}

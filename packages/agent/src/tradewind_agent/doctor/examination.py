@@ -20,16 +20,18 @@ from tradewind_agent.doctor import (
     proxies,
     running,
 )
-from tradewind_agent.doctor.results import Patient, Result, Verdict, failed, ok, warning
+from tradewind_agent.doctor.results import Patient, Read, Result, Verdict, failed, ok, warning
 from tradewind_agent.settings import Settings
 from tradewind_protocol import versions
 
 _MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.FAILED: "FAIL", Verdict.SKIPPED: "-"}
 
 
-async def examine(settings: Settings, *, expect_private: bool = False) -> AsyncIterator[Result]:
+async def examine(
+    settings: Settings, *, expect_private: bool = False, read: Read | None = None
+) -> AsyncIterator[Result]:
     """Every result, as it comes: first the way to the plane, then this machine."""
-    patient = Patient(settings, expect_private=expect_private)
+    patient = Patient(settings, expect_private=expect_private, read=read or Read())
     document = status.read(settings.state_dir)
     patient.running = document is not None and status.alive(document)
     warnings = settings.warnings()

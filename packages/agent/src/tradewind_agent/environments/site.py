@@ -148,6 +148,7 @@ class Site:
                 passed=settings.pass_environment,
                 own={**variables.for_bundles(settings.bundles), **environment.env},
                 defaults=variables.defaults(settings.state_dir),
+                interpreter=environment.interpreter,
             ),
             log_file=settings.state_dir
             / "logs"
@@ -177,6 +178,7 @@ class Site:
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
+                    "base_url": (session.base_url if session is not None else "") or settings.plane_url,
                     **options(settings, environment, session),
                     "send_source": rules.source is Policy.OPEN,
                 },

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 PASSED: Final = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TERM"),
-    *("AIRFLOW_*", "AIRFLOW__*", "PYTHON*", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
     *(
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "all_proxy",
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "LC_*",
+        "TZ",
+        "TZDIR",
+        "TMPDIR",
+        "TERM",
     ),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "KRB5*", "JAVA_HOME"),
-    *("AWS_*", "AZURE_*", "GOOGLE_*", "CLOUDSDK_*", "GCP_*", "KUBERNETES_*", "OPENLINEAGE_*", "OTEL_*"),
+    *("XDG_*", "AIRFLOW_*", "AIRFLOW__*", "PYTHON*", "LD_LIBRARY_PATH", "LD_PRELOAD", "MALLOC_*"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy", "all_proxy", "ftp_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "KRB5*"),
+    *("GRPC_*", "NODE_EXTRA_CA_CERTS", "GIT_*", "PIP_*", "UV_*"),
+    *("AWS_*", "AZURE_*", "IDENTITY_*", "MSI_*", "GOOGLE_*", "CLOUDSDK_*", "GCP_*", "OCI_*"),
+    *("VAULT_*", "BAO_*", "KUBERNETES_*", "KUBECONFIG", "OPENLINEAGE_*", "OTEL_*"),
+    *("JAVA_HOME", "JAVA_OPTS", "SPARK_*", "HADOOP_*", "DBT_*", "SNOWFLAKE_*", "DATABRICKS_*"),
+    *("ORACLE_HOME", "TNS_ADMIN", "ODBC*", "PG*", "CUDA_*", "NVIDIA_*", "OMP_*", "OPENBLAS_*", "MKL_*"),
 )
-"""Names of the agent's own variables that hosts get: what programs need to run, Airflow's settings, proxies, and the
-identities that clouds give a machine."""
+"""Names of the agent's own variables that hosts get: what programs need to run, Airflow's settings, proxies and authorities,
+package indexes, the identities that clouds and vaults give a machine, and the settings of common tools."""
 
 _PLANES_SECRETS: Final = (
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN*",
@@ -50,23 +61,54 @@ def for_host(
     passed: Sequence[str],
     own: Mapping[str, str],
     defaults: Mapping[str, str],
+    interpreter: Path,
 ) -> dict[str, str]:
     """What a host's environment is made of: `defaults`, under the chosen part of `inherited`, under the
-    environment's `own`.
+    environment's `own`. `interpreter` finds its own programs before all others, as in an activated virtualenv.
 
     Nothing named TRADEWIND_… comes through, whatever the patterns say, and none of the plane's secrets: a machine on
-    which somebody also runs Airflow does not hand its database to tasks.
+    which somebody also runs Airflow does not hand its database to tasks. Nor does the virtualenv of the agent itself.
     """
     chosen = {
         name: value
         for name, value in inherited.items()
-        if any(fnmatchcase(name, pattern) for pattern in passed) and not _is_ours(name)
+        if any(fnmatchcase(name, pattern) for pattern in passed)
+        and not _is_ours(name)
+        and name not in _OF_AN_ACTIVATED
     }
-    return {
+    made = {
         name: value
-        for name, value in {**defaults, **chosen, **own}.items()
+        for name, value in {**defaults, **chosen, **_activated(interpreter), **own}.items()
         if not is_planes_secret(name) and not _is_ours(name)
     }
+    return {**made, "PATH": _search_path(interpreter, made.get("PATH", os.defpath), chosen="PATH" in own)}
+
+
+_OF_AN_ACTIVATED: Final = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME")
+
+
+def _activated(interpreter: Path) -> dict[str, str]:
+    """What the activation of the interpreter's environment sets, beside the search path."""
+    prefix = _programs(interpreter).parent
+    if (prefix / "pyvenv.cfg").is_file():
+        return {"VIRTUAL_ENV": str(prefix)}
+    return {"CONDA_PREFIX": str(prefix)} if (prefix / "conda-meta").is_dir() else {}
+
+
+def _search_path(interpreter: Path, path: str, *, chosen: bool) -> str:
+    """`path` with the interpreter's programs first. An order that the owner has chosen, and that has them, stays."""
+    programs = str(_programs(interpreter))
+    places = path.split(os.pathsep)
+    if chosen and programs in places:
+        return path
+    return os.pathsep.join([programs, *(place for place in places if place != programs)])
+
+
+def _programs(interpreter: Path) -> Path:
+    """The folder of its programs. Links are not followed: a virtualenv's interpreter is one."""
+    if interpreter.parent == Path() and (found := shutil.which(str(interpreter))):
+        return Path(found).parent
+    return Path(os.path.abspath(interpreter)).parent
 
 
 def defaults(state_dir: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ from pydantic import TypeAdapter
 from tradewind_protocol import boundary
 from tradewind_runtime.dags import results
 from tradewind_runtime.dags.desk import Desk
-from tradewind_runtime.seams import building, importing, masking, rehearsing, task_logging
+from tradewind_runtime.seams import building, importing, masking, task_logging
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,6 @@ def warm() -> None:
     the owner's, and starts no thread."""
     importing.import_what_is_needed_soon()
     building.build_a_parsers_validators_once()
-    rehearsing.rehearse_a_parse()
     task_logging.prepare()
 
 

@@ -2,34 +2,94 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import uuid4
 
 from airflow.sdk.configuration import conf
 
-_NOBODY = "tradewind_doctor_asks_for_nothing"
+from tradewind_runtime.seams import worker
+
+_NOBODY: Final = "tradewind_doctor_asks_for_nothing"
+_PREFIXES: Final = {"connections": "AIRFLOW_CONN_", "variables": "AIRFLOW_VAR_"}
 
 
-def secrets_backends() -> str:
-    """Ask each backend for a connection nobody has. Raises what a backend raises."""
-    from airflow.sdk.configuration import ensure_secrets_loaded
+def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
+    """Ask each backend for a connection nobody has, then read what there is, the way a task reads it: the connections and
+    variables that are named, else the first of those that can be listed. Raises what a backend raises."""
+    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
+    worker.warm()  # what it imports is imported where tasks ask
+    backends = ensure_secrets_backend_loaded()
     asked = []
-    for backend in ensure_secrets_loaded():
+    for backend in backends:
         name = type(backend).__name__
-        if name in ("MetastoreBackend", "ExecutionAPISecretsBackend"):
+        if name == "EnvironmentVariablesBackend":
             continue
         try:
             backend.get_connection(_NOBODY)
         except NotImplementedError:
             backend.get_conn_value(_NOBODY)
         except Exception as error:
-            raise (
-                type(error)(f"{name}: {error}")
-                if type(error) is RuntimeError
-                else RuntimeError(f"{name}: {type(error).__name__}: {error}")
-            ) from error
+            raise _of(backend, error) from error
         asked.append(name)
-    return f"asked and answered: {', '.join(asked)}" if asked else "none but the environment's variables"
+    answered = f"asked and answered: {', '.join(asked)}" if asked else "none but the environment's variables"
+    read = [
+        *(_read_connection(one, backends) for one in connections or _listed(backends, "connections")),
+        *(_read_variable(one, backends) for one in variables or _listed(backends, "variables")),
+    ]
+    return "; ".join([answered, *(["read as a task reads: " + ", ".join(read)] if read else [])])
+
+
+def _listed(backends: Sequence[Any], what: str) -> list[str]:
+    """The first name of those that can be listed: of a file, else of the environment's variables."""
+    names = sorted(
+        name for backend in backends for name in getattr(backend, f"_local_{what}", None) or ()
+    ) or sorted(
+        name.removeprefix(_PREFIXES[what]).lower() for name in os.environ if name.startswith(_PREFIXES[what])
+    )
+    return names[:1]
+
+
+def _read_connection(name: str, backends: Sequence[Any]) -> str:
+    from airflow.sdk import Connection
+    from airflow.sdk.execution_time.context import _get_connection
+
+    try:
+        found: Connection = _get_connection(name)
+    except Exception as error:
+        raise _why_not_found(f"connection {name!r}", "get_connection", name, backends, error) from error
+    return f"connection {name} ({found.conn_type})"
+
+
+def _read_variable(name: str, backends: Sequence[Any]) -> str:
+    from airflow.sdk.execution_time.context import _get_variable
+
+    try:
+        _get_variable(name, deserialize_json=False)
+    except Exception as error:
+        raise _why_not_found(f"variable {name!r}", "get_variable", name, backends, error) from error
+    return f"variable {name}"
+
+
+def _why_not_found(
+    what: str, method: str, name: str, backends: Sequence[Any], error: Exception
+) -> RuntimeError:
+    """A task is only told that it is not defined; what a backend raised goes to its debug log."""
+    for backend in backends:
+        try:
+            getattr(backend, method)(name)
+        except Exception as cause:
+            return RuntimeError(f"{what} cannot be read by a task: {_of(backend, cause)}")
+    return RuntimeError(f"{what} cannot be read by a task: {error}")
+
+
+def _of(backend: Any, error: Exception) -> Exception:
+    name = type(backend).__name__
+    if type(error) is RuntimeError:
+        return RuntimeError(f"{name}: {error}")
+    return RuntimeError(f"{name}: {type(error).__name__}: {error}")
 
 
 def xcom_storage() -> str:

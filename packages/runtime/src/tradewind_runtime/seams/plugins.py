@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 
-def know_that_there_are_none() -> bool:
+def know_that_there_are_none() -> None:
     """Where nothing that is installed brings a plugin and the plugins folder is empty, have tasks know it beforehand;
     otherwise each task's process goes on loading them for itself. One that looks when the folder is no longer empty
     loads what is there then.
 
-    Call it before the fork, and again when a task was run in this process meanwhile. Returns whether there are none.
-    If a later Airflow names things differently, this changes nothing.
+    Call it before the fork. If a later Airflow names things differently, this changes nothing.
     """
     from airflow import settings
     from airflow.sdk import listener, plugins_manager
@@ -37,7 +36,7 @@ def know_that_there_are_none() -> bool:
         or any(entry_points_with_dist("airflow.plugins"))
         or task_runner.get_listener_manager is not listener.get_listener_manager
     ):
-        return False
+        return
     for each in remembered:
         each()
 
@@ -50,7 +49,6 @@ def know_that_there_are_none() -> bool:
         return listener.get_listener_manager()
 
     task_runner.get_listener_manager = get_listener_manager
-    return True
 
 
 def _has_something(folder: str) -> bool:

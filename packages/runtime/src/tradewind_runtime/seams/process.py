@@ -57,12 +57,46 @@ def import_airflow_without_database() -> None:
     settings.configure_orm = _refuse
 
 
+def start_as_airflows_commands_do(component: str) -> None:
+    """What `airflow scheduler`, `airflow dag-processor` and `airflow triggerer` do before they work, and what the processes
+    they fork find: where the tickets of Kerberos are, and how multiprocessing starts processes. `component` is the section
+    of the configuration that names the latter, before `[core]`."""
+    from airflow.configuration import conf
+    from airflow.utils.process_utils import set_component_mp_start_method
+
+    if conf.get("core", "security", fallback="") == "kerberos":
+        os.environ["KRB5CCNAME"] = conf.get("kerberos", "ccache")
+        os.environ["KRB5_KTNAME"] = conf.get("kerberos", "keytab")
+    set_component_mp_start_method(component)
+
+
+def complete_the_models() -> None:
+    """Import every model of Airflow's and tie them together.
+
+    A scheduler, from which LocalExecutor's workers are forked, has done it. A process in which some models are there and
+    others are not cannot make a single `airflow.models.Connection`: SQLAlchemy refuses it for a relationship of another
+    model. Secrets backends, hooks and Dags of Airflow 2's style make them.
+    """
+    from airflow import models
+    from sqlalchemy.orm import configure_mappers
+
+    models.import_all_models()
+    configure_mappers()
+
+
 def mask_configured_secrets() -> None:
     """Hide the secrets of Airflow's configuration in every log: the other thing that switch leaves out. It loads the
     secrets backends, and with them the XCom backend: choose that one first."""
     from airflow.configuration import conf
 
     conf.mask_secrets()
+
+
+def has_base_url() -> bool:
+    """True when the site's configuration says where Airflow's UI is."""
+    from airflow.configuration import conf
+
+    return bool(conf.get("api", "base_url", fallback=""))
 
 
 def xcom_backend_is_airflows_own() -> bool:

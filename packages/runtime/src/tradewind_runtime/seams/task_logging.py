@@ -7,16 +7,17 @@ done here by Airflow's own function, put aside, and taken up after the fork.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
 import sys
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from _typeshed import ReadableBuffer
 
@@ -25,6 +26,10 @@ class _Channel(io.RawIOBase):
     """Where the lines go: nowhere, until it is known where."""
 
     fd: int | None = None
+
+    @property
+    def name(self) -> int | None:
+        return self.fd
 
     def writable(self) -> bool:
         return True
@@ -82,6 +87,7 @@ def prepare() -> None:
     from airflow.configuration import conf
     from airflow.sdk.execution_time import supervisor
 
+    release_loggers()
     if conf.get("logging", "logging_config_class", fallback="") or conf.getboolean(
         "logging", "remote_logging", fallback=False
     ):
@@ -99,16 +105,17 @@ def prepare() -> None:
         supervisor._configure_logs_over_json_channel = over
 
 
-@contextmanager
-def unheard() -> Iterator[None]:
-    """Log meanwhile as a task does, to nobody."""
-    before = _Logging.now()
-    prepared, _ = _prepared()
-    prepared.take_up()
-    try:
-        yield
-    finally:
-        before.take_up()
+def release_loggers() -> None:
+    """Have every logger of structlog's that was used in this process ask anew what it writes to. Call it before the fork.
+
+    Such a logger keeps what it wrote to first. One that wrote a line here would go on writing to this process's output in
+    every process forked from this one, and its lines would be missing from the logs of tasks.
+    """
+    from structlog._config import BoundLoggerLazyProxy
+
+    for each in gc.get_objects():
+        if type(each) is BoundLoggerLazyProxy:
+            vars(each).pop("bind", None)
 
 
 def _prepared() -> tuple[_Logging, _Channel]:

@@ -33,7 +33,7 @@ from cryptography.fernet import Fernet
 
 from tradewind_protocol import boundary, values
 from tradewind_protocol import triggers as wire
-from tradewind_runtime.seams import callables, masking
+from tradewind_runtime.seams import callables, masking, task_logging
 from tradewind_runtime.triggers.holdings import Holdings
 from tradewind_runtime.triggers.logs import FileLogger, OpenFiles
 from tradewind_runtime.triggers.outbox import Outbox
@@ -398,6 +398,11 @@ def start(
     on_tick: Callable[[Supervisor], None],
 ) -> Supervisor:
     """Fork the process that runs triggers. Call it before any thread is started."""
+    stock.stats.initialize(
+        factory=stock.stats_utils.get_stats_factory(),
+        export_legacy_names=conf.getboolean("metrics", "legacy_names_on"),
+    )
+    task_logging.release_loggers()
     supervisor = Supervisor.start(
         logger=structlog.get_logger(logger_name="tradewind.triggerer"),
         capacity=capacity,

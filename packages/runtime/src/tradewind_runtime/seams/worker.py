@@ -27,7 +27,6 @@ from tradewind_runtime.seams import (
     noticing,
     plugins,
     process,
-    rehearsing,
     stopping,
 )
 from tradewind_runtime.worker import learning
@@ -66,11 +65,7 @@ def warm() -> None:
     noticing.let_supervisors_notice()
     coordinator.get_coordinator_manager()
     comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
-    known = False
     with suppress(Exception):
-        known = plugins.know_that_there_are_none()
-    rehearsing.rehearse(plugins_are_known=known)
-    if known:  # a task takes that knowledge up, and so did a rehearsed one
         plugins.know_that_there_are_none()
 
 

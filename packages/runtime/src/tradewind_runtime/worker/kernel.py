@@ -6,14 +6,12 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-_PR_GET_DUMPABLE = 3
-_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 LINUX = sys.platform == "linux"
@@ -37,27 +35,6 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before we asked
         os._exit(137)
-
-
-@contextmanager
-def as_dumpable_as_before() -> Iterator[None]:
-    """Whether others of the same user may look into this process is afterwards what it was."""
-    before = None if _libc is None else _libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
-    try:
-        yield
-    finally:
-        if before in (0, 1):  # 2: by what it may do itself, which nobody can choose
-            _prctl(_PR_SET_DUMPABLE, before)
-
-
-@contextmanager
-def ends_later() -> Iterator[None]:
-    """Who asks this process to end meanwhile is heard afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def default_signals() -> None:

@@ -1,7 +1,8 @@
 """Modules imported once, in the zygote, so that every attempt inherits them. Never the Dags' own code.
 
 An import cannot be taken back, so each list is tried in a forked process first: a module that leaves a thread or an
-open socket behind, neither of which a fork may share, never gets into a process that attempts are forked from.
+open socket behind, prints, logs or registers something for the end of the process, never gets into a process that attempts
+are forked from: see `import_effects`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from tradewind_runtime.worker import import_effects
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def _tried(modules: Sequence[str]) -> tuple[list[Refusal], Refusal | None]:
     if pid == 0:
         try:
             os.close(said_end)
+            watch = import_effects.Watch()
             for name in modules:
                 _say(said, name, "trying")
-                threads, sockets = thread_count(), open_sockets()
+                before = watch.state()
                 missing = _why_not(name)
-                if reason := _left_behind(threads, sockets):
+                if reason := import_effects.why_not_shared(before, watch.state()):
                     _say(said, name, "unsafe", reason)
                     os._exit(1)
                 if missing:
@@ -81,47 +84,3 @@ def _why_not(name: str) -> str:
     except Exception as problem:
         return f"it cannot be imported: {type(problem).__name__}: {problem}"[:2000]
     return ""
-
-
-def _left_behind(threads: int, sockets: set[str]) -> str:
-    """Why an import cannot be shared, given what there was before it."""
-    if thread_count() > threads and _threads_after_a_fork() > threads:
-        return "its import leaves a thread running, which a forked process would not have"
-    if open_sockets() - sockets:
-        return "its import leaves a socket open, which all attempts would share"
-    return ""
-
-
-def _threads_after_a_fork() -> int:
-    """Threads that are left when this process has forked: some libraries (OpenBLAS) end theirs for a fork and start
-    them again when they are needed, on both sides."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    return thread_count()
-
-
-def thread_count() -> int:
-    """Threads of this process, those of native code included."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return threading.active_count()
-
-
-def open_sockets() -> set[str]:
-    """The sockets this process has open, by inode."""
-    found = set()
-    try:
-        descriptors = os.listdir("/proc/self/fd")
-    except OSError:
-        return set()
-    for descriptor in descriptors:
-        try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")
-        except OSError:
-            continue
-        if target.startswith("socket:"):
-            found.add(target)
-    return found

@@ -13,6 +13,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.seams import configuration
 from tradewind_provider.services import sessions, tokens
 from tradewind_provider.services.hashing import hashed
 
@@ -47,6 +48,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
         cadence=plane.settings.cadence,
         plane_version=version_of("tradewind-provider"),
         airflow_version=version_of("apache-airflow-core"),
+        base_url=configuration.base_url(),
         policy=Policy(opened.agent.policy),
         site=opened.agent.site,
     )
