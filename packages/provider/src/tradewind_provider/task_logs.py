@@ -1,6 +1,8 @@
-"""Airflow's way to a task's log that stays at the site, on a plane without a remote log storage.
+"""Airflow's way to a task's log that stays at the site.
 
-Opening a log asks the agents that ran the task. Their lines pass through the memory of this process to the reader.
+Opening a log asks the agents that ran the task. Their lines pass through the memory of this process to the reader. Tries
+that no agent ran are Airflow's own: they are read as they would be without us, from the plane's log folder, its workers'
+log servers or the remote log storage the plane is configured with.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ import json
 import logging
 import os
 import time
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,14 +21,13 @@ from tradewind_provider import settings as provider_settings
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.seams import database, task_log_files, trigger_jobs
+from tradewind_provider.seams.task_log_files import Lines
 from tradewind_provider.services import log_sources
 from tradewind_provider.services.log_relay import Relay, SourceEnded, Stream, relay
-from tradewind_provider.services.log_sources import Source, TaskTry
+from tradewind_provider.services.log_sources import Source, TaskTry, Whereabouts
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
-
-Lines = Generator[str, None, None]
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,33 @@ class _Asked:
 
 
 class TaskLogs:
-    """Airflow's RemoteLogIO. Blocks: Airflow calls it in a thread of the reader's request."""
+    """Airflow's RemoteLogIO. Blocks: Airflow calls it in a thread of the reader's request.
 
-    processors: tuple[Any, ...] = ()
+    `storage` is the remote log storage that the plane is configured with, if any.
+    """
 
     def __init__(
-        self, *, settings: Settings | None = None, clock: Clock = utc_now, through: Relay | None = None
+        self,
+        *,
+        storage: Any = None,
+        settings: Settings | None = None,
+        clock: Clock = utc_now,
+        through: Relay | None = None,
     ) -> None:
+        self._storage = storage
         self._given = settings
         self._clock = clock
         self._relay = through or relay()
 
+    @property
+    def processors(self) -> tuple[Any, ...]:
+        """Those of the storage."""
+        return tuple(getattr(self._storage, "processors", ()))
+
     def upload(self, path: os.PathLike[str] | str, ti: Any = None) -> None:
-        """Nothing: the log stays where it was written."""
+        """Nothing without a storage: the log stays where it was written."""
+        if self._storage is not None:
+            self._storage.upload(path, ti)
 
     def read(self, relative_path: str, ti: Any) -> tuple[list[str], list[str]]:
         """As `stream`, whole."""
@@ -58,37 +72,28 @@ class TaskLogs:
         return sources, ["".join(f"{line}\n" for line in lines) for lines in streams]
 
     def stream(self, relative_path: str, ti: Any) -> tuple[list[str], list[Lines]]:
-        """Where the log comes from, in sentences, and its lines, one generator for each agent that has a part of it.
+        """Where the log comes from, in sentences, and its lines, one generator for each part of it.
 
-        There is always at least one line: when the log cannot be had it says where it is.
+        A try that agents ran or shall run has at least one line: when the log cannot be had it says where it is. Of
+        any other try this is what the storage has, nothing without one, and Airflow looks where it always does.
         """
         one = _task_try(ti)
-        task_log_files.ask_no_log_server(ti)
         with database.create_session() as db:
-            sources = log_sources.find(db, one, now=self._clock(), beats=self._beats)
-        if not sources:
-            return ["No agent has run this try"], [
-                _started(self._told("No agent has run this try of the task."))
-            ]
-        said: list[str] = []
-        lines: list[Lines] = []
-        asked = [(source, self._ask(source, relative_path)) for source in sources]
-        until = time.monotonic() + self._settings.live_log_seconds
-        for source, answer in asked:
-            if isinstance(answer, str):
-                if source.certain:
-                    said.append(answer)
-                    lines.append(_started(self._told(answer)))
-                continue
-            answer.stream.wait_first(max(0.0, until - time.monotonic()))
-            if answer.stream.files:
-                files = answer.stream.files
-                said += [f"agent {source.agent}: {file.name} ({file.size} bytes)" for file in files]
-            elif not source.certain:
-                self._done(answer)
-                continue
-            lines.append(_started(self._lines(answer, relative_path)))
-        return said, lines or [_started(self._told("There is no log of this try."))]
+            found = log_sources.find(db, one, now=self._clock(), beats=self._beats)
+        if found.elsewhere:
+            return self._from_storage(relative_path, ti)
+        self._claim(ti, found)
+        finished = not task_log_files.unfinished(ti)
+        if finished and (stored := self._stored(relative_path, ti))[1]:
+            return stored
+        said, lines = self._from_agents(relative_path, found.sources)
+        if finished:
+            # Airflow looks there itself only while the task is unfinished, or when there are no lines yet
+            here, parts = task_log_files.from_log_folder(relative_path)
+            said, lines = said + here, lines + parts
+        if lines:
+            return said, lines
+        return ["No agent has run this try"], [self._told("No agent has run this try of the task.")]
 
     # ---- inside
 
@@ -100,6 +105,54 @@ class TaskLogs:
     def _beats(self) -> Beats:
         cadence = self._settings.cadence
         return Beats(cadence.poll, cadence.lost_after)
+
+    def _claim(self, ti: Any, found: Whereabouts) -> None:
+        """Keep Airflow from looking for the log where agents' logs are not."""
+        if found.on_agents:
+            task_log_files.ask_no_log_server(ti)
+        if trigger_jobs.session_of(job := getattr(ti, "triggerer_job", None)) is not None:
+            task_log_files.ask_no_log_server(job)
+        if found.executor:
+            task_log_files.belongs_to_executor(ti, found.executor)
+
+    def _from_storage(self, path: str, ti: Any) -> tuple[list[str], list[Lines]]:
+        if self._storage is None:
+            return [], []
+        return task_log_files.from_storage(self._storage, path, ti)
+
+    def _stored(self, path: str, ti: Any) -> tuple[list[str], list[Lines]]:
+        """As `_from_storage`, and nothing when the storage fails: the agents may have the log, too."""
+        try:
+            return self._from_storage(path, ti)
+        except Exception as error:
+            log.warning(
+                "The remote log storage does not answer for %s: %s",
+                path,
+                type(error).__name__,
+                extra={"action": "log_storage_failed"},
+            )
+            return [], []
+
+    def _from_agents(self, path: str, sources: list[Source]) -> tuple[list[str], list[Lines]]:
+        said: list[str] = []
+        lines: list[Lines] = []
+        asked = [(source, self._ask(source, path)) for source in sources]
+        until = time.monotonic() + self._settings.live_log_seconds
+        for source, answer in asked:
+            if isinstance(answer, str):
+                if source.certain:
+                    said.append(answer)
+                    lines.append(self._told(answer))
+                continue
+            answer.stream.wait_first(max(0.0, until - time.monotonic()))
+            if answer.stream.files:
+                files = answer.stream.files
+                said += [f"agent {source.agent}: {file.name} ({file.size} bytes)" for file in files]
+            elif not source.certain:
+                self._done(answer)
+                continue
+            lines.append(_started(self._lines(answer, path)))
+        return said, lines
 
     def _ask(self, source: Source, path: str) -> _Asked | str:
         if source.session_id is None:
@@ -147,14 +200,13 @@ class TaskLogs:
             )
 
     def _told(self, sentence: str) -> Lines:
-        yield ""
-        yield from _note(self._clock, sentence)
+        return _note(self._clock, sentence)
 
 
 def install() -> None:
-    """Let this API server read logs from agents, unless a remote log storage is configured."""
-    if task_log_files.install(TaskLogs()):
-        log.info("Task logs are read from the agents", extra={"action": "task_logs_from_agents"})
+    """Let this API server read logs from agents."""
+    task_log_files.install(TaskLogs, lambda storage: TaskLogs(storage=storage))
+    log.info("Logs of tasks that ran on agents are read from there", extra={"action": "task_logs_from_agents"})
 
 
 def while_running(ti: Any, try_number: int) -> tuple[list[str], list[str]]:

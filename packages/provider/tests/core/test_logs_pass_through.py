@@ -42,6 +42,7 @@ TI = SimpleNamespace(
     try_number=1,
     hostname="eu-1.abc-1.invalid",
     triggerer_job=None,
+    state="success",
 )
 
 
@@ -221,6 +222,80 @@ async def test_a_task_nobody_ran_says_so(plane: Plane, reading: Callable[[], Any
     assert "No agent has run this try" in (await reading())[1][0]
 
 
+# ---- tries that no agent ran, and remote log storages
+
+ELSEWHERE = SimpleNamespace(**{**vars(TI), "hostname": "scheduler-1"})
+
+
+class Storage:
+    """A remote log storage of a provider, of either form."""
+
+    def __init__(self, *lines: str, newer: bool = True) -> None:
+        self.lines = list(lines)
+        if newer:
+            self.stream = lambda path, ti: ([f"stored {path}"], [iter(self.lines)] if lines else [])
+
+    def read(self, path: str, ti: Any) -> tuple[list[str], list[str] | None]:
+        return [f"stored {path}"], ["\n".join(self.lines)] if self.lines else None
+
+
+class BrokenStorage:
+    def read(self, path: str, ti: Any) -> Any:
+        raise OSError("no route to the bucket")
+
+
+def read_with(settings: Settings, clock: Clock, storage: Any, ti: Any) -> tuple[list[str], list[str]]:
+    sources, streams = TaskLogs(storage=storage, settings=settings, clock=clock).stream(PATH, ti)
+    return sources, [line for lines in streams for line in lines]
+
+
+async def test_a_try_that_no_agent_ran_is_left_to_airflow(
+    plane: Plane, settings: Settings, clock: Clock
+) -> None:
+    await plane.agent().opens()
+    assert read_with(settings, clock, None, ELSEWHERE) == ([], [])
+    never = SimpleNamespace(**{**vars(TI), "hostname": ""})
+    assert read_with(settings, clock, None, never) == ([], [])
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_try_that_no_agent_ran_is_read_from_the_storage_the_plane_has(
+    settings: Settings, clock: Clock, newer: bool
+) -> None:
+    stored = Storage("one", "two", newer=newer)
+    assert read_with(settings, clock, stored, ELSEWHERE) == ([f"stored {PATH}"], ["one", "two"])
+
+
+async def test_a_finished_try_of_an_agent_is_read_from_the_storage_when_it_has_it(
+    plane: Plane, settings: Settings, clock: Clock
+) -> None:
+    await ran(plane, clock)
+    assert read_with(settings, clock, Storage("kept"), TI) == ([f"stored {PATH}"], ["kept"])
+    assert commands_left() == 0
+
+
+@pytest.mark.parametrize("storage", [Storage(), Storage(newer=False), BrokenStorage()])
+async def test_what_the_storage_does_not_have_comes_from_the_agent(
+    plane: Plane, settings: Settings, clock: Clock, storage: Any
+) -> None:
+    agent = await ran(plane, clock)
+    result = asyncio.create_task(asyncio.to_thread(read_with, settings, clock, storage, TI))
+    await sends(agent, await asked(agent), 0, "from the site", last=True)
+    assert (await result)[1] == ["from the site"]
+
+
+async def test_a_running_try_of_an_agent_comes_from_the_agent_whatever_the_storage_has(
+    plane: Plane, settings: Settings, clock: Clock
+) -> None:
+    agent = await ran(plane, clock)
+    runs = SimpleNamespace(**{**vars(TI), "state": "running"})
+    result = asyncio.create_task(
+        asyncio.to_thread(read_with, settings, clock, Storage("before it was deferred"), runs)
+    )
+    await sends(agent, await asked(agent), 0, "all of it", last=True)
+    assert (await result)[1] == ["all of it"]
+
+
 async def test_a_stream_nobody_reads_ends(plane: Plane, clock: Clock, settings: Settings) -> None:
     agent = await ran(plane, clock)
     logs = TaskLogs(settings=settings, clock=clock)
@@ -347,6 +422,7 @@ def test_the_plane_asks_no_host_an_agent_has_named() -> None:
     for each in (row, job):
         set_committed_value(each, "hostname", "169.254.169.254:80/latest?")
     task_log_files.ask_no_log_server(row)
-    task_log_files.ask_no_log_server(SimpleNamespace(hostname="x", triggerer_job=job))
+    task_log_files.ask_no_log_server(job)
+    task_log_files.ask_no_log_server(SimpleNamespace(hostname="x"))
     assert (row.hostname, job.hostname) == ("", "")
     assert not inspect(row).modified and not inspect(job).modified, "and the database does not hear of it"

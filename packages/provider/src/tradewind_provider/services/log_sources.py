@@ -45,30 +45,45 @@ class Source:
     certain: bool = True  # False: it may have a trigger's log
 
 
-def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> list[Source]:
-    """The agents, in the order they had the task; those that may only have a trigger's log come last."""
-    held = db.execute(
-        select(Attempt.session_id)
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where the log of a try is."""
+
+    sources: list[Source]  # in the order they had the task; those that may only have a trigger's log come last
+    on_agents: bool  # False: the task itself ran elsewhere, or has not run
+    elsewhere: bool  # True: agents have no part in the try, neither ran it nor shall run it
+    executor: str = ""  # alias or path of the executor it was queued under, when it was one of ours
+
+
+def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> Whereabouts:
+    """Where the log of that try is, as far as agents have it."""
+    queued = db.execute(
+        select(Attempt.session_id, Attempt.granted_at, Attempt.executor)
         .where(
             Attempt.dag_id == one.dag_id,
             Attempt.run_id == one.run_id,
             Attempt.task_id == one.task_id,
             Attempt.map_index == one.map_index,
             Attempt.try_number == one.try_number,
-            Attempt.granted_at.is_not(None),
-            Attempt.session_id.is_not(None),
         )
         .order_by(Attempt.granted_at)
     ).all()
-    sessions = [session for (each,) in held if (session := db.get(AgentSession, each)) is not None]
-    if not held and (name := hostnames.agent_of_attempt(one.hostname)):
+    held = [row.session_id for row in queued if row.granted_at is not None and row.session_id is not None]
+    sessions = [session for each in held if (session := db.get(AgentSession, each)) is not None]
+    name = hostnames.agent_of_attempt(one.hostname)
+    if not held and name:
         sessions = _newest_named(db, name)
     sources = {session.agent_id: _source(db, session, now=now, beats=beats) for session in sessions}
     for session in _triggerers(db, one, deferred=len(held) > 1):
         if session.agent_id not in sources:
             certain = session.id == one.triggerer_session
             sources[session.agent_id] = _source(db, session, now=now, beats=beats, certain=certain)
-    return list(sources.values())
+    return Whereabouts(
+        sources=list(sources.values()),
+        on_agents=bool(held or name),
+        elsewhere=not (sources or held or name) and bool(one.hostname or not queued),
+        executor=next((row.executor for row in queued if row.executor), ""),
+    )
 
 
 def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now: datetime) -> UUID:
