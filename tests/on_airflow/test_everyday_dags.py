@@ -76,6 +76,27 @@ def test_a_task_is_retried_by_airflows_rule(deployment: Deployment) -> None:
     assert run.tries[("flaky", -1)] == 3
 
 
+def test_what_became_of_the_task_and_of_its_process_are_two_words(deployment: Deployment) -> None:
+    """The process of a task that fails exits as it should; each try says in which state it left the task."""
+    run = deployment.rest.run("retry_policy")
+    with deployment.plane.client() as http:
+
+        def ends(task_id: str) -> list[tuple[str, str | None, int | None]]:
+            found = http.get("/tradewind/v1/attempts", params={"run_id": run.run_id, "limit": 100})
+            tries = sorted(found.json()["items"], key=lambda one: one["created_at"])
+            return [
+                (one["process"], one["task_state"], one["exit_code"])
+                for one in tries
+                if one["task_id"] == task_id
+            ]
+
+        eventually(lambda: all(end[0] for end in ends("bad_line")), timeout=30, what="both have ended")
+        assert ends("bad_line") == [("exited", "up_for_retry", 0), ("exited", "success", 0)]
+        assert ends("bad_data") == [("exited", "failed", 0)]
+    told = (deployment.agent.settings.home / "agent.log").read_text()
+    assert "task_state" in told and "succeeded" not in told
+
+
 def test_a_retry_policy_decides_by_the_exception(deployment: Deployment) -> None:
     run = deployment.rest.run("retry_policy")
     assert run.state_of("bad_data") == "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ class Asking:
 
     def __init__(self, directory: Path) -> None:
         self.news: list[Known] = []
+        self.left: list[str] = []
         self.grant = Grant(self.news.append)
         self.plane, self.ledger = Plane(), Ledger(directory, now=lambda: 1.8e9)
         requests = ExecutionRequests(
@@ -36,8 +38,16 @@ class Asking:
             outbox=Box(),
             key=SiteKey(b"of this site"),
         )
-        attempt = AttemptPrincipal(uuid4(), 1, WorkKind.TASK, str(TI), "etl.extract", self.grant)
+        attempt = AttemptPrincipal(
+            uuid4(), 1, WorkKind.TASK, str(TI), "etl.extract", self.grant, self.left.append
+        )
         self.site = Site(self.plane, Box(), self.ledger, requests, attempt)
+
+    async def leaves(self, state: object) -> int:
+        """The supervisor says in which state it leaves the task."""
+        with self.ledger:
+            body = json.dumps({"state": state}).encode()
+            return (await self.site.ask("PATCH", f"/execution/task-instances/{TI}/state", body)).status
 
     async def asks(self) -> int:
         with self.ledger:
@@ -109,3 +119,28 @@ async def test_what_was_asked_for_is_not_given_back(asking: Asking) -> None:
     asking.plane.lose = 99
     assert await asking.asks() == 503
     assert not asking.grant.withdraw()
+
+
+# ---- in which state the task is left
+
+
+async def test_the_state_the_plane_has_taken_is_noted(asking: Asking) -> None:
+    assert await asking.leaves("up_for_retry") == 200
+    assert asking.left == ["up_for_retry"]
+
+
+async def test_a_state_that_was_refused_is_not_noted(asking: Asking) -> None:
+    asking.plane.answers = [httpx.Response(409, json={"detail": {"reason": "invalid_state"}})]
+    await asking.leaves("success")
+    assert asking.left == []
+
+
+async def test_a_state_kept_for_a_plane_that_is_away_is_noted(asking: Asking) -> None:
+    asking.plane.goes_away()
+    assert await asking.leaves("failed") < 300
+    assert asking.left == ["failed"]
+
+
+async def test_what_is_no_state_is_passed_on_and_not_noted(asking: Asking) -> None:
+    await asking.leaves(["failed"])
+    assert asking.left == []

@@ -92,7 +92,7 @@ async def test_an_attempt_is_one_span_with_its_steps_below_it(
     assert attributes["airflow.task_id"].string_value == "load"
     assert attributes["airflow.task_instance.try_number"].int_value == 2
     assert attributes["airflow.task_instance.map_index"].int_value == -1
-    assert attributes["tradewind.outcome"].string_value == "succeeded"
+    assert attributes["tradewind.process"].string_value == "exited"
 
 
 async def test_airflow_in_the_task_finds_the_agents_span_above_its_own(

@@ -46,7 +46,10 @@ export type Attempt = {
   granted_at: string | null;
   finished_at: string | null;
   waited: number;
-  outcome: "succeeded" | "failed" | "stopped" | "lost" | null;
+  process: "exited" | "killed" | "stopped" | "broken" | "lost" | null;
+  exit_code: number | null;
+  signal: string | null;
+  task_state: string | null;
   reason: string;
 };
 

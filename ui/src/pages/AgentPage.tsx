@@ -9,7 +9,7 @@ import { usePolled } from "../data/usePolled";
 import { bytes, count, duration, moment, spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
 import { ReasonDialog, type Action } from "../parts/dialogs";
-import { AttemptBadge, AttemptLink, beat, SlotsBar, StateBadge, Tags, When } from "../parts/marks";
+import { AttemptBadge, AttemptLink, beat, ProcessBadge, SlotsBar, StateBadge, Tags, TaskStateBadge, When } from "../parts/marks";
 import { Shown } from "../parts/states";
 import { EventTable } from "./EventsPage";
 
@@ -308,7 +308,8 @@ function Lately({ agent }: { agent: Agent }) {
   const polled = usePolled<Page<Attempt>>(`/attempts?agent_id=${agent.id}&state=finished&limit=10`, 5);
   const columns: Column<Attempt>[] = [
     { name: "Work", cell: (attempt) => <AttemptLink attempt={attempt} /> },
-    { name: "Outcome", cell: (attempt) => <AttemptBadge attempt={attempt} /> },
+    { name: "Task", cell: (attempt) => <TaskStateBadge attempt={attempt} /> },
+    { name: "Process", cell: (attempt) => <ProcessBadge attempt={attempt} /> },
     { name: "Ended", cell: (attempt) => <When at={attempt.finished_at} /> },
     { name: "Reason", cell: (attempt) => <Text fontSize="xs">{attempt.reason}</Text> },
   ];

@@ -24,13 +24,35 @@ export function StateBadge({ state }: { state: AgentState }) {
   );
 }
 
-const OUTCOMES: Record<string, string> = { succeeded: "green", failed: "red", stopped: "orange", lost: "red" };
-
 export function AttemptBadge({ attempt }: { attempt: Attempt }) {
-  const said = attempt.outcome ?? attempt.state;
   return (
-    <Badge colorPalette={OUTCOMES[said] ?? (said === "running" ? "blue" : "gray")} variant="surface">
-      {said}
+    <Badge colorPalette={attempt.state === "running" ? "blue" : "gray"} variant="surface">
+      {attempt.state}
+    </Badge>
+  );
+}
+
+const PROCESSES: Record<string, string> = { exited: "gray", killed: "red", stopped: "orange", broken: "red", lost: "red" };
+
+/** How the attempt's process ended; its exit code only when that is not 0. */
+export function ProcessBadge({ attempt }: { attempt: Attempt }) {
+  if (attempt.process === null) return <Text color="fg.muted">–</Text>;
+  const detail = attempt.signal ?? (attempt.exit_code ? String(attempt.exit_code) : "");
+  return (
+    <Badge colorPalette={PROCESSES[attempt.process] ?? "gray"} variant="surface" textTransform="none">
+      {`${attempt.process} ${detail}`.trim()}
+    </Badge>
+  );
+}
+
+const TASK_STATES: Record<string, string> = { success: "green", failed: "red", up_for_retry: "orange", skipped: "pink" };
+
+/** The state in which the process left its task. */
+export function TaskStateBadge({ attempt }: { attempt: Attempt }) {
+  if (attempt.task_state === null) return <Text color="fg.muted">–</Text>;
+  return (
+    <Badge colorPalette={TASK_STATES[attempt.task_state] ?? "gray"} variant="surface" textTransform="none">
+      {attempt.task_state.replaceAll("_", " ")}
     </Badge>
   );
 }

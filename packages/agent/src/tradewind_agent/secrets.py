@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -29,6 +30,8 @@ class AttemptPrincipal:
     subject: str = ""  # id of the task instance, callback or connection test, when the workload names one
     label: str = ""  # for the ledger and the logs
     grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
+    # told the state in which the supervisor leaves the task, once the plane has taken it or will be sent it
+    on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 Principal = HostPrincipal | AttemptPrincipal

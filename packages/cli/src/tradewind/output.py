@@ -28,6 +28,9 @@ _STATE_STYLES = {
     "unreachable": "red",
     "lost": "red",
     "failed": "red",
+    "exited": "green",
+    "stopped": "yellow",
+    "up_for_retry": "yellow",
 }
 
 

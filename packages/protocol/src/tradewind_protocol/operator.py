@@ -13,7 +13,7 @@ from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Host, Name, Policy
-from tradewind_protocol.states import AgentState, AttemptState, Component, OutcomeKind
+from tradewind_protocol.states import AgentState, AttemptState, Component, OutcomeKind, ProcessEnd
 
 Item = TypeVar("Item")
 
@@ -90,6 +90,10 @@ class AttemptView(Message):
     finished_at: datetime | None = None
     waited: float = 0.0  # seconds between creation and grant, or until now
     outcome: OutcomeKind | None = None
+    process: ProcessEnd | None = None  # how its process ended; None while it has not
+    exit_code: int | None = None
+    signal: str | None = None  # "SIGKILL"
+    task_state: str | None = None  # in which its process left the task: "success", "failed", "up_for_retry" …
     reason: str = ""
     waits_for: str = ""  # while it waits: which agent could take it, and why none does, for a person
 

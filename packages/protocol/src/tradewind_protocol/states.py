@@ -58,3 +58,36 @@ class OutcomeKind(str, Enum):
     FAILED = "failed"  # it ended badly: exit code, signal, out of memory, environment broken
     STOPPED = "stopped"  # someone asked for it: the plane, the operator, the agent's stop
     LOST = "lost"  # nobody can say: the agent went away while it ran
+
+
+class ProcessEnd(str, Enum):
+    """How the process of an attempt ended, for people. The state of its task is another matter: a task that fails does
+    so in a process that exits as it should."""
+
+    EXITED = "exited"  # by itself, whatever its exit code
+    KILLED = "killed"  # by a signal that did not come from Tradewind
+    STOPPED = "stopped"  # by Tradewind, because somebody asked for it
+    BROKEN = "broken"  # it could not be started or watched to its end
+    LOST = "lost"  # nobody can say: the agent went away while it ran
+
+
+def process_end(outcome: OutcomeKind, *, exit_code: int | None, signal: str | None) -> ProcessEnd:
+    """The end of the process behind an outcome."""
+    if outcome is OutcomeKind.STOPPED:
+        return ProcessEnd.STOPPED
+    if outcome is OutcomeKind.LOST:
+        return ProcessEnd.LOST
+    if signal:
+        return ProcessEnd.KILLED
+    if outcome is OutcomeKind.SUCCEEDED or exit_code is not None:
+        return ProcessEnd.EXITED
+    return ProcessEnd.BROKEN
+
+
+FAILED_TASK_STATES: Final = frozenset({"failed", "up_for_retry"})
+"""States of a task, as Airflow names them, that mean that this attempt at it failed."""
+
+
+def failed(outcome: OutcomeKind, task_state: str | None) -> bool:
+    """True when the attempt did not do its work, for whatever reason: its task failed, or its process did not end well."""
+    return outcome is not OutcomeKind.SUCCEEDED or task_state in FAILED_TASK_STATES

@@ -206,7 +206,9 @@ class TaskLogs:
 def install() -> None:
     """Let this API server read logs from agents."""
     task_log_files.install(TaskLogs, lambda storage: TaskLogs(storage=storage))
-    log.info("Logs of tasks that ran on agents are read from there", extra={"action": "task_logs_from_agents"})
+    log.info(
+        "Logs of tasks that ran on agents are read from there", extra={"action": "task_logs_from_agents"}
+    )
 
 
 def while_running(ti: Any, try_number: int) -> tuple[list[str], list[str]]:

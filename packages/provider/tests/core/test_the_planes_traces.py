@@ -98,7 +98,7 @@ async def test_every_step_of_an_attempt_is_below_one_span(
         "tradewind.report": 1.0,
     }
     assert seconds(whole) == 13.0
-    assert whole.attributes is not None and whole.attributes["tradewind.outcome"] == "succeeded"
+    assert whole.attributes is not None and whole.attributes["tradewind.process"] == "exited"
 
 
 async def test_no_secret_and_no_words_of_an_error_are_told(

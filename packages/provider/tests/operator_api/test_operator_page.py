@@ -48,6 +48,8 @@ async def test_throughput_counts_what_ended_in_each_full_minute(signed_in: Any, 
     for seconds, outcome in ((61, "succeeded"), (119, "failed"), (60, "succeeded"), (170, "lost")):
         rows.attempt("finished", ended_at=NOW - timedelta(seconds=seconds, milliseconds=1), outcome=outcome)
     rows.attempt("finished", ended_at=NOW - timedelta(milliseconds=400), outcome="succeeded", queue="gpu")
+    left_failed = {"outcome": "succeeded", "task_state": "failed"}
+    rows.attempt("finished", ended_at=NOW - timedelta(seconds=61), queue="bad", **left_failed)
     rows.attempt("finished", ended_at=NOW, outcome="succeeded")  # in the minute that runs
     rows.attempt("finished", ended_at=NOW - timedelta(minutes=5), outcome="succeeded")  # too long ago
     rows.attempt("revoked", ended_at=NOW - timedelta(seconds=90))  # never ran
@@ -59,6 +61,7 @@ async def test_throughput_counts_what_ended_in_each_full_minute(signed_in: Any, 
         60,
     )
     assert found["queues"] == [
+        {"site": "default", "queue": "bad", "finished": [0, 1, 0], "failed": [0, 1, 0]},
         {"site": "default", "queue": "default", "finished": [1, 3, 0], "failed": [1, 1, 0]},
         {"site": "default", "queue": "gpu", "finished": [0, 0, 1], "failed": [0, 0, 0]},
     ]

@@ -193,3 +193,23 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "You",
     }
     assert all(verb["summary"] for path in described["paths"].values() for verb in path.values())
+
+
+@pytest.mark.parametrize(
+    ("columns", "process", "task_state"),
+    [
+        ({"outcome": "succeeded", "exit_code": 0, "task_state": "failed"}, "exited", "failed"),
+        ({"outcome": "succeeded", "exit_code": 0}, "exited", None),
+        ({"outcome": "failed", "exit_code": 3, "task_state": "failed"}, "exited", "failed"),
+        ({"outcome": "failed", "signal": "SIGKILL", "task_state": "up_for_retry"}, "killed", "up_for_retry"),
+        ({"outcome": "failed"}, "broken", None),
+        ({"outcome": "stopped", "signal": "SIGTERM"}, "stopped", None),
+        ({"outcome": "lost"}, "lost", None),
+    ],
+)
+async def test_the_end_of_a_process_and_the_state_of_its_task_are_two_words(
+    signed_in: Any, rows: Any, columns: dict[str, Any], process: str, task_state: str | None
+) -> None:
+    rows.attempt("finished", ended_at=NOW, **columns)
+    (one,) = (await signed_in("ada").get("/attempts")).json()["items"]
+    assert (one["process"], one["task_state"]) == (process, task_state)

@@ -27,6 +27,7 @@ _TO_PLANE: Final = (
     "traceparent",
     "tracestate",
 )
+_TASK_STATE: Final = "ti.state"
 _WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
 
 
@@ -78,6 +79,8 @@ class ExecutionRequests:
         headers[paths.ATTEMPT_HEADER] = _header(principal)
         rule = outage.OUTAGES[found.route.name] if found else outage.UNKNOWN
         reply = await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
+        if attempt is not None and found is not None and found.route.name == _TASK_STATE:
+            _note_state(attempt, asked.body, reply)
         return replace(reply, body=boundary.for_site(reply.body, self._key.open))
 
     def _named(self, attempt: AttemptPrincipal, body: bytes) -> bytes:
@@ -94,6 +97,19 @@ class ExecutionRequests:
         cause = replace(cause, decision=decision, what=what)
         self._ledger.stayed(cause, method=asked.method, size=len(asked.body), status=reply.status)
         return reply
+
+
+def _note_state(attempt: AttemptPrincipal, body: bytes, reply: Reply) -> None:
+    """Tell the attempt the state its supervisor has reported, when it was taken: by the plane, or by the outbox."""
+    if attempt.on_task_state is None or not 200 <= reply.status < 300:
+        return
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    state = sent.get("state") if isinstance(sent, dict) else None
+    if isinstance(state, str):
+        attempt.on_task_state(state)
 
 
 def _caller(principal: Principal) -> Caller:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tradewind_agent.traces import spans
 from tradewind_protocol.attempts import Offer, Outcome, WorkKind
-from tradewind_protocol.states import OutcomeKind
+from tradewind_protocol.states import OutcomeKind, failed, process_end
 
 Record = Callable[[spans.Span], None]
 
@@ -52,7 +52,13 @@ class AttemptTrace:
     def dropped(self) -> None:
         """It will not run here."""
         if self._above is not None:
-            self._say("tradewind.agent.attempt", self._whole, self._above, self._received, outcome="dropped")
+            self._say(
+                "tradewind.agent.attempt",
+                self._whole,
+                self._above,
+                self._received,
+                **{"tradewind.process": "dropped"},
+            )
 
     def handed_over(self) -> dict[str, Any]:
         """It goes to its host now. Returns the workload, in which Airflow finds our span as the one above its own."""
@@ -98,17 +104,23 @@ class AttemptTrace:
         parent: spans.Place,
         start: float,
         *,
-        outcome: str = "",
+        failed_as: str = "",
         **more: spans.Value,
     ) -> None:
         assert self._record is not None
-        attributes = {**self._attributes, **more, **({"tradewind.outcome": outcome} if outcome else {})}
-        failed = outcome if outcome in (OutcomeKind.FAILED.value, OutcomeKind.STOPPED.value) else ""
-        self._record(spans.Span(name, place, parent, start, self._now(), attributes, failed))
+        attributes = {**self._attributes, **more}
+        self._record(spans.Span(name, place, parent, start, self._now(), attributes, failed_as))
 
 
 def _how(outcome: Outcome) -> dict[str, Any]:
-    found: dict[str, Any] = {"outcome": outcome.kind.value}
+    process = process_end(outcome.kind, exit_code=outcome.exit_code, signal=outcome.signal).value
+    found: dict[str, Any] = {"tradewind.process": process}
+    if outcome.task_state:
+        found["tradewind.task_state"] = outcome.task_state
+    if outcome.kind is not OutcomeKind.SUCCEEDED:
+        found["failed_as"] = process
+    elif failed(outcome.kind, outcome.task_state):
+        found["failed_as"] = outcome.task_state
     if outcome.exit_code is not None:
         found["tradewind.exit_code"] = outcome.exit_code
     if outcome.signal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -26,7 +27,7 @@ from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
 from tradewind_protocol.boundary import Open, value_for_site
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
-from tradewind_protocol.states import OutcomeKind
+from tradewind_protocol.states import OutcomeKind, process_end
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class Attempt:
         self.phase = Phase.HELD
         self.stop_reason: str | None = None
         self.outcome: Outcome | None = None
+        self.task_state: str | None = None  # in which the task's supervisor left it
         self._worker = worker
         self._plane = plane
         self._outbox = outbox
@@ -88,8 +90,7 @@ class Attempt:
             self.trace.dropped()
             self._become(Phase.DROPPED)
             return
-        await self._record(outcome, started)
-        self.trace.recorded(outcome)
+        self.trace.recorded(await self._record(outcome, started))
 
     async def _ask_and_run(self) -> Outcome | None:
         """The grant first. None when it does not run here."""
@@ -198,6 +199,7 @@ class Attempt:
             subject=_subject(self.offer),
             label=self.offer.label,
             grant=grant,
+            on_task_state=self._left,
         )
         secret = self._secrets.issue(principal)
         self._in_host = True
@@ -224,17 +226,24 @@ class Attempt:
         self.trace.ended(outcome)
         return outcome, lost
 
+    def _left(self, state: str) -> None:
+        """The task's supervisor has said how it leaves the task. A state that is not one of Airflow's is dropped."""
+        if re.fullmatch("[a-z_]{1,20}", state):
+            self.task_state = state
+
     def _stopped(self, reason: str) -> Outcome:
         return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=reason)
 
     def _failed(self, reason: str) -> Outcome:
         return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.FAILED, reason=reason[:4000])
 
-    async def _record(self, outcome: Outcome, started: datetime) -> None:
-        self.outcome = outcome.model_copy(
+    async def _record(self, outcome: Outcome, started: datetime) -> Outcome:
+        """The outcome as it is on disk now, whole."""
+        self.outcome = whole = outcome.model_copy(
             update={
                 "started_at": outcome.started_at or started,
                 "ended_at": outcome.ended_at or self._moment(),
+                "task_state": self.task_state,
             }
         )
         # A disk that refuses keeps the slot: an outcome that is not on disk must not be followed by more work.
@@ -246,17 +255,24 @@ class Attempt:
                     epoch=self.ref.epoch,
                     method="POST",
                     path=paths.finish(self.ref.attempt_id),
-                    body=self.outcome.model_dump_json().encode(),
+                    body=whole.model_dump_json().encode(),
                     headers={"Content-Type": "application/json"},
                 )
                 break
             except sqlite3.Error as error:
                 self._log.error("Outcome not written", action="outcome_not_written", error=str(error))
                 await asyncio.sleep(_DISK_AGAIN)
+        process = process_end(outcome.kind, exit_code=outcome.exit_code, signal=outcome.signal)
         self._log.info(
-            "Attempt ended", action="attempt_ended", outcome=outcome.kind.value, reason=outcome.reason or None
+            "Attempt ended",
+            action="attempt_ended",
+            process=process.value,
+            exit_code=outcome.exit_code,
+            task_state=self.task_state,
+            reason=outcome.reason or None,
         )
         self._become(Phase.ENDED)
+        return whole
 
     def _become(self, phase: Phase) -> None:
         self.phase = phase

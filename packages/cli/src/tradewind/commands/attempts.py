@@ -9,11 +9,13 @@ import click
 from tradewind.commands import find
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.output import Column, moment, span
-from tradewind_protocol import states
+from tradewind_protocol import operator, states
 
 COLUMNS = (
     Column("ID", lambda attempt: str(attempt.id)),
-    Column("STATE", lambda attempt: attempt.outcome.value if attempt.outcome else attempt.state.value),
+    Column("STATE", lambda attempt: attempt.state.value),
+    Column("PROCESS", lambda attempt: _process(attempt)),
+    Column("TASK", lambda attempt: attempt.task_state or "–"),
     Column("WORK", lambda attempt: attempt.label or attempt.kind.value),
     Column("SITE", lambda attempt: attempt.site or "–"),
     Column("QUEUE", lambda attempt: attempt.queue),
@@ -22,6 +24,14 @@ COLUMNS = (
     Column("WAITED", lambda attempt: span(attempt.waited)),
     Column("NOTE", lambda attempt: attempt.reason or attempt.waits_for, wide=True),
 )
+
+
+def _process(attempt: operator.AttemptView) -> str:
+    """How its process ended, with the exit code when that is not 0 or the signal: "exited 1", "killed SIGKILL"."""
+    if attempt.process is None:
+        return "–"
+    detail = attempt.signal or (str(attempt.exit_code) if attempt.exit_code else "")
+    return f"{attempt.process.value} {detail}".rstrip()
 
 
 @click.group()

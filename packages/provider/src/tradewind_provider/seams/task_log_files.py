@@ -19,6 +19,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 Lines = Generator[str, None, None]
 
+
 def path_of(ti: Any, try_number: int) -> str:
     """The log's path under a log directory, as Airflow names it for worker and reader alike."""
     return str(FileTaskHandler("")._render_filename(ti, try_number))

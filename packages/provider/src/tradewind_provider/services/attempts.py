@@ -104,6 +104,7 @@ def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: 
             outcome=outcome.kind.value,
             exit_code=outcome.exit_code,
             signal=outcome.signal[:20] if outcome.signal else None,
+            task_state=outcome.task_state if attempt.kind == WorkKind.TASK.value else None,
             reason=outcome.reason,
             payload="",
         )

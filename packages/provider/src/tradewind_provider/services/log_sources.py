@@ -49,7 +49,9 @@ class Source:
 class Whereabouts:
     """Where the log of a try is."""
 
-    sources: list[Source]  # in the order they had the task; those that may only have a trigger's log come last
+    sources: list[
+        Source
+    ]  # in the order they had the task; those that may only have a trigger's log come last
     on_agents: bool  # False: the task itself ran elsewhere, or has not run
     elsewhere: bool  # True: agents have no part in the try, neither ran it nor shall run it
     executor: str = ""  # alias or path of the executor it was queued under, when it was one of ours

@@ -13,7 +13,7 @@ from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_protocol.states import AttemptState, OutcomeKind, process_end
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain import reporting
 from tradewind_provider.seams import database, workloads
@@ -264,4 +264,7 @@ def _said(row: Attempt) -> str:
         return f"the task's supervisor was killed by {row.signal}"
     if row.exit_code:
         return f"the task's supervisor ended with exit code {row.exit_code}"
-    return f"the attempt {row.outcome or row.state}"
+    if not row.outcome:
+        return f"the attempt is {row.state}"
+    how = process_end(OutcomeKind(row.outcome), exit_code=row.exit_code, signal=row.signal).value
+    return f"process {how}" + (f", task {row.task_state}" if row.task_state else "")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tradewind_protocol import states
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.states import OutcomeKind
 from tradewind_provider.seams import traces
 from tradewind_provider.store.tables import Attempt
 
@@ -38,7 +38,16 @@ def reported(attempt: Attempt, *, now: datetime) -> None:
     """It has ended, and its scheduler knows."""
     if not attempt.traceparent or attempt.ended_at is None:
         return
-    how = attempt.outcome or attempt.state
+    how = failed = attempt.state
+    left = {"tradewind.task_state": attempt.task_state} if attempt.task_state else {}
+    if attempt.outcome:
+        outcome = states.OutcomeKind(attempt.outcome)
+        how = states.process_end(outcome, exit_code=attempt.exit_code, signal=attempt.signal).value
+        failed = ""
+        if states.failed(outcome, attempt.task_state):
+            failed = (
+                attempt.task_state if outcome is states.OutcomeKind.SUCCEEDED and attempt.task_state else how
+            )
     if attempt.granted_at is not None:
         _step(attempt, "lease", attempt.granted_at, attempt.ended_at, epoch=attempt.epoch)
     _step(attempt, "report", attempt.ended_at, now)
@@ -48,8 +57,13 @@ def reported(attempt: Attempt, *, now: datetime) -> None:
         key=_whole(attempt),
         start=attempt.created_at,
         end=attempt.ended_at,
-        attributes={**_attributes(attempt), "tradewind.epoch": attempt.epoch, "tradewind.outcome": how},
-        failed="" if how == OutcomeKind.SUCCEEDED.value else how,
+        attributes={
+            **_attributes(attempt),
+            "tradewind.epoch": attempt.epoch,
+            "tradewind.process": how,
+            **left,
+        },
+        failed=failed,
     )
 
 

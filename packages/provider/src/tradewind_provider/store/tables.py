@@ -169,6 +169,7 @@ class Attempt(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))  # states.OutcomeKind
     exit_code: Mapped[int | None] = mapped_column(Integer)
     signal: Mapped[str | None] = mapped_column(String(20))
+    task_state: Mapped[str | None] = mapped_column(String(20))  # in which its process left the task
     reason: Mapped[str] = mapped_column(Prose, default="")  # for a person
     scheduler_job_id: Mapped[int | None] = mapped_column(Integer)  # whose executor reports it
     reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the scheduler has been told

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.services import audit, waking
@@ -141,9 +141,19 @@ def view(
         finished_at=attempt.ended_at,
         waited=max(waited.total_seconds(), 0.0),
         outcome=OutcomeKind(attempt.outcome) if attempt.outcome else None,
+        process=_process(attempt),
+        exit_code=attempt.exit_code,
+        signal=attempt.signal,
+        task_state=attempt.task_state,
         reason=attempt.reason,
         waits_for=waits_for,
     )
+
+
+def _process(attempt: Attempt) -> ProcessEnd | None:
+    if not attempt.outcome:
+        return None
+    return process_end(OutcomeKind(attempt.outcome), exit_code=attempt.exit_code, signal=attempt.signal)
 
 
 def _matching(filters: Filters) -> Select[Attempt, AgentSession]:

@@ -6,11 +6,11 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, extract, func, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_protocol.states import FAILED_TASK_STATES, AttemptState, OutcomeKind
 from tradewind_provider.store.tables import Attempt
 
 _STEP = 60
@@ -33,7 +33,7 @@ def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
             Attempt.queue,
             minute,
             func.count(),
-            func.sum(case((Attempt.outcome == OutcomeKind.SUCCEEDED.value, 0), else_=1)),
+            func.sum(case((endings_that_failed(), 1), else_=0)),
         )
         .where(
             Attempt.ended_at >= since,
@@ -52,6 +52,13 @@ def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
         for one in sorted(finished, key=lambda one: (one[0] or "", one[1]))
     )
     return operator.Throughput(since=since, until=until, step=_STEP, queues=queues)
+
+
+def endings_that_failed() -> ColumnElement[bool]:
+    """`states.failed`, of rows that have an outcome."""
+    return or_(
+        Attempt.outcome != OutcomeKind.SUCCEEDED.value, Attempt.task_state.in_(sorted(FAILED_TASK_STATES))
+    )
 
 
 def _minute(moment: Any) -> ColumnElement[int]:
