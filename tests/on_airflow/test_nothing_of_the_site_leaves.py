@@ -55,7 +55,11 @@ def apart(directory: Path, database_server: postgresql.PostgreSQL | None) -> Ite
     except LookupError as problem:
         pytest.skip(str(problem))
     settings = plane_settings(
-        home=directory / "apart-plane", user=planes, database=database, interpreter=made.plane
+        home=directory / "apart-plane",
+        user=planes,
+        database=database,
+        interpreter=made.plane,
+        options={"tradewind": {"policy": "open"}},  # the strict agent is so by itself; another opens its boundary
     )
     with plane.Plane(settings) as running, Recorder(running.url) as recorder, running.client() as http:
         site = run_site(

@@ -211,6 +211,14 @@ class Agent:
     async def _hosts(self) -> None:
         """Hosts start once there is a session: it decides their policy and which Airflow fits."""
         await self.plane.wait_session()
+        session = self.plane.session
+        if session and self._wished_policy() is sessions.Policy.OPEN and session.policy is sessions.Policy.STRICT:
+            log.warning(
+                "The plane holds this site to the strict data boundary, although its settings open some of it",
+                action="policy_is_strict",
+                remedy="An administrator of the plane opens it for this site with `[tradewind] policy = strict,"
+                f" {session.site}=open`; until then XCom, connections, variables, templates and source stay here",
+            )
         self.site.start()
         # They outlive this loop: while the agent ends they are stopped after the poll loop, and not cancelled with it.
         await asyncio.Event().wait()

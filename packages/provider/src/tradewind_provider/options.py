@@ -64,10 +64,12 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     ),
     "tokens_limit": _option("The most agent tokens that may exist in this Deployment.", "integer", "50"),
     "policy": _option(
-        "The least strict data boundary this Deployment allows: 'open' leaves it to each site, 'strict' forbids "
-        "values, connections and variables to pass for everybody.",
+        "The least strict data boundary this Deployment allows. 'strict': no values, connections, variables, templates "
+        "or source pass, whatever a site sets. 'open': each site decides, and its agents may read the connections and "
+        "variables of this Airflow. For single sites by name: 'strict, lab=open'.",
         "string",
-        "open",
+        "strict",
+        "strict, lab=open",
     ),
     "allowed_addresses": _option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "

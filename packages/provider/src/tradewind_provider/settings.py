@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
@@ -30,6 +31,20 @@ class OnAgentLoss:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """The least strict data boundary that sites may ask for."""
+
+    default: Policy = Policy.STRICT
+    sites: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, site: str) -> Policy:
+        return self.sites.get(site, self.default)
+
+
+STRICT_FOR_ALL: Final = Policies()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a Deployment decides about remote execution. Durations in seconds."""
 
@@ -41,7 +56,7 @@ class Settings:
     sweep: float = 5.0
     offers_per_answer: int = 50
     tokens_limit: int = 50
-    policy: Policy = Policy.OPEN
+    policies: Policies = STRICT_FOR_ALL
     live_log_bytes: int = 32 * 1024 * 1024
     live_log_seconds: float = 10.0
     history_days: int = 14
@@ -75,7 +90,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         sweep=read.number("sweep_seconds", least=0.1),
         offers_per_answer=int(read.number("offers_per_answer", least=1)),
         tokens_limit=int(read.number("tokens_limit", least=1)),
-        policy=read.policy("policy"),
+        policies=parse_policies(options["policy"]),
         live_log_bytes=int(read.number("live_log_bytes", least=1024)),
         live_log_seconds=read.number("live_log_seconds", least=0.1),
         history_days=int(read.number("history_days", least=1)),
@@ -98,6 +113,25 @@ def parse_on_agent_loss(text: str) -> OnAgentLoss:
         else:
             default = wait
     return OnAgentLoss(default, queues)
+
+
+def parse_policies(text: str) -> Policies:
+    """`"strict, lab=open"` as rules. Raises SettingsError."""
+    default, sites = Policy.STRICT, {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        site, equals, word = part.rpartition("=")
+        try:
+            policy = Policy(word.strip().lower())
+        except ValueError:
+            known = ", ".join(one.value for one in Policy)
+            raise SettingsError(
+                f"[tradewind] policy: {part!r} is none of {known}, optionally after '<site>='"
+            ) from None
+        if equals:
+            sites[site.strip()] = policy
+        else:
+            default = policy
+    return Policies(default, sites)
 
 
 def _wait(rule: str, part: str) -> float:
@@ -137,14 +171,6 @@ class _Reader:
             return addresses.networks(self._options[name])
         except ValueError as error:
             raise SettingsError(f"[tradewind] {name}: {error}") from None
-
-    def policy(self, name: str) -> Policy:
-        text = self._options[name].strip().lower()
-        try:
-            return Policy(text)
-        except ValueError:
-            known = ", ".join(one.value for one in Policy)
-            raise SettingsError(f"[tradewind] {name}: {text!r} is none of {known}") from None
 
 
 @lru_cache(maxsize=1)

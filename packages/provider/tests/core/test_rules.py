@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind_protocol.errors import Code
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import ATTEMPT_MOVES, AgentState, AttemptState, OutcomeKind
 from tradewind_provider import settings
 from tradewind_provider.domain import agents, leases, placement, reporting
@@ -367,6 +368,15 @@ def test_an_agent_that_waits_between_two_tries_asks_again_before_it_is_given_up(
     for poll, beats in [("25", "3"), ("2", "3"), ("1", "1.5")]:
         cadence = settings.parse(options(poll_seconds=poll, missed_beats=beats)).cadence
         assert cadence.retry_most * 2 < cadence.lost_after
+
+
+def test_the_policy_is_read_per_site() -> None:
+    assert settings.parse(options()).policies == settings.Policies(), "strict for everybody"
+    read = settings.parse(options(policy="strict, lab=open")).policies
+    assert (read.of("lab"), read.of("default")) == (Policy.OPEN, Policy.STRICT)
+    assert settings.parse(options(policy="open")).policies.of("anybody") is Policy.OPEN
+    with pytest.raises(settings.SettingsError, match="policy: 'lab=half'"):
+        settings.parse(options(policy="strict, lab=half"))
 
 
 def test_on_agent_loss_is_read_per_queue() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from tradewind_provider.api.agent import credentials
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import tokens
 from tradewind_provider.services.operator import agents as operator_agents
-from tradewind_provider.settings import Settings
+from tradewind_provider.settings import Policies, Settings
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Event
 
 from .scenes import Agent, Clock, Plane, queued, ref, row, running, sessions_of
@@ -40,10 +41,16 @@ async def test_a_session_says_everything_an_agent_needs(plane: Plane) -> None:
 async def test_a_deployment_can_be_stricter_than_a_site(
     settings: Settings, clock: Clock, secret: str
 ) -> None:
-    async with running(settings, clock, secret) as plane:
-        assert (await plane.agent().open(policy="open")).json()["policy"] == "open"
-    async with running(replace(settings, policy=Policy.STRICT), clock, secret) as plane:
-        assert (await plane.agent().open(policy="open")).json()["policy"] == "strict"
+    async def policy_under(**policies: Any) -> str:
+        allowed = replace(settings, policies=Policies(**policies))
+        async with running(allowed, clock, secret) as plane:
+            return str((await plane.agent().open(policy="open")).json()["policy"])
+
+    assert await policy_under() == "strict", "opening is an administrator's decision"
+    assert await policy_under(sites={"another": Policy.OPEN}) == "strict"
+    assert await policy_under(sites={"default": Policy.OPEN}) == "open"
+    assert await policy_under(default=Policy.OPEN) == "open"
+    assert await policy_under(default=Policy.OPEN, sites={"default": Policy.STRICT}) == "strict"
 
 
 async def test_only_hashes_of_credentials_are_kept(plane: Plane, secret: str) -> None:

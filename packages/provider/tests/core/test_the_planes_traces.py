@@ -110,7 +110,7 @@ async def test_no_secret_and_no_words_of_an_error_are_told(
         assert secret not in everything
     whole = by_name(told)["tradewind.attempt"]
     assert whole.status.status_code is trace.StatusCode.ERROR
-    assert whole.status.description == "failed"
+    assert whole.status.description == "broken"
 
 
 @pytest.mark.parametrize("traceparent", ["", f"00-{TRACE}-{ABOVE}-00", "rubbish"])

@@ -16,6 +16,7 @@ from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import End
 from tradewind_provider.services import audit, carried_over, endings, waking, whence
 from tradewind_provider.services.hashing import hashed
+from tradewind_provider.settings import STRICT_FOR_ALL, Policies
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
 
 
@@ -151,7 +152,7 @@ def open_session(
     *,
     now: datetime,
     lasts: float,
-    most_open: Policy = Policy.OPEN,
+    policies: Policies = STRICT_FOR_ALL,
     bought_with: str | None = None,
 ) -> Opened:
     """Open a session bought with `token`, its token good for `lasts` seconds. `bought_with`: hash of the value shown.
@@ -159,7 +160,7 @@ def open_session(
     The same `instance` asking again gets the same session and a fresh token. Another session of the same agent_id is
     fenced at once: its offers go elsewhere, what it ran is reported lost, but for what `ask.unreported` names: that ended,
     its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
-    for and `most_open`.
+    for and what the Deployment allows it.
 
     Raises Refused WRONG_SITE when the agent_id is known as that of an agent of another site, and SESSION_FENCED
     when it is bound to another key than `ask` shows.
@@ -176,7 +177,7 @@ def open_session(
     if session is not None and session.instance == ask.instance:
         _renew(session, secret, now=now, lasts=lasts)
         session.agent_key_hash = bound
-        _describe(session, ask, token, most_open, bought_with)
+        _describe(session, ask, token, policies, bought_with)
         return Opened(agent_of(session), secret)
     if session is not None:
         _keep_unreported(db, session.id, new_id, ask)
@@ -199,7 +200,7 @@ def open_session(
         room=[],
         findings=[],
     )
-    _describe(session, ask, token, most_open, bought_with)
+    _describe(session, ask, token, policies, bought_with)
     db.add(session)
     db.flush()
     carried_over.carry_over(db, session, now=now)
@@ -295,9 +296,9 @@ def _renew(session: AgentSession, secret: str, *, now: datetime, lasts: float) -
 
 
 def _describe(
-    session: AgentSession, ask: OpenSession, token: AgentToken, most_open: Policy, bought_with: str | None
+    session: AgentSession, ask: OpenSession, token: AgentToken, policies: Policies, bought_with: str | None
 ) -> None:
-    strict = Policy.STRICT in (ask.policy, most_open)
+    strict = Policy.STRICT in (ask.policy, policies.of(token.site))
     session.name = ask.name
     session.token_id = token.id
     session.site = token.site

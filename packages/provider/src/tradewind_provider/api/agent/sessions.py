@@ -35,7 +35,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
             token,
             now=now,
             lasts=plane.settings.session,
-            most_open=plane.settings.policy,
+            policies=plane.settings.policies,
             bought_with=hashed(presented),
         )
 

@@ -77,7 +77,7 @@ async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looke
         token=holder.token,
         site=holder.site,
         expires_at=holder.expires_at,
-        policy=plane.settings.policy,
+        policy=plane.settings.policies.of(holder.site),
         plane_version=sessions.version_of("tradewind-provider"),
         airflow_version=sessions.version_of("apache-airflow-core"),
         now=plane.clock(),

@@ -25,7 +25,7 @@ def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
         may=tuple(one.name.lower() for one in Permission if permissions.allowed(user, one)),
         deployment=here.deployment,
         version=_version(),
-        policy=here.policy,
+        policy=here.policies.default,
         tokens_limit=here.tokens_limit,
         address=whence.address(),
     )
