@@ -59,7 +59,9 @@ def apart(directory: Path, database_server: postgresql.PostgreSQL | None) -> Ite
         user=planes,
         database=database,
         interpreter=made.plane,
-        options={"tradewind": {"policy": "open"}},  # the strict agent is so by itself; another opens its boundary
+        options={
+            "tradewind": {"policy": "open"}
+        },  # the strict agent is so by itself; another opens its boundary
     )
     with plane.Plane(settings) as running, Recorder(running.url) as recorder, running.client() as http:
         site = run_site(

@@ -114,7 +114,7 @@ async def test_a_failed_attempt_is_marked_and_says_no_word_of_its_error(
     async with agent:
         found = await collector.until("tradewind.agent.attempt")
     assert found["tradewind.agent.attempt"].status.code == Status.STATUS_CODE_ERROR
-    assert found["tradewind.agent.attempt"].status.message == "failed"
+    assert found["tradewind.agent.attempt"].status.message == "exited"
 
 
 async def test_no_secret_is_told(agent: AgentUnderTest, plane: FakePlane, collector: CollectorThere):

@@ -212,7 +212,11 @@ class Agent:
         """Hosts start once there is a session: it decides their policy and which Airflow fits."""
         await self.plane.wait_session()
         session = self.plane.session
-        if session and self._wished_policy() is sessions.Policy.OPEN and session.policy is sessions.Policy.STRICT:
+        if (
+            session
+            and self._rules.policy is sessions.Policy.OPEN
+            and session.policy is sessions.Policy.STRICT
+        ):
             log.warning(
                 "The plane holds this site to the strict data boundary, although its settings open some of it",
                 action="policy_is_strict",
