@@ -33,6 +33,7 @@ class Collector:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.requests: list[bytes] = []
+        self.metrics: list[bytes] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,9 +43,11 @@ class Collector:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
-                known = self.path == "/v1/traces"
-                if known:
+                known = self.path in ("/v1/traces", "/v1/metrics")
+                if self.path == "/v1/traces":
                     collector._take(body)
+                elif known:
+                    collector.metrics.append(body)
                 self.send_response(200 if known else 404)
                 self.send_header("content-length", "0")
                 self.end_headers()

@@ -94,6 +94,24 @@ async def test_the_agents_bundles_win_over_those_of_its_own_environment(
         assert plane.session.opened.bundles == ("dags",)
 
 
+async def test_hosts_are_told_where_people_reach_the_plane(agent: AgentUnderTest, plane: FakePlane):
+    plane.base_url = "https://airflow.example.com"
+    async with agent:
+        await agent.ready()
+        configured = agent.launcher.worker.configured
+        assert configured is not None and configured.options["base_url"] == "https://airflow.example.com"
+
+
+async def test_links_lead_to_the_agents_own_address_of_a_plane_that_names_no_other(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    async with agent:
+        await agent.ready()
+        configured = agent.launcher.worker.configured
+        assert configured is not None
+        assert configured.options["base_url"] == agent.agent.settings.plane_url
+
+
 @pytest.mark.parametrize(
     ("opened", "asked", "xcom"),
     [({}, "strict", "strict"), ({"templates": "open"}, "open", "strict"), ({"xcom": "open"}, "open", "open")],

@@ -24,6 +24,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from support.secrets_backend import local_files
 from tradewind_agent import status
 from tradewind_agent.cli import main
 from tradewind_agent.doctor import (
@@ -39,7 +40,7 @@ from tradewind_agent.doctor import (
     running,
 )
 from tradewind_agent.doctor import plane as plane_check
-from tradewind_agent.doctor.results import Patient, Result, Verdict
+from tradewind_agent.doctor.results import Patient, Read, Result, Verdict
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane import proxy
@@ -490,6 +491,29 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
         assert found[check].verdict is Verdict.FAILED, found[check]
         assert found[check].remedy
     assert "the vault is sealed" in found["secrets:main"].evidence
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("read", "evidence"),
+    [
+        (Read(), "read as a task reads: connection site_only (generic), variable site_only"),
+        (Read(("site_only",), ("site_only",)), "read as a task reads: connection site_only (generic)"),
+        (
+            Read(("no_such",)),
+            "connection 'no_such' cannot be read by a task: The conn_id `no_such` isn't defined",
+        ),
+    ],
+)
+async def test_what_a_secrets_backend_has_is_read_as_a_task_reads_it(
+    tmp_path: Path, read: Read, evidence: str
+) -> None:
+    environment = {"name": "main", "interpreter": sys.executable, "env": local_files(tmp_path)}
+    one = patient(tmp_path, environments=[environment])
+    one.read = read
+    found = (await results(environments, one))["secrets:main"]
+    assert evidence in found.evidence
+    assert found.verdict is (Verdict.FAILED if "no_such" in evidence else Verdict.OK)
 
 
 async def test_what_the_running_agent_says_is_wrong_is_repeated(tmp_path: Path) -> None:

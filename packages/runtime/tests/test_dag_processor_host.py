@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from support.secrets_backend import local_files
 from tradewind_protocol import dags, hosts
 from tradewind_protocol.errors import Code, Refusal
 from tradewind_protocol.sessions import Policy
@@ -468,6 +469,40 @@ def test_a_callback_runs_once_it_is_granted_and_is_then_done(site: Site) -> None
     site.plane.poke_until(lambda: any(offer.id in watch.done for watch in site.plane.watches))
     assert ran.exists(), site.story()
     assert ran.read_text() == "manual__1\n"
+
+
+def test_a_dag_file_and_its_callback_read_what_a_secrets_backend_has(site: Site) -> None:
+    ran = site.place / "ran"
+    (site.dags / "reads.py").write_text(
+        "from airflow.sdk import DAG, BaseHook, Variable\n"
+        "from airflow.models import Connection, Variable as OldVariable\n"
+        "from airflow.providers.standard.operators.empty import EmptyOperator\n"
+        "old = Connection(conn_id='mine', uri='generic://me@there:1/x').host + OldVariable(key='k', val='v').val\n"
+        "def read():\n"
+        "    return BaseHook.get_connection('site_only').host + ' ' + Variable.get('site_only')\n"
+        f"def note(context):\n    open({str(ran)!r}, 'w').write(read())\n"
+        "with DAG('reads', schedule=None, tags=[read(), old], on_failure_callback=note):\n"
+        "    EmptyOperator(task_id='a')\n"
+    )
+    site.start(env=local_files(site.place))
+    site.plane.wait_for(lambda: "reads.py" in site.plane.files())
+    result = site.plane.files()["reads.py"]
+    assert result.dags, (result.import_errors, site.story())
+    assert sorted(result.dags[0]["dag"]["tags"]) == ["file-host from the file", "therev"]
+    request = {
+        "type": "DagCallbackRequest",
+        "filepath": "reads.py",
+        "bundle_name": "main",
+        "bundle_version": None,
+        "dag_id": "reads",
+        "run_id": "manual__1",
+        "is_failure_callback": True,
+        "msg": "failed",
+    }
+    offer = dags.CallbackOffer(id=UUID(int=8), bundle="main", request=request)
+    site.plane.tell(dags.News(callbacks=(offer,)))
+    site.plane.poke_until(lambda: any(offer.id in watch.done for watch in site.plane.watches))
+    assert ran.exists() and ran.read_text() == "file-host from the file", site.story()
 
 
 @pytest.mark.parametrize("outside", ["../outside.py", "{absolute}"])

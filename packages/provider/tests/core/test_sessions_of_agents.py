@@ -38,6 +38,15 @@ async def test_a_session_says_everything_an_agent_needs(plane: Plane) -> None:
     assert answer["policy"] == "strict"
 
 
+async def test_a_session_says_where_people_reach_the_plane(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW__API__BASE_URL", raising=False)
+    assert (await plane.agent().open()).json()["base_url"] == ""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
+    assert (await plane.agent().open()).json()["base_url"] == "https://airflow.example.com"
+
+
 async def test_a_deployment_can_be_stricter_than_a_site(
     settings: Settings, clock: Clock, secret: str
 ) -> None:

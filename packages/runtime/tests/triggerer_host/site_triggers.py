@@ -52,6 +52,20 @@ class Sleeps(Simple):
         yield TriggerEvent(None)
 
 
+class Reads(Simple):
+    """A connection and a variable, and makes one of each as Airflow 2's hooks do."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow.models import Connection as OldConnection
+        from airflow.sdk import Connection, Variable
+        from asgiref.sync import sync_to_async
+
+        found = await sync_to_async(Connection.get)("site_only")
+        variable = await sync_to_async(Variable.get)("site_only")
+        old = OldConnection(conn_id="mine", uri="generic://me@there:1/x")
+        yield TriggerEvent([found.host, variable, old.host])
+
+
 class Breaks(Simple):
     """With an error."""
 

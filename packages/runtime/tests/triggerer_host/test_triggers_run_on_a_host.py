@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from support.collector import Collector
+from support.secrets_backend import local_files
 from tradewind_protocol import values
 
-from .conftest import Site
+from .conftest import FakePlane, Site, StartHost, task
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -22,6 +24,31 @@ def test_a_trigger_fires_with_its_arguments_and_is_not_run_again(site: Site) -> 
     site.plane.wait_for(lambda: site.plane.has() == frozenset())
     assert site.plane.events() == {7: [{"colour": "green", "nested": {"n": [1, 2]}}]}
     assert f"(ID {site.plane.base + 7}) starting" in site.log_of("t")
+
+
+def test_a_trigger_reads_what_a_secrets_backend_has(
+    plane: FakePlane, start_host: StartHost, tmp_path: Path
+) -> None:
+    start_host(env=local_files(tmp_path))
+    plane.want(1, "Reads", ti=task("t"))
+    plane.wait_for(lambda: plane.events() or plane.failures())
+    assert plane.events() == {1: [["file-host", "from the file", "there"]]}, plane.failures()
+
+
+def test_the_triggerer_sends_its_metrics_as_airflows_own_does(
+    plane: FakePlane, start_host: StartHost
+) -> None:
+    with Collector() as collector:
+        start_host(
+            env={
+                "AIRFLOW__METRICS__OTEL_ON": "True",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_METRIC_EXPORT_INTERVAL": "200",
+            }
+        )
+        plane.want(1, "Sleeps", ti=task("t"))
+        plane.wait_for(lambda: any(b"triggers.running" in each for each in collector.metrics))
 
 
 def test_a_moment_and_bytes_arrive_as_what_they_were(site: Site) -> None:

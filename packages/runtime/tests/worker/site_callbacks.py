@@ -19,8 +19,14 @@ class Tells(BaseNotifier):
         print(f"told {self.text}", flush=True)
 
 
+def reads(**kwargs):
+    from airflow.sdk import BaseHook, Variable
+
+    print(f"read {BaseHook.get_connection('site_only').host} {Variable.get('site_only')}", flush=True)
+
+
 def alert(**kwargs):
     print(f"alerted with {kwargs}", flush=True)
 
 
-__all__ = ["Tells", "alert", "run", "system"]
+__all__ = ["Tells", "alert", "reads", "run", "system"]

@@ -111,6 +111,28 @@ def test_connections_and_variables_come_from_the_site_before_the_plane_is_asked(
     assert not {path for path in asked if "site_only" in path}
 
 
+def test_the_links_of_a_task_lead_to_the_plane(own_host):
+    attempt = own_host(base_url="https://airflow.example.com/team").run("links")
+    attempt.outcome()
+    assert "see https://airflow.example.com/team/dags/worker_host/runs/" in attempt.log()
+
+
+def test_the_links_of_a_task_lead_where_the_sites_own_configuration_says(own_host, tmp_path):
+    (tmp_path / "airflow").mkdir()
+    (tmp_path / "airflow" / "airflow.cfg").write_text("[api]\nbase_url = https://intranet.example.com\n")
+    attempt = own_host(base_url="https://airflow.example.com").run("links")
+    attempt.outcome()
+    assert "see https://intranet.example.com/dags/worker_host/runs/" in attempt.log()
+
+
+def test_the_folder_an_agent_was_started_in_is_not_searched_for_modules(own_host, tmp_path, monkeypatch):
+    (tmp_path / "pandas.py").write_text("")
+    (tmp_path / "pydantic.py").write_text("raise SystemExit('found in the folder')")
+    monkeypatch.chdir(tmp_path)
+    attempt = own_host().run("succeeds")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+
+
 def test_a_task_that_opens_the_metadata_database_is_told_it_may_not(host, gateway):
     attempt = host.run("opens_the_database")
     attempt.outcome()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.secrets_backend import local_files
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import OutcomeKind
 
@@ -19,8 +20,8 @@ HERE = Path(__file__).parent
 def call(own_host: Any, tmp_path: Path) -> Any:
     """`call(path, kwargs)`: have a host run that callback; its attempt."""
 
-    def called(path: str, kwargs: dict[str, Any], configured: str = "") -> Any:
-        environ = {"PYTHONPATH": str(HERE), "AIRFLOW__TRADEWIND__CALLBACKS": configured}
+    def called(path: str, kwargs: dict[str, Any], configured: str = "", **more: str) -> Any:
+        environ = {"PYTHONPATH": str(HERE), "AIRFLOW__TRADEWIND__CALLBACKS": configured, **more}
         work = {
             "type": "ExecuteCallback",
             "callback": {
@@ -121,3 +122,10 @@ def test_a_method_of_airflows_own_is_not_what_a_task_resumes_with(
     attempt.outcome()
     assert gateway.states_of(attempt) == ["failed"]
     assert f"with {method!r}, which it may not have called here" in attempt.log()
+
+
+def test_a_callback_reads_what_a_secrets_backend_has(call: Any, tmp_path: Path) -> None:
+    more = local_files(tmp_path)
+    attempt = call("site_callbacks.reads", {}, configured="site_callbacks.reads", **more)
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "read file-host from the file" in attempt.log()

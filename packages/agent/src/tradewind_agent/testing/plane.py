@@ -80,6 +80,7 @@ class FakePlane:
     ) -> None:
         self.cadence = cadence or Cadence()
         self.airflow_version = airflow_version
+        self.base_url = ""
         self.tokens = {ids.new_secret(ids.AGENT_TOKEN_PREFIX)}
         self.bad_tokens: dict[str, Code] = {}  # tokens this plane refuses, and as what
         self.sessions: list[FakeSession] = []
@@ -248,6 +249,7 @@ class FakePlane:
             deployment="fake",
             cadence=self.cadence,
             airflow_version=self.airflow_version,
+            base_url=self.base_url,
             policy=asked.policy,
         )
 

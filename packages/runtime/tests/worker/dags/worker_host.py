@@ -59,6 +59,12 @@ with DAG("worker_host", schedule=None):
         print(f"task {os.getpid()}", flush=True)
 
     @task
+    def links():
+        from airflow.sdk import get_current_context
+
+        print(f"see {get_current_context()['ti'].log_url}")
+
+    @task
     def reads():
         from airflow.sdk import get_current_context
 
@@ -152,6 +158,7 @@ with DAG("worker_host", schedule=None):
     (
         succeeds(),
         shows_itself(),
+        links(),
         reads(),
         fails(),
         sleeps(),
