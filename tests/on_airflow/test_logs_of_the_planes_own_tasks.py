@@ -11,6 +11,7 @@ import pytest
 
 from support.airflow_rest import AirflowRest, eventually
 from support.deployment import Deployment, run_site
+from support.installed import plane_settings
 from tradewind.embedded import plane
 from tradewind.embedded.agent import local_bundle
 
@@ -24,7 +25,7 @@ def mixed(directory: Path, database_server: Any) -> Iterator[Deployment]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PLANE_WATCHED", str(home / "planes"))
         environment.setenv("PYTHONPATH", str(DAGS / "plane"))
-        settings = plane.PlaneSettings(
+        settings = plane_settings(
             home=home / "plane",
             database=database_server.new_database() if database_server else None,
             executor="LocalExecutor,tradewind_provider.executor.RemoteExecutor",

@@ -19,7 +19,8 @@ else:
 @pytest.fixture
 def written(tmp_path: Path) -> Any:
     def configured(**more: Any) -> dict[str, Any]:
-        settings = AgentSettings(home=tmp_path, plane_url="http://plane", token="t", **more)
+        interpreters = {"interpreter": Path("/opt/agent/bin/python"), "tasks": Path("/opt/tasks/bin/python")}
+        settings = AgentSettings(home=tmp_path, plane_url="http://plane", token="t", **interpreters, **more)
         Agent(settings).configure()
         return tomllib.loads((tmp_path / "agent.toml").read_text())
 
@@ -35,7 +36,7 @@ def test_slots_are_those_of_its_one_environment(written: Any) -> None:
 
 def test_environments_stand_in_the_place_of_the_one(written: Any) -> None:
     given = [{"name": "ml", "slots": 2}, {"name": "etl", "interpreter": "/opt/etl/bin/python"}]
-    found = written(tasks=Path("/opt/tasks/bin/python"), options={"environments": given})
+    found = written(options={"environments": given})
     assert found["environments"] == [
         {"name": "ml", "slots": 2, "interpreter": "/opt/tasks/bin/python"},
         {"name": "etl", "interpreter": "/opt/etl/bin/python"},

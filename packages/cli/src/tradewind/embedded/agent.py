@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +19,12 @@ class AgentSettings:
     home: Path  # its state, its configuration, its site's AIRFLOW_HOME; made when missing
     plane_url: str
     token: str = field(repr=False)
+    interpreter: Path  # of the environment that has tradewind-agent
+    tasks: Path  # of the environment that has Airflow and tradewind-runtime
     name: str = "local"
     dags: Path | None = None  # a directory of Dags; becomes the one bundle, named `bundle`
     bundle: str = "dags"
     components: Sequence[str] = ("worker", "dag_processor", "triggerer")
-    interpreter: Path = Path(sys.executable)  # of the environment that has tradewind-agent
-    tasks: Path = Path(sys.executable)  # of the environment that has Airflow and tradewind-runtime
     queues: Sequence[str] = ("default",)
     site: Mapping[str, str] = field(
         default_factory=dict

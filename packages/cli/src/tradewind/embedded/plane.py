@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,13 +32,13 @@ class PlaneSettings:
     """What a local plane is made of."""
 
     home: Path  # AIRFLOW_HOME; made when missing
+    interpreter: Path  # of the environment that has Airflow and tradewind-provider
     port: int = 0  # of the first API server; 0: any free one
     database: str | None = None  # SQLAlchemy URL; None: a SQLite file in `home`
     executor: str = REMOTE_EXECUTOR
     api_servers: int = 1
     schedulers: int = 1
     stock: bool = False  # also run Airflow's own dag processor and triggerer here: the peer in a comparison
-    interpreter: Path = Path(sys.executable)  # of the environment that has Airflow and tradewind-provider
     options: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
     )  # more of airflow.cfg: section → key → value
