@@ -17,11 +17,10 @@ CLASS = "site_log_storage.LOGGING_CONFIG"
 @contextmanager
 def running(planes: Planes, home: Path) -> Iterator[Site]:
     storage = home / "storage"
-    logging = {"remote_logging": "True", "logging_config_class": CLASS}
+    logging = {"logging_config_class": CLASS}
     found = {"PYTHONPATH": str(MODULES), "SITE_LOG_STORAGE": str(storage)}
     plane = planes.plane("remote-logs", variables=found, options={"logging": logging})
     variables = {
-        "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
         "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": CLASS,
         "PYTHONPATH": os.pathsep.join([str(MODULES), JOURNAL]),
         "SITE_LOG_STORAGE": str(storage),
