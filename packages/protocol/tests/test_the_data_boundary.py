@@ -224,6 +224,62 @@ def test_a_path_that_could_be_read_in_two_ways_is_no_route(path: str) -> None:
     assert classify("GET", path) is None
 
 
+@pytest.mark.parametrize("rules", [STRICT, OPEN])
+@pytest.mark.parametrize("path", ["/variables/a/../b", "/xcoms/d/r/t/a\nb", "/xcoms/d/r/t/\x00"])
+def test_such_a_path_is_refused_for_what_it_is_and_not_by_policy(path: str, rules: Rules) -> None:
+    refused = unknown("GET", path, rules)
+    assert isinstance(refused, Refuse)
+    assert refused.code is Code.MALFORMED
+    assert "cannot be sent" in refused.message
+    assert "upgrade" not in refused.remedy
+
+
+ODD = [
+    "a\\b",
+    "\u00a0",
+    "\u200d",
+    "\ufeff",
+    "a b",
+    "\u0085",
+    "\u2028",
+    "日本",
+    "😀",
+    "a//b",
+    "..a",
+    "a..",
+    "…",
+    "%",
+    "'",
+    '"',
+    "a/b/",
+]
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_every_key_that_airflow_takes_has_its_route(key: str) -> None:
+    for method, path, parameter in (
+        ("GET", XCOM + key, "key"),
+        ("POST", XCOM + key, "key"),
+        ("DELETE", XCOM + key, "key"),
+        ("GET", f"/variables/{key}", "variable_key"),
+        ("PUT", f"/store/ti/{TI}/{key}", "key"),
+        ("GET", f"/connections/{key}", "connection_id"),
+    ):
+        found = classify(method, path)
+        assert found is not None, (method, key)
+        assert found.params[parameter] == key
+    reference = "file:///x/d/r/t/" + "0" * 32 + ".tradewind-xcom"
+    assert isinstance(judge("POST", XCOM + key, reference, STRICT), Pass)
+
+
+@pytest.mark.parametrize("connection", [*ODD, "team/warehouse", "a/b/c"])
+def test_a_connection_of_any_id_is_left_to_the_sites_secrets_backends(connection: str) -> None:
+    answer = judge("GET", f"/connections/{connection}", rules=STRICT)
+    assert isinstance(answer, Answer)
+    assert answer.status == 404
+    assert isinstance(judge("GET", f"/connections/{connection}", rules=OPEN), Pass)
+
+
 def test_of_two_routes_that_fit_the_one_airflow_takes_counts() -> None:
     assert _name("GET", "/variables/keys") == "variable.keys"
     assert _name("GET", XCOM + "a/b/item/3") == "xcom.item"

@@ -54,6 +54,10 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     process.complete_the_models()
     process.mask_configured_secrets()
 
+    from tradewind_runtime.seams import plane_secrets
+
+    plane_secrets.explain_what_is_not_read(configure)
+
 
 def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, str]) -> None:
     """Choose backends for XCom and for the task and asset stores, where the site's configuration has chosen no others.

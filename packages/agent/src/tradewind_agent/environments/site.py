@@ -179,6 +179,8 @@ class Site:
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
                     "base_url": (session.base_url if session is not None else "") or settings.plane_url,
+                    "connections": rules.connections.value,
+                    "variables": rules.variables.value,
                     **options(settings, environment, session),
                     "send_source": rules.source is Policy.OPEN,
                 },

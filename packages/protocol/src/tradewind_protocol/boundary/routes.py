@@ -357,17 +357,34 @@ def _by_method_and_head() -> dict[tuple[str, str], tuple[Route, ...]]:
 
 
 _HEADS: Final = _by_method_and_head()
+_CONNECTIONS: Final = "/connections/"
+_CONNECTION_GET: Final = next(route for route in ROUTES if route.name == "connection.get")
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What Airflow's client (httpx) refuses to put into a URL, and what is no UTF-8."""
 
 
 def classify(method: str, path: str) -> Found | None:
     """The route of a request, or None when no route is known.
 
-    `path` is decoded, starts with "/" and is relative to the Execution API, as Airflow's own router sees it. A path
-    with a dot segment or a control character is no route: something between here and Airflow could read it otherwise.
+    `path` is decoded, starts with "/" and is relative to the Execution API, as Airflow's own router sees it. An
+    `ambiguous` path is no route; every other key and id that Airflow's own client can send is.
     """
-    if not path.isprintable() or "\\" in path or any(part in (".", "..") for part in path.split("/")):
+    if ambiguous(path):
         return None
     for route in _HEADS.get((method, path.split("/", 2)[1] if path.startswith("/") else ""), ()):
         if match := route.pattern.fullmatch(path):
             return Found(route, match.groupdict())
+    # Airflow answers that a connection id with a slash is not found, and the site's secrets backends are asked.
+    if method == "GET" and path.startswith(_CONNECTIONS) and len(path) > len(_CONNECTIONS):
+        return Found(_CONNECTION_GET, {"connection_id": path[len(_CONNECTIONS) :]})
     return None
+
+
+def ambiguous(path: str) -> str:
+    """Why something between here and Airflow could read this path as another one; empty when nothing could."""
+    if _CONTROL.search(path):
+        return "it contains a control character"
+    if any(part in (".", "..") for part in path.split("/")):
+        return 'one of its parts between slashes is "." or ".."'
+    return ""

@@ -13,7 +13,7 @@ from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
 from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
-from tradewind_protocol.boundary.routes import Found, Treatment
+from tradewind_protocol.boundary.routes import Found, Treatment, ambiguous
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
@@ -63,7 +63,14 @@ def decide(found: Found, body: bytes, rules: Rules) -> Decision:
 
 
 def unknown(method: str, path: str, rules: Rules) -> Decision:
-    """What happens to a request whose route is not known: refused unless everything is open."""
+    """What happens to a request whose route is not known: refused unless everything is open. A path that could be read
+    in two ways is refused always."""
+    if why := ambiguous(path):
+        return Refuse(
+            Code.MALFORMED,
+            f"{method} {path[:200]!r} cannot be sent: {why}",
+            "choose another key or id; every other character may be in it",
+        )
     if rules == Rules.of(Policy.OPEN, schemes=rules.schemes):
         return Pass()
     return Refuse(
