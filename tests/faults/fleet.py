@@ -110,6 +110,10 @@ class Fleet:
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             **(env or {}),
         }
+        if (
+            "state_dir" not in options
+        ):  # agents of one site share a storage, as an owner of several sets it up
+            options = {"storage": str(self.home / "storage"), **options}
         return agent.Agent(
             agent_settings(
                 home=home,

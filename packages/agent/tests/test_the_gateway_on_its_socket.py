@@ -192,12 +192,12 @@ async def test_a_revoked_secret_opens_nothing(site: Site) -> None:
         ("POST", "/dags/report", "not_permitted"),
         ("POST", "/triggers/sync", "not_permitted"),
         ("POST", "/execution/unheard-of", "policy_refused"),
-        ("GET", "/execution/xcoms/d/r/t/%2e%2e/%2e%2e/connections", "policy_refused"),
+        ("GET", "/execution/xcoms/d/r/t/%2e%2e/%2e%2e/connections", "malformed"),
     ],
 )
 async def test_an_attempt_reaches_only_what_is_its_own(site: Site, method: str, path: str, code: str) -> None:
     answer = await site.client.request(method, path, headers=site.attempt(), content=b"{}")
-    assert answer.status_code == 403
+    assert answer.status_code == (422 if code == "malformed" else 403)
     assert answer.json()["error"] == code
     assert site.plane.seen == []
 

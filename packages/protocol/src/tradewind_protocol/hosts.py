@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 from tradewind_protocol.attempts import Outcome, WorkKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
-from tradewind_protocol.sessions import Policy
+from tradewind_protocol.sessions import Policy, Storage
 from tradewind_protocol.states import Component
 
 CONTROL_FD: Final = "TRADEWIND_CONTROL_FD"
@@ -87,6 +87,7 @@ class Hello(Message):
     runtime: str
     pid: int
     bundles: tuple[str, ...] = ()
+    xcom: Storage = Storage()  # of a worker
 
 
 class Problem(Message):

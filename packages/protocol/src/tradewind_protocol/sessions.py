@@ -27,6 +27,14 @@ class Policy(str, Enum):
     OPEN = "open"
 
 
+class Storage(Message):
+    """Where a task environment keeps XCom values at its site. Empty: nowhere, they go to the plane; or the site has an
+    XCom backend of its own, of which nothing is known here."""
+
+    base: str = Field(default="", max_length=2048)  # URL
+    mark: str = Field(default="", max_length=64)  # tells a folder from all others, whatever their paths
+
+
 class TaskEnvironment(Message):
     """One interpreter with Airflow and the user's packages on an agent, and the queues it serves."""
 
@@ -39,6 +47,7 @@ class TaskEnvironment(Message):
     starting: bool = False  # its processes are on their way, and it cannot run work yet
     bundles: tuple[BundleName, ...] | None = Field(default=None, max_length=1000)
     """Dag bundles whose work it can run. None: all that the session was opened with."""
+    xcom: Storage = Storage()
 
 
 class Host(Message):

@@ -14,6 +14,7 @@ from typing import Any
 
 from tradewind_protocol import hosts
 from tradewind_protocol.messages import Message
+from tradewind_protocol.sessions import Storage
 
 LARGEST_LINE = 64 * 1024 * 1024
 """Bytes of one line. The agent is trusted, but a line that never ends must not fill the machine's memory."""
@@ -78,7 +79,7 @@ class Control:
             except OSError as problem:
                 raise ControlClosed(f"the agent is gone ({problem})") from None
 
-    def hello(self, bundles: Sequence[str] = ()) -> None:
+    def hello(self, bundles: Sequence[str] = (), xcom: Storage | None = None) -> None:
         """Tell the agent that this host is ready, and what it runs on."""
         self.send(
             hosts.Hello(
@@ -87,6 +88,7 @@ class Control:
                 runtime=version("tradewind-runtime"),
                 pid=os.getpid(),
                 bundles=tuple(bundles),
+                xcom=xcom or Storage(),
             )
         )
 

@@ -18,7 +18,7 @@ from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.polling import Finding
-from tradewind_protocol.sessions import Policy, SessionOpened, TaskEnvironment
+from tradewind_protocol.sessions import Policy, SessionOpened, Storage, TaskEnvironment
 from tradewind_protocol.states import Component
 
 log = structlog.get_logger(__name__)
@@ -119,6 +119,7 @@ class Site:
             python=hello.python if hello is not None else "",
             airflow=hello.airflow if hello is not None else "",
             problem=problem,
+            xcom=hello.xcom if hello is not None else Storage(),
         )
 
     def _skew(self, host: Host) -> str:

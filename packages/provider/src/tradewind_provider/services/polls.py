@@ -15,7 +15,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Command, Poll, Room, Verb
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain import agents, leases, placement
-from tradewind_provider.services import agent_states, assigning, audit, sessions, waking, whence
+from tradewind_provider.services import agent_states, assigning, audit, sessions, storages, waking, whence
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
@@ -120,7 +120,7 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
 
 def _same_until(session: AgentSession, poll: Poll, heard: Heard, settings: Settings) -> datetime | None:
     owed = heard.offers or heard.unknown or heard.commands or heard.session_token is not None
-    said = poll.carried_out or poll.findings or poll.environments is not None
+    said = poll.carried_out or session.findings or poll.environments is not None
     # what was asked of it may be undone while it polls elsewhere, and then it would be given no work here
     asked = session.draining_at is not None or session.cordoned_at is not None
     if owed or said or asked:
@@ -167,9 +167,11 @@ def _beat(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None
         waking.announce(db, waking.AGENTS)
     session.last_beat_at = now
     session.room = [one.model_dump(mode="json") for one in poll.room]
-    session.findings = [one.model_dump(mode="json") for one in poll.findings]
     if poll.environments is not None:
         session.environments = [one.model_dump(mode="json") for one in poll.environments]
+    if poll.environments is not None or storages.in_conflict(session):
+        storages.compare(db, session)
+    session.findings = [one.model_dump(mode="json") for one in (*poll.findings, *storages.findings(session))]
     if poll.carried_out:
         changed(
             db,
@@ -221,7 +223,7 @@ def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.P
             bundles if (own := one.get("bundles")) is None else frozenset(own),
         )
         for room in _once(poll.room)
-        if (one := known.get(room.environment)) is not None
+        if (one := known.get(room.environment)) is not None and not storages.held(one)
     ]
     place = placement.Place(session.id, tuple(seats), settings.offers_per_answer, session.site)
     return place if place.slots else None

@@ -14,7 +14,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, carried_over, endings, waking, whence
+from tradewind_provider.services import audit, carried_over, endings, storages, waking, whence
 from tradewind_provider.services.hashing import hashed
 from tradewind_provider.settings import STRICT_FOR_ALL, Policies
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
@@ -178,6 +178,7 @@ def open_session(
         _renew(session, secret, now=now, lasts=lasts)
         session.agent_key_hash = bound
         _describe(session, ask, token, policies, bought_with)
+        storages.compare(db, session)
         return Opened(agent_of(session), secret)
     if session is not None:
         _keep_unreported(db, session.id, new_id, ask)
@@ -202,6 +203,8 @@ def open_session(
     )
     _describe(session, ask, token, policies, bought_with)
     db.add(session)
+    storages.compare(db, session)
+    session.findings = [one.model_dump(mode="json") for one in storages.findings(session)]
     db.flush()
     carried_over.carry_over(db, session, now=now)
     waking.announce(db, waking.AGENTS)

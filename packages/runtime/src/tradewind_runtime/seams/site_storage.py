@@ -16,6 +16,7 @@ import fsspec.utils  # type: ignore[import-untyped]
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
+from tradewind_protocol.sessions import Storage
 from tradewind_protocol.storage import Reference
 from tradewind_runtime import storage_marks
 
@@ -164,6 +165,13 @@ def _configured(what: str, prefix: str, *, default: int) -> SiteStorage:
         threshold=conf.getint(section, f"{prefix}_threshold", fallback=default),
         setting=f"[{section}] {prefix}_path",
     )
+
+
+def of_this_process() -> Storage:
+    """What the plane is told of where XCom values go; nothing where they are not stored by this site's backend."""
+    place = of_xcoms()
+    ours = conf.get("core", "xcom_backend", fallback="").endswith(".SiteXComBackend")
+    return Storage(base=place.base, mark=place.mark) if ours and place.threshold >= 0 else Storage()
 
 
 def dumped(value: Any) -> bytes:

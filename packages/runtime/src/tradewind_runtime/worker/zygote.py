@@ -26,7 +26,7 @@ from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.seams import file_systems, task_logging, traces
+from tradewind_runtime.seams import file_systems, site_storage, task_logging, traces
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import (
     ending,
@@ -120,7 +120,7 @@ def run(control: Control, configure: Configure) -> int:
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
         zygote = Zygote(control, configure, notes=Path(notes))
         heap.freeze()
-        control.hello()
+        control.hello(xcom=site_storage.of_this_process())
         return zygote.serve()
 
 

@@ -16,7 +16,7 @@ from tradewind_protocol import errors, operator, polling, sessions
 from tradewind_protocol.states import AgentState, AttemptState, Component
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.agents import state_of as domain_state_of
-from tradewind_provider.services import agent_states
+from tradewind_provider.services import agent_states, storages
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
 LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
@@ -150,7 +150,8 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
     """The task environments; work on a queue that several of them serve is counted where there is room for it."""
     left = Counter(load.held)
     found = []
-    for one in map(sessions.TaskEnvironment.model_validate, session.environments):
+    for row in session.environments:
+        one = sessions.TaskEnvironment.model_validate(row)
         used = 0
         for queue in one.queues:
             taken = min(left[queue], max(one.slots - used, 0))
@@ -164,7 +165,7 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
                 used=used,
                 python=one.python,
                 airflow=one.airflow,
-                problem=one.problem,
+                problem=one.problem or (str(row["conflict"]) if storages.held(row) else ""),
                 starting=one.starting,
                 bundles=one.bundles,
             )
