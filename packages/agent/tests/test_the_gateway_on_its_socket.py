@@ -251,6 +251,47 @@ async def test_open_lets_values_pass(tmp_path: Path) -> None:
         assert [line.get("carries") for line in site.ledger.read()][-1] == ["xcom k"]
 
 
+REPORT = {
+    "instance": str(uuid4()),
+    "bundle": "main",
+    "files": [
+        {
+            "path": "etl.py",
+            "content": "ab",
+            "dags": [{"__version": 3, "dag": {"dag_id": "etl", "description": "SECRET", "tasks": []}}],
+            "import_errors": {"etl.py": 'File "/main/etl.py", line 1\n    x = "SECRET"\nSyntaxError: no'},
+            "source": {"etl.py": "SECRET"},
+        }
+    ],
+}
+
+
+async def test_a_report_of_dags_leaves_without_its_authors_text_whatever_the_runtime_sent(site: Site) -> None:
+    await site.client.post("/dags/report", headers=site.host(Component.DAG_PROCESSOR), json=REPORT)
+    [request] = site.plane.seen
+    assert b"SECRET" not in request.content
+    sent = json.loads(request.content)["files"][0]
+    assert sent["dags"][0]["dag"]["description"].startswith("kept at the site (data policy: strict)")
+    line = list(site.ledger.read())[-1]
+    assert (line["decision"], line["carries"]) == ("changed", ["structure", "import errors"])
+    assert "1 fields of Dags replaced" in line["what"]
+
+
+async def test_it_leaves_as_it_is_where_the_boundary_is_open(tmp_path: Path) -> None:
+    async with a_site(tmp_path, LittlePlane(), from_settings(Policy.OPEN)) as site:
+        await site.client.post("/dags/report", headers=site.host(Component.DAG_PROCESSOR), json=REPORT)
+        assert json.loads(site.plane.seen[0].content) == REPORT
+        carried = ["structure", "authors' text", "source", "import errors"]
+        assert list(site.ledger.read())[-1]["carries"] == carried
+
+
+async def test_a_default_the_plane_never_knew_is_not_read_back_from_a_run(site: Site) -> None:
+    notice = f"kept at the site (data policy: strict) {'0' * 32}"
+    site.plane.answer = httpx.Response(200, json={"dag_run": {"conf": {"password": notice, "rows": 3}}})
+    answer = await site.client.patch(f"/execution/task-instances/{TI}/run", headers=site.attempt(), json={})
+    assert answer.json() == {"dag_run": {"conf": {"rows": 3}}}
+
+
 def test_a_kind_of_data_that_is_none_is_named() -> None:
     with pytest.raises(ValueError, match="'xcoms' is no kind of data"):
         from_settings(Policy.STRICT, {"xcoms": Policy.OPEN})

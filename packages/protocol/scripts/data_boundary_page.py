@@ -70,7 +70,8 @@ would have come about with the text.
 **The site's key.** Digests are HMAC-SHA256 under a key that only the site has: a plane cannot try out what a short text might
 be, nor see that two fields are equal. The key is `site.key` in the agent's `state_dir`, or the file that `site_key_file`
 names. **Give every agent of a site the same file**: with different keys each change of the leading dag processor makes a new
-version of every Dag, and one agent cannot open what another has sealed. A new key is a new version of every Dag, once.
+version of every Dag, and one agent cannot open what another has sealed: an agent whose key is not that of the bundle's last
+dag processor has a finding (`site_key:<bundle>`). A new key is a new version of every Dag, once.
 
 **Sealed arguments.** The plane hands some arguments back to the site: those of a trigger that starts before its task
 (`start_trigger_args`), of an asset's watcher, of a deadline's callback. They are encrypted with a key derived from the site's

@@ -351,3 +351,25 @@ def test_many_refused_files_are_counted_rather_than_named() -> None:
     one.failed(report, again=False, refusal=Refusal(error=Code.MALFORMED, message="no"))
     assert len(one.findings()) == 21
     assert one.findings()[-1].message == "10 more files are refused"
+
+
+def test_another_agents_key_is_a_finding_with_a_remedy() -> None:
+    one = Desk(UUID(int=1), [dags.BundleClaim(name="main")], key="print")
+    assert one.claim().key == "print"
+    told = dags.BundleClaimed(name="main", role=Role.STANDS_BY, another_key="eu-1")
+    one.claimed(dags.Claimed(bundles=(told,)))
+    [found] = one.findings()
+    assert found.check == "site_key:main"
+    assert "agent eu-1" in found.message
+    assert "site_key_file" in found.remedy
+    one.claimed(dags.Claimed(bundles=(told.model_copy(update={"another_key": ""}),)))
+    assert one.findings() == ()
+
+
+def test_the_hash_of_a_files_result_tells_nothing_without_the_key() -> None:
+    def content(key: bytes) -> str:
+        made = results.build(bundle="main", path="etl.py", parsed=[], import_errors={"etl.py": "x"}, key=key)
+        return made.result.content
+
+    assert content(b"one") == content(b"one")
+    assert len({content(b"one"), content(b"another"), content(b"")}) == 3

@@ -92,6 +92,8 @@ class Claim(Message):
     bundles: tuple[BundleClaim, ...] = Field(default=(), max_length=1000)
     kept: tuple[str, ...] = Field(default=(), max_length=1000)
     """Bundles of its configuration that cannot be made now (a connection is missing): neither claimed nor retired."""
+    key: str = Field(default="", max_length=64)
+    """Which key this agent keeps text under, as a digest of it: equal for all agents of a site. Empty: it cannot say."""
 
 
 class HeldFile(Message):
@@ -112,6 +114,8 @@ class BundleClaimed(Message):
     version: str | None = None  # of the bundle, as last reported
     refreshed_at: datetime | None = None
     files: tuple[HeldFile, ...] = ()  # when it speaks
+    another_key: str = ""
+    """The agent that claimed the bundle before with another key: what one of the two seals, the other cannot open."""
 
 
 class Claimed(Message):

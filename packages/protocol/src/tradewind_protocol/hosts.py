@@ -42,6 +42,7 @@ class Configure(Message):
     log_directory: str = ""
     content_key: str = Field(default="", repr=False)
     """dag processor: what it hashes a file's result under, so that no text can be guessed from its hash"""
+    key_print: str = ""  # dag processor: which site's key this agent has, for the plane to compare
     options: dict[str, Any] = {}  # component's own: bundles, preload, intervals
 
 

@@ -137,10 +137,11 @@ class Site:
             assert row is not None
             self.agent = sessions.agent_of(row)
 
-    def claim(self, *names: str, kept: tuple[str, ...] = (), **extra: Any) -> wire.Claimed:
+    def claim(self, *names: str, kept: tuple[str, ...] = (), key: str = "", **extra: Any) -> wire.Claimed:
         asked = wire.Claim(
             instance=self.instance,
             kept=kept,
+            key=key,
             bundles=tuple(wire.BundleClaim(name=name, **extra) for name in names),
         )
         with create_session() as db:

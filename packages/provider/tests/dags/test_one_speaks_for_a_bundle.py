@@ -59,6 +59,21 @@ def test_one_agent_of_a_site_speaks_and_the_other_takes_over_when_it_is_lost(
         site.report(files=(file,))
 
 
+def test_an_agent_with_another_key_than_its_sites_is_told_before_it_takes_over(
+    clock: Clock, site: Site
+) -> None:
+    second = Site(clock, "eu-2", token_id=site.token_id)
+    assert site.claim("main", key="one").bundles[0].another_key == ""
+    assert second.claim("main", key="one").bundles[0].another_key == ""
+    told = second.claim("main", key="another").bundles[0]
+    assert (told.role, told.another_key) == (Role.STANDS_BY, "eu-1")
+    assert site.claim("main", key="changed").bundles[0].another_key == ""
+    site.ends()
+    told = second.claim("main", key="another").bundles[0]
+    assert (told.role, told.another_key) == (Role.SPEAKS, "eu-1")
+    assert second.claim("main", key="another").bundles[0].another_key == ""
+
+
 def test_another_site_is_refused_and_told_why(clock: Clock, site: Site) -> None:
     stranger = Site(clock, "us-1", site="us")
     site.claim("main")

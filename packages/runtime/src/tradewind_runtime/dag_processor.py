@@ -63,7 +63,7 @@ def run(control: Control, configure: Configure) -> int:
     seam.warm()
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
-    desk = Desk(uuid4(), claims, broken=broken)
+    desk = Desk(uuid4(), claims, broken=broken, key=configure.key_print)
     open_policy = configure.policy is Policy.OPEN
     send_source = bool(configure.options.get("send_source", open_policy))
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:

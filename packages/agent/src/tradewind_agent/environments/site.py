@@ -176,6 +176,7 @@ class Site:
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
                 log_directory=str(self.log_directory),
                 content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
+                key_print=self._site_key.under("which key this is")[:32],
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,

@@ -26,6 +26,7 @@ class DagBundle(Base):
     # who speaks now; None: nobody, the next to claim will
     session_id: Mapped[UUID | None] = mapped_column(Uuid)
     instance: Mapped[UUID | None] = mapped_column(Uuid)  # the dag processor process
+    key_print: Mapped[str | None] = mapped_column(String(64))  # of the key the speaker keeps text under
     mark: Mapped[str] = mapped_column(String(32))  # of what is held: another with every write
     claimed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

@@ -22,6 +22,12 @@ from tradewind_runtime.dags.results import Sized
 MOST_FINDINGS: Final = 20
 """Of refused files, at once. The log has them all."""
 
+_TWO_KEYS: Final = (
+    "another agent of this site keeps text under another key: every Dag gets a new version when one takes over from the "
+    "other, and neither can open the arguments of triggers that the other has sealed"
+)
+_ONE_KEY: Final = "Give every agent of the site the same site_key_file"
+
 REFRESHES_TOLD: Final = timedelta(minutes=1)
 """How often the plane is told of refreshes that found nothing new."""
 
@@ -40,6 +46,7 @@ class _Bundle:
     parsed: dict[str, str] = field(default_factory=dict)  # here: content
     refused: dict[str, str] = field(default_factory=dict)  # by the plane: content
     refusal: Refusal | None = None  # of the bundle itself
+    another_key: str = ""  # the agent that claimed it before with another site's key
     refusals: dict[str, dags.FileRefused] = field(default_factory=dict)  # of its files, as last sent
     # what waits to be sent
     files: dict[str, Sized] = field(default_factory=dict)
@@ -71,9 +78,15 @@ class Desk:
     """See the module. `instance` is this process's identity on the plane."""
 
     def __init__(
-        self, instance: UUID, claims: Iterable[dags.BundleClaim], *, broken: Collection[str] = ()
+        self,
+        instance: UUID,
+        claims: Iterable[dags.BundleClaim],
+        *,
+        broken: Collection[str] = (),
+        key: str = "",
     ) -> None:
         self.instance = instance
+        self._key = key
         self._broken = set(broken)
         self._bundles = {claim.name: _Bundle(claim) for claim in claims}
         self._condition = threading.Condition()
@@ -157,6 +170,7 @@ class Desk:
                 instance=self.instance,
                 bundles=tuple(one.claim for one in self._bundles.values()),
                 kept=tuple(sorted(self._broken)),
+                key=self._key,
             )
 
     def mended(self, claim: dags.BundleClaim) -> None:
@@ -178,6 +192,7 @@ class Desk:
                 if one is None:
                     continue
                 one.role, one.mark, one.refusal = told.role, told.mark, told.refusal
+                one.another_key = told.another_key
                 one.refused.clear()
                 if told.role is not Role.SPEAKS:
                     one.refusals.clear()
@@ -306,6 +321,13 @@ class Desk:
                 _finding(f"bundle:{name}", one.refusal.message, one.refusal.remedy)
                 for name, one in sorted(self._bundles.items())
                 if one.refusal is not None
+            ]
+            found += [
+                _finding(
+                    f"site_key:{name}", f"{_TWO_KEYS} (agent {one.another_key}, bundle {name})", _ONE_KEY
+                )
+                for name, one in sorted(self._bundles.items())
+                if one.another_key
             ]
             refused = [
                 (name, each) for name, one in sorted(self._bundles.items()) for each in one.refusals.values()

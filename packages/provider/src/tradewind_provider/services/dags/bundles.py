@@ -37,9 +37,7 @@ def claim(db: Session, agent: Agent, asked: wire.Claim, *, now: datetime) -> wir
     _lose_grants(db, now=now, session_id=agent.session_id, but=asked.instance)
     dag_bundles.beat(db, agent.session_id, agent_name=agent.name, now=now)
     _retire_unnamed(db, agent, {one.name for one in asked.bundles} | set(asked.kept), now=now)
-    return wire.Claimed(
-        bundles=tuple(_claim_one(db, agent, asked.instance, one, now=now) for one in asked.bundles)
-    )
+    return wire.Claimed(bundles=tuple(_claim_one(db, agent, asked, one, now=now) for one in asked.bundles))
 
 
 def speaker(db: Session, agent: Agent, instance: UUID, name: str) -> DagBundle:
@@ -110,7 +108,7 @@ def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -
 
 
 def _claim_one(
-    db: Session, agent: Agent, instance: UUID, asked: wire.BundleClaim, *, now: datetime
+    db: Session, agent: Agent, claim: wire.Claim, asked: wire.BundleClaim, *, now: datetime
 ) -> wire.BundleClaimed:
     row = db.get(DagBundle, asked.name, with_for_update=True)
     if refusal := _refusal(db, row, agent, asked.name):
@@ -124,10 +122,13 @@ def _claim_one(
         db.flush()
         _give_waiting_work(db, asked.name, agent.site)
     if row.session_id not in (None, agent.session_id) and _lives(db, row.session_id):
-        return wire.BundleClaimed(name=asked.name, role=Role.STANDS_BY)
+        return wire.BundleClaimed(
+            name=asked.name, role=Role.STANDS_BY, another_key=_another_key(row, agent, claim.key)
+        )
     if row.session_id is not None and row.session_id != agent.session_id:
         _lose_grants(db, now=now, session_id=row.session_id, but=None)
-    row.session_id, row.instance = agent.session_id, instance
+    another_key = _another_key(row, agent, claim.key)
+    row.session_id, row.instance, row.key_print = agent.session_id, claim.instance, claim.key or None
     row.agent_id, row.agent_name = agent.agent_id, agent.name
     row.token_id, row.claimed_at = agent.token_id, now
     dag_bundles.activate(db, asked.name, template=asked.view_url_template, params=asked.template_params)
@@ -140,7 +141,14 @@ def _claim_one(
         version=version,
         refreshed_at=at,
         files=tuple(_held(db, asked.name)),
+        another_key=another_key,
     )
+
+
+def _another_key(row: DagBundle, agent: Agent, key: str) -> str:
+    """The other agent of the site that claimed the bundle with another key than this one has; empty: none did."""
+    differs = bool(row.key_print and key and row.key_print != key)
+    return row.agent_name if differs and row.agent_id != agent.agent_id else ""
 
 
 def _held(db: Session, bundle: str) -> list[wire.HeldFile]:
