@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -87,9 +88,14 @@ def two_users() -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def after_a_run(apart: Apart) -> Apart:
-    apart.rest.wait_for_dags(["marked", "everywhere"])
+    apart.rest.wait_for_dags(["marked", "everywhere", "slips"])
     run = apart.rest.run("marked")
     assert run.state == "success", run
+    slips = apart.rest.run("slips")
+    assert slips.tasks[("tells", -1)] == "success"
+    assert slips.tasks[("breaks", -1)] == "failed"
+    # the plane is told of a callback's end, in the words of the error
+    eventually(lambda: b"RuntimeError: as planned" in dumped(apart), timeout=90, what="the callback failed")
     eventually(lambda: len(apart.rest.import_errors()) == 1, timeout=60, what="the broken file is reported")
     return apart
 
@@ -116,6 +122,23 @@ def test_nothing_on_the_planes_disk_or_in_its_database_holds_one(after_a_run: Ap
     files = [path for path in after_a_run.plane.home.rglob("*") if path.is_file()]
     assert len(files) > 3
     assert marks(path.read_bytes() for path in files) == set()
+
+
+def test_what_triggers_said_arrived_without_their_secrets_and_the_ledger_tells(after_a_run: Apart) -> None:
+    [heard] = after_a_run.journal("heard")
+    assert heard["event"] == {"said": "in with ***", "rows": 3}
+    lines = [
+        json.loads(line)
+        for file in after_a_run.site.rglob("ledger/*.jsonl")
+        for line in file.read_text().splitlines()
+    ]
+    carried: dict[str, set[str]] = {line["path"]: set() for line in lines}
+    for line in lines:
+        carried[line["path"]] |= set(line.get("carries", ()))
+    assert {"event payload", "traceback"} <= carried["/triggers/sync"]
+    assert {"structure", "sealed arguments", "import errors"} <= carried["/dags/report"]
+    assert not carried["/dags/report"] & {"authors' text", "source"}
+    assert "references" in set().union(*(found for path, found in carried.items() if "/xcoms/" in path))
 
 
 def test_every_field_in_which_an_author_can_write_was_looked_at(after_a_run: Apart) -> None:

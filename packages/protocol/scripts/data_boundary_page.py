@@ -27,6 +27,7 @@ is a line in the egress ledger (`<state_dir>/ledger/`), never with its content.
 | task and asset state (`store`) | only as a reference, or null | pass |
 | extra links (`links`) | dropped, and the task is told they were stored | pass |
 | what authors write into operators, Dags and params (`dags`) | replaced by notices with a digest, or sealed | sent |
+| what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent |
 | Dag source (`source`) | not sent; a notice stands in its place. Tracebacks quote no line of code | sent |
 
 `policy` sets all of them; each setting changes one. A Deployment can demand strict of everybody
@@ -74,7 +75,8 @@ version of every Dag, and one agent cannot open what another has sealed: an agen
 dag processor has a finding (`site_key:<bundle>`). A new key is a new version of every Dag, once.
 
 **Sealed arguments.** The plane hands some arguments back to the site: those of a trigger that starts before its task
-(`start_trigger_args`), of an asset's watcher, of a deadline's callback. They are encrypted with a key derived from the site's
+(`start_trigger_args`), of an asset's watcher, of a deadline's callback; and, when a task defers, those of its trigger and of the
+method that resumes it (`triggers`). They are encrypted with a key derived from the site's
 (AES-SIV) and bound to the class or function they are for; the agent opens them as they come back. An agent with another key
 cannot: the trigger fails and says so.
 
@@ -144,7 +146,10 @@ def page() -> str:
     introduction = _INTRODUCTION.format(
         schemes=", ".join(f"`{scheme}`" for scheme in sorted(SCHEMES)),
         carried="\n".join(
-            f"- `{route.method} {route.template}`: {', '.join(f'`{name}`' for name in route.carries)}"
+            f"- `{route.method} {route.template}`: "
+            + ", ".join(
+                f"`{name}`" for name in route.carries if name not in ("trigger_kwargs", "next_kwargs")
+            )
             for route in ROUTES
             if route.carries
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from tradewind_protocol.boundary import (
     decide,
     is_reference,
     unknown,
+    value_for_site,
 )
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
@@ -347,3 +349,44 @@ def test_every_route_with_an_id_of_its_own_names_its_owner() -> None:
 def test_a_site_can_name_more_storage() -> None:
     assert not is_reference("minio://bucket/key")
     assert is_reference("minio://bucket/key", frozenset({"minio"}))
+
+
+DEFERRED = {
+    "state": "deferred",
+    "classpath": "site.Trigger",
+    "trigger_kwargs": {"query": "SECRET"},
+    "next_method": "resume",
+    "next_kwargs": {"handle": "SECRET"},
+}
+
+
+def test_what_a_task_passes_on_when_it_defers_leaves_sealed_and_comes_back_for_what_it_is_of() -> None:
+    def seal(text: str) -> str:
+        return base64.urlsafe_b64encode(text.encode()).decode()
+
+    def open_(text: str) -> str:
+        return base64.urlsafe_b64decode(text.encode()).decode()
+
+    found = classify("PATCH", f"/task-instances/{TI}/state")
+    assert found is not None
+    decision = decide(found, json.dumps(DEFERRED).encode(), STRICT, seal)
+    assert isinstance(decision, Change)
+    assert b"SECRET" not in decision.body
+    assert decision.carries == ("sealed arguments",)
+    sent = json.loads(decision.body)
+    assert decide(found, decision.body, STRICT, seal) == Pass(("trigger_kwargs", "next_kwargs"))
+    # the plane adds the event to the one and gives the other to a triggerer
+    resumed = {"next_method": "resume", "next_kwargs": {**sent["next_kwargs"], "event": {"rows": 3}}}
+    assert value_for_site(resumed, open_)["next_kwargs"] == {"handle": "SECRET", "event": {"rows": 3}}
+    create = {"classpath": "site.Trigger", "arguments": json.dumps(sent["trigger_kwargs"])}
+    assert json.loads(value_for_site(create, open_)["arguments"]) == {"query": "SECRET"}
+    other = {"classpath": "site.Another", "arguments": json.dumps(sent["trigger_kwargs"])}
+    assert json.loads(value_for_site(other, open_)["arguments"]) == sent["trigger_kwargs"]
+
+
+def test_it_leaves_as_it_is_where_that_is_open_and_at_the_plane() -> None:
+    found = classify("PATCH", f"/task-instances/{TI}/state")
+    assert found is not None
+    body = json.dumps(DEFERRED).encode()
+    assert decide(found, body, OPEN, str) == Pass(("trigger_kwargs", "next_kwargs"))
+    assert decide(found, body, STRICT) == Pass(("trigger_kwargs", "next_kwargs"))

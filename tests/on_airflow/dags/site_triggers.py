@@ -56,3 +56,27 @@ class FileWatch(BaseEventTrigger):
                 os.unlink(self.path)
                 yield TriggerEvent({"appeared": True})
             await asyncio.sleep(0.5)
+
+
+class SaysAPassword(BaseTrigger):
+    """Reads a connection of the site and lets its password slip: into its event, or into its error."""
+
+    def __init__(self, breaks: bool) -> None:
+        super().__init__()
+        self.breaks = breaks
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "site_triggers.SaysAPassword", {"breaks": self.breaks}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow.sdk import BaseHook
+        from asgiref.sync import sync_to_async
+
+        connection = await sync_to_async(BaseHook.get_connection)("site_http")
+        if not self.breaks:
+            yield TriggerEvent({"said": f"in with {connection.password}", "rows": 3})
+        raise RuntimeError(f"no sign-in with {connection.password}" + "SECRET-LINE-of-a-trigger"[:0])
+
+
+async def breaks_late(**kwargs: Any) -> None:
+    raise RuntimeError("as planned" + "SECRET-LINE-of-a-callback"[:0])

@@ -157,6 +157,10 @@ class Settings(BaseSettings):
         default=None,
         description="The boundary for what authors write into operators, Dags and params. Default: `policy`.",
     )
+    triggers: Policy | None = Field(
+        default=None,
+        description="The boundary for what a task passes on when it defers. Default: `policy`.",
+    )
     dag_fields: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Fields of Dags that leave although `dags` is strict, each as an operator's class and a field, with "

@@ -58,7 +58,7 @@ class ExecutionRequests:
             decision = boundary.unknown(asked.method, path, self._rules())
         else:
             decision = boundary.admit(found, _caller(principal), _own(principal)) or boundary.decide(
-                found, asked.body, self._rules()
+                found, asked.body, self._rules(), self._key.seal
             )
         template = found.route.template if found else "(unknown)"
         cause = Cause(_label(principal), paths.EXECUTION + template)

@@ -100,7 +100,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/task-instances/{task_instance_id}/state",
         Treatment.STATE,
         T,
-        "how a try ends: state and times; a deferral carries the trigger's arguments and those of the method that resumes, asset events carry their extras: Airflow cannot go on without them, so a Dag author keeps data out of them",
+        "how a try ends: state and times; of a deferral the arguments of the trigger and of the method that resumes leave sealed; asset events carry their extras: Airflow cannot go on without them, so a Dag author keeps data out of them",
         ("trigger_kwargs", "next_kwargs", "outlet_events", "rendered_map_index", "retry_reason"),
     ),
     Route(

@@ -14,6 +14,7 @@ from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass
 from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import Found, Treatment, ambiguous
+from tradewind_protocol.boundary.sealing import Seal, is_sealed, sealed
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
@@ -21,7 +22,17 @@ LINK: Final = "_link_"
 """How Airflow's XCom keys of operator extra links begin."""
 
 
-KINDS: Final = ("xcom", "connections", "variables", "templates", "store", "links", "dags", "source")
+KINDS: Final = (
+    "xcom",
+    "connections",
+    "variables",
+    "templates",
+    "store",
+    "links",
+    "dags",
+    "triggers",
+    "source",
+)
 """Kinds of data that a setting can open or close by itself."""
 
 
@@ -36,13 +47,14 @@ class Rules:
     store: Policy = Policy.STRICT
     links: Policy = Policy.STRICT
     dags: Policy = Policy.STRICT
+    triggers: Policy = Policy.STRICT
     source: Policy = Policy.STRICT
     schemes: frozenset[str] = SCHEMES  # what counts as a reference
     dag_fields: tuple[KeptField, ...] = ()  # of Dags, that leave although `dags` is strict
 
     @classmethod
     def of(cls, policy: Policy, *, schemes: frozenset[str] = SCHEMES) -> Rules:
-        return cls(policy, policy, policy, policy, policy, policy, policy, policy, schemes)
+        return cls(policy, policy, policy, policy, policy, policy, policy, policy, policy, schemes)
 
     @property
     def policy(self) -> Policy:
@@ -54,9 +66,15 @@ class Rules:
         return Rules.of(policy, schemes=self.schemes) if policy is Policy.STRICT else self
 
 
-def decide(found: Found, body: bytes, rules: Rules) -> Decision:
-    """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts."""
+def decide(found: Found, body: bytes, rules: Rules, seal: Seal | None = None) -> Decision:
+    """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts.
+
+    `seal` is the site's: what a task passes on to its trigger and to itself leaves sealed. The plane has none and lets it
+    pass as it comes.
+    """
     route = found.route
+    if route.treatment is Treatment.STATE and seal is not None and rules.triggers is Policy.STRICT:
+        return _sealed(found, body, seal)
     if (rule := _RULES.get(route.treatment)) is not None:
         return rule(found, body, rules)
     return Pass(_carried(route.carries, body))
@@ -108,6 +126,27 @@ def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
         "set [core] xcom_backend = tradewind_runtime.xcom.SiteXComBackend in the task environment (or another backend "
         "that keeps values in object storage with threshold 0), or set the agent's policy for xcom to open",
     )
+
+
+def _sealed(found: Found, body: bytes, seal: Seal) -> Decision:
+    """How a try ends. What it passes on when it defers, to a trigger and to the method that resumes, leaves sealed."""
+    names = found.route.carries
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return Pass(names)
+    if not isinstance(sent, dict):
+        return Pass(names)
+    changed = []
+    for name, bound in (("trigger_kwargs", "classpath"), ("next_kwargs", "next_method")):
+        if isinstance(sent.get(name), dict) and sent[name] and not is_sealed(sent[name]):
+            place = (found.params.get("task_instance_id", ""), name)
+            sent[name] = sealed(seal, str(sent.get(bound)), place, sent[name])
+            changed.append(name)
+    carries = tuple(name for name in names if sent.get(name) and name not in changed)
+    if not changed:
+        return Pass(carries)
+    return Change(json.dumps(sent).encode(), f"{' and '.join(changed)} sealed", (*carries, carried.SEALED))
 
 
 def _store(found: Found, body: bytes, rules: Rules) -> Decision:
