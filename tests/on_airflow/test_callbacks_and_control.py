@@ -31,6 +31,8 @@ def test_task_and_run_callbacks_run_at_the_site(deployment: Deployment) -> None:
 def test_a_missed_deadline_calls_back_on_an_agent(deployment: Deployment) -> None:
     deployment.rest.trigger("deadline")
     assert deployment.wait_for_journal("deadline_callback", timeout=90)["text"] == "late"
+    told = (deployment.plane.home / "logs" / "api-server-1.log").read_text()
+    assert "are not refreshed" not in told, "Dags with deadlines are refreshed as they are unpaused, too"
 
 
 def test_a_missed_deadline_calls_back_on_the_sites_triggerer(deployment: Deployment) -> None:

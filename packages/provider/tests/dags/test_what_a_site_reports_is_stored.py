@@ -397,13 +397,31 @@ def test_triggers_of_watched_assets_come_and_go_with_the_dags_pause(site: Site, 
     assert triggers() == 0
 
 
+WITH_A_DEADLINE = """
+from datetime import timedelta
+from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+ALERT = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(minutes=5),
+    callback=AsyncCallback("site_alerts.tell", {"text": "late"}),
+)
+with DAG("one", schedule="@hourly", deadline=ALERT):
+    EmptyOperator(task_id="a")
+"""
+
+
+@pytest.mark.parametrize("source", [text(schedule="'@hourly'"), WITH_A_DEADLINE], ids=["plain", "deadline"])
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_dag_that_is_unpaused_after_days_starts_with_the_latest_interval(
-    site: Site, parsed: Parsed, bulk: bool
+    site: Site, parsed: Parsed, bulk: bool, source: str
 ) -> None:
     """Airflow works it out with every parse; we are sent the Dag once, perhaps days before it is unpaused."""
     site.claim("main")
-    site.report(files=(parsed("one.py", text(schedule="'@hourly'")),))
+    assert not site.report(files=(parsed("one.py", source),)).refused
+    deadline = dag().deadline
+    assert bool(deadline) == (source is WITH_A_DEADLINE)
     recent = dag().next_dagrun
     assert recent is not None
     with create_session() as db:
@@ -423,6 +441,7 @@ def test_a_dag_that_is_unpaused_after_days_starts_with_the_latest_interval(
     assert not dag().is_paused
     assert dag().next_dagrun is not None
     assert dag().next_dagrun >= recent
+    assert dag().deadline == deadline, "as the parse left it"
 
 
 def test_what_is_not_a_report_is_refused(site: Site) -> None:

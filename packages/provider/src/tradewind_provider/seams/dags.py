@@ -232,10 +232,16 @@ def refresh(db: Session, dag_ids: Iterable[str]) -> None:
         SerializedDAG.bulk_write_to_db(
             dag.bundle_name,
             dag.bundle_version,
-            [LazyDag(data=stored.data)],
+            [LazyDag(data=_without_deadlines(stored.data))],
             dag.last_parse_duration,
             session=db,
         )
+
+
+def _without_deadlines(stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored Dag as Airflow writes Dags from. Stored, its deadlines are ids of rows, which Airflow takes for
+    definitions and fails at; without any it leaves those of the Dag as the parse set them."""
+    return {**stored, "dag": {**stored["dag"], "deadline": None}}
 
 
 def _of_file(path: str) -> ColumnElement[bool]:
