@@ -54,16 +54,25 @@ def found(package: str) -> set[Line]:
 
 
 def _lines(node: ast.AST) -> Iterator[Line]:
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+    if not isinstance(node, ast.Call):
         return
-    level = node.func.attr
+    # `(log.info if expected else log.error)(…)` is a line of either level
+    chosen = [node.func.body, node.func.orelse] if isinstance(node.func, ast.IfExp) else [node.func]
+    levels = [one.attr for one in chosen if isinstance(one, ast.Attribute)]
     message = node.args[0] if node.args else None
-    if level == "log" and len(node.args) > 1:
-        level, message = "error", node.args[1]
-    if level not in _LEVELS or not isinstance(message, ast.Constant):
+    if levels == ["log"] and len(node.args) > 1:
+        levels, message = ["error"], node.args[1]
+    if not levels or not set(levels) <= set(_LEVELS) or message is None:
         return
     for action in _actions(node):
-        yield Line(action, level, str(message.value).replace("|", r"\|").replace("\n", " "))
+        yield Line(action, " or ".join(levels), _words(message))
+
+
+def _words(message: ast.expr) -> str:
+    """A sentence as it stands in the source; what is filled in is an ellipsis."""
+    parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+    text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+    return text.replace("|", r"\|").replace("\n", " ")
 
 
 def _actions(node: ast.Call) -> Iterator[str]:

@@ -37,8 +37,10 @@ scrape_configs:
     static_configs: [{targets: ["airflow.example.com"]}]
 ```
 
-Every API server says the same of agents and queues, and counts at most once in five seconds; `polls` and `log_streams` are
-its own. The 99 queues with most work have a line each, the rest share `queue="(other)"`.
+Every API server says the same of agents, tokens and queues, and asks the database at most once in five seconds; `polls`,
+`log_streams` and `refusals` are its own. Attempts that end and their durations are counted by every API server for the whole
+plane from when it was first scraped on: with several, take the maximum (`max by (site, queue, process, task_state) (rate(…))`).
+An agent that is lost stays in `agents` and `agent_lost_timestamp_seconds` for an hour, unless it comes back. The 99 queues with most work have a line each, the rest share `queue="(other)"`.
 `/remote-execution/v1/readyz` is 200 while the API server serves agents; Airflow's own `/api/v2/monitor/health` tells
 of schedulers and triggerers.
 
@@ -69,7 +71,7 @@ def page() -> str:
     """The whole page."""
     head = ["| metric | type | labels | what |", "|---|---|---|---|"]
     agent = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in AGENT]
-    plane = [f"| `{one.name}` | gauge | {_labels(one.labels)} | {one.help} |" for one in PLANE]
+    plane = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLANE]
     return _TOP + "\n".join([*head, *agent]) + "\n" + _PLANE + "\n".join([*head, *plane]) + "\n" + _KEDA
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,8 +19,21 @@ from tradewind_provider.services.metrics import METRICS as PLANE
 
 ROOT = Path(__file__).parents[2]
 OBSERVABILITY = ROOT / "deploy" / "observability"
-NAMES = {one.name for one in (*AGENT, *PLANE)}
-LABELS = {one.name: set(one.labels) for one in (*AGENT, *PLANE)}
+
+
+def _series() -> Iterator[tuple[str, set[str]]]:
+    """Every series that can be asked for, with its labels."""
+    for one in (*AGENT, *PLANE):
+        if one.kind == "histogram":
+            yield f"{one.name}_bucket", {*one.labels, "le"}
+            yield f"{one.name}_sum", set(one.labels)
+            yield f"{one.name}_count", set(one.labels)
+        else:
+            yield one.name, set(one.labels)
+
+
+LABELS = dict(_series())
+NAMES = set(LABELS)
 
 
 def script(name: str) -> ModuleType:
@@ -47,9 +61,9 @@ def test_the_page_of_log_actions_has_every_action_of_the_code_and_no_other() -> 
 
 @pytest.mark.parametrize("metric", [*AGENT, *PLANE], ids=lambda one: one.name)
 def test_names_follow_prometheus_conventions(metric) -> None:
-    kind = getattr(metric, "kind", "gauge")
     assert re.fullmatch(r"tradewind_(agent|plane)(_[a-z]+)+", metric.name)
-    assert metric.name.endswith("_total") == (kind == "counter")
+    assert metric.name.endswith("_total") == (metric.kind == "counter")
+    assert metric.kind != "histogram" or metric.name.endswith("_seconds")
     assert not metric.name.endswith(("_ms", "_minutes", "_mb"))
     assert set(metric.labels) <= {
         "version",
@@ -60,6 +74,11 @@ def test_names_follow_prometheus_conventions(metric) -> None:
         "environment",
         "component",
         "check",
+        "agent",
+        "token",
+        "process",
+        "task_state",
+        "code",
     }
 
 
@@ -68,6 +87,12 @@ def test_what_is_shown_and_alerted_on_exists(file: str) -> None:
     text = (OBSERVABILITY / file).read_text()
     used = set(re.findall(r"tradewind_(?:agent|plane)_[a-z_]+", text))
     assert used and used <= NAMES, used - NAMES
+
+
+def test_every_action_that_an_alert_names_is_on_the_page_of_log_actions() -> None:
+    named = set(re.findall(r"action=(\w+)", (OBSERVABILITY / "rules.yml").read_text()))
+    listed = set(re.findall(r"^\| `(\w+)` \|", script("log_actions_page").PAGE.read_text(), re.MULTILINE))
+    assert named and named <= listed, named - listed
 
 
 def test_every_panel_asks_for_something() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -359,7 +360,11 @@ class Agent:
                 "plane_reachable": plane.reachable,
                 "plane_answer_age_seconds": self._answer_age(),
                 "attempts_live": len(used),
-                "attempts_ended": self.running.ended,
+                "attempts_ended": [
+                    {"process": process, "task_state": state, "count": count}
+                    for (process, state), count in sorted(self.running.ended.items())
+                ],
+                **self._disk(),
                 "outbox_entries": len(self.outbox),
                 "outbox_oldest_seconds": max(0.0, self._now() - (self.outbox.oldest() or self._now())),
                 "outbox_dropped": self.reporting.dropped,
@@ -369,6 +374,13 @@ class Agent:
                 "traces_dropped": self._collector.dropped if self._collector is not None else None,
             },
         }
+
+    def _disk(self) -> dict[str, int]:
+        try:
+            found = shutil.disk_usage(self.settings.state_dir)
+        except OSError:  # a check of its own tells of it
+            return {}
+        return {"disk_free_bytes": found.free, "disk_size_bytes": found.total}
 
     def _answer_age(self) -> float | None:
         last = self.plane.last_success

@@ -50,6 +50,17 @@ def _hosts(value: Callable[[Mapping[str, Any]], float]) -> Callable[[Document], 
     return of
 
 
+_TOLD_OF: Final = (("exited", "success"), ("exited", "failed"), ("killed", "failed"))
+"""Ends with a series before the first: Prometheus takes no first sample for an increase."""
+
+
+def _ended(document: Document) -> Samples:
+    counts = dict.fromkeys(_TOLD_OF, 0.0)
+    for each in document.get("metrics", {}).get("attempts_ended", ()):
+        counts[each["process"], each["task_state"]] = float(each["count"])
+    return sorted(counts.items())
+
+
 def _ready(document: Document) -> Samples:
     return (((), 0.0 if document.get("not_ready") else 1.0),)
 
@@ -87,9 +98,23 @@ METRICS: Final = (
     Definition(
         "tradewind_agent_attempts_ended_total",
         "counter",
-        "Attempts ended since the start",
+        "Attempts ended since the start, by the end of their process and the state it left their task in",
+        ("process", "task_state"),
+        _ended,
+    ),
+    Definition(
+        "tradewind_agent_disk_free_bytes",
+        "gauge",
+        "Free space where outcomes and logs are written",
         (),
-        _number("attempts_ended"),
+        _number("disk_free_bytes"),
+    ),
+    Definition(
+        "tradewind_agent_disk_size_bytes",
+        "gauge",
+        "Size of that file system",
+        (),
+        _number("disk_size_bytes"),
     ),
     Definition(
         "tradewind_agent_slots",

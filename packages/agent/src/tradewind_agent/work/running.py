@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
@@ -15,9 +16,10 @@ from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.attempt import Attempt, Phase, hand_back
-from tradewind_protocol.attempts import AttemptRef, Offer
+from tradewind_protocol.attempts import AttemptRef, Offer, Outcome
 from tradewind_protocol.boundary import Open
 from tradewind_protocol.polling import Room
+from tradewind_protocol.states import process_end
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,8 @@ class Running:
     ) -> None:
         self.cordoned = False
         self.draining = False
-        self.ended = 0  # attempts since the start, for metrics
+        # attempts since the start by the end of their process and the state it left their task in, for metrics
+        self.ended: Counter[tuple[str, str]] = Counter()
         self._plane = plane
         self._site = site
         self._outbox = outbox
@@ -190,7 +193,7 @@ class Running:
             if attempt.outcome is not None:
                 self._undelivered[attempt.ref.attempt_id] = attempt.ref
                 self._traces[attempt.ref.attempt_id] = attempt.trace
-                self.ended += 1
+                self.ended[_end_of(attempt.outcome)] += 1
             if not self._attempts:
                 self._empty.set()
             self._on_change()
@@ -206,3 +209,8 @@ class Running:
             log.error(
                 "An attempt broke in the agent", action="attempt_broken", task=task.get_name(), exc_info=error
             )
+
+
+def _end_of(outcome: Outcome) -> tuple[str, str]:
+    process = process_end(outcome.kind, exit_code=outcome.exit_code, signal=outcome.signal)
+    return process.value, outcome.task_state or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,12 +17,16 @@ from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
 
 log = logging.getLogger(__name__)
 
+ANSWERED: Counter[str] = Counter()
+"""Refusals this process has answered with, by code: a metric."""
+
 _HEADERS = {versions.HEADER: str(versions.PROTOCOL)}
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LARGE, 401: Code.TOKEN_MISSING}
 
 
 def response(refusal: Refusal, status: int) -> JSONResponse:
     """A refusal as the answer to a request."""
+    ANSWERED[refusal.error.value] += 1
     headers = dict(_HEADERS)
     if refusal.error is Code.RATE_LIMITED and (wait := refusal.detail.get("retry_after")):
         headers["Retry-After"] = str(wait)

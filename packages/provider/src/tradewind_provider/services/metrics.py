@@ -1,23 +1,28 @@
 """Every metric of the plane, by Prometheus' conventions, and what stands behind them.
 
-`docs/reference/metrics.md` is generated from this table. The only labels that grow with what people do are `site` and
-`queue`: the queues with most work have their own, the others share one.
+`docs/reference/metrics.md` is generated from this table. Labels that grow with what people do are `site` and `queue` (the
+queues with most work have their own, the others share one), `token` (there are few) and `agent`, of those alone that
+were lost within the hour.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from tradewind_protocol.operator import QueueView
+from tradewind_protocol.operator import AgentView, QueueView
+from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services.operator import agents, queues
+from tradewind_provider.services.ended_attempts import Histogram, Totals
+from tradewind_provider.services.operator import agent_views, queues
+from tradewind_provider.store.tables import AgentSession, AgentToken
 
 MOST_QUEUES: Final = 100
 OTHER_QUEUES: Final = "(other)"
@@ -28,29 +33,83 @@ class Snapshot:
     """The plane at one moment."""
 
     agents: Counter[AgentState] = field(default_factory=Counter)
+    lost: Mapping[tuple[str, str], datetime] = field(default_factory=dict)  # site, agent → when
+    tokens: Mapping[tuple[str, str], datetime] = field(
+        default_factory=dict
+    )  # site, agent token → when it expires
     queues: tuple[QueueView, ...] = ()
+    ended: Totals = field(default_factory=Totals)
+    refusals: Mapping[str, int] = field(default_factory=dict)  # code → how many, by this API server
     versions: tuple[str, str] = ("", "")  # of tradewind-provider and of Airflow
     polls: int = 0  # held by this API server
     log_streams: int = 0  # through this API server
 
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
+Histograms = Iterable[tuple[tuple[str, ...], Histogram]]
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One metric: a gauge, for all of them are states of the database or of this process."""
+    """One metric."""
 
     name: str
     help: str
     labels: tuple[str, ...]
     of: Callable[[Snapshot], Samples]
+    kind: str = "gauge"  # or "counter"
+
+
+@dataclass(frozen=True)
+class HistogramDefinition:
+    """One metric of durations."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    of: Callable[[Snapshot], Histograms]
+    kind: str = "histogram"
+
+
+GONE_FOR: Final = timedelta(hours=1)
+"""How long an agent that is lost or has left stays in a series. An alert looks every minute or so, and a state that lasts
+seconds would be seen by none."""
 
 
 def look(db: Session, *, now: datetime, beats: Beats) -> Snapshot:
     """What the database says, in a few statements."""
-    found = Counter(agent.state for agent in agents.present(db, now=now, beats=beats))
-    return Snapshot(agents=found, queues=limited(queues.listed(db, now=now, beats=beats).items))
+    recent = agent_views.newest(gone=True).where(
+        or_(AgentSession.ended_at.is_(None), AgentSession.ended_at > now - GONE_FOR)
+    )
+    found = agent_views.views(db, recent, now=now, beats=beats)
+    return Snapshot(
+        agents=Counter(agent.state for agent in found),
+        lost=_lost(found, now=now),
+        tokens=_expiries(db, now=now),
+        queues=limited(queues.listed(db, now=now, beats=beats).items),
+    )
+
+
+def _lost(found: Iterable[AgentView], *, now: datetime) -> dict[tuple[str, str], datetime]:
+    """Agents that are lost and have not come back, not even under another id, as a container without its disk does."""
+    views = list(found)
+    here = {(one.site, one.name) for one in views if one.state not in GONE_STATES}
+    lost: dict[tuple[str, str], datetime] = {}
+    for one in views:
+        name = (one.site, one.name)
+        if one.state is AgentState.LOST and name not in here:
+            at = one.ended_at or one.last_beat_at or now
+            lost[name] = max(at, lost.get(name, at))
+    return lost
+
+
+def _expiries(db: Session, *, now: datetime) -> dict[tuple[str, str], datetime]:
+    rows = db.execute(
+        select(AgentToken.site, AgentToken.name, AgentToken.expires_at)
+        .where(AgentToken.deleted_at.is_(None), AgentToken.expires_at > now - GONE_FOR)
+        .order_by(AgentToken.expires_at.desc())
+    )
+    return {(site, name): expires for site, name, expires in rows if expires is not None}
 
 
 def limited(views: Iterable[QueueView], most: int = MOST_QUEUES) -> tuple[QueueView, ...]:
@@ -80,7 +139,7 @@ def _name(one: QueueView) -> tuple[str, str]:
     return one.site or "", one.queue
 
 
-METRICS: Final = (
+METRICS: Final[tuple[Definition | HistogramDefinition, ...]] = (
     Definition(
         "tradewind_plane_build_info",
         "1, with the versions of tradewind-provider and Airflow",
@@ -89,9 +148,47 @@ METRICS: Final = (
     ),
     Definition(
         "tradewind_plane_agents",
-        "Agents whose session has not ended, by state",
+        "Agents by state; those that are lost or offline for an hour",
         ("state",),
         lambda snapshot: [((state.value,), float(snapshot.agents[state])) for state in AgentState],
+    ),
+    Definition(
+        "tradewind_plane_agent_lost_timestamp_seconds",
+        "When an agent was lost, for an hour or until it is back",
+        ("site", "agent"),
+        lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.lost.items())],
+    ),
+    Definition(
+        "tradewind_plane_agent_token_expiry_timestamp_seconds",
+        "When an agent token expires; absent for one that never does",
+        ("site", "token"),
+        lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.tokens.items())],
+    ),
+    Definition(
+        "tradewind_plane_attempts_ended_total",
+        "Attempts that ended, by the end of their process and the state it left their task in",
+        ("site", "queue", "process", "task_state"),
+        lambda snapshot: [(labels, float(n)) for labels, n in sorted(snapshot.ended.ended.items())],
+        kind="counter",
+    ),
+    HistogramDefinition(
+        "tradewind_plane_attempt_run_seconds",
+        "How long attempts ran, from grant to end",
+        ("site", "queue"),
+        lambda snapshot: sorted(snapshot.ended.ran.items(), key=lambda one: one[0]),
+    ),
+    HistogramDefinition(
+        "tradewind_plane_attempt_wait_seconds",
+        "How long attempts waited, from being queued to the grant",
+        ("site", "queue"),
+        lambda snapshot: sorted(snapshot.ended.waited.items(), key=lambda one: one[0]),
+    ),
+    Definition(
+        "tradewind_plane_refusals_total",
+        "Requests this API server refused, by code",
+        ("code",),
+        lambda snapshot: [((code,), float(n)) for code, n in sorted(snapshot.refusals.items())],
+        kind="counter",
     ),
     Definition(
         "tradewind_plane_queue_depth", "Work that waits", ("site", "queue"), _queue(lambda one: one.depth)
@@ -139,13 +236,30 @@ def text(snapshot: Snapshot) -> str:
     """Prometheus' text format, version 0.0.4."""
     lines = []
     for metric in METRICS:
-        lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} gauge"]
-        for values, value in metric.of(snapshot):
-            pairs = ",".join(
-                f'{name}="{_escaped(each)}"' for name, each in zip(metric.labels, values, strict=True)
-            )
-            lines.append(f"{metric.name}{'{' + pairs + '}' if pairs else ''} {value:g}")
+        lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
+        if isinstance(metric, HistogramDefinition):
+            for values, histogram in metric.of(snapshot):
+                lines += _of_histogram(metric, values, histogram)
+        else:
+            lines += [
+                _line(metric.name, metric.labels, values, value) for values, value in metric.of(snapshot)
+            ]
     return "\n".join(lines) + "\n"
+
+
+def _of_histogram(
+    metric: HistogramDefinition, values: tuple[str, ...], histogram: Histogram
+) -> Iterable[str]:
+    for bound, count in histogram.cumulative():
+        yield _line(f"{metric.name}_bucket", (*metric.labels, "le"), (*values, bound), count)
+    yield _line(f"{metric.name}_sum", metric.labels, values, histogram.sum)
+    yield _line(f"{metric.name}_count", metric.labels, values, histogram.count)
+
+
+def _line(name: str, labels: tuple[str, ...], values: tuple[str, ...], value: float) -> str:
+    pairs = ",".join(f'{label}="{_escaped(each)}"' for label, each in zip(labels, values, strict=True))
+    # repr: a moment has more digits than %g keeps
+    return f"{name}{'{' + pairs + '}' if pairs else ''} {value if value % 1 else int(value)!r}"
 
 
 def _escaped(value: str) -> str:

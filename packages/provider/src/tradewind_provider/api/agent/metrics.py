@@ -7,14 +7,16 @@ import time
 from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.orm import Session
 
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.api import transactions
+from tradewind_provider.api import problems, transactions
 from tradewind_provider.api.agent import sessions
 from tradewind_provider.api.agent.plane import Plane, ThisPlane
 from tradewind_provider.api.agent.site import token_holder
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services import metrics
+from tradewind_provider.services import ended_attempts, metrics
+from tradewind_provider.services.ended_attempts import EndedAttempts
 from tradewind_provider.services.log_relay import relay
 
 router = APIRouter(tags=["site"])
@@ -30,6 +32,11 @@ class _Seen:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None
     snapshot: metrics.Snapshot = field(default_factory=metrics.Snapshot)
+    ended: EndedAttempts = field(
+        default_factory=lambda: EndedAttempts(
+            most_queues=metrics.MOST_QUEUES, other=(metrics.OTHER_QUEUES, metrics.OTHER_QUEUES)
+        )
+    )
 
 
 @router.get("/metrics", summary="Prometheus' metrics of the plane", dependencies=[Depends(token_holder)])
@@ -41,12 +48,13 @@ async def scrape(request: Request, plane: ThisPlane) -> Response:
         seen = request.app.state.metrics_seen = _Seen()
     async with seen.lock:
         if seen.at is None or time.monotonic() - seen.at >= FRESH_SECONDS:
-            seen.snapshot, seen.at = await _look(plane), time.monotonic()
+            seen.snapshot, seen.at = await _look(plane, seen.ended), time.monotonic()
     snapshot = replace(
         seen.snapshot,
         versions=(sessions.version_of("tradewind-provider"), sessions.version_of("apache-airflow-core")),
         polls=plane.dispatcher.polls if plane.dispatcher is not None else 0,
         log_streams=relay().open_streams,
+        refusals=dict(problems.ANSWERED),
     )
     return Response(metrics.text(snapshot), media_type=_KIND)
 
@@ -63,7 +71,15 @@ async def readyz(plane: ThisPlane) -> Response:
     return Response("ready\n", media_type="text/plain")
 
 
-async def _look(plane: Plane) -> metrics.Snapshot:
+async def _look(plane: Plane, ended: EndedAttempts) -> metrics.Snapshot:
     cadence, now = plane.settings.cadence, plane.clock()
     beats = Beats(cadence.poll, cadence.lost_after)
-    return await transactions.run(lambda db: metrics.look(db, now=now, beats=beats))
+    since = ended.since(now)
+
+    def work(db: Session) -> tuple[metrics.Snapshot, list[ended_attempts.Ended]]:
+        return metrics.look(db, now=now, beats=beats), ended_attempts.find(db, since=since)
+
+    snapshot, found = await transactions.run(work)
+    ended.announce((one.site or "", one.queue) for one in snapshot.queues)
+    ended.count(found, now=now)
+    return replace(snapshot, ended=ended.totals)

@@ -22,8 +22,8 @@ from tradewind_provider.store.tables import AgentToken
 
 router = APIRouter(tags=["site"])
 
-FRESH_SECONDS = 30.0
-"""How long a scaler that asks every few seconds goes without its token being looked up. It opens nothing but numbers."""
+FRESH_SECONDS = 2.0
+"""How long somebody who asks often goes without their token being looked up: what was deleted opens nothing after that."""
 
 _MOST = 1000
 
