@@ -55,7 +55,7 @@ def watched(directory: Path, database_server: Any) -> Iterator[Watched]:
             run_site(home / "site", running, name="eu-1") as (agent, site),
         ):
             rest = AirflowRest(http)
-            rest.wait_for_dags(["long", "chain"])
+            rest.wait_for_dags(["long", "hello"])
             yield Watched(running, agent, site, rest, server)
 
 
@@ -74,7 +74,7 @@ def test_a_killed_agent_is_told_of_by_name_until_it_is_back(watched: Watched) ->
     assert broken["labels"]["process"] == "lost"
 
     # What is queued meanwhile waits in a queue that nobody serves.
-    watched.rest.trigger("chain")
+    watched.rest.trigger("hello")
     assert watched.wait_for_alert("TradewindQueueNobodyServes")["labels"]["queue"] == "default"
 
     watched.agent.stop()
