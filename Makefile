@@ -151,4 +151,4 @@ lock: | $(UV)  ## resolve requirements.lock anew
 	  --constraint requirements.lock -o tests/ui/requirements.lock tests/ui/requirements.in
 
 clean:  ## remove what make installed
-	rm -rf $(TOOLS) $(VENV) .demo
+	rm -rf $(TOOLS) $(VENV) .demo build/environments

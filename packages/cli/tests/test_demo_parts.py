@@ -135,6 +135,7 @@ def test_the_example_dags_are_shipped_and_written_to_the_site(tmp_path: Path) ->
 def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_words(
     tradewind: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr("tradewind.commands.demo._own_checkout", lambda: None)  # as it is from a wheel
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for installer in ("UV", "PIP"):
         monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
@@ -143,6 +144,12 @@ def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_wor
     assert result.exit_code == 1
     assert "the environments could not be installed" in result.output
     assert "tradewind-provider" in result.output
+
+
+def test_an_editable_command_runs_the_sources_beside_it() -> None:
+    from tradewind.commands import demo
+
+    assert demo._own_checkout() == Path(__file__).parents[3]
 
 
 def test_a_directory_with_something_in_it_is_left_alone(tradewind: Any, tmp_path: Path) -> None:

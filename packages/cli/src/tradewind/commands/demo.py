@@ -42,7 +42,7 @@ _ASK_AGAIN = 0.05  # seconds until a signal that came at a bad moment is heard
 @click.option(
     "--checkout",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Run the sources in this checkout. Left out: the released version of this command.",
+    help="Run the sources in this checkout. Left out: those beside this command, or its released version.",
 )
 def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: Path | None) -> None:
     """A plane, an agent and example Dags on this machine.
@@ -77,6 +77,7 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: 
 
 def _environments(checkout: Path | None, show: Show) -> Environments:
     """Raises DemoFailed when they cannot be installed."""
+    checkout = checkout or _own_checkout()
     try:
         with show.doing("installing what is not there yet of the three environments"):
             if checkout is not None:
@@ -84,6 +85,12 @@ def _environments(checkout: Path | None, show: Show) -> Environments:
             return Released(version("tradewind"), say=show.say).environments()
     except (OSError, RuntimeError) as problem:
         raise perform.DemoFailed(f"the environments could not be installed: {problem}") from problem
+
+
+def _own_checkout() -> Path | None:
+    """The checkout that this command is run from, when it is installed editable."""
+    root = Path(__file__).parents[5]
+    return root if (root / "packages" / "cli" / "pyproject.toml").exists() else None
 
 
 @contextmanager
