@@ -14,7 +14,7 @@ from support.deployment import Deployment, run_site
 from support.installed import plane_settings
 from tradewind.embedded import plane
 
-DAGS = ["talking", "talking_much", "talking_deferred"]
+DAGS = ["talking", "talking_much", "talking_long", "talking_deferred"]
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,32 @@ def test_a_running_tasks_log_is_followed_and_a_finished_ones_is_read_from_the_si
     assert on_the_plane(two_servers, "first words") == []
 
 
-def test_a_log_too_large_to_show_ends_with_where_the_rest_is(two_servers: Deployment) -> None:
+def test_of_a_log_too_large_to_show_head_and_end_are_shown_and_pages_between(two_servers: Deployment) -> None:
     run = two_servers.rest.run("talking_much")
     assert run.state == "success"
     shown = words(log_of(two_servers, "talking_much", run.run_id, "talk_much"))
     numbered = [each for each in shown if each.startswith("line ")]
-    assert numbered[0].startswith("line 000000")
+    assert numbered[0].startswith("line 000000") and numbered[-1].startswith("line 019999")
     assert 2_000 < len(numbered) < 20_000
-    assert any("of which 2000000 are shown" in each for each in shown), shown[-1]
+    seen = {each[:11] for each in numbered}
+    (told,) = [each for each in shown if "bytes of the log are not shown here" in each]
+    while told:
+        page = [str(line["event"]) for line in two_servers.rest.http.get(told.split()[-1]).json()["content"]]
+        seen |= {each[:11] for each in page if each.startswith("line ")}
+        told = next(
+            (each for each in page[1:] if "not shown here" in each and "from byte 0 on" not in each), ""
+        )
+    assert len(seen) == 20_000, "the pages between have every line"
     assert on_the_plane(two_servers, "line 000100") == []
+
+
+def test_a_line_of_megabytes_is_shown_as_one_line(two_servers: Deployment) -> None:
+    run = two_servers.rest.run("talking_long")
+    assert run.state == "success"
+    shown = words(log_of(two_servers, "talking_long", run.run_id, "talk_long"))
+    (long,) = [each for each in shown if len(each) > 10_000]
+    assert long == "long " + "0123456789" * 120_000
+    assert not [each for each in shown if each.startswith('{"')], "no line is cut into raw JSON"
 
 
 def test_the_log_of_a_task_that_waits_has_its_triggers_words(two_servers: Deployment) -> None:

@@ -64,5 +64,13 @@ with DAG("talking_much", schedule=None):
 
     talk_much()
 
+with DAG("talking_long", schedule=None):
+
+    @task
+    def talk_long():
+        log.info("long %s", "0123456789" * 120_000)
+
+    talk_long()
+
 with DAG("talking_deferred", schedule=None):
     Defers(task_id="defers")

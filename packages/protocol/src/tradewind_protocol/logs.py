@@ -28,6 +28,9 @@ class StreamLog(Message):
     server: UUID  # the API server whose reader waits; named again with every piece
     path: str = Field(min_length=1, max_length=LARGEST_PATH)  # of the task's log, under the log directory
     most: int = Field(ge=1)  # bytes the reader takes of all files together
+    begin: int = Field(
+        default=0, ge=0
+    )  # the byte of all files together to begin at; 0: the head, and the tail with it
 
 
 class LogFile(Message):
@@ -37,6 +40,13 @@ class LogFile(Message):
     size: int = Field(ge=0)  # bytes, when the stream began
 
 
+class LogGap(Message):
+    """What of the log is left out, in bytes of all files together."""
+
+    begin: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
 class LogPiece(Message):
     """The next piece. Idempotent: a number the plane has taken is not taken again."""
 
@@ -44,6 +54,7 @@ class LogPiece(Message):
     number: int = Field(ge=0)  # counts from 0
     files: tuple[LogFile, ...] = Field(default=(), max_length=100)  # with number 0
     content: str = Field(default="", max_length=3 * LARGEST_PIECE, repr=False)  # `squeeze`
+    gap: LogGap | None = None  # left out before the content
     last: bool = False
     problem: str = Field(default="", max_length=2000)  # why there is nothing, or no more
 

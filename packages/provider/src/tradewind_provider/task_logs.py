@@ -11,19 +11,29 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from tradewind_protocol.errors import Refused
-from tradewind_protocol.logs import LARGEST_PIECE, StreamLog
+from tradewind_protocol.logs import LogGap, StreamLog
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.seams import database, task_log_files, trigger_jobs
 from tradewind_provider.seams.task_log_files import Lines
 from tradewind_provider.services import log_sources
-from tradewind_provider.services.log_relay import Relay, SourceEnded, Stream, relay
+from tradewind_provider.services.log_relay import (
+    PAGE_AGENT,
+    PAGE_BEGIN,
+    READER,
+    LogPage,
+    Relay,
+    SourceEnded,
+    Stream,
+    relay,
+)
 from tradewind_provider.services.log_sources import Source, TaskTry, Whereabouts
 from tradewind_provider.settings import Settings
 
@@ -83,10 +93,14 @@ class TaskLogs:
         if found.elsewhere:
             return self._from_storage(relative_path, ti)
         self._claim(ti, found)
+        if (page := _page()) is not None:
+            theirs = [each for each in found.sources if each.agent == page.agent]
+            said, lines = self._from_agents(relative_path, one, theirs)
+            return said, lines or [self._told(f"No agent {page.agent!r} has run this try of the task.")]
         finished = not task_log_files.unfinished(ti)
         if finished and (stored := self._stored(relative_path, ti))[1]:
             return stored
-        said, lines = self._from_agents(relative_path, found.sources)
+        said, lines = self._from_agents(relative_path, one, found.sources)
         if finished:
             # Airflow looks there itself only while the task is unfinished, or when there are no lines yet
             here, parts = task_log_files.from_log_folder(relative_path)
@@ -133,7 +147,7 @@ class TaskLogs:
             )
             return [], []
 
-    def _from_agents(self, path: str, sources: list[Source]) -> tuple[list[str], list[Lines]]:
+    def _from_agents(self, path: str, one: TaskTry, sources: list[Source]) -> tuple[list[str], list[Lines]]:
         said: list[str] = []
         lines: list[Lines] = []
         asked = [(source, self._ask(source, path)) for source in sources]
@@ -151,7 +165,7 @@ class TaskLogs:
             elif not source.certain:
                 self._done(answer)
                 continue
-            lines.append(_started(self._lines(answer, path)))
+            lines.append(_started(self._lines(answer, path, one)))
         return said, lines
 
     def _ask(self, source: Source, path: str) -> _Asked | str:
@@ -160,7 +174,14 @@ class TaskLogs:
         most = self._settings.live_log_bytes
         try:
             stream = self._relay.open(source.session_id, most=most)
-            wanted = StreamLog(stream_id=stream.id, server=self._relay.server, path=path, most=most)
+            page = _page()
+            wanted = StreamLog(
+                stream_id=stream.id,
+                server=self._relay.server,
+                path=path,
+                most=most,
+                begin=page.begin if page else 0,
+            )
         except (Refused, ValueError) as error:
             return f"The log is at {_place(source, path)}: {error}"
         try:
@@ -173,7 +194,7 @@ class TaskLogs:
             raise
         return _Asked(source, stream, command_id)
 
-    def _lines(self, asked: _Asked, path: str) -> Lines:
+    def _lines(self, asked: _Asked, path: str, one: TaskTry) -> Lines:
         waited = self._settings.live_log_seconds
         try:
             yield ""  # see `_started`
@@ -183,7 +204,11 @@ class TaskLogs:
                     f"The log is at {_place(asked.source, path)}; the agent has not answered within {waited:g} s.",
                 )
                 return
-            yield from _split(asked.stream.pieces(silence=max(waited, 20.0)))
+            for line in _split(asked.stream.pieces(silence=max(waited, 20.0))):
+                if isinstance(line, LogGap):
+                    yield from _note(self._clock, _left_out(line, asked, one))
+                else:
+                    yield line
         except SourceEnded as ended:
             yield from _note(self._clock, f"Agent {asked.source.agent}: {ended}.")
         finally:
@@ -225,17 +250,45 @@ def _started(lines: Lines) -> Lines:
     return lines
 
 
-def _split(pieces: Any) -> Lines:
-    rest = b""
+def _page() -> LogPage | None:
+    """The part of a large log that the request in hand asks for."""
+    reader = READER.get()
+    return reader.page if reader is not None else None
+
+
+def _left_out(gap: LogGap, asked: _Asked, one: TaskTry) -> str:
+    """What is not shown, and the address of its first page."""
+    page = task_log_files.address_of(
+        one.dag_id,
+        one.run_id,
+        one.task_id,
+        one.try_number,
+        map_index=one.map_index,
+        parameters={PAGE_AGENT: asked.source.agent, PAGE_BEGIN: str(gap.begin)},
+    )
+    return f"{gap.end - gap.begin} bytes of the log are not shown here, from byte {gap.begin} on; they begin at {page}"
+
+
+def _split(pieces: Iterable[bytes | LogGap]) -> Iterator[str | LogGap]:
+    """Lines, whole however long they are: what an agent sends has an end that the stream sees to."""
+    rest: list[bytes] = []
     for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
+        if isinstance(piece, LogGap):
+            if rest:
+                yield b"".join(rest).decode("utf-8", "replace")
+            rest = []
+            yield piece
+            continue
+        *whole, last = piece.split(b"\n")
+        if whole:
+            whole[0] = b"".join((*rest, whole[0]))
+            rest = []
         for line in whole:
             yield line.decode("utf-8", "replace")
-        if len(rest) > LARGEST_PIECE:
-            yield rest.decode("utf-8", "replace")
-            rest = b""
+        if last:
+            rest.append(last)
     if rest:
-        yield rest.decode("utf-8", "replace")
+        yield b"".join(rest).decode("utf-8", "replace")
 
 
 def _note(clock: Clock, sentence: str) -> Lines:

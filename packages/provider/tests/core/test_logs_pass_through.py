@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from airflow.jobs.job import Job
 from airflow.models.taskinstancehistory import TaskInstanceHistory
@@ -222,6 +223,65 @@ async def test_a_task_nobody_ran_says_so(plane: Plane, reading: Callable[[], Any
     assert "No agent has run this try" in (await reading())[1][0]
 
 
+# ---- large lines and large logs
+
+
+async def test_a_line_of_many_pieces_is_one_line(plane: Plane, clock: Clock, settings: Settings) -> None:
+    line = json.dumps({"event": "x" * 5_000_000, "level": "info"})
+    agent = await ran(plane, clock)
+    logs = TaskLogs(settings=replace(settings, live_log_bytes=32 * 1024 * 1024), clock=clock)
+    result = asyncio.create_task(asyncio.to_thread(lambda: [list(each) for each in logs.stream(PATH, TI)[1]]))
+    wanted, text, size = await asked(agent), f"before\n{line}\nafter\n", wire.LARGEST_PIECE
+    for number, at in enumerate(range(0, len(text), size)):
+        await sends(agent, wanted, number, text[at : at + size], last=at + size >= len(text))
+    assert (await result) == [["before", line, "after"]]
+
+
+async def test_what_is_left_out_is_told_with_the_address_of_its_first_page(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    result = reading()
+    wanted = await asked(agent)
+    assert wanted["begin"] == 0
+    await sends(agent, wanted, 0, "head\n")
+    await sends(agent, wanted, 1, gap={"begin": 5, "end": 1_000_005})
+    await sends(agent, wanted, 2, "tail\n", last=True)
+    head, told, tail = (await result)[1]
+    assert (head, tail) == ("head", "tail")
+    said = json.loads(told)["event"]
+    assert said.startswith("1000000 bytes of the log are not shown here, from byte 5 on")
+    address = httpx.URL(said.rpartition(" ")[2])
+    assert address.path == "/api/v2/dags/d/dagRuns/r/taskInstances/t/logs/1"
+    assert dict(address.params) == {"map_index": "-1", "log_agent": "eu-1", "log_begin": "5"}
+
+
+async def test_a_page_that_is_asked_for_is_asked_of_that_agent(
+    plane: Plane, clock: Clock, settings: Settings
+) -> None:
+    agent = await ran(plane, clock)
+    logs = TaskLogs(settings=settings, clock=clock, storage=Storage("stored"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        streams = (await asyncio.to_thread(logs.stream, PATH, TI))[1]
+        scope["lines"] = [line for each in streams for line in await asyncio.to_thread(list, each)]
+
+    async def lines(query: bytes) -> list[str]:
+        path = "/api/v2/dags/d/dagRuns/r/taskInstances/t/logs/1"
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
+        await LogReaders(app)(scope, asyncio.Event().wait, None)  # type: ignore[arg-type]
+        return list(scope["lines"])  # type: ignore[call-overload]
+
+    result = asyncio.create_task(lines(b"log_agent=eu-1&log_begin=700"))
+    wanted = await asked(agent)
+    assert wanted["begin"] == 700
+    await sends(agent, wanted, 0, "of the page", last=True)
+    assert await result == ["of the page"]
+    assert "No agent 'another' has run" in (await lines(b"log_agent=another&log_begin=700"))[0]
+    for query in (b"", b"log_begin=-3", b"log_begin=x", b"log_begin=" + b"9" * 30):
+        assert await lines(query) == ["stored"]
+
+
 # ---- tries that no agent ran, and remote log storages
 
 ELSEWHERE = SimpleNamespace(**{**vars(TI), "hostname": "scheduler-1"})
@@ -402,7 +462,7 @@ async def test_a_reader_who_leaves_ends_the_stream_at_once() -> None:
         return {"type": "http.disconnect"}
 
     path = "/api/v2/dags/d/dagRuns/r/taskInstances/t/logs/1"
-    scope = {"type": "http", "method": "GET", "path": path}
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b""}
     request = asyncio.create_task(LogReaders(app)(scope, receive, None))  # type: ignore[arg-type]
     await asyncio.wait_for(begun.wait(), 5)
     assert not over.is_set()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 _STILL_WRITTEN = 5.0  # seconds: a file changed more lately may end in the middle of a line
-_LOOK_BACK = 65_536  # bytes
 _NOT_TASKS = frozenset({"dag_processor"})  # directories of the log directory that hold no task's log
 
 
@@ -82,35 +81,6 @@ class LogFiles:
         if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
             raise LogNotHere(f"{shown} is not read: it is not a plain file of its own")
         return OpenLog(shown, descriptor, facts.st_size, time.time() - facts.st_mtime < _STILL_WRITTEN)
-
-
-def content(files: LogFiles, *, most: int, piece: int) -> Iterator[bytes]:
-    """What the files held when they were opened, one after the other, `piece` bytes at a time and `most` in all.
-
-    Ends at the end of a line: what a writer is in the middle of is left for the next look.
-    """
-    left = most
-    for file in files.files:
-        at, end, newline = 0, min(file.size, left), True
-        if file.still_written:
-            end = _end_of_line(file.descriptor, end)
-        while at < end and (data := os.pread(file.descriptor, min(piece, end - at), at)):
-            at, newline = at + len(data), data.endswith(b"\n")
-            yield data
-        left -= at
-        if not newline:
-            yield b"\n"
-
-
-def _end_of_line(descriptor: int, end: int) -> int:
-    """Where the last whole line before `end` ends; 0 when there is none."""
-    while end > 0:
-        begin = max(0, end - _LOOK_BACK)
-        newline = os.pread(descriptor, end - begin, begin).rfind(b"\n")
-        if newline >= 0:
-            return begin + newline + 1
-        end = begin
-    return 0
 
 
 def _parts(path: str) -> tuple[str, ...]:

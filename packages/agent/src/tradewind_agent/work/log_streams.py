@@ -14,10 +14,11 @@ from tradewind_agent.errors import AgentError
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.log_sender import LogSender
-from tradewind_agent.work import log_files
+from tradewind_agent.work import log_windows
 from tradewind_agent.work.log_files import LogFiles, LogNotHere
+from tradewind_agent.work.log_windows import Gap
 from tradewind_protocol.errors import Refused
-from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogPiece, StreamLog, squeeze
+from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogGap, LogPiece, StreamLog, squeeze
 
 log = structlog.get_logger(__name__)
 
@@ -86,22 +87,23 @@ class LogStreams:
 
     async def _content(self, asked: StreamLog, sender: LogSender, files: LogFiles) -> None:
         listed = tuple(LogFile(name=each.name, size=each.size) for each in files.files)
-        pieces = log_files.content(files, most=asked.most, piece=LARGEST_PIECE)
+        pieces = log_windows.content(files.files, most=asked.most, piece=LARGEST_PIECE, begin=asked.begin)
         number = 0
         while (data := await asyncio.to_thread(next, pieces, None)) is not None:
-            content = await asyncio.to_thread(squeeze, data)
+            gap = LogGap(begin=data.begin, end=data.end) if isinstance(data, Gap) else None
+            content = "" if isinstance(data, Gap) else await asyncio.to_thread(squeeze, data)
             piece = LogPiece(
-                server=asked.server, number=number, files=listed if number == 0 else (), content=content
+                server=asked.server,
+                number=number,
+                files=listed if number == 0 else (),
+                content=content,
+                gap=gap,
             )
             if not await sender.send(piece):
                 log.debug("The reader left", action="log_reader_left", path=asked.path)
                 return
             number += 1
-        size = sum(each.size for each in listed)
-        problem = ""
-        if size > asked.most:
-            problem = f"the log has {size} bytes, of which {asked.most} are shown here; the rest is in {listed[-1].name}"
-        last = self._last(asked, number, problem)
+        last = self._last(asked, number, "")
         await sender.send(last.model_copy(update={"files": listed}) if number == 0 else last)
 
     @staticmethod

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_provider.services import aiotasks
-from tradewind_provider.services.log_relay import READER, Reader
+from tradewind_provider.services.log_relay import PAGE_AGENT, PAGE_BEGIN, READER, LogPage, Reader
 
 _LOG = re.compile(r"/api/v2/dags/.+/logs/\d+/?$")
 _AHEAD = 4  # messages
@@ -24,7 +25,7 @@ class LogReaders:
         if scope["type"] != "http" or scope["method"] != "GET" or not _LOG.search(scope["path"]):
             await self._app(scope, receive, send)
             return
-        reader = Reader()
+        reader = Reader(_page(scope))
         token = READER.set(reader)
         watching = _Watching(receive, reader)
         try:
@@ -32,6 +33,15 @@ class LogReaders:
         finally:
             READER.reset(token)
             await watching.stop()
+
+
+def _page(scope: Scope) -> LogPage | None:
+    """The page of a log too large to be shown whole that is asked for; see `task_logs.TaskLogs`."""
+    asked = QueryParams(scope["query_string"])
+    begin = asked.get(PAGE_BEGIN, "")
+    if not (begin.isascii() and begin.isdigit() and len(begin) < 19):
+        return None
+    return LogPage(agent=asked.get(PAGE_AGENT, ""), begin=int(begin))
 
 
 class _Watching:

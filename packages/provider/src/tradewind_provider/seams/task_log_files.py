@@ -6,9 +6,10 @@ Airflow 3.3 refuses a `[logging] remote_base_log_folder` of a scheme it does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote, urlencode
 
 from airflow import logging_config
 from airflow.configuration import conf
@@ -56,6 +57,23 @@ def from_log_folder(path: str) -> tuple[list[str], list[Lines]]:
     folder = conf.get("logging", "base_log_folder")
     said, lines = FileTaskHandler(folder)._read_from_local(Path(folder, path))
     return list(said), cast("list[Lines]", lines)
+
+
+def address_of(
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    try_number: int,
+    *,
+    map_index: int,
+    parameters: Mapping[str, str],
+) -> str:
+    """The address of a log in Airflow's API."""
+    names = (quote(name, safe="") for name in (dag_id, run_id, task_id))
+    path = "/api/v2/dags/{}/dagRuns/{}/taskInstances/{}".format(*names)
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    asked = urlencode({"map_index": map_index, **parameters})
+    return f"{base}{path}/logs/{try_number}?{asked}"
 
 
 def ask_no_log_server(row: Any) -> None:

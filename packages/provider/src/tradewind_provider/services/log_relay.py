@@ -12,10 +12,16 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID, uuid4
 
 from tradewind_protocol.errors import Code, Refused
-from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogPiece, unsqueeze
+from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogGap, LogPiece, unsqueeze
+
+PAGE_BEGIN: Final = "log_begin"
+PAGE_AGENT: Final = "log_agent"
+"""Parameters of a request for a log that ask for one page of a large one."""
 
 MOST_STREAMS = 16
 """Readers at once in one API server: each holds one of its threads."""
@@ -37,7 +43,7 @@ class Stream:
         self._left = most + LARGEST_PIECE  # bytes
         self.files: tuple[LogFile, ...] = ()
         self._changed = threading.Condition()
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[bytes | LogGap] = deque()
         self._next = 0
         self._last = False
         self._problem = ""
@@ -73,6 +79,8 @@ class Stream:
                 self._last, self._problem = True, "the agent sent more than it was asked for"
             else:
                 self._last, self._problem = piece.last, piece.problem
+                if piece.gap is not None:
+                    self._pieces.append(piece.gap)
                 if content:
                     self._pieces.append(content)
             self._changed.notify_all()
@@ -99,8 +107,8 @@ class Stream:
         with self._changed:
             return self._changed.wait_for(lambda: self._next > 0 or self._closed, timeout) and self._next > 0
 
-    def pieces(self, *, silence: float, longest: float = 300.0) -> Iterator[bytes]:
-        """The content as it comes. Raises SourceEnded with a sentence when it is cut short: after `silence` seconds
+    def pieces(self, *, silence: float, longest: float = 300.0) -> Iterator[bytes | LogGap]:
+        """The content as it comes, and what of it is left out. Raises SourceEnded with a sentence when it is cut short: after `silence` seconds
         without a piece, after `longest` seconds in all."""
         deadline = time.monotonic() + longest
         while True:
@@ -136,10 +144,19 @@ class Stream:
             self._room = self._loop = None
 
 
+@dataclass(frozen=True)
+class LogPage:
+    """The part of one agent's log that is asked for."""
+
+    agent: str
+    begin: int  # byte of the log
+
+
 class Reader:
     """Somebody whose request opens streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: LogPage | None = None) -> None:
+        self.page = page  # None: the head and the tail of everything
         self._gone = False
         self._streams: list[Stream] = []
 
