@@ -63,8 +63,13 @@ _CHANGING = [
     # Dates of the Dags' own, early in 2026, stay.
     (re.compile(r"(?!2026-0[123])\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
+    (re.compile(r"__<time>_\w{8}\b"), "__<time>"),
     (re.compile(r"0x[0-9a-f]{6,}"), "<address>"),
-    (re.compile(r"/tmp/(airflowtmp|venv|tmp)[\w]+"), "<tmp>"),
+    (re.compile(r"\(ID \d+\)"), "(ID <id>)"),
+    (re.compile(r"/tmp/(airflowtmp|venv|tmp)[\w-]+"), "<tmp>"),
+    (re.compile(r"/[\w/.-]*/build/environments/[\w-]+"), "<environment>"),
+    # The task SDK brings a copy of what it shares with Airflow's core; which of the two speaks depends on the backend.
+    (re.compile(r"airflow\.sdk\._shared"), "airflow._shared"),
     (re.compile(r"\bpid[=: ]+\d+", re.I), "pid <pid>"),
     (re.compile(r"\b\d+\.\d+ ?s(econds)?\b"), "<duration>"),
     (re.compile(r"(Elapsed|duration)[=: ]+[\d.]+"), "<duration>"),
@@ -131,7 +136,7 @@ def _log(rest: AirflowRest, ti: Mapping[str, Any], number: int, places: Places) 
     if answer.is_error:
         return Try(Counter({f"the log cannot be read: {answer.status_code}": 1}), [answer.text[:500]])
     content = answer.json()["content"]
-    lines = [_line(each, places) for each in _without_sources(content)[:MOST_LINES]]
+    lines = [as_line(each, places) for each in _without_sources(content)[:MOST_LINES]]
     return Try(Counter(lines), lines[-40:])
 
 
@@ -144,19 +149,24 @@ def _without_sources(content: Sequence[Any]) -> Sequence[Any]:
 
 
 _NOT_COMPARED = frozenset(
-    # times and places in Airflow's own files
+    # what is compared otherwise; places in Airflow's files; times; all of a task instance, with its host and pid
     {"timestamp", "event", "level", "logger", "error_detail", "loc", "lineno", "filename"}
-    | {"bundle_prepare_ms", "dag_file_parse_ms"}
+    | {"bundle_prepare_ms", "dag_file_parse_ms", "ti"}
 )
 
 
-def _line(line: Any, places: Places) -> str:
+def as_line(line: Any, places: Places) -> str:
+    """A line of a log as one text: level, logger, words, everything said beside them, and the traceback."""
     if not isinstance(line, Mapping):
         return places.neutral(str(line))
     said = [str(line.get("level") or "-"), str(line.get("logger") or "-"), str(line.get("event"))]
     others = sorted(line.keys() - _NOT_COMPARED)
     said += [f"{name}={line[name]}" for name in others]
     for error in line.get("error_detail") or ():
-        frames = [f"{Path(each['filename']).name}:{each['name']}" for each in error.get("frames") or ()]
+        frames = [
+            f"{Path(each['filename']).name}:{each['name']}"
+            for each in error.get("frames") or ()
+            if "/tradewind_runtime/" not in each["filename"]  # how a task gets to its work
+        ]
         said.append(f"{error.get('exc_type')}({error.get('exc_value')}) at {' > '.join(frames)}")
     return places.neutral(" | ".join(said))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -33,10 +32,10 @@ DAGS_NEED = (
     *TASKS_PACKAGES,
     "apache-airflow",
     "apache-airflow-providers-smtp",
-    "pandas==2.3.3",
-    "pyarrow==26.0.1",
+    "pandas",
+    "pyarrow",
 )
-"""What the Dags import: it is installed where tasks run, on either side. Airflow keeps data frames with pandas before 3."""
+"""What the Dags import: it is installed where tasks run, on either side."""
 
 SCHEDULER = {"scheduler_idle_sleep_time": "0.5", "max_dagruns_to_create_per_loop": "100"}
 
@@ -142,7 +141,8 @@ def under_local_executor(home: Path, database: str, chosen: Sequence[Scenario]) 
 def on_an_agent(home: Path, database: str, site: Site, chosen: Sequence[Scenario]) -> Mapping[str, Record]:
     """Run them at a site of one agent, on a plane that has nothing but Tradewind."""
     home.mkdir(parents=True)
-    settings = plane_settings(home=home / "plane", database=database, options={"scheduler": SCHEDULER})
+    plane_options = {"scheduler": SCHEDULER, "tradewind": {"policy": "strict" if site.strict else "open"}}
+    settings = plane_settings(home=home / "plane", database=database, options=plane_options)
     options = {"slots": 12, **site.options}
     tasks = Checkout(ROOT).environment("tasks", WHEELS["tasks"], DAGS_NEED)
     env = {**_as_variables("dag_processor", PARSING), **_as_variables("core", CLASSES), **site.env}
@@ -157,7 +157,8 @@ def _places(home: Path, running: plane.Plane) -> Places:
         {
             str(DAGS): "<dags>",
             str(home): "<home>",
-            socket.gethostname(): "<host>",
+            str(home / "plane"): "<folder>",  # a task's current folder under LocalExecutor, and at a site
+            str(home / "site" / "agent"): "<folder>",
             running.url: "<plane>",
         }
     )

@@ -123,4 +123,4 @@ def test_a_lines_text_logger_level_and_traceback_are_compared() -> None:
             }
         ],
     }
-    assert records._line(line, Places({})) == "error | task | Task failed | KeyError('a') at dag.py:work"
+    assert records.as_line(line, Places({})) == "error | task | Task failed | KeyError('a') at dag.py:work"

@@ -59,7 +59,7 @@ with DAG("nothing_is_left_by_the_task_before", schedule=None):
             tempdir=tempfile.tempdir,
         )
 
-    @task
+    @task(show_return_value_in_logs=False)
     def rolls(n):
         return random.random()
 

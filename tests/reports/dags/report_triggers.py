@@ -24,7 +24,7 @@ class Says(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         self.log.info("the trigger says something")
-        await asyncio.sleep(2)  # LocalExecutor loses tasks whose triggers fire at once
+        await asyncio.sleep(5)  # LocalExecutor loses tasks whose triggers fire at once
         yield TriggerEvent(self.payload)
 
 

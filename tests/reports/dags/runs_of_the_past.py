@@ -17,7 +17,7 @@ with DAG(
     start_date=pendulum.datetime(2026, 3, 28, tz="Europe/Berlin"),
     end_date=pendulum.datetime(2026, 3, 30, 3, tz="Europe/Berlin"),
     catchup=True,
-    max_active_runs=2,
+    max_active_runs=1,
     default_args={"depends_on_past": True},
 ):
 
@@ -32,7 +32,7 @@ with DAG(
             start=data_interval_start,
             end=data_interval_end,
             type=str(dag_run.run_type),
-            before=context["prev_data_interval_start_success"],
+            before=str(context["prev_data_interval_start_success"]),
         )
         return ds
 

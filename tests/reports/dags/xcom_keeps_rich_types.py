@@ -19,6 +19,7 @@ SCENARIO = {
     "differs_under_strict": {
         "seen: *write* refused: *": "LocalExecutor's way to the database takes no integer of more than 64 bits",
         "seen: *read* pulled: value=int 1180591620717411303424": "a site's storage does",
+        "seen: *read* pulled: value=Decimal *": "the same number; PostgreSQL writes it as an integer",
         "seen: *read* pulled: value=None": "the same",
         "seen: *read* pulled: value=float *0.0": "PostgreSQL's JSON has no negative zero",
     },
