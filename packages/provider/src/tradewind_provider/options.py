@@ -1,120 +1,217 @@
-"""The options of the `[tradewind]` section, as Airflow wants them described. `settings.py` reads them."""
+"""The options of the `[tradewind]` section: what each does, which values it takes, when to change it.
+
+`settings.py` reads them, Airflow describes them (`OPTIONS`), and `docs/reference/plane-settings.md` is generated from them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 
-def _option(description: str, type_: str, default: str | None, example: str | None = None) -> dict[str, Any]:
-    return {
-        "description": description,
-        "version_added": "0.1.0",
-        "type": type_,
-        "example": example,
-        "default": default,
-    }
+@dataclass(frozen=True)
+class Option:
+    """One option."""
+
+    description: str
+    type: str  # Airflow's word: string, integer, float, boolean
+    default: str
+    example: str | None = None
+    least: float | None = None  # of a number: the least that is accepted
+    values: str = ""  # of anything but a number: what is accepted, for a person
+    change: str = ""  # when to change it, for a person
+
+    def described(self) -> dict[str, Any]:
+        """As Airflow wants it described."""
+        return {
+            "description": self.description,
+            "version_added": "0.1.0",
+            "type": self.type,
+            "example": self.example,
+            "default": self.default,
+        }
+
+    @property
+    def accepted(self) -> str:
+        """Which values it takes, for a person."""
+        if self.least is None:
+            return self.values
+        return f"{'whole number' if self.type == 'integer' else 'number'}, {self.least:g} or more"
 
 
-OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "deployment": _option(
+ALL: Final[dict[str, Option]] = {
+    "deployment": Option(
         "Name of this Deployment, shown to agents and in their logs. Empty: the value of [api] instance_name.",
         "string",
         "",
         "production",
+        values="any text",
+        change="When several Deployments report to one place, so that agents' logs tell them apart.",
     ),
-    "parallelism": _option(
+    "parallelism": Option(
         "How many workloads one scheduler's RemoteExecutor may have queued and running at once. It takes the "
         "place of [core] parallelism for this executor, because agents and not the scheduler's machine do the work.",
         "integer",
         "100000",
+        least=1,
+        change="When one scheduler must not have more than so many tasks with agents at once. Slots of agents limit what runs in any case.",
     ),
-    "on_agent_loss": _option(
+    "on_agent_loss": Option(
         "What happens to running work whose agent is not heard from any more: 'retry' reports it failed at once, so "
         "that Airflow's retries decide; 'wait:<duration>' (s, m, h, d) keeps it running that long first, since a "
         "partition is not a death. Per queue: 'retry, gpu=wait:30m, edge=wait:4h'.",
         "string",
         "retry",
         "retry, gpu=wait:30m",
+        values="`retry` or `wait:<number><s, m, h or d>`, and the same after `<queue>=`",
+        change="For queues whose agents are cut off for longer than three beats without being dead, or whose tasks must not run twice.",
     ),
-    "poll_seconds": _option(
+    "poll_seconds": Option(
         "The plane answers an agent's poll after this many seconds without news. The poll is the heartbeat.",
         "float",
         "25",
+        least=1,
+        change="Lower, to notice a lost agent sooner (`missed_beats` times this); higher only when a proxy demands it. It must be below the idle time-outs of every proxy between.",
     ),
-    "offer_seconds": _option(
+    "offer_seconds": Option(
         "Work offered to an agent that does not confirm within this many seconds goes to another one.",
         "float",
         "10",
+        least=1,
+        change="Higher, when agents far away or on slow machines hand offers back that they did not confirm in time.",
     ),
-    "missed_beats": _option("An agent is lost after this many poll intervals without a poll.", "float", "3"),
-    "grace_seconds": _option(
+    "missed_beats": Option(
+        "An agent is lost after this many poll intervals without a poll.",
+        "float",
+        "3",
+        least=1.5,
+        change="Higher, where networks fail for a minute and tasks must not be retried for that.",
+    ),
+    "grace_seconds": Option(
         "How long an agent answers its tasks' heartbeats itself while the plane cannot be reached.",
         "float",
         "3600",
+        least=0,
+        change="Higher, when the plane may be away for longer than an hour (an upgrade, a restore) and tasks shall go on meanwhile.",
     ),
-    "session_seconds": _option(
-        "A session token is good for this long; polls renew it in passing.", "float", "3600"
+    "session_seconds": Option(
+        "A session token is good for this long; polls renew it in passing.",
+        "float",
+        "3600",
+        least=60,
+        change="Lower, to have a stolen session token be worth less; agents renew theirs in passing.",
     ),
-    "sweep_seconds": _option(
-        "How often each API server and scheduler looks for offers and agents whose time is up.", "float", "5"
+    "sweep_seconds": Option(
+        "How often each API server and scheduler looks for offers and agents whose time is up.",
+        "float",
+        "5",
+        least=0.1,
+        change="Hardly ever. Lower, for tests.",
     ),
-    "offers_per_answer": _option("The most offers in one answer to a poll.", "integer", "50"),
-    "largest_body_bytes": _option(
-        "The largest request an agent may send, in bytes.", "integer", str(32 * 1024 * 1024)
+    "offers_per_answer": Option(
+        "The most offers in one answer to a poll.",
+        "integer",
+        "50",
+        least=1,
+        change="Higher, when one agent has hundreds of slots and fills them too slowly.",
     ),
-    "tokens_limit": _option("The most agent tokens that may exist in this Deployment.", "integer", "50"),
-    "policy": _option(
+    "largest_body_bytes": Option(
+        "The largest request an agent may send, in bytes.",
+        "integer",
+        str(32 * 1024 * 1024),
+        least=64 * 1024,
+        change="Higher, when a Dag file with thousands of tasks is refused as `too_large`.",
+    ),
+    "tokens_limit": Option(
+        "The most agent tokens that may exist in this Deployment.",
+        "integer",
+        "50",
+        least=1,
+        change="When there are more sites than that. One token may serve many agents.",
+    ),
+    "policy": Option(
         "The least strict data boundary this Deployment allows. 'strict': no values, connections, variables, templates "
         "or source pass, whatever a site sets. 'open': each site decides, and its agents may read the connections and "
         "variables of this Airflow. For single sites by name: 'strict, lab=open'.",
         "string",
         "strict",
         "strict, lab=open",
+        values="`strict` or `open`, and the same after `<site>=`",
+        change="When a site may let values pass: open that site by name. Its own settings still decide what it lets out.",
     ),
-    "allowed_addresses": _option(
+    "allowed_addresses": Option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
         "somebody sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",
         "string",
         "",
         "10.0.0.0/8, 203.0.113.7/32",
+        values="networks in CIDR notation",
+        change="When agents connect from known networks only.",
     ),
-    "trusted_proxies": _option(
+    "trusted_proxies": Option(
         "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when the address of a request is "
         "looked for. That of anybody else is ignored. Name the proxies' exact addresses: a client in one of these networks "
         "can claim any address.",
         "string",
         "",
         "10.0.3.17, 10.0.3.18",
+        values="networks in CIDR notation",
+        change="When a proxy or load balancer stands before the API servers, so that addresses of agents are looked for behind it.",
     ),
-    "agent_hosts": _option(
+    "agent_hosts": Option(
         "Host names that are for agents, separated by commas; * stands for any characters. On them only what agents ask "
         "for is served, everything else answers '404 page not found', and /healthz 'ok'. Empty: every name serves all.",
         "string",
         "",
         "*.external.example.com",
+        values="host names, `*` stands for any characters",
+        change="When agents come in under a name of their own, so that nobody reaches the UI there.",
     ),
-    "access_log": _option(
+    "access_log": Option(
         "Whether requests of agents have a line in the API server's access log, as those of browsers do. They then go "
         "through everything Airflow puts around its applications, which costs an eighth more for each task.",
         "boolean",
         "False",
+        values="`True` or `False`",
+        change="While you look for what an agent asks for.",
     ),
-    "failures_per_minute": _option(
+    "failures_per_minute": Option(
         "How many wrong agent tokens a minute are suffered from one address before it is not listened to for a while. "
         "0: no limit. Counted by each API server for itself; agents whose token was good within the hour go on.",
         "float",
         "60",
+        least=0,
+        change="Lower, where wrong tokens are an attack; 0, where a proxy in front limits already.",
     ),
-    "live_log_bytes": _option(
+    "live_log_bytes": Option(
         "Most bytes of a task's log that an agent sends to somebody who opens it in Airflow.",
         "integer",
         str(32 * 1024 * 1024),
+        least=1024,
+        change="Higher, when people read logs larger than this in the UI; an API server holds one line in memory, not the log.",
     ),
-    "live_log_seconds": _option("Seconds an agent has to answer somebody who opens a log.", "float", "10"),
-    "history_days": _option(
+    "live_log_seconds": Option(
+        "Seconds an agent has to answer somebody who opens a log.",
+        "float",
+        "10",
+        least=0.1,
+        change="Higher, when agents answer slowly and the log page says that they did not.",
+    ),
+    "history_days": Option(
         "Ended sessions, finished attempts and carried-out commands are deleted after this many days.",
         "integer",
         "14",
+        least=1,
+        change="Higher, to look further back in `tradewind attempts list --all`; each attempt is a row.",
     ),
-    "events_days": _option("Audit events are deleted after this many days. 0: never.", "integer", "365"),
+    "events_days": Option(
+        "Audit events are deleted after this many days. 0: never.",
+        "integer",
+        "365",
+        least=0,
+        change="As long as your auditors ask for.",
+    ),
 }
+
+OPTIONS: Final[dict[str, dict[str, Any]]] = {name: one.described() for name, one in ALL.items()}
+"""As Airflow wants them, in the provider's description."""

@@ -11,6 +11,7 @@ from typing import Final
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
 from tradewind_provider.domain.addresses import Gate
+from tradewind_provider.options import ALL
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -70,35 +71,35 @@ class Settings:
 def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
     """Settings from text. Raises SettingsError naming the first option that cannot be used."""
     read = _Reader(options)
-    poll = read.number("poll_seconds", least=1)
-    lost_after = poll * read.number("missed_beats", least=1.5)
+    poll = read.number("poll_seconds")
+    lost_after = poll * read.number("missed_beats")
     return Settings(
         deployment=options["deployment"].strip() or instance_name.strip() or "default",
-        parallelism=int(read.number("parallelism", least=1)),
+        parallelism=int(read.number("parallelism")),
         on_agent_loss=parse_on_agent_loss(options["on_agent_loss"]),
         cadence=Cadence(
             poll=poll,
-            offer=read.number("offer_seconds", least=1),
+            offer=read.number("offer_seconds"),
             lost_after=lost_after,
-            grace=read.number("grace_seconds", least=0),
+            grace=read.number("grace_seconds"),
             # A plane that comes back gives an agent up after `lost_after`: it must have asked again before, and more than
             # once, however long it was waiting between two tries.
             retry_most=min(Cadence().retry_most, lost_after / 5),
-            largest_body=int(read.number("largest_body_bytes", least=64 * 1024)),
+            largest_body=int(read.number("largest_body_bytes")),
         ),
-        session=read.number("session_seconds", least=60),
-        sweep=read.number("sweep_seconds", least=0.1),
-        offers_per_answer=int(read.number("offers_per_answer", least=1)),
-        tokens_limit=int(read.number("tokens_limit", least=1)),
+        session=read.number("session_seconds"),
+        sweep=read.number("sweep_seconds"),
+        offers_per_answer=int(read.number("offers_per_answer")),
+        tokens_limit=int(read.number("tokens_limit")),
         policies=parse_policies(options["policy"]),
-        live_log_bytes=int(read.number("live_log_bytes", least=1024)),
-        live_log_seconds=read.number("live_log_seconds", least=0.1),
-        history_days=int(read.number("history_days", least=1)),
-        events_days=int(read.number("events_days", least=0)),
+        live_log_bytes=int(read.number("live_log_bytes")),
+        live_log_seconds=read.number("live_log_seconds"),
+        history_days=int(read.number("history_days")),
+        events_days=int(read.number("events_days")),
         gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
         access_log=read.switch("access_log"),
-        failures_per_minute=read.number("failures_per_minute", least=0),
+        failures_per_minute=read.number("failures_per_minute"),
     )
 
 
@@ -150,8 +151,8 @@ class _Reader:
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = options
 
-    def number(self, name: str, *, least: float) -> float:
-        text = self._options[name]
+    def number(self, name: str) -> float:
+        text, least = self._options[name], ALL[name].least or 0.0
         try:
             value = float(text)
         except ValueError:
