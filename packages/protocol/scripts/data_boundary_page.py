@@ -30,8 +30,10 @@ is a line in the egress ledger (`<state_dir>/ledger/`), never with its content.
 | what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent |
 | Dag source (`source`) | not sent; a notice stands in its place. Tracebacks quote no line of code | sent |
 
-`policy` sets all of them; each setting changes one. A Deployment can demand strict of everybody
-(`[tradewind] policy = strict`): then nothing a site sets opens anything, `dag_fields` included.
+`policy` sets all of them; each setting changes one. The plane holds every site to strict as
+well, whatever the site sets (`dag_fields` included), until an administrator of the plane opens it, for all
+(`[tradewind] policy = open`) or by name (`policy = strict, lab=open`). An agent whose settings open something that the plane
+does not says so in its log (`policy_is_strict`).
 
 A **reference** is a URL of the schemes {schemes} (more with `references`), at most 2048 characters, without password and
 without query: a signed URL is a key, not a reference. In a task environment of an agent,
