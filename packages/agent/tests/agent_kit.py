@@ -57,7 +57,7 @@ class AgentUnderTest:
     async def __aenter__(self) -> AgentUnderTest:
         loop = asyncio.get_running_loop()
         self.agent = Agent(
-            Settings(**self._options),
+            Settings(**{"clean": False, **self._options}),  # its environments are fakes
             transport=self.network,
             launcher=self.launcher,
             now=lambda: 1e9 + loop.time(),

@@ -29,6 +29,7 @@ from tradewind_agent.gateway.app import Gateway
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.kits.serving import Serving
+from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.loops.polling import Polling
 from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
@@ -191,6 +192,9 @@ class Agent:
                 findings=self.checks,
                 on_turn=lambda line: self.board.say("poll", line),
             )
+            self.cleaning = Cleaning(
+                settings=self.settings, plane=plane, log_directory=self.site.log_directory, now=self._now
+            )
             self._changed = plane.reachability.on_doubt = polling.nudge
             self.board.gather(self._facts)
             await stack.enter_async_context(self._health())
@@ -201,6 +205,7 @@ class Agent:
                         "polling": polling.run(),
                         "reporting": self.reporting.run(),
                         "hosts": self._hosts(),
+                        "cleaning": self.cleaning.run(),
                         "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
                     }
                 )

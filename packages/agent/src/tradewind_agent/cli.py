@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 
@@ -208,6 +209,49 @@ def ledger(
         for line in counted:
             click.echo(ledger_lines.row(line))
     click.echo(total.text(), err=True)
+
+
+@main.command()
+@_CONFIG
+@_STATE_DIR
+@click.option("--clean", is_flag=True, help="Remove what is shown as removable. Without: only show it.")
+@click.option(
+    "--unknown",
+    is_flag=True,
+    help="Count what is of Dags that the plane does not know as removable, too: of Dags that were deleted there.",
+)
+@click.option("--wait", type=float, default=600.0, help="Seconds to wait for the agent. Default: 600.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
+def storage(
+    config: Path | None, state_dir: Path | None, clean: bool, unknown: bool, wait: float, output: str
+) -> None:
+    """Show what is stored at this site of the runs of Dags: XCom values, task and asset state, logs; and clean it up.
+
+    The agent that runs from the state directory looks, asks the plane which runs still need what is stored, and removes
+    nothing else. Ends with 0; with 1 when something could not be looked at; with 3 when no agent runs.
+    """
+    from tradewind_agent import settings
+    from tradewind_agent.loops import cleaning
+    from tradewind_agent.stored_report import table
+
+    directory = state_dir or settings.state_dir_of(config)
+    found = status_file.read(directory)
+    if found is None or not status_file.alive(found):
+        click.echo(
+            f"no agent runs from {directory}: start it, since only a running agent can ask the plane what is still needed",
+            err=True,
+        )
+        sys.exit(3)
+    asked = uuid4().hex
+    cleaning.request(directory, id=asked, clean=clean, unknown=unknown)
+    until = time.monotonic() + wait
+    while (report := cleaning.report(directory)) is None or report.get("request") != asked:
+        if time.monotonic() > until:
+            click.echo(f"the agent did not answer in {wait:g} s; see its log", err=True)
+            sys.exit(1)
+        time.sleep(0.2)
+    click.echo(json.dumps(report, indent=1) if output == "json" else table(report))
+    sys.exit(1 if report.get("problems") else 0)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -97,6 +97,24 @@ class Settings(BaseSettings):
         "(`s3://connection@bucket/prefix`), unless the task environment's Airflow configuration names one. All agents of a "
         "site need the same. Default: `state_dir`, which serves one agent.",
     )
+    keep_values_days: float = Field(
+        default=0.0,
+        ge=0,
+        description="Days after the end of a run for which its XCom values and task state are kept. 0: as long as the plane "
+        "has the run.",
+    )
+    keep_logs_days: float = Field(default=0.0, ge=0, description="The same for the logs of its tasks.")
+    keep_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Most bytes of values and logs together; what is above goes, of runs that ended longest ago first. "
+        "0: no limit.",
+    )
+    clean: bool = Field(
+        default=True,
+        description="Whether the agent removes by itself, once an hour, what these limits say and what is of no run or "
+        "rewritten. Without: only `tradewind-agent storage --clean` does.",
+    )
     components: Annotated[tuple[Component, ...], NoDecode] = Field(
         default=tuple(Component), min_length=1, description="What to run: worker, dag_processor, triggerer."
     )

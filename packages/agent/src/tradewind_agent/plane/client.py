@@ -22,7 +22,7 @@ from tradewind_agent.plane.direct import Direct
 from tradewind_agent.plane.over_httpx import OverHttpx
 from tradewind_agent.plane.reachability import Reachability
 from tradewind_agent.plane.wire import Wire
-from tradewind_protocol import logs, paths, versions
+from tradewind_protocol import logs, paths, stored_runs, versions
 from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, HandBack, Start
 from tradewind_protocol.boundary import carried
 from tradewind_protocol.errors import Code, Refused
@@ -30,6 +30,7 @@ from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Poll, PollAnswer
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
+from tradewind_protocol.stored_runs import AskRuns, RunFates
 
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Message)
@@ -179,6 +180,10 @@ class PlaneClient:
         carries = (carried.LOG_LINES,) if piece.content else ()
         response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire, carries=carries)
         return self._decode(LogTaken, response)
+
+    async def fates(self, ask: AskRuns) -> RunFates:
+        """What becomes of runs that values are stored of. Changes nothing."""
+        return self._decode(RunFates, await self._verb("POST", stored_runs.PATH, ask))
 
     def own_connection(self) -> Wire:
         """A connection nobody else uses: it reaches whichever API server the way leads to anew."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tradewind_protocol import dags, paths, triggers
+from tradewind_protocol import dags, paths, stored_runs, triggers
 from tradewind_protocol.boundary import carried
 from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Refuse
 from tradewind_protocol.boundary.notices import Digest
@@ -67,6 +67,13 @@ VERBS: Final[tuple[Verb, ...]] = (
         (carried.LOG_LINES,),
         "the lines of one task's log, masked by Airflow as they were written, for a person who has it open; `live_logs` "
         "turns it off. Nothing is stored on the plane",
+    ),
+    Verb(
+        "POST",
+        stored_runs.PATH,
+        "agent",
+        (),
+        "names of Dags and runs that values or logs are stored of, as folders name them; nothing an author wrote",
     ),
     Verb(
         "POST",

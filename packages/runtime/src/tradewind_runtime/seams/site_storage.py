@@ -6,19 +6,24 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fsspec.utils  # type: ignore[import-untyped]
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
+from tradewind_protocol import storage
 from tradewind_protocol.sessions import Storage
 from tradewind_protocol.storage import Reference
 from tradewind_runtime import storage_marks
+
+_DRAFT: Final = ".part"
 
 
 class ValueGone(RuntimeError):
@@ -92,6 +97,36 @@ class SiteStorage:
         """Delete the object at `path`, which is relative to the base. Idempotent."""
         self._place(path).unlink(missing_ok=True)
 
+    def objects(self, *, below: Collection[str] | None = None) -> Iterator[tuple[Reference, int, float]]:
+        """Every value of this storage with its size and the time it was written (seconds since 1970). What is no value
+        of ours is passed over, as is one whose file system does not say when it was written. `below`: only those
+        of XComs and of tasks' state in these folders of Dags."""
+        root = self._place("")
+        tops = [""] if below is None else [f"{top}{dag}" for dag in below for top in ("", "tasks/")]
+        for top in tops:
+            folder = f"{root.path.rstrip('/')}/{top}".rstrip("/")
+            for path, about in root.fs.find(folder, detail=True).items():
+                reference = storage.parse(f"{self.base}/{str(path)[len(root.path.rstrip('/')) + 1 :]}")
+                modified = _written(about)
+                if reference is not None and modified is not None and self.owns(reference):
+                    yield reference, int(about.get("size") or 0), modified
+
+    def tidy(self, dag: str, run: str, *, before: float) -> None:
+        """Remove what is left of a run's folders on a disk: drafts of processes that were killed, written at `before` or
+        earlier, and folders with nothing in them."""
+        folder = storage_marks.folder_of(self.base)
+        for top in () if folder is None else (folder / dag / run, folder / "tasks" / dag / run):
+            for path, _, files in os.walk(top, topdown=False):
+                for name in files:
+                    draft = Path(path, name)
+                    with suppress(OSError):
+                        if name.endswith(_DRAFT) and draft.stat().st_mtime <= before:
+                            draft.unlink()
+                with suppress(OSError):
+                    os.rmdir(path)
+            with suppress(OSError):
+                os.rmdir(top.parent)
+
     def owns(self, reference: Reference) -> bool:
         """True when the value lies in this storage. A mark decides, where both have one: one shared folder has other
         paths on other machines, and the same path on two machines is two folders."""
@@ -127,19 +162,37 @@ class SiteStorage:
         return ObjectStoragePath(f"{self.base}/{path}")
 
 
+def _written(about: dict[str, Any]) -> float | None:
+    """When an object was written, by the names that fsspec's file systems have for it."""
+    for name in ("mtime", "LastModified", "last_modified", "updated", "modified", "created"):
+        told = about.get(name)
+        if isinstance(told, str):
+            with suppress(ValueError):
+                told = datetime.fromisoformat(told.replace("Z", "+00:00"))
+        if isinstance(told, datetime):
+            return told.timestamp()
+        if isinstance(told, (int, float)) and not isinstance(told, bool):
+            return float(told)
+    return None
+
+
 def _write_file(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with draft.open(
-            "xb"
-        ) as file:  # who else may read it is the umask's and the folder's affair: it may be shared
-            file.write(content)
-        os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    """Retried when the folder is gone: what cleans up removes empty ones."""
+    for last in (False, False, True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{secrets.token_hex(8)}{_DRAFT}")
+        try:
+            with draft.open("xb") as file:  # who else may read it is the umask's and the folder's affair
+                file.write(content)
+            os.replace(draft, path)
+            return
+        except FileNotFoundError:
+            if last:
+                raise
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
 
 
 @cache

@@ -23,6 +23,7 @@ from tradewind_provider.api.agent import (
     sessions,
     site,
     stopping,
+    stored_runs,
     triggers,
 )
 from tradewind_provider.api.agent.dispatcher import Dispatcher
@@ -53,7 +54,7 @@ def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> F
     app.state.plane = Plane(settings or provider_settings.current(), clock)
     problems.install(app)
     app.add_middleware(_SaysVersion)
-    for module in (sessions, polling, attempts, dags, triggers, logs, site, metrics):
+    for module in (sessions, polling, attempts, dags, triggers, logs, stored_runs, site, metrics):
         app.include_router(module.router, prefix="/v1")
     return app
 

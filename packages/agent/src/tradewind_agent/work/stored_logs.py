@@ -1,0 +1,74 @@
+"""Logs of tasks on this agent's disk, by run, and their removal."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from tradewind_agent.work.retention import Removal, Stored
+from tradewind_protocol.storage import segment
+
+_DAG: Final = "dag_id="
+_RUN: Final = "run_id="
+
+
+def listed(directory: Path) -> list[Stored]:
+    """What is stored of each run. Files that are of no run are passed over. Blocks."""
+    return [found for folder in _folders(directory) if (found := _stored(directory, folder)).files]
+
+
+def remove(directory: Path, removal: Removal, *, dry: bool) -> Stored:
+    """Remove what a removal says; what that was, or with `dry` would be. Blocks."""
+    done = replace(removal.stored, files=0, bytes=0)
+    for folder in _folders(directory):
+        if (_dag(folder), _run(folder)) != (removal.stored.dag, removal.stored.run):
+            continue
+        for path, _, files in os.walk(folder, topdown=False):
+            for name in files:
+                file = Path(path, name)
+                with suppress(OSError):
+                    about = file.lstat()
+                    if about.st_mtime <= removal.before:
+                        if not dry:
+                            file.unlink()
+                        done = replace(done, files=done.files + 1, bytes=done.bytes + about.st_size)
+            if not dry:
+                with suppress(OSError):
+                    os.rmdir(path)
+    return done
+
+
+def _folders(directory: Path) -> list[Path]:
+    found: list[Path] = []
+    with suppress(OSError):
+        for dag in directory.iterdir():
+            if dag.name.startswith(_DAG) and dag.is_dir() and not dag.is_symlink():
+                found += [
+                    run
+                    for run in dag.iterdir()
+                    if run.name.startswith(_RUN) and run.is_dir() and not run.is_symlink()
+                ]
+    return found
+
+
+def _stored(directory: Path, folder: Path) -> Stored:
+    count, size, oldest, newest = 0, 0, 0.0, 0.0
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                about = Path(path, name).lstat()
+                oldest = about.st_mtime if count == 0 else min(oldest, about.st_mtime)
+                newest = max(newest, about.st_mtime)
+                count, size = count + 1, size + about.st_size
+    return Stored("log", str(directory), _dag(folder), _run(folder), count, size, oldest, newest)
+
+
+def _dag(folder: Path) -> str:
+    return segment(folder.parent.name.removeprefix(_DAG))
+
+
+def _run(folder: Path) -> str:
+    return segment(folder.name.removeprefix(_RUN))
