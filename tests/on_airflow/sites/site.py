@@ -47,14 +47,15 @@ class Site:
         entries = [json.loads(line) for line in self.journal_file.read_text().splitlines()]
         return [each for each in entries if each["event"] == event and each["site"] == self.name]
 
-    def log(self, which: str, task_id: str, *, try_number: int = 1) -> list[str]:
-        """The lines that Airflow's page shows of that task, without those about where they come from."""
+    def log(self, which: str, task_id: str, *, try_number: int = 1) -> list[tuple[str, str]]:
+        """The lines that Airflow's page shows of that task, each after its logger; not where they come from."""
         path = f"/dags/{self.dag(which)}/dagRuns/{self.run(which).run_id}/taskInstances/{task_id}"
         content = self.rest.get(f"{path}/logs/{try_number}")["content"]
-        events = [str(line["event"]) for line in content]
+        lines = [(str(line.get("logger", "")), str(line["event"])) for line in content]
+        events = [event for _, event in lines]
         if "::group::Log message source details" in events[:1]:
-            del events[: events.index("::endgroup::") + 1]
-        return events
+            del lines[: events.index("::endgroup::") + 1]
+        return lines
 
 
 class Planes:
