@@ -16,6 +16,7 @@ NEEDED_SOON = (
     "airflow.providers.standard.operators.bash",
     "airflow.providers.standard.operators.empty",
     "airflow.providers.standard.operators.python",
+    "airflow.sdk._shared.logging.factory",
     "airflow.sdk._shared.logging.remote",
     "airflow.sdk.bases.sensor",
     "airflow.sdk.definitions.asset.metadata",
