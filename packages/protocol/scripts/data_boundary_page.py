@@ -71,10 +71,11 @@ takes no text the field is left out, and the notice in `doc_md` counts it in. So
 would have come about with the text.
 
 **The site's key.** Digests are HMAC-SHA256 under a key that only the site has: a plane cannot try out what a short text might
-be, nor see that two fields are equal. The key is `site.key` in the agent's `state_dir`, or the file that `site_key_file`
-names. **Give every agent of a site the same file**: with different keys each change of the leading dag processor makes a new
-version of every Dag, and one agent cannot open what another has sealed: an agent whose key is not that of the bundle's last
-dag processor has a finding (`site_key:<bundle>`). A new key is a new version of every Dag, once.
+be, nor see that two fields are equal. The key is `site.key` in the agent's `state_dir`, or in
+`storage` where that is a folder (which agents of a site share), or the file that `site_key_file` names. **Agents of a site need
+the same key**: with two, each change of the leading dag processor would make a new version of every Dag, and one agent could not
+open what the other has sealed. An agent that runs the same bundles with another key gets no work and no triggers, and a
+finding (`site_key:…`) says what to do. A new key is a new version of every Dag, once.
 
 **Sealed arguments.** The plane hands some arguments back to the site: those of a trigger that starts before its task
 (`start_trigger_args`), of an asset's watcher, of a deadline's callback; and, when a task defers, those of its trigger and of the

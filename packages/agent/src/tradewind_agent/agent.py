@@ -110,7 +110,7 @@ class Agent:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self._agent_id = identity.agent_id(self.settings.state_dir)
             self._agent_key = identity.agent_key(self.settings.state_dir)
-            site_key = SiteKey(identity.site_key(self.settings.state_dir, self.settings.site_key_file))
+            site_key = SiteKey(self._site_key())
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
@@ -267,6 +267,10 @@ class Agent:
             return
         async with Serving(health.Health(document=self.board.document), listener, name="health"):
             yield
+
+    def _site_key(self) -> bytes:
+        settings = self.settings
+        return identity.site_key(settings.state_dir, file=settings.site_key_file, storage=settings.storage)
 
     def _trace(self, offer: Offer, environment: str) -> AttemptTrace:
         record = self._collector.record if self._collector is not None else None

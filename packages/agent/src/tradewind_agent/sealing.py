@@ -25,6 +25,11 @@ class SiteKey:
         self._sealing = derived(key, "sealing, mac") + derived(key, "sealing, cipher")
         self._cipher: AESSIV | None = None
 
+    @property
+    def print(self) -> str:
+        """Which key this is, for a plane that compares the keys of a site's agents."""
+        return self.under("which key this is")[:32]
+
     def under(self, purpose: str) -> str:
         """A key for one purpose, in hexadecimal digits: for a host, which gets no other."""
         return derived(self._key, purpose).hex()

@@ -188,7 +188,8 @@ class Settings(BaseSettings):
     site_key_file: Path | None = Field(
         default=None,
         description="File with the site's key, 32 characters or more, the same for every agent of the site: what stays at "
-        "the site is known to the plane by digests under it. Default: `site.key` in `state_dir`, made at the first start.",
+        "the site is known to the plane by digests under it. Default: `site.key` in `storage` where that is a folder, else in "
+        "`state_dir`, made at the first start.",
     )
     references: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="More URL schemes that make an XCom value a reference, such as minio."

@@ -48,6 +48,8 @@ class TaskEnvironment(Message):
     bundles: tuple[BundleName, ...] | None = Field(default=None, max_length=1000)
     """Dag bundles whose work it can run. None: all that the session was opened with."""
     xcom: Storage = Storage()
+    key: str = Field(default="", max_length=64)
+    """Which key its agent seals arguments with, as a digest of it: equal for all agents of a site. Empty: it cannot say."""
 
 
 class Host(Message):

@@ -13,6 +13,7 @@ from tradewind_provider.domain import storages
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.storages import Keeper
 from tradewind_provider.seams.database import create_session
+from tradewind_provider.services import storages as services_storages
 from tradewind_provider.services.operator import agent_views
 from tradewind_provider.store.tables import AgentSession
 
@@ -121,6 +122,36 @@ async def test_the_finding_is_over_with_the_next_poll_after_its_cause(plane: Pla
     await first.goodbye()
     await second.offers()
     assert view(clock, "eu-2").findings == ()
+
+
+async def test_an_agent_with_another_key_than_its_sites_gets_no_work_on_any_queue(
+    plane: Plane, clock: Clock
+) -> None:
+    first = plane.agent("eu-1", queues=("a",))
+    await first.opens(environments=[environment({}, "a", key="1" * 32)], bundles=["dags"])
+    second = plane.agent("eu-2", queues=("b",))
+    await second.opens(environments=[environment({}, "b", key="2" * 32)], bundles=["dags"])
+    queued(clock, queue="b")
+    assert await second.offers() == []
+    (finding,) = view(clock, "eu-2").findings
+    assert finding.check == "site_key:main"
+    assert "than agent eu-1" in finding.message
+    assert "site_key_file" in finding.remedy
+    with create_session() as db:
+        sessions = {row.name: row.id for row in db.scalars(select(AgentSession))}
+        assert services_storages.has_another_key(db, sessions["eu-2"])
+        assert not services_storages.has_another_key(db, sessions["eu-1"])
+    assert len(await second.offers(environments=[environment({}, "b", key="1" * 32)])) == 1
+    assert view(clock, "eu-2").findings == ()
+
+
+async def test_agents_with_other_bundles_may_have_other_keys(plane: Plane, clock: Clock) -> None:
+    first = plane.agent("eu-1", queues=("a",))
+    await first.opens(environments=[environment({}, "a", key="1" * 32)], bundles=["dags"])
+    second = plane.agent("eu-2", queues=("b",))
+    await second.opens(environments=[environment({}, "b", key="2" * 32)], bundles=["others"])
+    queued(clock, queue="b")
+    assert len(await second.offers()) == 1
 
 
 def keeper(**more: Any) -> Keeper:

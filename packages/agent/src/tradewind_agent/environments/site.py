@@ -120,6 +120,7 @@ class Site:
             airflow=hello.airflow if hello is not None else "",
             problem=problem,
             xcom=hello.xcom if hello is not None else Storage(),
+            key=self._site_key.print,
         )
 
     def _skew(self, host: Host) -> str:
@@ -176,7 +177,7 @@ class Site:
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
                 log_directory=str(self.log_directory),
                 content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
-                key_print=self._site_key.under("which key this is")[:32],
+                key_print=self._site_key.print,
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,

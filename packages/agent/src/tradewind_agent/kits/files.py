@@ -17,6 +17,18 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
+def write_once(path: Path, text: str) -> None:
+    """Make a file with this content unless there is one, whole and in one step: of two who do so, one wins. Mode 0600."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    write_whole(beside, text)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a lock file while inside. Raises BlockingIOError when another process holds it."""

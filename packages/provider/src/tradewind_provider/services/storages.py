@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ def compare(db: Session, session: AgentSession) -> None:
     already. One that only differs from environments that get no work for this very reason is the first. Idempotent."""
     bundles = frozenset(session.bundles)
     mine = [(one, _keeper(session.name, one, bundles)) for one in session.environments]
-    if not any(keeper.base for _, keeper in mine) and not in_conflict(session):
+    if not any(keeper.base or keeper.key for _, keeper in mine) and not in_conflict(session):
         return
     there = [
         _keeper(row.name, one, frozenset(row.bundles))
@@ -44,11 +45,29 @@ def compare(db: Session, session: AgentSession) -> None:
         found = storages.conflict(keeper, there)
         compared.append(
             {
-                **{name: value for name, value in one.items() if name not in ("conflict", "held")},
-                **({} if found is None else {"conflict": found.said_of(keeper), "held": found.holds}),
+                **{name: value for name, value in one.items() if name not in _NOTED},
+                **({} if found is None else _noted(found, keeper)),
             }
         )
     session.environments = compared
+
+
+_NOTED: Final = ("conflict", "held", "remedy", "keys")
+
+
+def _noted(found: storages.Conflict, keeper: Keeper) -> dict[str, Any]:
+    return {
+        "conflict": found.said_of(keeper),
+        "held": found.holds,
+        "remedy": found.remedy,
+        "keys": found.keys,
+    }
+
+
+def has_another_key(db: Session, session_id: UUID) -> bool:
+    """True for a session whose agent cannot open what others of its site have sealed: it gets no triggers."""
+    found = db.scalar(select(AgentSession.environments).where(AgentSession.id == session_id))
+    return any(one.get("keys") for one in found or ())
 
 
 def in_conflict(session: AgentSession) -> bool:
@@ -65,7 +84,9 @@ def findings(session: AgentSession) -> list[Finding]:
     """What was found, as the agent's own checks are told."""
     return [
         Finding(
-            check=f"storage:{one['name']}"[:100], message=str(one["conflict"])[:2000], remedy=storages.REMEDY
+            check=f"{'site_key' if one.get('keys') else 'storage'}:{one['name']}"[:100],
+            message=str(one["conflict"])[:2000],
+            remedy=str(one.get("remedy", storages.REMEDY)),
         )
         for one in session.environments
         if one.get("conflict")
@@ -82,4 +103,5 @@ def _keeper(agent: str, environment: dict[str, Any], of_session: frozenset[str])
         bundles=of_session if own is None else frozenset(own),
         base=str(xcom.get("base", "")),
         mark=str(xcom.get("mark", "")),
+        key=str(environment.get("key", "")),
     )

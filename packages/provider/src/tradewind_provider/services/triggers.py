@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.seams import database, trigger_jobs, trigger_workloads
 from tradewind_provider.seams import triggers as seam
 from tradewind_provider.seams.triggers import Print
-from tradewind_provider.services import waking
+from tradewind_provider.services import storages, waking
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.tables import AgentSession
 from tradewind_provider.store.trigger_tables import TriggerSource
@@ -72,7 +72,8 @@ def look(db: Session, agent: Agent, sync: wire.Sync, *, alive_since: datetime, n
         mine |= seam.adopt(
             db, job_id, elsewhere, room=capacity - len(mine), served=serves, alive_since=alive_since
         )
-    for _ in range(ROUNDS if sync.working else 0):
+    takes = sync.working and not storages.has_another_key(db, agent.session_id)
+    for _ in range(ROUNDS if takes else 0):
         taken = seam.assign(db, job_id, room=capacity - len(mine), served=serves, alive_since=alive_since)
         mine |= taken
         if len(taken) < seam.AT_A_TIME:
