@@ -12,7 +12,6 @@ from airflow.sdk import DAG, BaseHook, Connection, task
 SCENARIO = {
     "ends": {"connections_of_every_form": "success"},
     "differs": {
-        "log *by_the_model* empty cryptography key*": "a site has no Fernet key of the plane, and needs none",
         "log *too short (<5 chars)*": "once for each backend that is asked; the sites of the matrix ask others",
         "seen: *sdk: kind=*": "a connection from a file is Airflow's model, one from a variable the SDK's: as each backend does it",
     },

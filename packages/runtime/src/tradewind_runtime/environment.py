@@ -52,6 +52,7 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     _keep_values_at_the_site(configure, environ)
     process.start_as_airflows_commands_do(_COMMANDS[configure.component])
     process.complete_the_models()
+    process.use_own_fernet_key(unless_configured=True)
     process.mask_configured_secrets()
 
     from tradewind_runtime.seams import plane_secrets

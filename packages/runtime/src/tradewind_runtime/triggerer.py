@@ -42,10 +42,11 @@ def run(control: Control, configure: Configure) -> int:
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
     triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
     """
+    from tradewind_runtime.seams import process
     from tradewind_runtime.seams import triggers as seam
 
     _raise_file_limit()
-    seam.use_own_key()
+    process.use_own_fernet_key()  # the process that runs triggers expects their arguments encrypted
     holdings = Holdings(clock=time.monotonic)
     outbox = Outbox()
     status = Status(control)

@@ -70,6 +70,24 @@ def start_as_airflows_commands_do(component: str) -> None:
     set_component_mp_start_method(component)
 
 
+def use_own_fernet_key(*, unless_configured: bool = False) -> None:
+    """Give this process, and what it forks, a Fernet key that nobody else has and nobody keeps.
+
+    `airflow.models.Connection` encrypts a password as soon as it has one, which here is never stored: without a key
+    each task that reads a connection would warn that values are not encrypted. The plane's key does not come here.
+    """
+    from airflow.configuration import conf
+    from airflow.models.crypto import get_fernet
+    from cryptography.fernet import Fernet
+
+    if unless_configured and conf.get("core", "fernet_key", fallback=""):
+        return
+    for suffix in ("", "_CMD", "_SECRET"):
+        os.environ.pop(f"AIRFLOW__CORE__FERNET_KEY{suffix}", None)
+    conf.set("core", "fernet_key", Fernet.generate_key().decode())
+    get_fernet.cache_clear()
+
+
 def complete_the_models() -> None:
     """Import every model of Airflow's and tie them together.
 

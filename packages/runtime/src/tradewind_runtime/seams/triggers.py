@@ -29,7 +29,6 @@ from airflow.models.trigger import Trigger
 from airflow.serialization.decoders import smart_decode_trigger_kwargs
 from airflow.triggers.base import BaseTaskEndEvent, BaseTrigger, TriggerEvent
 from airflow.triggers.callback import PAYLOAD_BODY_KEY, PAYLOAD_STATUS_KEY, CallbackTrigger
-from cryptography.fernet import Fernet
 
 from tradewind_protocol import boundary, values
 from tradewind_protocol import triggers as wire
@@ -46,19 +45,6 @@ log = logging.getLogger(__name__)
 
 DEADLOCKS_BORNE = 5
 """A process that has been silent for this many times [triggerer] runner_health_check_threshold is given up."""
-
-
-def use_own_key() -> None:
-    """Give this process a Fernet key of its own that nobody else has and nobody keeps: the plane sends arguments in
-    the clear (over TLS), and the process that runs triggers expects them encrypted."""
-    for name in (
-        "AIRFLOW__CORE__FERNET_KEY",
-        "AIRFLOW__CORE__FERNET_KEY_CMD",
-        "AIRFLOW__CORE__FERNET_KEY_SECRET",
-    ):
-        os.environ.pop(name, None)
-    conf.set("core", "fernet_key", Fernet.generate_key().decode())
-    get_fernet.cache_clear()
 
 
 def workload(create: wire.CreateTrigger) -> RunTrigger:

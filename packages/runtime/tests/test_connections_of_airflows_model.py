@@ -1,0 +1,44 @@
+"""Airflow's own `Connection`, which secrets backends and Dags of Airflow 2's style make, at a site without a Fernet key."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROBE = """
+import json, sys
+from tradewind_protocol.hosts import Configure
+from tradewind_runtime import environment
+environment.prepare(Configure(component="worker", agent_name="a", gateway="/g", secret=""))
+from airflow.configuration import conf
+from airflow.models import Connection
+made = Connection(conn_id="made", conn_type="http", password="of/the/site", extra={"a": 1})
+print(json.dumps([made.password, made.is_encrypted, conf.get("core", "fernet_key")]))
+"""
+
+
+def run(tmp_path: Path, **environ: str) -> tuple[list[object], str]:
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROBE],
+        env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow"), **environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(answer.stdout.splitlines()[-1]), answer.stdout + answer.stderr
+
+
+def test_a_password_is_read_back_and_no_task_warns_of_a_missing_key(tmp_path: Path) -> None:
+    (password, encrypted, key), said = run(tmp_path)
+    assert (password, encrypted) == ("of/the/site", True)
+    assert key
+    assert "empty cryptography key" not in said
+    assert run(tmp_path)[0][2] != key, "a key of each process's own"
+
+
+def test_a_key_that_the_sites_configuration_has_stays(tmp_path: Path) -> None:
+    own = "c2l4dGVlbi1ieXRlcy1zaXh0ZWVuLWJ5dGVzLTMyLWE="
+    assert run(tmp_path, AIRFLOW__CORE__FERNET_KEY=own)[0] == ["of/the/site", True, own]
