@@ -87,9 +87,6 @@ async def test_the_agents_bundles_win_over_those_of_its_own_environment(
         await agent.ready()
         host = agent.launcher.worker
         assert json.loads(host.command.env[name]) == bundles
-        assert (
-            host.command.env["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
-        )  # else Airflow adds bundles of its own
         assert host.configured is not None and host.configured.options["bundles"] == bundles
         assert plane.session.opened.bundles == ("dags",)
 

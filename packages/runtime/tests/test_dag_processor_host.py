@@ -664,3 +664,34 @@ def test_a_dag_may_name_an_executor_that_only_the_plane_has(site: Site) -> None:
     site.plane.wait_for(lambda: "named.py" in site.plane.files())
     assert site.plane.files()["named.py"].import_errors == {}
     assert "the-planes-own" in str(site.plane.files()["named.py"].dags)
+
+
+def test_a_bundle_that_cannot_be_fetched_is_a_finding_in_gits_words_and_is_left_alone_for_a_while(
+    site: Site,
+) -> None:
+    site.write("one.py")
+    away = "http://ada:SECRET@127.0.0.1:1/dags.git"
+    site.bundles.append(
+        {
+            "name": "away",
+            "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+            "kwargs": {"tracking_ref": "main", "repo_url": away, "refresh_interval": 1},
+        }
+    )
+    host = site.start()
+    finding = None
+    while finding is None:
+        message = hosts.FROM_HOST.validate_json(host.control.readline())
+        if isinstance(message, hosts.HostStatus):
+            finding = next((one for one in message.findings if one.check == "bundle:away"), None)
+    assert "bundle away cannot be fetched: " in finding.message
+    assert "127.0.0.1" in finding.message
+    assert "SECRET" not in finding.message
+    assert finding.remedy.startswith("Look at the way from here")
+    site.plane.wait_for(lambda: "one.py" in site.plane.files())
+    for number in range(3):
+        site.write(f"more_{number}.py", f"more_{number}")
+        site.plane.poke_until(lambda number=number: f"more_{number}.py" in site.plane.files())
+    tries = host.log.read_text().count("Error initializing bundle away")
+    assert 1 <= tries <= 8
+    assert "SECRET" not in host.log.read_text()

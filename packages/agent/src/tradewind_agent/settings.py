@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 from pydantic import model_validator as validates
 from pydantic_settings import (
     BaseSettings,
@@ -28,7 +37,7 @@ from pydantic_settings import (
 from tradewind_agent.environments.variables import PASSED, is_planes_secret
 from tradewind_agent.errors import SettingsWrong
 from tradewind_protocol.boundary import KeptField
-from tradewind_protocol.sessions import Name, Policy
+from tradewind_protocol.sessions import BundleName, Name, Policy
 from tradewind_protocol.states import Component
 
 PREFIX = "TRADEWIND_AGENT_"
@@ -150,8 +159,8 @@ class Settings(BaseSettings):
     bundles: tuple[dict[str, Any], ...] = Field(
         default=(),
         repr=False,
-        description="Dag bundles, as in Airflow's `[dag_processor] dag_bundle_config_list`. Default: what the "
-        "environment's own Airflow configuration says.",
+        description="Dag bundles, as in Airflow's `[dag_processor] dag_bundle_config_list`. Default: those that the "
+        "environment's own Airflow configuration names. An agent without any parses nothing and gets no work of a Dag.",
     )
     policy: Policy = Field(default=Policy.STRICT, description="The data boundary: strict or open.")
     xcom: Policy | None = Field(default=None, description="The boundary for XCom values. Default: `policy`.")
@@ -248,6 +257,26 @@ class Settings(BaseSettings):
     def _name_fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for each in value:
             KeptField.parse(each)
+        return value
+
+    @field_validator("bundles")
+    @classmethod
+    def _have_names(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        names = TypeAdapter(BundleName)
+        seen: set[str] = set()
+        for number, each in enumerate(value, start=1):
+            name = each.get("name")
+            try:
+                names.validate_python(name, strict=True)
+            except ValidationError:
+                raise ValueError(
+                    f"the name of bundle {number} is {name!r}; it has to be a text of 1 to 250 characters on one line"
+                ) from None
+            if name in seen:
+                raise ValueError(f"two bundles are named {name!r}")
+            seen.add(str(name))
+            if not isinstance(each.get("classpath"), str):
+                raise ValueError(f"bundle {name!r} has no classpath, the class that fetches it")
         return value
 
     @field_validator("plane_url")

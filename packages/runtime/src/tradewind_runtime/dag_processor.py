@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 
 from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
-from tradewind_protocol.hosts import Configure, HostStatus, StopHost
+from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Policy
 from tradewind_runtime import gateway_client
@@ -57,9 +57,16 @@ def run(control: Control, configure: Configure) -> int:
     """
     config.apply(configure.options)
     from tradewind_runtime.seams import dags as seam
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.seams import process, site_settings, stale_clones
 
     process.leave_executors_to_the_plane()
+    if problem := site_settings.bundles()[1]:
+        control.send(Problem(message=problem, remedy="Install what it needs, or correct `bundles`"))
+        return 1
+    for name in stale_clones.drop():
+        log.info(
+            "The clone of bundle %s is of another repository: removed", name, extra={"action": "stale_clone"}
+        )
     seam.warm()
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
+from tradewind_runtime.dags import fetching
 
 MARK: Final = "tradewind-doctor "
 
@@ -71,6 +73,13 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
 
 
 def _bundles(examining: Any) -> Iterator[dict[str, str]]:
+    from tradewind_runtime.seams import site_settings
+
+    if problem := site_settings.bundles()[1]:
+        yield _failed(
+            "bundle", problem, "Install what it needs, or correct `bundles` in the agent's settings"
+        )
+        return
     try:
         names = examining.bundle_names()
     except Exception as error:
@@ -79,13 +88,24 @@ def _bundles(examining: Any) -> Iterator[dict[str, str]]:
         )
         return
     if not names:
-        yield _failed("bundle", "there is none: this agent parses no Dags", "Set `bundles`")
-    for name in names:
-        yield _made(
-            f"bundle:{name}",
-            lambda name=name: examining.bundle(name),
-            "Check its kwargs, its connection, and the way from here to where it is kept",
+        yield _failed(
+            "bundle", "there is none: this agent parses no Dags and gets no work of one", "Set `bundles`"
         )
+    # into a folder of its own: a clone that is there already says nothing of whether the repository can be read
+    with tempfile.TemporaryDirectory(prefix="tradewind-doctor-") as folder:
+        kept = site_settings.fetch_into(folder)
+        for name in names:
+            yield _fetched(name, lambda name=name: examining.bundle(name, kept))
+
+
+def _fetched(name: str, look: Any) -> dict[str, str]:
+    from tradewind_runtime.seams import masking
+
+    try:
+        return {"check": f"bundle:{name}", "verdict": "ok", "evidence": look()}
+    except Exception as error:
+        said = masking.masked(fetching.words(error))
+        return _failed(f"bundle:{name}", said, fetching.remedy(said))
 
 
 def _made(check: str, look: Any, remedy: str) -> dict[str, str]:

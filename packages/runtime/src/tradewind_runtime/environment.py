@@ -47,6 +47,9 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     from tradewind_runtime.seams import process
 
     process.import_airflow_without_database()
+    from tradewind_runtime.seams import site_settings
+
+    site_settings.keep_to_the_site(str(configure.options.get("state_directory") or ""), environ)
     if (base_url := configure.options.get("base_url")) and not process.has_base_url():
         environ["AIRFLOW__API__BASE_URL"] = str(base_url)
     _keep_values_at_the_site(configure, environ)

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from tradewind_agent.environments import dag_processor, triggerer, variables, worker
-from tradewind_agent.environments.host import Host
+from tradewind_agent.environments.host import Host, HostState
 from tradewind_agent.environments.launcher import HostCommand, Launcher
 from tradewind_agent.environments.worker import Worker
 from tradewind_agent.sealing import SiteKey
@@ -121,6 +121,14 @@ class Site:
             problem=problem,
             xcom=hello.xcom if hello is not None else Storage(),
             key=self._site_key.print,
+            starting=not problem and self._is_starting(environment.name),
+            bundles=(hello.bundles or None) if hello is not None else None,
+        )
+
+    def _is_starting(self, environment: str) -> bool:
+        return any(
+            host.environment == environment and host.state is HostState.STARTING and host.problem is None
+            for host in self.hosts
         )
 
     def _skew(self, host: Host) -> str:

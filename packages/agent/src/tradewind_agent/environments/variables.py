@@ -123,11 +123,7 @@ def for_bundles(bundles: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The agent's `bundles` as every host reads them; nothing when the setting is left out."""
     if not bundles:
         return {}
-    return {
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([dict(each) for each in bundles]),
-        # Airflow adds the bundles of its own examples to whatever list it is given, unless told not to.
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    }
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([dict(each) for each in bundles])}
 
 
 def _is_ours(name: str) -> bool:

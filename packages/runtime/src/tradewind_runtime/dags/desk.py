@@ -7,7 +7,7 @@ any thread. Of each file only the latest result waits, so a plane that is away c
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,6 +17,7 @@ from tradewind_protocol import dags
 from tradewind_protocol.dags import Role
 from tradewind_protocol.errors import Refusal
 from tradewind_protocol.polling import Finding
+from tradewind_runtime.dags import fetching
 from tradewind_runtime.dags.results import Sized
 
 MOST_FINDINGS: Final = 20
@@ -88,6 +89,7 @@ class Desk:
         self.instance = instance
         self._key = key
         self._broken = set(broken)
+        self._not_fetched: dict[str, str] = {}
         self._bundles = {claim.name: _Bundle(claim) for claim in claims}
         self._condition = threading.Condition()
         self._reparse: set[tuple[str, str]] = set()
@@ -154,6 +156,11 @@ class Desk:
             one.removed |= gone
             if gone:
                 self._condition.notify_all()
+
+    def not_fetched(self, troubles: Mapping[str, str]) -> None:
+        """Bundles that cannot be fetched now, and why."""
+        with self._condition:
+            self._not_fetched = dict(troubles)
 
     def take_reparse(self) -> set[tuple[str, str]]:
         """Files (bundle, path) whose result has to be made again, because the plane does not hold it."""
@@ -318,6 +325,10 @@ class Desk:
         """What the plane refuses, for whoever looks after the site."""
         with self._condition:
             found = [
+                _finding(f"bundle:{name}", f"bundle {name} cannot be fetched: {why}", fetching.remedy(why))
+                for name, why in sorted(self._not_fetched.items())
+            ]
+            found += [
                 _finding(f"bundle:{name}", one.refusal.message, one.refusal.remedy)
                 for name, one in sorted(self._bundles.items())
                 if one.refusal is not None

@@ -32,7 +32,7 @@ from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 
 from tradewind_protocol import boundary
-from tradewind_runtime.dags import results
+from tradewind_runtime.dags import fetching, results
 from tradewind_runtime.dags.desk import Desk
 from tradewind_runtime.seams import building, importing, masking, task_logging
 
@@ -114,6 +114,14 @@ class Processor(DagFileProcessorManager):
     _api_server: Any = attrs.field(init=False, default=None)
     _multi_team: bool = attrs.field(init=False, default=False)
 
+    fetches: fetching.Fetches = attrs.field(
+        init=False, factory=lambda: fetching.Fetches(clock=time.monotonic)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for bundle in self.bundles.values():
+            self._note_fetches(bundle)
+
     def __repr__(self) -> str:
         # Each parser puts signal handlers back that are methods of this, and Python writes them out as it does so. What
         # attrs would write names every file there is.
@@ -175,6 +183,8 @@ class Processor(DagFileProcessorManager):
         """Those of the named bundles that can be made by now; they are parsed once this one speaks for them."""
         wanted = set(names)
         made = [bundle for bundle in configured_bundles()[0] if bundle.name in wanted]
+        for bundle in made:
+            self._note_fetches(bundle)
         self.bundles.update({bundle.name: bundle for bundle in made})
         return made
 
@@ -191,6 +201,37 @@ class Processor(DagFileProcessorManager):
                 self._file_queue.pop(file, None)
         if now - before:
             self.request_bundle_refresh(now - before)
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[DagFileInfo]]) -> None:
+        # Airflow tries a bundle that it was asked to refresh, and could not, with every turn of its loop.
+        every: list[BaseDagBundle] = list(self._dag_bundles)
+        resting = self.fetches.resting()
+        waiting = self._force_refresh_bundles & resting
+        self._force_refresh_bundles -= resting
+        self._dag_bundles[:] = [bundle for bundle in every if bundle.name not in resting]
+        try:
+            super()._refresh_dag_bundles(known_files=known_files)
+        finally:
+            self._dag_bundles[:] = every
+            self._force_refresh_bundles |= waiting
+            self.desk.not_fetched(self.fetches.troubles())
+
+    def _note_fetches(self, bundle: BaseDagBundle) -> None:
+        """From now on it is noted how each try to fetch the bundle went."""
+        for name in ("initialize", "refresh"):
+            setattr(bundle, name, self._noting(bundle.name, getattr(bundle, name)))
+
+    def _noting(self, name: str, fetch: Callable[[], None]) -> Callable[[], None]:
+        def fetch_and_note() -> None:
+            try:
+                fetch()
+            except Exception as error:
+                said = masking.masked(fetching.words(error))
+                wait = self.fetches.failed(name, said)
+                raise fetching.NotFetched(f"{said} (tried again in {wait:.0f} s)") from None
+            self.fetches.worked(name)
+
+        return fetch_and_note
 
     def reparse(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Parse these files (bundle, path) before all others."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 from airflow.sdk.configuration import conf
 
+from tradewind_runtime.dags import fetching
 from tradewind_runtime.seams import worker
 
 _NOBODY: Final = "tradewind_doctor_asks_for_nothing"
@@ -28,9 +31,7 @@ def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] =
         if name == "EnvironmentVariablesBackend":
             continue
         try:
-            backend.get_connection(_NOBODY)
-        except NotImplementedError:
-            backend.get_conn_value(_NOBODY)
+            _ask(backend)
         except Exception as error:
             raise _of(backend, error) from error
         asked.append(name)
@@ -92,6 +93,16 @@ def _of(backend: Any, error: Exception) -> Exception:
     return RuntimeError(f"{name}: {type(error).__name__}: {error}")
 
 
+def _ask(backend: Any) -> None:
+    """For a connection, and for a variable: a backend may keep them in different places."""
+    try:
+        backend.get_connection(_NOBODY)
+    except NotImplementedError:
+        backend.get_conn_value(_NOBODY)
+    with suppress(NotImplementedError):
+        backend.get_variable(_NOBODY)
+
+
 def xcom_storage() -> str:
     """Write, read and delete an object where XCom values go. Raises what the storage raises."""
     backend = conf.get("core", "xcom_backend", fallback="")
@@ -122,8 +133,9 @@ def bundle_names() -> list[str]:
     return sorted(DagBundlesManager()._bundle_config)
 
 
-def bundle(name: str) -> str:
-    """Fetch it as the dag processor does, and look for Dag files. Raises what the bundle raises."""
+def bundle(name: str, kept: str) -> str:
+    """Fetch it as the dag processor does, but into a folder of its own, and look for Dag files; `kept` is where agents keep
+    theirs. Raises what the bundle raises."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
     made = DagBundlesManager().get_bundle(name=name)
@@ -132,4 +144,20 @@ def bundle(name: str) -> str:
         raise FileNotFoundError(f"{made.path} is not a directory")
     files = sum(1 for _ in made.path.rglob("*.py"))
     version = made.get_current_version() if made.supports_versioning else None
-    return f"{made.path}: {files} Python files" + (f", version {version}" if version else "")
+    if kept:
+        _check_clone(Path(kept) / name)
+    where = f"{made.repo_url}" if getattr(made, "repo_url", None) else f"{made.path}"
+    return f"{fetching.words(Exception(where))}: {files} Python files" + (
+        f", version {version}" if version else ""
+    )
+
+
+def _check_clone(folder: Path) -> None:
+    """Raises PermissionError when the clone an agent keeps is another user's: Git calls that dubious ownership."""
+    for clone in (folder / "bare", folder / "tracking_repo"):
+        with suppress(FileNotFoundError):
+            if (owner := clone.stat().st_uid) != os.geteuid():
+                raise PermissionError(
+                    f"the clone {clone} belongs to user id {owner} and this is user id {os.geteuid()}: Git takes that for "
+                    "dubious ownership"
+                )

@@ -23,10 +23,17 @@ import msgspec
 import structlog
 
 from tradewind_protocol.attempts import Outcome
-from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus
+from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus, Problem
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.seams import file_systems, site_storage, task_logging, traces
+from tradewind_runtime.seams import (
+    file_systems,
+    site_settings,
+    site_storage,
+    stale_clones,
+    task_logging,
+    traces,
+)
 from tradewind_runtime.seams import worker as airflow_worker
 from tradewind_runtime.worker import (
     ending,
@@ -117,17 +124,23 @@ def run(control: Control, configure: Configure) -> int:
         traces.warm()
     supervising.title(f"tradewind worker host {configure.agent_name}")
     kernel.adopt_orphans()  # of a keeper that was killed
+    bundles, problem = site_settings.bundles()
+    if problem:
+        control.send(Problem(message=problem, remedy="Install what it needs, or correct `bundles`"))
+        return 1
+    for name in stale_clones.drop():
+        log.info("The clone of another repository is removed", action="stale_clone", bundle=name)
     with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
         zygote = Zygote(control, configure, notes=Path(notes))
         heap.freeze()
-        control.hello(xcom=site_storage.of_this_process())
+        control.hello(bundles=bundles, xcom=site_storage.of_this_process())
         return zygote.serve()
 
 
 class Zygote:
     """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
 
-    def __init__(self, control: Control, configure: Configure, *, notes: Path) -> None:
+    def __init__(self, control: Control, configure: Configure, *, notes: Path, problem: str = "") -> None:
         self._control = control
         self._slots = configure.slots
         knowledge, client = learning.Knowledge(notes), supervising.unused_client(configure)
