@@ -26,7 +26,13 @@ if "airflow" not in sys.modules:  # read at Airflow's first import, and only the
 import httpx
 from airflow import settings as airflow_settings
 from airflow.jobs.job import Job
-from airflow.models.asset import AssetActive, AssetEvent, AssetModel, AssetWatcherModel
+from airflow.models.asset import (
+    AssetActive,
+    AssetEvent,
+    AssetModel,
+    AssetWatcherModel,
+    DagScheduleAssetReference,
+)
 from airflow.models.callback import Callback, TriggererCallback
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
@@ -48,6 +54,7 @@ from tradewind_provider.services import endings
 from tradewind_provider.services.hashing import hashed
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base
+from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken
 from tradewind_provider.store.trigger_tables import TriggerSource
@@ -144,6 +151,8 @@ class Plane:
         queues: tuple[str, ...] = ("default",),
         capacity: int = 1000,
         policy: str = "open",
+        site: str = "default",
+        bundles: tuple[str, ...] = ("dags",),
     ) -> Host:
         """A live session and the triggerer host that goes with it."""
         token, token_id, session_id = ids.new_secret(ids.SESSION_TOKEN_PREFIX), uuid4(), uuid4()
@@ -153,6 +162,7 @@ class Plane:
                 AgentToken(
                     id=token_id,
                     name="t",
+                    site=site,
                     token_hash=uuid4().hex,
                     shown="tw_agent_…",
                     created_at=now,
@@ -168,7 +178,8 @@ class Plane:
                     token_id=token_id,
                     components=list(components),
                     environments=[{"name": "main", "queues": list(queues), "slots": 1}],
-                    bundles=[],
+                    site=site,
+                    bundles=list(bundles),
                     trigger_capacity=capacity,
                     policy=policy,
                     host={},
@@ -199,12 +210,7 @@ class Plane:
     ) -> UUID:
         ti_id, run_id = uuid4(), f"manual__{uuid4()}"
         with create_session() as db:
-            if db.get(DagBundleModel, "dags") is None:
-                db.add(DagBundleModel(name="dags"))
-                db.flush()
-            if db.get(DagModel, dag_id) is None:
-                db.add(DagModel(dag_id=dag_id, bundle_name="dags", fileloc="/x.py", relative_fileloc="x.py"))
-                db.flush()
+            _dag(db, dag_id)
             if dag_version_id is None:
                 version = DagVersion(
                     dag_id=dag_id, version_number=uuid4().int % 1_000_000_000, bundle_name="dags"
@@ -265,6 +271,8 @@ class Plane:
             db.flush()
             db.add(AssetActive.for_asset(asset))
             db.add(AssetWatcherModel(name="w", asset_id=asset.id, trigger_id=trigger.id))
+            _dag(db, "etl")
+            db.add(DagScheduleAssetReference(asset_id=asset.id, dag_id="etl"))
             return trigger.id
 
     def asset_events(self) -> list[Any]:
@@ -277,6 +285,7 @@ class Plane:
             callback = TriggererCallback(
                 AsyncCallback("site.late", kwargs={"who": "ada"}), priority_weight=5, prefix="deadline_alerts"
             )
+            callback.bundle_name = "dags"
             db.add(callback)
             callback.queue(session=db)
             db.flush()
@@ -331,8 +340,23 @@ async def plane(database: None) -> AsyncIterator[Plane]:
     _clean()
 
 
+def _dag(db: Any, dag_id: str) -> None:
+    """A Dag in bundle `dags`, which is site `default`'s."""
+    if db.get(DagBundleModel, "dags") is None:
+        db.add(DagBundleModel(name="dags"))
+    if db.get(DagBundle, "dags") is None:
+        owner = {"token_id": uuid4(), "agent_id": uuid4(), "agent_name": "eu-1", "mark": "m"}
+        db.add(DagBundle(name="dags", site="default", claimed_at=datetime.now(timezone.utc), **owner))
+    db.flush()
+    if db.get(DagModel, dag_id) is None:
+        db.add(DagModel(dag_id=dag_id, bundle_name="dags", fileloc="/x.py", relative_fileloc="x.py"))
+        db.flush()
+
+
 def _clean() -> None:
     with create_session() as db:
+        db.execute(delete(DagScheduleAssetReference))
+        db.execute(delete(DagBundle))
         db.execute(delete(AssetEvent))
         db.execute(delete(AssetWatcherModel))
         db.execute(delete(AssetActive))

@@ -229,3 +229,18 @@ async def test_a_thousand_triggers_are_given_out_in_a_few_answers_of_few_stateme
         answers += 1
     assert answers <= 6
     assert len(statements) / answers < 60
+
+
+async def test_triggers_go_to_the_site_whose_bundle_has_their_dag_and_there_to_agents_that_have_it(
+    plane: Plane,
+) -> None:
+    stranger, lacks = plane.agent("us-1", site="us"), plane.agent("eu-2", bundles=())
+    of_task, _ = plane.deferral()
+    of_asset, (of_deadline, _) = plane.watched_asset(), plane.deadline_callback()
+    for host in (stranger, lacks):
+        assert (await host.sync()).create == ()
+    has = plane.agent("eu-1")
+    assert {one.id for one in (await has.sync()).create} == {of_task, of_asset, of_deadline}
+    stranger.running = {of_task}  # what it says it runs gives it nothing
+    assert (await stranger.sync()).create == ()
+    assert plane.owner(of_task) is not None

@@ -42,7 +42,7 @@ def run(control: Control, configure: Configure) -> int:
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
     triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
     """
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.seams import process, site_settings
     from tradewind_runtime.seams import triggers as seam
 
     _raise_file_limit()
@@ -80,7 +80,7 @@ def run(control: Control, configure: Configure) -> int:
         try:
             agent.watch()
             courier.start()
-            control.hello()
+            control.hello(bundles=site_settings.bundles()[0])
             supervisor.run()
         except ControlClosed:
             agent.gone = True

@@ -122,8 +122,13 @@ class Site:
             xcom=hello.xcom if hello is not None else Storage(),
             key=self._site_key.print,
             starting=not problem and self._is_starting(environment.name),
-            bundles=(hello.bundles or None) if hello is not None else None,
+            bundles=self._bundles(environment.name),
         )
+
+    def _bundles(self, environment: str) -> tuple[str, ...] | None:
+        """What the processes of the environment say; None while none has said anything."""
+        said = [host.hello.bundles for host in self.hosts if host.environment == environment and host.hello]
+        return next((bundles for bundles in said if bundles), None)
 
     def _is_starting(self, environment: str) -> bool:
         return any(

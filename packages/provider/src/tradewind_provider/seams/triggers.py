@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.models.asset import AssetWatcherModel
+from airflow.models.asset import AssetWatcherModel, DagScheduleAssetReference, TaskOutletAssetReference
 from airflow.models.callback import Callback
+from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import coalesce
 
@@ -38,12 +39,46 @@ _EVENTS: dict[wire.EndState, type[Any]] = {
 
 @dataclass(frozen=True)
 class Served:
-    """Which triggers a triggerer may take: those of its queues, and those of no queue when `unqueued`."""
+    """Which triggers a triggerer may take: those of Dags of its bundles, of its queues, and those of no queue when
+    `unqueued`."""
 
     queues: frozenset[str]
     unqueued: bool
+    bundles: frozenset[str] = frozenset()
 
     def condition(self) -> ColumnElement[bool]:
+        return and_(self._of_a_queue(), self._of_a_bundle())
+
+    def _of_a_bundle(self) -> ColumnElement[bool]:
+        if not self.bundles:
+            return Trigger.id.is_(None)
+        dags = select(DagModel.dag_id).where(DagModel.bundle_name.in_(self.bundles))
+        references = union_all(
+            *(
+                select(each.asset_id).where(each.dag_id.in_(dags))
+                for each in (DagScheduleAssetReference, TaskOutletAssetReference)
+            )
+        )
+        # by id, so that none of these is taken for a part of the statement around it
+        return or_(
+            Trigger.id.in_(
+                select(TaskInstance.trigger_id)
+                .where(TaskInstance.trigger_id.is_not(None), TaskInstance.dag_id.in_(dags))
+                .correlate(None)
+            ),
+            Trigger.id.in_(
+                select(Callback.trigger_id)
+                .where(Callback.trigger_id.is_not(None), Callback.bundle_name.in_(self.bundles))
+                .correlate(None)
+            ),
+            Trigger.id.in_(
+                select(AssetWatcherModel.trigger_id)
+                .where(AssetWatcherModel.asset_id.in_(references))
+                .correlate(None)
+            ),
+        )
+
+    def _of_a_queue(self) -> ColumnElement[bool]:
         clauses: list[ColumnElement[bool]] = []
         if self.unqueued:
             clauses.append(Trigger.queue.is_(None))

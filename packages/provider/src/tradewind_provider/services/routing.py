@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,9 +32,25 @@ def route(db: Session, work: workloads.Work) -> Route:
         owner = _owner(db, work.bundle)
         if owner.site is not None or not owner.is_plane:
             return Route(work.queue, owner.site, work.bundle)
-    known = set(db.scalars(select(AgentToken.site).where(AgentToken.deleted_at.is_(None)).distinct()))
-    site, queue = routes.addressed(work.queue, known)
+    site, queue = routes.addressed(work.queue, _known(db))
     return Route(queue, site, work.bundle)
+
+
+def of_site(db: Session, site: str, bundles: Collection[str]) -> set[str]:
+    """Those of the bundles whose Dags are for agents of that site: its own, and for the site that gets the plane's work
+    the plane's."""
+    rows = db.execute(select(DagBundle.name, DagBundle.site).where(DagBundle.name.in_(bundles)))
+    owners = {row.name: row.site for row in rows}
+    found = {name for name, owner in owners.items() if owner == site}
+    rest = set(bundles) - owners.keys()
+    if rest and routes.addressed("", _known(db))[0] == site:
+        found |= {name for name in rest if dag_bundles.is_planes(db, name)}
+    return found
+
+
+def _known(db: Session) -> set[str]:
+    """The sites that have an agent token."""
+    return set(db.scalars(select(AgentToken.site).where(AgentToken.deleted_at.is_(None)).distinct()))
 
 
 def settle(db: Session) -> int:

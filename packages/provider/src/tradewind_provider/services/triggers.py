@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.seams import database, trigger_jobs, trigger_workloads
 from tradewind_provider.seams import triggers as seam
 from tradewind_provider.seams.triggers import Print
-from tradewind_provider.services import storages, waking
+from tradewind_provider.services import routing, storages, waking
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.tables import AgentSession
 from tradewind_provider.store.trigger_tables import TriggerSource
@@ -154,12 +154,18 @@ def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, 
 
 
 def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.Served:
-    """The queues the host was told, as Airflow's `--queues`; else those of the agent's tasks, and what has none."""
+    """Triggers of Dags whose bundle the agent's site owns and the agent has; of the queues the host was told, as Airflow's
+    `--queues`, else those of the agent's tasks, and what has none."""
+    found = db.execute(
+        select(AgentSession.environments, AgentSession.bundles).where(AgentSession.id == agent.session_id)
+    ).one_or_none()
+    environments, named = found if found is not None else ((), ())
+    inside = {name for environment in environments for name in environment.get("bundles") or ()}
+    bundles = frozenset(routing.of_site(db, agent.site, {*named, *inside}))
     if sync.queues:
-        return seam.Served(frozenset(sync.queues), unqueued=False)
-    environments = db.scalar(select(AgentSession.environments).where(AgentSession.id == agent.session_id))
-    queues = {queue for environment in environments or () for queue in environment.get("queues", ())}
-    return seam.Served(frozenset(queues), unqueued=True)
+        return seam.Served(frozenset(sync.queues), unqueued=False, bundles=bundles)
+    queues = {queue for environment in environments for queue in environment.get("queues", ())}
+    return seam.Served(frozenset(queues), unqueued=True, bundles=bundles)
 
 
 def _ids(packed: str) -> frozenset[int]:

@@ -1,0 +1,56 @@
+"""Dags of site eu: no task names an executor, on a plane whose first one is LocalExecutor."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import site_journal
+from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
+from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback, task
+
+
+def late(**kwargs):
+    site_journal.write("late", text=kwargs.get("text"))
+
+
+with DAG("eu_flow", schedule=None):
+
+    @task
+    def plain():
+        site_journal.write("plain")
+
+    @task
+    def mapped(n):
+        site_journal.write("mapped", n=n)
+
+    DateTimeSensorAsync(
+        task_id="waits", target_time=datetime(2026, 1, 1, tzinfo=timezone.utc), start_from_trigger=True
+    )
+    plain() >> mapped.expand(n=[1, 2, 3])
+
+
+with DAG("eu_daily", schedule="@daily", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False):
+
+    @task
+    def day(logical_date=None):
+        site_journal.write("day", at=str(logical_date.date()))
+
+    day()
+
+with DAG(
+    "eu_late",
+    schedule=None,
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=1),
+        callback=SyncCallback(late, {"text": "late"}),
+    ),
+):
+
+    @task
+    def slow():
+        import time
+
+        time.sleep(3)
+
+    slow()
