@@ -26,6 +26,8 @@ export type Environment = {
   python: string;
   airflow: string;
   problem: string;
+  starting: boolean;
+  bundles: string[] | null;
 };
 
 export type Attempt = {
@@ -37,6 +39,8 @@ export type Attempt = {
   task_id: string | null;
   map_index: number;
   try_number: number | null;
+  site: string | null;
+  bundle: string | null;
   queue: string;
   priority: number;
   state: "queued" | "offered" | "running" | "finished" | "revoked";
@@ -51,11 +55,13 @@ export type Attempt = {
   signal: string | null;
   task_state: string | null;
   reason: string;
+  waits_for: string;
 };
 
 export type Agent = {
   id: string;
   name: string;
+  site: string;
   state: AgentState;
   state_reason: string;
   components: Component[];
@@ -79,6 +85,7 @@ export type Agent = {
 };
 
 export type Queue = {
+  site: string | null;
   queue: string;
   depth: number;
   oldest_wait: number;
@@ -93,12 +100,13 @@ export type Throughput = {
   since: string;
   until: string;
   step: number;
-  queues: { queue: string; finished: number[]; failed: number[] }[];
+  queues: { site: string | null; queue: string; finished: number[]; failed: number[] }[];
 };
 
 export type Token = {
   id: string;
   name: string;
+  site: string;
   description: string;
   prefix: string;
   created_at: string;

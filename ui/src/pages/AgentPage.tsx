@@ -191,6 +191,7 @@ function Facts({ agent }: { agent: Agent }) {
     ["Machine", machine.filter(Boolean).join(", ") || "not told"],
     ["Runs", <Tags names={agent.components.map(spaced)} />],
     ["Version", `Tradewind ${agent.version || "not told"}`],
+    ["Site", agent.site],
     ["Data boundary", agent.policy],
     ["Triggers at once", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "runs none"],
     ["Bundles", <Tags names={agent.bundles} />],

@@ -92,7 +92,7 @@ export function AgentsPage() {
 
 function matches(agent: Agent, search: string): boolean {
   const wanted = search.trim().toLowerCase();
-  return [agent.name, agent.host.hostname, ...agent.queues].some((text) => text.toLowerCase().includes(wanted));
+  return [agent.name, agent.site, agent.host.hostname, ...agent.queues].some((text) => text.toLowerCase().includes(wanted));
 }
 
 function NoAgents() {
@@ -151,6 +151,7 @@ const COLUMNS: Column<Agent>[] = [
       </Box>
     ),
   },
+  { name: "Site", cell: (agent) => agent.site },
   {
     name: "State",
     cell: (agent) => (

@@ -11,10 +11,11 @@ import { Nothing, Shown } from "../parts/states";
 export function QueuesPage() {
   const polled = usePolled<Page<Queue>>("/queues", 3);
   const throughput = usePolled<Throughput>("/queues/throughput?minutes=60", 20).data;
-  const lately = new Map(throughput?.queues.map((queue) => [queue.queue, queue]));
+  const lately = new Map(throughput?.queues.map((queue) => [key(queue), queue]));
   const idle = Array.from({ length: 60 }, () => 0);
 
   const columns: Column<Queue>[] = [
+    { name: "Site", cell: (queue) => queue.site ?? "none" },
     { name: "Queue", cell: (queue) => <Text fontWeight="semibold">{queue.queue}</Text> },
     { name: "Waiting", cell: (queue) => queue.depth },
     { name: "Longest wait", cell: (queue) => (queue.depth ? duration(queue.oldest_wait) : "") },
@@ -27,8 +28,8 @@ export function QueuesPage() {
         throughput === undefined ? undefined : (
           <Sparkline
             of={queue.queue}
-            finished={lately.get(queue.queue)?.finished ?? idle}
-            failed={lately.get(queue.queue)?.failed ?? idle}
+            finished={lately.get(key(queue))?.finished ?? idle}
+            failed={lately.get(key(queue))?.failed ?? idle}
           />
         ),
     },
@@ -46,21 +47,26 @@ export function QueuesPage() {
               <Alert.Root status="warning" mb={4} alignItems="flex-start">
                 <Alert.Indicator />
                 <Alert.Content>
-                  <Alert.Title>{count(wrong.length, "queue")} served by nobody</Alert.Title>
+                  <Alert.Title>{count(wrong.length, "queue")} with work that no agent takes</Alert.Title>
                   <Alert.Description>
                     {wrong.map((queue) => (
-                      <Box key={queue.queue}>
-                        <b>{queue.queue}</b>: {queue.warning}
+                      <Box key={key(queue)}>
+                        <b>{[queue.site, queue.queue].filter(Boolean).join(" / ")}</b>: {queue.warning}
                       </Box>
                     ))}
                   </Alert.Description>
                 </Alert.Content>
               </Alert.Root>
             ) : undefined}
-            <DataTable label="Queues" columns={columns} rows={page.items} id={(queue) => queue.queue} />
+            <DataTable label="Queues" columns={columns} rows={page.items} id={key} />
           </>
         );
       }}
     </Shown>
   );
+}
+
+/** Queues are names within a site. */
+function key(queue: { site: string | null; queue: string }): string {
+  return `${queue.site ?? ""}\n${queue.queue}`;
 }

@@ -56,6 +56,7 @@ export function TokensPage() {
         </Box>
       ),
     },
+    { name: "Site", cell: (token) => token.site },
     { name: "Begins with", cell: (token) => <Text fontFamily="mono" fontSize="xs">{token.prefix}</Text> },
     { name: "Made", hideBelow: "lg", cell: (token) => <MadeBy token={token} /> },
     { name: "Last used", cell: (token) => <When at={token.last_used_at} /> },
@@ -186,6 +187,7 @@ function NewToken({
   onMade: (token: TokenCreated) => void;
 }) {
   const [name, setName] = useState("");
+  const [site, setSite] = useState("default");
   const [description, setDescription] = useState("");
   const [days, setDays] = useState("365");
   return (
@@ -195,7 +197,7 @@ function NewToken({
       onClose={onClose}
       submit="Make"
       onSubmit={async () => {
-        const body = { name: name.trim(), description, expires_in_days: days ? Number(days) : null };
+        const body = { name: name.trim(), site: site.trim(), description, expires_in_days: days ? Number(days) : null };
         onMade(await call<TokenCreated>("/tokens", { method: "POST", body }));
         setName("");
         setDescription("");
@@ -204,7 +206,14 @@ function NewToken({
       <Field.Root required>
         <Field.Label>Name</Field.Label>
         <Input required maxLength={250} value={name} onChange={(event) => setName(event.target.value)} />
-        <Field.HelperText>Of the site or the agent it is for. Letters, digits and . _ @ : / -</Field.HelperText>
+        <Field.HelperText>Of the agents it is for. Letters, digits and . _ @ : / -</Field.HelperText>
+      </Field.Root>
+      <Field.Root required>
+        <Field.Label>Site</Field.Label>
+        <Input required maxLength={250} value={site} onChange={(event) => setSite(event.target.value)} />
+        <Field.HelperText>
+          Its agents share the site's Dag bundles, and get the work of no other site. It cannot be changed.
+        </Field.HelperText>
       </Field.Root>
       <Field.Root>
         <Field.Label>Description</Field.Label>
