@@ -38,7 +38,10 @@ does not says so in its log (`policy_is_strict`).
 A **reference** is a URL of the schemes {schemes} (more with `references`), at most 2048 characters, without password and
 without query: a signed URL is a key, not a reference. In a task environment of an agent,
 `tradewind_runtime.xcom.SiteXComBackend` makes references of all values; any backend that keeps values in object storage
-with threshold 0 does.
+with threshold 0 does. Its references end in `.tradewind-xcom` and carry the mark of the storage they are in: a string of an
+author's that is a URL is never taken for one, and a reference to another storage than the reader's is an error that names both
+(see [several agents of one site](../how-to/run-an-agent.md#several-agents-of-one-site)). Keys and ids pass with every character
+that Airflow takes.
 
 XComs that Airflow's scheduler must read itself pass in their exact form only: `skipmixin_key` as
 `{{"followed": [task ids]}}` or `{{"skipped": [task ids]}}`, and `trigger_run_id` as a run id.

@@ -240,8 +240,15 @@ def test_what_the_sites_airflow_cfg_says_is_kept(site, tmp_path):
     (tmp_path / "airflow" / "airflow.cfg").write_text(
         f"[common.io]\nxcom_objectstorage_path = {tmp_path}/chosen\nxcom_objectstorage_threshold = 5\n"
     )
-    assert site("push(1)") == 1
-    assert site("push('long enough')").startswith(f"file://{tmp_path}/chosen/")
+    assert site("push(1)").startswith(
+        f"file://{tmp_path}/chosen/"
+    )  # a small value that left would be refused
+
+
+def test_the_doctor_says_where_values_go(site):
+    said = "__import__('tradewind_runtime.seams.examining', fromlist=['x']).xcom_storage()"
+    assert site(said) == f"wrote, read and deleted an object in {site.folder.rstrip('/')}"
+    assert site(said, policy="open") == "values go to the plane: the data policy for xcom is open"
 
 
 def test_preparing_a_host_makes_no_database(site, tmp_path):

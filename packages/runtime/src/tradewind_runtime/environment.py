@@ -74,10 +74,9 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
     if process.xcom_backend_is_airflows_own() and (path or process.configured("common.io", XCOM_PATH)):
         environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
         _unless_configured(environ, XCOM_PATH, path)
-        if (configure.xcom or configure.policy) is Policy.STRICT:
-            _unless_configured(environ, XCOM_THRESHOLD, "0", unset="-1")
-        else:
-            environ[_variable(XCOM_THRESHOLD)] = "-1"
+        # Whatever the site's own threshold says: small values that left would be refused, large ones need no storage.
+        strict = (configure.xcom or configure.policy) is Policy.STRICT
+        environ[_variable(XCOM_THRESHOLD)] = "0" if strict else "-1"
     path = store_path(configure)
     strict = (configure.store or configure.policy) is Policy.STRICT
     if (
@@ -89,13 +88,11 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
         _unless_configured(environ, STORE_PATH, path)
 
 
-def _unless_configured(
-    environ: MutableMapping[str, str], option: str, value: str, *, unset: str = ""
-) -> None:
-    """Set an option of `[common.io]`, unless the site's `airflow.cfg` or environment has (`unset`: Airflow's default)."""
+def _unless_configured(environ: MutableMapping[str, str], option: str, value: str) -> None:
+    """Set an option of `[common.io]`, unless the site's `airflow.cfg` or environment has."""
     from tradewind_runtime.seams import process
 
-    if process.configured("common.io", option) in ("", unset):
+    if not process.configured("common.io", option):
         environ[_variable(option)] = value
 
 

@@ -109,6 +109,8 @@ def xcom_storage() -> str:
     path = conf.get("common.io", "xcom_objectstorage_path", fallback="")
     if not path:
         return f"{backend or 'Airflow’s own backend'}: values are not kept at the site"
+    if backend.endswith(".SiteXComBackend") and conf.getint("common.io", "xcom_objectstorage_threshold") < 0:
+        return "values go to the plane: the data policy for xcom is open"
     from airflow.sdk import ObjectStoragePath
 
     folder = ObjectStoragePath(path)

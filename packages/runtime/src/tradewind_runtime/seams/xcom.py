@@ -38,8 +38,7 @@ class SiteXComBackend(BaseXCom):
     """Values stay in the site's storage, references go to the plane.
 
     A value is serialized by the Task SDK, as without a backend, and the result is stored: what a task pulls is what it
-    would have pulled. Every value is stored, `None` included, unless the site's `xcom_objectstorage_threshold` says
-    that small ones may leave, or the site's policy for XCom is open; a string that has the form of a reference is
+    would have pulled. Every value is stored, `None` included, unless the site's policy for XCom is open; a string that has the form of a reference is
     stored in any case, so that it comes back as the string it is. Mapped lengths are sent beside the value and so still
     work; operator links are no XCom values, Airflow sends them past any backend. Works wherever an XCom is read on the
     site: in tasks and triggers, one by one or a whole mapped task at a time.
