@@ -272,8 +272,7 @@ class Me(Message):
     may: tuple[str, ...] = ()  # of: read, operate, administer, audit
     deployment: str = ""
     version: str = ""  # of tradewind-provider
-    policy: Policy = (
-        Policy.STRICT
-    )  # the least strict data boundary this Deployment allows sites it does not name
+    # the least strict data boundary this Deployment allows sites it does not name
+    policy: Policy = Policy.OPEN
     tokens_limit: int = 0  # the most agent tokens that may exist
     address: str = ""  # where the request came from, as the plane sees it

@@ -22,7 +22,7 @@ class AboutToken(Message):
     token: str  # its name
     site: str = sites.DEFAULT  # which it belongs to
     expires_at: datetime | None = None
-    policy: Policy = Policy.STRICT  # the least strict data boundary the Deployment allows this site
+    policy: Policy = Policy.OPEN  # the least strict data boundary the Deployment allows this site
     plane_version: str = ""
     airflow_version: str = ""
     now: datetime | None = None  # the plane's clock
