@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,8 +47,12 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 	$(PY) -m pytest tests/on_airflow/sites -k "$(SITES)" $(ARGS)
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
-test-fast: $(STAMP)  ## the fast rings only: no Airflow processes
+test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/distributions tests/docs tests/reports $(ARGS)
+
+helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it, and fail where CI is set)
+	@$(PY) -c "import helm_python" 2>/dev/null || \
+	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock || true
 
 test-airflow: $(STAMP) postgresql nginx  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
@@ -149,6 +153,8 @@ lock: | $(UV)  ## resolve requirements.lock anew
 	  --no-emit-package tradewind-protocol -o requirements.lock requirements.in $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock -o tests/ui/requirements.lock tests/ui/requirements.in
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  --constraint requirements.lock -o tests/chart/requirements.lock tests/chart/requirements.in
 
 clean:  ## remove what make installed
 	rm -rf $(TOOLS) $(VENV) .demo build/environments

@@ -22,10 +22,14 @@ TASKS_PACKAGES = ("apache-airflow-providers-git",)
 
 
 @cache
+def checkout() -> Checkout:
+    return Checkout(ROOT, say=lambda sentence: print(sentence, flush=True))
+
+
+@cache
 def environments(*planes_packages: str) -> Environments:
     """The three environments of this checkout. Half a minute when nothing of them is there yet."""
-    checkout = Checkout(ROOT, say=lambda sentence: print(sentence, flush=True))
-    return checkout.environments(plane=(*PLANES_DRIVERS, *planes_packages), tasks=TASKS_PACKAGES)
+    return checkout().environments(plane=(*PLANES_DRIVERS, *planes_packages), tasks=TASKS_PACKAGES)
 
 
 def plane_settings(*packages: str, **settings: Any) -> PlaneSettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -210,64 +209,120 @@ def test_events_are_filtered_and_the_view_has_an_address_of_its_own(open_page: A
     expect(page.get_by_role("heading", name="No events")).to_be_visible()
 
 
-def test_the_command_shown_starts_an_agent_and_the_page_sees_it_arrive(
+def fill_in(page: Any, **more: str) -> None:
+    """The page Register, with Dags in a folder."""
+    for label, text in more.items():
+        page.get_by_label(label.replace("_", " "), exact=True).fill(text)
+    page.get_by_label("Where the Dags are").select_option("folder")
+    page.get_by_label("Folder", exact=True).fill("/srv/dags")
+
+
+def written(page: Any, what: str) -> str:
+    """The file that a shown command writes."""
+    text: str = page.get_by_role("region", name=what).inner_text()
+    return text.split("\n", 1)[1].rpartition("\nEND")[0]
+
+
+def test_the_settings_shown_start_an_agent_and_the_page_sees_it_arrive(
     open_page: Any, tmp_path: Path
 ) -> None:
     page = open_page("register")
-    page.get_by_label("Name of the agent").fill("rome-1")
-    page.get_by_label("Queues").fill("default, olives")
-    page.get_by_label("Slots").fill("2")
-    page.get_by_label("dag processor").uncheck(force=True)
-    page.get_by_label("triggerer").uncheck(force=True)
+    fill_in(page, Name_of_the_agent="rome-1", Queues="default, olives", Slots="2")
+    for component in ("worker", "dag processor"):
+        page.get_by_label(component).uncheck(force=True)
+    page.get_by_label("Where the Dags are").select_option("none")
     expect(page.get_by_text("Waiting for rome-1 to connect")).to_be_visible()
     page.get_by_role("button", name="Make token rome-1").click()
-    (tmp_path / "agent-token").write_text(page.get_by_role("region", name="token value").inner_text())
+    token = page.get_by_role("region", name="token value").inner_text()
+    (tmp_path / "agent-token").write_text(token)
     (tmp_path / "agent-token").chmod(0o600)
-    command = shlex.split(page.get_by_role("region", name="start command").inner_text().replace("\\\n", " "))
-    assert command[:2] == ["tradewind-agent", "run"]
-    command[0] = str(environments().agent.with_name("tradewind-agent"))
-    extra = ["--state-dir", str(tmp_path / "state"), "--metrics-port", "0"]
-    extra += ["--interpreter", str(environments().tasks)]
+    expect(page.get_by_role("region", name="settings file")).to_contain_text('["triggerer"]')
+    here = str(tmp_path)
+    (tmp_path / "agent.toml").write_text(written(page, "settings file").replace("~/tradewind/rome-1", here))
+    made = environments()
+    extra = ["--interpreter", str(made.tasks), "--metrics-port", "0"]
+    command = [str(made.agent.with_name("tradewind-agent")), "run", "--config", "agent.toml", *extra]
     with (tmp_path / "log").open("wb") as log:
-        agent = subprocess.Popen([*command, *extra], cwd=tmp_path, stdout=log, stderr=log)
+        agent = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
-        expect(page.get_by_text("is connected")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("is connected")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("region", name="See it arrive")).to_contain_text("healthy", timeout=60_000)
         page.get_by_role("link", name="rome-1").click()
         expect(page.get_by_role("heading", name="rome-1")).to_be_visible()
-        expect(page.get_by_text("olives").first).to_be_visible()
     finally:
         agent.terminate()
-        assert agent.wait(30) == 0
+        assert agent.wait(60) == 0
+
+
+def test_an_agent_that_arrives_in_trouble_is_not_shown_as_well(open_page: Any, stand: Any) -> None:
+    words = "\n".join(f"line {number} of what Git said" for number in range(20))
+    stand.agent("pisa", findings=[{"check": "bundle:dags", "message": words, "remedy": "Check the address."}])
+    page = open_page("register")
+    fill_in(page, Name_of_the_agent="pisa")
+    arrival = page.get_by_role("region", name="See it arrive")
+    expect(arrival).to_contain_text("degraded")
+    expect(arrival).to_contain_text("Check the address.")
+    expect(arrival).to_contain_text("It is not ready for work")
+
+
+def test_what_cannot_work_is_said_while_it_is_typed(open_page: Any) -> None:
+    page = open_page("register")
+    expect(page.get_by_text("The commands are here as soon as everything is filled in.")).to_be_visible()
+    expect(page.get_by_text("The address of the repository is missing")).to_be_visible()
+    page.get_by_label("Repository", exact=True).fill("https://git.example.com/team/dags.git")
+    expect(page.get_by_role("region", name="settings file")).to_contain_text(
+        'repo_url = "https://git.example.com/team/dags.git", tracking_ref = "main"'
+    )
+    page.get_by_label("Name of the agent").fill("oslo's 2")
+    expect(page.get_by_text("has letters, digits and").first).to_be_visible()
+    expect(page.get_by_role("button", name="Make token oslo's 2")).to_be_disabled()
+    page.get_by_label("Name of the agent").fill("oslo-2")
+    page.get_by_label("Repository", exact=True).fill("https://me:secret@git.example.com/team/dags.git")
+    expect(page.get_by_text("name a connection of the site").first).to_be_visible()
 
 
 def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) -> None:
     page = open_page("register")
-    page.get_by_label("Name of the agent").fill("oslo's 2")
-    expect(page.get_by_role("region", name="start command")).to_contain_text("""--name 'oslo'\\''s 2'""")
-    page.get_by_label("Name of the agent").fill("oslo-2")
+    fill_in(page, Name_of_the_agent="oslo-2", Storage_that_its_agents_share="/mnt/shared/tradewind")
     page.get_by_role("tab", name="systemd").click()
     expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{plane.url}"')
     expect(page.get_by_role("region", name="systemd unit")).to_contain_text("RestartPreventExitStatus=3 78")
+    expect(page.get_by_role("region", name="user command")).to_contain_text("useradd --system")
     page.get_by_role("tab", name="Container").click()
     page.get_by_role("textbox", name="Image").fill("registry.example.com/etl:7")
     expect(page.get_by_role("region", name="start command")).to_contain_text(
         "registry.example.com/etl:7 tradewind-agent run"
     )
     page.get_by_role("tab", name="Helm").click()
-    values = yaml.safe_load(page.get_by_role("region", name="values file").inner_text())
+    expect(page.get_by_role("region", name="values file")).to_contain_text("bundles:")
+    values = yaml.safe_load(written(page, "values file"))
     jsonschema.validate(values, json.loads((CHART / "values.schema.json").read_text()))
-    assert values == {
-        "planeUrl": plane.url,
-        "token": {"existingSecret": "oslo-2-token"},
-        "image": {"repository": "registry.example.com/etl", "tag": "7"},
-        "settings": {"name": "oslo-2", "queues": ["default"], "slots": 20},
+    assert values["image"] == {"repository": "registry.example.com/etl", "tag": "7"}
+    assert values["settings"] == {
+        "name": "oslo-2",
+        "queues": ["default"],
+        "slots": 20,
+        "storage": "/mnt/shared/tradewind",
     }
     expect(page.get_by_role("region", name="install command")).to_contain_text(
         "helm install oslo-2 deploy/helm/tradewind-agent --values values.yaml"
     )
-    page.get_by_role("textbox", name="Image").fill("registry:5000/etl@sha256:" + "a" * 64)
-    expect(page.get_by_role("region", name="values file")).to_contain_text('repository: "registry:5000/etl"')
     page.get_by_role("tab", name="Kubernetes").click()
-    expect(page.get_by_role("region", name="manifest")).to_contain_text(
-        "name: oslo-2-token".replace("name", "secretName")
-    )
+    expect(page.get_by_role("region", name="manifest")).to_contain_text("secretName: oslo-2-token")
+
+
+def test_a_finding_of_twenty_lines_takes_two_in_the_table_and_can_be_read_whole(
+    open_page: Any, stand: Any
+) -> None:
+    words = "\n".join(f"line {number} of what Git said" for number in range(20))
+    stand.agent("siena", findings=[{"check": "bundle:dags", "message": words, "remedy": "Check it."}])
+    page = open_page()
+    row = page.get_by_role("row").filter(has_text="siena")
+    expect(row).to_contain_text("degraded")
+    box = row.bounding_box()
+    assert box is not None and box["height"] < 130, box
+    row.get_by_role("button", name="Show all of why siena is degraded").click()
+    expect(row.get_by_text("line 19 of what Git said")).to_be_in_viewport()
+    page.get_by_role("link", name="siena", exact=True).click()
+    page.get_by_role("button", name="Show all of finding bundle:dags").click()
+    expect(page.get_by_text("line 19 of what Git said").first).to_be_visible()

@@ -85,7 +85,8 @@ def test_everything_the_page_asks_for_is_under_the_path(
 def test_the_commands_name_the_address_with_its_path(page: Page, proxied: tuple[Plane, nginx.Nginx]) -> None:
     _, proxy = proxied
     page.goto(f"{proxy.url}/plugin/remote-agents/register")
-    expect(page.get_by_role("region", name="start command")).to_contain_text(f"--plane-url {proxy.url} ")
+    page.get_by_label("Repository", exact=True).fill("https://git.example.com/dags.git")
+    expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{proxy.url}"')
 
 
 def test_the_description_of_the_operator_api_opens_and_its_calls_go_under_the_path(

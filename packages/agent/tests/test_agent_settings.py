@@ -10,7 +10,7 @@ import pytest
 
 from tradewind_agent.environments import triggerer, variables
 from tradewind_agent.errors import SettingsWrong
-from tradewind_agent.settings import Settings, load
+from tradewind_agent.settings import Settings, load, state_dir_of
 from tradewind_protocol import ids
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
@@ -172,3 +172,17 @@ def test_a_triggerer_serves_the_queues_it_is_given() -> None:
     assert found.trigger_queues == ("gpu", "etl")
     options = triggerer.options(found, found.task_environments[0], None)
     assert options["queues"] == ["gpu", "etl"]
+
+
+def test_paths_may_begin_with_a_home_and_are_whole_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        'plane_url = "https://p.example.com"\ntoken_file = "~/agent-token"\nstate_dir = "state"\n'
+    )
+    read = load({}, config=config)
+    assert (read.token_file, read.state_dir) == (tmp_path / "agent-token", tmp_path / "state")
+    assert state_dir_of(config) == tmp_path / "state"

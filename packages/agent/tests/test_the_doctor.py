@@ -40,7 +40,7 @@ from tradewind_agent.doctor import (
     running,
 )
 from tradewind_agent.doctor import plane as plane_check
-from tradewind_agent.doctor.results import Patient, Read, Result, Verdict
+from tradewind_agent.doctor.results import Patient, Read, Result, Verdict, failed
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane import proxy
@@ -391,10 +391,21 @@ async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.Monk
     assert (await results(disk, patient(tmp_path)))["disk"].verdict is Verdict.FAILED
 
 
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_doctor_warns_of_no_directory_that_it_made_or_found_empty(
+    tmp_path: Path, there: bool
+) -> None:
+    if there:
+        (tmp_path / "state").mkdir(mode=0o755)
+    assert (await results(disk, patient(tmp_path)))["disk"].verdict is Verdict.OK
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
 async def test_others_that_can_enter_the_state_directory_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o755)
+    (tmp_path / "state" / "somebody's").touch()
     one = patient(tmp_path)
-    assert "chmod 700" in (await results(disk, one))["disk"].remedy
+    assert "chmod go= " in (await results(disk, one))["disk"].remedy
     (tmp_path / "state").chmod(stat.S_IRWXU)
     assert (await results(disk, one))["disk"].verdict is Verdict.OK
 
@@ -529,3 +540,12 @@ async def test_what_the_running_agent_says_is_wrong_is_repeated(tmp_path: Path) 
     assert (found.evidence, found.remedy) == ("it is another's [bundle:main]", "name it differently")
     status.write(tmp_path / "state", {**document, "findings": []})
     assert (await results(running, one))["agent"].verdict is Verdict.OK
+
+
+def test_what_git_said_in_several_lines_stays_in_its_column() -> None:
+    shown = examination.line(failed("bundle:dags", "cannot be fetched:\nfatal: no such host", "Check it"))
+    assert shown.splitlines() == [
+        "FAIL  bundle:dags             cannot be fetched:",
+        " " * 30 + "fatal: no such host",
+        " " * 30 + "→ Check it",
+    ]

@@ -103,7 +103,44 @@ def test_a_wrong_password_is_refused(tradewind: Any, plane: Any, monkeypatch: py
     monkeypatch.setattr(session_module, "at_a_terminal", lambda: True)
     result = tradewind("contexts", "add", "prod", plane.url, "--username", "ada", input="babbage\n")
     assert result.exit_code == 1
+    assert "does not accept that password for 'ada'" in result.output
+    assert "token_unknown" not in result.output
     assert "babbage" not in result.output
+
+
+def test_without_a_terminal_it_is_said_that_nobody_signed_in_and_how_to(tradewind: Any, plane: Any) -> None:
+    result = tradewind("contexts", "add", "prod", plane.url, "--username", "ada")
+    assert result.exit_code == 0
+    assert "Not signed in as ada" in result.stderr
+    assert "TRADEWIND_API_TOKEN" in result.stderr and "--password-stdin" in result.stderr
+
+
+def test_a_script_signs_in_with_a_password_from_standard_input(
+    tradewind: Any, plane: Any, tmp_path: Path
+) -> None:
+    arguments = ("contexts", "add", "prod", plane.url, "--username", "ada", "--password-stdin")
+    refused = tradewind(*arguments, input="babbage\n")
+    assert (refused.exit_code, file_of(tmp_path).exists()) == (1, False)
+    result = tradewind(*arguments, input="lovelace\n")
+    assert "Signed in as ada." in result.stdout
+    assert tradewind("agents", "list").exit_code == 0
+    assert "lovelace" not in file_of(tmp_path).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--password-stdin",), "--username"),
+        (("--username", "ada", "--password-stdin", "--token-stdin"), "Give one of them"),
+        (("--token-stdin",), "standard input is empty"),
+    ],
+)
+def test_options_that_make_no_sense_together_are_refused_with_what_to_write(
+    tradewind: Any, plane: Any, arguments: tuple[str, ...], words: str
+) -> None:
+    result = tradewind("contexts", "add", "prod", plane.url, *arguments, input="")
+    assert result.exit_code == 2
+    assert words in result.output
 
 
 def test_an_unknown_context_is_refused_with_the_known_ones(tradewind: Any) -> None:

@@ -12,6 +12,8 @@ import pytest
 from tradewind_protocol import states
 from tradewind_protocol.errors import Code, Refusal
 
+from .conftest import AGENT
+
 AGENT_ID = "00000000-0000-0000-0000-000000000002"
 ATTEMPT_ID = "00000000-0000-0000-0000-000000000004"
 SECRET = "tw_agent_" + "s" * 43
@@ -174,7 +176,7 @@ def test_a_plane_that_is_not_there_ends_with_3(tradewind: Any) -> None:
     [
         ((200, b"text/html", b"<html>sign in</html>"), "200 and text/html"),
         ((404, b"application/json", b'{"detail":"Not Found"}'), "tradewind-provider"),
-        ((502, b"text/html", b"Bad Gateway"), "A proxy"),
+        ((502, b"text/html", b"Bad Gateway"), "a proxy is there"),
         ((200, b"application/json", b"[]"), "not an orchestration plane"),
     ],
 )
@@ -204,3 +206,15 @@ def test_bundles_are_listed_and_released(at_plane: Any, plane: Any) -> None:
     assert released.exit_code == 0, released.output
     assert plane.asked[-1] == ("POST", "/bundles/etl/main/release", "", {"reason": "moved to us-1"})
     assert "is nobody's" in released.stderr + released.stdout
+
+
+def test_a_note_of_twenty_lines_is_one_row_and_the_way_to_all_of_it_is_said(
+    at_plane: Any, plane: Any
+) -> None:
+    words = "\n".join(f"line {number} of what Git said" for number in range(20))
+    plane.agents = [AGENT.model_copy(update={"state_reason": words})]
+    result = at_plane("agents", "list")
+    assert len(result.stdout.splitlines()) == 2
+    assert "tradewind agents show NAME" in result.stderr
+    plane.agents = [AGENT]
+    assert at_plane("agents", "list").stderr == ""

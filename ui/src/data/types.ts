@@ -130,6 +130,29 @@ export type Event = {
   detail: Record<string, unknown>;
 };
 
+/** What somebody fills in on the page Register; checked by the plane while they type. */
+export type AskRecipes = {
+  plane_url: string;
+  name: string;
+  components: string[];
+  queues: string[];
+  slots: number;
+  bundle: {
+    kind: string;
+    name: string;
+    repository: string;
+    reference: string;
+    folder: string;
+    connection: string;
+  };
+  storage: string;
+  image: string;
+};
+
+export type Recipe = { key: string; title: string; steps: { explained: string; what: string; text: string }[] };
+
+export type Recipes = { recipes: Recipe[]; problems: { field: string; message: string }[] };
+
 export type AllowedNetwork = { network: string; description: string };
 
 export type AllowedAddresses = {

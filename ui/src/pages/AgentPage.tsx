@@ -1,4 +1,4 @@
-import { Alert, Box, Breadcrumb, Button, DataList, Flex, Heading, HStack, Link, SimpleGrid, Text } from "@chakra-ui/react";
+import { Box, Breadcrumb, Button, DataList, Flex, Heading, HStack, Link, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState, type ReactNode } from "react";
 import { Link as RouterLink, useNavigate, useParams } from "react-router-dom";
 
@@ -9,7 +9,7 @@ import { usePolled } from "../data/usePolled";
 import { bytes, count, duration, moment, spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
 import { ReasonDialog, type Action } from "../parts/dialogs";
-import { AttemptBadge, AttemptLink, beat, ProcessBadge, SlotsBar, StateBadge, Tags, TaskStateBadge, When } from "../parts/marks";
+import { AttemptBadge, AttemptLink, beat, Clamped, Findings, ProcessBadge, SlotsBar, StateBadge, Tags, TaskStateBadge, When } from "../parts/marks";
 import { Shown } from "../parts/states";
 import { EventTable } from "./EventsPage";
 
@@ -82,9 +82,10 @@ function Top({ agent, ask, done }: Asking) {
             <StateBadge state={agent.state} />
           </HStack>
           <Text color="fg.muted" fontSize="sm">
-            {[agent.state_reason, beat(agent)].filter(Boolean).join("; ")}
+            {beat(agent)}
             {agent.pending_commands ? `; ${count(agent.pending_commands, "command")} not carried out yet` : ""}
           </Text>
+          {agent.state_reason ? <Clamped text={agent.state_reason} of="why" fontSize="sm" /> : undefined}
         </Box>
         <Actions agent={agent} ask={ask} done={done} />
       </Flex>
@@ -169,20 +170,6 @@ function Ask({
   );
 }
 
-function Findings({ agent }: { agent: Agent }) {
-  return agent.findings.map((finding) => (
-    <Alert.Root key={finding.check} status="warning" mb={3}>
-      <Alert.Indicator />
-      <Alert.Content>
-        <Alert.Title>
-          {finding.check}: {finding.message}
-        </Alert.Title>
-        {finding.remedy ? <Alert.Description>{finding.remedy}</Alert.Description> : undefined}
-      </Alert.Content>
-    </Alert.Root>
-  ));
-}
-
 function Facts({ agent }: { agent: Agent }) {
   const { host } = agent;
   const machine = [host.platform, host.cpus ? count(host.cpus, "CPU") : "", host.memory_bytes ? bytes(host.memory_bytes) : ""];
@@ -240,9 +227,9 @@ function Environments({ agent, ask, done }: Asking) {
             {[each.python && `Python ${each.python}`, each.airflow && `Airflow ${each.airflow}`].filter(Boolean).join(", ")}
           </Text>
           {each.problem ? (
-            <Text color="fg.error" fontSize="xs">
-              {each.problem}
-            </Text>
+            <Box color="fg.error">
+              <Clamped text={each.problem} of={`what is wrong with ${each.name}`} />
+            </Box>
           ) : undefined}
         </Box>
       ),
@@ -312,7 +299,7 @@ function Lately({ agent }: { agent: Agent }) {
     { name: "Task", cell: (attempt) => <TaskStateBadge attempt={attempt} /> },
     { name: "Process", cell: (attempt) => <ProcessBadge attempt={attempt} /> },
     { name: "Ended", cell: (attempt) => <When at={attempt.finished_at} /> },
-    { name: "Reason", cell: (attempt) => <Text fontSize="xs">{attempt.reason}</Text> },
+    { name: "Reason", cell: (attempt) => <Clamped text={attempt.reason} of={`why ${attempt.label || attempt.id} ended`} /> },
   ];
   return (
     <Part title="Ended lately">

@@ -7,7 +7,7 @@ import type { Agent, AgentState, Page } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { count, spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
-import { beat, SlotsBar, StateBadge, Tags } from "../parts/marks";
+import { beat, Clamped, SlotsBar, StateBadge, Tags } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 const STATES: AgentState[] = [
@@ -163,9 +163,9 @@ const COLUMNS: Column<Agent>[] = [
           </Text>
         </HStack>
         {agent.state_reason ? (
-          <Text fontSize="xs" mt={1}>
-            {agent.state_reason}
-          </Text>
+          <Box mt={1}>
+            <Clamped text={agent.state_reason} of={`why ${agent.name} is ${agent.state}`} />
+          </Box>
         ) : undefined}
       </Box>
     ),

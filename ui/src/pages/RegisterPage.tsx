@@ -1,92 +1,266 @@
-import { Alert, Box, Button, Checkbox, CheckboxGroup, Field, Fieldset, HStack, Heading, Input, Link, SimpleGrid, Spinner, Tabs, Text, VStack } from "@chakra-ui/react";
-import { useMemo, useState, type FormEvent } from "react";
+import { Alert, Box, Button, Checkbox, CheckboxGroup, Field, Fieldset, HStack, Heading, Input, Link, NativeSelect, SimpleGrid, Spinner, Tabs, Text, VStack } from "@chakra-ui/react";
+import { useEffect, useMemo, useState, type FormEvent, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { airflowUrl, asRefused, call, type Refused } from "../data/api";
 import { agentPath, useHere } from "../data/context";
-import type { Agent, Page, TokenCreated } from "../data/types";
+import type { Agent, AskRecipes, Page, Recipe, Recipes, TokenCreated } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { spaced } from "../data/words";
 import { Copyable } from "../parts/Copyable";
-import { StateBadge } from "../parts/marks";
+import { Findings, StateBadge } from "../parts/marks";
 import { Problem } from "../parts/states";
-import { recipes, type Wanted } from "./recipes";
 import { Expires, Value } from "./TokensPage";
 
 const COMPONENTS = ["worker", "dag_processor", "triggerer"];
-const NAME = "[A-Za-z0-9][A-Za-z0-9._@:/-]*";
+const PAUSE = 250; // milliseconds without a key pressed, after which the plane is asked
+
+type Answered = {
+  recipes: Recipe[];
+  problems: string[];
+  problem: (field: string) => string;
+  waiting: boolean;
+  error: Refused | undefined;
+};
 
 /** From nothing to an agent that is connected: a token, the commands, and the moment it arrives. */
 export function RegisterPage() {
   const [name, setName] = useState("my-site");
+  const [site, setSite] = useState("default");
   const [components, setComponents] = useState(COMPONENTS);
   const [queues, setQueues] = useState("default");
   const [slots, setSlots] = useState("20");
+  const [storage, setStorage] = useState("");
   const [image, setImage] = useState("registry.example.com/airflow-agent:latest");
-  const wanted = useMemo<Wanted>(
+  const [bundle, setBundle] = useState({
+    kind: "git",
+    name: "dags",
+    repository: "",
+    reference: "main",
+    folder: "",
+    connection: "",
+  });
+  const wanted = useMemo<AskRecipes>(
     () => ({
-      planeUrl: airflowUrl().replace(/\/$/u, ""),
-      name: name.trim() || "my-site",
-      components: components.length === COMPONENTS.length ? [] : components,
+      plane_url: airflowUrl().replace(/\/$/u, ""),
+      name: name.trim(),
+      components,
       queues: queues.split(/[\s,]+/u).filter(Boolean),
-      slots: Number(slots) || 0,
+      slots: Math.trunc(Number(slots)) || 0,
+      bundle: Object.fromEntries(Object.entries(bundle).map(([key, text]) => [key, text.trim()])) as typeof bundle,
+      storage: storage.trim(),
       image: image.trim(),
     }),
-    [name, components, queues, slots, image],
+    [name, components, queues, slots, bundle, storage, image],
   );
+  const answered = useRecipes(wanted);
+  const change = (field: keyof typeof bundle) => (text: string) => setBundle((before) => ({ ...before, [field]: text }));
+  const { problem } = answered;
   return (
     <SimpleGrid columns={{ base: 1, xl: 2 }} gap={8} maxW="100em">
       <VStack align="stretch" gap={6}>
-        <Step number={1} title="What it is">
+        <Step number={1} title="The agent">
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
-            <Field.Root required>
-              <Field.Label>Name of the agent</Field.Label>
-              <Input required pattern={NAME} value={name} onChange={(event) => setName(event.target.value)} />
-            </Field.Root>
-            <Field.Root>
-              <Field.Label>Slots</Field.Label>
-              <Input type="number" min={0} max={10000} value={slots} onChange={(event) => setSlots(event.target.value)} />
-            </Field.Root>
-            <Field.Root>
-              <Field.Label>Queues</Field.Label>
-              <Input value={queues} onChange={(event) => setQueues(event.target.value)} />
-              <Field.HelperText>With commas between them</Field.HelperText>
-            </Field.Root>
-            <Fieldset.Root>
-              <CheckboxGroup value={components} onValueChange={setComponents}>
-                <Fieldset.Legend fontSize="sm" fontWeight="medium" mb={2}>
-                  Runs
-                </Fieldset.Legend>
-                <HStack gap={4} wrap="wrap">
-                  {COMPONENTS.map((each) => (
-                    <Checkbox.Root key={each} value={each} size="sm">
-                      <Checkbox.HiddenInput />
-                      <Checkbox.Control />
-                      <Checkbox.Label>{spaced(each)}</Checkbox.Label>
-                    </Checkbox.Root>
-                  ))}
-                </HStack>
-              </CheckboxGroup>
-            </Fieldset.Root>
+            <Typed label="Name of the agent" value={name} set={setName} problem={problem("name")} />
+            <Typed label="Slots" type="number" value={slots} set={setSlots} problem={problem("slots")} />
+            <Typed
+              label="Queues"
+              value={queues}
+              set={setQueues}
+              problem={problem("queues")}
+              help="With commas between them"
+            />
+            <Box>
+              <Fieldset.Root>
+                <CheckboxGroup value={components} onValueChange={setComponents}>
+                  <Fieldset.Legend fontSize="sm" fontWeight="medium" mb={2}>
+                    Runs
+                  </Fieldset.Legend>
+                  <HStack gap={4} wrap="wrap">
+                    {COMPONENTS.map((each) => (
+                      <Checkbox.Root key={each} value={each} size="sm">
+                        <Checkbox.HiddenInput />
+                        <Checkbox.Control />
+                        <Checkbox.Label>{spaced(each)}</Checkbox.Label>
+                      </Checkbox.Root>
+                    ))}
+                  </HStack>
+                </CheckboxGroup>
+              </Fieldset.Root>
+              {problem("components") ? (
+                <Text color="fg.error" fontSize="xs" mt={1}>
+                  {problem("components")}
+                </Text>
+              ) : undefined}
+            </Box>
           </SimpleGrid>
         </Step>
-        <Step number={2} title="Its token">
-          <TokenStep name={wanted.name} />
+        <Step number={2} title="Its Dags">
+          <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
+            <Field.Root invalid={problem("bundle.kind") !== ""}>
+              <Field.Label>Where the Dags are</Field.Label>
+              <NativeSelect.Root>
+                <NativeSelect.Field
+                  value={bundle.kind}
+                  onChange={(event: { target: { value: string } }) => {
+                    setBundle((before) => ({ ...before, kind: event.target.value, folder: "" }));
+                  }}
+                >
+                  <option value="git">in a Git repository</option>
+                  <option value="folder">in a folder of the agent's machine</option>
+                  <option value="none">nowhere: it runs triggers only</option>
+                </NativeSelect.Field>
+                <NativeSelect.Indicator />
+              </NativeSelect.Root>
+              <Field.ErrorText>{problem("bundle.kind")}</Field.ErrorText>
+            </Field.Root>
+            {bundle.kind === "none" ? undefined : (
+              <Typed
+                label="Name of the bundle"
+                value={bundle.name}
+                set={change("name")}
+                problem={problem("bundle.name")}
+                help="The same for every agent of a site"
+              />
+            )}
+            {bundle.kind === "git" ? (
+              <>
+                <Typed
+                  label="Repository"
+                  placeholder="https://git.example.com/team/dags.git"
+                  value={bundle.repository}
+                  set={change("repository")}
+                  problem={bundle.repository ? problem("bundle.repository") : ""}
+                />
+                <Typed
+                  label="Branch or tag"
+                  value={bundle.reference}
+                  set={change("reference")}
+                  problem={problem("bundle.reference")}
+                />
+                <Typed
+                  label="Folder in the repository"
+                  help="Empty: all of it"
+                  value={bundle.folder}
+                  set={change("folder")}
+                  problem={problem("bundle.folder")}
+                />
+                <Typed
+                  label="Connection for a private repository"
+                  help="Its id in the site's secrets backend; empty: none is needed"
+                  value={bundle.connection}
+                  set={change("connection")}
+                  problem={problem("bundle.connection")}
+                />
+              </>
+            ) : bundle.kind === "folder" ? (
+              <Typed
+                label="Folder"
+                placeholder="/srv/dags"
+                value={bundle.folder}
+                set={change("folder")}
+                problem={bundle.folder ? problem("bundle.folder") : ""}
+              />
+            ) : undefined}
+          </SimpleGrid>
+        </Step>
+        <Step number={3} title="Its site">
+          <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
+            <Field.Root>
+              <Field.Label>Site</Field.Label>
+              <Input value={site} onChange={(event) => setSite(event.target.value)} />
+              <Field.HelperText>The token belongs to it. Agents of a site share its Dags and its work</Field.HelperText>
+            </Field.Root>
+            <Typed
+              label="Storage that its agents share"
+              placeholder="/mnt/shared/tradewind or s3://connection@bucket/prefix"
+              help="For XCom values and task state. Empty: this is the site's only agent"
+              value={storage}
+              set={setStorage}
+              problem={problem("storage")}
+            />
+          </SimpleGrid>
+          <Box mt={4}>
+            <TokenStep name={wanted.name} site={site.trim()} problem={problem("name")} />
+          </Box>
         </Step>
       </VStack>
       <VStack align="stretch" gap={6}>
-        <Step number={3} title="Start it">
-          <Recipes wanted={wanted} image={image} setImage={setImage} />
+        <Step number={4} title="Start it">
+          <Shells answered={answered} image={image} setImage={setImage} />
         </Step>
-        <Step number={4} title="See it arrive">
-          <Arrival name={wanted.name} />
+        <Step number={5} title="See it arrive">
+          {problem("name") ? <Text color="fg.muted">It needs a name first.</Text> : <Arrival name={wanted.name} />}
         </Step>
       </VStack>
     </SimpleGrid>
   );
 }
 
-function Step({ number, title, children }: { number: number; title: string; children: React.ReactNode }) {
+/** What the plane makes of it, asked a moment after the last key. The recipes before stay until there are others. */
+function useRecipes(wanted: AskRecipes): Answered {
+  const [state, setState] = useState<{ of?: AskRecipes; answer?: Recipes; kept: Recipe[]; error?: Refused }>({ kept: [] });
+  useEffect(() => {
+    const asking = new AbortController();
+    const timer = setTimeout(() => {
+      call<Recipes>("/recipes", { method: "POST", body: wanted, signal: asking.signal }).then(
+        (answer) =>
+          setState((before) => ({
+            of: wanted,
+            answer,
+            kept: answer.recipes.length ? answer.recipes : before.kept,
+          })),
+        (problem: unknown) => {
+          if (!asking.signal.aborted) {
+            setState((before) => ({ of: wanted, kept: before.kept, error: asRefused(problem) }));
+          }
+        },
+      );
+    }, PAUSE);
+    return () => {
+      clearTimeout(timer);
+      asking.abort();
+    };
+  }, [wanted]);
+  return {
+    recipes: state.answer?.problems.length ? [] : state.kept,
+    problems: state.answer?.problems.map((each) => each.message) ?? [],
+    problem: (field) => state.answer?.problems.find((each) => each.field === field)?.message ?? "",
+    waiting: state.of !== wanted,
+    error: state.error,
+  };
+}
+
+function Typed({
+  label,
+  value,
+  set,
+  problem,
+  help,
+  ...more
+}: {
+  label: string;
+  value: string;
+  set: (text: string) => void;
+  problem: string;
+  help?: string;
+  type?: string;
+  placeholder?: string;
+}) {
+  return (
+    <Field.Root invalid={problem !== ""}>
+      <Field.Label>{label}</Field.Label>
+      <Input value={value} onChange={(event) => set(event.target.value)} {...more} />
+      {problem ? (
+        <Field.ErrorText>{problem}</Field.ErrorText>
+      ) : help ? (
+        <Field.HelperText>{help}</Field.HelperText>
+      ) : undefined}
+    </Field.Root>
+  );
+}
+
+function Step({ number, title, children }: { number: number; title: string; children: ReactNode }) {
   return (
     <Box as="section" aria-label={title}>
       <Heading as="h2" size="md" mb={3}>
@@ -97,7 +271,7 @@ function Step({ number, title, children }: { number: number; title: string; chil
   );
 }
 
-function TokenStep({ name }: { name: string }) {
+function TokenStep({ name, site, problem }: { name: string; site: string; problem: string }) {
   const { may, say } = useHere();
   const [days, setDays] = useState("365");
   const [made, setMade] = useState<TokenCreated>();
@@ -114,11 +288,11 @@ function TokenStep({ name }: { name: string }) {
     event.preventDefault();
     setError(undefined);
     try {
-      const body = { name, description: `for agent ${name}`, expires_in_days: days ? Number(days) : null };
+      const body = { name, site, description: `for agent ${name}`, expires_in_days: days ? Number(days) : null };
       setMade(await call<TokenCreated>("/tokens", { method: "POST", body }));
       say(`Token ${name} is made`);
-    } catch (problem) {
-      setError(asRefused(problem));
+    } catch (refused) {
+      setError(asRefused(refused));
     }
   };
   return (
@@ -131,7 +305,7 @@ function TokenStep({ name }: { name: string }) {
             <Box w="12em">
               <Expires days={days} setDays={setDays} />
             </Box>
-            <Button type="submit" colorPalette="brand">
+            <Button type="submit" colorPalette="brand" disabled={problem !== ""}>
               Make token {name}
             </Button>
           </HStack>
@@ -147,24 +321,54 @@ function TokenStep({ name }: { name: string }) {
   );
 }
 
-function Recipes({ wanted, image, setImage }: { wanted: Wanted; image: string; setImage: (image: string) => void }) {
+function Shells({
+  answered,
+  image,
+  setImage,
+}: {
+  answered: Answered;
+  image: string;
+  setImage: (image: string) => void;
+}) {
+  const { recipes, problem, error, waiting } = answered;
+  const [tab, setTab] = useState("host");
+  if (error) {
+    return <Problem error={error} />;
+  }
+  if (recipes.length === 0) {
+    return (
+      <>
+        {problem("image") ? <Typed label="Image" value={image} set={setImage} problem={problem("image")} /> : undefined}
+        <Text color="fg.muted">The commands are here as soon as everything is filled in.</Text>
+        <Box as="ul" color="fg.muted" fontSize="sm" pl={5} mt={2} listStyleType="disc">
+          {answered.problems.map((each) => (
+            <li key={each}>{each}</li>
+          ))}
+        </Box>
+      </>
+    );
+  }
   return (
-    <Tabs.Root defaultValue="host" size="sm" lazyMount>
+    <Tabs.Root
+      value={tab}
+      onValueChange={(change: { value: string }) => setTab(change.value)}
+      size="sm"
+      lazyMount
+      unmountOnExit
+      aria-busy={waiting}
+    >
       <Tabs.List aria-label="Where it runs">
-        {recipes(wanted).map((recipe) => (
+        {recipes.map((recipe) => (
           <Tabs.Trigger key={recipe.key} value={recipe.key}>
             {recipe.title}
           </Tabs.Trigger>
         ))}
       </Tabs.List>
-      {recipes(wanted).map((recipe) => (
+      {recipes.map((recipe) => (
         <Tabs.Content key={recipe.key} value={recipe.key}>
           <VStack align="stretch" gap={3}>
             {["container", "helm", "kubernetes"].includes(recipe.key) ? (
-              <Field.Root>
-                <Field.Label>Image</Field.Label>
-                <Input size="sm" value={image} onChange={(event) => setImage(event.target.value)} />
-              </Field.Root>
+              <Typed label="Image" value={image} set={setImage} problem={problem("image")} />
             ) : undefined}
             {recipe.steps.map((step) => (
               <Box key={step.what}>
@@ -181,23 +385,39 @@ function Recipes({ wanted, image, setImage }: { wanted: Wanted; image: string; s
   );
 }
 
+/** Connected is not yet well: green is said of an agent that is healthy. */
 function Arrival({ name }: { name: string }) {
   const polled = usePolled<Page<Agent>>(`/agents?name=${encodeURIComponent(name)}`, 2);
   const agent = polled.data?.items.find((each) => each.ended_at === null);
   return (
     <Box aria-live="polite">
       {agent ? (
-        <Alert.Root status="success">
-          <Alert.Indicator />
-          <Alert.Title>
-            <HStack gap={2}>
-              <Link asChild color="fg.info">
-                <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
-              </Link>
-              is connected <StateBadge state={agent.state} />
-            </HStack>
-          </Alert.Title>
-        </Alert.Root>
+        <>
+          <Alert.Root
+            status={agent.state === "healthy" ? "success" : agent.state === "starting" ? "info" : "warning"}
+            mb={3}
+          >
+            <Alert.Indicator />
+            <Alert.Content>
+              <Alert.Title>
+                <HStack gap={2} wrap="wrap">
+                  <Link asChild color="fg.info">
+                    <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
+                  </Link>
+                  is connected <StateBadge state={agent.state} />
+                </HStack>
+              </Alert.Title>
+              {agent.state === "healthy" ? undefined : (
+                <Alert.Description>
+                  {agent.state === "starting"
+                    ? "Its processes start. It takes work when they are ready."
+                    : `It is not ready for work: it is ${agent.state}.`}
+                </Alert.Description>
+              )}
+            </Alert.Content>
+          </Alert.Root>
+          <Findings agent={agent} />
+        </>
       ) : (
         <HStack gap={3}>
           <Spinner size="sm" />

@@ -1,5 +1,6 @@
 // Small signs: how an agent is, how full it is, how fast a queue is, when something was.
-import { Badge, Box, Flex, HStack, Link, Text, Wrap } from "@chakra-ui/react";
+import { Alert, Badge, Box, Button, Flex, HStack, Link, Text, Wrap } from "@chakra-ui/react";
+import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import type { Agent, AgentState, Attempt } from "../data/types";
@@ -141,6 +142,51 @@ export function When({ at, never = "never" }: { at: string | null; never?: strin
       <time dateTime={at}>{ago(at)}</time>
     </Text>
   );
+}
+
+const SHORT = 140; // characters that fit into two lines of a table's cell
+
+/** Two lines of a text that may have twenty, and a way to the rest. */
+export function Clamped({ text, of, fontSize = "xs" }: { text: string; of: string; fontSize?: string }) {
+  const [whole, setWhole] = useState(false);
+  const long = text.length > SHORT || text.trim().split("\n").length > 2;
+  return (
+    <Box fontSize={fontSize} overflowWrap="anywhere">
+      <Text fontSize="inherit" whiteSpace={whole ? "pre-wrap" : undefined} {...(whole ? {} : { lineClamp: 2 })}>
+        {text}
+      </Text>
+      {long ? (
+        <Button
+          variant="plain"
+          size="2xs"
+          h="auto"
+          px={0}
+          color="fg.info"
+          aria-expanded={whole}
+          aria-label={whole ? `Show two lines of ${of}` : `Show all of ${of}`}
+          onClick={() => setWhole(!whole)}
+        >
+          {whole ? "Show less" : "Show all"}
+        </Button>
+      ) : undefined}
+    </Box>
+  );
+}
+
+/** What an agent's own checks found, and what to do about it. */
+export function Findings({ agent }: { agent: Agent }) {
+  return agent.findings.map((finding) => (
+    <Alert.Root key={`${finding.check} ${finding.message}`} status="warning" mb={3}>
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>{finding.check}</Alert.Title>
+        <Alert.Description>
+          <Clamped text={finding.message} of={`finding ${finding.check}`} fontSize="sm" />
+          {finding.remedy ? <Text whiteSpace="pre-wrap">{finding.remedy}</Text> : undefined}
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  ));
 }
 
 /** The age of the last beat. */

@@ -90,7 +90,7 @@ def hold(state_dir: Path) -> AbstractContextManager[None]:
 @contextmanager
 def _hold(state_dir: Path) -> Iterator[None]:
     try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_private(state_dir)
         holding = files.held(state_dir / "agent.lock")
         holding.__enter__()
     except BlockingIOError:

@@ -64,7 +64,7 @@ class Outbox:
         self._db: sqlite3.Connection | None = None
 
     def __enter__(self) -> Outbox:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path.touch(mode=0o600)
         self._db = sqlite3.connect(self._path, isolation_level=None)
         self._db.execute("pragma journal_mode = wal")

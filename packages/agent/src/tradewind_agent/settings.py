@@ -320,6 +320,12 @@ class Settings(BaseSettings):
             raise ValueError("must be name=value, and commas between several")
         return value
 
+    @field_validator("token_file", "state_dir", "ca_file", "client_cert", "client_key")
+    @classmethod
+    def _whole_path(cls, value: Path | None) -> Path | None:
+        """`~` is the user's home. A relative path is one below the directory the agent is started in."""
+        return value.expanduser().absolute() if value is not None else None
+
     @validates(mode="after")
     def _fits_together(self) -> Settings:
         if (self.token is None) == (self.token_file is None):
@@ -437,4 +443,4 @@ def state_dir_of(config: Path | None) -> Path:
             named = TomlConfigSettingsSource(Settings, toml_file=config)().get("state_dir")
         except (OSError, ValueError) as error:
             raise SettingsWrong(f"the settings file {config} cannot be read: {error}") from None
-    return Path(named) if named else _default_state_dir()
+    return Path(named).expanduser().absolute() if named else _default_state_dir()

@@ -2,6 +2,7 @@
 
     CommandError
       Refused       1  the plane said no (carries its code, sentence and remedy)
+      NotSignedIn   1  the plane does not accept the password or the token
       BadUsage      2  the command line or a file it names makes no sense
       Unreachable   3  no plane answered at that address
 
@@ -44,6 +45,12 @@ class Refused(CommandError):
     @property
     def code(self) -> errors.Code:
         return self.refusal.error
+
+
+class NotSignedIn(CommandError):
+    """The plane accepts neither the password nor the token it was given."""
+
+    exit_code = 1
 
 
 class BadUsage(CommandError):

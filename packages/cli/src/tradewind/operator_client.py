@@ -11,7 +11,8 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
-from tradewind.errors import BadUsage, Refused, Unreachable
+from tradewind.errors import BadUsage, NotSignedIn, Refused, Unreachable
+from tradewind.not_a_plane import explained, unreachable
 from tradewind_protocol import errors, operator, paths
 from tradewind_protocol.messages import Message
 
@@ -55,12 +56,10 @@ class OperatorClient:
         """An Airflow API token for that user; later requests of this client carry it."""
         answer = self._send("POST", "/auth/token", json={"username": username, "password": password})
         if answer.status_code in (400, 401, 403, 422):
-            raise Refused(
-                errors.Refusal(
-                    error=errors.Code.TOKEN_UNKNOWN,
-                    message=f"{self.plane} does not accept that password for {username!r}",
-                    remedy="Check user name and password; single sign-on users need an API token made in Airflow.",
-                )
+            raise NotSignedIn(
+                f"{self.plane} does not accept that password for {username!r}",
+                remedy="Check user name and password. Who signs in to Airflow by single sign-on has no password there: give "
+                "an API token, with --token-stdin or TRADEWIND_API_TOKEN.",
             )
         body = self._body(answer)
         token = body.get("access_token")
@@ -183,10 +182,7 @@ class OperatorClient:
         try:
             return self._http.request(method, self.plane + path, headers=headers, **content)
         except httpx.TransportError as problem:
-            raise Unreachable(
-                f"no orchestration plane answers at {self.plane}: {problem or type(problem).__name__}",
-                remedy="Check the address (`tradewind contexts list`), the network, and that the plane is up.",
-            ) from problem
+            raise unreachable(self.plane, problem) from problem
 
     def _body(self, answer: httpx.Response) -> dict[str, Any]:
         try:
@@ -198,17 +194,15 @@ class OperatorClient:
         return cast("dict[str, Any]", body)
 
     def _not_a_plane(self, answer: httpx.Response) -> Unreachable:
-        kind = answer.headers.get("content-type", "no content type").partition(";")[0]
-        path = urlsplit(str(answer.request.url)).path
-        if answer.is_redirect:
-            what = f"redirects {path} to {answer.headers.get('location', 'nowhere')}"
-        else:
-            what = f"answers {path} with {answer.status_code} and {kind}"
-        if answer.status_code in (404, 405):
-            remedy = "Is this the plane's address, with its path prefix, and is tradewind-provider installed there?"
-        else:
-            remedy = "A proxy or a load balancer may be answering in its place."
-        return Unreachable(f"{self.plane} {what}: that is not an orchestration plane speaking", remedy=remedy)
+        return explained(self.plane, answer, airflow=self._version_of_airflow())
+
+    def _version_of_airflow(self) -> str:
+        """Of the Airflow that answers there; empty when none does."""
+        try:
+            answer = self._http.get(self.plane + "/api/v2/version")
+            return str(answer.json()["version"]) if answer.is_success else ""
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return ""
 
 
 def checked_url(text: str) -> str:

@@ -75,7 +75,7 @@ class Output:
         for column in columns:
             table.add_column(column.heading, no_wrap=True, overflow="ellipsis" if column.wide else "fold")
         for item in items:
-            table.add_row(*(_styled(column.cell(item)) for column in columns))
+            table.add_row(*(_styled(one_line(column.cell(item))) for column in columns))
         self.console.print(table)
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -96,6 +96,11 @@ class Output:
 
 def _styled(cell: str) -> Text:
     return Text(printable(cell), style=_STATE_STYLES.get(cell, ""))
+
+
+def one_line(cell: str) -> str:
+    """A row of a table is one line, whatever Git or Python had to say."""
+    return " ".join(cell.split()) if "\n" in cell else cell
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -195,6 +195,67 @@ class SetAllowedAddresses(Reason):
     networks: tuple[AllowedNetwork, ...] = Field(max_length=1000)
     force: bool = False
     revision: int | None = Field(default=None, ge=0, le=2**31)  # refused when the list has another one by now
+
+
+# ---- how an agent is started
+
+
+_Typed = Annotated[str, Field(max_length=2000)]
+"""What a person is typing: not checked here, but answered with what is wrong about it."""
+
+
+class RecipeBundle(Message):
+    """Where the Dags of an agent are."""
+
+    kind: _Typed = "git"  # or folder, none
+    name: _Typed = "dags"
+    repository: _Typed = ""
+    reference: _Typed = "main"
+    folder: _Typed = ""  # inside the repository; for a folder its path
+    connection: _Typed = ""  # of the site, with the credential of the repository
+
+
+class AskRecipes(Message):
+    """An agent that somebody wants to start."""
+
+    plane_url: _Typed
+    name: _Typed
+    components: tuple[_Typed, ...] = Field(default=("worker", "dag_processor", "triggerer"), max_length=10)
+    queues: tuple[_Typed, ...] = Field(default=("default",), max_length=100)
+    slots: int = 20
+    bundle: RecipeBundle = RecipeBundle()
+    storage: _Typed = ""  # what several agents of a site share
+    image: _Typed = ""
+
+
+class RecipeStep(Message):
+    """One thing to do: `text` is a whole shell command."""
+
+    explained: str
+    what: str
+    text: str
+
+
+class Recipe(Message):
+    """One way to start an agent."""
+
+    key: str
+    title: str
+    steps: tuple[RecipeStep, ...]
+
+
+class RecipeProblem(Message):
+    """What is wrong with one field, such as `bundle.repository`."""
+
+    field: str
+    message: str
+
+
+class Recipes(Message):
+    """Every way to start that agent; none while there are problems."""
+
+    recipes: tuple[Recipe, ...] = ()
+    problems: tuple[RecipeProblem, ...] = ()
 
 
 # ---- Dag bundles

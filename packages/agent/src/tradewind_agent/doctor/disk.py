@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tradewind_agent.doctor.results import Patient, Result, failed, ok, warning
+from tradewind_agent.kits import files
 
 CHECK = "disk"
 _LEAST = 200 * 1024 * 1024
@@ -16,10 +17,13 @@ _LITTLE = 2 * 1024 * 1024 * 1024
 
 
 async def check(patient: Patient) -> AsyncIterator[Result]:
-    """Writes a file and removes it."""
+    """Makes the directory when it is not there, writes a file and removes it."""
     directory = patient.settings.state_dir
     there = _nearest(directory)
     try:
+        if os.access(there, os.W_OK):
+            files.make_private(directory)
+            there = directory
         with tempfile.NamedTemporaryFile(dir=there) as file:
             file.write(b"x" * 4096)
             file.flush()
@@ -37,8 +41,9 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
         yield failed(CHECK, shown, "Free space: outcomes, logs and XCom values are written there")
     elif free < _LITTLE:
         yield warning(CHECK, shown, "Free space, or move state_dir: task logs grow")
-    elif directory.exists() and directory.stat().st_mode & 0o077:
-        yield warning(CHECK, f"{shown}; others of this machine can enter it", f"chmod 700 {directory}")
+    elif directory.stat().st_mode & (0o077 if directory.stat().st_uid == os.geteuid() else 0o007):
+        # of another owner's directory (a volume of Kubernetes, root's with a group) the group's rights are the agent's
+        yield warning(CHECK, f"{shown}; others of this machine can enter it", f"chmod go= {directory}")
     else:
         yield ok(CHECK, shown)
 

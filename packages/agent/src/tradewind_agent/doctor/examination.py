@@ -53,7 +53,7 @@ async def examine(
     ) as patient.http:
         async for result in plane.check(patient):
             yield result
-    for check in (environments.check, disk.check, outbox.check, ports.check, running.check):
+    for check in (disk.check, environments.check, outbox.check, ports.check, running.check):
         async for result in check(patient):
             yield result
 
@@ -66,9 +66,9 @@ def unreadable(message: str, remedy: str) -> Result:
 def line(result: Result) -> str:
     """One result as a person reads it."""
     text = f"{_MARKS[result.verdict]:<4}  {result.check:<22}  {result.evidence}"
-    return text + (
-        f"\n{'':<30}→ {result.remedy}" if result.remedy and result.verdict is not Verdict.OK else ""
-    )
+    if result.remedy and result.verdict is not Verdict.OK:
+        text += f"\n→ {result.remedy}"
+    return text.replace("\n", f"\n{'':<30}")  # what Git or Python said in several lines stays in its column
 
 
 def document(results: Sequence[Result]) -> str:

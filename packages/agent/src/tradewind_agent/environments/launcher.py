@@ -177,7 +177,7 @@ class _Subprocess:
         self._pipe.close()
 
     async def _keep_output(self, stream: asyncio.StreamReader, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=_LOG_SIZE, backupCount=3, encoding="utf-8"
         )

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from tradewind_agent.kits import files
 from tradewind_protocol import boundary, paths
 from tradewind_protocol.hosts import TRACES_PATH
 
@@ -81,7 +82,7 @@ class Ledger:
         self.problem = ""
 
     def __enter__(self) -> Ledger:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_private(self._directory)
         self._open()
         return self
 

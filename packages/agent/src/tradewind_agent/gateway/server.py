@@ -98,7 +98,7 @@ def bind(path: Path) -> socket.socket:
             f"the path of the gateway's socket is longer than {LONGEST_PATH} bytes: {path}",
             remedy="Set state_dir to a shorter path",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with suppress(FileNotFoundError):
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -9,6 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that no other user can enter, mode 0700; one that is there and empty becomes so.
+
+    One that holds files is left as it is: it may not be ours alone. Raises OSError.
+    """
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        found = folder.stat()
+        if found.st_uid == os.geteuid() and found.st_mode & 0o077 and not any(folder.iterdir()):
+            folder.chmod(0o700)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Replace a file's content so that a reader sees the old one or the new one, never a part. Mode 0600."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")

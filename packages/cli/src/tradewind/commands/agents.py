@@ -11,6 +11,8 @@ from tradewind.output import Column, moment, span
 from tradewind_protocol import operator, states
 from tradewind_protocol.messages import Message
 
+_NOTE = 60  # characters of a note that a terminal of common width shows
+
 _COLUMNS = (
     Column("NAME", lambda agent: agent.name),
     Column("SITE", lambda agent: agent.site),
@@ -44,6 +46,8 @@ def list_(session: Session, everyone: bool, state: str | None, limit: int, offse
         session.output.data(page)
     else:
         session.output.rows(page.items, _COLUMNS, none="There is no agent.")
+        if any("\n" in one.state_reason or len(one.state_reason) > _NOTE for one in page.items):
+            click.echo("`tradewind agents show NAME` has a note whole, with what to do.", err=True)
 
 
 @agents.command()

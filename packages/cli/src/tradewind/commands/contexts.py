@@ -9,6 +9,7 @@ import click
 from tradewind import contexts as store
 from tradewind.commands import session as session_options
 from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
+from tradewind.errors import BadUsage
 from tradewind.operator_client import OperatorClient, checked_url
 from tradewind.output import Column
 
@@ -23,24 +24,49 @@ def contexts() -> None:
 @click.argument("url")
 @click.option("--username", help="Sign in as this user now; the password is asked for and not kept.")
 @click.option("--token-stdin", is_flag=True, help="Read an Airflow API token from standard input.")
+@click.option("--password-stdin", is_flag=True, help="Read the password of --username from standard input.")
 @click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="A CA of your own, PEM.")
 @pass_session
 def add(
-    session: Session, name: str, url: str, username: str | None, token_stdin: bool, ca_file: str | None
+    session: Session,
+    name: str,
+    url: str,
+    username: str | None,
+    token_stdin: bool,
+    password_stdin: bool,
+    ca_file: str | None,
 ) -> None:
     """Add a plane, or replace what is known of it. The first one becomes the current one."""
     url = checked_url(url)
+    if token_stdin and password_stdin:
+        raise BadUsage(
+            "--token-stdin and --password-stdin both read standard input", remedy="Give one of them."
+        )
+    if password_stdin and not username:
+        raise BadUsage("--password-stdin needs to know whose password it is", remedy="Add --username NAME.")
     token = None
     if token_stdin:
-        token = sys.stdin.read().strip() or None
-    elif username and session_options.at_a_terminal():
+        token = sys.stdin.read().strip()
+        if not token:
+            raise BadUsage("--token-stdin: standard input is empty", remedy="Write the API token to it.")
+    elif username and (password_stdin or session_options.at_a_terminal()):
         with OperatorClient(url, ca_file=ca_file, transport=session.transport) as client:
-            token = ask_to_sign_in(client, username)
+            if password_stdin:
+                token = client.sign_in(username, sys.stdin.read().rstrip("\r\n"))
+            else:
+                token = ask_to_sign_in(client, username)
     known = store.load(session.contexts_path)
     context = store.Context(url=url, username=username, token=token, ca_file=ca_file)
     known = known.adding(name, context)
     store.save(session.contexts_path, known)
     click.echo(f"Context {name!r} is {url}" + (", the current one." if known.current == name else "."))
+    if username and token:
+        click.echo(f"Signed in as {username}.")
+    elif username:
+        click.echo(f"Not signed in as {username}: there is no terminal to ask for the password at.", err=True)
+        click.echo(f"  {session_options.NO_TERMINAL}", err=True)
+    elif not token:
+        click.echo("Not signed in: the first command that needs it asks for name and password.")
 
 
 @contexts.command()

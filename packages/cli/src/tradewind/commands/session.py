@@ -17,6 +17,11 @@ from tradewind.errors import BadUsage
 from tradewind.operator_client import OperatorClient
 from tradewind.output import Output
 
+NO_TERMINAL = (
+    "Set TRADEWIND_API_TOKEN (or TRADEWIND_API_TOKEN_FILE) to a token from POST /auth/token, or give the password to "
+    "`tradewind contexts add NAME URL --username NAME --password-stdin`."
+)
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -80,9 +85,10 @@ def ask_to_sign_in(client: OperatorClient, username: str | None) -> str:
     Raises BadUsage when there is no terminal to ask at.
     """
     if not at_a_terminal():
+        why = "does not accept the API token (any more)" if client.token else "asks for a sign-in"
         raise BadUsage(
-            f"{client.plane} asks for a sign-in and there is no terminal to ask at",
-            remedy="Set TRADEWIND_API_TOKEN (or TRADEWIND_API_TOKEN_FILE) to a token from POST /auth/token.",
+            f"{client.plane} {why}, and there is no terminal to ask for a password at",
+            remedy=NO_TERMINAL,
         )
     username = username or click.prompt("User name", err=True)
     password = click.prompt(f"Password of {username} at {client.plane}", hide_input=True, err=True)

@@ -18,6 +18,7 @@ from tradewind_provider.api.operator import (
     page,
     problems,
     queues,
+    recipes,
     tokens,
 )
 
@@ -44,7 +45,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for noun in (tokens, allowed, agents, attempts, queues, bundles, events, me):
+    for noun in (tokens, allowed, agents, attempts, queues, bundles, events, recipes, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
     app.include_router(description.router)

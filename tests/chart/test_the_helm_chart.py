@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,27 @@ import pytest
 import yaml
 
 from tradewind_agent.settings import Settings
+from tradewind_provider.domain.recipes import Bundle, Versions, Wanted, recipes
+
+if os.environ.get("CI"):
+    import helm_python as helm
+else:
+    helm = pytest.importorskip("helm_python", reason="`make helm` installs the Helm library")
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/tradewind-agent"
 PAGE = (ROOT / "docs/reference/helm-values.md").read_text()
+GIT = {
+    "name": "dags",
+    "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+    "kwargs": {"repo_url": "https://git.example.com/team/dags.git", "tracking_ref": "main"},
+}
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 LEAST: dict[str, Any] = {
     "planeUrl": "https://airflow.example.com/eu",
     "token": {"existingSecret": "site-token"},
     "image": {"repository": "registry.example.com/etl", "tag": "7"},
 }
-
-needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="no helm on this machine")
 
 
 def leaves(values: dict[str, Any], above: str = "") -> list[str]:
@@ -80,25 +88,21 @@ def test_what_cannot_work_is_refused_before_anything_is_installed(wrong: dict[st
         jsonschema.validate({**LEAST, **wrong}, SCHEMA)
 
 
-def helm(*arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    command = ["helm", *arguments, str(CHART), "--kube-version", "1.31.0", "--values", "-"]
-    return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
-
-
 def rendered(**values: Any) -> dict[str, dict[str, Any]]:
-    """What `helm template` makes, by kind."""
-    made = helm("template", "site", values={**LEAST, **values})
-    assert made.returncode == 0, made.stderr
-    return {each["kind"]: each for each in yaml.safe_load_all(made.stdout) if each}
+    """What Helm makes, by kind. Raises HelmError with what it says."""
+    with helm.Chart.load(CHART) as chart:
+        whole = {**LEAST, **values}
+        chart.validate_schema(chart.merge_values(whole))
+        made = chart.render(whole, name="site", namespace="data")
+    documents = [each for text in made.values() if "kind:" in text for each in yaml.safe_load_all(text)]
+    return {each["kind"]: each for each in documents if each}
 
 
-@needs_helm
 def test_helm_lint_finds_nothing() -> None:
-    found = helm("lint", "--strict", values=LEAST)
-    assert found.returncode == 0, found.stdout + found.stderr
+    found = helm.lint(CHART, values=LEAST)
+    assert [each for each in found["messages"] if each["severity"] > 1] == [], found
 
 
-@needs_helm
 def test_the_agent_reads_what_the_chart_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     environments = [{"name": "default", "queues": ["a", "b"], "slots": 16}, {"name": "ml", "queues": ["gpu"]}]
     made = rendered(
@@ -109,11 +113,13 @@ def test_the_agent_reads_what_the_chart_gives_it(monkeypatch: pytest.MonkeyPatch
             "trigger_capacity": 100_000,
             "components": ["worker", "triggerer"],
         },
+        bundles=[GIT],
         env=[{"name": "AWS_REGION", "value": "eu-1"}],
     )
     pod = made["StatefulSet"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     env = {each["name"]: each["value"] for each in container["env"]}
+    monkeypatch.setenv("HOME", env.pop("HOME"))
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     read = Settings()  # type: ignore[call-arg]
@@ -129,12 +135,12 @@ def test_the_agent_reads_what_the_chart_gives_it(monkeypatch: pytest.MonkeyPatch
         100_000,
         600.0,
     )
+    assert read.bundles == (GIT,)
     assert str(read.token_file) == "/run/secrets/tradewind/token"
     assert env["AWS_REGION"] == "eu-1"
     assert "TRADEWIND_AGENT_TOKEN" not in env
 
 
-@needs_helm
 def test_the_pod_passes_the_restricted_profile_and_has_no_token_of_kubernetes() -> None:
     made = rendered()
     pod = made["StatefulSet"]["spec"]["template"]["spec"]
@@ -144,15 +150,17 @@ def test_the_pod_passes_the_restricted_profile_and_has_no_token_of_kubernetes() 
     (container,) = pod["containers"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+    written = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
+    assert written == {"/var/lib/tradewind", "/tmp"}
     assert container["image"] == "registry.example.com/etl:7"
     assert made["StatefulSet"]["spec"]["serviceName"] == made["Service"]["metadata"]["name"]
     labels = made["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
     assert made["Service"]["spec"]["selector"].items() <= labels.items()
 
 
-@needs_helm
 @pytest.mark.parametrize(
     "more",
     [
@@ -171,7 +179,67 @@ def test_every_combination_is_a_manifest(more: dict[str, Any]) -> None:
     assert {"StatefulSet", "Service"} <= set(made)
 
 
-@needs_helm
-def test_helm_refuses_a_setting_that_the_chart_sets() -> None:
-    found = helm("template", "site", values={**LEAST, "settings": {"token": "tw_agent_x"}})
-    assert found.returncode != 0
+def test_the_images_init_stays_in_front_and_no_service_sets_the_agents_variables() -> None:
+    pod = rendered()["StatefulSet"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "command" not in container
+    assert container["args"] == ["tradewind-agent", "run"]
+    assert pod["enableServiceLinks"] is False
+
+
+def test_credentials_come_from_secrets() -> None:
+    made = rendered(
+        proxy={"existingSecret": "company-proxy"}, traces={"existingSecret": "collector", "key": "h"}
+    )
+    (container,) = made["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    env = {each["name"]: each.get("valueFrom") for each in container["env"]}
+    assert env["TRADEWIND_AGENT_PROXY"] == {"secretKeyRef": {"name": "company-proxy", "key": "url"}}
+    assert env["TRADEWIND_AGENT_TRACES_HEADERS"] == {"secretKeyRef": {"name": "collector", "key": "h"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"settings": {"proxy": "http://u:p@proxy:3128"}}, "name it in proxy.existingSecret"),
+        ({"settings": {"traces_headers": "a=b"}}, "name it in traces.existingSecret"),
+        ({"settings": {"bundles": "[]"}}, "the value bundles, beside settings"),
+        ({"bundles": [{**GIT, "kwargs": {"access_token": "x"}}]}, "name a connection of the site"),
+        ({"bundles": [{"name": "dags"}]}, "classpath"),
+        ({"settings": {"token": "tw_agent_x"}}, "'token'"),
+    ],
+)
+def test_what_would_be_readable_in_the_pod_is_refused_with_what_to_do(
+    values: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(helm.HelmError) as refused:
+        rendered(**values)
+    assert sentence in str(refused.value)
+
+
+def test_the_recipe_of_plain_objects_starts_the_same_agent_as_the_chart() -> None:
+    wanted = Wanted(
+        plane_url=LEAST["planeUrl"],
+        name="site",
+        bundle=Bundle(repository="https://git.example.com/dags.git"),
+        image="registry.example.com/etl:7",
+    )
+    found = {one.key: one for one in recipes(wanted, Versions("0.1.0", "3.3.2", "3.12"))}
+    texts = {step.what: step.text for key in ("helm", "kubernetes") for step in found[key].steps}
+    inside = {
+        what: text.split("\n", 1)[1].rpartition("\n")[0] for what, text in texts.items() if "<<" in text
+    }
+    config, plain = yaml.safe_load_all(inside["manifest"])
+    chart = rendered(**yaml.safe_load(inside["values file"]))["StatefulSet"]
+    pods = [one["spec"]["template"]["spec"] for one in (chart, plain)]
+    for key in ("enableServiceLinks", "automountServiceAccountToken", "terminationGracePeriodSeconds"):
+        assert pods[0][key] == pods[1][key], key
+    assert pods[1]["securityContext"].items() <= pods[0]["securityContext"].items()
+    containers = [pod["containers"][0] for pod in pods]
+    for key in ("image", "securityContext", "startupProbe", "livenessProbe", "readinessProbe", "ports"):
+        assert containers[0][key] == containers[1][key], key
+    assert containers[1]["args"][:2] == containers[0]["args"]
+    assert 'repo_url = "https://git.example.com/dags.git"' in config["data"]["agent.toml"]
+    (bundle,) = json.loads(
+        {e["name"]: e.get("value") for e in containers[0]["env"]}["TRADEWIND_AGENT_BUNDLES"]
+    )
+    assert bundle["kwargs"]["repo_url"] == "https://git.example.com/dags.git"

@@ -1,0 +1,20 @@
+"""How an agent is installed and started: texts for a person to copy into a shell, made from what they filled in.
+
+Pure functions. Each step of a recipe is a whole shell command: files are written by it, and a value cannot become a command.
+Tests run the steps as they stand (tests/recipes).
+"""
+
+from tradewind_provider.domain.recipes.checking import problems
+from tradewind_provider.domain.recipes.container import container
+from tradewind_provider.domain.recipes.helm import helm
+from tradewind_provider.domain.recipes.host import host
+from tradewind_provider.domain.recipes.kubernetes import kubernetes
+from tradewind_provider.domain.recipes.systemd import systemd
+from tradewind_provider.domain.recipes.wanted import Bundle, Problem, Recipe, Step, Versions, Wanted
+
+__all__ = ["Bundle", "Problem", "Recipe", "Step", "Versions", "Wanted", "problems", "recipes"]
+
+
+def recipes(wanted: Wanted, versions: Versions) -> tuple[Recipe, ...]:
+    """Every way to run that agent. `wanted` must be without problems."""
+    return tuple(make(wanted, versions) for make in (host, systemd, container, helm, kubernetes))

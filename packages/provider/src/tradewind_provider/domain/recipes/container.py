@@ -1,0 +1,73 @@
+"""In a container of Docker or Podman."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tradewind_provider.domain.recipes.settings_file import agent_toml
+from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, quoted, slug
+from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
+
+USER: Final = 50000
+STATE: Final = "/var/lib/tradewind"
+
+
+def dockerfile(wanted: Wanted, versions: Versions) -> str:
+    packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
+    return f"""FROM python:{versions.python}-slim
+RUN apt-get update \\
+ && apt-get install --yes --no-install-recommends git openssh-client tini \\
+ && rm -rf /var/lib/apt/lists/*
+RUN groupadd --gid {USER} tradewind \\
+ && useradd --uid {USER} --gid {USER} --create-home tradewind \\
+ && install -d -o {USER} -g {USER} -m 700 {STATE}
+RUN pip install --no-cache-dir {packages}
+USER {USER}:{USER}
+ENTRYPOINT ["tini", "--"]
+CMD ["tradewind-agent", "run"]"""
+
+
+def container(wanted: Wanted, versions: Versions) -> Recipe:
+    name = slug(wanted.name)
+    settings = agent_toml(wanted, token_file="/run/secrets/agent-token", state_dir=STATE)
+    mounts = [
+        '"$PWD/agent.toml:/etc/tradewind/agent.toml:ro"',
+        '"$PWD/agent-token:/run/secrets/agent-token:ro"',
+        f"{name}-state:{STATE}",
+    ]
+    folders = []
+    if wanted.bundle.kind == FOLDER:
+        folders.append(f"user {USER} must be able to read {wanted.bundle.folder}")
+        mounts.append(quoted(f"{wanted.bundle.folder}:{wanted.bundle.folder}:ro"))
+    if wanted.shared_folder:
+        folders.append(f"user {USER} must be able to write to {wanted.shared_folder}")
+        mounts.append(quoted(f"{wanted.shared_folder}:{wanted.shared_folder}"))
+    return Recipe(
+        "container",
+        "Container",
+        (
+            Step(
+                "An image with the agent, Airflow's core and your packages: add what your Dags import.",
+                "Dockerfile",
+                file("cat > Dockerfile", dockerfile(wanted, versions)),
+            ),
+            Step("Build it:", "build command", f"docker build --tag {quoted(wanted.image)} ."),
+            Step(
+                f"The token, in a file that the container's user ({USER}) and nobody else can read: paste it, Enter, Ctrl-D.",
+                "token file command",
+                f"sudo install -o {USER} -g {USER} -m 400 /dev/stdin agent-token",
+            ),
+            Step("Its settings:", "settings file", file("install -m 644 /dev/stdin agent.toml", settings)),
+            Step(
+                "Start it. Its log: docker logs --follow " + name + "".join(f"; {one}" for one in folders),
+                "start command",
+                " \\\n  ".join(
+                    [
+                        f"docker run --detach --name {name} --restart on-failure --stop-timeout 660",
+                        *(f"--volume {one}" for one in mounts),
+                        f"{quoted(wanted.image)} tradewind-agent run --config /etc/tradewind/agent.toml",
+                    ]
+                ),
+            ),
+        ),
+    )

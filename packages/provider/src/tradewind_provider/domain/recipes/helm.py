@@ -1,0 +1,71 @@
+"""With the chart of this repository."""
+
+from __future__ import annotations
+
+import re
+
+from tradewind_provider.domain.recipes.kubernetes import about_claims, claims, secret
+from tradewind_provider.domain.recipes.settings_file import choices
+from tradewind_provider.domain.recipes.text import file, literal, slug
+from tradewind_provider.domain.recipes.wanted import NONE, Recipe, Step, Versions, Wanted
+
+
+def values(wanted: Wanted) -> str:
+    name = slug(wanted.name)
+    lines = [
+        f"planeUrl: {literal(wanted.plane_url)}",
+        "token:",
+        f"  existingSecret: {name}-token",
+        "image:",
+        *(f"  {key}: {literal(value)}" for key, value in _parts(wanted.image).items()),
+        "settings:",
+        *(f"  {key}: {literal(value)}" for key, value in choices(wanted).items()),
+    ]
+    if wanted.bundle.kind != NONE:
+        lines += [
+            "bundles:",
+            f"  - name: {literal(wanted.bundle.name)}",
+            f"    classpath: {literal(wanted.bundle.classpath)}",
+            f"    kwargs: {literal(wanted.bundle.kwargs)}",
+        ]
+    if needed := claims(wanted):
+        lines.append("volumes:")
+        lines += [
+            f"  - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}" for one, _, _ in needed
+        ]
+        lines.append("volumeMounts:")
+        lines += [
+            f"  - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
+            for one, path, read_only in needed
+        ]
+    return "\n".join(lines)
+
+
+def helm(wanted: Wanted, versions: Versions) -> Recipe:
+    name = slug(wanted.name)
+    return Recipe(
+        "helm",
+        "Helm",
+        (
+            secret(name),
+            Step(
+                "The values, with an image as the recipe for a container builds it; more of them are in "
+                "docs/reference/helm-values.md." + about_claims(wanted),
+                "values file",
+                file("cat > values.yaml", values(wanted)),
+            ),
+            Step(
+                "From a checkout of Tradewind:",
+                "install command",
+                f"helm install {name} deploy/helm/tradewind-agent --values values.yaml",
+            ),
+        ),
+    )
+
+
+def _parts(image: str) -> dict[str, str]:
+    """Repository, tag and digest of an image's name; a port is no tag."""
+    named, _, digest = image.partition("@")
+    tagged = re.fullmatch(r"(.*):([\w][\w.-]*)", named)
+    found = {"repository": tagged[1], "tag": tagged[2]} if tagged else {"repository": named}
+    return found | ({"digest": digest} if digest else {})

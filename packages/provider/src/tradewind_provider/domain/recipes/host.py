@@ -1,0 +1,36 @@
+"""On a machine where somebody has a shell: one virtualenv, one process."""
+
+from __future__ import annotations
+
+from tradewind_provider.domain.recipes.settings_file import agent_toml
+from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, slug
+from tradewind_provider.domain.recipes.wanted import Recipe, Step, Versions, Wanted
+
+
+def host(wanted: Wanted, versions: Versions) -> Recipe:
+    here = f"~/tradewind/{slug(wanted.name)}"
+    packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
+    settings = agent_toml(wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state")
+    return Recipe(
+        "host",
+        "Host",
+        (
+            Step(
+                "A folder for this agent, and an environment with Airflow's core. Install what your Dags import into it, too.",
+                "install command",
+                f"mkdir -p {here} && cd {here}\npython3 -m venv --upgrade-deps venv\nvenv/bin/pip install {packages}",
+            ),
+            Step(
+                "The token, in a file that only you can read: paste it, Enter, Ctrl-D.",
+                "token file command",
+                "(umask 077 && cat > agent-token)",
+            ),
+            Step("Its settings:", "settings file", file("cat > agent.toml", settings)),
+            Step(
+                "Look before the first start: it says what is missing, and what to do.",
+                "doctor command",
+                "venv/bin/tradewind-agent doctor --config agent.toml",
+            ),
+            Step("Start it:", "start command", "venv/bin/tradewind-agent run --config agent.toml"),
+        ),
+    )

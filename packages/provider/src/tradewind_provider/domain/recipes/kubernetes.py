@@ -1,0 +1,110 @@
+"""As plain objects of Kubernetes."""
+
+from __future__ import annotations
+
+from tradewind_provider.domain.recipes.container import STATE, USER
+from tradewind_provider.domain.recipes.settings_file import agent_toml
+from tradewind_provider.domain.recipes.text import file, literal, slug
+from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
+
+
+def secret(name: str) -> Step:
+    return Step(
+        "The token as a Secret: paste it, Enter, Ctrl-D.",
+        "secret command",
+        f"kubectl create secret generic {name}-token --from-file=token=/dev/stdin",
+    )
+
+
+def claims(wanted: Wanted) -> list[tuple[str, str, bool]]:
+    """Volume claims that the owner has to bring: name of the volume, path, read-only."""
+    found = []
+    if wanted.bundle.kind == FOLDER:
+        found.append(("dags", wanted.bundle.folder, True))
+    if wanted.shared_folder:
+        found.append(("storage", wanted.shared_folder, False))
+    return found
+
+
+def about_claims(wanted: Wanted) -> str:
+    """A sentence on them; empty without any."""
+    name = slug(wanted.name)
+    said = [f"{name}-{volume} for {path}" for volume, path, _ in claims(wanted)]
+    return f" It needs a PersistentVolumeClaim {' and one '.join(said)}." if said else ""
+
+
+def manifest(wanted: Wanted) -> str:
+    name = slug(wanted.name)
+    settings = agent_toml(wanted, token_file="/run/secrets/tradewind/token", state_dir=STATE)
+    lines = "\n".join(f"    {line}" if line else "" for line in settings.splitlines())
+    mounts, volumes = [], []
+    for volume, path, read_only in claims(wanted):
+        mode = ", readOnly: true" if read_only else ""
+        mounts.append(f"            - {{name: {volume}, mountPath: {literal(path)}{mode}}}\n")
+        volumes.append(
+            f"        - {{name: {volume}, persistentVolumeClaim: {{claimName: {name}-{volume}}}}}\n"
+        )
+    return f"""apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}}}
+data:
+  agent.toml: |
+{lines}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: {name}}}
+spec:
+  serviceName: {name}
+  replicas: 1
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      terminationGracePeriodSeconds: 660
+      securityContext:
+        {{runAsNonRoot: true, runAsUser: {USER}, runAsGroup: {USER}, fsGroup: {USER}, seccompProfile: {{type: RuntimeDefault}}}}
+      containers:
+        - name: agent
+          image: {literal(wanted.image)}
+          args: [tradewind-agent, run, --config, /etc/tradewind/agent.toml]
+          env:
+            - {{name: HOME, value: {STATE}}}
+            - {{name: TRADEWIND_AGENT_METRICS_HOST, value: 0.0.0.0}}
+          ports: [{{name: metrics, containerPort: 39091}}]
+          startupProbe: {{httpGet: {{path: /healthz, port: metrics}}, periodSeconds: 2, failureThreshold: 60}}
+          livenessProbe: {{httpGet: {{path: /healthz, port: metrics}}, periodSeconds: 20, timeoutSeconds: 10}}
+          readinessProbe: {{httpGet: {{path: /readyz, port: metrics}}, periodSeconds: 10, timeoutSeconds: 5}}
+          securityContext: {{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {{drop: [ALL]}}}}
+          volumeMounts:
+            - {{name: state, mountPath: {STATE}}}
+            - {{name: settings, mountPath: /etc/tradewind, readOnly: true}}
+            - {{name: token, mountPath: /run/secrets/tradewind, readOnly: true}}
+            - {{name: tmp, mountPath: /tmp}}
+{"".join(mounts)}      volumes:
+        - {{name: settings, configMap: {{name: {name}}}}}
+        - {{name: token, secret: {{secretName: {name}-token, defaultMode: 0440}}}}
+        - {{name: tmp, emptyDir: {{}}}}
+{"".join(volumes)}  volumeClaimTemplates:
+    - metadata: {{name: state}}
+      spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}"""
+
+
+def kubernetes(wanted: Wanted, versions: Versions) -> Recipe:
+    name = slug(wanted.name)
+    return Recipe(
+        "kubernetes",
+        "Kubernetes",
+        (
+            secret(name),
+            Step(
+                "The agent, with an image as the recipe for a container builds it. Its state stays on a volume, so that it is "
+                "the same agent after a restart." + about_claims(wanted),
+                "manifest",
+                file("kubectl apply --filename -", manifest(wanted)),
+            ),
+            Step("See it start:", "status command", f"kubectl rollout status statefulset/{name}"),
+        ),
+    )

@@ -1,0 +1,34 @@
+"""agent.toml, the same in every recipe but for its paths."""
+
+from __future__ import annotations
+
+from tradewind_provider.domain.recipes.text import literal, table
+from tradewind_provider.domain.recipes.wanted import COMPONENTS, NONE, Wanted
+
+
+def choices(wanted: Wanted) -> dict[str, object]:
+    """The settings a person chose, but for the plane's address and the bundle."""
+    found: dict[str, object] = {"name": wanted.name}
+    if set(wanted.components) != set(COMPONENTS):
+        found["components"] = [one for one in COMPONENTS if one in wanted.components]
+    found |= {"queues": list(wanted.queues), "slots": wanted.slots}
+    if wanted.storage:
+        found["storage"] = wanted.storage
+    return found
+
+
+def agent_toml(wanted: Wanted, **paths: str) -> str:
+    """The whole file. `paths`: where token, state and interpreter are."""
+    lines = [
+        f"{key} = {literal(value)}"
+        for key, value in {"plane_url": wanted.plane_url, **choices(wanted), **paths}.items()
+    ]
+    if wanted.bundle.kind != NONE:
+        lines += [
+            "",
+            "[[bundles]]",
+            f"name = {literal(wanted.bundle.name)}",
+            f"classpath = {literal(wanted.bundle.classpath)}",
+            f"kwargs = {table(wanted.bundle.kwargs)}",
+        ]
+    return "\n".join(lines)

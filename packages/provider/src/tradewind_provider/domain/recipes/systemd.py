@@ -1,0 +1,107 @@
+"""As a service of systemd, under a user of its own. The agent and the tasks have an environment each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tradewind_provider.domain.recipes.settings_file import agent_toml
+from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, quoted
+from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
+
+_MAKE_USER: Final = (
+    "id -u tradewind >/dev/null 2>&1 || sudo useradd --system --user-group "
+    "--home-dir /var/lib/tradewind --shell /usr/sbin/nologin tradewind"
+)
+
+
+def unit(wanted: Wanted) -> str:
+    return f"""[Unit]
+Description=Tradewind agent {wanted.name}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User=tradewind
+StateDirectory=tradewind
+StateDirectoryMode=0700
+ExecStart=/opt/tradewind/bin/tradewind-agent run --config /etc/tradewind/agent.toml
+Restart=on-failure
+RestartSec=5
+RestartPreventExitStatus=3 78
+# SIGTERM drains; give it longer than the setting `grace` (600 s)
+KillMode=mixed
+TimeoutStopSec=660
+
+[Install]
+WantedBy=multi-user.target"""
+
+
+def systemd(wanted: Wanted, versions: Versions) -> Recipe:
+    settings = agent_toml(
+        wanted,
+        token_file="/etc/tradewind/token",
+        state_dir="/var/lib/tradewind",
+        interpreter="/opt/airflow/bin/python",
+    )
+    folders = [one for one in (wanted.shared_folder,) if one]
+    return Recipe(
+        "systemd",
+        "systemd",
+        (
+            Step(
+                "A user for the agent, and its folders.",
+                "user command",
+                "\n".join(
+                    [
+                        _MAKE_USER,
+                        "sudo install -d -o root -g tradewind -m 750 /etc/tradewind",
+                        "sudo install -d -o tradewind -g tradewind -m 700 /var/lib/tradewind",
+                        *(
+                            f"sudo install -d -o tradewind -g tradewind -m 700 {quoted(one)}"
+                            for one in folders
+                        ),
+                    ]
+                ),
+            ),
+            Step(
+                "An environment for the agent, and one for the tasks: install what your Dags import into the second.",
+                "install command",
+                "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
+                f"sudo /opt/tradewind/bin/pip install {package_of_agent(versions)}\n"
+                "sudo python3 -m venv --upgrade-deps /opt/airflow\n"
+                f"sudo /opt/airflow/bin/pip install {' '.join(packages_of_tasks(wanted, versions))}",
+            ),
+            Step(
+                "The token, readable by the service's user only: paste it, Enter, Ctrl-D.",
+                "token file command",
+                "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
+            ),
+            Step(
+                "Its settings."
+                + (
+                    f" The user tradewind must be able to read {wanted.bundle.folder}."
+                    if wanted.bundle.kind == FOLDER
+                    else ""
+                ),
+                "settings file",
+                file(
+                    "sudo install -o root -g tradewind -m 640 /dev/stdin /etc/tradewind/agent.toml", settings
+                ),
+            ),
+            Step(
+                "The service:",
+                "systemd unit",
+                file("sudo tee /etc/systemd/system/tradewind-agent.service >/dev/null", unit(wanted)),
+            ),
+            Step(
+                "Look before the first start: it says what is missing, and what to do.",
+                "doctor command",
+                "sudo -u tradewind /opt/tradewind/bin/tradewind-agent doctor --config /etc/tradewind/agent.toml",
+            ),
+            Step(
+                "Start it. Its log: journalctl --unit tradewind-agent --follow",
+                "start command",
+                "sudo systemctl daemon-reload\nsudo systemctl enable --now tradewind-agent",
+            ),
+        ),
+    )

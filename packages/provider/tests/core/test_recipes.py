@@ -1,0 +1,244 @@
+"""The commands that start an agent: what was filled in is data in them, and what cannot work is said by its field."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tradewind_provider.domain import recipes
+from tradewind_provider.domain.recipes import Bundle, Recipe, Versions, Wanted
+
+VERSIONS = Versions(tradewind="0.1.0", airflow="3.3.2", python="3.12")
+GIT = Bundle(repository="https://git.example.com/team/dags.git")
+LEAST = Wanted(
+    plane_url="https://airflow.example.com/eu",
+    name="frankfurt-1",
+    bundle=GIT,
+    image="registry.example.com/etl:7",
+)
+
+
+def by_key(wanted: Wanted) -> dict[str, Recipe]:
+    assert recipes.problems(wanted) == ()
+    return {one.key: one for one in recipes.recipes(wanted, VERSIONS)}
+
+
+def step(recipe: Recipe, what: str) -> str:
+    return next(one.text for one in recipe.steps if one.what == what)
+
+
+def in_bash(script: str, directory: Path) -> None:
+    subprocess.run(["bash", "-euc", script], cwd=directory, check=True, timeout=30)
+
+
+NASTY = '/srv/it\'s $(touch pwned) `touch pwned` "x" \\ ü && touch pwned'
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        GIT,
+        replace(
+            GIT,
+            reference="release/2026'$(touch${IFS}pwned)",
+            folder='a b/"c"`touch pwned`',
+            connection="dags_repo",
+        ),
+        replace(GIT, repository="git@git.example.com:team/$(touch${IFS}pwned).git"),
+        Bundle(kind="folder", folder=NASTY),
+    ],
+)
+def test_the_settings_file_that_a_shell_writes_says_what_was_filled_in(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    toml = pytest.importorskip("tomllib" if __import__("sys").version_info >= (3, 11) else "tomli")
+    wanted = replace(
+        LEAST, bundle=bundle, storage=NASTY.replace("srv", "mnt"), queues=("default", "gpu:a100")
+    )
+    in_bash(step(by_key(wanted)["host"], "settings file"), tmp_path)
+    read = toml.loads((tmp_path / "agent.toml").read_text())
+    assert read == {
+        "plane_url": "https://airflow.example.com/eu",
+        "name": "frankfurt-1",
+        "queues": ["default", "gpu:a100"],
+        "slots": 20,
+        "storage": wanted.storage,
+        "token_file": "~/tradewind/frankfurt-1/agent-token",
+        "state_dir": "~/tradewind/frankfurt-1/state",
+        "bundles": [{"name": "dags", "classpath": bundle.classpath, "kwargs": bundle.kwargs}],
+    }
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["agent.toml"]
+
+
+def test_values_of_the_chart_that_a_shell_writes_say_what_was_filled_in(tmp_path: Path) -> None:
+    wanted = replace(
+        LEAST,
+        bundle=Bundle(kind="folder", folder=NASTY),
+        storage="/mnt/shared",
+        components=("worker", "dag_processor"),
+    )
+    in_bash(step(by_key(wanted)["helm"], "values file"), tmp_path)
+    assert yaml.safe_load((tmp_path / "values.yaml").read_text()) == {
+        "planeUrl": "https://airflow.example.com/eu",
+        "token": {"existingSecret": "frankfurt-1-token"},
+        "image": {"repository": "registry.example.com/etl", "tag": "7"},
+        "settings": {
+            "name": "frankfurt-1",
+            "components": ["worker", "dag_processor"],
+            "queues": ["default"],
+            "slots": 20,
+            "storage": "/mnt/shared",
+        },
+        "bundles": [
+            {
+                "name": "dags",
+                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                "kwargs": {"path": NASTY},
+            }
+        ],
+        "volumes": [
+            {"name": "dags", "persistentVolumeClaim": {"claimName": "frankfurt-1-dags"}},
+            {"name": "storage", "persistentVolumeClaim": {"claimName": "frankfurt-1-storage"}},
+        ],
+        "volumeMounts": [
+            {"name": "dags", "mountPath": NASTY, "readOnly": True},
+            {"name": "storage", "mountPath": "/mnt/shared", "readOnly": False},
+        ],
+    }
+
+
+def test_an_images_port_is_no_tag_and_a_digest_is_kept() -> None:
+    wanted = replace(LEAST, image="registry:5000/etl@sha256:" + "a" * 64)
+    values = step(by_key(wanted)["helm"], "values file")
+    assert 'repository: "registry:5000/etl"' in values
+    assert f'digest: "sha256:{"a" * 64}"' in values
+    assert "tag:" not in values
+
+
+def test_the_container_gets_the_folders_that_its_settings_name(tmp_path: Path) -> None:
+    wanted = replace(LEAST, bundle=Bundle(kind="folder", folder=NASTY), storage="/mnt/shared")
+    words = shlex.split(step(by_key(wanted)["container"], "start command").replace("\\\n", ""))
+    volumes = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
+    assert volumes[-2:] == [f"{NASTY}:{NASTY}:ro", "/mnt/shared:/mnt/shared"]
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._@:/-]{0,60}", fullmatch=True)
+bundles = st.one_of(
+    st.builds(
+        Bundle,
+        kind=st.just("git"),
+        name=names,
+        repository=texts.map(lambda x: f"https://git/{x}"),
+        reference=st.one_of(names, texts),
+        folder=texts,
+        connection=names,
+    ),
+    st.builds(Bundle, kind=st.just("folder"), name=names, folder=texts.map(lambda x: f"/{x}")),
+)
+agents = st.builds(
+    Wanted,
+    plane_url=texts.map(lambda x: f"https://airflow.example.com/{x}"),
+    name=names,
+    queues=st.lists(names, min_size=1, max_size=3).map(tuple),
+    bundle=bundles,
+    storage=st.one_of(st.just(""), texts.map(lambda x: f"/{x}"), texts.map(lambda x: f"s3://bucket/{x}")),
+    image=st.from_regex(r"[a-z][a-z0-9./:-]{0,30}", fullmatch=True),
+)
+
+
+@given(agents)
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: Wanted) -> None:
+    if recipes.problems(wanted):
+        return
+    found = by_key(wanted)
+    everything = "\n".join(one.text for recipe in found.values() for one in recipe.steps)
+    subprocess.run(["bash", "-n"], input=everything, text=True, check=True, timeout=30)
+    for key, what in (("helm", "values file"), ("kubernetes", "manifest")):
+        text = step(found[key], what).split("\n", 1)[1].rpartition("\n")[0]
+        documents = list(yaml.safe_load_all(text))
+        assert all(isinstance(one, dict) for one in documents)
+        assert json.dumps(documents)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"name": ""}, "name", "missing"),
+        ({"name": "oslo's 2"}, "name", "letters, digits"),
+        ({"name": "ü"}, "name", "letters, digits"),
+        ({"plane_url": "airflow.example.com"}, "plane_url", "not the address of a plane"),
+        ({"plane_url": "https://user:pw@airflow.example.com"}, "plane_url", "no user, password"),
+        ({"plane_url": "https://[::1"}, "plane_url", "not the address of a plane"),
+        ({"components": ()}, "components", "at least one"),
+        ({"components": ("cook",)}, "components", "none of"),
+        ({"queues": ()}, "queues", "at least one queue"),
+        ({"queues": ("a b",)}, "queues", "queue 'a b'"),
+        ({"slots": 0}, "slots", "1 to 10000"),
+        ({"image": "x y"}, "image", "not the name of an image"),
+        ({"image": ""}, "image", "not the name of an image"),
+        ({"storage": "shared"}, "storage", "a bucket"),
+        ({"storage": "s3://"}, "storage", "a bucket"),
+        ({"storage": "/mnt/a:b"}, "storage", "neither : nor .."),
+        ({"bundle": Bundle(kind="none")}, "bundle.kind", "say where the Dags are"),
+        ({"bundle": Bundle(kind="svn")}, "bundle.kind", "none of"),
+        ({"bundle": Bundle()}, "bundle.repository", "missing"),
+        ({"bundle": replace(GIT, name="a b")}, "bundle.name", "letters, digits"),
+        ({"bundle": replace(GIT, repository="--upload-pack=x")}, "bundle.repository", "not the address"),
+        (
+            {"bundle": replace(GIT, repository="https://u:pw@git/x")},
+            "bundle.repository",
+            "a connection of the site",
+        ),
+        (
+            {"bundle": replace(GIT, repository="https://token@git/x")},
+            "bundle.repository",
+            "a connection of the site",
+        ),
+        ({"bundle": replace(GIT, reference="")}, "bundle.reference", "branch or a tag"),
+        ({"bundle": replace(GIT, reference="a..b")}, "bundle.reference", "not the name of a branch"),
+        ({"bundle": replace(GIT, folder="../x")}, "bundle.folder", "stays inside"),
+        ({"bundle": replace(GIT, connection="a b")}, "bundle.connection", "id of a connection"),
+        ({"bundle": Bundle(kind="folder", folder="dags")}, "bundle.folder", "whole path"),
+        ({"bundle": Bundle(kind="folder", folder="/a\nb")}, "bundle.folder", "whole path"),
+    ],
+)
+def test_what_cannot_work_is_said_by_its_field(change: dict[str, object], field: str, words: str) -> None:
+    (problem,) = recipes.problems(replace(LEAST, **change))  # type: ignore[arg-type]
+    assert problem.field == field
+    assert words in problem.message
+
+
+def test_an_agent_for_triggers_alone_needs_no_bundle() -> None:
+    wanted = replace(LEAST, components=("triggerer",), bundle=Bundle(kind="none"))
+    assert "bundles" not in step(by_key(wanted)["host"], "settings file")
+    assert "providers-git" not in step(by_key(wanted)["host"], "install command")
+
+
+@pytest.mark.parametrize(
+    ("storage", "package"),
+    [
+        ("s3://site@bucket/xcom", "'apache-airflow-providers-amazon[s3fs]'"),
+        ("gs://bucket", "apache-airflow-providers-google"),
+        ("abfs://container@account/x", "apache-airflow-providers-microsoft-azure"),
+    ],
+)
+def test_what_the_shared_storage_needs_is_installed(storage: str, package: str) -> None:
+    found = by_key(replace(LEAST, storage=storage))
+    assert package in step(found["host"], "install command")
+    assert package in step(found["container"], "Dockerfile")
+
+
+def test_no_recipe_has_a_token_in_its_text() -> None:
+    for recipe in by_key(LEAST).values():
+        assert "tw_agent_" not in "".join(one.text for one in recipe.steps)

@@ -1,0 +1,201 @@
+"""What the page Register shows is run as it stands, with the distributions' wheels, and a Dag from Git runs there.
+
+Not run here: PID 1 of systemd, a daemon of containers, a cluster. Their recipes are run as far as the commands of a
+shell go, and what those programs then start is started in the way they do it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import git_server, installed, namespace
+from support.airflow_rest import AirflowRest, eventually
+from tradewind.embedded.plane import Plane
+from tradewind.embedded.processes import LocalProcess
+
+pytestmark = pytest.mark.timeout(900)
+
+DAG = """
+from airflow.sdk import dag, task
+
+@dag(schedule=None)
+def of_a_recipe():
+    @task
+    def made() -> list[int]:
+        return [1, 2, 3]
+
+    @task
+    def summed(numbers: list[int]) -> int:
+        assert numbers == [1, 2, 3]
+        return sum(numbers)
+
+    summed(made())
+
+of_a_recipe()
+"""
+
+
+@pytest.fixture(scope="module")
+def plane(directory: Path) -> Iterator[Plane]:
+    with Plane(installed.plane_settings(home=directory / "recipes-plane")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def rest(plane: Plane) -> Iterator[AirflowRest]:
+    with plane.client() as http:
+        yield AirflowRest(http)
+
+
+@pytest.fixture(scope="module")
+def repository(directory: Path) -> Iterator[str]:
+    """Its address."""
+    (directory / "recipes-git").mkdir()
+    made = git_server.Repository(directory / "recipes-git")
+    (made.clone / "airflow").mkdir()
+    made.commit({"airflow/of_a_recipe.py": DAG})
+    with git_server.over_http(made) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def wheels(directory: Path) -> Path:
+    """Where pip finds what is not in a registry yet."""
+    place = directory / "wheels"
+    place.mkdir()
+    for wheel in installed.checkout().wheels():
+        shutil.copy(wheel, place)
+    return place
+
+
+class Site:
+    """A person at a site, with the page Register in front of them."""
+
+    def __init__(self, rest: AirflowRest, plane: Plane, name: str, repository: str, **more: Any) -> None:
+        bundle = {"name": name, "repository": repository, "folder": "airflow"}
+        ask = {
+            "plane_url": plane.url,
+            "name": name,
+            "bundle": bundle,
+            "image": "registry.example.com/etl:7",
+            **more,
+        }
+        answer = rest.http.post("/tradewind/v1/recipes", json=ask).json()
+        assert answer["problems"] == []
+        self.recipes = {each["key"]: each["steps"] for each in answer["recipes"]}
+        made = rest.http.post("/tradewind/v1/tokens", json={"name": name, "site": name})
+        assert made.is_success, made.text
+        self.token = str(made.json()["token"])
+
+    def texts(self, key: str, *, until: str) -> list[str]:
+        """The commands of a recipe before the one called `until`; the step that reads a token is given it."""
+        steps = self.recipes[key]
+        found = []
+        for step in steps[: [each["what"] for each in steps].index(until)]:
+            text = step["text"]
+            if step["what"] == "token file command":
+                text = f"{{ {text}\n}} <<'PASTED'\n{self.token}\nPASTED"
+            found.append(text)
+        return found
+
+    def text(self, key: str, what: str) -> str:
+        return next(str(each["text"]) for each in self.recipes[key] if each["what"] == what)
+
+
+def pip(wheels: Path) -> dict[str, str]:
+    """pip as a person has it, and our wheels."""
+    kept = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
+    return kept | {"PIP_FIND_LINKS": " ".join(filter(None, (kept.get("PIP_FIND_LINKS"), str(wheels))))}
+
+
+def arrives(rest: AirflowRest, name: str, agent: LocalProcess) -> None:
+    """The agent is healthy, and its Dag runs."""
+
+    def state() -> str:
+        found = rest.http.get("/tradewind/v1/agents", params={"name": name}).json()["items"]
+        return f"{found[0]['state']}: {found[0]['findings']}" if found else "not there"
+
+    eventually(lambda: state().startswith("healthy"), timeout=180, what=lambda: f"{state()}; {agent.tail()}")
+    rest.wait_for_dags(["of_a_recipe"])
+    run = rest.run("of_a_recipe")
+    assert run.state == "success", run
+
+
+def test_on_a_host(rest: AirflowRest, plane: Plane, repository: str, wheels: Path, directory: Path) -> None:
+    site = Site(rest, plane, "host-1", repository)
+    home = directory / "host-home"
+    home.mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **pip(wheels)}
+    env |= {
+        key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_")) and key not in env
+    }
+    script = "\n".join([*site.texts("host", until="start command"), "pwd > where"])
+    ran = subprocess.run(
+        ["bash", "-euc", script], env=env, cwd=home, text=True, capture_output=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-5000:]
+    place = home / "tradewind" / "host-1"
+    assert (place / "where").read_text().strip() == str(place)
+    assert (place / "agent-token").stat().st_mode & 0o777 == 0o600
+    agent = LocalProcess(
+        "host agent",
+        ["bash", "-euc", "exec " + site.text("host", "start command")],
+        env=env,
+        cwd=place,
+        log=directory / "host.log",
+    )
+    agent.start()
+    try:
+        arrives(rest, "host-1", agent)
+        assert (place / "state").stat().st_mode & 0o777 == 0o700
+    finally:
+        agent.stop(grace=60)
+
+
+@pytest.mark.skipif(bool(namespace.available()), reason=namespace.available())
+def test_as_a_service_of_systemd(
+    rest: AirflowRest, plane: Plane, repository: str, wheels: Path, directory: Path
+) -> None:
+    site = Site(rest, plane, "systemd-1", repository)
+    sudo = 'if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi\nexec "$@"\n'
+    machine = namespace.Machine(directory / "machine", commands={"sudo": sudo})
+    machine.run("\n".join(site.texts("systemd", until="start command")), cwd=directory, **pip(wheels))
+
+    unit = machine.written("/etc/systemd/system/tradewind-agent.service")
+    read = configparser.ConfigParser(interpolation=None, strict=False)
+    read.optionxform = str  # type: ignore[assignment]
+    read.read(unit)
+    service = read["Service"]
+    assert machine.run("stat -c '%U %a' /etc/tradewind/token").strip() == "tradewind 400"
+    assert machine.run("stat -c '%G %a' /etc/tradewind/agent.toml").strip() == "tradewind 640"
+    assert site.token not in machine.run("cat /etc/tradewind/agent.toml")
+    if shutil.which("systemd-analyze"):
+        machine.run("systemd-analyze verify /etc/systemd/system/tradewind-agent.service")
+
+    # what systemd does with this unit
+    user = service["User"]
+    state = f"/var/lib/{service['StateDirectory']}"
+    machine.run(f"install -d -o {user} -g {user} -m {service['StateDirectoryMode']} {state}")
+    started = namespace.as_user(user, shlex.split(service["ExecStart"]))
+    agent = LocalProcess(
+        "systemd agent",
+        machine.command(*started),
+        env=machine.env(HOME=state, USER=user),
+        cwd=Path("/"),
+        log=directory / "systemd.log",
+    )
+    agent.start()
+    try:
+        arrives(rest, "systemd-1", agent)
+        assert machine.run(f"stat -c '%U %a' {state}").strip() == "tradewind 700"
+    finally:
+        agent.stop(grace=60)
