@@ -605,3 +605,14 @@ async def test_a_worker_host_is_given_no_secret_that_an_attempt_could_inherit(
         assert agent.launcher.worker.configured is not None
         assert agent.launcher.worker.configured.secret == ""
         assert agent.agent.secrets.resolve("") is None
+
+
+async def test_an_environment_is_starting_until_its_processes_are_ready(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    async with agent:
+        await agent.ready()
+        assert [one.starting for one in plane.session.opened.environments] == [True]
+        known = [poll.environments for _, poll in plane.session.polls if poll.environments is not None]
+        assert known[-1] is not None
+        assert [one.starting for one in known[-1]] == [False]

@@ -695,3 +695,21 @@ def test_a_bundle_that_cannot_be_fetched_is_a_finding_in_gits_words_and_is_left_
     tries = host.log.read_text().count("Error initializing bundle away")
     assert 1 <= tries <= 8
     assert "SECRET" not in host.log.read_text()
+
+
+def test_a_site_without_bundles_claims_none_and_parses_nothing(site: Site) -> None:
+    site.bundles = []
+    host = site.start()
+    assert host.hello().bundles == ()
+    site.plane.wait_for(lambda: bool(site.plane.watches))
+    assert {claim.bundles for claim in site.plane.claims} == {()}
+    assert site.plane.reports == []
+
+
+def test_a_bundle_may_have_any_name_that_airflow_takes(site: Site) -> None:
+    site.write("one.py")
+    site.bundles[0]["name"] = "the Dags of März"
+    host = site.start()
+    assert host.hello().bundles == ("the Dags of März",)
+    site.plane.wait_for(lambda: "one.py" in site.plane.files())
+    assert site.plane.files()["one.py"].dags[0]["dag"]["fileloc"] == "/the Dags of März/one.py"
