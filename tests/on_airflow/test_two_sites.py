@@ -72,7 +72,7 @@ def sites(directory: Path, database_server: Any) -> Iterator[Sites]:
         running = stack.enter_context(plane.Plane(settings))
         rest = AirflowRest(stack.enter_context(running.client()))
         rest.wait_for_dags(["planes_own"])
-        eu = {"bundles": [local_bundle("eu dags", DAGS / "eu")]}
+        eu = {"bundles": [local_bundle("eu dags", DAGS / "eu")], "storage": (home / "storage").as_uri()}
         us = {"bundles": [local_bundle("us-dags", DAGS / "us"), local_bundle("own", DAGS / "posing")]}
         made: dict[str, tuple[Agent, Path]] = {}
         for name, options in (("eu-1", eu), ("eu-2", eu), ("bare", {}), ("us-1", us)):
