@@ -8,13 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from types import ModuleType
+from uuid import uuid4
 
 import pytest
 
 from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_protocol.operator import QueueView
+from tradewind_protocol.states import AgentState, ProcessEnd
+from tradewind_provider.services import metrics
+from tradewind_provider.services.ended_attempts import Ended, EndedAttempts
 from tradewind_provider.services.metrics import METRICS as PLANE
 
 ROOT = Path(__file__).parents[2]
@@ -115,3 +122,35 @@ def test_promtool_takes_the_rules_and_they_fire_when_they_should() -> None:
             ["promtool", *command], cwd=OBSERVABILITY, capture_output=True, text=True, check=False
         )
         assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (Debian's package prometheus)")
+def test_promtool_takes_what_the_plane_says() -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+    ended = EndedAttempts(most_queues=3, other=("(other)", "(other)"))
+    ended.count([], now=now)
+    ended.count(
+        (
+            Ended(uuid4(), "default", f"queue {n}", ProcessEnd.EXITED, "failed", now, 0.25, float(n))
+            for n in range(50)
+        ),
+        now=now,
+    )
+    name = ("default", 'with "quotes"')
+    text = metrics.text(
+        metrics.Snapshot(
+            agents=Counter(list(AgentState)),
+            lost={name: now},
+            tokens={name: now},
+            queues=(QueueView(queue="gpu", depth=1, oldest_wait=0.5, running=0),),
+            ended=ended.totals,
+            refusals={"token_unknown": 3},
+            versions=("0.1.0", "3.3.2"),
+        )
+    )
+    told = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, ""), told.stderr
+    assert text.count("tradewind_plane_attempt_run_seconds_count") == 3, "queues beyond the limit share one"
+    assert 'run_seconds_count{site="(other)",queue="(other)"} 48' in text
