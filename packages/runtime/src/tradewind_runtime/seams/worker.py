@@ -27,6 +27,7 @@ from tradewind_runtime.seams import (
     noticing,
     plugins,
     process,
+    refusals,
     stopping,
 )
 from tradewind_runtime.worker import learning
@@ -57,6 +58,7 @@ def warm() -> None:
     importing.import_what_is_needed_soon()
     process.let_crashes_crash()
     callables.judge_next_methods()
+    refusals.make_final()
     process.leave_executors_to_the_plane()
     stopping.end_at_once_without_on_kill()
     building.build_validators_once()
