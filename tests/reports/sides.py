@@ -37,6 +37,9 @@ DAGS_NEED = (
 )
 """What the Dags import: it is installed where tasks run, on either side."""
 
+QUIET = 10.0
+"""Seconds without a word of user code after the last run has ended: callbacks of runs are called after their end."""
+
 SCHEDULER = {"scheduler_idle_sleep_time": "0.5", "max_dagruns_to_create_per_loop": "100"}
 
 PARSING = {"min_file_process_interval": "600"}
@@ -198,6 +201,8 @@ def _perform(
         now = [each for each in left if not records.ended(rest, each)]
         if len(now) < len(left):
             left, since = now, time.monotonic()
+        time.sleep(1)
+    while journal.exists() and time.time() - journal.stat().st_mtime < stretched(QUIET):
         time.sleep(1)
     return {
         each.name: records.record(rest, each, journal, places, problem=problems.get(each.name, ""))

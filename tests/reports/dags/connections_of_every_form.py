@@ -11,6 +11,9 @@ from airflow.sdk import DAG, BaseHook, Connection, task
 
 SCENARIO = {
     "ends": {"connections_of_every_form": "success"},
+    "differs_under_strict": {
+        "log *is in none of this site's secrets backends*": "a strict site says where it looked, and what to do"
+    },
     "differs": {
         "log *too short (<5 chars)*": "once for each backend that is asked; the sites of the matrix ask others",
         "seen: *sdk: kind=*": "a connection from a file is Airflow's model, one from a variable the SDK's: as each backend does it",

@@ -9,7 +9,12 @@ import witness
 from airflow.sdk import DAG, BaseOperator
 from report_triggers import Reads
 
-SCENARIO = {"ends": {"triggers_that_read_secrets": "success"}}
+SCENARIO = {
+    "ends": {"triggers_that_read_secrets": "success"},
+    "differs_under_strict": {
+        "log *is in none of this site's secrets backends*": "a strict site says where it looked, and what to do"
+    },
+}
 
 
 class Asks(BaseOperator):
