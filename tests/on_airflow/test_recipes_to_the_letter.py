@@ -6,8 +6,10 @@ shell go, and what those programs then start is started in the way they do it.
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.timeout(900)
 DAG = """
 from airflow.sdk import dag, task
 
-@dag(schedule=None)
+@dag(dag_id="NAME", schedule=None)
 def of_a_recipe():
     @task
     def made() -> list[int]:
@@ -42,6 +44,9 @@ def of_a_recipe():
 
 of_a_recipe()
 """
+
+
+NAMES = ("host-1", "systemd-1", "container-1")
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +66,9 @@ def repository(directory: Path) -> Iterator[str]:
     """Its address."""
     (directory / "recipes-git").mkdir()
     made = git_server.Repository(directory / "recipes-git")
-    (made.clone / "airflow").mkdir()
-    made.commit({"airflow/of_a_recipe.py": DAG})
+    for name in NAMES:  # a Dag for each, because a Dag belongs to one site's bundle
+        (made.clone / name).mkdir()
+    made.commit({f"{name}/of_a_recipe.py": DAG.replace("NAME", name) for name in NAMES})
     with git_server.over_http(made) as url:
         yield url
 
@@ -81,7 +87,7 @@ class Site:
     """A person at a site, with the page Register in front of them."""
 
     def __init__(self, rest: AirflowRest, plane: Plane, name: str, repository: str, **more: Any) -> None:
-        bundle = {"name": name, "repository": repository, "folder": "airflow"}
+        bundle = {"name": name, "repository": repository, "folder": name}
         ask = {
             "plane_url": plane.url,
             "name": name,
@@ -125,8 +131,8 @@ def arrives(rest: AirflowRest, name: str, agent: LocalProcess) -> None:
         return f"{found[0]['state']}: {found[0]['findings']}" if found else "not there"
 
     eventually(lambda: state().startswith("healthy"), timeout=180, what=lambda: f"{state()}; {agent.tail()}")
-    rest.wait_for_dags(["of_a_recipe"])
-    run = rest.run("of_a_recipe")
+    rest.wait_for_dags([name])
+    run = rest.run(name)
     assert run.state == "success", run
 
 
@@ -161,13 +167,28 @@ def test_on_a_host(rest: AirflowRest, plane: Plane, repository: str, wheels: Pat
         agent.stop(grace=60)
 
 
-@pytest.mark.skipif(bool(namespace.available()), reason=namespace.available())
+SUDO = 'if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi\nexec "$@"\n'
+IMAGE = "/opt/airflow"  # where the machine has what the image's Python would have
+
+
+@pytest.fixture(scope="module")
+def machine(directory: Path) -> namespace.Machine:
+    """A machine that the tests below write to. What an image brings from Debian it has already."""
+    if reason := namespace.available():
+        pytest.skip(reason)
+    commands = {"sudo": SUDO, "apt-get": "", "pip": f'exec {IMAGE}/bin/pip "$@"'}
+    return namespace.Machine(directory / "machine", commands=commands)
+
+
 def test_as_a_service_of_systemd(
-    rest: AirflowRest, plane: Plane, repository: str, wheels: Path, directory: Path
+    rest: AirflowRest,
+    plane: Plane,
+    repository: str,
+    wheels: Path,
+    directory: Path,
+    machine: namespace.Machine,
 ) -> None:
     site = Site(rest, plane, "systemd-1", repository)
-    sudo = 'if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi\nexec "$@"\n'
-    machine = namespace.Machine(directory / "machine", commands={"sudo": sudo})
     machine.run("\n".join(site.texts("systemd", until="start command")), cwd=directory, **pip(wheels))
 
     unit = machine.written("/etc/systemd/system/tradewind-agent.service")
@@ -197,5 +218,71 @@ def test_as_a_service_of_systemd(
     try:
         arrives(rest, "systemd-1", agent)
         assert machine.run(f"stat -c '%U %a' {state}").strip() == "tradewind 700"
+    finally:
+        agent.stop(grace=60)
+
+
+def test_in_a_container(
+    rest: AirflowRest,
+    plane: Plane,
+    repository: str,
+    wheels: Path,
+    directory: Path,
+    machine: namespace.Machine,
+) -> None:
+    """The image's commands run on the machine, and the container is its mounts, its user and its command."""
+    site = Site(rest, plane, "container-1", repository)
+    here = directory / "container"
+    here.mkdir()
+    if not machine.written(IMAGE).exists():
+        machine.run(f"python3 -m venv --upgrade-deps {IMAGE}", **pip(wheels))
+    texts = site.texts("container", until="start command")
+    build = shlex.split(site.text("container", "build command"))
+    assert build == ["docker", "build", "--tag", "registry.example.com/etl:7", "."]
+    machine.run("\n".join(one for one in texts if not one.startswith("docker build")), cwd=here)
+
+    lines = (here / "Dockerfile").read_text().replace("\\\n", "").splitlines()
+    image = [line.partition(" ")[::2] for line in lines]
+    verbs = dict(image)
+    assert re.fullmatch(r"python:3\.\d+-slim", verbs["FROM"])
+    # not the shared folders of this machine: its own useradd must not meet the one of systemd's recipe
+    machine.run("userdel tradewind 2>/dev/null || true; rm -rf /var/lib/tradewind /home/tradewind")
+    for verb, command in image:
+        if verb == "RUN":
+            machine.run(command.replace("rm -rf /var/lib/apt/lists/*", "true"), **pip(wheels))
+
+    run = shlex.split(site.text("container", "start command").replace("\\\n", "").replace("$PWD", str(here)))
+    flags = argparse.ArgumentParser()
+    flags.add_argument("docker")
+    flags.add_argument("run")
+    flags.add_argument("--detach", action="store_true")
+    for name in ("--name", "--restart", "--stop-timeout"):
+        flags.add_argument(name)
+    flags.add_argument("--volume", action="append", default=[])
+    flags.add_argument("image")
+    flags.add_argument("command", nargs=argparse.REMAINDER)
+    asked = flags.parse_args(run)
+    assert asked.image == "registry.example.com/etl:7"
+    mounts = []
+    for volume in asked.volume:
+        source, inside, *mode = volume.split(":")
+        if source.startswith("/"):
+            mounts += [f"mkdir -p $(dirname {inside}) && touch {inside} && mount --bind {source} {inside}"]
+            mounts += [f"mount -o remount,bind,ro {inside}"] if mode == ["ro"] else []
+        else:
+            assert inside == "/var/lib/tradewind"  # a new volume begins as the image's folder
+    user, _, group = verbs["USER"].partition(":")
+    started = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs", "--"]
+    script = "\n".join([*mounts, 'exec "$@"'])
+    agent = LocalProcess(
+        "container agent",
+        machine.command("bash", "-euc", script, "bash", *started, *asked.command),
+        env={**machine.env(HOME="/home/tradewind"), "PATH": f"{IMAGE}/bin:/usr/bin:/bin:/usr/sbin"},
+        cwd=Path("/"),
+        log=directory / "container.log",
+    )
+    agent.start()
+    try:
+        arrives(rest, "container-1", agent)
     finally:
         agent.stop(grace=60)

@@ -74,6 +74,7 @@ def test_the_settings_file_that_a_shell_writes_says_what_was_filled_in(
         "storage": wanted.storage,
         "token_file": "~/tradewind/frankfurt-1/agent-token",
         "state_dir": "~/tradewind/frankfurt-1/state",
+        "metrics_port": 0,
         "bundles": [{"name": "dags", "classpath": bundle.classpath, "kwargs": bundle.kwargs}],
     }
     assert sorted(each.name for each in tmp_path.iterdir()) == ["agent.toml"]

@@ -10,13 +10,14 @@ from tradewind_provider.domain.recipes.wanted import Recipe, Step, Versions, Wan
 def host(wanted: Wanted, versions: Versions) -> Recipe:
     here = f"~/tradewind/{slug(wanted.name)}"
     packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
-    settings = agent_toml(wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state")
+    settings = agent_toml(wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state", metrics_port=0)
     return Recipe(
         "host",
         "Host",
         (
             Step(
-                "A folder for this agent, and an environment with Airflow's core. Install what your Dags import into it, too.",
+                "A folder for this agent, and an environment with Airflow's core. Install what your Dags import into it, too "
+                "(and pyarrow, where tasks return DataFrames).",
                 "install command",
                 f"mkdir -p {here} && cd {here}\npython3 -m venv --upgrade-deps venv\nvenv/bin/pip install {packages}",
             ),
@@ -25,7 +26,12 @@ def host(wanted: Wanted, versions: Versions) -> Recipe:
                 "token file command",
                 "(umask 077 && cat > agent-token)",
             ),
-            Step("Its settings:", "settings file", file("cat > agent.toml", settings)),
+            Step(
+                "Its settings. Probes and metrics are off, so that several agents fit on one machine: give `metrics_port` a "
+                "number that is free to have them.",
+                "settings file",
+                file("cat > agent.toml", settings),
+            ),
             Step(
                 "Look before the first start: it says what is missing, and what to do.",
                 "doctor command",

@@ -17,11 +17,11 @@ def choices(wanted: Wanted) -> dict[str, object]:
     return found
 
 
-def agent_toml(wanted: Wanted, **paths: str) -> str:
-    """The whole file. `paths`: where token, state and interpreter are."""
+def agent_toml(wanted: Wanted, **more: object) -> str:
+    """The whole file. `more`: what this way to run an agent sets, such as where token and state are."""
     lines = [
         f"{key} = {literal(value)}"
-        for key, value in {"plane_url": wanted.plane_url, **choices(wanted), **paths}.items()
+        for key, value in {"plane_url": wanted.plane_url, **choices(wanted), **more}.items()
     ]
     if wanted.bundle.kind != NONE:
         lines += [
