@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, object_session
 from tradewind_provider import settings, task_logs
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.reporting import Tell
-from tradewind_provider.seams import configuration, dag_news, database, jobs, workloads
+from tradewind_provider.seams import configuration, dag_news, database, jobs, site_triggers, workloads
 from tradewind_provider.services import queueing, sweeping
 
 _RECONCILE_EVERY = 30.0  # seconds between full looks at what is live
@@ -53,6 +53,7 @@ class RemoteExecutor(BaseExecutor):
 
     def start(self) -> None:
         """Take over what nobody reports any more, before Airflow looks for tasks without heartbeats."""
+        site_triggers.install()  # the scheduler makes triggers, too
         dag_news.install()  # callbacks are made in the scheduler; without this a site hears of them seconds later
         with database.create_session() as db:
             now = self._clock()

@@ -7,22 +7,26 @@ import json
 import time
 from datetime import datetime, timezone
 
+import pytest
 from airflow.jobs.job import most_recent_job
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.triggers.base import StartTriggerArgs
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 
 from tradewind_protocol.errors import Code, Refusal
+from tradewind_provider.seams import site_triggers
 from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import waking
+from tradewind_provider.store.dag_tables import DagBundle
 
-from .conftest import Plane
+from .conftest import MOMENT, Plane
 
 
 async def test_a_deferred_tasks_trigger_is_given_out_with_its_arguments_and_its_task(plane: Plane) -> None:
@@ -244,3 +248,44 @@ async def test_triggers_go_to_the_site_whose_bundle_has_their_dag_and_there_to_a
     stranger.running = {of_task}  # what it says it runs gives it nothing
     assert (await stranger.sync()).create == ()
     assert plane.owner(of_task) is not None
+
+
+@pytest.mark.parametrize("queue", [None, "gpu"])
+async def test_the_planes_own_triggerers_never_get_a_trigger_of_a_sites_dag(
+    plane: Plane, queue: str | None
+) -> None:
+    site_triggers.install()
+    host = plane.agent(queues=("gpu",))
+    ti_id = plane.task_instance(state="running")
+    with create_session() as db:  # as Airflow's Execution API and its scheduler do
+        trigger = Trigger(classpath=MOMENT, kwargs={"moment": "soon"}, queue=queue)
+        db.add(trigger)
+        db.flush()
+        of_site = trigger.id
+        db.execute(
+            update(TaskInstance.__table__)
+            .where(TaskInstance.id == ti_id)
+            .values(state="deferred", trigger_id=of_site)
+        )
+    for queues in (None, {"gpu"}):
+        with create_session() as db:
+            db.execute(update(Trigger).where(Trigger.id == of_site).values(triggerer_id=None))
+            Trigger.assign_unassigned(4711, 10, 30, queues, session=db)
+        assert plane.owner(of_site) is None
+    assert [one.id for one in (await host.sync()).create] == [of_site]
+
+
+async def test_triggers_of_the_planes_own_dags_are_left_as_they_are(plane: Plane) -> None:
+    site_triggers.install()
+    ti_id = plane.task_instance(state="running")
+    with create_session() as db:
+        db.execute(delete(DagBundle))
+        trigger = Trigger(classpath=MOMENT, kwargs={"moment": "soon"})
+        db.add(trigger)
+        db.flush()
+        db.execute(
+            update(TaskInstance.__table__).where(TaskInstance.id == ti_id).values(trigger_id=trigger.id)
+        )
+        found = trigger.id
+    with create_session() as db:
+        assert db.scalar(select(Trigger.queue).where(Trigger.id == found)) is None

@@ -23,9 +23,9 @@ with DAG("eu_flow", schedule=None):
     def mapped(n):
         site_journal.write("mapped", n=n)
 
-    DateTimeSensorAsync(
-        task_id="waits", target_time=datetime(2026, 1, 1, tzinfo=timezone.utc), start_from_trigger=True
-    )
+    past = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    DateTimeSensorAsync(task_id="waits", target_time=past)
+    DateTimeSensorAsync(task_id="begins_waiting", target_time=past, start_from_trigger=True)
     plain() >> mapped.expand(n=[1, 2, 3])
 
 

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow.models.asset import AssetWatcherModel, DagScheduleAssetReference, TaskOutletAssetReference
+from airflow.models.asset import AssetWatcherModel
 from airflow.models.callback import Callback
-from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import coalesce
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol import values
-from tradewind_provider.seams import trigger_jobs
+from tradewind_provider.seams import site_triggers, trigger_jobs
 
 AT_A_TIME = Trigger.max_trigger_to_select_per_loop
 """Of each kind of trigger in one assignment, so that several triggerers share what appears at once."""
@@ -50,40 +49,14 @@ class Served:
         return and_(self._of_a_queue(), self._of_a_bundle())
 
     def _of_a_bundle(self) -> ColumnElement[bool]:
-        if not self.bundles:
-            return Trigger.id.is_(None)
-        dags = select(DagModel.dag_id).where(DagModel.bundle_name.in_(self.bundles))
-        references = union_all(
-            *(
-                select(each.asset_id).where(each.dag_id.in_(dags))
-                for each in (DagScheduleAssetReference, TaskOutletAssetReference)
-            )
-        )
-        # by id, so that none of these is taken for a part of the statement around it
-        return or_(
-            Trigger.id.in_(
-                select(TaskInstance.trigger_id)
-                .where(TaskInstance.trigger_id.is_not(None), TaskInstance.dag_id.in_(dags))
-                .correlate(None)
-            ),
-            Trigger.id.in_(
-                select(Callback.trigger_id)
-                .where(Callback.trigger_id.is_not(None), Callback.bundle_name.in_(self.bundles))
-                .correlate(None)
-            ),
-            Trigger.id.in_(
-                select(AssetWatcherModel.trigger_id)
-                .where(AssetWatcherModel.asset_id.in_(references))
-                .correlate(None)
-            ),
-        )
+        return site_triggers.of_bundles(self.bundles) if self.bundles else Trigger.id.is_(None)
 
     def _of_a_queue(self) -> ColumnElement[bool]:
         clauses: list[ColumnElement[bool]] = []
         if self.unqueued:
-            clauses.append(Trigger.queue.is_(None))
+            clauses += [Trigger.queue.is_(None), Trigger.queue == site_triggers.PREFIX]
         if self.queues:
-            clauses.append(Trigger.queue.in_(self.queues))
+            clauses.append(Trigger.queue.in_(site_triggers.queues(self.queues)))
         return or_(*clauses) if clauses else Trigger.id.is_(None)
 
 

@@ -15,7 +15,7 @@ from tradewind_protocol.states import Component
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import dag_news, database
+from tradewind_provider.seams import dag_news, database, site_triggers
 from tradewind_provider.services import waking
 from tradewind_provider.services.dags import bundles, news, reports
 from tradewind_provider.services.sessions import Agent
@@ -29,6 +29,7 @@ LOOK_EVERY = 5.0
 LARGEST_BODY = 32 * 1024 * 1024
 
 dag_news.install()
+site_triggers.install()
 
 
 async def _body(request: Request) -> bytes:
