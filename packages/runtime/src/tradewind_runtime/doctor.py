@@ -59,7 +59,7 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
     yield _made(
         "secrets",
         lambda: examining.secrets_backends(
-            configure.options.get("connections") or (), configure.options.get("variables") or ()
+            configure.options.get("read_connections") or (), configure.options.get("read_variables") or ()
         ),
         "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
     )

@@ -101,8 +101,8 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
             "state_directory": str(settings.state_dir),
             "storage": settings.storage,
             "bundles": bundles,
-            "connections": list(patient.read.connections),
-            "variables": list(patient.read.variables),
+            "read_connections": list(patient.read.connections),
+            "read_variables": list(patient.read.variables),
         },
     )
     process = await asyncio.create_subprocess_exec(
