@@ -92,7 +92,7 @@ def after_a_run(apart: Apart) -> Apart:
     run = apart.rest.run("marked")
     assert run.state == "success", run
     slips = apart.rest.run("slips")
-    assert slips.tasks[("tells", -1)] == "success"
+    assert slips.tasks[("tells", -1)] == "success", logs_of(apart, "slips")
     assert slips.tasks[("breaks", -1)] == "failed"
     # the plane is told of a callback's end, in the words of the error
     eventually(lambda: b"RuntimeError: as planned" in dumped(apart), timeout=90, what="the callback failed")
@@ -126,7 +126,7 @@ def test_nothing_on_the_planes_disk_or_in_its_database_holds_one(after_a_run: Ap
 
 def test_what_triggers_said_arrived_without_their_secrets_and_the_ledger_tells(after_a_run: Apart) -> None:
     [heard] = after_a_run.journal("heard")
-    assert heard["event"] == {"said": "in with ***", "rows": 3}
+    assert heard["payload"] == {"said": "in with ***", "rows": 3}
     lines = [
         json.loads(line)
         for file in after_a_run.site.rglob("ledger/*.jsonl")
@@ -255,6 +255,11 @@ LEAKS = {
 def test_the_same_search_finds_what_an_open_site_lets_out(leaky: Apart, mark: bytes) -> None:
     assert mark in marks(leaky.recorder.requests), f"{LEAKS[mark]} was not seen in any request"
     assert mark in marks([dumped(leaky)]), f"{LEAKS[mark]} was not seen in the database"
+
+
+def logs_of(apart: Apart, dag_id: str) -> str:
+    """What the site wrote down about a Dag's tasks."""
+    return "\n".join(file.read_text() for file in sorted(apart.site.rglob(f"dag_id={dag_id}/**/*.log*")))
 
 
 def dumped(apart: Apart) -> bytes:

@@ -19,7 +19,7 @@ class Defers(BaseOperator):
         self.defer(trigger=SaysAPassword(breaks=self.breaks), method_name="resume")
 
     def resume(self, context: Any, event: Any) -> None:
-        site_journal.write("heard", event=event)
+        site_journal.write("heard", payload=event)
 
 
 with DAG(

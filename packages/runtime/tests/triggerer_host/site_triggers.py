@@ -191,3 +191,14 @@ async def returns_a_secret(**kwargs: Any) -> str:
 
 async def breaks_with_a_secret(**kwargs: Any) -> str:
     raise RuntimeError("as planned")  # password = "SECRET-LINE-in-a-callback"
+
+
+class ReadsConnection(Simple):
+    """Of the site's environment, through the Task SDK, and says its password."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from airflow.sdk import BaseHook
+        from asgiref.sync import sync_to_async
+
+        connection = await sync_to_async(BaseHook.get_connection)("site_http")
+        yield TriggerEvent({"said": f"in with {connection.password}"})

@@ -50,3 +50,13 @@ def test_arguments_that_another_key_sealed_fail_the_trigger_and_say_what_to_do(s
     site.plane.want(1, "Simple", ti=site.task("sealed"), **{SEALED: "x" * 40})
     said = site.plane.wait_for(lambda: site.plane.failures().get(1))
     assert "site_key_file" in said
+
+
+def test_the_password_of_a_connection_that_a_trigger_reads_is_one_that_airflow_knows(
+    start_host: StartHost, plane: FakePlane
+) -> None:
+    start_host(env={"AIRFLOW_CONN_SITE_HTTP": "http://user:of-the-connection@host"})
+    plane.want(1, "ReadsConnection", ti=task("reads"))
+    plane.wait_for(lambda: plane.events() or plane.failures())
+    assert plane.failures() == {}
+    assert plane.events()[1] == [{"said": "in with ***"}]
