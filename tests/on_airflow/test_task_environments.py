@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.airflow_rest import eventually
-from support.deployment import JOURNAL, Deployment, run_site
+from support.deployment import JOURNAL, Deployment, run_site, site_key
 from support.environments import virtualenv
 
 DAGS = Path(__file__).parent / "dags_routed"
@@ -31,7 +31,8 @@ def routed(deployment: Deployment, directory: Path) -> Iterator[Deployment]:
             environment("absent", home / "no-such" / "python"),
             environment("bare", virtualenv(home / "bare", airflow=False)),
             environment("older", virtualenv(home / "older", packages={"apache-airflow-core": "3.2.7"})),
-        ]
+        ],
+        "site_key_file": site_key(directory),
     }
     site = run_site(home, deployment.plane, name="routed", bundle="routed", dags=DAGS, options=options)
     with site as (agent, site_home):
@@ -100,6 +101,7 @@ def test_work_for_a_queue_nobody_serves_waits_and_says_so(routed: Deployment, di
         dags=DAGS,
         queues=["late-queue"],
         components=["worker"],
+        options={"site_key_file": site_key(directory)},
     )
     with late:
         assert routed.rest.wait_for_run("nobody_comes", run_id).state == "success"

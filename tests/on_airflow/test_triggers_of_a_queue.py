@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.deployment import Deployment, run_site
+from support.deployment import Deployment, run_site, site_key
 
 DAGS = Path(__file__).parent / "dags_queued"
 
@@ -15,10 +15,15 @@ DAGS = Path(__file__).parent / "dags_queued"
 @pytest.fixture(scope="module")
 def near(deployment: Deployment, directory: Path) -> Iterator[Deployment]:
     """Brings the Dag, and would run any trigger that has no queue."""
-    with run_site(directory / "near", deployment.plane, name="near", bundle="queued", dags=DAGS) as (
-        agent,
-        home,
-    ):
+    site = run_site(
+        directory / "near",
+        deployment.plane,
+        name="near",
+        bundle="queued",
+        dags=DAGS,
+        options={"site_key_file": site_key(directory)},
+    )
+    with site as (agent, home):
         deployment.rest.wait_for_dags(["queued"])
         yield Deployment(deployment.plane, agent, home, deployment.rest)
 
@@ -35,6 +40,7 @@ def afar(deployment: Deployment, directory: Path, near: Deployment) -> Iterator[
         queues=("afar",),
         components=("worker", "triggerer"),
         site={"AIRFLOW__TRIGGERER__QUEUES_ENABLED": "True"},
+        options={"site_key_file": site_key(directory)},
     )
     with site as (agent, home):
         yield Deployment(deployment.plane, agent, home, deployment.rest)

@@ -50,6 +50,14 @@ def new_token(running: plane.Plane, name: str = "test", *, site: str = "") -> st
         return str(answer.json()["token"])
 
 
+def site_key(folder: Path) -> str:
+    """A file with a site's key, for `site_key_file` of all its agents."""
+    file = folder / "site.key"
+    if not file.exists():
+        file.write_text("of-one-site-in-tests-" + "0" * 20)
+    return str(file)
+
+
 class run_site:
     """An agent with a site of its own: its Dags, its journal, its XCom storage."""
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from on_airflow.sites.site import DAGS, Planes, Site, one_agent, site_variables
-from support.deployment import run_site
+from support.deployment import run_site, site_key
 
 
 @contextmanager
@@ -18,7 +18,8 @@ def running(planes: Planes, home: Path) -> Iterator[Site]:
         "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": (home / "values").as_uri(),
         "SITE_JOURNAL": str(home / "journal"),
     }
-    with one_agent(plane, home, name, variables=shared, options={"slots": 1}) as site:
+    options = {"slots": 1, "site_key_file": site_key(home)}
+    with one_agent(plane, home, name, variables=shared, options=options) as site:
         variables = site_variables(name, shared)
         second = run_site(
             home / "second",
@@ -27,7 +28,7 @@ def running(planes: Planes, home: Path) -> Iterator[Site]:
             bundle=name,
             dags=DAGS,
             site=variables,
-            options={"slots": 1},
+            options=options,
         )
         with second:
             site.also = both_worked
