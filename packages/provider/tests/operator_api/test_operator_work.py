@@ -190,6 +190,7 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "Queues",
         "Dag bundles",
         "Events",
+        "Recipes",
         "You",
     }
     assert all(verb["summary"] for path in described["paths"].values() for verb in path.values())
