@@ -167,6 +167,7 @@ def test_on_a_host(rest: AirflowRest, plane: Plane, repository: str, wheels: Pat
         agent.stop(grace=60)
 
 
+PORT = {"TRADEWIND_AGENT_METRICS_PORT": "0"}  # the machine's, which other tests' agents may have taken
 SUDO = 'if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi\nexec "$@"\n'
 IMAGE = "/opt/airflow"  # where the machine has what the image's Python would have
 
@@ -210,7 +211,7 @@ def test_as_a_service_of_systemd(
     agent = LocalProcess(
         "systemd agent",
         machine.command(*started),
-        env=machine.env(HOME=state, USER=user),
+        env=machine.env(HOME=state, USER=user, **PORT),
         cwd=Path("/"),
         log=directory / "systemd.log",
     )
@@ -245,8 +246,10 @@ def test_in_a_container(
     image = [line.partition(" ")[::2] for line in lines]
     verbs = dict(image)
     assert re.fullmatch(r"python:3\.\d+-slim", verbs["FROM"])
-    # not the shared folders of this machine: its own useradd must not meet the one of systemd's recipe
-    machine.run("userdel tradewind 2>/dev/null || true; rm -rf /var/lib/tradewind /home/tradewind")
+    # an image begins without what the recipe of systemd made
+    machine.run(
+        "userdel tradewind 2>/dev/null || true; rm -rf /etc/tradewind /var/lib/tradewind /home/tradewind"
+    )
     for verb, command in image:
         if verb == "RUN":
             machine.run(command.replace("rm -rf /var/lib/apt/lists/*", "true"), **pip(wheels))
@@ -277,7 +280,7 @@ def test_in_a_container(
     agent = LocalProcess(
         "container agent",
         machine.command("bash", "-euc", script, "bash", *started, *asked.command),
-        env={**machine.env(HOME="/home/tradewind"), "PATH": f"{IMAGE}/bin:/usr/bin:/bin:/usr/sbin"},
+        env={**machine.env(HOME="/home/tradewind", **PORT), "PATH": f"{IMAGE}/bin:/usr/bin:/bin:/usr/sbin"},
         cwd=Path("/"),
         log=directory / "container.log",
     )

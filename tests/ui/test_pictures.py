@@ -86,7 +86,19 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
                 }
             ],
         )
-        stand.agent("milan")
+        stand.agent(
+            "milan",
+            findings=[
+                {
+                    "check": "bundle:dags",
+                    "message": "cannot be fetched: Cloning into bare repository '/var/lib/tradewind/bundles/dags/bare'...\n"
+                    "ssh: Could not resolve hostname git.example.com: Name or service not known\n"
+                    "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access "
+                    "rights\nand the repository exists.",
+                    "remedy": "Check the address of the repository, and that this machine can resolve it.",
+                }
+            ],
+        )
         stand.agent("oslo")
         for agent in http.get("/tradewind/v1/agents").json()["items"]:
             if agent["name"] == "oslo":
@@ -107,6 +119,8 @@ def test_pictures_are_taken(open_page: Any, scene: None, size: str, dark: bool) 
     for name, path in PAGES.items():
         page.goto(page.url.split("/plugin/")[0] + f"/plugin/remote-agents/{path}")
         expect(page.get_by_role("navigation", name="Remote Agents")).to_be_visible()
+        if name == "register":
+            page.get_by_label("Repository", exact=True).fill("https://git.example.com/team/dags.git")
         page.wait_for_timeout(2000)
         page.screenshot(path=into / f"{name}-{size}-{tone}.png")
     page.goto(page.url.split("/plugin/")[0] + "/plugin/remote-agents/")

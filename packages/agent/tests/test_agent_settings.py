@@ -190,3 +190,10 @@ def test_paths_may_begin_with_a_home_and_are_whole_from_then_on(
     read = load({}, config=config)
     assert (read.token_file, read.state_dir) == (tmp_path / "agent-token", tmp_path / "state")
     assert state_dir_of(config) == tmp_path / "state"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "."])
+def test_a_settings_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsWrong, match=r"cannot be read: .*") as wrong:
+        load({}, config=tmp_path / name)
+    assert "agent's user" in wrong.value.remedy

@@ -383,8 +383,17 @@ class Settings(BaseSettings):
 
 def load(flags: dict[str, Any], *, config: Path | None = None) -> Settings:
     """The settings from all their sources. Raises SettingsWrong, which names each setting that is wrong."""
-    if config is not None and not config.is_file():
-        raise SettingsWrong(f"the settings file {config} does not exist")
+    if config is not None:
+        try:
+            with config.open("rb"):
+                pass
+        except FileNotFoundError:
+            raise SettingsWrong(f"the settings file {config} does not exist") from None
+        except OSError as error:
+            raise SettingsWrong(
+                f"the settings file {config} cannot be read: {error.strerror or error}",
+                remedy="Let the agent's user read it and enter the folders above it",
+            ) from None
 
     class Loaded(Settings):
         @classmethod
