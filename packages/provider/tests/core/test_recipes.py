@@ -243,3 +243,22 @@ def test_what_the_shared_storage_needs_is_installed(storage: str, package: str) 
 def test_no_recipe_has_a_token_in_its_text() -> None:
     for recipe in by_key(LEAST).values():
         assert "tw_agent_" not in "".join(one.text for one in recipe.steps)
+
+
+def test_agents_that_share_a_bucket_are_given_one_key_and_those_of_a_folder_have_it_there(
+    tmp_path: Path,
+) -> None:
+    shared = by_key(replace(LEAST, storage="s3://site@bucket/xcom"))
+    for recipe in shared.values():
+        text = "".join(one.text for one in recipe.steps)
+        assert "openssl rand -hex 32" in text and "site_key_file" in text, recipe.key
+    in_bash(step(shared["host"], "site key command"), tmp_path)
+    made = (tmp_path / "site.key").read_text()
+    assert len(made) >= 32 and (tmp_path / "site.key").stat().st_mode & 0o777 == 0o600
+    in_bash(step(shared["host"], "site key command"), tmp_path)
+    assert (tmp_path / "site.key").read_text() == made
+    values = yaml.safe_load(step(shared["helm"], "values file").split("\n", 1)[1].rpartition("\n")[0])
+    (mount,) = values["volumeMounts"]
+    assert values["settings"]["site_key_file"] == f"{mount['mountPath']}/site.key"
+    for recipe in by_key(replace(LEAST, storage="/mnt/shared")).values():
+        assert "site_key" not in "".join(one.text for one in recipe.steps)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from tradewind_provider.domain.recipes.settings_file import agent_toml
-from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, quoted, slug
+from tradewind_provider.domain.recipes.text import (
+    ABOUT_KEY,
+    file,
+    package_of_agent,
+    packages_of_tasks,
+    quoted,
+    slug,
+)
 from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
 
 USER: Final = 50000
@@ -29,12 +36,20 @@ CMD ["tradewind-agent", "run"]"""
 
 def container(wanted: Wanted, versions: Versions) -> Recipe:
     name = slug(wanted.name)
-    settings = agent_toml(wanted, token_file="/run/secrets/agent-token", state_dir=STATE)
+    key = {"site_key_file": "/run/secrets/site.key"} if wanted.needs_key else {}
+    settings = agent_toml(wanted, token_file="/run/secrets/agent-token", state_dir=STATE, **key)
+    make_key = Step(
+        ABOUT_KEY,
+        "site key command",
+        f"test -s site.key || openssl rand -hex 32 | sudo install -o {USER} -g {USER} -m 400 /dev/stdin site.key",
+    )
     mounts = [
         '"$PWD/agent.toml:/etc/tradewind/agent.toml:ro"',
         '"$PWD/agent-token:/run/secrets/agent-token:ro"',
         f"{name}-state:{STATE}",
     ]
+    if wanted.needs_key:
+        mounts.append('"$PWD/site.key:/run/secrets/site.key:ro"')
     folders = []
     if wanted.bundle.kind == FOLDER:
         folders.append(f"user {USER} must be able to read {wanted.bundle.folder}")
@@ -57,6 +72,7 @@ def container(wanted: Wanted, versions: Versions) -> Recipe:
                 "token file command",
                 f"sudo install -o {USER} -g {USER} -m 400 /dev/stdin agent-token",
             ),
+            *([make_key] if wanted.needs_key else []),
             Step("Its settings:", "settings file", file("install -m 644 /dev/stdin agent.toml", settings)),
             Step(
                 "Start it. Its log: docker logs --follow " + name + "".join(f"; {one}" for one in folders),

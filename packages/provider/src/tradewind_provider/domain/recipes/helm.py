@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tradewind_provider.domain.recipes.kubernetes import about_claims, claims, secret
+from tradewind_provider.domain.recipes.kubernetes import (
+    KEY_FOLDER,
+    KEY_SECRET,
+    about_claims,
+    claims,
+    secret,
+    site_key,
+)
 from tradewind_provider.domain.recipes.settings_file import choices
 from tradewind_provider.domain.recipes.text import file, literal, slug
 from tradewind_provider.domain.recipes.wanted import NONE, Recipe, Step, Versions, Wanted
@@ -20,6 +27,7 @@ def values(wanted: Wanted) -> str:
         *(f"  {key}: {literal(value)}" for key, value in _parts(wanted.image).items()),
         "settings:",
         *(f"  {key}: {literal(value)}" for key, value in choices(wanted).items()),
+        *([f"  site_key_file: {KEY_FOLDER}/site.key"] if wanted.needs_key else []),
     ]
     if wanted.bundle.kind != NONE:
         lines += [
@@ -28,16 +36,19 @@ def values(wanted: Wanted) -> str:
             f"    classpath: {literal(wanted.bundle.classpath)}",
             f"    kwargs: {literal(wanted.bundle.kwargs)}",
         ]
-    if needed := claims(wanted):
-        lines.append("volumes:")
-        lines += [
-            f"  - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}" for one, _, _ in needed
-        ]
-        lines.append("volumeMounts:")
-        lines += [
-            f"  - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
-            for one, path, read_only in needed
-        ]
+    volumes = [
+        f"  - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}"
+        for one, _, _ in claims(wanted)
+    ]
+    mounts = [
+        f"  - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
+        for one, path, read_only in claims(wanted)
+    ]
+    if wanted.needs_key:
+        volumes.append(f"  - {{name: site-key, secret: {{secretName: {KEY_SECRET}, defaultMode: 0440}}}}")
+        mounts.append(f"  - {{name: site-key, mountPath: {KEY_FOLDER}, readOnly: true}}")
+    if volumes:
+        lines += ["volumes:", *volumes, "volumeMounts:", *mounts]
     return "\n".join(lines)
 
 
@@ -48,6 +59,7 @@ def helm(wanted: Wanted, versions: Versions) -> Recipe:
         "Helm",
         (
             secret(name),
+            *site_key(wanted),
             Step(
                 "The values, with an image as the recipe for a container builds it; more of them are in "
                 "docs/reference/helm-values.md." + about_claims(wanted),

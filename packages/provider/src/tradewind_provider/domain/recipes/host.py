@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from tradewind_provider.domain.recipes.settings_file import agent_toml
-from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, slug
+from tradewind_provider.domain.recipes.text import ABOUT_KEY, file, package_of_agent, packages_of_tasks, slug
 from tradewind_provider.domain.recipes.wanted import Recipe, Step, Versions, Wanted
 
 
 def host(wanted: Wanted, versions: Versions) -> Recipe:
     here = f"~/tradewind/{slug(wanted.name)}"
     packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
-    settings = agent_toml(wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state", metrics_port=0)
+    key = {"site_key_file": f"{here}/site.key"} if wanted.needs_key else {}
+    settings = agent_toml(
+        wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state", metrics_port=0, **key
+    )
+    make_key = Step(
+        ABOUT_KEY, "site key command", "test -s site.key || (umask 077 && openssl rand -hex 32 > site.key)"
+    )
     return Recipe(
         "host",
         "Host",
@@ -26,6 +32,7 @@ def host(wanted: Wanted, versions: Versions) -> Recipe:
                 "token file command",
                 "(umask 077 && cat > agent-token)",
             ),
+            *([make_key] if wanted.needs_key else []),
             Step(
                 "Its settings. Probes and metrics are off, so that several agents fit on one machine: give `metrics_port` a "
                 "number that is free to have them.",

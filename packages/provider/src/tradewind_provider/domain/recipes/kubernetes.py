@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tradewind_provider.domain.recipes.container import STATE, USER
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import file, literal, slug
@@ -14,6 +16,21 @@ def secret(name: str) -> Step:
         "secret command",
         f"kubectl create secret generic {name}-token --from-file=token=/dev/stdin",
     )
+
+
+KEY_SECRET: Final = "tradewind-site-key"
+KEY_FOLDER: Final = "/run/secrets/tradewind-site"
+
+
+def site_key(wanted: Wanted) -> list[Step]:
+    """The step that makes the site's key, where its agents need one."""
+    step = Step(
+        "The site's key as a Secret, once for all agents of the site in this namespace.",
+        "site key command",
+        f"kubectl get secret {KEY_SECRET} >/dev/null 2>&1 || openssl rand -hex 32 | "
+        f"kubectl create secret generic {KEY_SECRET} --from-file=site.key=/dev/stdin",
+    )
+    return [step] if wanted.needs_key else []
 
 
 def claims(wanted: Wanted) -> list[tuple[str, str, bool]]:
@@ -35,9 +52,15 @@ def about_claims(wanted: Wanted) -> str:
 
 def manifest(wanted: Wanted) -> str:
     name = slug(wanted.name)
-    settings = agent_toml(wanted, token_file="/run/secrets/tradewind/token", state_dir=STATE)
+    key = {"site_key_file": f"{KEY_FOLDER}/site.key"} if wanted.needs_key else {}
+    settings = agent_toml(wanted, token_file="/run/secrets/tradewind/token", state_dir=STATE, **key)
     lines = "\n".join(f"    {line}" if line else "" for line in settings.splitlines())
     mounts, volumes = [], []
+    if wanted.needs_key:
+        mounts.append(f"            - {{name: site-key, mountPath: {KEY_FOLDER}, readOnly: true}}\n")
+        volumes.append(
+            f"        - {{name: site-key, secret: {{secretName: {KEY_SECRET}, defaultMode: 0440}}}}\n"
+        )
     for volume, path, read_only in claims(wanted):
         mode = ", readOnly: true" if read_only else ""
         mounts.append(f"            - {{name: {volume}, mountPath: {literal(path)}{mode}}}\n")
@@ -99,6 +122,7 @@ def kubernetes(wanted: Wanted, versions: Versions) -> Recipe:
         "Kubernetes",
         (
             secret(name),
+            *site_key(wanted),
             Step(
                 "The agent, with an image as the recipe for a container builds it. Its state stays on a volume, so that it is "
                 "the same agent after a restart." + about_claims(wanted),

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from tradewind_provider.domain.recipes.settings_file import agent_toml
-from tradewind_provider.domain.recipes.text import file, package_of_agent, packages_of_tasks, quoted
+from tradewind_provider.domain.recipes.text import (
+    ABOUT_KEY,
+    file,
+    package_of_agent,
+    packages_of_tasks,
+    quoted,
+)
 from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
 
 _MAKE_USER: Final = (
@@ -42,6 +48,13 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
         token_file="/etc/tradewind/token",
         state_dir="/var/lib/tradewind",
         interpreter="/opt/airflow/bin/python",
+        **({"site_key_file": "/etc/tradewind/site.key"} if wanted.needs_key else {}),
+    )
+    make_key = Step(
+        ABOUT_KEY,
+        "site key command",
+        "sudo test -s /etc/tradewind/site.key || openssl rand -hex 32 | "
+        "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/site.key",
     )
     folders = [one for one in (wanted.shared_folder,) if one]
     return Recipe(
@@ -76,6 +89,7 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
                 "token file command",
                 "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
             ),
+            *([make_key] if wanted.needs_key else []),
             Step(
                 "Its settings."
                 + (

@@ -35,6 +35,12 @@ def file(command: str, text: str, mark: str = "END") -> str:
     return f"{command} <<'{mark}'\n{text}\n{mark}"
 
 
+ABOUT_KEY: Final = (
+    "The site's key, the same for each of its agents: this makes one for the first, and keeps one that is there. For "
+    "another agent copy the file of the first to that place before."
+)
+
+
 def packages_of_tasks(wanted: Wanted, versions: Versions) -> list[str]:
     """What pip installs for the tasks, quoted for a shell."""
     found = [f"tradewind-runtime=={versions.tradewind}", f"apache-airflow-core=={versions.airflow}"]

@@ -58,6 +58,11 @@ class Wanted:
         """`storage`, when it is a folder."""
         return self.storage if self.storage.startswith("/") else ""
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether the site's agents need a key file: a shared folder holds their key itself, a bucket does not."""
+        return bool(self.storage) and not self.shared_folder
+
 
 @dataclass(frozen=True)
 class Versions:
