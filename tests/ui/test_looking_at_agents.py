@@ -97,7 +97,7 @@ def test_what_runs_is_linked_to_its_task_instance(open_page: Any, working_site: 
 def test_a_queue_nobody_serves_is_warned_about(open_page: Any, working_site: Any) -> None:
     page = open_page("queues")
     expect(
-        page.get_by_text(re.compile("1 piece of work waits and no agent serves this queue"))
+        page.get_by_text(re.compile("1 piece of work: waits for .* no agent of this site serves the queue"))
     ).to_be_visible()
     queue = page.get_by_role("row").filter(has_text="nobody-here")
     expect(queue).to_contain_text("nobody")
