@@ -277,6 +277,9 @@ def test_what_cannot_work_is_said_while_it_is_typed(open_page: Any) -> None:
     expect(page.get_by_text("has letters, digits and").first).to_be_visible()
     expect(page.get_by_role("button", name="Make token oslo's 2")).to_be_disabled()
     page.get_by_label("Name of the agent").fill("oslo-2")
+    page.get_by_label("Site", exact=True).fill("north sea")
+    expect(page.get_by_text("The name of the site begins with").first).to_be_visible()
+    page.get_by_label("Site", exact=True).fill("north-sea")
     page.get_by_label("Repository", exact=True).fill("https://me:secret@git.example.com/team/dags.git")
     expect(page.get_by_text("name a connection of the site").first).to_be_visible()
 

@@ -145,6 +145,7 @@ export type AskRecipes = {
     folder: string;
     connection: string;
   };
+  site: string;
   storage: string;
   image: string;
 };

@@ -48,10 +48,11 @@ export function RegisterPage() {
       queues: queues.split(/[\s,]+/u).filter(Boolean),
       slots: Math.trunc(Number(slots)) || 0,
       bundle: Object.fromEntries(Object.entries(bundle).map(([key, text]) => [key, text.trim()])) as typeof bundle,
+      site: site.trim(),
       storage: storage.trim(),
       image: image.trim(),
     }),
-    [name, components, queues, slots, bundle, storage, image],
+    [name, components, queues, slots, bundle, site, storage, image],
   );
   const answered = useRecipes(wanted);
   const change = (field: keyof typeof bundle) => (text: string) => setBundle((before) => ({ ...before, [field]: text }));
@@ -166,11 +167,13 @@ export function RegisterPage() {
         </Step>
         <Step number={3} title="Its site">
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
-            <Field.Root>
-              <Field.Label>Site</Field.Label>
-              <Input value={site} onChange={(event) => setSite(event.target.value)} />
-              <Field.HelperText>The token belongs to it. Agents of a site share its Dags and its work</Field.HelperText>
-            </Field.Root>
+            <Typed
+              label="Site"
+              help="The token belongs to it. Agents of a site share its Dags and its work"
+              value={site}
+              set={setSite}
+              problem={problem("site")}
+            />
             <Typed
               label="Storage that its agents share"
               placeholder="/mnt/shared/tradewind or s3://connection@bucket/prefix"
@@ -181,7 +184,7 @@ export function RegisterPage() {
             />
           </SimpleGrid>
           <Box mt={4}>
-            <TokenStep name={wanted.name} site={site.trim()} problem={problem("name")} />
+            <TokenStep name={wanted.name} site={wanted.site} problem={problem("name") || problem("site")} />
           </Box>
         </Step>
       </VStack>

@@ -224,6 +224,7 @@ class AskRecipes(Message):
     queues: tuple[_Typed, ...] = Field(default=("default",), max_length=100)
     slots: int = 20
     bundle: RecipeBundle = RecipeBundle()
+    site: _Typed = sites.DEFAULT
     storage: _Typed = ""  # what several agents of a site share
     image: _Typed = ""
 

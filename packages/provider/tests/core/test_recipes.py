@@ -181,6 +181,8 @@ def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: 
         ({"plane_url": "airflow.example.com"}, "plane_url", "not the address of a plane"),
         ({"plane_url": "https://user:pw@airflow.example.com"}, "plane_url", "no user, password"),
         ({"plane_url": "https://[::1"}, "plane_url", "not the address of a plane"),
+        ({"site": ""}, "site", "missing"),
+        ({"site": "a b"}, "site", "letters, digits"),
         ({"components": ()}, "components", "at least one"),
         ({"components": ("cook",)}, "components", "none of"),
         ({"queues": ()}, "queues", "at least one queue"),

@@ -25,6 +25,7 @@ def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
         queues=ask.queues,
         slots=ask.slots,
         bundle=recipes.Bundle(**ask.bundle.model_dump()),
+        site=ask.site,
         storage=ask.storage,
         image=ask.image,
     )

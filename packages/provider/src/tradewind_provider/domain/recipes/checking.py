@@ -29,6 +29,7 @@ def problems(wanted: Wanted) -> tuple[Problem, ...]:
             ("queues", _queues(wanted.queues)),
             ("slots", () if 0 < wanted.slots <= 10_000 else ("An agent has 1 to 10000 slots.",)),
             *_bundle(wanted.bundle, wanted.components),
+            ("site", _name(wanted.site, "the site")),
             ("storage", _storage(wanted.storage)),
             ("image", _image(wanted.image)),
         )

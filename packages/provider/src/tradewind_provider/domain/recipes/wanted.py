@@ -50,6 +50,7 @@ class Wanted:
     queues: tuple[str, ...] = ("default",)
     slots: int = 20
     bundle: Bundle = Bundle()
+    site: str = "default"  # of its token
     storage: str = ""  # what the agents of a site share; empty: this agent's own folder
     image: str = ""
 
