@@ -54,6 +54,7 @@ def site_key(folder: Path) -> str:
     """A file with a site's key, for `site_key_file` of all its agents."""
     file = folder / "site.key"
     if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         file.write_text("of-one-site-in-tests-" + "0" * 20)
     return str(file)
 
