@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,14 @@ def make_private(folder: Path) -> None:
             folder.chmod(0o700)
 
 
+def _beside(path: Path) -> Path:
+    """A name of its own next to `path`. Not by pid: containers that share a folder repeat theirs."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Replace a file's content so that a reader sees the old one or the new one, never a part. Mode 0600."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(beside, path)
@@ -32,7 +38,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_once(path: Path, text: str) -> None:
     """Make a file with this content unless there is one, whole and in one step: of two who do so, one wins. Mode 0600."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     write_whole(beside, text)
     try:
         os.link(beside, path)
