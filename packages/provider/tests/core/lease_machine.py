@@ -494,15 +494,16 @@ class LeaseMachine(RuleBasedStateMachine):
             if site.process.session_id is None:  # its asking was lost, and it asks again
                 self._open(site)
         self._exchange()
-        for _ in range(12):
+        for calm in range(12):
             rows = self._rows()
             if all(state in OVER for state, _, _ in rows.values()) and not any(
                 site.outbox for site in self.sites
             ):
-                assert not any(site.process.work for site in self.sites), (
-                    "a slot is taken, by nothing that lives"
-                )
-                return
+                # An agent that was given up a moment ago learns with its next poll that its work is nobody's.
+                told = [site for site in self.sites if calm or self._is_open(site)]
+                assert not any(site.process.work for site in told), "a slot is taken, by nothing that lives"
+                if not any(site.process.work for site in self.sites):
+                    return
             for site in self.sites:
                 self._calm_round(site)
             self.now += timedelta(seconds=12)
@@ -510,6 +511,11 @@ class LeaseMachine(RuleBasedStateMachine):
             self.user_code_starts_once_and_one_epoch_is_granted()
         left = {str(id_): row for id_, row in self._rows().items() if row[0] not in OVER}
         raise AssertionError(f"never came to an end: {left}, outboxes {[site.outbox for site in self.sites]}")
+
+    def _is_open(self, site: Site) -> bool:
+        with self._transaction() as db:
+            session = db.get(AgentSession, site.process.session_id)
+            return session is not None and session.ended_at is None
 
     def _calm_round(self, site: Site) -> None:
         self._poll(site)
