@@ -48,7 +48,7 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
 test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/contract tests/distributions tests/docs tests/reports $(ARGS)
+	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/chart tests/contract tests/distributions tests/docs tests/reports $(ARGS)
 
 helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it, and fail where CI is set)
 	@$(PY) -c "import helm_python" 2>/dev/null || \
