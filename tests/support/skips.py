@@ -16,7 +16,6 @@ EXPECTED = (
     "`make ui-pictures`",
     "there is no earlier minor",
     "none are kept",  # of the database
-    "no helm",  # which no package of Debian brings
     "needs root and a writable cgroup",  # of the machine, not of what is installed
     "network namespaces need",
     "mounting a small file system",
