@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import anyio
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, event
 
-from tradewind_protocol import dags, ids, paths, triggers
+from tradewind_protocol import dags, ids, paths, stored_runs, triggers
+from tradewind_protocol.attempts import AttemptRef, Ended, Endings, HandBack, Outcome
 from tradewind_protocol.errors import STATUS, Code, Refused
+from tradewind_protocol.logs import LARGEST_PIECE, LogPiece
+from tradewind_protocol.messages import Message
+from tradewind_protocol.polling import Finding, Poll
+from tradewind_protocol.sessions import OpenSession
+from tradewind_protocol.states import Component
 from tradewind_provider.api.agent.knocking import KNOCKING
 from tradewind_provider.api.door import admission
 
@@ -103,7 +110,7 @@ async def test_a_poll_of_a_known_session_is_read_without_another_look_at_the_dat
     [
         ("/of/no/verb", admission.SMALL),
         ("/attempts/5f1c7b1e-0000-4000-8000-000000000000/start", admission.SMALL),
-        (paths.SESSIONS, 1024 * 1024),
+        (paths.SESSIONS, 2 * 1024 * 1024),
         (paths.POLL, 4 * 1024 * 1024),
         (triggers.SYNC, 8 * 1024 * 1024),
         (dags.REPORT, 10**9),
@@ -112,6 +119,75 @@ async def test_a_poll_of_a_known_session_is_read_without_another_look_at_the_dat
 def test_each_verb_has_a_size_of_its_own(path: str, most: int) -> None:
     assert admission.largest(path, deployment=10**9) == most
     assert admission.largest(path, deployment=1000) == 1000
+
+
+REFS = tuple(AttemptRef(attempt_id=UUID(int=number), epoch=10**6) for number in range(20_000))
+PROSE = "\N{GRINNING FACE}"
+"""A character of four bytes."""
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            paths.POLL,
+            Poll(holding=REFS, running=REFS, findings=(Finding(check="c", message=PROSE * 500),) * 100),
+        ),
+        (
+            paths.SESSIONS,
+            OpenSession(
+                agent_id=UUID(int=0),
+                instance=UUID(int=0),
+                name="a",
+                components=(Component.WORKER,),
+                unreported=REFS,
+            ),
+        ),
+        (
+            "/attempts/finish",
+            Endings(
+                endings=tuple(
+                    Ended(
+                        attempt_id=UUID(int=number),
+                        outcome=Outcome(epoch=1, kind="failed", reason=PROSE * 4000),
+                    )
+                    for number in range(200)
+                )
+            ),
+        ),
+        (paths.hand_back(UUID(int=0)), HandBack(epoch=1, reason=PROSE * 4000)),
+        (
+            dags.CLAIM,
+            dags.Claim(
+                instance=UUID(int=0),
+                bundles=tuple(
+                    dags.BundleClaim(name=f"{number}{PROSE * 240}", view_url_template="x" * 2000)
+                    for number in range(1000)
+                ),
+            ),
+        ),
+        (
+            dags.WATCH,
+            dags.Watch(
+                instance=UUID(int=0),
+                marks={f"{number}{PROSE * 240}": "m" * 32 for number in range(1000)},
+                confirm=tuple(UUID(int=number) for number in range(1000)),
+                done=tuple(UUID(int=number) for number in range(1000)),
+            ),
+        ),
+        (triggers.SYNC, triggers.Sync(source=UUID(int=0), running="x" * 2_000_000)),
+        (f"/logs/{UUID(int=0)}", LogPiece(server=UUID(int=0), number=0, content="x" * 3 * LARGEST_PIECE)),
+        (
+            stored_runs.PATH,
+            stored_runs.AskRuns(
+                runs=(stored_runs.RunFolder(dag="d" * 100, run="r" * 100),) * stored_runs.AT_ONCE
+            ),
+        ),
+    ],
+    ids=["poll", "sessions", "finish", "hand back", "claim", "watch", "sync", "logs", "stored runs"],
+)
+def test_the_largest_message_of_a_verb_is_let_in(path: str, message: Message) -> None:
+    assert len(message.model_dump_json().encode()) <= admission.largest(path, deployment=10**9)
 
 
 async def test_a_verb_of_a_known_session_that_is_too_large_is_refused_by_its_own_size(plane: Plane) -> None:

@@ -31,11 +31,11 @@ SMALL: Final = 64 * _KIB
 
 LARGEST: Final[tuple[tuple[str, int], ...]] = (
     # the pattern of the path below the prefix, and the bytes its message can have at its own limits of count
-    (re.escape(paths.SESSIONS), _MIB),
+    (re.escape(paths.SESSIONS), 2 * _MIB),  # 20,000 outcomes that were not reported yet
     (re.escape(paths.POLL), 4 * _MIB),  # 40,000 attempts named
-    (r"/attempts/finish", 2 * _MIB),  # 200 outcomes with their reasons
+    (r"/attempts/finish", 6 * _MIB),  # 200 outcomes with their reasons
     (re.escape(dags.CLAIM), 4 * _MIB),  # 1,000 bundles
-    (re.escape(dags.WATCH), _MIB),
+    (re.escape(dags.WATCH), 2 * _MIB),  # the marks of 1,000 bundles
     (re.escape(triggers.SYNC), 8 * _MIB),  # the ids of 100,000 triggers, and reports up to 4 MiB and one
     (r"/logs/[^/]+", 4 * _MIB),  # one piece
 )
