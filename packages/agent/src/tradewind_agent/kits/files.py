@@ -23,14 +23,9 @@ def make_private(folder: Path) -> None:
             folder.chmod(0o700)
 
 
-def _beside(path: Path) -> Path:
-    """A name of its own next to `path`. Not by pid: containers that share a folder repeat theirs."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-
-
 def write_whole(path: Path, text: str) -> None:
     """Replace a file's content so that a reader sees the old one or the new one, never a part. Mode 0600."""
-    beside = _beside(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(beside, path)
@@ -38,7 +33,8 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_once(path: Path, text: str) -> None:
     """Make a file with this content unless there is one, whole and in one step: of two who do so, one wins. Mode 0600."""
-    beside = _beside(path)
+    # Not named by the pid: containers that share the folder repeat theirs.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     write_whole(beside, text)
     try:
         os.link(beside, path)

@@ -20,7 +20,7 @@ from airflow.models.taskmap import TaskMap
 from airflow.models.trigger import Trigger
 from airflow.serialization.definitions.notset import is_arg_set
 from airflow.serialization.definitions.param import SerializedParamsDict
-from sqlalchemy import Float, Integer, SmallInteger, String
+from sqlalchemy import Integer, String
 from sqlalchemy.types import TypeEngine
 
 OF_TASK: Final = {
@@ -190,10 +190,8 @@ def _check_asset(owner: str, asset: Any) -> None:
 def _fits(owner: str, name: str, value: Any, column: TypeEngine[Any]) -> None:
     if value is None or not is_arg_set(value):
         return
-    if isinstance(column, (Integer, SmallInteger)):
+    if isinstance(column, Integer):
         _number(owner, name, value)
-    elif isinstance(column, Float):
-        return
     elif isinstance(column, String):
         if not isinstance(value, str):
             raise ValueError(f"{owner}: {name} is {type(value).__name__}, not a text")
