@@ -8,15 +8,13 @@ default cadence.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from faults.fleet import Fleet, home_agent, run_plane
-from support import installed, network, postgresql
+from support import directories, installed, network, postgresql
 
 WHOLE = os.environ.get("TRADEWIND_TEST_FAULTS") == "all"
 SCALED = {
@@ -59,12 +57,8 @@ def server() -> Iterator[postgresql.PostgreSQL]:
 
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
-    # Short, because a unix socket's path may have 107 characters.
-    made = Path(tempfile.mkdtemp(prefix="twf-"))
-    made.chmod(0o755)
-    yield made
-    if not os.environ.get("TRADEWIND_TEST_KEEP"):
-        shutil.rmtree(made, ignore_errors=True)
+    with directories.short("twf-") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

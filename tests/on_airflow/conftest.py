@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support import airflow_rest, installed, postgresql
+from support import airflow_rest, directories, installed, postgresql
 from support.deployment import Deployment, run_site
 from support.installed import plane_settings
 from tradewind.embedded import plane
@@ -56,12 +54,8 @@ def postgresql_server(database_server: postgresql.PostgreSQL | None) -> Iterator
 
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
-    # Short, because a unix socket's path may have 107 characters.
-    made = Path(tempfile.mkdtemp(prefix="tw-"))
-    made.chmod(0o755)
-    yield made
-    if not os.environ.get("TRADEWIND_TEST_KEEP"):
-        shutil.rmtree(made, ignore_errors=True)
+    with directories.short() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 
 from reports import comparing, scenarios, sides
 from reports.records import Record
-from support import postgresql
+from support import directories, postgresql
 
 CHOSEN = os.environ.get("TRADEWIND_TEST_REPORTS", "").split(",")
 """Names of scenarios, for a person who works on some of them. Default: all."""
@@ -29,12 +27,8 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(3600)]
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    # Short, because a unix socket's path may have 107 characters.
-    made = Path(tempfile.mkdtemp(prefix="tw-"))
-    made.chmod(0o755)
-    yield made
-    if not os.environ.get("TRADEWIND_TEST_KEEP"):
-        shutil.rmtree(made, ignore_errors=True)
+    with directories.short() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,7 +15,7 @@ pytest.importorskip("playwright", reason="`make test-ui` installs what drives th
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from support import deployment
+from support import deployment, directories
 from support.airflow_rest import AirflowRest
 from support.installed import plane_settings
 from support.talkers import Stand
@@ -40,10 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="tradewind-ui-"))
-    yield path
-    if not os.environ.get("TRADEWIND_KEEP"):
-        shutil.rmtree(path, ignore_errors=True)
+    with directories.short("twu-") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

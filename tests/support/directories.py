@@ -1,0 +1,23 @@
+"""The folder that planes and agents of a test session live in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def short(prefix: str = "tw-") -> Iterator[Path]:
+    """A folder that other users can enter. Its path is short, because a unix socket's path may have 107 characters.
+
+    Removed at the end, unless the variable TRADEWIND_TEST_KEEP is set.
+    """
+    made = Path(tempfile.mkdtemp(prefix=prefix))
+    made.chmod(0o755)
+    yield made
+    if not os.environ.get("TRADEWIND_TEST_KEEP"):
+        shutil.rmtree(made, ignore_errors=True)
