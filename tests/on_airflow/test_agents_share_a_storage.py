@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.airflow_rest import eventually
-from support.deployment import Deployment, run_site
+from support.deployment import Deployment, run_site, site_key
 
 DAGS = Path(__file__).parent / "dags_apart"
 
@@ -20,10 +19,7 @@ DAGS = Path(__file__).parent / "dags_apart"
 def two_agents(deployment: Deployment, home: Path, **options: Any) -> Iterator[tuple[Deployment, Deployment]]:
     """One brings the Dag and serves the queue `here`, the other serves the queue `there`."""
     home.mkdir()
-    key = home / "site.key"  # one, so that only their storages differ
-    key.touch(mode=0o600)
-    key.write_text(secrets.token_hex(32))
-    options = {"site_key_file": str(key), **options}
+    options = {"site_key_file": site_key(home), **options}  # one, so that only their storages differ
     common = {"bundle": "apart", "dags": DAGS, "options": options}
     here = run_site(home / "here", deployment.plane, name=f"{home.name}-here", queues=("here",), **common)
     with here as (agent, site):
