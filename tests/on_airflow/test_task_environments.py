@@ -89,7 +89,11 @@ def test_work_for_a_queue_nobody_serves_waits_and_says_so(routed: Deployment, di
         found = routed.rest.http.get("/tradewind/v1/queues").json()["items"]
         return next((each["warning"] for each in found if each["queue"] == "late-queue"), "")
 
-    eventually(lambda: "serves the queue" in warning(), timeout=30, what=lambda: f"said: {warning()!r}")
+    eventually(
+        lambda: "no agent of this site serves the queue" in warning(),
+        timeout=30,
+        what=lambda: f"said: {warning()!r}",
+    )
     assert routed.rest.task_state("nobody_comes", run_id, "waits") == "queued"
     late = run_site(
         directory / "late",
