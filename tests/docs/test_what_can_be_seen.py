@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_protocol.errors import FATAL_FOR_AGENT
 from tradewind_protocol.operator import QueueView
 from tradewind_protocol.states import AgentState, ProcessEnd
 from tradewind_provider.services import metrics
@@ -100,6 +101,12 @@ def test_every_action_that_an_alert_names_is_on_the_page_of_log_actions() -> Non
     named = set(re.findall(r"action=(\w+)", (OBSERVABILITY / "rules.yml").read_text()))
     listed = set(re.findall(r"^\| `(\w+)` \|", script("log_actions_page").PAGE.read_text(), re.MULTILINE))
     assert named and named <= listed, named - listed
+
+
+def test_every_refusal_that_ends_an_agent_is_alerted_on() -> None:
+    (codes,) = re.findall(r'refusals_total\{code=~"([^"]+)"', (OBSERVABILITY / "rules.yml").read_text())
+    missed = {code.value for code in FATAL_FOR_AGENT if not re.fullmatch(codes, code.value)}
+    assert not missed
 
 
 def test_every_panel_asks_for_something() -> None:
