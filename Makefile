@@ -50,11 +50,11 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest -m "not airflow and not faults and not ui" packages tests/chart tests/contract tests/distributions tests/docs tests/reports $(ARGS)
 
-helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it, and fail where CI is set)
+helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it)
 	@$(PY) -c "import helm_python" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock || true
 
-test-airflow: $(STAMP) postgresql nginx  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
+test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
 
 test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (TRADEWIND_TEST_REPORTS=names picks some)
@@ -66,17 +66,17 @@ test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQ
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus  ## install all that tests are skipped without (Debian, as root)
-	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd promtool; do \
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm  ## install all that tests are skipped without (Debian, as root)
+	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
 
 openssh:  ## install an SSH server for bundles that are cloned over SSH (Debian, as root; its test is skipped without it)
 	@command -v sshd >/dev/null || ls /usr/sbin/sshd >/dev/null 2>&1 || \
-	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server >/dev/null)
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssh-server >/dev/null) || true
 
-prometheus:  ## install promtool for the tests of the alert rules (Debian, as root; they are skipped without it)
-	@command -v promtool >/dev/null || \
-	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null)
+prometheus:  ## install Prometheus for the tests of the alert rules (Debian, as root; they are skipped without it)
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
 
 faketime:  ## install libfaketime for the tests of clocks that are off (Debian, as root; they are skipped without it)
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || \

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,7 @@ import yaml
 from tradewind_agent.settings import Settings
 from tradewind_provider.domain.recipes import Bundle, Versions, Wanted, recipes
 
-if os.environ.get("CI"):
-    import helm_python as helm
-else:
-    helm = pytest.importorskip("helm_python", reason="`make helm` installs the Helm library")
+helm = pytest.importorskip("helm_python", reason="`make helm` installs the Helm library")
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/tradewind-agent"

@@ -19,6 +19,8 @@ EXPECTED = (
     "needs root and a writable cgroup",  # of the machine, not of what is installed
     "network namespaces need",
     "mounting a small file system",
+    "only root mounts file systems",
+    "this machine lets nobody mount file systems",
     "becoming other users needs",
     "other users can run neither",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from hypothesis import strategies as st
 
 from tradewind_provider.domain import recipes
 from tradewind_provider.domain.recipes import Bundle, Recipe, Versions, Wanted
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 VERSIONS = Versions(tradewind="0.1.0", airflow="3.3.2", python="3.12")
 GIT = Bundle(repository="https://git.example.com/team/dags.git")
@@ -60,12 +66,11 @@ NASTY = '/srv/it\'s $(touch pwned) `touch pwned` "x" \\ ü && touch pwned'
 def test_the_settings_file_that_a_shell_writes_says_what_was_filled_in(
     bundle: Bundle, tmp_path: Path
 ) -> None:
-    toml = pytest.importorskip("tomllib" if __import__("sys").version_info >= (3, 11) else "tomli")
     wanted = replace(
         LEAST, bundle=bundle, storage=NASTY.replace("srv", "mnt"), queues=("default", "gpu:a100")
     )
     in_bash(step(by_key(wanted)["host"], "settings file"), tmp_path)
-    read = toml.loads((tmp_path / "agent.toml").read_text())
+    read = tomllib.loads((tmp_path / "agent.toml").read_text())
     assert read == {
         "plane_url": "https://airflow.example.com/eu",
         "name": "frankfurt-1",
