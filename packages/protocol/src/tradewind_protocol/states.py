@@ -17,7 +17,7 @@ class Component(str, Enum):
 class AgentState(str, Enum):
     """How the plane sees an agent. Computed from its reports and their age, never asserted by it."""
 
-    STARTING = "starting"  # session open, no poll yet
+    STARTING = "starting"  # session open, no poll yet, or a task environment is starting
     HEALTHY = "healthy"  # polls on time, its own checks pass
     DEGRADED = "degraded"  # polls on time, one of its own checks fails
     DRAINING = "draining"  # takes nothing new, finishes what runs, then leaves
