@@ -11,8 +11,10 @@ from airflow.sdk import DAG, Variable, task
 SCENARIO = {
     "ends": {"variables_that_tasks_write": "success"},
     "differs_under_strict": {
-        "seen: *": "under strict no value leaves the site: the write is refused",
-        "log *": "the refusal is in the log",
+        "seen: only under LocalExecutor*.writes* written: *": "under strict no value leaves the site",
+        "seen: only under LocalExecutor*.writes* deleted: *": "the same",
+        "seen: only on an agent*.writes* refused: *": "the write is refused, and the task is told so",
+        "log */writes*too short (<5 chars)*": "LocalExecutor masks the variable that it wrote",
     },
 }
 

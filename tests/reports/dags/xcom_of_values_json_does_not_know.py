@@ -13,8 +13,13 @@ from airflow.sdk import DAG, task
 SCENARIO = {
     "ends": {"xcom_of_values_json_does_not_know": "success"},
     "differs": {
-        "seen: *": "what the metadata database refuses fits into a site's storage, and is read back",
-        "log *write*": "the refusal is in the log",
+        "seen: only under LocalExecutor*.write* refused: *": "what the metadata database refuses",
+        "seen: only under LocalExecutor*.read* pulled: value=None": "is not there afterwards",
+        "seen: only on an agent*.read* pulled: value=list?dict{*float nan*}?": "fits into a site's storage",
+        "seen: only on an agent*.read* pulled: value=float inf": "the same",
+        "seen: only on an agent*.read* pulled: value=str 'lone *udcff surrogate'": "the same",
+        "seen: only on an agent*.read* pulled: value=str 'a*x00b'": "the same",
+        "log */write?-1? try 1: only under LocalExecutor*": "the refusal is in the log",
     },
 }
 
