@@ -79,7 +79,7 @@ def _type(annotation: object) -> str:
     names = {
         str: "text",
         int: "number",
-        float: "seconds",
+        float: "number",
         Path: "path",
         SecretStr: "secret",
         bool: "true or false",
