@@ -17,7 +17,7 @@ import httpx
 from support import nginx
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.testing import FakePlane, LosingAnswers
-from tradewind_protocol import ids, paths, versions
+from tradewind_protocol import ids, paths, sites, versions
 from tradewind_protocol.attempts import AttemptRef, HandBack, Offer, Outcome, Start
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
@@ -83,6 +83,10 @@ class PlaneUnderTest(ABC):
     @abstractmethod
     def token(self, what: str) -> str:
         """An agent token that is `unknown`, `deleted`, `expired` or of `elsewhere`."""
+
+    @abstractmethod
+    def token_of(self, site: str) -> str:
+        """A good agent token of another site than the default one."""
 
 
 class AgentUnderTest:
@@ -231,6 +235,12 @@ class FakePlaneUnderTest(PlaneUnderTest):
             self.fake.bad_tokens[token] = codes[what]
         return token
 
+    def token_of(self, site: str) -> str:
+        token = ids.new_secret(ids.AGENT_TOKEN_PREFIX)
+        self.fake.tokens.add(token)
+        self.fake.sites[token] = site
+        return token
+
 
 class RealPlaneUnderTest(PlaneUnderTest):
     """The application that Airflow's API server mounts, with its database, without Airflow's scheduler."""
@@ -344,13 +354,22 @@ class RealPlaneUnderTest(PlaneUnderTest):
                 tokens.delete(db, found.id, deleted_by="ada", now=self.now)
         return secret
 
-    def _new_token(self, name: str, expires_in_days: int | None = None) -> str:
+    def token_of(self, site: str) -> str:
+        return self._new_token(site, site=site)
+
+    def _new_token(self, name: str, *, site: str = sites.DEFAULT, expires_in_days: int | None = None) -> str:
         from tradewind_provider.seams.database import create_session
         from tradewind_provider.services import tokens
 
         with create_session() as db:
             return tokens.create(
-                db, name=name, expires_in_days=expires_in_days, created_by="ada", now=self.now, limit=50
+                db,
+                name=name,
+                site=site,
+                expires_in_days=expires_in_days,
+                created_by="ada",
+                now=self.now,
+                limit=50,
             ).secret
 
     def _row(self, attempt_id: UUID) -> Any:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tradewind_protocol import errors, ids, paths, versions
+from tradewind_protocol import errors, ids, paths, sites, versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Poll
 from tradewind_protocol.states import OutcomeKind
@@ -152,6 +152,30 @@ async def test_nobody_is_an_agent_by_saying_its_id(plane: PlaneUnderTest, key: s
         assert plane.outcome(attempt) == "succeeded"
     again = await plane.agent(agent_id=owner.agent_id)
     await again.opens(agent_key="made on the agent")
+
+
+@pytest.mark.parametrize("living", [True, False])
+async def test_an_agents_id_and_key_are_worth_nothing_with_a_token_of_another_site(
+    plane: PlaneUnderTest, living: bool
+) -> None:
+    owner = await (await plane.agent()).opens(agent_key="made on the agent")
+    plane.queue()
+    offer = await owner.offer()
+    await owner.starts(offer)
+    if not living:
+        plane.give_up(owner.session_id)
+    other = await plane.agent(agent_id=owner.agent_id)
+    other.secret = plane.token_of("elsewhere")
+    asked = other.opens(agent_key="made on the agent", unreported=(offer,))
+    assert await refused(asked) is Code.WRONG_SITE
+    assert Code.WRONG_SITE in errors.FATAL_FOR_AGENT
+    if living:
+        await owner.finishes(offer)
+    stranger = await plane.agent()
+    stranger.secret = other.secret
+    for agent, site in ((await stranger.opens(), "elsewhere"), (owner, sites.DEFAULT)):
+        assert agent.session is not None
+        assert agent.session.site == site
 
 
 async def test_an_agent_that_had_no_key_is_bound_to_its_first_one(plane: PlaneUnderTest) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from tradewind_protocol import ids, paths, site, versions
+from tradewind_protocol import ids, paths, site, sites, versions
 from tradewind_protocol.attempts import (
     Endings,
     EndingsTaken,
@@ -59,6 +59,7 @@ class FakeSession:
     id: UUID
     token: str = field(repr=False)
     opened: OpenSession
+    site: str = sites.DEFAULT  # of the token that bought it
     polls: list[tuple[float, Poll]] = field(default_factory=list)  # loop time of arrival
     former_tokens: set[str] = field(default_factory=set, repr=False)  # good as long as the session
     ended: str = ""  # why; empty while it lives
@@ -83,6 +84,7 @@ class FakePlane:
         self.base_url = ""
         self.tokens = {ids.new_secret(ids.AGENT_TOKEN_PREFIX)}
         self.bad_tokens: dict[str, Code] = {}  # tokens this plane refuses, and as what
+        self.sites: dict[str, str] = {}  # tokens of another site than the default one
         self.sessions: list[FakeSession] = []
         self.attempts: dict[UUID, FakeAttempt] = {}
         self.commands: dict[UUID, Command] = {}
@@ -194,6 +196,7 @@ class FakePlane:
             return 200, AboutToken(
                 deployment="fake",
                 token="fake",
+                site=self.sites.get(bearer, sites.DEFAULT),
                 expires_at=self.token_expires_at,
                 airflow_version=self.airflow_version,
             )
@@ -227,12 +230,15 @@ class FakePlane:
 
     def _open(self, token: str, asked: OpenSession) -> SessionOpened:
         self._check_token(token)
+        own = self.sites.get(token, sites.DEFAULT)
         earlier = [each for each in self.sessions if each.opened.agent_id == asked.agent_id]
+        if any(each.site != own for each in earlier):
+            raise Refused(Code.WRONG_SITE, f"the agent id {asked.agent_id} is that of another site's agent")
         if earlier and earlier[-1].opened.agent_key not in ("", asked.agent_key):
             raise Refused(Code.SESSION_FENCED, f"the agent id {asked.agent_id} is another agent's")
         mine = [each for each in self.sessions if each.opened.agent_id == asked.agent_id and not each.ended]
         same = next((each for each in mine if each.opened.instance == asked.instance), None)
-        fresh = FakeSession(id=uuid4(), token="", opened=asked) if same is None else same
+        fresh = FakeSession(id=uuid4(), token="", opened=asked, site=own) if same is None else same
         for other in mine:
             if other is not same:
                 self._keep_unreported(other, fresh, asked)
@@ -250,6 +256,7 @@ class FakePlane:
             cadence=self.cadence,
             airflow_version=self.airflow_version,
             base_url=self.base_url,
+            site=own,
             policy=asked.policy,
         )
 
