@@ -41,6 +41,11 @@ def newest(*, gone: bool) -> Any:
     )
 
 
+def present(db: Session, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
+    """Every agent whose session has not ended, by name."""
+    return views(db, newest(gone=False), now=now, beats=beats)
+
+
 def find(db: Session, agent_id: UUID) -> AgentSession:
     """The newest session of an agent. Raises Refused NOT_FOUND."""
     found: AgentSession | None = db.scalars(

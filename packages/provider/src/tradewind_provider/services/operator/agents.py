@@ -18,11 +18,6 @@ from tradewind_provider.services.operator.paging import Paging
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
 
-def present(db: Session, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
-    """Every agent whose session has not ended, by name."""
-    return agent_views.views(db, agent_views.newest(gone=False), now=now, beats=beats)
-
-
 def page(
     db: Session,
     paging: Paging,

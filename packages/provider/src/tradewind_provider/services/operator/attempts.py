@@ -15,8 +15,8 @@ from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.domain.routes import Route
 from tradewind_provider.services import audit, waking
+from tradewind_provider.services.assigning import route_of
 from tradewind_provider.services.operator import agent_views, serving
 from tradewind_provider.services.operator.paging import Paging, counted
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
@@ -44,8 +44,8 @@ def page(
     rows = db.execute(
         statement.order_by(Attempt.created_at.desc(), Attempt.id).limit(paging.limit).offset(paging.offset)
     ).all()
-    waiting = {_route(one) for one, _ in rows if one.state == AttemptState.QUEUED.value}
-    present = agent_views.views(db, agent_views.newest(gone=False), now=now, beats=beats) if waiting else ()
+    waiting = {route_of(one) for one, _ in rows if one.state == AttemptState.QUEUED.value}
+    present = agent_views.present(db, now=now, beats=beats) if waiting else ()
     why = {route: serving.waits_for(route, present) for route in waiting}
     return operator.Page[operator.AttemptView](
         items=tuple(
@@ -53,7 +53,7 @@ def page(
                 attempt,
                 session,
                 now=now,
-                waits_for=why[_route(attempt)] if attempt.state == AttemptState.QUEUED.value else "",
+                waits_for=why[route_of(attempt)] if attempt.state == AttemptState.QUEUED.value else "",
             )
             for attempt, session in rows
         ),
@@ -108,10 +108,6 @@ def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetim
             detail={"work": attempt.label, "agent": session.name, "epoch": attempt.epoch},
         )
     return view(attempt, session, now=now)
-
-
-def _route(attempt: Attempt) -> Route:
-    return Route(attempt.queue, attempt.site, attempt.bundle)
 
 
 def view(

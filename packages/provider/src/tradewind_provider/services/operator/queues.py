@@ -14,7 +14,7 @@ from tradewind_protocol import operator
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.services.operator import agent_views, agents, serving
+from tradewind_provider.services.operator import agent_views, serving
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
@@ -38,7 +38,7 @@ def listed(db: Session, *, now: datetime, beats: Beats) -> operator.Page[operato
     """Every queue, by site and name."""
     queues: dict[_Key, _Queue] = defaultdict(_Queue)
     _count_work(db, queues)
-    present = agents.present(db, now=now, beats=beats)
+    present = agent_views.present(db, now=now, beats=beats)
     _ask_who_serves(present, queues)
     found = sorted(queues.items(), key=lambda item: (item[0][0] or "", item[0][1]))
     items = tuple(_view(key, queue, present, now) for key, queue in found)
