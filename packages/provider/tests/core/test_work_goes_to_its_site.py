@@ -145,6 +145,22 @@ async def test_work_of_a_bundle_that_changes_hands_goes_to_its_new_site(plane: P
     assert [one["attempt_id"] for one in await us.offers()] == [str(attempt)]
 
 
+async def test_work_that_was_on_offer_as_its_bundle_changed_hands_goes_to_the_new_site_when_it_comes_back(
+    plane: Plane, clock: Clock
+) -> None:
+    eu = await agent_of(plane, clock, "eu", "eu-1", ("dags",))
+    us = await agent_of(plane, clock, "us", "us-1", ("dags",))
+    claims(eu, clock, "dags")
+    attempt = queued(clock, bundle="dags")
+    (offer,) = await eu.offers()
+    with create_session() as db:
+        assert bundles.release(db, "dags", actor="ada", reason="moved", now=clock())
+    claims(us, clock, "dags")
+    assert (await eu.hand_back(offer)).status_code == 204
+    await eu.goodbye()
+    assert [one["attempt_id"] for one in await us.offers()] == [str(attempt)]
+
+
 @pytest.mark.parametrize(("queue", "site"), [("eu:default", "eu"), ("default", "default")])
 async def test_a_connection_test_goes_to_the_site_its_queue_names(
     plane: Plane, clock: Clock, queue: str, site: str

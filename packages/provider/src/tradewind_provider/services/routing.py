@@ -19,6 +19,7 @@ from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentToken, Attempt
 
 _OWNERS: Final = "tradewind_bundle_owners"
+_NOT_STARTED: Final = (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
 
 
 def route(db: Session, work: workloads.Work) -> Route:
@@ -51,6 +52,17 @@ def of_site(db: Session, site: str, bundles: Collection[str]) -> set[str]:
 def _known(db: Session) -> set[str]:
     """The sites that have an agent token."""
     return set(db.scalars(select(AgentToken.site).where(AgentToken.deleted_at.is_(None)).distinct()))
+
+
+def claimed(db: Session, bundle: str, site: str) -> None:
+    """A site has claimed a bundle that was nobody's: what waits for the bundle waits for agents of that site now, and so
+    does what is on offer, should it come back."""
+    given = changed(
+        db,
+        update(Attempt).where(Attempt.bundle == bundle, Attempt.state.in_(_NOT_STARTED)).values(site=site),
+    )
+    if given:
+        waking.announce(db, waking.WORK)
 
 
 def settle(db: Session) -> int:

@@ -18,13 +18,11 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import dags as wire
 from tradewind_protocol.dags import Role
 from tradewind_protocol.errors import Code, Refusal, Refused
-from tradewind_protocol.states import AttemptState
 from tradewind_provider.seams import dag_bundles, dags
-from tradewind_provider.services import audit, waking
+from tradewind_provider.services import audit, routing, waking
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
-from tradewind_provider.store.statements import changed
-from tradewind_provider.store.tables import AgentSession, Attempt
+from tradewind_provider.store.tables import AgentSession
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +118,7 @@ def _claim_one(
         )  # fmt: skip
         db.add(row)
         db.flush()
-        _give_waiting_work(db, asked.name, agent.site)
+        routing.claimed(db, asked.name, agent.site)
     if row.session_id not in (None, agent.session_id) and _lives(db, row.session_id):
         return wire.BundleClaimed(
             name=asked.name, role=Role.STANDS_BY, another_key=_another_key(row, agent, claim.key)
@@ -193,18 +191,6 @@ def _refused(db: Session, name: str, agent: Agent, refusal: Refusal, *, now: dat
     )  # fmt: skip
     log.warning("%s", refusal.message, extra={"action": "bundle_refused"})
     return wire.BundleClaimed(name=name, role=Role.REFUSED, refusal=refusal)
-
-
-def _give_waiting_work(db: Session, name: str, site: str) -> None:
-    """What waits for the bundle waits for agents of the site that has it now."""
-    given = changed(
-        db,
-        update(Attempt)
-        .where(Attempt.bundle == name, Attempt.state == AttemptState.QUEUED.value)
-        .values(site=site),
-    )
-    if given:
-        waking.announce(db, waking.WORK)
 
 
 def _lives(db: Session, session_id: UUID | None) -> bool:
