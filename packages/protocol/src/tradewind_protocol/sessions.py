@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -13,7 +13,9 @@ from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.messages import Message
 from tradewind_protocol.states import Component
 
-Name = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@:/-]*$")]
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@:/-]*$"
+
+Name = Annotated[str, Field(min_length=1, max_length=250, pattern=NAME_PATTERN)]
 """A name a person gave: agent, queue, environment, site."""
 
 BundleName = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -55,6 +55,7 @@ NASTY = '/srv/it\'s $(touch pwned) `touch pwned` "x" \\ ü && touch pwned'
         GIT,
         replace(
             GIT,
+            name=NASTY,
             reference="release/2026'$(touch${IFS}pwned)",
             folder='a b/"c"`touch pwned`',
             connection="dags_repo",
@@ -80,7 +81,7 @@ def test_the_settings_file_that_a_shell_writes_says_what_was_filled_in(
         "token_file": "~/tradewind/frankfurt-1/agent-token",
         "state_dir": "~/tradewind/frankfurt-1/state",
         "metrics_port": 0,
-        "bundles": [{"name": "dags", "classpath": bundle.classpath, "kwargs": bundle.kwargs}],
+        "bundles": [{"name": bundle.name, "classpath": bundle.classpath, "kwargs": bundle.kwargs}],
     }
     assert sorted(each.name for each in tmp_path.iterdir()) == ["agent.toml"]
 
@@ -88,7 +89,7 @@ def test_the_settings_file_that_a_shell_writes_says_what_was_filled_in(
 def test_values_of_the_chart_that_a_shell_writes_say_what_was_filled_in(tmp_path: Path) -> None:
     wanted = replace(
         LEAST,
-        bundle=Bundle(kind="folder", folder=NASTY),
+        bundle=Bundle(kind="folder", name=NASTY, folder=NASTY),
         storage="/mnt/shared",
         components=("worker", "dag_processor"),
     )
@@ -106,7 +107,7 @@ def test_values_of_the_chart_that_a_shell_writes_say_what_was_filled_in(tmp_path
         },
         "bundles": [
             {
-                "name": "dags",
+                "name": NASTY,
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
                 "kwargs": {"path": NASTY},
             }
@@ -201,7 +202,9 @@ def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: 
         ({"bundle": Bundle(kind="none")}, "bundle.kind", "say where the Dags are"),
         ({"bundle": Bundle(kind="svn")}, "bundle.kind", "none of"),
         ({"bundle": Bundle()}, "bundle.repository", "missing"),
-        ({"bundle": replace(GIT, name="a b")}, "bundle.name", "letters, digits"),
+        ({"bundle": replace(GIT, name="")}, "bundle.name", "missing"),
+        ({"bundle": replace(GIT, name="a\nb")}, "bundle.name", "one line"),
+        ({"bundle": replace(GIT, name="a" * 251)}, "bundle.name", "at most 250"),
         ({"bundle": replace(GIT, repository="--upload-pack=x")}, "bundle.repository", "not the address"),
         (
             {"bundle": replace(GIT, repository="https://u:pw@git/x")},

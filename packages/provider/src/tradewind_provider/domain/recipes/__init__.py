@@ -1,7 +1,7 @@
 """How an agent is installed and started: texts for a person to copy into a shell, made from what they filled in.
 
 Pure functions. Each step of a recipe is a whole shell command: files are written by it, and a value cannot become a command.
-Tests run the steps as they stand (tests/recipes).
+Tests run the steps as they stand (tests/on_airflow/test_recipes_to_the_letter.py).
 """
 
 from tradewind_provider.domain.recipes.checking import problems

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from tradewind_protocol.sessions import NAME_PATTERN
 from tradewind_provider.domain.recipes.wanted import COMPONENTS, FOLDER, GIT, NONE, Bundle, Problem, Wanted
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/-]*")
+_NAME: Final = re.compile(NAME_PATTERN)
 _NAME_RULE: Final = "begins with a letter or a digit, then has letters, digits and . _ @ : / - only"
 _IMAGE: Final = re.compile(r"[a-z0-9][a-z0-9._/:-]*(@sha256:[0-9a-f]{64})?", re.IGNORECASE)
 _CONNECTION: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -83,7 +84,7 @@ def _bundle(bundle: Bundle, components: tuple[str, ...]) -> Iterator[tuple[str, 
     if bundle.kind not in (GIT, FOLDER):
         yield "bundle.kind", (f"{bundle.kind!r} is none of {GIT}, {FOLDER}, {NONE}.",)
         return
-    yield "bundle.name", tuple(_name(bundle.name, "the bundle"))
+    yield "bundle.name", tuple(_bundle_name(bundle.name))
     if bundle.kind == FOLDER:
         yield "bundle.folder", tuple(_path(bundle.folder, "the folder with the Dags"))
         return
@@ -92,6 +93,16 @@ def _bundle(bundle: Bundle, components: tuple[str, ...]) -> Iterator[tuple[str, 
     yield "bundle.folder", tuple(_inside(bundle.folder))
     if bundle.connection and not _CONNECTION.fullmatch(bundle.connection):
         yield "bundle.connection", ("The id of a connection has letters, digits and _ . - only.",)
+
+
+def _bundle_name(text: str) -> Iterator[str]:
+    """Airflow takes any text of one line, and the other agents of the site may have such a name already."""
+    if not text:
+        yield "The name of the bundle is missing."
+    elif not _is_one_line(text):
+        yield "The name of the bundle is one line of printable text."
+    elif len(text) > 250:
+        yield "The name of the bundle has at most 250 characters."
 
 
 def _repository(text: str) -> Iterator[str]:
