@@ -55,8 +55,12 @@ export function RegisterPage() {
     [name, components, queues, slots, bundle, site, storage, image],
   );
   const answered = useRecipes(wanted);
-  const change = (field: keyof typeof bundle) => (text: string) => setBundle((before) => ({ ...before, [field]: text }));
   const { problem } = answered;
+  const part = (field: keyof typeof bundle) => ({
+    value: bundle[field],
+    set: (text: string) => setBundle((before) => ({ ...before, [field]: text })),
+    problem: problem(`bundle.${field}`),
+  });
   return (
     <SimpleGrid columns={{ base: 1, xl: 2 }} gap={8} maxW="100em">
       <VStack align="stretch" gap={6}>
@@ -116,50 +120,29 @@ export function RegisterPage() {
               <Field.ErrorText>{problem("bundle.kind")}</Field.ErrorText>
             </Field.Root>
             {bundle.kind === "none" ? undefined : (
-              <Typed
-                label="Name of the bundle"
-                value={bundle.name}
-                set={change("name")}
-                problem={problem("bundle.name")}
-                help="The same for every agent of a site"
-              />
+              <Typed label="Name of the bundle" help="The same for every agent of a site" {...part("name")} />
             )}
             {bundle.kind === "git" ? (
               <>
                 <Typed
                   label="Repository"
                   placeholder="https://git.example.com/team/dags.git"
-                  value={bundle.repository}
-                  set={change("repository")}
+                  {...part("repository")}
                   problem={bundle.repository ? problem("bundle.repository") : ""}
                 />
-                <Typed
-                  label="Branch or tag"
-                  value={bundle.reference}
-                  set={change("reference")}
-                  problem={problem("bundle.reference")}
-                />
-                <Typed
-                  label="Folder in the repository"
-                  help="Empty: all of it"
-                  value={bundle.folder}
-                  set={change("folder")}
-                  problem={problem("bundle.folder")}
-                />
+                <Typed label="Branch or tag" {...part("reference")} />
+                <Typed label="Folder in the repository" help="Empty: all of it" {...part("folder")} />
                 <Typed
                   label="Connection for a private repository"
                   help="Its id in the site's secrets backend; empty: none is needed"
-                  value={bundle.connection}
-                  set={change("connection")}
-                  problem={problem("bundle.connection")}
+                  {...part("connection")}
                 />
               </>
             ) : bundle.kind === "folder" ? (
               <Typed
                 label="Folder"
                 placeholder="/srv/dags"
-                value={bundle.folder}
-                set={change("folder")}
+                {...part("folder")}
                 problem={bundle.folder ? problem("bundle.folder") : ""}
               />
             ) : undefined}
