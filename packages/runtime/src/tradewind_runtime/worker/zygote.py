@@ -140,7 +140,7 @@ def run(control: Control, configure: Configure) -> int:
 class Zygote:
     """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
 
-    def __init__(self, control: Control, configure: Configure, *, notes: Path, problem: str = "") -> None:
+    def __init__(self, control: Control, configure: Configure, *, notes: Path) -> None:
         self._control = control
         self._slots = configure.slots
         knowledge, client = learning.Knowledge(notes), supervising.unused_client(configure)
