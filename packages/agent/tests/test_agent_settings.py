@@ -186,9 +186,11 @@ def test_paths_may_begin_with_a_home_and_are_whole_from_then_on(
     config = tmp_path / "agent.toml"
     config.write_text(
         'plane_url = "https://p.example.com"\ntoken_file = "~/agent-token"\nstate_dir = "state"\n'
+        'site_key_file = "~/site.key"\n'
     )
     read = load({}, config=config)
     assert (read.token_file, read.state_dir) == (tmp_path / "agent-token", tmp_path / "state")
+    assert read.site_key_file == tmp_path / "site.key"
     assert state_dir_of(config) == tmp_path / "state"
 
 

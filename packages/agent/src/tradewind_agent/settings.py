@@ -320,7 +320,7 @@ class Settings(BaseSettings):
             raise ValueError("must be name=value, and commas between several")
         return value
 
-    @field_validator("token_file", "state_dir", "ca_file", "client_cert", "client_key")
+    @field_validator("token_file", "state_dir", "site_key_file", "ca_file", "client_cert", "client_key")
     @classmethod
     def _whole_path(cls, value: Path | None) -> Path | None:
         """`~` is the user's home. A relative path is one below the directory the agent is started in."""
