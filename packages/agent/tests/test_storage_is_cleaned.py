@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradewind_agent import stored_report
+from tradewind_agent.environments import stored as storages
 from tradewind_agent.loops import cleaning
 from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.settings import Settings
 from tradewind_agent.work import stored_logs
 from tradewind_agent.work.retention import DAY, Limits, Removal, Stored, removals
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.stored_runs import AskRuns, Fate, RunFate, RunFates
 
 NOW = 1_800_000_000.0
@@ -238,6 +240,20 @@ async def test_a_site_is_cleaned_of_just_what_is_not_needed(tmp_path, pushed):
 
     await subject.clean(dry=False, unknown=True)
     assert {run: left(run) for run in before} == {**before, "ended": 2, "deleted": 0, "unknown": 0}
+
+
+@pytest.mark.timeout(120)
+async def test_what_was_stored_under_a_strict_policy_is_found_although_the_settings_are_open_now(
+    tmp_path, pushed
+):
+    settings = Settings(
+        plane_url="http://plane", token="tw_agent_x", state_dir=tmp_path / "state", policy=Policy.OPEN
+    )
+    found = await storages.listed(settings, settings.task_environments[0])
+    assert {(one["kind"], one["run"]) for one in found if one["dag"]} == {
+        *(("xcom", run) for run in ("live", "ended", "deleted", "unknown", "fresh")),
+        *(("state", run) for run in ("live", "ended", "deleted")),
+    }
 
 
 async def test_a_plane_that_does_not_answer_costs_nothing(tmp_path):

@@ -14,6 +14,7 @@ from tradewind_agent.environments import variables
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.hosts import Configure
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
 
 MARK: Final = "tradewind-stored "
@@ -41,9 +42,7 @@ async def _asked(
         agent_name=settings.name,
         gateway="",
         secret="",
-        policy=settings.policy,
-        xcom=settings.xcom,
-        store=settings.store,
+        policy=Policy.STRICT,  # whatever holds now: under it the environment knows where values would be
         options={"state_directory": str(settings.state_dir), "storage": settings.storage},
     )
     process = await asyncio.create_subprocess_exec(
