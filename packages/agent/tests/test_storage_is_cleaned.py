@@ -135,12 +135,12 @@ def test_logs_are_listed_by_run_and_removed_with_their_folders(tmp_path):
     assert sorted(one.files for one in listed.values()) == [1, 2]
     (run,) = [one for one in listed if one != "r2"]
     order = Removal(listed[run], "", before=NOW - 1)
-    assert stored_logs.remove(tmp_path, order, dry=True).files == 1
+    assert [one.files for one in stored_logs.removed(tmp_path, [order], dry=True)] == [1]
     assert gone.exists()
-    assert stored_logs.remove(tmp_path, order, dry=False).files == 1
+    assert [one.files for one in stored_logs.removed(tmp_path, [order], dry=False)] == [1]
     assert not gone.exists()
     assert new.exists()
-    stored_logs.remove(tmp_path, Removal(listed["r2"], "", before=NOW), dry=False)
+    stored_logs.removed(tmp_path, [Removal(listed["r2"], "", before=NOW)], dry=False)
     assert not other.parents[1].exists()
     assert (tmp_path / "dag_processor" / "x.log").exists()
 

@@ -148,11 +148,8 @@ class Cleaning:
         return found
 
     async def _removed(self, found: Found, planned: Sequence[Removal], *, dry: bool) -> list[Stored]:
-        done = [
-            await asyncio.to_thread(stored_logs.remove, self._log_directory, one, dry=dry)
-            for one in planned
-            if one.stored.kind == "log"
-        ]
+        of_logs = [one for one in planned if one.stored.kind == "log"]
+        done = await asyncio.to_thread(stored_logs.removed, self._log_directory, of_logs, dry=dry)
         for place, environment in found.environments.items():
             orders = [
                 {"kind": one.stored.kind, "base": one.stored.base, "dag": one.stored.dag}

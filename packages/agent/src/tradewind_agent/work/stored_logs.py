@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,17 @@ def listed(directory: Path) -> list[Stored]:
     return [found for folder in _folders(directory) if (found := _stored(directory, folder)).files]
 
 
-def remove(directory: Path, removal: Removal, *, dry: bool) -> Stored:
-    """Remove what a removal says; what that was, or with `dry` would be. Blocks."""
+def removed(directory: Path, removals: Sequence[Removal], *, dry: bool) -> list[Stored]:
+    """Carry out removals; for each what was removed, or with `dry` would be. Blocks."""
+    folders: dict[tuple[str, str], list[Path]] = {}
+    for folder in _folders(directory) if removals else ():
+        folders.setdefault((_dag(folder), _run(folder)), []).append(folder)
+    return [_removed(folders.get((one.stored.dag, one.stored.run), ()), one, dry=dry) for one in removals]
+
+
+def _removed(folders: Iterable[Path], removal: Removal, *, dry: bool) -> Stored:
     done = replace(removal.stored, files=0, bytes=0)
-    for folder in _folders(directory):
-        if (_dag(folder), _run(folder)) != (removal.stored.dag, removal.stored.run):
-            continue
+    for folder in folders:
         for path, _, files in os.walk(folder, topdown=False):
             for name in files:
                 file = Path(path, name)
