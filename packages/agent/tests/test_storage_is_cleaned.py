@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradewind_agent import stored_report
+from tradewind_agent import storage_requests, stored_report
 from tradewind_agent.environments import stored as storages
-from tradewind_agent.loops import cleaning
 from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.settings import Settings
 from tradewind_agent.work import stored_logs
@@ -268,7 +267,7 @@ async def test_a_plane_that_does_not_answer_costs_nothing(tmp_path):
     subject = Cleaning(settings=settings, plane=Away(), log_directory=tmp_path / "task-logs", now=lambda: NOW)
     await subject._one({"clean": True, "id": "1"})
     assert log.exists()
-    found = cleaning.report(tmp_path)
+    found = storage_requests.report(tmp_path)
     assert found is not None
     assert found["request"] == "1"
     assert found["problems"] == ["away"]
@@ -289,10 +288,10 @@ def test_the_command_needs_a_running_agent(tmp_path):
 
 
 def test_a_request_is_taken_once(tmp_path):
-    cleaning.request(tmp_path, id="1", clean=True, unknown=False)
-    assert (tmp_path / cleaning.REQUEST).stat().st_mode & 0o777 == 0o600
-    assert cleaning.take_request(tmp_path) == {"id": "1", "clean": True, "unknown": False}
-    assert cleaning.take_request(tmp_path) is None
+    storage_requests.request(tmp_path, id="1", clean=True, unknown=False)
+    assert (tmp_path / storage_requests.REQUEST).stat().st_mode & 0o777 == 0o600
+    assert storage_requests.take_request(tmp_path) == {"id": "1", "clean": True, "unknown": False}
+    assert storage_requests.take_request(tmp_path) is None
 
 
 def test_a_report_is_a_table():

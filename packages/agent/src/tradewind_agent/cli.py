@@ -230,8 +230,7 @@ def storage(
     The agent that runs from the state directory looks, asks the plane which runs still need what is stored, and removes
     nothing else. Ends with 0; with 1 when something could not be looked at; with 3 when no agent runs.
     """
-    from tradewind_agent import settings
-    from tradewind_agent.loops import cleaning
+    from tradewind_agent import settings, storage_requests
     from tradewind_agent.stored_report import table
 
     directory = state_dir or settings.state_dir_of(config)
@@ -243,9 +242,9 @@ def storage(
         )
         sys.exit(3)
     asked = uuid4().hex
-    cleaning.request(directory, id=asked, clean=clean, unknown=unknown)
+    storage_requests.request(directory, id=asked, clean=clean, unknown=unknown)
     until = time.monotonic() + wait
-    while (report := cleaning.report(directory)) is None or report.get("request") != asked:
+    while (report := storage_requests.report(directory)) is None or report.get("request") != asked:
         if time.monotonic() > until:
             click.echo(f"the agent did not answer in {wait:g} s; see its log", err=True)
             sys.exit(1)

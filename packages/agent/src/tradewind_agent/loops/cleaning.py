@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from tradewind_agent import storage_requests
 from tradewind_agent.environments import stored as storages
 from tradewind_agent.errors import AgentError, Fenced, RefusedForGood
 from tradewind_agent.settings import EnvironmentSettings, Settings
@@ -27,9 +26,6 @@ EVERY: Final = 3600.0
 FIRST: Final = 600.0
 LOOKS: Final = 2.0
 """Seconds between two looks for a request."""
-
-REQUEST: Final = "storage-request.json"
-REPORT: Final = "storage.json"
 
 
 class Plane(Protocol):
@@ -71,10 +67,11 @@ class Cleaning:
         """Never returns; what fails is logged and tried again an hour later."""
         loop = asyncio.get_running_loop()
         next_time = loop.time() + self._first
-        take_request(self._settings.state_dir)  # of before this agent's life: whoever asked waits no more
+        # of before this agent's life: whoever asked waits no more
+        storage_requests.take_request(self._settings.state_dir)
         while True:
             await asyncio.sleep(self._looks)
-            asked = take_request(self._settings.state_dir)
+            asked = storage_requests.take_request(self._settings.state_dir)
             if asked is not None or (self._settings.clean and loop.time() >= next_time):
                 await self._one(asked or {"clean": True})
                 next_time = loop.time() + self._every
@@ -91,7 +88,9 @@ class Cleaning:
             log.exception("Storage not cleaned", action="storage_not_cleaned")
             report = {"problems": [f"{type(error).__name__}: {error}"]}
         try:
-            _write(self._settings.state_dir / REPORT, {**report, "request": asked.get("id", "")})
+            storage_requests.leave_report(
+                self._settings.state_dir, {**report, "request": asked.get("id", "")}
+            )
         except OSError as error:
             log.warning("Storage report not written", action="storage_not_cleaned", error=str(error))
 
@@ -201,40 +200,3 @@ def _rows(
             row["removable_files"] += removed.files
             row["removable_bytes"] += removed.bytes
     return sorted(rows.values(), key=lambda row: -row["bytes"])
-
-
-# ---- between the command and the agent: two files in the state directory
-
-
-def request(state_dir: Path, *, id: str, clean: bool, unknown: bool) -> None:
-    """Ask the agent that runs from this directory to look, and to clean. Raises OSError."""
-    _write(state_dir / REQUEST, {"id": id, "clean": clean, "unknown": unknown})
-
-
-def take_request(state_dir: Path) -> dict[str, Any] | None:
-    """What was asked, once."""
-    path = state_dir / REQUEST
-    asked = _read(path)
-    if asked is not None:
-        path.unlink(missing_ok=True)
-    return asked
-
-
-def report(state_dir: Path) -> dict[str, Any] | None:
-    """The last report, or None when there is none."""
-    return _read(state_dir / REPORT)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(json.dumps(document))
-    draft.chmod(0o600)
-    os.replace(draft, path)
