@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from tradewind_agent.doctor.results import Patient, Result, Verdict, failed
-from tradewind_agent.environments import variables
+from tradewind_agent.environments import inside
 from tradewind_agent.settings import EnvironmentSettings
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
@@ -33,9 +30,7 @@ async def _examine(
 ) -> AsyncIterator[Result]:
     check = f"environment:{environment.name}"
     try:
-        code, out, err = await asyncio.wait_for(
-            _asked(patient, environment, bundles), patient.environment_patience
-        )
+        answer = await asyncio.wait_for(_asked(patient, environment, bundles), patient.environment_patience)
     except asyncio.TimeoutError:
         yield failed(
             check,
@@ -50,13 +45,13 @@ async def _examine(
             "Set interpreter to the Python of an environment that has Airflow and tradewind-runtime",
         )
         return
-    said = [line.removeprefix(MARK) for line in out.splitlines() if line.startswith(MARK)]
+    said = answer.marked(MARK)
     if not said:
-        last = (err.strip().splitlines() or [f"exit status {code}"])[-1]
+        last = answer.last_words
         remedy = "Run the interpreter by hand and see what it prints"
         if "No module named" in last:
             remedy = f"{environment.interpreter} -m pip install tradewind-runtime apache-airflow-core"
-        yield failed(check, f"{environment.interpreter}: {last[:500]}", remedy)
+        yield failed(check, f"{environment.interpreter}: {last}", remedy)
         return
     for each in (json.loads(line) for line in said):
         result = Result(
@@ -86,7 +81,7 @@ def _skew(patient: Patient, theirs: str) -> str:
     return f"Install apache-airflow-core {minor}.x in it, or upgrade the plane: another minor cannot run its work"
 
 
-async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bool) -> tuple[int, str, str]:
+async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bool) -> inside.Said:
     settings = patient.settings
     configure = Configure(
         component=Component.DAG_PROCESSOR if bundles else Component.WORKER,
@@ -105,27 +100,4 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
             "read_variables": list(patient.read.variables),
         },
     )
-    process = await asyncio.create_subprocess_exec(
-        str(environment.interpreter),
-        "-m",
-        "tradewind_runtime.doctor",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=variables.for_host(
-            os.environ,
-            passed=settings.pass_environment,
-            own={**variables.for_bundles(settings.bundles), **environment.env},
-            defaults=variables.defaults(settings.state_dir),
-            interpreter=environment.interpreter,
-        ),
-        start_new_session=True,
-    )
-    try:
-        out, err = await process.communicate(configure.model_dump_json().encode())
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        raise
-    return process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+    return await inside.ask(settings, environment, "tradewind_runtime.doctor", configure.model_dump_json())

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
-from tradewind_agent.environments import variables
+from tradewind_agent.environments import inside
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.hosts import Configure
@@ -45,41 +42,18 @@ async def _asked(
         policy=Policy.STRICT,  # whatever holds now: under it the environment knows where values would be
         options={"state_directory": str(settings.state_dir), "storage": settings.storage},
     )
-    process = await asyncio.create_subprocess_exec(
-        str(environment.interpreter),
-        "-m",
-        "tradewind_runtime.stored",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=variables.for_host(
-            os.environ,
-            passed=settings.pass_environment,
-            own=environment.env,
-            defaults=variables.defaults(settings.state_dir),
-            interpreter=environment.interpreter,
-        ),
-        start_new_session=True,
-    )
-    sent = json.dumps({"configure": configure.model_dump(mode="json"), **ask}).encode()
+    question = json.dumps({"configure": configure.model_dump(mode="json"), **ask})
     try:
-        out, err = await asyncio.wait_for(process.communicate(sent), PATIENCE)
-    except (asyncio.CancelledError, asyncio.TimeoutError) as ended:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        if isinstance(ended, asyncio.CancelledError):
-            raise
+        said = await asyncio.wait_for(
+            inside.ask(settings, environment, "tradewind_runtime.stored", question), PATIENCE
+        )
+    except asyncio.TimeoutError as ended:
         raise EnvironmentBroken(
             f"the storage of environment {environment.name} was not looked through in {PATIENCE:.0f} s"
         ) from ended
-    if process.returncode != 0:
-        last = (err.decode(errors="replace").strip().splitlines() or [f"exit status {process.returncode}"])[
-            -1
-        ]
+    if said.status != 0:
         raise EnvironmentBroken(
-            f"the storage of environment {environment.name} cannot be looked at: {last[:500]}",
+            f"the storage of environment {environment.name} cannot be looked at: {said.last_words}",
             remedy="Run tradewind-agent doctor: it writes, reads and deletes an object there",
         )
-    lines = (line for line in out.decode(errors="replace").splitlines() if line.startswith(MARK))
-    return [json.loads(line.removeprefix(MARK)) for line in lines]
+    return [json.loads(line) for line in said.marked(MARK)]
