@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +40,8 @@ print(json.dumps(eval(sys.argv[2])))
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Any:
-    def probe(expression: str, *, environ: dict[str, str] | None = None, **configure: Any) -> Any:
-        configure.setdefault("options", {"state_directory": str(tmp_path / "agent")})
-        answer = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps(configure), expression],
-            env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow"), **(environ or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout.splitlines()[-1])
-
-    return probe
+def site(probing: Callable[..., Any], tmp_path: Path) -> Any:
+    return partial(probing, PROBE, state=tmp_path / "agent")
 
 
 def files(tmp_path: Path) -> list[str]:
