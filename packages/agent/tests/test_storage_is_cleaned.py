@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradewind_agent import storage_requests, stored_report
+from tradewind_agent import status, storage_requests, stored_report
 from tradewind_agent.environments import stored as storages
 from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.settings import Settings
@@ -285,6 +285,19 @@ def test_the_command_needs_a_running_agent(tmp_path):
     )
     assert asked.returncode == 3
     assert "only a running agent can ask the plane" in asked.stderr
+
+
+def test_a_request_that_cannot_be_left_is_said_without_a_traceback(tmp_path):
+    status.write(tmp_path, {"agent": {"pid": os.getpid()}})
+    (tmp_path / storage_requests.REQUEST).mkdir()  # what stands in the way, whoever asks
+    asked = subprocess.run(
+        [sys.executable, "-m", "tradewind_agent", "storage", "--state-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert asked.stderr.startswith(f"the agent cannot be asked: Is a directory: {tmp_path}. Run this as")
 
 
 def test_a_request_is_taken_once(tmp_path):

@@ -228,7 +228,8 @@ def storage(
     """Show what is stored at this site of the runs of Dags: XCom values, task and asset state, logs; and clean it up.
 
     The agent that runs from the state directory looks, asks the plane which runs still need what is stored, and removes
-    nothing else. Ends with 0; with 1 when something could not be looked at; with 3 when no agent runs.
+    nothing else. Ends with 0; with 1 when something could not be looked at or the agent not be asked; with 3 when no
+    agent runs.
     """
     from tradewind_agent import settings, storage_requests
     from tradewind_agent.stored_report import table
@@ -242,7 +243,15 @@ def storage(
         )
         sys.exit(3)
     asked = uuid4().hex
-    storage_requests.request(directory, id=asked, clean=clean, unknown=unknown)
+    try:
+        storage_requests.request(directory, id=asked, clean=clean, unknown=unknown)
+    except OSError as error:
+        click.echo(
+            f"the agent cannot be asked: {error.strerror or error}: {directory}. Run this as the agent's user, and see that "
+            "the disk has room",
+            err=True,
+        )
+        sys.exit(1)
     until = time.monotonic() + wait
     while (report := storage_requests.report(directory)) is None or report.get("request") != asked:
         if time.monotonic() > until:
