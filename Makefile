@@ -141,12 +141,17 @@ bench-lock: | $(UV)  ## resolve benchmarks/requirements.txt anew
 	  --no-emit-package tradewind-protocol -o benchmarks/requirements.txt benchmarks/requirements.in \
 	  $(addsuffix /pyproject.toml,$(PACKAGES))
 
-check: $(STAMP)  ## lint, format, types, import contracts
+# Tests that hold generated files against their source: a stale page is found in seconds, not at the end of a ring.
+GENERATED := tests/docs packages/protocol/tests/test_the_data_boundary_page.py \
+             packages/protocol/tests/test_the_wire_stays_readable.py packages/agent/tests/test_agent_settings.py
+
+check: $(STAMP)  ## lint, format, types, import contracts, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy packages/*/src
 	$(VENV)/bin/lint-imports
 	$(PY) ui/scripts/ui_check.py
+	$(PY) -m pytest -q $(GENERATED)
 
 lock: | $(UV)  ## resolve requirements.lock anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
