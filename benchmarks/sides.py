@@ -141,7 +141,7 @@ class running:
         process = side.agent.process
         side.roles |= {
             "agent": Role(_roots([process]), alone=True),
-            "worker": Role(_children_named(process, "worker host")),
+            "worker": Role(_children_named(process, "worker process")),
             "dag processor": Role(_children_named(process, "dag processor")),
             "triggerer": Role(_children_named(process, "triggerer")),
         }

@@ -1,4 +1,4 @@
-"""A real worker host process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
+"""A real worker process process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ class RunningAttempt:
     ti_id: UUID
 
     @property
-    def keeper(self) -> int:
+    def manager(self) -> int:
         return int(self.host.hears(hosts.AttemptStarted, self).pid)
 
     @cached_property
     def supervisor(self) -> int:
-        """The first that its keeper has forked; ask while it lives."""
-        children = Path(f"/proc/{self.keeper}/task/{self.keeper}/children")
+        """The first that its process manager has forked; ask while it lives."""
+        children = Path(f"/proc/{self.manager}/task/{self.manager}/children")
         deadline = time.monotonic() + PATIENCE
         while not (pids := children.read_text().split()):
             assert time.monotonic() < deadline
@@ -230,7 +230,7 @@ def task_workload(task_id: str, *, dag_id: str, **workload: Any) -> dict[str, An
 
 
 class WorkerHost:
-    """The agent's end of a real worker host."""
+    """The agent's end of a real worker process."""
 
     def __init__(
         self,

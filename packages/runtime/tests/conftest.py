@@ -15,7 +15,7 @@ import pytest
 
 @pytest.fixture
 def probing(tmp_path: Path) -> Callable[..., Any]:
-    """Runs a probe, a program that prepares its process for what it is to be configured with and prints the value of an
+    """Runs a probe, a program that prepares its process for what it is to be configured with and fingerprints the value of an
     expression as JSON, in a process of its own; returns that value."""
 
     def run(

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tradewind_runtime.dags import fetching
-from tradewind_runtime.dags.fetching import Fetches
+from tradewind_runtime.dags import bundle_fetches
+from tradewind_runtime.dags.bundle_fetches import Fetches
 
 
 class Clock:
@@ -54,9 +54,9 @@ def test_what_git_said_is_told_and_not_what_was_made_of_it() -> None:
         except GitFailed as cause:
             raise RuntimeError("Error cloning repository") from cause
     except RuntimeError as error:
-        said = fetching.words(error)
+        said = bundle_fetches.words(error)
     assert said == "fatal: unable to access 'https://***@git.example/x.git/': Could not resolve host"
-    assert "firewall" in fetching.remedy(said)
+    assert "firewall" in bundle_fetches.remedy(said)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_what_git_said_is_told_and_not_what_was_made_of_it() -> None:
     ],
 )
 def test_the_remedy_fits_what_was_said(said: str, remedy: str) -> None:
-    assert remedy in fetching.remedy(said)
+    assert remedy in bundle_fetches.remedy(said)
 
 
 def told(script: str, place: Path, **env: str) -> Any:
-    """What a script prints as JSON in a process of its own, its Airflow configured by `env` alone."""
+    """What a script fingerprints as JSON in a process of its own, its Airflow configured by `env` alone."""
     whole = {"PATH": os.environ["PATH"], "HOME": str(place), "AIRFLOW_HOME": str(place / "airflow"), **env}
     done = subprocess.run(
         [sys.executable, "-c", script], env=whole, capture_output=True, text=True, check=True, timeout=60
@@ -89,7 +89,7 @@ from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
 environment.prepare(Configure(component="worker", agent_name="a", gateway="", secret="", options={"state_directory": sys.argv[1] if sys.argv[1:] else "/state"}))
 from airflow.configuration import conf
-from tradewind_runtime.seams import site_settings
+from tradewind_runtime.airflow import site_settings
 print(json.dumps([site_settings.bundles()[0], conf.getboolean("core", "load_examples"), conf.get("dag_processor", "dag_bundle_storage_path")]))
 """
 
@@ -120,7 +120,7 @@ def test_what_the_owner_wrote_into_airflow_cfg_stays(tmp_path: Path) -> None:
 
 BROKEN = """
 import json
-from tradewind_runtime.seams import site_settings
+from tradewind_runtime.airflow import site_settings
 print(json.dumps(site_settings.bundles()))
 """
 
@@ -135,7 +135,7 @@ def test_an_environment_without_the_class_of_a_bundle_has_none(tmp_path: Path) -
 
 STALE = """
 import json
-from tradewind_runtime.seams import stale_clones
+from tradewind_runtime.airflow import stale_clones
 print(json.dumps(stale_clones.drop()))
 """
 

@@ -19,7 +19,7 @@ from tradewind_protocol.errors import Code
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
 environment.prepare(Configure(component="worker", agent_name="a", gateway="/g", secret=""))
-from tradewind_runtime.seams import refusals
+from tradewind_runtime.airflow import refusals
 refusals.make_final()
 refusals.make_final()
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType

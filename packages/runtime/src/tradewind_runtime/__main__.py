@@ -50,9 +50,9 @@ def serve(control: Control, configure: Configure) -> int:
         environment.prepare(configure)
         _name_process(configure)
         if configure.component is Component.WORKER:
-            from tradewind_runtime.worker import zygote
+            from tradewind_runtime.worker import prefork
 
-            return zygote.run(control, configure) or 0
+            return prefork.run(control, configure) or 0
         if configure.component is Component.DAG_PROCESSOR:
             from tradewind_runtime import dag_processor
 

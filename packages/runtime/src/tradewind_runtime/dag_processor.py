@@ -1,4 +1,4 @@
-"""The dag processor host: parses a site's Dags and tells the plane what changed, and nothing else.
+"""The dag processor process: parses a site's Dags and tells the plane what changed, and nothing else.
 
 **One speaks, the others stand by.** Several agents may have one bundle. The plane lets one of them speak for it: that one
 parses and reports. The others hold a watch open and parse nothing, until the plane tells them that the speaker's session
@@ -28,19 +28,19 @@ from tradewind_protocol.sessions import Policy
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import Control, ControlClosed
 from tradewind_runtime.dags import bundles, config
-from tradewind_runtime.dags.courier import Courier, Note, ParseNow, RolesChanged, RunCallback
-from tradewind_runtime.dags.desk import Desk
+from tradewind_runtime.dags.plane_sync import Note, ParseNow, PlaneSync, RolesChanged, RunCallback
+from tradewind_runtime.dags.sync_state import SyncState
 
 if TYPE_CHECKING:
     from airflow.callbacks.callback_requests import CallbackRequest
     from airflow.dag_processing.manager import DagFileInfo
 
-    from tradewind_runtime.seams.dags import Processor
+    from tradewind_runtime.airflow.dags import Processor
 
 log = logging.getLogger(__name__)
 
 
-MEND_EVERY: Final = 60.0
+RETRY_EVERY: Final = 60.0
 """Seconds between two attempts to make a bundle that could not be made."""
 
 
@@ -49,15 +49,15 @@ class Stopped(Exception):
 
 
 def run(control: Control, configure: Configure) -> int:
-    """Be the dag processor host until told to stop, or until the agent is gone. Returns the exit status.
+    """Be the dag processor process until told to stop, or until the agent is gone. Returns the exit status.
 
     `configure.options`: `bundles` (Airflow's bundle list; else the environment's own configuration), `send_source`
     (default: what the policy says: strict no, open yes), `quote_source` (lines of code in tracebacks; default the same),
     `executors` (names Dags may ask for with `executor=`).
     """
     config.apply(configure.options)
-    from tradewind_runtime.seams import dags as seam
-    from tradewind_runtime.seams import process, site_settings, stale_clones
+    from tradewind_runtime.airflow import dags as seam
+    from tradewind_runtime.airflow import process, site_settings, stale_clones
 
     process.leave_executors_to_the_plane()
     if problem := site_settings.bundles()[1]:
@@ -70,13 +70,13 @@ def run(control: Control, configure: Configure) -> int:
     seam.warm()
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
-    desk = Desk(uuid4(), claims, broken=broken, key=configure.key_print)
+    sync_state = SyncState(uuid4(), claims, broken=broken, key=configure.key_print)
     open_policy = configure.policy is Policy.OPEN
     send_source = bool(configure.options.get("send_source", open_policy))
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
-        host = Host(control=control, desk=desk, gateway=gateway)
+        host = Host(control=control, sync_state=sync_state, gateway=gateway)
         processor = seam.Processor(
-            desk=desk,
+            sync_state=sync_state,
             loop=host,
             bundles={bundle.name: bundle for bundle in found},
             execution=gateway_client.execution_client(configure.gateway, configure.secret),
@@ -113,14 +113,14 @@ def _log_directory(configure: Configure) -> str:
 class Host:
     """What the host does in the parsing loop: hears the agent and the plane, and wakes the loop for both."""
 
-    def __init__(self, *, control: Control, desk: Desk, gateway: gateway_client.Gateway) -> None:
+    def __init__(self, *, control: Control, sync_state: SyncState, gateway: gateway_client.Gateway) -> None:
         self._control = control
-        self._desk = desk
-        self._mended_at = time.monotonic()
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        self._courier = Courier(desk=desk, post=gateway, wake=self._ring)
+        self._sync_state = sync_state
+        self._retried_at = time.monotonic()
+        self._wake_writer, self._wake_reader = socket.socketpair()
+        self._wake_writer.setblocking(False)
+        self._wake_reader.setblocking(False)
+        self._plane_sync = PlaneSync(sync_state=sync_state, transport=gateway, wake=self._wake)
         self._draining = False
         self._wanted: set[tuple[str, str]] = set()
         self._granted: list[tuple[UUID, CallbackRequest]] = []
@@ -128,20 +128,20 @@ class Host:
         self._said: tuple[str, tuple[Finding, ...]] | None = None
         self._said_at = 0.0
 
-    # ---- seams.dags.Loop
+    # ---- airflow.dags.Loop
 
     def enter(self, manager: Processor) -> None:
-        """Listen to the control socket and the courier in the manager's selector, then start the courier."""
+        """Listen to the control socket and the plane sync client in the manager's selector, then start the plane sync client."""
         os.register_at_fork(after_in_child=self._leave_child)
-        manager.selector.register(self._control, _READ, (lambda _: self._hear_agent(), _nothing))
-        manager.selector.register(self._ear, _READ, (lambda _: self._hear_bell(), _nothing))
+        manager.selector.register(self._control, _READ, (lambda _: self._on_agent(), _nothing))
+        manager.selector.register(self._wake_reader, _READ, (lambda _: self._on_wake_up(), _nothing))
         self._notice_ends_at_once()
-        self._courier.start()
+        self._plane_sync.start()
 
     def turn(self, manager: Processor) -> None:
         """Raises Stopped when it is time to end."""
-        self._hear_agent()
-        for news in self._courier.take_news():
+        self._on_agent()
+        for news in self._plane_sync.take_news():
             if isinstance(news, Note):
                 log.log(_LEVELS[news.level], "%s", news.text, extra={"action": news.action})
             elif isinstance(news, RolesChanged):
@@ -150,12 +150,12 @@ class Host:
                 self._wanted.add((news.bundle, news.path))
             elif isinstance(news, RunCallback):
                 self._grant(news)
-        manager.reparse(self._desk.take_reparse())
-        self._mend(manager)
+        manager.reparse(self._sync_state.take_reparse())
+        self._retry_bundles(manager)
         if self._draining:
             manager.drop_queue()
             if manager.idle() and not self._granted:
-                self._courier.flush(10.0)
+                self._plane_sync.flush(10.0)
                 raise Stopped
         self._say(manager)
 
@@ -172,31 +172,31 @@ class Host:
     def callback_skipped(self, request: CallbackRequest) -> None:
         for entry in [one for one in self._running if one[1] is request]:
             self._running.remove(entry)
-            self._courier.callback_done(entry[0])
+            self._plane_sync.callback_done(entry[0])
 
     def callbacks_ended(self, file: DagFileInfo, started: float) -> None:
         for entry in [one for one in self._running if one[2] <= started and _of(file, one[1])]:
             self._running.remove(entry)
-            self._courier.callback_done(entry[0])
+            self._plane_sync.callback_done(entry[0])
 
     def close(self) -> None:
         """Stop talking to the plane."""
-        self._courier.stop()
+        self._plane_sync.stop()
 
     # ---- inside
 
-    def _mend(self, manager: Processor) -> None:
+    def _retry_bundles(self, manager: Processor) -> None:
         """Try again, now and then, to make the bundles that could not be made: a connection may be there by now."""
         now = time.monotonic()
-        if not self._desk.broken() or now - self._mended_at < MEND_EVERY:
+        if not self._sync_state.broken() or now - self._retried_at < RETRY_EVERY:
             return
-        self._mended_at = now
-        for bundle in manager.mended(self._desk.broken()):
+        self._retried_at = now
+        for bundle in manager.recovered(self._sync_state.broken()):
             if (claim := _claim(bundle, [])) is not None:
-                self._desk.mended(claim)
+                self._sync_state.recovered(claim)
 
     def _grant(self, news: RunCallback) -> None:
-        from tradewind_runtime.seams.dags import callback_request
+        from tradewind_runtime.airflow.dags import callback_request
 
         try:
             self._granted.append((news.offer.id, callback_request(news.offer.request)))
@@ -206,9 +206,9 @@ class Host:
                 type(problem).__name__,
                 extra={"action": "callback_unreadable"},
             )
-            self._courier.callback_done(news.offer.id)
+            self._plane_sync.callback_done(news.offer.id)
 
-    def _hear_agent(self) -> bool:
+    def _on_agent(self) -> bool:
         for message in self._control.waiting():
             if isinstance(message, StopHost):
                 if message.now:
@@ -216,20 +216,20 @@ class Host:
                 self._draining = True
         return True
 
-    def _hear_bell(self) -> bool:
+    def _on_wake_up(self) -> bool:
         with suppress(BlockingIOError):
-            while self._ear.recv(4096):
+            while self._wake_reader.recv(4096):
                 pass
         return True
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         with suppress(OSError):  # full: the loop will look anyway
-            self._bell.send(b"!")
+            self._wake_writer.send(b"!")
 
     def _notice_ends_at_once(self) -> None:
         # Left alone the loop learns of a parser's end from the end of the pipes to it, which comes a moment earlier: every
         # other time it looks, finds the process still there, and sleeps for a second.
-        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _leave_child(self) -> None:
@@ -237,7 +237,7 @@ class Host:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # A parser runs the user's code: it must not be able to speak for this host.
-        for one in (self._control, self._bell, self._ear):
+        for one in (self._control, self._wake_writer, self._wake_reader):
             with suppress(OSError):
                 one.close()
 
@@ -245,15 +245,15 @@ class Host:
         now = time.monotonic()
         if now - self._said_at < 1.0:
             return  # before anything is counted: the loop turns several times for each file
-        roles = self._desk.roles()
-        numbers = manager.numbers() | {"waiting": float(self._desk.waiting())}
+        roles = self._sync_state.roles()
+        numbers = manager.numbers() | {"waiting": float(self._sync_state.waiting())}
         line = ", ".join(
             [f"{int(numbers['files'])} files", f"{int(numbers['dags'])} Dags"]
             + ([f"{int(numbers['import_errors'])} files with errors"] if numbers["import_errors"] else [])
             + [f"{name}: {_ROLE[role]}" for name, role in sorted(roles.items())]
-            + [f"{name}: cannot be made" for name in self._desk.broken()]
+            + [f"{name}: cannot be made" for name in self._sync_state.broken()]
         )
-        says = (line, self._desk.findings())
+        says = (line, self._sync_state.findings())
         if says != self._said:
             self._said, self._said_at = says, now
             self._control.send(HostStatus(line=line, numbers=numbers, findings=says[1]))

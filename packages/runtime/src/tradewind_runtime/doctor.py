@@ -1,6 +1,6 @@
 """`python -m tradewind_runtime.doctor`: whether this task environment can do its work, asked by the agent's doctor.
 
-Reads the same `Configure` a host gets, on standard input; prints one line of JSON for each check behind a mark.
+Reads the same `Configure` a host gets, on standard input; fingerprints one line of JSON for each check behind a mark.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
-from tradewind_runtime.dags import fetching
+from tradewind_runtime.dags import bundle_fetches
 
 MARK: Final = "tradewind-doctor "
 
@@ -40,7 +40,7 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         return
     try:
         environment.prepare(configure)
-        from tradewind_runtime.seams import examining
+        from tradewind_runtime.airflow import inspection
     except Exception as error:
         yield _failed(
             "environment",
@@ -58,22 +58,22 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
     }
     yield _made(
         "secrets",
-        lambda: examining.secrets_backends(
+        lambda: inspection.secrets_backends(
             configure.options.get("read_connections") or (), configure.options.get("read_variables") or ()
         ),
         "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
     )
     yield _made(
         "xcom",
-        examining.xcom_storage,
+        inspection.xcom_storage,
         "Check [common.io] xcom_objectstorage_path, its connection, and the right to write, read and delete there",
     )
     if configure.options.get("bundles"):
-        yield from _bundles(examining)
+        yield from _bundles(inspection)
 
 
-def _bundles(examining: Any) -> Iterator[dict[str, str]]:
-    from tradewind_runtime.seams import site_settings
+def _bundles(inspection: Any) -> Iterator[dict[str, str]]:
+    from tradewind_runtime.airflow import site_settings
 
     if problem := site_settings.bundles()[1]:
         yield _failed(
@@ -81,7 +81,7 @@ def _bundles(examining: Any) -> Iterator[dict[str, str]]:
         )
         return
     try:
-        names = examining.bundle_names()
+        names = inspection.bundle_names()
     except Exception as error:
         yield _failed(
             "bundle", f"the list cannot be read: {_said(error)}", "Correct `bundles` in the agent's settings"
@@ -95,17 +95,17 @@ def _bundles(examining: Any) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="tradewind-doctor-") as folder:
         kept = site_settings.fetch_into(folder)
         for name in names:
-            yield _fetched(name, lambda name=name: examining.bundle(name, kept))
+            yield _fetched(name, lambda name=name: inspection.bundle(name, kept))
 
 
 def _fetched(name: str, look: Any) -> dict[str, str]:
-    from tradewind_runtime.seams import masking
+    from tradewind_runtime.airflow import secrets_masker
 
     try:
         return {"check": f"bundle:{name}", "verdict": "ok", "evidence": look()}
     except Exception as error:
-        said = masking.masked(fetching.words(error))
-        return _failed(f"bundle:{name}", said, fetching.remedy(said))
+        said = secrets_masker.masked(bundle_fetches.words(error))
+        return _failed(f"bundle:{name}", said, bundle_fetches.remedy(said))
 
 
 def _made(check: str, look: Any, remedy: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     without_database(environ)
     # Would make Connection and Variable look in the metadata database first (`prepare_server_process_context`).
     environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
-    # Airflow would start a thread for them here, and a thread does not survive a fork: see `seams.traces`.
+    # Airflow would start a thread for them here, and a thread does not survive a fork: see `airflow.traces`.
     environ["AIRFLOW__TRACES__OTEL_ON"] = "False"
     if configure.log_directory:
         environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = configure.log_directory
@@ -44,10 +44,10 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     if not _has_user_name(environ):  # Airflow sends one with every start, and refuses to work without
         environ["USER"] = f"uid-{os.getuid()}"
 
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.airflow import process
 
     process.import_airflow_without_database()
-    from tradewind_runtime.seams import site_settings
+    from tradewind_runtime.airflow import site_settings
 
     site_settings.keep_to_the_site(str(configure.options.get("state_directory") or ""), environ)
     if (base_url := configure.options.get("base_url")) and not process.has_base_url():
@@ -58,7 +58,7 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     process.use_own_fernet_key(unless_configured=True)
     process.mask_configured_secrets()
 
-    from tradewind_runtime.seams import plane_secrets
+    from tradewind_runtime.airflow import plane_secrets
 
     plane_secrets.explain_what_is_not_read(configure)
 
@@ -68,7 +68,7 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
 
     Where the policy is strict they keep values in the site's storage. Where it is open values go to the plane, and the
     XCom backend still reads what is in the site's storage: another agent's policy may be strict, or this one's was."""
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.airflow import process
 
     path = xcom_path(configure)
     if process.xcom_backend_is_airflows_own() and (path or process.configured("common.io", XCOM_PATH)):
@@ -90,7 +90,7 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
 
 def _unless_configured(environ: MutableMapping[str, str], option: str, value: str) -> None:
     """Set an option of `[common.io]`, unless the site's `airflow.cfg` or environment has."""
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.airflow import process
 
     if not process.configured("common.io", option):
         environ[_variable(option)] = value

@@ -38,7 +38,7 @@ def transport(path: str, *, connections: int = 10) -> httpx.HTTPTransport:
 
 def execution_client(path: str, secret: str) -> Client:
     """Airflow's own Execution API client, speaking to the gateway as the holder of `secret`."""
-    from tradewind_runtime.seams import process
+    from tradewind_runtime.airflow import process
 
     return process.execution_client(EXECUTION_URL, secret, transport(path))
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tradewind_runtime.seams.state_store import SiteStateStoreBackend
+from tradewind_runtime.airflow.state_store import SiteStateStoreBackend
 
 __all__ = ["SiteStateStoreBackend"]

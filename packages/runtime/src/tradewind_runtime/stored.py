@@ -97,7 +97,7 @@ def _run_of(reference: storage.Reference) -> tuple[str, str]:
 
 
 def _places() -> list[tuple[Kind, Any]]:
-    from tradewind_runtime.seams import site_storage
+    from tradewind_runtime.airflow import site_storage
 
     both = ((Kind.XCOM, site_storage.of_xcoms()), (Kind.STATE, site_storage.of_state()))
     return [(kind, place) for kind, place in both if place.base]

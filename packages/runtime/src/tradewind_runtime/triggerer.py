@@ -1,4 +1,4 @@
-"""The triggerer host: runs the triggers the plane assigns to this agent, and delivers what they fire.
+"""The triggerer process: runs the triggers the plane assigns to this agent, and delivers what they fire.
 
 Two processes: this one, which talks to the plane and writes logs, and the one it forks, in which the triggers run and
 which has no secret. Two threads of this one hold the requests, so that the loop never waits for a network.
@@ -18,12 +18,12 @@ from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
 from tradewind_protocol.sessions import Policy
 from tradewind_runtime import gateway_client
 from tradewind_runtime.control import Control, ControlClosed
-from tradewind_runtime.triggers.courier import Courier
-from tradewind_runtime.triggers.holdings import Holdings
+from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
 from tradewind_runtime.triggers.outbox import Outbox
+from tradewind_runtime.triggers.plane_sync import PlaneSync
 
 if TYPE_CHECKING:
-    from tradewind_runtime.seams.triggers import Supervisor
+    from tradewind_runtime.airflow.triggers import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +37,23 @@ STATUS_SECONDS = 1.0
 
 
 def run(control: Control, configure: Configure) -> int:
-    """Be the triggerer host until told to stop, or until the agent is gone. Returns the exit status.
+    """Be the triggerer process until told to stop, or until the agent is gone. Returns the exit status.
 
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
     triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
     """
-    from tradewind_runtime.seams import process, site_settings
-    from tradewind_runtime.seams import triggers as seam
+    from tradewind_runtime.airflow import process, site_settings
+    from tradewind_runtime.airflow import triggers as seam
 
     _raise_file_limit()
     process.use_own_fernet_key()  # the process that runs triggers expects their arguments encrypted
-    holdings = Holdings(clock=time.monotonic)
+    assigned = AssignedTriggers(clock=time.monotonic)
     outbox = Outbox()
     status = Status(control)
     supervisor = seam.start(
         agent_name=configure.agent_name,
         capacity=configure.slots,
-        holdings=holdings,
+        assigned=assigned,
         outbox=outbox,
         open_client=lambda: gateway_client.execution_client(configure.gateway, configure.secret),
         strict=(configure.xcom or configure.policy) is Policy.STRICT,
@@ -65,10 +65,10 @@ def run(control: Control, configure: Configure) -> int:
         def persisted(numbers: tuple[int, ...]) -> None:
             supervisor.persisted_event_seqs.extend(numbers)
 
-        courier = Courier(
+        plane_sync = PlaneSync(
             gateway=gateway,
             source=uuid4(),
-            holdings=holdings,
+            assigned=assigned,
             outbox=outbox,
             queues=tuple(configure.options.get("queues") or ()),
             capacity=configure.slots or None,
@@ -79,14 +79,14 @@ def run(control: Control, configure: Configure) -> int:
         agent = AgentsEnd(control, supervisor)
         try:
             agent.watch()
-            courier.start()
+            plane_sync.start()
             control.hello(bundles=site_settings.bundles()[0])
             supervisor.run()
         except ControlClosed:
             agent.gone = True
         finally:
             _end(supervisor, outbox, agent_gone=agent.gone)
-            courier.stop()
+            plane_sync.stop()
     if agent.gone or agent.asked:
         return 0
     with suppress(ControlClosed):

@@ -1,4 +1,4 @@
-"""A real triggerer host process and a real HTTP server on a unix socket; only the plane's database is made up."""
+"""A real triggerer process process and a real HTTP server on a unix socket; only the plane's database is made up."""
 
 from __future__ import annotations
 

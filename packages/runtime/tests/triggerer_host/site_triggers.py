@@ -1,4 +1,4 @@
-"""A site's own triggers, for the tests of the triggerer host."""
+"""A site's own triggers, for the tests of the triggerer process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a triggerer host ends, and what it never shows."""
+"""How a triggerer process ends, and what it never shows."""
 
 from __future__ import annotations
 

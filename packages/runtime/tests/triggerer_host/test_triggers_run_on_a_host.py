@@ -1,4 +1,4 @@
-"""A triggerer host fires, fails and stops triggers as the plane wants it, whatever happens to the way between."""
+"""A triggerer process fires, fails and stops triggers as the plane wants it, whatever happens to the way between."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def gone(*pids: int) -> None:
 def test_a_stop_ends_the_task_at_once_and_says_why(host, gateway, is_alive):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
-    everyone = [attempt.keeper, *under(attempt.keeper)]
+    everyone = [attempt.manager, *under(attempt.manager)]
     assert {task, attempt.supervisor} < set(everyone)
     host.stop(attempt, grace=0.1, reason="the Dag run was deleted")
     outcome = attempt.outcome()
@@ -131,13 +131,13 @@ def test_a_crash_in_native_code_ends_the_task_and_is_told_in_words(host, gateway
     assert "segmentation fault" in outcome.reason
 
 
-@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+@pytest.mark.parametrize("killed", ["manager", "supervisor"])
 def test_a_killed_supervisor_takes_its_attempt_along_and_no_other(host, gateway, is_alive, killed):
     attempt = host.run("orphans_then_sleeps")
     child, task = attempt.says("child"), attempt.says("sleeping")
     neighbour = host.run("sleeps")
     neighbour.says("sleeping")
-    everyone = [child, task, attempt.keeper, attempt.supervisor]
+    everyone = [child, task, attempt.manager, attempt.supervisor]
     os.kill(getattr(attempt, killed), signal.SIGKILL)
     outcome = attempt.outcome()
     assert (outcome.kind, outcome.signal) == (OutcomeKind.FAILED, "SIGKILL")
@@ -148,14 +148,14 @@ def test_a_killed_supervisor_takes_its_attempt_along_and_no_other(host, gateway,
     neighbour.outcome()
 
 
-@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+@pytest.mark.parametrize("killed", ["manager", "supervisor"])
 def test_a_supervisor_killed_while_it_had_no_work_is_collected_and_no_other(own_host, killed):
     host = own_host(learn=False)
     with host.saying_nothing_yet() as lines:  # side by side each has its own
         idle, killed_one, busy = host.run("succeeds"), host.run("succeeds"), host.run("sleeps")
     host.control.sendall(b"".join(lines))
-    others = {busy.says("sleeping"), busy.keeper, busy.supervisor, idle.keeper, idle.supervisor}
-    pids = {killed_one.keeper, killed_one.supervisor}
+    others = {busy.says("sleeping"), busy.manager, busy.supervisor, idle.manager, idle.supervisor}
+    pids = {killed_one.manager, killed_one.supervisor}
     idle.outcome(), killed_one.outcome()
     assert set(under(host.process.pid)) == others | pids
     os.kill(getattr(killed_one, killed), signal.SIGKILL)
@@ -165,19 +165,19 @@ def test_a_supervisor_killed_while_it_had_no_work_is_collected_and_no_other(own_
     busy.outcome()
 
 
-@pytest.mark.parametrize("killed", ["keeper", "supervisor"])
+@pytest.mark.parametrize("killed", ["manager", "supervisor"])
 def test_a_supervisor_killed_while_it_had_no_work_costs_no_attempt(host, gateway, killed):
     before = host.run("succeeds")
     before.outcome()
-    pids = [before.keeper, before.supervisor]
+    pids = [before.manager, before.supervisor]
     os.kill(host.process.pid, signal.SIGSTOP)  # so that work comes before it has seen that
     os.kill(getattr(before, killed), signal.SIGKILL)
-    while Path(f"/proc/{before.keeper}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+    while Path(f"/proc/{before.manager}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
         time.sleep(0.01)  # the kernel is at it
     after = host.run("succeeds")
     os.kill(host.process.pid, signal.SIGCONT)
     assert after.outcome().kind is OutcomeKind.SUCCEEDED
-    assert after.keeper != before.keeper
+    assert after.manager != before.manager
     gone(*pids)
 
 
@@ -186,7 +186,7 @@ def test_attempts_that_follow_each_other_share_a_supervisor_and_no_process(host,
     tasks = [first.says("task"), second.says("task")]
     first.outcome(), second.outcome()
     assert first.supervisor != second.supervisor, "side by side each has its own"
-    assert first.keeper != second.keeper
+    assert first.manager != second.manager
     third = host.run("shows_itself")
     tasks.append(third.says("task"))
     assert third.outcome().kind is OutcomeKind.SUCCEEDED
@@ -199,7 +199,7 @@ def test_attempts_that_follow_each_other_share_a_supervisor_and_no_process(host,
 def test_a_supervisor_that_was_stopped_serves_nobody_else(host, gateway, is_alive):
     attempt = host.run("cleans_up")
     attempt.says("sleeping")
-    pids = [attempt.keeper, attempt.supervisor]
+    pids = [attempt.manager, attempt.supervisor]
     host.stop(attempt, grace=60)
     attempt.outcome()
     assert [pid for pid in pids if is_alive(pid)] == []
@@ -216,9 +216,9 @@ def test_orphans_are_collected_while_the_task_still_runs(host, gateway):
     attempt = host.run("spawns_many_short_orphans")
     attempt.says("sleeping")
     deadline = time.monotonic() + 5
-    while len(under(attempt.keeper)) > 2 and time.monotonic() < deadline:
+    while len(under(attempt.manager)) > 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert len(under(attempt.keeper)) == 2, "the supervisor and the task"
+    assert len(under(attempt.manager)) == 2, "the supervisor and the task"
     host.stop(attempt, grace=0.1)
     attempt.outcome()
 
@@ -227,7 +227,7 @@ def test_slots_are_the_processes_that_live(own_host):
     host = own_host(learn=False)  # a process that holds libraries would be under it too
     attempt = host.run("sleeps")
     attempt.says("sleeping")
-    assert len(under(host.process.pid)) == 3, "a keeper, its supervisor and the task"
+    assert len(under(host.process.pid)) == 3, "a process manager, its supervisor and the task"
     host.stop(attempt, grace=0.1)
     attempt.outcome()
     assert under(host.process.pid) == []
@@ -237,7 +237,7 @@ def test_an_agent_that_is_gone_leaves_nobody_behind(own_host, is_alive):
     host = own_host()
     attempt, stubborn = host.run("orphans_then_sleeps"), host.run("ignores_sigterm")
     pids = [attempt.says("child"), attempt.says("sleeping"), stubborn.says("sleeping")]
-    pids += [attempt.keeper, attempt.supervisor, stubborn.keeper, stubborn.supervisor]
+    pids += [attempt.manager, attempt.supervisor, stubborn.manager, stubborn.supervisor]
     host.close()
     assert host.process.returncode == 0
     assert [pid for pid in pids if is_alive(pid)] == []
@@ -246,7 +246,7 @@ def test_an_agent_that_is_gone_leaves_nobody_behind(own_host, is_alive):
 def test_a_host_that_is_killed_leaves_nobody_behind(own_host, is_alive):
     host = own_host()
     attempt = host.run("orphans_then_sleeps")
-    pids = [attempt.says("child"), attempt.says("sleeping"), attempt.keeper, attempt.supervisor]
+    pids = [attempt.says("child"), attempt.says("sleeping"), attempt.manager, attempt.supervisor]
     os.kill(host.process.pid, signal.SIGKILL)
     host.process.wait()
     deadline = time.monotonic() + 5

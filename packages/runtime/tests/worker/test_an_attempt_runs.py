@@ -1,4 +1,4 @@
-"""What a task sees and does in a worker host, and what of it the agent and the plane get to know."""
+"""What a task sees and does in a worker process, and what of it the agent and the plane get to know."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_task_holds_no_descriptor_of_the_host_or_of_another_attempt(host, gate
     ]
     names = [line.split()[2] for line in open_files]
     # Its own: three standard streams, requests and logs of the supervisor, its client's connection, its log file,
-    # selectors. A control socket, supervisor's reins or other attempt's log would be one more.
+    # selectors. A control socket, supervisor's control_socket or other attempt's log would be one more.
     assert not [name for name in names if "sleeps/" in name]
     assert len([name for name in names if name.startswith("pipe:")]) == 0, names
     assert len({name for name in names if name.startswith("socket:")}) <= 6, names
@@ -278,7 +278,7 @@ def state(pid: int) -> tuple[str, int]:
 def test_a_task_is_forked_by_a_keeper_and_not_by_the_supervisor_that_watches_it(host, gateway):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
-    assert state(task)[1] == state(attempt.supervisor)[1] == attempt.keeper
+    assert state(task)[1] == state(attempt.supervisor)[1] == attempt.manager
     assert os.getpgid(task) == task, "its supervisor signals the whole group"
     host.stop(attempt, grace=0.1)
     attempt.outcome()
@@ -300,7 +300,7 @@ def test_nobody_gets_a_tasks_pid_before_its_supervisor_is_done_with_it(host, gat
 
 def test_a_supervisor_that_is_put_together_differently_forks_its_task_itself(own_host, tmp_path, is_alive):
     tmp_path.joinpath("sitecustomize.py").write_text(
-        "from tradewind_runtime.seams import forking\nforking.is_possible = lambda: False\n"
+        "from tradewind_runtime.accelerators import fork_delegation\nfork_delegation.is_possible = lambda: False\n"
     )
     host = own_host(environ={"PYTHONPATH": str(tmp_path)})
     attempt = host.run("orphans_then_sleeps")

@@ -156,7 +156,7 @@ def test_learning_can_be_switched_off(own_host: Callable):
 def _is_warm(pid: str, of: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        return f"PPid:\t{of}\n" in status and ", warm" in Path(f"/proc/{pid}/cmdline").read_text()
+        return f"PPid:\t{of}\n" in status and ", preloaded" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
 

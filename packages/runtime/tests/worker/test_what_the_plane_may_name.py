@@ -49,7 +49,7 @@ def call(own_host: Any, tmp_path: Path) -> Any:
         ("unusual_prefix_abc_worker_host.Path", {"mark": "{mark}"}),
         ("psutil.Popen", {"args": "touch {mark}", "shell": True}),
         ("airflow.utils.process_utils.execute_in_subprocess", {"cmd": ["touch", "{mark}"]}),
-        ("tradewind_runtime.seams.worker.set_hostname", {"name": "{mark}"}),
+        ("tradewind_runtime.airflow.workloads.set_hostname", {"name": "{mark}"}),
     ],
 )
 def test_code_that_is_not_the_sites_is_refused(

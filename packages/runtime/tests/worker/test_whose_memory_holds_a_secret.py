@@ -38,7 +38,7 @@ def warm_process(host) -> int:
     """The one that holds learned libraries, once it is there."""
     children = Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children")
     deadline = time.monotonic() + 30
-    while not (found := [pid for pid in children.read_text().split() if title(pid).endswith(", warm")]):
+    while not (found := [pid for pid in children.read_text().split() if title(pid).endswith(", preloaded")]):
         assert time.monotonic() < deadline, host.output.read_text()
         time.sleep(0.01)
     return int(found[0])
@@ -55,7 +55,7 @@ def test_a_task_does_not_hold_its_own_attempts_secret(own_host, gateway):
     attempt = host.run("can_be_looked_into")
     task = attempt.says("sleeping")
     assert holds(os.getpid(), attempt), "where it is, it is found"
-    assert [pid for pid in (host.process.pid, attempt.keeper, task) if holds(pid, attempt)] == []
+    assert [pid for pid in (host.process.pid, attempt.manager, task) if holds(pid, attempt)] == []
     end(host, attempt)
 
 
@@ -65,9 +65,9 @@ def test_a_task_holds_no_secret_of_the_attempt_before_it_under_the_same_keeper(o
     assert first.outcome().kind is OutcomeKind.SUCCEEDED
     second = host.run("can_be_looked_into")
     task = second.says("sleeping")
-    assert second.keeper == first.keeper
+    assert second.manager == first.manager
     for attempt in (first, second):
-        assert [pid for pid in (second.keeper, task) if holds(pid, attempt)] == []
+        assert [pid for pid in (second.manager, task) if holds(pid, attempt)] == []
     end(host, second)
 
 
@@ -82,7 +82,7 @@ def test_a_task_holds_no_secret_of_attempts_that_were_told_together_with_its_own
     assert third.secret.encode() in said[:cut]
     host.control.sendall(said[:cut])
     tasks = [first.says("sleeping"), second.says("sleeping")]
-    for pid in (*tasks, first.keeper, second.keeper):
+    for pid in (*tasks, first.manager, second.manager):
         assert [attempt for attempt in attempts if holds(pid, attempt)] == []
     host.control.sendall(said[cut:])
     assert not holds(third.says("sleeping"), third)

@@ -1,4 +1,4 @@
-"""The dag processor host's own parts: what a parse gave, what the plane holds, and the two threads that talk to it.
+"""The dag processor process's own parts: what a parse gave, what the plane holds, and the two threads that talk to it.
 
-Nothing here imports Airflow; what does is in `tradewind_runtime.seams.dags`.
+Nothing here imports Airflow; what does is in `tradewind_runtime.airflow.dags`.
 """

@@ -1,1 +1,1 @@
-"""What a triggerer host keeps and whom it talks to. Nothing here imports Airflow; `seams.triggers` does."""
+"""What a triggerer process keeps and whom it talks to. Nothing here imports Airflow; `airflow.triggers` does."""

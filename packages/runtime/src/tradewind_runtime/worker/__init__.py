@@ -1,8 +1,8 @@
-"""The worker host: a warm zygote, and under it three processes for each attempt.
+"""The worker process and, under it, three processes for each attempt.
 
-zygote              imports Airflow once, forks, counts, tells; runs no Airflow code of an attempt and keeps no secret
- └─ keeper          forks, adopts every stray of its attempt and stops it (`keeper`); reads no secret either
-     ├─ supervisor  Airflow's own (`seams.worker`), which serves attempts one after the other (`attempt`): the only one
-     │              that speaks to the gateway
+prefork process     imports Airflow once, forks, counts, reports; runs no Airflow code of an attempt and keeps no secret
+ └─ process manager forks, adopts every orphan of its attempt and stops it (`process_manager`); reads no secret either
+     ├─ supervisor  Airflow's own (`airflow.workloads`), which serves attempts one after the other (`supervisor`): the
+     │              only one that speaks to the gateway
      └─ the task's process, made for this attempt and never used again, and whatever it starts
 """

@@ -1,4 +1,4 @@
-"""Imports a library that a worker host has no need of itself."""
+"""Imports a library that a worker process has no need of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way a task can behave, for the worker host's tests."""
+"""Every way a task can behave, for the worker process's tests."""
 
 from __future__ import annotations
 

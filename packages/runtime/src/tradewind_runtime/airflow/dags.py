@@ -1,0 +1,440 @@
+"""Airflow's `DagFileProcessorManager` without a database: what it stored goes to a sync state, what it fetched comes from one.
+
+Overridden are the methods its docstrings name for API-backed subclasses, and three of the loop's steps around files
+(`prepare_file_queue`, `_kill_timed_out_processors`, `_get_team_names`), so that a bundle this site does not speak for is
+not parsed and a file whose parser was killed is reported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+from airflow.callbacks.callback_requests import CallbackRequest
+from airflow.configuration import conf
+from airflow.dag_processing.bundles.base import BaseDagBundle
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.manager import (
+    BundleState,
+    DagFileInfo,
+    DagFileProcessorManager,
+    process_parse_results,
+)
+from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
+from airflow.sdk.api.client import Client
+from pydantic import TypeAdapter
+
+from tradewind_protocol import boundary
+from tradewind_runtime.accelerators import early_imports, prepared_logging, validator_cache
+from tradewind_runtime.airflow import secrets_masker
+from tradewind_runtime.dags import bundle_fetches, results
+from tradewind_runtime.dags.sync_state import SyncState
+
+log = logging.getLogger(__name__)
+
+_CALLBACK: TypeAdapter[Any] = TypeAdapter(CallbackRequest)
+
+LARGEST_SOURCE = 1024 * 1024
+"""Characters of one file's source that are sent; a longer file is cut, with a line that says so."""
+
+
+class Loop(Protocol):
+    """What the host does in the parsing loop: see `tradewind_runtime.dag_processor.Host`."""
+
+    def enter(self, manager: Processor) -> None:
+        """The loop begins: the manager's selector exists."""
+
+    def turn(self, manager: Processor) -> None:
+        """Once every time around the loop."""
+
+    def callbacks(self) -> list[CallbackRequest]:
+        """Granted callbacks, each once."""
+
+    def callback_skipped(self, request: CallbackRequest) -> None:
+        """There is no bundle to run it in."""
+
+    def callbacks_ended(self, file: DagFileInfo, started: float) -> None:
+        """The process that ran the callbacks of `file` and was started at `started` (monotonic) has ended."""
+
+    def priority_files(self) -> set[tuple[str, str]]:
+        """Files (bundle, path) somebody wants to be parsed before all others."""
+
+
+def warm() -> None:
+    """Import what every parse needs, and build what it would build first, so that parsers inherit it. Runs nothing of
+    the owner's, and starts no thread."""
+    early_imports.import_what_is_needed_soon()
+    validator_cache.build_a_parsers_validators_once()
+    prepared_logging.prepare()
+
+
+def configured_bundles() -> tuple[list[BaseDagBundle], list[str]]:
+    """Every bundle of this environment's configuration, and the names of those that cannot be made (Airflow's log says
+    why). Touches no database: connections come from the site's secrets backend and environment."""
+    manager = DagBundlesManager()
+    bundles = list(manager.get_all_dag_bundles())
+    made = {bundle.name for bundle in bundles}
+    return bundles, [name for name in manager.get_all_bundle_names() if name not in made]
+
+
+def callback_request(request: dict[str, Any]) -> CallbackRequest:
+    """Airflow's callback request from its JSON. Raises pydantic's ValidationError when it is none."""
+    return _CALLBACK.validate_python(request)
+
+
+def log_directory_option() -> str:
+    """Where parsers log when the agent names no directory."""
+    return str(conf.get("logging", "dag_processor_child_process_log_directory"))
+
+
+@attrs.define(kw_only=True)
+class Processor(DagFileProcessorManager):
+    """The manager of a site. `bundles` are all configured ones; those the sync state speaks for are parsed."""
+
+    max_runs: int = -1
+    sync_state: SyncState
+    loop: Loop
+    bundles: dict[str, BaseDagBundle]
+    execution: Client
+    send_source: bool = False
+    content_key: bytes = attrs.field(default=b"", repr=False)
+    quote_source: bool = False
+    """Whether tracebacks of import errors may quote lines of code, and secrets that Airflow's masker knows."""
+
+    heartbeat: Callable[[], None] = attrs.field(default=lambda: None)
+    base_log_dir: str = attrs.field(factory=log_directory_option)
+
+    # Airflow's would start an Execution API, and with it a database, inside this process.
+    _api_server: Any = attrs.field(init=False, default=None)
+    _multi_team: bool = attrs.field(init=False, default=False)
+
+    fetches: bundle_fetches.Fetches = attrs.field(
+        init=False, factory=lambda: bundle_fetches.Fetches(clock=time.monotonic)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for bundle in self.bundles.values():
+            self._note_fetches(bundle)
+
+    def __repr__(self) -> str:
+        # Each parser puts signal handlers back that are methods of this, and Python writes them out as it does so. What
+        # attrs would write names every file there is.
+        return f"<{type(self).__name__} of {len(self.bundles)} bundles>"
+
+    @property
+    def client(self) -> Client:
+        """What the parsers' requests for connections and variables go through: the agent's gateway."""
+        return self.execution
+
+    # ---- the process
+
+    def prepare_server_process_context(self) -> None:
+        """Nothing: the server context would look for connections in the metadata database."""
+
+    def prepare_process_context(self) -> None:
+        super().prepare_process_context()
+        self.heartbeat = self._turn
+        self.loop.enter(self)
+
+    def _turn(self) -> None:
+        self.loop.turn(self)
+
+    def running(self) -> int:
+        """How many parsers run now."""
+        return len(self._processors)
+
+    def numbers(self) -> dict[str, float]:
+        """What has been found so far, for the agent's status page."""
+        stats = list(self._file_stats.values())
+        return {
+            "files": float(len(stats)),
+            "dags": float(sum(one.num_dags for one in stats)),
+            "import_errors": float(sum(one.import_errors for one in stats)),
+        }
+
+    def drop_queue(self) -> None:
+        """Forget what waits to be parsed, but for callbacks."""
+        for file in [one for one in self._file_queue if one not in self._callback_to_execute]:
+            del self._file_queue[file]
+
+    def idle(self) -> bool:
+        """True when nothing runs and nothing waits."""
+        return not self._processors and not self._file_queue
+
+    def _get_team_names(self, bundle_names: Iterable[str]) -> dict[str, str | None]:
+        return {}  # the plane knows which team a bundle is of
+
+    # ---- bundles
+
+    def prepare_bundles(self) -> None:
+        self.roles_changed()
+
+    def get_all_bundles(self) -> list[BaseDagBundle]:
+        led = self.sync_state.led()
+        return [bundle for name, bundle in self.bundles.items() if name in led]
+
+    def recovered(self, names: Iterable[str]) -> list[BaseDagBundle]:
+        """Those of the named bundles that can be made by now; they are parsed once this one speaks for them."""
+        wanted = set(names)
+        made = [bundle for bundle in configured_bundles()[0] if bundle.name in wanted]
+        for bundle in made:
+            self._note_fetches(bundle)
+        self.bundles.update({bundle.name: bundle for bundle in made})
+        return made
+
+    def roles_changed(self) -> None:
+        """Parse what this one speaks for now; what is new is refreshed at once."""
+        before = {bundle.name for bundle in self._dag_bundles}
+        self.load_dag_bundles()
+        now = {bundle.name for bundle in self._dag_bundles}
+        for name in before - now:
+            self._bundle_versions.pop(name, None)
+            self._bundle_version_data.pop(name, None)
+            for file in [one for one in (*self._file_stats, *self._file_queue) if one.bundle_name == name]:
+                self._file_stats.pop(file, None)
+                self._file_queue.pop(file, None)
+        if now - before:
+            self.request_bundle_refresh(now - before)
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[DagFileInfo]]) -> None:
+        # Airflow tries a bundle that it was asked to refresh, and could not, with every turn of its loop.
+        every: list[BaseDagBundle] = list(self._dag_bundles)
+        resting = self.fetches.resting()
+        waiting = self._force_refresh_bundles & resting
+        self._force_refresh_bundles -= resting
+        self._dag_bundles[:] = [bundle for bundle in every if bundle.name not in resting]
+        try:
+            super()._refresh_dag_bundles(known_files=known_files)
+        finally:
+            self._dag_bundles[:] = every
+            self._force_refresh_bundles |= waiting
+            self.sync_state.not_fetched(self.fetches.troubles())
+
+    def _note_fetches(self, bundle: BaseDagBundle) -> None:
+        """From now on it is noted how each try to fetch the bundle went."""
+        for name in ("initialize", "refresh"):
+            setattr(bundle, name, self._noting(bundle.name, getattr(bundle, name)))
+
+    def _noting(self, name: str, fetch: Callable[[], None]) -> Callable[[], None]:
+        def fetch_and_note() -> None:
+            try:
+                fetch()
+            except Exception as error:
+                said = secrets_masker.masked(bundle_fetches.words(error))
+                wait = self.fetches.failed(name, said)
+                raise bundle_fetches.NotFetched(f"{said} (tried again in {wait:.0f} s)") from None
+            self.fetches.worked(name)
+
+        return fetch_and_note
+
+    def reparse(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Parse these files (bundle, path) before all others."""
+        self._add_files_to_queue(self._files(wanted), mode="frontprio")
+
+    def _files(self, wanted: Iterable[tuple[str, str]]) -> list[DagFileInfo]:
+        bundles = {bundle.name: bundle for bundle in self._dag_bundles if bundle.is_initialized}
+        found = []
+        for name, path in sorted(wanted):
+            if (bundle := bundles.get(name)) is not None and (
+                inside := _file_of(bundle.path, path)
+            ) is not None:
+                found.append(DagFileInfo(rel_path=inside, bundle_name=name, bundle_path=bundle.path))
+        return found
+
+    def get_bundle_state(self, bundle_name: str, **_: Any) -> BundleState:
+        state = self.sync_state.state(bundle_name)
+        return BundleState(last_refreshed=state.refreshed_at, version=state.version)
+
+    def update_bundle_state(
+        self, bundle_name: str, *, last_refreshed: datetime, version: str | None, **_: Any
+    ) -> None:
+        self.sync_state.refreshed(bundle_name, at=last_refreshed, version=version)
+
+    # ---- what the plane asks for
+
+    def claim_priority_files(self) -> list[DagFileInfo]:
+        return self._files(self.loop.priority_files())
+
+    def fetch_callbacks(self) -> list[CallbackRequest]:
+        return self.loop.callbacks()
+
+    def prepare_callback_bundle(self, request: CallbackRequest) -> BaseDagBundle | None:
+        version = request.bundle_version
+        bundle = None
+        if leaves(request.filepath) or (version is not None and (leaves(version) or version.startswith("-"))):
+            log.warning(
+                "The plane asks for a callback of %r at version %r, which is not in the bundle",
+                request.filepath,
+                version,
+                extra={"action": "callback_refused"},
+            )
+        else:
+            bundle = super().prepare_callback_bundle(request)
+        if bundle is None:
+            self.loop.callback_skipped(request)
+        return bundle
+
+    # ---- what the plane is told
+
+    def prepare_file_queue(self, known_files: dict[str, set[DagFileInfo]]) -> None:
+        led = {bundle.name for bundle in self._dag_bundles}
+        for name in [name for name in known_files if name not in led]:
+            del known_files[name]
+        super().prepare_file_queue(known_files=known_files)
+
+    def handle_parsing_result(self, file: DagFileInfo, proc: DagFileProcessorProcess, **_: Any) -> None:
+        if proc.had_callbacks:
+            self.loop.callbacks_ended(file, proc.start_time)
+        callback_only = proc.had_callbacks and proc.parsing_result is None
+        seconds = time.monotonic() - proc.start_time
+        self._file_stats[file] = process_parse_results(
+            run_duration=seconds,
+            finish_time=datetime.now(timezone.utc),
+            run_count=self._file_stats[file].run_count,
+            bundle_name=file.bundle_name,
+            parsing_result=proc.parsing_result,
+            is_callback_only=callback_only,
+            relative_fileloc=str(file.rel_path),
+        )
+        if callback_only or file.bundle_name not in self.sync_state.led():
+            return
+        if proc.parsing_result is None:
+            self._report_failure(
+                file, "The process that parsed this file ended without a result. See the site's log"
+            )
+            return
+        self.persist_parsing_result(
+            bundle_name=file.bundle_name,
+            bundle_version=self._bundle_versions.get(file.bundle_name),
+            version_data=self._bundle_version_data.get(file.bundle_name),
+            parsing_result=proc.parsing_result,
+            run_duration=seconds,
+            relative_fileloc=str(file.rel_path),
+        )
+
+    def persist_parsing_result(
+        self,
+        *,
+        bundle_name: str,
+        bundle_version: str | None,
+        version_data: dict[str, Any] | None,
+        parsing_result: DagFileParsingResult,
+        run_duration: float,
+        relative_fileloc: str | None,
+        **_: Any,
+    ) -> None:
+        path = str(relative_fileloc)
+        place = self._place(bundle_name)
+        parsed = [results.ParsedDag(dag.data, dag.hash) for dag in parsing_result.serialized_dags]
+        self.sync_state.parsed(
+            bundle_name,
+            results.build(
+                bundle=bundle_name,
+                path=path,
+                parsed=parsed,
+                import_errors=self._told(bundle_name, parsing_result.import_errors or {}),
+                warnings=[warning for warning in parsing_result.warnings or () if isinstance(warning, dict)],
+                seconds=run_duration,
+                source=self._source(place, path, parsed) if self.send_source and place else None,
+                key=self.content_key,
+            ),
+            version_data=version_data,
+        )
+
+    def _kill_timed_out_processors(self) -> None:
+        before = dict(self._processors)
+        super()._kill_timed_out_processors()
+        for file in [one for one in before if one not in self._processors]:
+            if before[file].had_callbacks:
+                self.loop.callbacks_ended(file, before[file].start_time)
+            elif file.bundle_name in self.sync_state.led():
+                self._report_failure(
+                    file,
+                    f"Parsing this file took longer than {self.processor_timeout:g} seconds, the limit of this site "
+                    "([dag_processor] dag_file_processor_timeout)",
+                )
+
+    def _report_failure(self, file: DagFileInfo, sentence: str) -> None:
+        path = str(file.rel_path)
+        self.sync_state.parsed(
+            file.bundle_name,
+            results.build(
+                bundle=file.bundle_name,
+                path=path,
+                parsed=[],
+                import_errors={path: sentence},
+                key=self.content_key,
+            ),
+        )
+
+    def deactivate_deleted_dags(self, bundle_name: str, present: set[DagFileInfo]) -> None:
+        self.sync_state.present(bundle_name, {str(file.rel_path) for file in present})
+
+    def clear_orphaned_import_errors(self, bundle_name: str, observed_filelocs: set[str], **_: Any) -> None:
+        """Nothing: the plane clears them with the file they were of."""
+
+    def deactivate_stale_dags(self, last_parsed: dict[DagFileInfo, datetime | None], **_: Any) -> None:
+        """Nothing: a file's result names all its Dags, so the plane knows at once which are gone."""
+
+    def purge_inactive_dag_warnings(self) -> None:
+        """Nothing: the plane does it as it stores."""
+
+    # ---- what may be said
+
+    def _place(self, bundle: str) -> Path | None:
+        return next((one.path for one in self._dag_bundles if one.name == bundle), None)
+
+    def _told(self, bundle: str, errors: dict[str, str]) -> dict[str, str]:
+        place = self._place(bundle)
+        told: dict[str, str] = {}
+        for path, text in errors.items():
+            said = text if self.quote_source else boundary.without_source(secrets_masker.masked(text))
+            told[path] = results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
+        return told
+
+    def _source(self, place: Path, path: str, parsed: list[results.ParsedDag]) -> dict[str, str]:
+        wanted = {str(one.data["dag"].get("relative_fileloc") or path) for one in parsed} or {path}
+        found: dict[str, str] = {}
+        for inside in sorted(wanted):
+            text = read_source(place, inside)
+            if text is not None:
+                found[inside] = text
+        return found
+
+
+def leaves(path: str) -> bool:
+    """Whether a path, taken from a folder, may lead out of it."""
+    return not path or Path(path).is_absolute() or ".." in Path(path).parts
+
+
+def _file_of(place: Path, path: str) -> Path | None:
+    """The file, relative to `place`, that has to be parsed for `path`: itself, or the zip archive it is a member of.
+    None when there is no such file, and for a path that leads out of `place`: parsing a file runs it."""
+    inside = Path(path)
+    if leaves(path):
+        return None
+    return next((one for one in (inside, *inside.parents) if (place / one).is_file()), None)
+
+
+def read_source(place: Path, inside: str) -> str | None:
+    """The text of a file of a bundle, or of a member of a zip archive in it. None when it cannot be read."""
+    try:
+        target = place / inside
+        if target.is_file() and not zipfile.is_zipfile(target):
+            text = target.read_text(errors="replace")
+        else:
+            archive = next(one for one in target.parents if one.is_file())
+            with zipfile.ZipFile(archive) as opened:
+                text = opened.read(os.path.relpath(target, archive)).decode(errors="replace")
+    except (OSError, KeyError, StopIteration, zipfile.BadZipFile):
+        return None
+    if len(text) > LARGEST_SOURCE:
+        return text[:LARGEST_SOURCE] + "\n# … cut here by Tradewind: the file is longer than may be sent\n"
+    return text

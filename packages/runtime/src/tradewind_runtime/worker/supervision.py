@@ -1,0 +1,103 @@
+"""From the line of a RunAttempt to Airflow's supervisor, and to the task's process that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
+
+import msgspec
+
+from tradewind_protocol.hosts import Configure, RunAttempt
+from tradewind_runtime import gateway_client, kernel
+from tradewind_runtime.accelerators import (
+    child_exit_notification,
+    file_system_registry,
+    fork_delegation,
+    gateway_connection,
+)
+from tradewind_runtime.airflow import process, termination, traces
+from tradewind_runtime.airflow import workloads as airflow_worker
+from tradewind_runtime.control import wipe
+from tradewind_runtime.worker.supervisor import ProcessManager, WorkResult
+
+if TYPE_CHECKING:
+    from airflow.sdk.api.client import Client
+
+
+class _TaskSetup(msgspec.Struct):
+    """What a task's process is told by its supervisor."""
+
+    hostname: str
+    note_at: str = ""
+    secret: str = ""  # for its traces
+
+
+_READ_SETUP = msgspec.json.Decoder(_TaskSetup)  # which looks at all of the class, once, before any fork
+
+
+class Supervision:
+    """What every attempt's supervisor and task do (`attempt.Work`). The task's process of noted work leaves its note at
+    `note_at` of the attempt's id.
+
+    `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing.
+    After an attempt it has no connection, no secret and no look at answers that it had not before."""
+
+    def __init__(self, configure: Configure, client: Client, *, note_at: Callable[[UUID], Path]) -> None:
+        self._gateway, self._agent_name = configure.gateway, configure.agent_name
+        self._traced = bool(configure.options.get("traces"))
+        self._client, self._note_at = client, note_at
+        self._ready = False  # a process that inherits this has not been made ready
+
+    def supervise(self, line: bytearray, manager: ProcessManager, *, noted: bool) -> WorkResult:
+        run = RunAttempt.model_validate_json(bytes(line))
+        wipe(line)
+        title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
+        hostname = f"{self._agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}"
+        airflow_worker.set_hostname(hostname)
+        if not self._ready:
+            child_exit_notification.listen(manager)
+            fork_delegation.use(manager)
+            self._ready = True
+        note_at = str(self._note_at(run.attempt_id)) if noted else ""
+        told = _TaskSetup(hostname, note_at=note_at, secret=run.secret if self._traced else "")
+        manager.telling = msgspec.json.encode(told)
+        unwanted = termination.RefusedHeartbeat()
+        with (
+            process.speaking_as(self._client, run.secret),
+            unwanted.listening(self._client),
+            ExitStack() as stack,
+        ):
+            # What this process forks itself: all work but tasks.
+            stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
+            exit_code = airflow_worker.run(run.kind, run.workload, self._client)
+            title("tradewind supervisor without work")
+            return WorkResult(exit_code, unwanted.reason)
+
+    def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
+        self._begin(_READ_SETUP.decode(told))
+        fork_delegation.run_task(ends)
+
+    def _begin(self, told: _TaskSetup) -> None:
+        file_system_registry.take_up()
+        airflow_worker.set_hostname(told.hostname)
+        if told.note_at:
+            airflow_worker.note_imports(Path(told.note_at))
+        if told.secret:  # here, in the work's own process, Airflow and the task make their spans
+            traces.start(self._gateway, told.secret, agent=self._agent_name)
+
+
+def unused_client(configure: Configure) -> Client:
+    """A client of the gateway with no connection and no secret. Each process that inherits it has its own."""
+    connection = gateway_connection.GatewayConnection(configure.gateway)
+    return process.execution_client(gateway_client.EXECUTION_URL, "", connection)
+
+
+def title(text: str) -> None:
+    """Name this process in the process list."""
+    from setproctitle import setproctitle
+
+    setproctitle(text)

@@ -1,0 +1,225 @@
+"""What every task's process, and every parser's, would build anew is built before the fork, and is what it would have
+been."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tradewind_runtime.accelerators import validator_cache
+
+
+def test_loggers_that_are_configured_in_one_go_say_afterwards_what_they_are_set_to():
+    logger = logging.getLogger("tradewind.test.one_go")
+    logger.setLevel(logging.INFO)
+    assert not logger.isEnabledFor(logging.DEBUG)  # remembered from here on
+    with validator_cache._caches_cleared_at_the_end():
+        logger.setLevel(logging.DEBUG)
+    assert logger.isEnabledFor(logging.DEBUG)
+    logger.setLevel(logging.INFO)  # and later changes count at once again
+    assert not logger.isEnabledFor(logging.DEBUG)
+
+
+def test_a_validator_is_made_once_and_reads_as_a_new_one_does():
+    script = """
+from tradewind_runtime.environment import prepare
+from tradewind_runtime.accelerators import validator_cache
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+from airflow.sdk.execution_time import comms, task_runner
+from pydantic import JsonValue, TypeAdapter
+validator_cache.build_validators_once()
+decoder = comms.CommsDecoder(log=None, socket=None)
+assert decoder.body_decoder is comms.CommsDecoder(log=None, socket=None).body_decoder
+assert type(decoder.body_decoder) is TypeAdapter
+said = {"type": "VariableResult", "key": "k", "value": "v"}
+assert decoder.body_decoder.validate_python(said) == TypeAdapter(comms.ToTask).validate_python(said)
+assert task_runner.TypeAdapter(JsonValue) is task_runner.TypeAdapter(JsonValue)
+assert task_runner.TypeAdapter(dict[str, int]).validate_python({"a": 1}) == {"a": 1}
+"""
+    run(script)
+
+
+LOGGING = """
+import json, logging, os, sys, warnings
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+import structlog
+from airflow.sdk.execution_time import supervisor
+from tradewind_runtime.accelerators import prepared_logging
+
+airflows_own = supervisor._configure_logs_over_json_channel
+logging.getLogger("airflow.loud").addHandler(logging.NullHandler())
+logging.getLogger("a.library").disabled = True
+
+def state():
+    structured = structlog.get_config()
+    return {
+        "handlers": [(type(each).__name__, each.level, type(each.formatter).__name__) for each in logging.root.handlers],
+        "loggers": {
+            name: (each.level, each.disabled, each.propagate, len(each.handlers), each.isEnabledFor(logging.INFO))
+            for name, each in [("", logging.root), *logging.root.manager.loggerDict.items()]
+            if isinstance(each, logging.Logger)
+        },
+        "processors": [getattr(each, "__qualname__", type(each).__name__) for each in structured["processors"]],
+        "wrapper": structured["wrapper_class"].__name__,
+        "cached": structured["cache_logger_on_first_use"],
+        "hooks": (sys.excepthook.__qualname__, warnings.showwarning.__qualname__),
+    }
+
+def in_a_task(configure):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            configure(writing)
+            structlog.get_logger("of.structlog").warning("said", number=1)
+            logging.getLogger("of.logging").warning("said %s", "so")
+            logging.getLogger("airflow.loud").info("said too")
+            warnings.simplefilter("always")
+            warnings.warn("beware")
+            sys.excepthook(ValueError, ValueError("no"), None)
+            os.write(writing, json.dumps(state()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as lines:
+        said = [json.loads(line) for line in lines.read().splitlines()]
+    os.wait()
+    for line in said:
+        line.pop("timestamp", None)
+    return said
+"""
+
+
+def run(script: str, **environ: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], check=True, env={**os.environ, **environ}, timeout=60
+    )
+
+
+def test_logging_set_up_before_the_fork_is_what_airflow_sets_up_after_it():
+    run(f"""{LOGGING}
+expected = in_a_task(airflows_own)
+mine = json.loads(json.dumps(state()))
+prepared_logging.prepare()
+assert supervisor._configure_logs_over_json_channel is not airflows_own
+after = json.loads(json.dumps(state()))
+assert (after["handlers"], after["processors"], after["hooks"]) == (mine["handlers"], mine["processors"], mine["hooks"])
+assert len(expected) == 6, expected
+assert in_a_task(supervisor._configure_logs_over_json_channel) == expected
+logging.getLogger("brought.later").setLevel(logging.ERROR)
+prepared_logging.prepare()
+assert in_a_task(supervisor._configure_logs_over_json_channel) == in_a_task(airflows_own)
+""")
+
+
+@pytest.mark.parametrize("own", ["", "REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
+def test_a_logger_that_was_used_before_the_fork_logs_where_a_task_logs_after_it(own: str):
+    name, _, value = own.partition("=")
+    run(f"""{LOGGING}
+if "{name}":
+    os.environ["AIRFLOW__LOGGING__{name}"] = "{value}"
+from airflow.sdk.log import configure_logging
+configure_logging()
+early = structlog.get_logger("used.early")
+early.warning("said before the fork")
+prepared_logging.prepare()
+if "{name}":
+    del os.environ["AIRFLOW__LOGGING__{name}"]
+said = in_a_task(lambda fd: (supervisor._configure_logs_over_json_channel(fd), early.warning("said after it")))
+assert [line["event"] for line in said if line.get("logger") == "used.early"] == ["said after it"], said
+""")
+
+
+@pytest.mark.parametrize("own", ["REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
+def test_where_the_owner_has_a_logging_of_their_own_each_task_sets_it_up(own: str):
+    name, value = own.split("=")
+    run(f"""{LOGGING}
+os.environ["AIRFLOW__LOGGING__{name}"] = "{value}"
+prepared_logging.prepare()
+assert supervisor._configure_logs_over_json_channel is airflows_own
+""")
+
+
+PLUGINS = """
+import os, sys
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+from airflow.sdk._shared import module_loading
+for each in list(module_loading._get_grouped_entry_points()):
+    if each == "airflow.plugins":  # of this checkout's own environment
+        del module_loading._get_grouped_entry_points()[each]
+from airflow.sdk import listener, plugins_manager
+from airflow.sdk.execution_time import task_runner
+from tradewind_runtime.accelerators import plugin_absence
+
+PLUGIN = '''
+from airflow.sdk.plugins_manager import AirflowPlugin
+class Heard(AirflowPlugin):
+    name = "heard"
+'''
+def add():
+    os.makedirs(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"], exist_ok=True)
+    with open(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] + "/heard.py", "w") as file:
+        file.write(PLUGIN)
+def names():
+    return [each.name for each in plugins_manager._get_plugins()[0]]
+"""
+
+
+def test_a_site_without_plugins_knows_it_before_its_tasks_begin_and_sees_one_that_comes(tmp_path: Path):
+    run(
+        f"""{PLUGINS}
+plugin_absence.know_that_there_are_none()
+assert plugins_manager._get_plugins.cache_info().currsize == 1
+known = listener.get_listener_manager()
+if os.fork() == 0:
+    os._exit(0 if task_runner.get_listener_manager() is known and names() == [] else 1)
+assert os.wait()[1] == 0
+add()
+if os.fork() == 0:
+    os._exit(0 if task_runner.get_listener_manager() is not known and names() == ["heard"] else 1)
+assert os.wait()[1] == 0
+""",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    )
+
+
+def test_plugins_that_are_there_are_loaded_by_each_task(tmp_path: Path):
+    run(
+        f"""{PLUGINS}
+add()
+plugin_absence.know_that_there_are_none()
+assert plugins_manager._get_plugins.cache_info().currsize == 0
+task_runner.get_listener_manager()
+assert names() == ["heard"]
+""",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    )
+
+
+def test_a_parsers_validators_are_made_once_and_read_as_new_ones_do():
+    run("""
+from tradewind_runtime.accelerators import validator_cache
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+from airflow.dag_processing import processor
+from airflow.sdk.execution_time import comms
+from pydantic import TypeAdapter
+validator_cache.build_a_parsers_validators_once()
+make = processor.TypeAdapter[processor.ToDagProcessor]
+decoder = comms.CommsDecoder(body_decoder=make(processor.ToDagProcessor), log=None, socket=None)
+assert decoder.body_decoder is make(processor.ToDagProcessor)
+assert decoder.err_decoder is comms.CommsDecoder(log=None, socket=None).err_decoder
+assert type(decoder.body_decoder) is TypeAdapter
+asked = {"type": "DagFileParseRequest", "file": "f", "bundle_path": "/b", "bundle_name": "b"}
+new = TypeAdapter(processor.ToDagProcessor)
+assert decoder.body_decoder.validate_python(asked) == new.validate_python(asked)
+""")
