@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_agent.monitoring.metrics import METRICS as AGENT
 from tradewind_provider.services.metrics import METRICS as PLANE
 
 PAGE = Path(__file__).parents[1] / "reference" / "metrics.md"
 
 _TOP = """# Metrics
 
-Generated from `tradewind_agent.metrics` and `tradewind_provider.services.metrics` by `docs/scripts/metrics_page.py`.
+Generated from `tradewind_agent.monitoring.metrics` and `tradewind_provider.services.metrics` by `docs/scripts/metrics_page.py`.
 
 No metric has a label for a Dag, a task, a run or an attempt. A dashboard and alert rules that use these are in
 `deploy/observability`.

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from tradewind_agent.metrics import METRICS as AGENT
+from tradewind_agent.monitoring.metrics import METRICS as AGENT
 from tradewind_protocol.errors import FATAL_FOR_AGENT
 from tradewind_protocol.operator import QueueView
 from tradewind_protocol.states import AgentState, ProcessEnd

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from test_the_gateway_while_the_plane_is_away import TI, Box, Plane, Site
 
+from tradewind_agent.access.grants import Grant, GrantState
+from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
-from tradewind_agent.grants import Grant, Known
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import AttemptPrincipal
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.errors import Code, Refused
@@ -26,7 +26,7 @@ class Asking:
     """A task's supervisor that asks whether its task may run."""
 
     def __init__(self, directory: Path) -> None:
-        self.news: list[Known] = []
+        self.news: list[GrantState] = []
         self.left: list[str] = []
         self.grant = Grant(self.news.append)
         self.plane, self.ledger = Plane(), Ledger(directory, now=lambda: 1.8e9)
@@ -67,39 +67,39 @@ def refusal(code: Code) -> httpx.Response:
 
 async def test_an_answer_of_the_plane_is_the_grant(asking: Asking) -> None:
     assert await asking.asks() == 200
-    assert asking.news == [Known.MAYBE, Known.GRANTED]
+    assert asking.news == [GrantState.MAYBE, GrantState.GRANTED]
 
 
 async def test_airflow_says_no_only_to_what_was_granted(asking: Asking) -> None:
     asking.plane.answers = [httpx.Response(409, json={"detail": {"reason": "invalid_state"}})]
     assert await asking.asks() == 409
-    assert asking.grant.known is Known.GRANTED
+    assert asking.grant.state is GrantState.GRANTED
 
 
 @pytest.mark.parametrize("code", [Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS])
 async def test_an_offer_the_plane_has_taken_back_is_gone(asking: Asking, code: Code) -> None:
     asking.plane.answers = [refusal(code)]
     await asking.asks()
-    assert asking.grant.known is Known.GONE
+    assert asking.grant.state is GrantState.GONE
 
 
 @pytest.mark.parametrize("code", [Code.INTERNAL, Code.RATE_LIMITED, Code.NOT_PERMITTED])
 async def test_any_other_refusal_leaves_it_open(asking: Asking, code: Code) -> None:
     asking.plane.answers = [refusal(code)]
     await asking.asks()
-    assert asking.grant.known is Known.MAYBE
+    assert asking.grant.state is GrantState.MAYBE
 
 
 async def test_a_lost_answer_leaves_it_open_until_the_next_one(asking: Asking) -> None:
     asking.plane.lose = 1
     assert await asking.asks() == 200
-    assert asking.news == [Known.MAYBE, Known.GRANTED]
+    assert asking.news == [GrantState.MAYBE, GrantState.GRANTED]
 
 
 async def test_a_grant_that_was_given_stays_given(asking: Asking) -> None:
     await asking.asks()
     asking.grant.answered(Refused(Code.LEASE_LOST, "later"))
-    assert asking.grant.known is Known.GRANTED
+    assert asking.grant.state is GrantState.GRANTED
     assert not asking.grant.withdraw()
 
 
@@ -114,7 +114,7 @@ async def test_what_was_asked_for_is_not_given_back(asking: Asking) -> None:
     asking.plane.up.clear()
     asking.plane.cadence = asking.plane.cadence.model_copy(update={"lost_after": 1})
     assert await asking.asks() == 503
-    assert asking.grant.known is Known.NOT_ASKED  # it never left
+    assert asking.grant.state is GrantState.NOT_ASKED  # it never left
     asking.plane.comes_back()
     asking.plane.lose = 99
     assert await asking.asks() == 503

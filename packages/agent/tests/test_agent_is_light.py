@@ -74,7 +74,7 @@ def test_it_installs_these_distributions_and_no_other():
 
 def test_it_never_imports_airflow_or_what_airflow_drags_along():
     program = (
-        "import sys, tradewind_agent.agent, tradewind_agent.cli, tradewind_agent.logs\n"
+        "import sys, tradewind_agent.agent, tradewind_agent.cli.main, tradewind_agent.monitoring.logs\n"
         "print(*[name for name in ('airflow', 'sqlalchemy', 'fastapi', 'starlette') if name in sys.modules])"
     )
     printed = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tradewind_agent import logs
+from tradewind_agent.monitoring import logs
 from tradewind_protocol import ids
 
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from agent_kit import AgentUnderTest
 
+from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.errors import Fenced, RefusedForGood
-from tradewind_agent.secrets import AttemptPrincipal
 from tradewind_agent.testing import FakePlane
 from tradewind_protocol.attempts import AttemptRef, Offer, WorkKind
 from tradewind_protocol.errors import Code, Refused
@@ -138,7 +138,7 @@ async def test_never_more_attempts_than_slots_run_and_all_get_their_turn(
     async with agent.with_settings(slots=2):
         while not all(attempt.outcomes for attempt in attempts):
             await plane.until(lambda: True)
-            most = max(most, len(agent.launcher.worker.attempts) if agent.launcher.hosts else 0)
+            most = max(most, len(agent.launcher.worker.attempts) if agent.launcher.processes else 0)
             await asyncio.sleep(0.1)
         assert asyncio.get_running_loop().time() < 20
     assert most == 2
@@ -571,10 +571,10 @@ async def test_what_the_plane_knows_of_environments_is_the_latest_however_polls_
         await agent.ready()
         await asyncio.sleep(1)
         network.told = 0
-        agent.agent.site.set_slots("default", 4)
+        agent.agent.environments.set_slots("default", 4)
         await asyncio.sleep(1)
         assert network.told == 1
-        agent.agent.site.set_slots("default", 3)  # while the first word is on its way
+        agent.agent.environments.set_slots("default", 3)  # while the first word is on its way
         await asyncio.sleep(100)
     known = [poll.environments for _, poll in plane.session.polls if poll.environments is not None]
     assert len(known) >= 2

@@ -11,6 +11,7 @@ import pytest
 from tradewind_agent.environments import triggerer, variables
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import Settings, load, state_dir_of
+from tradewind_agent.settings.passed_variables import PASSED
 from tradewind_protocol import ids
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
@@ -133,9 +134,9 @@ def test_a_host_gets_what_programs_need_and_none_of_our_names_or_the_planes_secr
         "SSH_AUTH_SOCK": "/tmp/s",
         "MY_PASSWORD": "p",
     }
-    made = variables.for_host(
+    made = variables.for_process(
         inherited,
-        passed=variables.PASSED,
+        passed=PASSED,
         own={"X": "1", "PATH": "/opt"},
         defaults={"AIRFLOW_HOME": "/a"},
         interpreter=Path("/site/bin/python"),
@@ -152,7 +153,7 @@ def test_a_host_gets_what_programs_need_and_none_of_our_names_or_the_planes_secr
 
 def test_not_even_a_wide_pattern_lets_the_agents_own_names_through():
     inherited = {"TRADEWIND_AGENT_TOKEN": TOKEN, "B": "1", "PATH": "/site/bin"}
-    made = variables.for_host(
+    made = variables.for_process(
         inherited, passed=("*",), own={}, defaults={}, interpreter=Path("/site/bin/python")
     )
     assert made == {"B": "1", "PATH": "/site/bin"}

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tradewind_agent.work import log_windows
 from tradewind_agent.work.log_files import LogFiles
-from tradewind_agent.work.log_windows import Gap
+from tradewind_agent.work.log_windows import LogWindowGap
 
 LOG = "dag_id=d/run_id=r/task_id=t/attempt=1.log"
-Sent = list[bytes | Gap]
+Sent = list[bytes | LogWindowGap]
 
 
 def sent(directory: Path, *texts: bytes, most: int, begin: int = 0, piece: int = 1000) -> Sent:
@@ -34,8 +34,8 @@ def joined(found: Sent) -> bytes:
     return b"".join(each for each in found if isinstance(each, bytes))
 
 
-def gaps(found: Sent) -> list[Gap]:
-    return [each for each in found if isinstance(each, Gap)]
+def gaps(found: Sent) -> list[LogWindowGap]:
+    return [each for each in found if isinstance(each, LogWindowGap)]
 
 
 def numbered(count: int) -> bytes:
@@ -62,7 +62,7 @@ def test_pages_between_head_and_end_join_to_the_whole(tmp_path: Path) -> None:
     while at < gap.end:
         page = sent(tmp_path, whole, trigger, most=4000, begin=at)
         before, *after = gaps(page)
-        assert before == Gap(0, at), "it says what is before it"
+        assert before == LogWindowGap(0, at), "it says what is before it"
         text += joined(page)
         at = after[0].begin if after else len(whole) + len(trigger)
     assert text == (whole + trigger)[:at] and at >= gap.end
@@ -117,7 +117,7 @@ def test_every_byte_is_sent_or_told_of(lengths: list[list[int]], most: int, piec
         found = sent(Path(directory), *texts, most=most, piece=piece, begin=begin)
     at = 0
     for each in found:
-        if isinstance(each, Gap):
+        if isinstance(each, LogWindowGap):
             assert each.begin == at and each.end > at
             at = each.end
         elif b"cut here" in each:

@@ -12,7 +12,7 @@ from agent_kit import AgentUnderTest
 
 from tradewind_agent.testing import FakePlane
 from tradewind_agent.work import log_windows
-from tradewind_agent.work.log_files import LogFiles, LogNotHere
+from tradewind_agent.work.log_files import LogFiles, LogNotFound
 from tradewind_protocol import logs
 from tradewind_protocol.logs import LogPiece
 from tradewind_protocol.polling import Verb
@@ -77,7 +77,7 @@ def test_nothing_but_plain_files_under_the_log_directory_is_ever_read(tmp_path: 
     (directory / "link.log").symlink_to(secret)
     os.link(secret, directory / "hard.log")
     os.mkfifo(directory / "pipe.log")
-    with pytest.raises(LogNotHere) as refused:
+    with pytest.raises(LogNotFound) as refused:
         read(directory, path)
     assert "token" not in str(refused.value)
 
@@ -86,7 +86,7 @@ def test_a_link_in_a_triggers_name_is_refused_too(tmp_path: Path) -> None:
     written(tmp_path / "logs", "fine")
     secret = written(tmp_path, "the agent's token", "secret")
     (tmp_path / "logs" / f"{LOG}.trigger.x.log").symlink_to(secret)
-    with pytest.raises(LogNotHere, match="it is a link"):
+    with pytest.raises(LogNotFound, match="it is a link"):
         read(tmp_path / "logs")
 
 
@@ -126,7 +126,7 @@ async def test_a_reader_gets_the_whole_log_in_pieces(plane: FakePlane, agent: Ag
     async with agent:
         await agent.ready()
         text = "line of a log\n" * 200_000
-        written(agent.agent.site.log_directory, text)
+        written(agent.agent.environments.log_directory, text)
         reader = Reader(plane)
         reader.asks()
         await reader.served()
@@ -140,7 +140,7 @@ async def test_a_reader_gets_the_whole_log_in_pieces(plane: FakePlane, agent: Ag
 async def test_the_reader_is_found_behind_many_api_servers(plane: FakePlane, agent: AgentUnderTest) -> None:
     async with agent:
         await agent.ready()
-        written(agent.agent.site.log_directory, "words\n")
+        written(agent.agent.environments.log_directory, "words\n")
         reader = Reader(plane, misdirects=9)
         reader.asks()
         await reader.served()
@@ -150,7 +150,7 @@ async def test_the_reader_is_found_behind_many_api_servers(plane: FakePlane, age
 async def test_a_reader_who_leaves_stops_the_stream(plane: FakePlane, agent: AgentUnderTest) -> None:
     async with agent:
         await agent.ready()
-        written(agent.agent.site.log_directory, "line of a log\n" * 500_000)
+        written(agent.agent.environments.log_directory, "line of a log\n" * 500_000)
         reader = Reader(plane, takes=2)
         reader.asks()
         await plane.until(lambda: len(reader.pieces) == 2 and agent.agent.log_streams.open == 0)
@@ -172,7 +172,7 @@ async def test_a_log_that_is_not_here_is_answered_with_where_it_would_be(
 async def test_a_site_that_shows_no_logs_says_so(plane: FakePlane, agent: AgentUnderTest) -> None:
     async with agent.with_settings(live_logs=False):
         await agent.ready()
-        written(agent.agent.site.log_directory, "words\n")
+        written(agent.agent.environments.log_directory, "words\n")
         reader = Reader(plane)
         reader.asks()
         await reader.served()

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tradewind_agent.outbox import Outbox
+from tradewind_agent.state.outbox import Outbox
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 
@@ -51,7 +51,7 @@ def test_entries_outlive_a_process_that_is_killed(path: Path):
 import os, signal
 from pathlib import Path
 from uuid import UUID
-from tradewind_agent.outbox import Outbox
+from tradewind_agent.state.outbox import Outbox
 outbox = Outbox(Path({str(path)!r}), now=lambda: 1.0).__enter__()
 outbox.put(kind="finish", attempt_id=UUID(int=1), epoch=1, method="POST", path="/x", body=b"kept", headers={{"a": "b"}})
 os.kill(os.getpid(), signal.SIGKILL)

@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradewind_agent import status, storage_requests, stored_report
-from tradewind_agent.environments import stored as storages
+from tradewind_agent.cli import storage_table
+from tradewind_agent.environments import storage as storages
 from tradewind_agent.loops.cleaning import Cleaning
+from tradewind_agent.monitoring import status
 from tradewind_agent.settings import Settings
+from tradewind_agent.state import storage_requests
 from tradewind_agent.work import stored_logs
 from tradewind_agent.work.retention import DAY, Limits, Removal, Stored, removals
 from tradewind_protocol.sessions import Policy
@@ -229,7 +231,7 @@ async def test_a_site_is_cleaned_of_just_what_is_not_needed(tmp_path, pushed):
     assert dry["problems"] == []
     assert dry["removed"]["files"] == 1 + 3
     assert {run: left(run) for run in before} == before
-    assert "would be removed with --clean: the plane has no such run" in stored_report.table(dry)
+    assert "would be removed with --clean: the plane has no such run" in storage_table.table(dry)
 
     done = await subject.clean(dry=False)
     assert done["removed"] == dry["removed"]
@@ -308,7 +310,7 @@ def test_a_request_is_taken_once(tmp_path):
 
 
 def test_a_report_is_a_table():
-    text = stored_report.table(
+    text = storage_table.table(
         {
             "dry": True,
             "stored": [

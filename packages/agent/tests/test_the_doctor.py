@@ -25,8 +25,7 @@ import pytest
 from click.testing import CliRunner
 
 from support.secrets_backend import local_files
-from tradewind_agent import status
-from tradewind_agent.cli import main
+from tradewind_agent.cli.main import main
 from tradewind_agent.doctor import (
     certificates,
     connection,
@@ -40,11 +39,12 @@ from tradewind_agent.doctor import (
     running,
 )
 from tradewind_agent.doctor import plane as plane_check
-from tradewind_agent.doctor.results import Patient, Read, Result, Verdict, failed
+from tradewind_agent.doctor.results import BackendReads, Examination, Result, Verdict, failed
 from tradewind_agent.kits.serving import Serving
-from tradewind_agent.outbox import Outbox
+from tradewind_agent.monitoring import status
 from tradewind_agent.plane import proxy
 from tradewind_agent.settings import Settings
+from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.testing import FakePlane
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.site import AboutToken
@@ -52,7 +52,7 @@ from tradewind_protocol.site import AboutToken
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def patient(tmp_path: Path, url: str = "http://127.0.0.1:1", **more: Any) -> Patient:
+def an_examination(tmp_path: Path, url: str = "http://127.0.0.1:1", **more: Any) -> Examination:
     about = {
         key: more.pop(key) for key in ("expect_private", "patience", "environment_patience") if key in more
     }
@@ -64,10 +64,10 @@ def patient(tmp_path: Path, url: str = "http://127.0.0.1:1", **more: Any) -> Pat
         "metrics_port": 0,
         **more,
     }
-    return Patient(Settings(**given), **about)
+    return Examination(Settings(**given), **about)
 
 
-async def results(check: Any, one: Patient) -> dict[str, Result]:
+async def results(check: Any, one: Examination) -> dict[str, Result]:
     return {result.check: result async for result in check.check(one)}
 
 
@@ -104,7 +104,7 @@ async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def test_a_name_that_leads_nowhere_is_named(tmp_path: Path) -> None:
-    one = patient(tmp_path, "https://plane.invalid")
+    one = an_examination(tmp_path, "https://plane.invalid")
     result = (await results(names, one))["name"]
     assert result.verdict is Verdict.FAILED and "plane.invalid has no address" in result.evidence
     assert "private zone" in result.remedy
@@ -113,17 +113,17 @@ async def test_a_name_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 
 async def test_a_public_address_is_a_failure_only_when_a_private_one_is_expected(tmp_path: Path) -> None:
     url = "https://8.8.8.8"
-    assert (await results(names, patient(tmp_path, url)))["name"].verdict is Verdict.OK
-    result = (await results(names, patient(tmp_path, url, expect_private=True)))["name"]
+    assert (await results(names, an_examination(tmp_path, url)))["name"].verdict is Verdict.OK
+    result = (await results(names, an_examination(tmp_path, url, expect_private=True)))["name"]
     assert result.verdict is Verdict.FAILED and "not private: 8.8.8.8" in result.evidence
-    private = patient(tmp_path, "https://10.1.2.3", expect_private=True)
+    private = an_examination(tmp_path, "https://10.1.2.3", expect_private=True)
     assert (await results(names, private))["name"].evidence == "10.1.2.3 leads to 10.1.2.3, all private"
 
 
 async def test_a_port_nobody_listens_on_is_a_failure(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    one = patient(tmp_path, f"http://127.0.0.1:{port}")
+    one = an_examination(tmp_path, f"http://127.0.0.1:{port}")
     result = (await results(connection, one))["tcp"]
     assert result.verdict is Verdict.FAILED and f"127.0.0.1:{port}" in result.evidence
     later = await results(plane_check, one)
@@ -132,7 +132,7 @@ async def test_a_port_nobody_listens_on_is_a_failure(tmp_path: Path) -> None:
 
 async def test_a_port_that_answers_is_well(tmp_path: Path) -> None:
     async with serving(says_nothing) as port:
-        assert (await results(connection, patient(tmp_path, f"http://127.0.0.1:{port}")))[
+        assert (await results(connection, an_examination(tmp_path, f"http://127.0.0.1:{port}")))[
             "tcp"
         ].verdict is Verdict.OK
 
@@ -150,7 +150,7 @@ async def test_a_proxy_is_asked_for_a_way_to_the_plane(
     tmp_path: Path, answer: str, verdict: Verdict, evidence: str, remedy: str
 ) -> None:
     async with serving(saying(answer)) as port:
-        one = patient(tmp_path, "https://plane.test", proxy=f"http://ada:SECRET@127.0.0.1:{port}")
+        one = an_examination(tmp_path, "https://plane.test", proxy=f"http://ada:SECRET@127.0.0.1:{port}")
         result = (await results(proxies, one))["proxy"]
     assert result.verdict is verdict and evidence in result.evidence and remedy in result.remedy
     assert "SECRET" not in result.evidence + result.remedy
@@ -158,7 +158,7 @@ async def test_a_proxy_is_asked_for_a_way_to_the_plane(
 
 async def test_a_silent_proxy_is_not_waited_for_long(tmp_path: Path) -> None:
     async with serving(says_nothing) as port:
-        one = patient(tmp_path, "https://plane.test", proxy=f"http://127.0.0.1:{port}", patience=0.05)
+        one = an_examination(tmp_path, "https://plane.test", proxy=f"http://127.0.0.1:{port}", patience=0.05)
         result = (await results(proxies, one))["proxy"]
     assert result.verdict is Verdict.FAILED and "no answer in time" in result.evidence
 
@@ -209,7 +209,7 @@ async def test_a_certificate_of_an_unknown_authority_says_what_to_set(
     tmp_path: Path, certificate: Path
 ) -> None:
     async with serving(says_nothing, ssl=side(certificate)) as port:
-        one = patient(tmp_path, f"https://127.0.0.1:{port}")
+        one = an_examination(tmp_path, f"https://127.0.0.1:{port}")
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.FAILED and "self-signed certificate" in result.evidence
     assert "ca_file" in result.remedy and not one.reachable
@@ -218,34 +218,34 @@ async def test_a_certificate_of_an_unknown_authority_says_what_to_set(
 @needs_openssl
 async def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path, certificate: Path) -> None:
     async with serving(says_nothing, ssl=side(certificate)) as port:
-        one = patient(tmp_path, f"https://127.0.0.1:{port}", ca_file=tmp_path / "cert.pem")
+        one = an_examination(tmp_path, f"https://127.0.0.1:{port}", ca_file=tmp_path / "cert.pem")
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.WARNING and "by Test Authority, good for 2 days" in result.evidence
 
 
 async def test_plain_http_under_https_is_a_failure(tmp_path: Path) -> None:
     async with serving(saying("HTTP/1.1 400 Bad\r\n\r\n")) as port:
-        result = (await results(certificates, patient(tmp_path, f"https://127.0.0.1:{port}", patience=2)))[
-            "tls"
-        ]
+        result = (
+            await results(certificates, an_examination(tmp_path, f"https://127.0.0.1:{port}", patience=2))
+        )["tls"]
     assert result.verdict is Verdict.FAILED and "https address" in result.remedy
 
 
 async def test_an_authority_file_that_is_none_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
-    one = patient(tmp_path, "https://127.0.0.1:1", ca_file=tmp_path / "ca.pem")
+    one = an_examination(tmp_path, "https://127.0.0.1:1", ca_file=tmp_path / "ca.pem")
     assert "ca.pem cannot be used" in (await results(certificates, one))["tls"].evidence
 
 
 async def test_plain_http_to_another_machine_is_a_warning(tmp_path: Path) -> None:
-    result = (await results(certificates, patient(tmp_path, "http://plane.test")))["tls"]
+    result = (await results(certificates, an_examination(tmp_path, "http://plane.test")))["tls"]
     assert result.verdict is Verdict.WARNING
 
 
 # ---- the plane
 
 
-async def examined(one: Patient) -> dict[str, Result]:
+async def examined(one: Examination) -> dict[str, Result]:
     async with httpx.AsyncClient(base_url=one.settings.plane_url) as one.http:
         return await results(plane_check, one)
 
@@ -254,7 +254,7 @@ async def test_a_plane_that_takes_the_token_is_well_in_every_respect(
     tmp_path: Path, plane: FakePlane
 ) -> None:
     async with fake_plane(plane) as url:
-        one = patient(tmp_path, url, token=plane.token)
+        one = an_examination(tmp_path, url, token=plane.token)
         found = await examined(one)
     assert {each.verdict for each in found.values()} == {Verdict.OK}, found
     assert list(found) == ["plane", "clock", "allow-list", "token", "deployment", "versions"]
@@ -276,7 +276,7 @@ async def test_a_plane_that_takes_the_token_is_well_in_every_respect(
 )
 async def test_whatever_else_answers_is_told_from_a_plane(tmp_path: Path, answer: str, evidence: str) -> None:
     async with serving(saying(answer)) as port:
-        found = await examined(patient(tmp_path, f"http://127.0.0.1:{port}"))
+        found = await examined(an_examination(tmp_path, f"http://127.0.0.1:{port}"))
     assert found["plane"].verdict is Verdict.FAILED and evidence in found["plane"].evidence
     assert {found[name].verdict for name in ("token", "versions")} == {Verdict.SKIPPED}
 
@@ -298,7 +298,7 @@ async def test_each_refusal_fails_the_check_it_belongs_to(
 ) -> None:
     plane.refuse = lambda path: Refused(code, "the plane's own words", remedy="its remedy")
     async with fake_plane(plane) as url:
-        found = await examined(patient(tmp_path, url))
+        found = await examined(an_examination(tmp_path, url))
     bad = [each for each in found.values() if each.verdict is Verdict.FAILED]
     assert [each.check for each in bad] == [check]
     assert bad[0].evidence == f"the plane's own words ({code.value})" and bad[0].remedy == "its remedy"
@@ -307,7 +307,7 @@ async def test_each_refusal_fails_the_check_it_belongs_to(
 async def test_a_token_that_ends_soon_is_a_warning(tmp_path: Path, plane: FakePlane) -> None:
     plane.token_expires_at = datetime.now(timezone.utc) + timedelta(days=3)
     async with fake_plane(plane) as url:
-        found = await examined(patient(tmp_path, url, token=plane.token))
+        found = await examined(an_examination(tmp_path, url, token=plane.token))
     assert found["token"].verdict is Verdict.WARNING and "expires in 3.0 days" in found["token"].evidence
 
 
@@ -319,7 +319,7 @@ async def test_a_token_file_that_is_not_there_or_holds_something_else_is_a_failu
             file = tmp_path / "token"
             if text:
                 file.write_text(text)
-            found = await examined(patient(tmp_path, url, token=None, token_file=file))
+            found = await examined(an_examination(tmp_path, url, token=None, token_file=file))
             assert found["token"].verdict is Verdict.FAILED and str(file) in found["token"].evidence
 
 
@@ -329,7 +329,7 @@ async def test_a_wrong_clock_is_a_failure(tmp_path: Path, off: int, how: str) ->
     body = json.dumps({"error": "token_unknown", "message": "no such token"})
     head = f"HTTP/1.1 401 No\r\ndate: {at}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     async with serving(saying(head + body)) as port:
-        found = await examined(patient(tmp_path, f"http://127.0.0.1:{port}"))
+        found = await examined(an_examination(tmp_path, f"http://127.0.0.1:{port}"))
     assert found["clock"].verdict is Verdict.FAILED and how in found["clock"].evidence
     assert "NTP" in found["clock"].remedy
 
@@ -360,13 +360,13 @@ async def test_an_environment_that_cannot_look_at_itself_says_why(
     tmp_path: Path, script: str, evidence: str, remedy: str
 ) -> None:
     patience = 0.3 if "sleep" in script else 30.0
-    one = patient(tmp_path, interpreter=interpreter(tmp_path, script), environment_patience=patience)
+    one = an_examination(tmp_path, interpreter=interpreter(tmp_path, script), environment_patience=patience)
     result = (await results(environments, one))["environment:default"]
     assert result.verdict is Verdict.FAILED and evidence in result.evidence and remedy in result.remedy
 
 
 async def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
-    result = (await results(environments, patient(tmp_path, interpreter=tmp_path / "no")))[
+    result = (await results(environments, an_examination(tmp_path, interpreter=tmp_path / "no")))[
         "environment:default"
     ]
     assert result.verdict is Verdict.FAILED and "No such file" in result.evidence
@@ -374,21 +374,23 @@ async def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path: Path) -> 
 
 async def test_an_environment_with_another_airflow_than_the_planes_is_a_failure(tmp_path: Path) -> None:
     said = {"check": "environment", "verdict": "ok", "evidence": "Airflow 3.2.0", "airflow": "3.2.0"}
-    one = patient(tmp_path, interpreter=interpreter(tmp_path, f"echo 'tradewind-doctor {json.dumps(said)}'"))
+    one = an_examination(
+        tmp_path, interpreter=interpreter(tmp_path, f"echo 'tradewind-doctor {json.dumps(said)}'")
+    )
     one.about = AboutToken(deployment="d", token="t", airflow_version="3.3.2")
     result = (await results(environments, one))["environment:default"]
     assert result.verdict is Verdict.FAILED and "3.3.x" in result.remedy
 
 
 async def test_a_state_directory_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
-    result = (await results(disk, patient(tmp_path, state_dir=Path("/proc/nowhere"))))["disk"]
+    result = (await results(disk, an_examination(tmp_path, state_dir=Path("/proc/nowhere"))))["disk"]
     assert result.verdict is Verdict.FAILED and "cannot be written" in result.evidence
 
 
 async def test_a_full_disk_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert (await results(disk, patient(tmp_path)))["disk"].verdict is Verdict.FAILED
+    assert (await results(disk, an_examination(tmp_path)))["disk"].verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -397,21 +399,21 @@ async def test_the_doctor_warns_of_no_directory_that_it_made_or_found_empty(
 ) -> None:
     if there:
         (tmp_path / "state").mkdir(mode=0o755)
-    assert (await results(disk, patient(tmp_path)))["disk"].verdict is Verdict.OK
+    assert (await results(disk, an_examination(tmp_path)))["disk"].verdict is Verdict.OK
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
 
 async def test_others_that_can_enter_the_state_directory_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o755)
     (tmp_path / "state" / "somebody's").touch()
-    one = patient(tmp_path)
+    one = an_examination(tmp_path)
     assert "chmod go= " in (await results(disk, one))["disk"].remedy
     (tmp_path / "state").chmod(stat.S_IRWXU)
     assert (await results(disk, one))["disk"].verdict is Verdict.OK
 
 
 async def test_what_waits_too_long_in_the_outbox_is_a_warning(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = an_examination(tmp_path)
     assert (await results(outbox, one))["outbox"].evidence == "nothing was ever kept"
     with Outbox(tmp_path / "state" / "outbox.sqlite", now=lambda: time.time() - 600) as kept:
         kept.put(kind="finish", attempt_id=uuid4(), epoch=1, method="POST", path="/x", body=b"")
@@ -422,17 +424,17 @@ async def test_what_waits_too_long_in_the_outbox_is_a_warning(tmp_path: Path) ->
 async def test_an_outbox_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "outbox.sqlite").write_text("this is no database, whatever it is named" * 100)
-    assert (await results(outbox, patient(tmp_path)))["outbox"].verdict is Verdict.FAILED
+    assert (await results(outbox, an_examination(tmp_path)))["outbox"].verdict is Verdict.FAILED
 
 
 async def test_a_port_somebody_else_has_is_a_warning_and_ones_own_is_not(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        one = patient(tmp_path, metrics_port=taken.getsockname()[1])
+        one = an_examination(tmp_path, metrics_port=taken.getsockname()[1])
         assert (await results(ports, one))["port"].verdict is Verdict.WARNING
         one.running = True
         assert (await results(ports, one))["port"].verdict is Verdict.OK
     assert (await results(ports, one))["port"].verdict is Verdict.OK
-    assert (await results(ports, patient(tmp_path)))["port"].verdict is Verdict.SKIPPED
+    assert (await results(ports, an_examination(tmp_path)))["port"].verdict is Verdict.SKIPPED
 
 
 # ---- the command
@@ -476,7 +478,7 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
         "    def get_connection(self, conn_id, team_name=None): raise OSError('the vault is sealed')\n"
     )
     local = "airflow.dag_processing.bundles.local.LocalDagBundle"
-    one = patient(
+    one = an_examination(
         tmp_path,
         bundles=[
             {"name": "here", "classpath": local, "kwargs": {"path": str(tmp_path / "dags")}},
@@ -508,19 +510,22 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("read", "evidence"),
     [
-        (Read(), "read as a task reads: connection site_only (generic), variable site_only"),
-        (Read(("site_only",), ("site_only",)), "read as a task reads: connection site_only (generic)"),
+        (BackendReads(), "read as a task reads: connection site_only (generic), variable site_only"),
         (
-            Read(("no_such",)),
+            BackendReads(("site_only",), ("site_only",)),
+            "read as a task reads: connection site_only (generic)",
+        ),
+        (
+            BackendReads(("no_such",)),
             "connection 'no_such' cannot be read by a task: The conn_id `no_such` isn't defined",
         ),
     ],
 )
 async def test_what_a_secrets_backend_has_is_read_as_a_task_reads_it(
-    tmp_path: Path, read: Read, evidence: str
+    tmp_path: Path, read: BackendReads, evidence: str
 ) -> None:
     environment = {"name": "main", "interpreter": sys.executable, "env": local_files(tmp_path)}
-    one = patient(tmp_path, environments=[environment])
+    one = an_examination(tmp_path, environments=[environment])
     one.read = read
     found = (await results(environments, one))["secrets:main"]
     assert evidence in found.evidence
@@ -528,7 +533,7 @@ async def test_what_a_secrets_backend_has_is_read_as_a_task_reads_it(
 
 
 async def test_what_the_running_agent_says_is_wrong_is_repeated(tmp_path: Path) -> None:
-    one = patient(tmp_path)
+    one = an_examination(tmp_path)
     assert (await results(running, one))["agent"].verdict is Verdict.SKIPPED
     (tmp_path / "state").mkdir()
     said = {"check": "bundle:main", "message": "it is another's", "remedy": "name it differently"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tradewind_agent.environments import variables
+from tradewind_agent.settings.passed_variables import PASSED
 
 pytestmark = pytest.mark.process
 
@@ -39,9 +40,7 @@ def seen(
     interpreter: Path, inherited: Mapping[str, str], own: Mapping[str, str] | None = None
 ) -> tuple[dict[str, str], str | None]:
     """What a process has that is started as hosts are: its environment, and where it finds `dbt`."""
-    env = variables.for_host(
-        inherited, passed=variables.PASSED, own=own or {}, defaults={}, interpreter=interpreter
-    )
+    env = variables.for_process(inherited, passed=PASSED, own=own or {}, defaults={}, interpreter=interpreter)
     said = subprocess.run(
         [str(interpreter), "-c", SHOWS], env=env, capture_output=True, text=True, check=True
     )
@@ -82,7 +81,7 @@ def test_a_task_is_in_the_virtualenv_of_its_interpreter_and_not_in_the_agents(in
 
 
 def test_an_interpreter_of_the_system_is_in_no_virtualenv(tmp_path: Path):
-    made = variables.for_host(
+    made = variables.for_process(
         {"VIRTUAL_ENV": "/opt/agent"},
         passed=("*",),
         own={},

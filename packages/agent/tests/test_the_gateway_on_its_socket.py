@@ -15,14 +15,14 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from tradewind_agent.access.local_secrets import AttemptPrincipal, ComponentPrincipal, LocalSecrets
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.gateway.app import Gateway
 from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.policy import from_settings
-from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
-from tradewind_agent.secrets import AttemptPrincipal, HostPrincipal, LocalSecrets
+from tradewind_agent.state.outbox import Outbox
 from tradewind_protocol import ids, versions
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
@@ -83,7 +83,7 @@ class Site:
         return {"Authorization": f"Bearer {self.secrets.issue(principal)}"}
 
     def host(self, component: Component) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.secrets.issue(HostPrincipal(component, 'default'))}"}
+        return {"Authorization": f"Bearer {self.secrets.issue(ComponentPrincipal(component, 'default'))}"}
 
 
 @pytest.fixture

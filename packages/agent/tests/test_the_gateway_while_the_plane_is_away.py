@@ -13,14 +13,14 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.gateway import outage
 from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
-from tradewind_agent.gateway.outage import Again, Away
-from tradewind_agent.gateway.requests import Asked, HungUp, Reply
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import AttemptPrincipal
+from tradewind_agent.gateway.outage import OutageAction, Repeatability
+from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest, Reply
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
@@ -121,7 +121,7 @@ class Site:
 
         headers = {"airflow-api-version": "2026-06-30", "content-type": "application/json", "cookie": "x"}
         return await self.requests.answer(
-            self.attempt, Asked(method, path.partition("?")[0], path, headers, body, gone)
+            self.attempt, GatewayRequest(method, path.partition("?")[0], path, headers, body, gone)
         )
 
     async def state(self, state: str) -> Reply:
@@ -281,7 +281,7 @@ async def test_a_plane_that_breaks_one_request_for_ever_is_not_asked_for_ever(
 async def test_nobody_is_waited_for_who_has_hung_up(site: Site, looptime: Any) -> None:
     site.plane.goes_away(back_after=300)
     asyncio.get_running_loop().call_later(5, site.hangs_up.set)
-    with pytest.raises(HungUp):
+    with pytest.raises(ClientDisconnected):
         await site.ask("POST", XCOM, REFERENCE)
     assert looptime == 5
     assert site.plane.seen == []
@@ -323,15 +323,15 @@ async def test_the_host_name_is_one_no_other_attempt_has(site: Site) -> None:
 
 def test_every_route_has_its_rule_for_an_outage() -> None:
     callable_ = {route.name for route in boundary.ROUTES if route.callers}
-    assert set(outage.OUTAGES) == callable_
+    assert set(outage.OUTAGE_RULES) == callable_
 
 
 def test_what_is_kept_or_answered_here_has_an_answer_to_give() -> None:
-    for name, rule in outage.OUTAGES.items():
-        if rule.away in (Away.KEEP, Away.STAND_IN) or rule.again is Again.DONE:
+    for name, rule in outage.OUTAGE_RULES.items():
+        if rule.away in (OutageAction.KEEP, OutageAction.STAND_IN) or rule.again is Repeatability.DONE:
             assert rule.ok is not None, name
     reads = {route.name for route in boundary.ROUTES if route.method in ("GET", "HEAD")}
-    assert not [name for name in reads & set(outage.OUTAGES) if outage.OUTAGES[name].ok is not None]
+    assert not [name for name in reads & set(outage.OUTAGE_RULES) if outage.OUTAGE_RULES[name].ok is not None]
 
 
 async def test_a_heartbeat_right_after_the_start_needs_no_second_question(site: Site):

@@ -10,7 +10,7 @@ import pytest
 from agent_kit import AgentUnderTest
 from click.testing import CliRunner, Result
 
-from tradewind_agent.cli import main
+from tradewind_agent.cli.main import main
 from tradewind_agent.gateway import ledger_lines
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.testing import FakePlane

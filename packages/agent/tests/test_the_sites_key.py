@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tradewind_agent import identity
 from tradewind_agent.errors import SettingsWrong
-from tradewind_agent.sealing import SiteKey
+from tradewind_agent.state import identity
+from tradewind_agent.state.site_key import SiteKey
 
 
 def test_an_agent_alone_makes_its_key_once_and_keeps_it_to_itself(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tradewind_agent import tls
 from tradewind_agent.errors import PlaneUnreachable, SettingsWrong
+from tradewind_agent.http import tls
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings

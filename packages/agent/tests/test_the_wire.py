@@ -18,10 +18,10 @@ import certificates
 import pytest
 
 from tradewind_agent.errors import PlaneUnreachable
-from tradewind_agent.plane import direct
-from tradewind_agent.plane.direct import Direct
-from tradewind_agent.plane.over_httpx import OverHttpx
-from tradewind_agent.plane.wire import LARGEST_ANSWER, Wire
+from tradewind_agent.plane import direct_transport
+from tradewind_agent.plane.direct_transport import DirectTransport
+from tradewind_agent.plane.httpx_transport import HttpxTransport
+from tradewind_agent.plane.transport import LARGEST_ANSWER, Transport
 
 OK = b"HTTP/1.1 200 OK\r\nTradewind-Protocol: 1.0\r\nContent-Length: 2\r\n\r\nok"
 
@@ -86,19 +86,19 @@ async def serving(
         await asyncio.sleep(0)
 
 
-Dial = Callable[..., Wire]
+Dial = Callable[..., Transport]
 
 
 @pytest.fixture(params=["direct", "over httpx"])
 async def dial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dial]:
-    made: list[Wire] = []
+    made: list[Transport] = []
 
-    def dialled(port: int, *, host: str = "127.0.0.1", most: int = 20) -> Wire:
+    def dialled(port: int, *, host: str = "127.0.0.1", most: int = 20) -> Transport:
         url, said = f"http://{host}:{port}/remote-execution/v1", {"User-Agent": "test"}
         made.append(
-            Direct(url, headers=said, tls=None, tunnel=None, most=most, kept=20)
+            DirectTransport(url, headers=said, tls=None, tunnel=None, most=most, kept=20)
             if request.param == "direct"
-            else OverHttpx(url, headers=said, tls=None, proxy=None, transport=None, most=most, kept=20)
+            else HttpxTransport(url, headers=said, tls=None, proxy=None, transport=None, most=most, kept=20)
         )
         return made[-1]
 
@@ -107,7 +107,9 @@ async def dial(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         await wire.aclose()
 
 
-async def asked(wire: Wire, method: str = "POST", path: str = "/poll", body: bytes = b"{}", **more: float):
+async def asked(
+    wire: Transport, method: str = "POST", path: str = "/poll", body: bytes = b"{}", **more: float
+):
     return await wire.ask(method, path, {"Authorization": "Bearer x"}, body, timeout=more.get("timeout", 5))
 
 
@@ -268,7 +270,7 @@ async def test_what_nobody_asked_for_is_never_taken_for_the_next_answer():
     smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     for pieces in ((OK + smuggled,), (OK, smuggled), (OK + b"\r\nHTTP/1.1",), (OK + b"noise",)):
         async with serving(always(*pieces)) as server:
-            wire = Direct(
+            wire = DirectTransport(
                 f"http://127.0.0.1:{server.port}", headers={}, tls=None, tunnel=None, most=9, kept=9
             )
             for _ in range(3):
@@ -460,11 +462,11 @@ async def test_a_request_that_is_given_up_takes_its_connection_with_it(dial: Dia
 async def test_a_connection_nobody_used_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch):
     async with serving(always(OK)) as server:
         url = f"http://127.0.0.1:{server.port}"
-        wire = Direct(url, headers={}, tls=None, tunnel=None, most=20, kept=1)
+        wire = DirectTransport(url, headers={}, tls=None, tunnel=None, most=20, kept=1)
         await asyncio.gather(*[asked(wire) for _ in range(3)])
         await asked(wire)  # one was kept
         assert len(server.connections) == 3
-        monkeypatch.setattr(direct, "KEPT_FOR", 0.01)
+        monkeypatch.setattr(direct_transport, "KEPT_FOR", 0.01)
         await asyncio.sleep(0.05)
         await asked(wire)
         assert len(server.connections) == 4
@@ -480,7 +482,7 @@ async def test_tls_carries_many_requests_and_large_bodies_and_a_close_is_noticed
     trusts = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
     body, large = bytes(range(256)) * 16 * 1024, b"x" * 3_000_000
     async with serving(always(OK), serves) as server:
-        wire = Direct(
+        wire = DirectTransport(
             f"https://localhost:{server.port}", headers={}, tls=trusts, tunnel=None, most=20, kept=20
         )
         for _ in range(5):

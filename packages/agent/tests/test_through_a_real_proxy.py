@@ -17,8 +17,8 @@ import certificates
 import pytest
 import uvicorn
 
-from tradewind_agent import tls
 from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.http import tls
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings

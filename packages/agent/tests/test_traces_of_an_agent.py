@@ -12,7 +12,7 @@ from agent_kit import AgentUnderTest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tradewind_agent.secrets import AttemptPrincipal
+from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.settings import Settings
 from tradewind_agent.testing import FakePlane
 from tradewind_agent.traces import collector as collectors
@@ -210,7 +210,7 @@ async def test_spans_of_a_task_go_to_the_collector_and_not_to_the_plane(
         await agent.ready()
         principal = AttemptPrincipal(attempt_id=plane.queue().id, epoch=1, kind=WorkKind.TASK)
         secret = agent.agent.secrets.issue(principal)
-        place = spans.Place(TRACE, ABOVE)
+        place = spans.SpanContext(TRACE, ABOVE)
         body = spans.request([spans.Span("worker.load", place.below(), place, 1.0, 2.0)], {})
         gateway = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(agent.agent.settings.state_dir / "gateway.sock")),

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from tradewind_agent import answers
 from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.http import responses
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
@@ -101,7 +101,7 @@ def test_an_airflow_without_tradewind_is_told_from_a_plane():
 def test_a_refusal_keeps_its_code_words_and_remedy(detail):
     refusal = Refusal(error=Code.LEASE_LOST, message="too late", remedy="nothing", detail=detail)
     response = httpx.Response(409, content=refusal.model_dump_json(), headers=FROM_PLANE)
-    refused = answers.refusal_in(response)
+    refused = responses.refusal_in(response)
     assert refused is not None and refused.refusal == refusal
 
 
@@ -111,7 +111,7 @@ def test_a_refusal_keeps_its_code_words_and_remedy(detail):
 )
 def test_a_code_this_agent_has_never_heard_of_is_taken_by_its_status(status: int, verdict: Verdict):
     body = b'{"error": "of_the_future", "message": "some new reason"}'
-    refused = answers.refusal_in(httpx.Response(status, content=body, headers=FROM_PLANE))
+    refused = responses.refusal_in(httpx.Response(status, content=body, headers=FROM_PLANE))
     assert refused is not None
     assert "some new reason" in str(refused) and "of_the_future" in str(refused)
     assert retry.verdict(refused) is verdict
@@ -193,7 +193,7 @@ async def test_a_request_that_a_proxy_finds_too_large_is_refused_and_the_plane_i
     )
     async with plane:
         answer = await plane.forward("POST", "/dags/report", {}, b"x" * 5000)
-        refused = answers.refusal_in(answer)
+        refused = responses.refusal_in(answer)
         assert refused is not None and refused.code is Code.TOO_LARGE
         assert "nginx answered 413" in str(refused) and "5000 bytes" in str(refused)
         assert "client_max_body_size" in refused.refusal.remedy

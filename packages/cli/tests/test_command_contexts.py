@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tradewind import contexts
+from tradewind.client import contexts
 from tradewind.commands import session as session_module
 
 

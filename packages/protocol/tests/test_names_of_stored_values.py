@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tradewind_protocol import boundary, storage
-from tradewind_protocol.storage import Kind, Reference
+from tradewind_protocol.storage import Reference, StoredKind
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=300)
 PLAIN = st.from_regex(r"[A-Za-z0-9_.:+~-]{0,12}", fullmatch=True)
@@ -64,7 +64,7 @@ def test_a_reference_is_read_back_as_it_was_made(base, dag, run, task, name, mar
         base, dag_id=dag, run_id=run, task_id=task, name=name.hex, mark=mark, compression=compression
     )
     assert storage.parse(made.text) == made
-    assert made.kind is Kind.XCOM
+    assert made.kind is StoredKind.XCOM
     assert PurePosixPath(made.path).parts[:-1] == made.folders
     assert boundary.is_reference(made.text)
 
@@ -144,7 +144,7 @@ def test_the_form_of_a_reference_stays():
         "file:///var/lib/tradewind-agent/xcom",
         ("etl", "manual__2025-01-01T00:00:00+00:00", "load"),
         "00112233445566778899aabbccddeeff",
-        Kind.XCOM,
+        StoredKind.XCOM,
         "0123456789abcdef",
         ".gz",
     )

@@ -14,7 +14,7 @@ from tradewind_protocol.boundary import (
     Decision,
     KeptField,
     Pass,
-    Refuse,
+    Rejection,
     Rules,
     decide_verb,
     keyed,
@@ -149,7 +149,7 @@ def test_an_xcom_of_a_trigger_leaves_as_a_reference_or_becomes_a_failure_that_sa
 
 @pytest.mark.parametrize("body", [b"{not json", b"[]", b'{"files": [3]}', b'{"files": [{"dags": [3]}]}'])
 def test_a_body_of_another_form_is_refused(body: bytes) -> None:
-    assert isinstance(decide_verb(dags.REPORT, body, STRICT, DIGEST), Refuse)
+    assert isinstance(decide_verb(dags.REPORT, body, STRICT, DIGEST), Rejection)
 
 
 def test_every_verb_that_an_agent_has_is_in_the_table() -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from tradewind_protocol.boundary import (
     ROUTES,
-    Answer,
     Caller,
     Change,
     Decision,
+    LocalAnswer,
     Owner,
     Pass,
-    Refuse,
+    Rejection,
     Rules,
     admit,
     classify,
@@ -75,7 +75,7 @@ def test_a_reference_to_the_sites_storage_leaves(reference: str) -> None:
 )
 def test_a_value_does_not_leave_and_the_error_says_what_to_configure(value: Any) -> None:
     refused = judge("POST", XCOM + "return_value", value)
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejection)
     assert refused.status == 403
     assert "'return_value' of task 'extract' of Dag 'etl'" in refused.message
     assert "tradewind_runtime.xcom.SiteXComBackend" in refused.remedy
@@ -84,7 +84,7 @@ def test_a_value_does_not_leave_and_the_error_says_what_to_configure(value: Any)
 
 def test_the_refusal_is_one_for_the_task_sdk_too() -> None:
     refused = judge("POST", XCOM + "return_value", [1])
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejection)
     body = json.loads(refused.body)
     assert body["error"] == body["detail"]["reason"] == "policy_refused"
     assert body["detail"]["message"] == body["message"]
@@ -95,7 +95,7 @@ def test_nothing_may_leave_as_nothing() -> None:
     found = classify("POST", XCOM + "return_value")
     assert found is not None
     assert decide(found, b"null", STRICT) == Pass()
-    assert isinstance(decide(found, b"{not json", STRICT), Refuse)
+    assert isinstance(decide(found, b"{not json", STRICT), Rejection)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_airflows_control_keys_leave_only_in_their_exact_form(key: str, value: A
 
 def test_a_link_is_dropped_without_failing_the_task() -> None:
     answer = judge("POST", XCOM + "_link_BigQueryTableLink", "https://console.example/secret-project")
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, LocalAnswer)
     assert answer.status == 201
     assert isinstance(
         judge("POST", XCOM + "_link_X", "https://x", Rules(links=Policy.OPEN, xcom=Policy.OPEN)), Pass
@@ -140,8 +140,8 @@ def test_a_link_is_dropped_without_failing_the_task() -> None:
 )
 def test_a_state_store_keeps_references_only(path: str, value: Any, leaves: bool) -> None:
     decision = judge("PUT", path, {"value": value, "expires_at": None})
-    assert isinstance(decision, Pass if leaves else Refuse)
-    if isinstance(decision, Refuse):
+    assert isinstance(decision, Pass if leaves else Rejection)
+    if isinstance(decision, Rejection):
         assert "state_store_backend" in decision.remedy
 
 
@@ -158,18 +158,18 @@ def test_rendered_fields_are_replaced_one_by_one() -> None:
 def test_the_planes_connections_and_variables_look_as_if_there_were_none() -> None:
     for path in ("/connections/warehouse", "/variables/a/key/with/slashes"):
         answer = judge("GET", path)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, LocalAnswer)
         assert answer.status == 404, "a 403 would end the Task SDK's search in other backends"
         assert json.loads(answer.body)["detail"]["reason"] == "not_found"
     keys = judge("GET", "/variables/keys")
-    assert isinstance(keys, Answer)
+    assert isinstance(keys, LocalAnswer)
     assert json.loads(keys.body) == {"keys": [], "total_entries": 0}
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_the_planes_variables_are_not_written(method: str) -> None:
     refused = judge(method, "/variables/limit", {"value": "5"})
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejection)
     assert refused.code is Code.POLICY_REFUSED
     assert refused.remedy
 
@@ -195,7 +195,7 @@ def test_open_rules_let_every_route_pass(route: Any) -> None:
 def test_each_kind_can_be_opened_alone() -> None:
     rules = Rules(xcom=Policy.OPEN)
     assert isinstance(judge("POST", XCOM + "k", {"a": 1}, rules), Pass)
-    assert isinstance(judge("GET", "/connections/c", rules=rules), Answer)
+    assert isinstance(judge("GET", "/connections/c", rules=rules), LocalAnswer)
     assert rules.policy is Policy.OPEN, "the plane's door must not refuse what the site allows"
     assert rules.at_least(Policy.STRICT) == Rules()
     assert rules.at_least(Policy.OPEN) == rules
@@ -205,9 +205,9 @@ def test_each_kind_can_be_opened_alone() -> None:
 def test_an_unknown_route_is_refused_by_name_unless_everything_is_open() -> None:
     assert classify("POST", "/new-in-airflow-9/thing") is None
     refused = unknown("POST", "/new-in-airflow-9/thing", STRICT)
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejection)
     assert "POST /new-in-airflow-9/thing" in refused.message
-    assert isinstance(unknown("POST", "/x", Rules(xcom=Policy.OPEN)), Refuse)
+    assert isinstance(unknown("POST", "/x", Rules(xcom=Policy.OPEN)), Rejection)
     assert isinstance(unknown("POST", "/x", OPEN), Pass)
 
 
@@ -230,7 +230,7 @@ def test_a_path_that_could_be_read_in_two_ways_is_no_route(path: str) -> None:
 @pytest.mark.parametrize("path", ["/variables/a/../b", "/xcoms/d/r/t/a\nb", "/xcoms/d/r/t/\x00"])
 def test_such_a_path_is_refused_for_what_it_is_and_not_by_policy(path: str, rules: Rules) -> None:
     refused = unknown("GET", path, rules)
-    assert isinstance(refused, Refuse)
+    assert isinstance(refused, Rejection)
     assert refused.code is Code.MALFORMED
     assert "cannot be sent" in refused.message
     assert "upgrade" not in refused.remedy
@@ -277,7 +277,7 @@ def test_every_key_that_airflow_takes_has_its_route(key: str) -> None:
 @pytest.mark.parametrize("connection", [*ODD, "team/warehouse", "a/b/c"])
 def test_a_connection_of_any_id_is_left_to_the_sites_secrets_backends(connection: str) -> None:
     answer = judge("GET", f"/connections/{connection}", rules=STRICT)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, LocalAnswer)
     assert answer.status == 404
     assert isinstance(judge("GET", f"/connections/{connection}", rules=OPEN), Pass)
 

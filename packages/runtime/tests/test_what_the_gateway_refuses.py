@@ -10,12 +10,12 @@ from socketserver import UnixStreamServer
 
 import pytest
 
-from tradewind_protocol.boundary import Refuse
+from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
 from tradewind_runtime.gateway_client import Gateway
 
-REFUSE = Refuse(Code.UNAVAILABLE, "the plane cannot be reached", "wait for it")
+REFUSE = Rejection(Code.UNAVAILABLE, "the plane cannot be reached", "wait for it")
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ import pytest
 PROBE = """
 import json, sys
 from types import SimpleNamespace
-from tradewind_protocol.boundary import Refuse
+from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment

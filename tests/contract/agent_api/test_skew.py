@@ -76,7 +76,7 @@ async def work_goes_through(plane: PlaneUnderTest, client: PlaneClient) -> None:
         outcome.model_dump_json().encode(),
     )
     assert (plane.state(attempt), plane.outcome(attempt)) == ("finished", "succeeded")
-    await client.goodbye()
+    await client.close_session()
 
 
 async def test_an_agent_one_minor_ahead_works(plane: PlaneUnderTest) -> None:

@@ -1,11 +1,14 @@
 """The agent: one light process beside the data that dials out to the orchestration plane.
 
-It never imports Airflow. Layers, each of which may use only what is below it (`.importlinter`):
+It never imports Airflow. Each layer may import only the layers below it (`.importlinter`):
 
-    cli        the command
-    agent      the composition root: every part, in order of entry
-    loops      one forever-loop per file
-    work       attempts: confirming, running, draining
-    environments | plane | gateway     hosts to start, the plane to ask, the door out
-    kits       small tools that know nothing of agents
+    cli                                the command
+    doctor | agent | testing           examination of a site; the composition root; fakes for tests
+    loops                              one endless loop per file
+    work                               attempts: confirm, run, drain; commands of the plane; task logs
+    environments | plane | gateway     processes of task environments; requests to the plane; the socket of both
+    monitoring | traces                checks, status, metrics, probes, logs; spans
+    state | access | http              files of the state directory; local secrets and grants; responses and TLS
+    settings                           what a site can set
+    errors, kits                       the agent's errors; small tools that know nothing of agents
 """

@@ -1,6 +1,6 @@
 """`python -m tradewind_agent` is `tradewind-agent`."""
 
-from tradewind_agent.cli import main
+from tradewind_agent.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -19,26 +19,29 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import structlog
 
-from tradewind_agent import health, identity, signals, status, tls, traces
-from tradewind_agent.checks import Checks
+from tradewind_agent import traces
+from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
-from tradewind_agent.environments.site import Site
+from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.errors import AgentError
 from tradewind_agent.gateway import policy
 from tradewind_agent.gateway.app import Gateway
 from tradewind_agent.gateway.ledger import Cause, Ledger
-from tradewind_agent.kits import aiotasks
+from tradewind_agent.http import tls
+from tradewind_agent.kits import aiotasks, signals
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.loops.polling import Polling
 from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
-from tradewind_agent.outbox import Outbox
+from tradewind_agent.monitoring import health, status
+from tradewind_agent.monitoring.checks import Checks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import Settings
+from tradewind_agent.state import identity
+from tradewind_agent.state.outbox import Outbox
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
@@ -56,7 +59,7 @@ log = structlog.get_logger(__name__)
 _DELIVERY_LIMIT = (
     15.0  # seconds for the last outcomes to reach the plane; what is left goes with the next start
 )
-_GOODBYE_LIMIT = 5.0
+_CLOSE_LIMIT = 5.0
 
 
 class Agent:
@@ -84,7 +87,7 @@ class Agent:
         self._agent_id: UUID | None = None
         self._agent_key = ""
         self.secrets = LocalSecrets()
-        self.board = status.Board(now=now)
+        self.board = status.StatusBoard(now=now)
         self.outbox = Outbox(settings.state_dir / "outbox.sqlite", now=now)
         self.ledger = Ledger(settings.state_dir / "ledger", now=now, plane=settings.plane_url)
         self.plane = PlaneClient(
@@ -117,9 +120,9 @@ class Agent:
             if self._collector is not None:
                 self._collector.on_sent = self.ledger.traces
                 await stack.enter_async_context(self._collector)
-            stack.push_async_callback(self._goodbye)  # the ledger has it too
+            stack.push_async_callback(self._close_session)  # the ledger has it too
             socket_path = stack.enter_context(_socket_place(self.settings.state_dir))
-            self.site = Site(
+            self.environments = TaskEnvironments(
                 settings=self.settings,
                 launcher=self._launcher,
                 secrets=self.secrets,
@@ -133,7 +136,7 @@ class Agent:
             self.running = Running(
                 open_=site_key.open,
                 plane=plane,
-                site=self.site,
+                environments=self.environments,
                 outbox=outbox,
                 secrets=self.secrets,
                 now=self._now,
@@ -159,13 +162,13 @@ class Agent:
             )
             self.log_streams = LogStreams(
                 plane=plane,
-                directory=self.site.log_directory,
+                directory=self.environments.log_directory,
                 shown=self.settings.live_logs,
                 noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
             )
             stack.push_async_callback(self.log_streams.close)
             stack.push_async_callback(self.running.close)
-            stack.push_async_callback(self.site.stop)
+            stack.push_async_callback(self.environments.stop)
             self.drain = Draining(
                 running=self.running,
                 outbox=outbox,
@@ -176,7 +179,7 @@ class Agent:
             self.checks = Checks(
                 state_dir=self.settings.state_dir,
                 outbox=outbox,
-                hosts=self.site.findings,
+                processes=self.environments.findings,
                 ledger_problem=lambda: self.ledger.problem,
                 health_problem=lambda: self._no_health,
                 now=self._now,
@@ -184,16 +187,22 @@ class Agent:
             polling = Polling(
                 plane=plane,
                 running=self.running,
-                site=self.site,
+                environments=self.environments,
                 commands=Commands(
-                    running=self.running, site=self.site, draining=self.drain, logs=self.log_streams
+                    running=self.running,
+                    environments=self.environments,
+                    draining=self.drain,
+                    logs=self.log_streams,
                 ),
                 draining=self.drain,
                 findings=self.checks,
                 on_turn=lambda line: self.board.say("poll", line),
             )
             self.cleaning = Cleaning(
-                settings=self.settings, plane=plane, log_directory=self.site.log_directory, now=self._now
+                settings=self.settings,
+                plane=plane,
+                log_directory=self.environments.log_directory,
+                now=self._now,
             )
             self._changed = plane.reachability.on_doubt = polling.nudge
             self.board.gather(self._facts)
@@ -204,7 +213,7 @@ class Agent:
                         "drain": self.drain.run(),
                         "polling": polling.run(),
                         "reporting": self.reporting.run(),
-                        "hosts": self._hosts(),
+                        "hosts": self._processes(),
                         "cleaning": self.cleaning.run(),
                         "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
                     }
@@ -214,7 +223,7 @@ class Agent:
 
     # ---- parts that are too small for a file
 
-    async def _hosts(self) -> None:
+    async def _processes(self) -> None:
         """Hosts start once there is a session: it decides their policy and which Airflow fits."""
         await self.plane.wait_session()
         session = self.plane.session
@@ -229,7 +238,7 @@ class Agent:
                 remedy="An administrator of the plane opens it for this site with `[tradewind] policy = strict,"
                 f" {session.site}=open`; until then XCom, connections, variables, templates and source stay here",
             )
-        self.site.start()
+        self.environments.start()
         # They outlive this loop: while the agent ends they are stopped after the poll loop, and not cancelled with it.
         await asyncio.Event().wait()
 
@@ -242,9 +251,9 @@ class Agent:
                 "Outcomes are kept for the next start", action="outbox_kept", entries=len(self.outbox)
             )
 
-    async def _goodbye(self) -> None:
+    async def _close_session(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):
-            await asyncio.wait_for(self.plane.goodbye(), timeout=_GOODBYE_LIMIT)
+            await asyncio.wait_for(self.plane.close_session(), timeout=_CLOSE_LIMIT)
 
     @asynccontextmanager
     async def _health(self) -> AsyncIterator[None]:
@@ -302,7 +311,7 @@ class Agent:
             instance=self._instance,
             name=settings.name,
             components=settings.components,
-            environments=self.site.task_environments(),
+            environments=self.environments.task_environments(),
             trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,
             bundles=tuple(str(each["name"]) for each in settings.bundles if "name" in each),
             unreported=self.running.unreported(),
@@ -340,7 +349,7 @@ class Agent:
             "cordoned": self.running.cordoned,
             "environments": [
                 {**each.model_dump(mode="json"), "used": used.count(each.name)}
-                for each in self.site.task_environments()
+                for each in self.environments.task_environments()
             ],
             "hosts": [
                 {
@@ -353,7 +362,7 @@ class Agent:
                     "line": each.status.line if each.status is not None else "",
                     "numbers": each.status.numbers if each.status is not None else {},
                 }
-                for each in self.site.hosts
+                for each in self.environments.processes
             ],
             "attempts": [
                 {
@@ -400,7 +409,7 @@ class Agent:
             return f"no plane: {self.plane.reachability.problem or 'no session yet'}"
         if self.drain.requested:
             return "draining"
-        waiting = [host.title for host in self.site.hosts if not host.ready]
+        waiting = [process.title for process in self.environments.processes if not process.ready]
         return f"not ready: {', '.join(waiting)}" if waiting else ""
 
 

@@ -28,14 +28,14 @@ _SLUG: Final = 40  # characters of a name that people can recognise beside its d
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,99}|[A-Za-z0-9_]{0,40}~[0-9a-f]{40}")
 
 
-class Kind(str, Enum):
+class StoredKind(str, Enum):
     """What a stored object holds; the end of its name."""
 
     XCOM = "tradewind-xcom"
     STATE = "tradewind-state"
 
 
-_FOLDERS: Final = {Kind.XCOM: ((3, ""),), Kind.STATE: ((5, "tasks"), (2, "assets"))}
+_FOLDERS: Final = {StoredKind.XCOM: ((3, ""),), StoredKind.STATE: ((5, "tasks"), (2, "assets"))}
 """How many folders lie between the base and an object, and the name of the first where that is fixed."""
 
 _REFERENCE: Final = re.compile(
@@ -68,7 +68,7 @@ class Reference:
     base: str  # URL without a trailing slash
     folders: tuple[str, ...]  # segments
     name: str  # a segment
-    kind: Kind
+    kind: StoredKind
     mark: str = ""  # of the storage; empty where it has none (an object store's address says which it is)
     compression: str = ""  # with its dot: ".gz"
 
@@ -91,7 +91,7 @@ def parse(value: object) -> Reference | None:
     found = _REFERENCE.fullmatch(value)
     if found is None:
         return None
-    kind = Kind(found["kind"])
+    kind = StoredKind(found["kind"])
     above = [*found["base"].split("/"), *found["folders"].rstrip("/").split("/")]
     for depth, first in _FOLDERS[kind]:
         folders = tuple(above[-depth:])
@@ -110,7 +110,7 @@ def xcom(
 ) -> Reference:
     """Where an XCom value goes. `name`: 32 hex digits nobody else has."""
     folders = (segment(dag_id), segment(run_id), segment(task_id))
-    return Reference(base, folders, name, Kind.XCOM, mark, compression)
+    return Reference(base, folders, name, StoredKind.XCOM, mark, compression)
 
 
 def task_state(
@@ -126,12 +126,12 @@ def task_state(
 ) -> Reference:
     """Where a value of a task's state goes."""
     folders = ("tasks", segment(dag_id), segment(run_id), segment(task_id), _index(map_index))
-    return Reference(base, folders, segment(key), Kind.STATE, mark, compression)
+    return Reference(base, folders, segment(key), StoredKind.STATE, mark, compression)
 
 
 def asset_state(base: str, *, asset: str, key: str, mark: str = "", compression: str = "") -> Reference:
     """Where a value of an asset's state goes."""
-    return Reference(base, ("assets", segment(asset)), segment(key), Kind.STATE, mark, compression)
+    return Reference(base, ("assets", segment(asset)), segment(key), StoredKind.STATE, mark, compression)
 
 
 def _index(map_index: int) -> str:

@@ -25,7 +25,7 @@ from airflow.models.errors import ParseImportError
 from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
-from tradewind_agent.sealing import SiteKey
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, ids
 from tradewind_protocol import dags as wire
 from tradewind_provider.seams import dag_news

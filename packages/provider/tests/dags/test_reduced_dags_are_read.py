@@ -15,7 +15,7 @@ from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.serialization.serialized_objects import DagSerialization
 
-from tradewind_agent.sealing import SiteKey
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary
 from tradewind_protocol.boundary import KeptField, is_notice, keyed, not_reduced, reduced
 from tradewind_protocol.errors import Code
@@ -171,7 +171,7 @@ def test_what_is_reduced_stays_as_it_is_and_needs_no_key_to_be_told(
 ) -> None:
     for data in [*examples.values(), marked]:
         once = reduced(data, DIGEST, seal=KEY.seal).data
-        assert reduced(once, keyed(b"of another")) == boundary.Reduced(once, ())
+        assert reduced(once, keyed(b"of another")) == boundary.ReducedDag(once, ())
         assert not_reduced(once) == ()
     assert "task first bash_command" in not_reduced(marked)
 
@@ -263,7 +263,7 @@ def test_only_the_site_reads_what_the_plane_hands_back_and_only_for_what_it_is_o
         "start_trigger_args"
     ]
 
-    def created(classpath: str, open_: boundary.Open = KEY.open) -> Any:
+    def created(classpath: str, open_: boundary.Unseal = KEY.open) -> Any:
         answer = {"create": [{"classpath": classpath, "arguments": json.dumps(start["trigger_kwargs"])}]}
         [create] = json.loads(boundary.for_site(json.dumps(answer).encode(), open_))["create"]
         return json.loads(create["arguments"])

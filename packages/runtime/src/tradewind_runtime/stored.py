@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tradewind_protocol import storage
 from tradewind_protocol.hosts import Configure
-from tradewind_protocol.storage import Kind
+from tradewind_protocol.storage import StoredKind
 from tradewind_runtime import environment
 
 MARK: Final = "tradewind-stored "
@@ -84,22 +84,22 @@ def removed(orders: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from map(asdict, done.values())
 
 
-def _dags(wanted: dict[tuple[str, str, str, str], Any], kind: Kind, base: str) -> set[str]:
+def _dags(wanted: dict[tuple[str, str, str, str], Any], kind: StoredKind, base: str) -> set[str]:
     return {one[2] for one in wanted if one[:2] == (kind.name.lower(), base)}
 
 
 def _run_of(reference: storage.Reference) -> tuple[str, str]:
-    if reference.kind is Kind.XCOM:
+    if reference.kind is StoredKind.XCOM:
         return reference.folders[0], reference.folders[1]
     if reference.folders[0] == "tasks":
         return reference.folders[1], reference.folders[2]
     return "", ""
 
 
-def _places() -> list[tuple[Kind, Any]]:
+def _places() -> list[tuple[StoredKind, Any]]:
     from tradewind_runtime.airflow import site_storage
 
-    both = ((Kind.XCOM, site_storage.of_xcoms()), (Kind.STATE, site_storage.of_state()))
+    both = ((StoredKind.XCOM, site_storage.of_xcoms()), (StoredKind.STATE, site_storage.of_state()))
     return [(kind, place) for kind, place in both if place.base]
 
 

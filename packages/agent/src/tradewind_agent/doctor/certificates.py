@@ -8,40 +8,41 @@ import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from tradewind_agent import tls
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
 from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.http import tls
 
 CHECK = "tls"
 _SOON = 14 * 86400.0
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Speaks TLS as the agent does: with its authorities and its client certificate."""
-    if not patient.https:
-        yield _plain(patient)
+    if not examination.https:
+        yield _plain(examination)
         return
     try:
-        patient.tls = tls.context(patient.settings)
+        examination.tls = tls.context(examination.settings)
     except SettingsWrong as error:
-        patient.reachable = False
+        examination.reachable = False
         yield failed(CHECK, error.message, error.remedy or "Correct the file")
         return
-    if patient.proxied or not patient.reachable:
+    if examination.proxied or not examination.reachable:
         yield skipped(
-            CHECK, "seen with the first request" if patient.reachable else "there is no connection to look at"
+            CHECK,
+            "seen with the first request" if examination.reachable else "there is no connection to look at",
         )
         return
-    parts = urlsplit(patient.settings.plane_url)
+    parts = urlsplit(examination.settings.plane_url)
     try:
         _, writer = await asyncio.wait_for(
             asyncio.open_connection(
-                parts.hostname, parts.port or 443, ssl=patient.tls, server_hostname=parts.hostname
+                parts.hostname, parts.port or 443, ssl=examination.tls, server_hostname=parts.hostname
             ),
-            patient.patience,
+            examination.patience,
         )
     except (ssl.SSLError, OSError, asyncio.TimeoutError) as error:
-        patient.reachable = False
+        examination.reachable = False
         yield _broken(error)
         return
     session = writer.get_extra_info("ssl_object")
@@ -50,8 +51,8 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
     yield _judged(certificate, session.version() or "TLS")
 
 
-def _plain(patient: Patient) -> Result:
-    unwise = [each for each in patient.settings.warnings() if "plain http" in each]
+def _plain(examination: Examination) -> Result:
+    unwise = [each for each in examination.settings.warnings() if "plain http" in each]
     if unwise:
         return warning(CHECK, unwise[0], "Use an https address")
     return ok(CHECK, "plain http to this machine")

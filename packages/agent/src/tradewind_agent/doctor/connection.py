@@ -7,34 +7,36 @@ import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped
 
 CHECK = "tcp"
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Connects and hangs up."""
-    if patient.proxied:
-        yield skipped(CHECK, f"the way goes through {patient.proxied}")
+    if examination.proxied:
+        yield skipped(CHECK, f"the way goes through {examination.proxied}")
         return
-    if not patient.reachable:
+    if not examination.reachable:
         yield skipped(CHECK, "the plane's name has no address")
         return
-    parts = urlsplit(patient.settings.plane_url)
-    port = parts.port or (443 if patient.https else 80)
+    parts = urlsplit(examination.settings.plane_url)
+    port = parts.port or (443 if examination.https else 80)
     begun = time.monotonic()
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, port), patient.patience)
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(parts.hostname, port), examination.patience
+        )
     except (OSError, asyncio.TimeoutError) as error:
-        patient.reachable = False
+        examination.reachable = False
         silent = isinstance(error, asyncio.TimeoutError)
         cause = (
-            f"no answer within {patient.patience:g} s"
+            f"no answer within {examination.patience:g} s"
             if silent
             else str(getattr(error, "strerror", "") or error)
         )
         remedy = (
-            f"A firewall drops it: allow outbound TCP {port} to {', '.join(patient.addresses)}"
+            f"A firewall drops it: allow outbound TCP {port} to {', '.join(examination.addresses)}"
             if silent
             else "Check host and port of plane_url, and that the plane runs"
         )

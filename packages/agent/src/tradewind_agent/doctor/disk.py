@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, warning
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, warning
 from tradewind_agent.kits import files
 
 CHECK = "disk"
@@ -16,9 +16,9 @@ _LEAST = 200 * 1024 * 1024
 _LITTLE = 2 * 1024 * 1024 * 1024
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Makes the directory when it is not there, writes a file and removes it."""
-    directory = patient.settings.state_dir
+    directory = examination.settings.state_dir
     there = _nearest(directory)
     try:
         if os.access(there, os.W_OK):

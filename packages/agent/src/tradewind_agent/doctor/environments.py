@@ -6,8 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from tradewind_agent.doctor.results import Patient, Result, Verdict, failed
-from tradewind_agent.environments import inside
+from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
+from tradewind_agent.environments import interpreter
 from tradewind_agent.settings import EnvironmentSettings
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
@@ -15,26 +15,28 @@ from tradewind_protocol.states import Component
 MARK = "tradewind-doctor "
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """One after the other: each imports Airflow, which takes a second of processor time."""
-    settings = patient.settings
+    settings = examination.settings
     dags = settings.environment_of(Component.DAG_PROCESSOR).name
     for environment in settings.task_environments:
         with_bundles = environment.name == dags and Component.DAG_PROCESSOR in settings.components
-        async for result in _examine(patient, environment, bundles=with_bundles):
+        async for result in _examine(examination, environment, bundles=with_bundles):
             yield result
 
 
 async def _examine(
-    patient: Patient, environment: EnvironmentSettings, *, bundles: bool
+    examination: Examination, environment: EnvironmentSettings, *, bundles: bool
 ) -> AsyncIterator[Result]:
     check = f"environment:{environment.name}"
     try:
-        answer = await asyncio.wait_for(_asked(patient, environment, bundles), patient.environment_patience)
+        answer = await asyncio.wait_for(
+            _asked(examination, environment, bundles), examination.environment_patience
+        )
     except asyncio.TimeoutError:
         yield failed(
             check,
-            f"{environment.interpreter} did not finish in {patient.environment_patience:g} s",
+            f"{environment.interpreter} did not finish in {examination.environment_patience:g} s",
             "Look what it hangs on: py-spy dump, a bundle's server, a secrets backend",
         )
         return
@@ -60,10 +62,10 @@ async def _examine(
             each["evidence"],
             each.get("remedy", ""),
         )
-        if each["check"] == "environment" and (skew := _skew(patient, each.get("airflow", ""))):
+        if each["check"] == "environment" and (skew := _skew(examination, each.get("airflow", ""))):
             result = failed(
                 check,
-                f"{result.evidence}, and the plane has Airflow {patient.about and patient.about.airflow_version}",
+                f"{result.evidence}, and the plane has Airflow {examination.about and examination.about.airflow_version}",
                 skew,
             )
         elif ":" not in result.check:
@@ -73,16 +75,18 @@ async def _examine(
         yield result
 
 
-def _skew(patient: Patient, theirs: str) -> str:
-    planes = patient.about.airflow_version if patient.about is not None else ""
+def _skew(examination: Examination, theirs: str) -> str:
+    planes = examination.about.airflow_version if examination.about is not None else ""
     minor = ".".join(planes.split(".")[:2])
     if not minor or not theirs or theirs.split(".")[:2] == planes.split(".")[:2]:
         return ""
     return f"Install apache-airflow-core {minor}.x in it, or upgrade the plane: another minor cannot run its work"
 
 
-async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bool) -> inside.Said:
-    settings = patient.settings
+async def _asked(
+    examination: Examination, environment: EnvironmentSettings, bundles: bool
+) -> interpreter.InterpreterOutput:
+    settings = examination.settings
     configure = Configure(
         component=Component.DAG_PROCESSOR if bundles else Component.WORKER,
         agent_name=settings.name,
@@ -96,8 +100,10 @@ async def _asked(patient: Patient, environment: EnvironmentSettings, bundles: bo
             "state_directory": str(settings.state_dir),
             "storage": settings.storage,
             "bundles": bundles,
-            "read_connections": list(patient.read.connections),
-            "read_variables": list(patient.read.variables),
+            "read_connections": list(examination.read.connections),
+            "read_variables": list(examination.read.variables),
         },
     )
-    return await inside.ask(settings, environment, "tradewind_runtime.doctor", configure.model_dump_json())
+    return await interpreter.ask(
+        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json()
+    )

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 
-from tradewind_agent import status
 from tradewind_agent.doctor import (
     certificates,
     connection,
@@ -20,7 +19,8 @@ from tradewind_agent.doctor import (
     proxies,
     running,
 )
-from tradewind_agent.doctor.results import Patient, Read, Result, Verdict, failed, ok, warning
+from tradewind_agent.doctor.results import BackendReads, Examination, Result, Verdict, failed, ok, warning
+from tradewind_agent.monitoring import status
 from tradewind_agent.settings import Settings
 from tradewind_protocol import versions
 
@@ -28,33 +28,33 @@ _MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.FAILED: "FAIL", Ver
 
 
 async def examine(
-    settings: Settings, *, expect_private: bool = False, read: Read | None = None
+    settings: Settings, *, expect_private: bool = False, read: BackendReads | None = None
 ) -> AsyncIterator[Result]:
     """Every result, as it comes: first the way to the plane, then this machine."""
-    patient = Patient(settings, expect_private=expect_private, read=read or Read())
+    examination = Examination(settings, expect_private=expect_private, read=read or BackendReads())
     document = status.read(settings.state_dir)
-    patient.running = document is not None and status.alive(document)
+    examination.running = document is not None and status.alive(document)
     warnings = settings.warnings()
     if warnings:
         yield warning("settings", "; ".join(warnings), "Change them")
     else:
         where = settings.state_dir
-        yield ok("settings", f"agent {settings.name!r}, state in {where}" + _running(patient))
+        yield ok("settings", f"agent {settings.name!r}, state in {where}" + _running(examination))
     for check in (proxies.check, names.check, connection.check, certificates.check):
-        async for result in check(patient):
+        async for result in check(examination):
             yield result
     secret = settings.proxy.get_secret_value() if settings.proxy is not None else None
     async with httpx.AsyncClient(
         base_url=settings.plane_url,
-        verify=patient.tls if patient.tls is not None else True,
+        verify=examination.tls if examination.tls is not None else True,
         proxy=secret,
         timeout=httpx.Timeout(20.0, connect=10.0),
         headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent-doctor"},
-    ) as patient.http:
-        async for result in plane.check(patient):
+    ) as examination.http:
+        async for result in plane.check(examination):
             yield result
     for check in (disk.check, environments.check, outbox.check, ports.check, running.check):
-        async for result in check(patient):
+        async for result in check(examination):
             yield result
 
 
@@ -84,5 +84,5 @@ def overall(results: Sequence[Result]) -> Verdict:
     return next((each for each in (Verdict.FAILED, Verdict.WARNING) if each in found), Verdict.OK)
 
 
-def _running(patient: Patient) -> str:
-    return "; it runs now" if patient.running else ""
+def _running(examination: Examination) -> str:
+    return "; it runs now" if examination.running else ""

@@ -8,41 +8,41 @@ import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
 
 CHECK = "name"
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """With `expect_private` every address has to be private: the way through a private link and not the internet."""
-    parts = urlsplit(patient.settings.plane_url)
-    host, port = parts.hostname or "", parts.port or (443 if patient.https else 80)
-    if patient.proxied and not patient.expect_private:
-        yield skipped(CHECK, f"the proxy {patient.proxied} resolves {host}")
+    parts = urlsplit(examination.settings.plane_url)
+    host, port = parts.hostname or "", parts.port or (443 if examination.https else 80)
+    if examination.proxied and not examination.expect_private:
+        yield skipped(CHECK, f"the proxy {examination.proxied} resolves {host}")
         return
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        patient.reachable = bool(patient.proxied)
+        examination.reachable = bool(examination.proxied)
         yield failed(
             CHECK,
             f"{host} has no address: {error.strerror or error}",
             "Check plane_url, this machine's DNS servers, and the private zone if the plane is behind a private link",
         )
         return
-    patient.addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
-    shown = ", ".join(patient.addresses)
-    public = [each for each in patient.addresses if not _is_private(each)]
-    if patient.expect_private and public:
+    examination.addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
+    shown = ", ".join(examination.addresses)
+    public = [each for each in examination.addresses if not _is_private(each)]
+    if examination.expect_private and public:
         yield failed(
             CHECK,
             f"{host} leads to {shown}; not private: {', '.join(public)}",
             "Link this network to the private DNS zone of the plane's private endpoint",
         )
-    elif len(patient.addresses) > 16:
-        yield warning(CHECK, f"{host} leads to {len(patient.addresses)} addresses", "Check the DNS entry")
+    elif len(examination.addresses) > 16:
+        yield warning(CHECK, f"{host} leads to {len(examination.addresses)} addresses", "Check the DNS entry")
     else:
-        yield ok(CHECK, f"{host} leads to {shown}" + (", all private" if patient.expect_private else ""))
+        yield ok(CHECK, f"{host} leads to {shown}" + (", all private" if examination.expect_private else ""))
 
 
 def _is_private(address: str) -> bool:

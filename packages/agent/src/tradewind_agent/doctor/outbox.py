@@ -6,15 +6,15 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, warning
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, warning
 
 CHECK = "outbox"
 _OLD = 300.0
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Reads beside a running agent."""
-    path = patient.settings.state_dir / "outbox.sqlite"
+    path = examination.settings.state_dir / "outbox.sqlite"
     if not path.exists():
         yield ok(CHECK, "nothing was ever kept")
         return

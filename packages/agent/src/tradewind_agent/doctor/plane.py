@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from tradewind_agent import answers
-from tradewind_agent.doctor.results import Patient, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
 from tradewind_agent.errors import AgentError, PlaneUnreachable
+from tradewind_agent.http import responses
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_protocol import ids, paths, site, versions
@@ -23,13 +23,13 @@ _SOON = 14 * 86400.0
 _LATER = ("clock", "allow-list", "token", "deployment", "versions")
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Asks the plane about the token, which opens no session."""
-    if not patient.reachable or patient.http is None:
+    if not examination.reachable or examination.http is None:
         for name in ("plane", *_LATER):
             yield skipped(name, "the plane is not reached")
         return
-    settings = patient.settings
+    settings = examination.settings
     token: str = ""
     unread: AgentError | None = None
     try:
@@ -38,7 +38,7 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
         unread = error
     try:
         begun = time.time()
-        response = await patient.http.get(
+        response = await examination.http.get(
             paths.PREFIX + site.TOKEN, headers={"Authorization": f"Bearer {token or 'none'}"}
         )
         retry.must_be_a_plane(response)
@@ -46,7 +46,7 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
         failure = (
             error if isinstance(error, PlaneUnreachable) else retry.unreachable(error, url=settings.plane_url)
         )
-        patient.reachable = False
+        examination.reachable = False
         yield failed("plane", failure.message, failure.remedy or "Check plane_url and the way there")
         for name in _LATER:
             yield skipped(name, "no plane answers")
@@ -62,12 +62,12 @@ async def check(patient: Patient) -> AsyncIterator[Result]:
         yield skipped("deployment", "there is no token")
         yield skipped("versions", "there is no token")
         return
-    for result in _admission(patient, response, token):
+    for result in _admission(examination, response, token):
         yield result
 
 
-def _admission(patient: Patient, response: httpx.Response, token: str) -> list[Result]:
-    refused = answers.refusal_in(response)
+def _admission(examination: Examination, response: httpx.Response, token: str) -> list[Result]:
+    refused = responses.refusal_in(response)
     if refused is not None:
         return _refused(refused)
     try:
@@ -77,7 +77,7 @@ def _admission(patient: Patient, response: httpx.Response, token: str) -> list[R
             text = "this plane is older than this agent and cannot say; the agent asks when it starts"
             return [skipped(name, text) for name in _LATER[1:]]
         return [failed("token", f"the plane answered {response.status_code}", "Look into the plane's log")]
-    patient.about = about
+    examination.about = about
     left = None if about.expires_at is None else about.expires_at.timestamp() - time.time()
     evidence = f"{ids.shown(token)} is the agent token {about.token!r}"
     if left is None:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tradewind_agent import health
-from tradewind_agent.doctor.results import Patient, Result, ok, skipped, warning
+from tradewind_agent.doctor.results import Examination, Result, ok, skipped, warning
+from tradewind_agent.monitoring import health
 
 CHECK = "port"
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Opens and closes it, when no agent runs from this state directory."""
-    host, port = patient.settings.metrics_host, patient.settings.metrics_port
+    host, port = examination.settings.metrics_host, examination.settings.metrics_port
     if port == 0:
         yield skipped(CHECK, "metrics_port is 0: no probes, no metrics")
         return
     try:
         health.listen(host, port).close()
     except OSError as error:
-        if patient.running:
+        if examination.running:
             yield ok(CHECK, f"{host}:{port} is in use, and an agent runs here")
             return
         yield warning(

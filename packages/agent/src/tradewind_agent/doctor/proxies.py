@@ -7,47 +7,47 @@ import base64
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
 
-from tradewind_agent.doctor.results import Patient, Result, failed, ok
+from tradewind_agent.doctor.results import Examination, Result, failed, ok
 from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane.retry import place
 
 CHECK = "proxy"
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Asks the proxy for a tunnel to the plane, as the agent will."""
-    setting = patient.settings.proxy
+    setting = examination.settings.proxy
     proxy = proxies.of(
-        patient.settings.plane_url, setting.get_secret_value() if setting is not None else None
+        examination.settings.plane_url, setting.get_secret_value() if setting is not None else None
     )
     if proxy is None:
         yield ok(CHECK, "none: the agent goes straight to the plane")
         return
-    patient.proxied = place(proxy if "://" in proxy else f"http://{proxy}")
-    if not patient.https:
-        yield ok(CHECK, f"{patient.proxied} passes plain http on")
+    examination.proxied = place(proxy if "://" in proxy else f"http://{proxy}")
+    if not examination.https:
+        yield ok(CHECK, f"{examination.proxied} passes plain http on")
         return
     try:
-        status = await asyncio.wait_for(_tunnel(proxy, patient.settings.plane_url), patient.patience)
+        status = await asyncio.wait_for(_tunnel(proxy, examination.settings.plane_url), examination.patience)
     except (OSError, asyncio.TimeoutError, ValueError) as error:
-        patient.reachable = False
+        examination.reachable = False
         cause = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
         yield failed(
             CHECK,
-            f"{patient.proxied} cannot be used: {cause}",
+            f"{examination.proxied} cannot be used: {cause}",
             "Check HTTPS_PROXY or the setting proxy; put the plane's name into NO_PROXY to go straight",
         )
         return
     if status == 200:
-        yield ok(CHECK, f"{patient.proxied} opens a way to the plane")
+        yield ok(CHECK, f"{examination.proxied} opens a way to the plane")
     else:
-        patient.reachable = False
+        examination.reachable = False
         remedy = (
             "Put user and password into HTTPS_PROXY or the setting proxy: http://user:password@host:port"
             if status == 407
             else "Ask whoever runs the proxy to allow CONNECT to the plane's name and port"
         )
-        yield failed(CHECK, f"{patient.proxied} answers {status} to CONNECT", remedy)
+        yield failed(CHECK, f"{examination.proxied} answers {status} to CONNECT", remedy)
 
 
 async def _tunnel(proxy: str, plane_url: str) -> int:

@@ -57,7 +57,7 @@ def skipped(check: str, evidence: str) -> Result:
 
 
 @dataclass(frozen=True)
-class Read:
+class BackendReads:
     """What is read from a site's secrets backends by name, beside what can be listed there."""
 
     connections: tuple[str, ...] = ()
@@ -65,12 +65,12 @@ class Read:
 
 
 @dataclass
-class Patient:
+class Examination:
     """What is examined, and what earlier checks found out for later ones."""
 
     settings: Settings
     expect_private: bool = False  # the plane's name has to lead to private addresses only
-    read: Read = Read()
+    read: BackendReads = BackendReads()
     patience: float = 10.0  # seconds for an answer from the network
     environment_patience: float = 180.0  # seconds for an environment to look at itself
     http: httpx.AsyncClient | None = None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tradewind_agent import status
-from tradewind_agent.doctor.results import Patient, Result, ok, skipped, warning
+from tradewind_agent.doctor.results import Examination, Result, ok, skipped, warning
+from tradewind_agent.monitoring import status
 
 CHECK = "agent"
 
 
-async def check(patient: Patient) -> AsyncIterator[Result]:
+async def check(examination: Examination) -> AsyncIterator[Result]:
     """Reads what it left; asks it nothing."""
-    document = status.read(patient.settings.state_dir)
-    if document is None or not patient.running:
+    document = status.read(examination.settings.state_dir)
+    if document is None or not examination.running:
         yield skipped(CHECK, "it does not run now")
         return
     found = [each for each in document.get("findings", []) if isinstance(each, dict)]

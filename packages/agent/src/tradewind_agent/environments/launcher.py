@@ -28,7 +28,7 @@ _LOG_SIZE = 5 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class HostCommand:
+class ProcessCommand:
     """How a host is started. Holds no secret of ours: what a host may know comes over its socket."""
 
     title: str  # "worker of environment default", for logs
@@ -37,7 +37,7 @@ class HostCommand:
     log_file: Path
 
 
-class HostProcess(Protocol):
+class ChildProcess(Protocol):
     """A running host, and the only way to signal it."""
 
     @property
@@ -65,7 +65,7 @@ class HostProcess(Protocol):
 class Launcher(Protocol):
     """Starts hosts."""
 
-    async def launch(self, command: HostCommand) -> HostProcess:
+    async def launch(self, command: ProcessCommand) -> ChildProcess:
         """Return once the process has a pid. Raises EnvironmentBroken when it cannot be started; never raises for one
         that fails later."""
 
@@ -73,7 +73,7 @@ class Launcher(Protocol):
 class SubprocessLauncher:
     """Hosts as child processes, each leading its own process group, each with one end of a socket pair."""
 
-    async def launch(self, command: HostCommand) -> HostProcess:
+    async def launch(self, command: ProcessCommand) -> ChildProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         # A pipe of our own: asyncio takes a process for running as long as anybody holds one that it made, and what
         # a host started may hold it for much longer than the host lives.
@@ -112,7 +112,7 @@ class _Subprocess:
     def __init__(
         self,
         *,
-        command: HostCommand,
+        command: ProcessCommand,
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,

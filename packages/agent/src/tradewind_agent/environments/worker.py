@@ -13,7 +13,7 @@ from uuid import UUID
 import psutil  # type: ignore[import-untyped]
 import structlog
 
-from tradewind_agent.environments.host import Host
+from tradewind_agent.environments.process import ComponentProcess
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, RunAttempt, StopAttempt
@@ -22,11 +22,11 @@ from tradewind_protocol.sessions import SessionOpened
 log = structlog.get_logger(__name__)
 
 
-class HostLost(Exception):
+class WorkerLost(Exception):
     """The worker host has ended, or never was there, and nobody can say how the attempt went. Its words say which."""
 
 
-class Worker(Host):
+class Worker(ComponentProcess):
     """Runs attempts, and says how each ended even when the host itself dies."""
 
     def __init__(self, **host: Any) -> None:
@@ -41,7 +41,7 @@ class Worker(Host):
         dies, or is not there. `on_forked` is called once it has a process."""
         process = self._process
         if process is None or not self.ready:
-            raise HostLost(f"the {self.title} is not running")
+            raise WorkerLost(f"the {self.title} is not running")
         end: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._ends[message.attempt_id], self._epochs[message.attempt_id] = end, message.epoch
         self._on_forked[message.attempt_id] = on_forked
@@ -74,7 +74,7 @@ class Worker(Host):
             kill_tree(leader)
         for end in list(self._ends.values()):
             if not end.done():
-                end.set_exception(HostLost(f"its {self.title} {description}"))
+                end.set_exception(WorkerLost(f"its {self.title} {description}"))
 
     def _end(self, attempt_id: UUID, outcome: Outcome) -> None:
         end = self._ends.get(attempt_id)

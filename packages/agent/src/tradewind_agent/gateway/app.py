@@ -8,20 +8,20 @@ from pathlib import Path
 
 import structlog
 
+from tradewind_agent.access.local_secrets import Principal
 from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable
 from tradewind_agent.gateway import requests
 from tradewind_agent.gateway.execution import ExecutionRequests
+from tradewind_agent.gateway.interfaces import Plane, RequestQueue, Secrets
 from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
-from tradewind_agent.gateway.requests import HungUp, Receive, Reply, Scope, Send, refusal
-from tradewind_agent.gateway.seams import Kept, Plane, Secrets
+from tradewind_agent.gateway.requests import ClientDisconnected, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.server import SocketServer
 from tradewind_agent.gateway.verbs import VerbRequests, component_of
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import Principal
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.traces.spans import CONTENT_TYPE
 from tradewind_protocol import paths
-from tradewind_protocol.boundary import Refuse
+from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import TRACES_PATH
 from tradewind_protocol.sessions import Policy
@@ -44,7 +44,7 @@ class Gateway:
         plane: Plane,
         policy: GatewayPolicy,
         ledger: Ledger,
-        outbox: Kept,
+        outbox: RequestQueue,
         secrets: Secrets,
         *,
         name: str = "agent",
@@ -98,13 +98,13 @@ class Gateway:
             return
         try:
             reply = await self._reply(scope, receive)
-        except HungUp:
+        except ClientDisconnected:
             return  # there is nobody to answer
         await requests.answer(send, reply, head=scope["method"] == "HEAD")
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         principal = self._who(scope)
-        if isinstance(principal, Refuse):
+        if isinstance(principal, Rejection):
             return refusal(principal)
         try:
             asked = await requests.read(scope, receive, largest=self._plane.cadence.largest_body)
@@ -119,28 +119,32 @@ class Gateway:
             if (verb := component_of(asked.path)) is not None:
                 return await self._verbs.answer(principal, *verb, asked)
         except PlaneUnreachable as error:
-            return refusal(Refuse(Code.UNAVAILABLE, error.message, error.remedy))
+            return refusal(Rejection(Code.UNAVAILABLE, error.message, error.remedy))
         except Fenced as error:
-            return refusal(Refuse(Code.SESSION_FENCED, error.message, error.remedy))
+            return refusal(Rejection(Code.SESSION_FENCED, error.message, error.remedy))
         except Refused as error:
-            return refusal(Refuse(error.code, error.refusal.message, error.refusal.remedy))
+            return refusal(Rejection(error.code, error.refusal.message, error.refusal.remedy))
         except AgentError as error:
-            return refusal(Refuse(Code.UNAVAILABLE, error.message, error.remedy))
-        except HungUp:
+            return refusal(Rejection(Code.UNAVAILABLE, error.message, error.remedy))
+        except ClientDisconnected:
             raise
         except Exception:
             log.exception("A request failed in the gateway", action="gateway_failed", path=asked.path)
-            return refusal(Refuse(Code.INTERNAL, "the agent's gateway failed on this request; see its log"))
-        return refusal(Refuse(Code.NOT_FOUND, f"the gateway knows no {asked.path[:200]!r}"))
+            return refusal(
+                Rejection(Code.INTERNAL, "the agent's gateway failed on this request; see its log")
+            )
+        return refusal(Rejection(Code.NOT_FOUND, f"the gateway knows no {asked.path[:200]!r}"))
 
-    def _who(self, scope: Scope) -> Principal | Refuse:
+    def _who(self, scope: Scope) -> Principal | Rejection:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, secret = given.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not secret:
-            return Refuse(Code.TOKEN_MISSING, "the gateway wants Authorization: Bearer with a local secret")
+            return Rejection(
+                Code.TOKEN_MISSING, "the gateway wants Authorization: Bearer with a local secret"
+            )
         principal = self._secrets.resolve(secret.strip())
         if principal is None:
-            return Refuse(
+            return Rejection(
                 Code.TOKEN_UNKNOWN,
                 "this local secret opens nothing: its attempt or host has ended, or another agent gave it out",
             )

@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+from tradewind_agent.access.local_secrets import AttemptPrincipal, Principal
 from tradewind_agent.gateway import outage
-from tradewind_agent.gateway.forwarding import Forwarding, Outgoing
+from tradewind_agent.gateway.forwarder import Forwarder, Outgoing
+from tradewind_agent.gateway.interfaces import Plane, RequestQueue
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
-from tradewind_agent.gateway.requests import Asked, Reply, refusal
-from tradewind_agent.gateway.seams import Kept, Plane
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import AttemptPrincipal, Principal
+from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, paths
-from tradewind_protocol.boundary import Answer, Caller, Change, Refuse
+from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Rejection
 
 _TO_PLANE: Final = (
     "airflow-api-version",
@@ -41,16 +41,16 @@ class ExecutionRequests:
         plane: Plane,
         rules: Callable[[], GatewayPolicy],
         ledger: Ledger,
-        outbox: Kept,
+        outbox: RequestQueue,
         key: SiteKey,
     ) -> None:
         self._name = name
         self._rules = rules
         self._ledger = ledger
         self._key = key
-        self._forwarding = Forwarding(plane=plane, ledger=ledger, outbox=outbox)
+        self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
-    async def answer(self, principal: Principal, asked: Asked) -> Reply:
+    async def answer(self, principal: Principal, asked: GatewayRequest) -> Reply:
         """The answer to one request. Raises HungUp when nobody waits for it any more."""
         path = asked.path.removeprefix(paths.EXECUTION)
         found = boundary.classify(asked.method, path)
@@ -62,9 +62,9 @@ class ExecutionRequests:
             )
         template = found.route.template if found else "(unknown)"
         cause = Cause(_label(principal), paths.EXECUTION + template)
-        if isinstance(decision, Refuse):
+        if isinstance(decision, Rejection):
             return self._stay(cause, "refused", decision.message, asked, refusal(decision))
-        if isinstance(decision, Answer):
+        if isinstance(decision, LocalAnswer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
         body = asked.body
         cause = replace(cause, carries=decision.carries)
@@ -77,7 +77,7 @@ class ExecutionRequests:
             name: asked.headers[name] for name in map(str, _TO_PLANE) if name in asked.headers
         }
         headers[paths.ATTEMPT_HEADER] = _header(principal)
-        rule = outage.OUTAGES[found.route.name] if found else outage.UNKNOWN
+        rule = outage.OUTAGE_RULES[found.route.name] if found else outage.UNKNOWN
         reply = await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
         if attempt is not None and found is not None and found.route.name == _TASK_STATE:
             _note_state(attempt, asked.body, reply)
@@ -93,7 +93,7 @@ class ExecutionRequests:
             return body  # Airflow will say what is wrong with it
         return json.dumps(sent).encode()
 
-    def _stay(self, cause: Cause, decision: str, what: str, asked: Asked, reply: Reply) -> Reply:
+    def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)
         self._ledger.stayed(cause, method=asked.method, size=len(asked.body), status=reply.status)
         return reply

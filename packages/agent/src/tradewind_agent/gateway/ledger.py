@@ -36,7 +36,7 @@ class Cause:
     carries: tuple[str, ...] = ()  # classes of content, and fields, with what an author wrote
 
 
-class Sent(Protocol):
+class SentRequest(Protocol):
     """One request as the plane client reports it."""
 
     @property
@@ -104,7 +104,7 @@ class Ledger:
         finally:
             _cause.reset(token)
 
-    def sent(self, sent: Sent) -> None:
+    def sent(self, sent: SentRequest) -> None:
         """Write down one request that left: the plane client's `on_sent`."""
         cause = _cause.get() or Cause("agent", _route(sent.method, sent.path))
         if sent.carries:

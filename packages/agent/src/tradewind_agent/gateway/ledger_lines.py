@@ -13,7 +13,7 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
-class Choice:
+class LineFilter:
     """Which lines. Texts are parts of what is looked for, upper and lower case alike; empty: any."""
 
     who: str = ""  # of the principal or the path: "orders.load", an attempt's id, "dag_processor"

@@ -9,7 +9,7 @@ from typing import Final
 from tradewind_agent.gateway.requests import Reply
 
 
-class Away(str, Enum):
+class OutageAction(str, Enum):
     """What happens to a request while nobody answers."""
 
     STAND_IN = "stand_in"  # answer for the plane within the grace it granted
@@ -18,7 +18,7 @@ class Away(str, Enum):
     START = "start"  # hold it only as long as the plane still counts the attempt as ours
 
 
-class Again(str, Enum):
+class Repeatability(str, Enum):
     """What may follow a request that may have arrived although its answer was lost."""
 
     SAFE = "safe"  # the second one changes nothing more, and is answered like the first
@@ -27,27 +27,27 @@ class Again(str, Enum):
 
 
 @dataclass(frozen=True)
-class Outage:
+class OutageRule:
     """The rule of one route."""
 
-    away: Away = Away.WAIT
-    again: Again = Again.SAFE
+    away: OutageAction = OutageAction.WAIT
+    again: Repeatability = Repeatability.SAFE
     ok: Reply | None = None  # the plane's answer to success, where it says nothing the caller does not know
 
 
 _NOTHING: Final = Reply(204, headers=())
 _DONE: Final = Reply(201, b'{"message": "ok"}')
-_READ: Final = Outage()
-_WRITE: Final = Outage(ok=_NOTHING)
+_READ: Final = OutageRule()
+_WRITE: Final = OutageRule(ok=_NOTHING)
 
-OUTAGES: Final[dict[str, Outage]] = {
-    "ti.run": Outage(Away.START),  # Airflow takes the same host, user and pid twice
-    "ti.heartbeat": Outage(Away.STAND_IN, ok=_NOTHING),
+OUTAGE_RULES: Final[dict[str, OutageRule]] = {
+    "ti.run": OutageRule(OutageAction.START),  # Airflow takes the same host, user and pid twice
+    "ti.heartbeat": OutageRule(OutageAction.STAND_IN, ok=_NOTHING),
     # The same state twice is answered 200; but a retry gives the task instance a new id, and a trigger that fires at
     # once has moved it on: then the second one comes too late.
-    "ti.state": Outage(Away.KEEP, Again.DONE, _NOTHING),
+    "ti.state": OutageRule(OutageAction.KEEP, Repeatability.DONE, _NOTHING),
     "ti.skip_downstream": _WRITE,
-    "ti.rtif": Outage(ok=_DONE),
+    "ti.rtif": OutageRule(ok=_DONE),
     "ti.rendered_map_index": _WRITE,
     "ti.previous_successful_dagrun": _READ,
     "ti.validate_assets": _READ,
@@ -64,14 +64,16 @@ OUTAGES: Final[dict[str, Outage]] = {
     "dagrun.get": _READ,
     # That a run of this name appeared between a lost answer and its repetition, by somebody else, is far less likely
     # than that the lost request made it; the task would fail for nothing.
-    "dagrun.trigger": Outage(Away.WAIT, Again.DONE, _NOTHING),
-    "dagrun.clear": Outage(Away.WAIT, Again.NEVER),  # would restart what the first one has started
+    "dagrun.trigger": OutageRule(OutageAction.WAIT, Repeatability.DONE, _NOTHING),
+    "dagrun.clear": OutageRule(
+        OutageAction.WAIT, Repeatability.NEVER
+    ),  # would restart what the first one has started
     "xcom.item": _READ,
     "xcom.slice": _READ,
     "xcom.count": _READ,
     "xcom.get": _READ,
-    "xcom.set": Outage(ok=_DONE),
-    "xcom.delete": Outage(ok=Reply(200, b'{"message": "ok"}')),
+    "xcom.set": OutageRule(ok=_DONE),
+    "xcom.delete": OutageRule(ok=Reply(200, b'{"message": "ok"}')),
     "task_store.get": _READ,
     "task_store.set": _WRITE,
     "task_store.delete": _WRITE,
@@ -92,15 +94,15 @@ OUTAGES: Final[dict[str, Outage]] = {
     "connection.get": _READ,
     "variable.keys": _READ,
     "variable.get": _READ,
-    "variable.set": Outage(ok=_DONE),
+    "variable.set": OutageRule(ok=_DONE),
     "variable.delete": _WRITE,
-    "connection_test.get": Outage(Away.WAIT, Again.NEVER),  # the plane hands it out once
-    "connection_test.report": Outage(Away.WAIT, Again.DONE, _NOTHING),
-    "hitl.ask": Outage(),
-    "hitl.respond": Outage(),
+    "connection_test.get": OutageRule(OutageAction.WAIT, Repeatability.NEVER),  # the plane hands it out once
+    "connection_test.report": OutageRule(OutageAction.WAIT, Repeatability.DONE, _NOTHING),
+    "hitl.ask": OutageRule(),
+    "hitl.respond": OutageRule(),
     "hitl.get": _READ,
 }
 """Every route the boundary lets somebody call; a test compares the two."""
 
-UNKNOWN: Final = Outage(Away.WAIT, Again.NEVER)
+UNKNOWN: Final = OutageRule(OutageAction.WAIT, Repeatability.NEVER)
 """A route the boundary does not know, under open rules."""

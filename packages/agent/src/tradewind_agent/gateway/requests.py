@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tradewind_protocol.boundary import Refuse
+from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code
 
 Scope = MutableMapping[str, Any]
@@ -19,7 +19,7 @@ JSON: Final = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class GatewayRequest:
     """A request, its body read."""
 
     method: str
@@ -39,11 +39,11 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = (("content-type", JSON),)
 
 
-def refusal(refuse: Refuse) -> Reply:
+def refusal(refuse: Rejection) -> Reply:
     return Reply(refuse.status, refuse.body)
 
 
-class HungUp(Exception):
+class ClientDisconnected(Exception):
     """Whoever asked does not wait for the answer any more."""
 
 
@@ -52,14 +52,14 @@ class TooLarge(Exception):
 
     def __init__(self, largest: int) -> None:
         super().__init__(largest)
-        self.refuse = Refuse(
+        self.refuse = Rejection(
             Code.TOO_LARGE,
             f"the request is larger than the {largest} bytes this Deployment takes",
             "keep the value in the site's storage and send a reference, or raise [tradewind] largest_body_bytes",
         )
 
 
-async def read(scope: Scope, receive: Receive, *, largest: int) -> Asked:
+async def read(scope: Scope, receive: Receive, *, largest: int) -> GatewayRequest:
     """The whole request. Raises TooLarge as soon as that is known, and HungUp."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if int(headers.get("content-length") or 0) > largest:
@@ -69,7 +69,7 @@ async def read(scope: Scope, receive: Receive, *, largest: int) -> Asked:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HungUp
+            raise ClientDisconnected
         part = message.get("body", b"")
         size += len(part)
         if size > largest:
@@ -79,7 +79,7 @@ async def read(scope: Scope, receive: Receive, *, largest: int) -> Asked:
     target = scope["raw_path"].decode("latin-1")
     if query := scope["query_string"]:
         target += "?" + query.decode("latin-1")
-    return Asked(
+    return GatewayRequest(
         method=scope["method"],
         path=scope["path"],
         target=target,

@@ -8,15 +8,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from tradewind_agent.access.local_secrets import ComponentPrincipal, Principal
+from tradewind_agent.gateway.interfaces import Plane
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
-from tradewind_agent.gateway.requests import Asked, HungUp, Reply, refusal
-from tradewind_agent.gateway.seams import Plane
+from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest, Reply, refusal
 from tradewind_agent.kits import aiotasks
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import HostPrincipal, Principal
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, paths
-from tradewind_protocol.boundary import Answer, Change, Decision, Refuse
+from tradewind_protocol.boundary import Change, Decision, LocalAnswer, Rejection
 from tradewind_protocol.errors import Code
 from tradewind_protocol.states import Component
 
@@ -46,29 +46,31 @@ class VerbRequests:
         self._ledger = ledger
         self._key = key
 
-    async def answer(self, principal: Principal, component: Component, prefix: str, asked: Asked) -> Reply:
+    async def answer(
+        self, principal: Principal, component: Component, prefix: str, asked: GatewayRequest
+    ) -> Reply:
         """The answer to one request. Waiting and repeating is the host's business. Raises HungUp when the host does not
         wait any more."""
         cause = Cause(component.value, asked.path)
-        if not isinstance(principal, HostPrincipal) or principal.component is not component:
-            refuse = Refuse(Code.NOT_PERMITTED, f"only a {component.value} host may ask for {prefix}")
+        if not isinstance(principal, ComponentPrincipal) or principal.component is not component:
+            refuse = Rejection(Code.NOT_PERMITTED, f"only a {component.value} host may ask for {prefix}")
             return self._refused(replace(cause, route=prefix), refuse, asked)
         decision = await self._decide(asked)
-        if isinstance(decision, Answer | Refuse):
-            refuse = decision if isinstance(decision, Refuse) else Refuse(Code.INTERNAL, decision.why)
+        if isinstance(decision, LocalAnswer | Rejection):
+            refuse = decision if isinstance(decision, Rejection) else Rejection(Code.INTERNAL, decision.why)
             return self._refused(cause, refuse, asked)
         body, cause = asked.body, replace(cause, carries=decision.carries)
         if isinstance(decision, Change):
             body, cause = decision.body, replace(cause, decision="changed", what=decision.what)
         return await self._forward(component, cause, asked, body)
 
-    async def _decide(self, asked: Asked) -> Decision:
+    async def _decide(self, asked: GatewayRequest) -> Decision:
         judged = partial(
             boundary.decide_verb, asked.path, asked.body, self._rules(), self._key.digest, self._key.seal
         )
         return judged() if len(asked.body) <= SMALL else await asyncio.to_thread(judged)
 
-    async def _forward(self, component: Component, cause: Cause, asked: Asked, body: bytes) -> Reply:
+    async def _forward(self, component: Component, cause: Cause, asked: GatewayRequest, body: bytes) -> Reply:
         headers = {
             name: value
             for name, value in asked.headers.items()
@@ -87,7 +89,7 @@ class VerbRequests:
             try:
                 await asyncio.wait({held, hung_up}, return_when=asyncio.FIRST_COMPLETED)
                 if not held.done():
-                    raise HungUp
+                    raise ClientDisconnected
                 response = held.result()
             finally:
                 await aiotasks.stop(held, hung_up)
@@ -98,7 +100,7 @@ class VerbRequests:
         )
         return Reply(response.status_code, boundary.for_site(response.content, self._key.open), kept)
 
-    def _refused(self, cause: Cause, refuse: Refuse, asked: Asked) -> Reply:
+    def _refused(self, cause: Cause, refuse: Rejection, asked: GatewayRequest) -> Reply:
         cause = replace(cause, decision="refused", what=refuse.message)
         self._ledger.stayed(cause, method=asked.method, size=len(asked.body), status=refuse.status)
         return refusal(refuse)

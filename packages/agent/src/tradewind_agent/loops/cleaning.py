@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from tradewind_agent import storage_requests
-from tradewind_agent.environments import stored as storages
+from tradewind_agent.environments import storage as storages
 from tradewind_agent.errors import AgentError, Fenced, RefusedForGood
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.state import storage_requests
 from tradewind_agent.work import stored_logs
 from tradewind_agent.work.retention import Limits, Removal, Stored, removals
 from tradewind_protocol.errors import Refused
@@ -35,7 +35,7 @@ class Plane(Protocol):
 
 
 @dataclass
-class Found:
+class StorageListing:
     """What is stored, where, and what could not be looked at."""
 
     stored: list[Stored] = field(default_factory=list)
@@ -124,8 +124,8 @@ class Cleaning:
             "problems": found.problems,
         }
 
-    async def _found(self) -> Found:
-        found = Found(stored=await asyncio.to_thread(stored_logs.listed, self._log_directory))
+    async def _found(self) -> StorageListing:
+        found = StorageListing(stored=await asyncio.to_thread(stored_logs.listed, self._log_directory))
         for environment in self._settings.task_environments:
             try:
                 told = await storages.listed(self._settings, environment)
@@ -146,7 +146,7 @@ class Cleaning:
             found |= {(one.dag, one.run): one for one in answer.runs}
         return found
 
-    async def _removed(self, found: Found, planned: Sequence[Removal], *, dry: bool) -> list[Stored]:
+    async def _removed(self, found: StorageListing, planned: Sequence[Removal], *, dry: bool) -> list[Stored]:
         of_logs = [one for one in planned if one.stored.kind == "log"]
         done = await asyncio.to_thread(stored_logs.removed, self._log_directory, of_logs, dry=dry)
         for place, environment in found.environments.items():

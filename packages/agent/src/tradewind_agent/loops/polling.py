@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from tradewind_agent.environments.site import Site
+from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.kits.backoff import Backoff
@@ -50,7 +50,7 @@ class Polling:
         *,
         plane: PlaneClient,
         running: Running,
-        site: Site,
+        environments: TaskEnvironments,
         commands: Commands,
         draining: Draining,
         findings: Callable[[], Sequence[Finding]],
@@ -58,7 +58,7 @@ class Polling:
     ) -> None:
         self._plane = plane
         self._running = running
-        self._site = site
+        self._environments = environments
         self._commands = commands
         self._draining = draining
         self._findings = findings
@@ -133,13 +133,13 @@ class Polling:
         return _Said(
             room=tuple(each.environment for each in self._running.room() if each.free > 0),
             findings=tuple(self._findings()),
-            environments=self._site.task_environments(),
+            environments=self._environments.task_environments(),
             draining=self._running.draining,
             carried_out=len(self._commands.carried_out()),
         )
 
     def _compose(self) -> Poll:
-        environments = self._site.task_environments()
+        environments = self._environments.task_environments()
         first_of_drain = self._running.draining and not self._draining.told.is_set()
         at_once = first_of_drain or not self._plane.reachable
         return Poll(
@@ -177,7 +177,7 @@ class Polling:
             self._environments_told = poll.environments
         if poll.draining:
             self._draining.told.set()
-        self._running.disown(answer.unknown)
+        self._running.drop(answer.unknown)
         self._commands.carry_out(answer.commands)
         self._running.accept(answer.offers)
         self._on_turn(f"heard: {len(answer.offers)} offers, {len(answer.commands)} commands")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from tradewind_agent import status
+from tradewind_agent.monitoring import status
 
 log = structlog.get_logger(__name__)
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 class Publishing:
     """Writes the status file when it has changed, at most once in `every` seconds."""
 
-    def __init__(self, *, board: status.Board, directory: Path, every: float = 2.0) -> None:
+    def __init__(self, *, board: status.StatusBoard, directory: Path, every: float = 2.0) -> None:
         self._board = board
         self._directory = directory
         self._every = every

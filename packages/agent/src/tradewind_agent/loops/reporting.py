@@ -10,9 +10,9 @@ import structlog
 
 from tradewind_agent.errors import AgentError, Fenced, RefusedForGood
 from tradewind_agent.kits.backoff import Backoff
-from tradewind_agent.outbox import Entry, Outbox
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.state.outbox import Entry, Outbox
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import Ended, Outcome
 from tradewind_protocol.errors import Code, Refused

@@ -13,15 +13,22 @@ from uuid import UUID, uuid4
 import httpx
 import structlog
 
-from tradewind_agent.answers import Answer, Headers, Received, is_success, nearest, refusal_in
 from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
+from tradewind_agent.http.responses import (
+    Headers,
+    PlaneResponse,
+    ReceivedResponse,
+    is_success,
+    nearest_code,
+    refusal_in,
+)
 from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
-from tradewind_agent.plane.direct import Direct
-from tradewind_agent.plane.over_httpx import OverHttpx
+from tradewind_agent.plane.direct_transport import DirectTransport
+from tradewind_agent.plane.httpx_transport import HttpxTransport
 from tradewind_agent.plane.reachability import Reachability
-from tradewind_agent.plane.wire import Wire
+from tradewind_agent.plane.transport import Transport
 from tradewind_protocol import logs, paths, stored_runs, versions
 from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, HandBack, Start
 from tradewind_protocol.boundary import carried
@@ -41,7 +48,7 @@ _MOST_LATE = 20.0  # seconds a held poll may be late before the connection count
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentRequest:
     """One request that left the agent, for the ledger. Never its content."""
 
     method: str
@@ -73,7 +80,7 @@ class PlaneClient:
     ) -> None:
         self.url = url.rstrip("/")
         self.reachability = Reachability()
-        self.on_sent: Callable[[Sent], None] | None = None
+        self.on_sent: Callable[[SentRequest], None] | None = None
         self._token = token
         self._introduction = introduction
         self._timeout = timeout
@@ -170,12 +177,12 @@ class PlaneClient:
         response = await self._verb("POST", paths.FINISH, message, carries=(carried.REASONS,) if said else ())
         return self._decode(EndingsTaken, response)
 
-    async def hand_back(self, ref: AttemptRef, *, reason: str) -> None:
+    async def decline(self, ref: AttemptRef, *, reason: str) -> None:
         await self._verb(
             "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
         )
 
-    async def send_log(self, stream_id: UUID, piece: LogPiece, *, wire: Wire | None = None) -> LogTaken:
+    async def send_log(self, stream_id: UUID, piece: LogPiece, *, wire: Transport | None = None) -> LogTaken:
         """Send a piece of a log somebody reads, over `wire` when given."""
         carries = (carried.LOG_LINES,) if piece.content else ()
         response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire, carries=carries)
@@ -185,11 +192,11 @@ class PlaneClient:
         """What becomes of runs that values are stored of. Changes nothing."""
         return self._decode(RunFates, await self._verb("POST", stored_runs.PATH, ask))
 
-    def own_connection(self) -> Wire:
+    def own_connection(self) -> Transport:
         """A connection nobody else uses: it reaches whichever API server the way leads to anew."""
         return self._new_wire(1, 1)
 
-    async def goodbye(self) -> None:
+    async def close_session(self) -> None:
         """End the session. Does nothing when there is none."""
         if self._session is not None:
             await self._exchange("DELETE", paths.SESSIONS, {}, b"", bearer=self._session_token)
@@ -203,7 +210,7 @@ class PlaneClient:
         content: bytes,
         *,
         timeout: float | None = None,
-    ) -> Answer:
+    ) -> PlaneResponse:
         """Send a request of a host or an attempt, and return the plane's answer whatever its status.
 
         `path` is under the protocol's prefix, with its query. Authorization is replaced by the session's. A refusal
@@ -233,14 +240,14 @@ class PlaneClient:
         if is_success(response):
             return
         refused = refusal_in(response) or Refused(
-            nearest(response.status_code), f"the plane answered {response.status_code}"
+            nearest_code(response.status_code), f"the plane answered {response.status_code}"
         )
         self._end_if_fatal(refused)
         raise refused
 
     # ---- inside
 
-    def _new_wire(self, most: int, kept: int) -> Wire:
+    def _new_wire(self, most: int, kept: int) -> Transport:
         base_url = self.url + paths.PREFIX
         headers = {versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"}
         proxy = proxies.of(self.url, self._proxy)
@@ -248,7 +255,7 @@ class PlaneClient:
             proxies.Tunnel.through(proxy) if proxy is not None and base_url.startswith("https:") else None
         )
         if self._transport is not None or (proxy is not None and tunnel is None):
-            return OverHttpx(
+            return HttpxTransport(
                 base_url,
                 headers=headers,
                 tls=self._tls,
@@ -257,7 +264,7 @@ class PlaneClient:
                 most=most,
                 kept=kept,
             )
-        return Direct(base_url, headers=headers, tls=self._tls, tunnel=tunnel, most=most, kept=kept)
+        return DirectTransport(base_url, headers=headers, tls=self._tls, tunnel=tunnel, most=most, kept=kept)
 
     async def _verb(
         self,
@@ -266,9 +273,9 @@ class PlaneClient:
         message: Message,
         *,
         timeout: float | None = None,
-        wire: Wire | None = None,
+        wire: Transport | None = None,
         carries: tuple[str, ...] = (),
-    ) -> Answer:
+    ) -> PlaneResponse:
         body = message.model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         for again in (True, False):
@@ -328,9 +335,9 @@ class PlaneClient:
         *,
         bearer: str,
         timeout: float | None = None,
-        wire: Wire | None = None,
+        wire: Transport | None = None,
         carries: tuple[str, ...] = (),
-    ) -> Received:
+    ) -> ReceivedResponse:
         started = asyncio.get_running_loop().time()
         status = 0
         try:
@@ -347,15 +354,17 @@ class PlaneClient:
                 raise
             status = response.status_code
             if (refused := retry.too_large_on_the_way(response, size=len(body))) is not None:
-                return Received(response.url, 413, _JSON, refused.refusal.model_dump_json().encode())
+                return ReceivedResponse(response.url, 413, _JSON, refused.refusal.model_dump_json().encode())
             self._see(response)
             return response
         finally:
             if self.on_sent is not None:
                 duration = asyncio.get_running_loop().time() - started
-                self.on_sent(Sent(method, path.partition("?")[0], len(body), status, duration, carries))
+                self.on_sent(
+                    SentRequest(method, path.partition("?")[0], len(body), status, duration, carries)
+                )
 
-    def _see(self, response: Answer) -> None:
+    def _see(self, response: PlaneResponse) -> None:
         """Learn from an answer whether a plane is there. Raises PlaneUnreachable when something else answered."""
         try:
             retry.must_be_a_plane(response, names_itself=self._names_itself)
@@ -370,7 +379,7 @@ class PlaneClient:
         else:
             self.reachability.succeeded()
 
-    def _decode(self, answer: type[M], response: Answer) -> M:
+    def _decode(self, answer: type[M], response: PlaneResponse) -> M:
         try:
             return answer.model_validate_json(response.content)
         except ValueError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import select
 
-from tradewind_agent.plane.reading import Reading
-from tradewind_agent.plane.wire import LEAST_PACE
+from tradewind_agent.plane.response_parser import ResponseParser
+from tradewind_agent.plane.transport import LEAST_PACE
 
 
 class Connection(asyncio.Protocol):
@@ -14,7 +14,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._reading: Reading | None = None
+        self._reading: ResponseParser | None = None
         self._in_step = True
         self._lost = asyncio.Event()
         self._patience = 0.0  # seconds
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         look.register(socket.fileno(), select.POLLIN)
         return not look.poll(0)
 
-    async def exchange(self, request: bytes, *, bodiless: bool, timeout: float) -> Reading:
+    async def exchange(self, request: bytes, *, bodiless: bool, timeout: float) -> ResponseParser:
         """Send `request` and read its answer, which has no body when `bodiless`.
 
         `timeout` is for getting all of the request out, then from one piece of the answer to the next; the whole answer has
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         asyncio.TimeoutError, or another OSError when the connection breaks or what comes is not HTTP; it is closed then.
         """
         loop = asyncio.get_running_loop()
-        self._reading = reading = Reading(loop.create_future(), bodiless=bodiless)
+        self._reading = reading = ResponseParser(loop.create_future(), bodiless=bodiless)
         self._asked = self._moved = loop.time()
         self._patience = timeout
         self._watch = loop.call_at(self._moved + timeout, self._look)

@@ -8,7 +8,7 @@ import ssl
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.connection import Connection
 from tradewind_agent.plane.proxy import Tunnel
-from tradewind_agent.plane.wire import CONNECT_LIMIT
+from tradewind_agent.plane.transport import CONNECT_LIMIT
 
 
 async def dial(

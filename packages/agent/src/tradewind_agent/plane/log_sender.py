@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.plane.client import PlaneClient
-from tradewind_agent.plane.wire import Wire
+from tradewind_agent.plane.transport import Transport
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.logs import LogPiece
 
@@ -22,7 +22,7 @@ class LogSender:
     def __init__(self, plane: PlaneClient, stream_id: UUID) -> None:
         self._plane = plane
         self._stream_id = stream_id
-        self._own: Wire | None = None
+        self._own: Transport | None = None
 
     async def send(self, piece: LogPiece) -> bool:
         """True when more is wanted. Raises Refused, and PlaneUnreachable after a few tries."""

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tradewind_agent.answers import Answer, is_success, refusal_in
 from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.http.responses import PlaneResponse, is_success, refusal_in
 from tradewind_protocol import errors, versions
 from tradewind_protocol.errors import Code, Refused
 
@@ -47,7 +47,7 @@ def verdict(error: PlaneUnreachable | Refused) -> Verdict:
     return Verdict.AGAIN if error.code in _BUSY else Verdict.FINAL
 
 
-def must_be_a_plane(response: Answer, *, names_itself: bool = False) -> None:
+def must_be_a_plane(response: PlaneResponse, *, names_itself: bool = False) -> None:
     """Return when a plane answered, whatever it said. Raises PlaneUnreachable, with a sentence that names what did.
 
     `names_itself`: this plane is known to put its protocol version on every answer, so an answer without it is
@@ -59,7 +59,7 @@ def must_be_a_plane(response: Answer, *, names_itself: bool = False) -> None:
         raise _not_a_plane(response)
 
 
-def check(response: Answer) -> None:
+def check(response: PlaneResponse) -> None:
     """Return when the plane did what it was asked. Raises Refused when it refused, PlaneUnreachable when the answer
     is not one of the protocol."""
     refused = refusal_in(response)
@@ -135,7 +135,7 @@ def _first_cause(error: BaseException) -> str:
     return os.strerror(int(several_of_asyncio[1])) if several_of_asyncio else text
 
 
-def too_large_on_the_way(response: Answer, *, size: int) -> Refused | None:
+def too_large_on_the_way(response: PlaneResponse, *, size: int) -> Refused | None:
     """The refusal to take for it when a proxy takes no request of this size: the plane is there, only this does not
     pass. None for every other answer."""
     if response.status_code != 413 or versions.HEADER in response.headers or refusal_in(response) is not None:
@@ -157,14 +157,14 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _could_be_a_plane(response: Answer) -> bool:
+def _could_be_a_plane(response: PlaneResponse) -> bool:
     if response.status_code in (204, 304):
         return True
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return versions.HEADER in response.headers or (kind.endswith("json") and bool(response.content))
 
 
-def _not_a_plane(response: Answer) -> PlaneUnreachable:
+def _not_a_plane(response: PlaneResponse) -> PlaneUnreachable:
     status = response.status_code
     where = place(str(response.url))
     who = response.headers.get("server") or response.headers.get("via") or "something"
@@ -201,6 +201,6 @@ def _not_a_plane(response: Answer) -> PlaneUnreachable:
     )
 
 
-def _retry_after(response: Answer) -> float | None:
+def _retry_after(response: PlaneResponse) -> float | None:
     value = response.headers.get("retry-after", "")
     return min(float(value), 300.0) if value.isdecimal() else None

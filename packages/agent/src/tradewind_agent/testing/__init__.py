@@ -5,13 +5,13 @@
 starts `FakeHost`s, whose attempts end when the test, or the loop's clock, says so.
 """
 
-from tradewind_agent.testing.hosts import FakeHost, FakeLauncher
 from tradewind_agent.testing.losing import LosingAnswers
 from tradewind_agent.testing.plane import FakeAttempt, FakePlane, FakeSession, LogReader
+from tradewind_agent.testing.processes import FakeLauncher, FakeProcess
 
 __all__ = [
     "FakeAttempt",
-    "FakeHost",
+    "FakeProcess",
     "FakeLauncher",
     "FakePlane",
     "FakeSession",

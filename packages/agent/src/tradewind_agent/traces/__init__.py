@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import httpx
 
-from tradewind_agent import tls
+from tradewind_agent.http import tls
 from tradewind_agent.settings import Settings
 from tradewind_agent.traces import spans
 from tradewind_agent.traces.collector import Collector

@@ -100,8 +100,8 @@ class AttemptTrace:
     def _say(
         self,
         name: str,
-        place: spans.Place,
-        parent: spans.Place,
+        place: spans.SpanContext,
+        parent: spans.SpanContext,
         start: float,
         *,
         failed_as: str = "",

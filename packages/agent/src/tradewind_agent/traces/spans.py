@@ -22,7 +22,7 @@ _OK, _ERROR = 1, 2  # Status.StatusCode
 
 
 @dataclass(frozen=True)
-class Place:
+class SpanContext:
     """Where a span is: its trace and its own id, in hexadecimal as W3C Trace Context writes them. Always sampled."""
 
     trace_id: str
@@ -32,7 +32,7 @@ class Place:
     def traceparent(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
-    def below(self) -> Place:
+    def below(self) -> SpanContext:
         """A new place in the same trace."""
         return replace(self, span_id=secrets.token_hex(8))
 
@@ -42,22 +42,22 @@ class Span:
     """Something that took time."""
 
     name: str
-    place: Place
-    parent: Place
+    place: SpanContext
+    parent: SpanContext
     start: float  # seconds since the epoch
     end: float
     attributes: Attributes = field(default_factory=dict)
     failed: str = ""  # what went wrong, in a word or two; empty when nothing did
 
 
-def place_of(traceparent: str) -> Place | None:
+def place_of(traceparent: str) -> SpanContext | None:
     """What a `traceparent` names; None when it is none, or when its trace is not recorded."""
     found = _TRACEPARENT.fullmatch(traceparent)
     if found is None or not int(found[3], 16) & _SAMPLED:
         return None
     if not int(found[1], 16) or not int(found[2], 16):
         return None
-    return Place(found[1], found[2])
+    return SpanContext(found[1], found[2])
 
 
 def request(spans: Iterable[Span], resource: Attributes) -> bytes:

@@ -12,19 +12,19 @@ from typing import Any
 
 import structlog
 
-from tradewind_agent.environments.worker import HostLost, Worker
+from tradewind_agent.access.grants import Grant, GrantState
+from tradewind_agent.access.local_secrets import AttemptPrincipal, LocalSecrets
+from tradewind_agent.environments.worker import Worker, WorkerLost
 from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable, RefusedForGood, SettingsWrong
-from tradewind_agent.grants import Grant, Known
 from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.kits.backoff import Backoff
-from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
-from tradewind_agent.secrets import AttemptPrincipal, LocalSecrets
+from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import Open, value_for_site
+from tradewind_protocol.boundary import Unseal, value_for_site
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind, process_end
@@ -58,7 +58,7 @@ class Attempt:
         now: Callable[[], float],
         on_change: Callable[[], None],
         trace: AttemptTrace,
-        open_: Open,
+        open_: Unseal,
     ) -> None:
         self.offer = offer
         self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
@@ -76,7 +76,7 @@ class Attempt:
         self.trace = trace
         self._open = open_
         self._stopping = asyncio.Event()
-        self._in_host = False
+        self._in_worker = False
         # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
         # grants with the answer. Other work asks nothing of the kind.
         self._grant = Grant(self._granted) if offer.kind is WorkKind.TASK else None
@@ -115,22 +115,22 @@ class Attempt:
                 await aiotasks.stop(late)
         else:
             outcome, lost = self._stopped(self.stop_reason), False
-        if grant.known is Known.GRANTED:
+        if grant.state is GrantState.GRANTED:
             return outcome
-        if grant.known is Known.GONE:
+        if grant.state is GrantState.GONE:
             self._log.info("Offer is gone", action="offer_gone")
             return None
         # A request of a process that has just died may still be in the gateway: it finds the grant withdrawn.
         if (lost or self.stop_reason is not None) and grant.withdraw():
-            await hand_back(self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within)
+            await decline(self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within)
             return None
         # It ended before the answer came, or before it asked, for a reason of its own: that is to be told, too.
-        return outcome if await self._confirmed(maybe_granted=grant.known is Known.MAYBE) else None
+        return outcome if await self._confirmed(maybe_granted=grant.state is GrantState.MAYBE) else None
 
     async def _confirm_late(self, grant: Grant) -> None:
         """Ask in place of a host that takes its time, on a machine that is short of everything, before the offer ends."""
         await asyncio.sleep(self.offer.confirm_within / 2)
-        if self.stop_reason is not None or grant.known is not Known.NOT_ASKED:
+        if self.stop_reason is not None or grant.state is not GrantState.NOT_ASKED:
             return
         grant.asked()
         if await self._confirmed(maybe_granted=True):
@@ -139,11 +139,11 @@ class Attempt:
             grant.answered(Refused(Code.LEASE_LOST, "the offer is gone"))
             self._worker.stop_attempt(self.ref.attempt_id, reason="the plane has taken it back")
 
-    def _granted(self, known: Known) -> None:
+    def _granted(self, known: GrantState) -> None:
         """News of the grant a task's supervisor asks for."""
-        if known is Known.MAYBE:
+        if known is GrantState.MAYBE:
             self.trace.confirming()
-        elif known is Known.GRANTED:
+        elif known is GrantState.GRANTED:
             self.trace.confirmed()
             if self.phase is Phase.CONFIRMING:
                 self._become(Phase.RUNNING)
@@ -154,7 +154,7 @@ class Attempt:
             self.stop_reason = reason[:4000]
             self._stopping.set()
             self._log.info("Attempt is stopped", action="attempt_stopped", reason=reason)
-        if self._in_host:
+        if self._in_worker:
             self._worker.stop_attempt(self.ref.attempt_id, reason=reason)
 
     async def _confirmed(self, *, maybe_granted: bool = False) -> bool:
@@ -164,7 +164,7 @@ class Attempt:
         backoff, cadence = Backoff(), self._plane.cadence
         while True:
             if self.stop_reason is not None and not maybe_granted:
-                await hand_back(
+                await decline(
                     self._plane, self.ref, reason=self.stop_reason, within=self.offer.confirm_within
                 )
                 return False
@@ -202,7 +202,7 @@ class Attempt:
             on_task_state=self._left,
         )
         secret = self._secrets.issue(principal)
-        self._in_host = True
+        self._in_worker = True
         lost = False
         try:
             self._log.info("Attempt starts", action="attempt_started", environment=self.environment)
@@ -216,10 +216,10 @@ class Attempt:
                 ),
                 on_forked=self.trace.forked,
             )
-        except HostLost as gone:
+        except WorkerLost as gone:
             outcome, lost = self._failed(str(gone)), True
         finally:
-            self._in_host = False
+            self._in_worker = False
             self._secrets.revoke(secret)
         if self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
             outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
@@ -282,13 +282,13 @@ class Attempt:
         return datetime.fromtimestamp(self._now(), timezone.utc)
 
 
-async def hand_back(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: float) -> None:
+async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: float) -> None:
     """Return an offer to the plane. Gives up after `within` seconds: by then the offer has ended by itself."""
     backoff, cadence = Backoff(), plane.cadence
     deadline = asyncio.get_running_loop().time() + within
     while True:
         try:
-            await plane.hand_back(ref, reason=reason)
+            await plane.decline(ref, reason=reason)
             log.info(
                 "Offer handed back", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason
             )
@@ -309,7 +309,7 @@ async def hand_back(plane: PlaneClient, ref: AttemptRef, *, reason: str, within:
         await asyncio.sleep(wait)
 
 
-def _workload(offer: Offer, workload: dict[str, Any], open_: Open) -> dict[str, Any]:
+def _workload(offer: Offer, workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     """The workload as its host gets it: a callback's arguments come sealed from a plane that must not read them."""
     return value_for_site(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
-from tradewind_agent.environments.site import Site
+from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.work.draining import Draining
 from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
@@ -24,9 +24,11 @@ _REMEMBERED = 1000
 class Commands:
     """Carries out each command once; one that comes again after a lost answer is only confirmed again."""
 
-    def __init__(self, *, running: Running, site: Site, draining: Draining, logs: LogStreams) -> None:
+    def __init__(
+        self, *, running: Running, environments: TaskEnvironments, draining: Draining, logs: LogStreams
+    ) -> None:
         self._running = running
-        self._site = site
+        self._environments = environments
         self._draining = draining
         self._logs = logs
         self._done: dict[UUID, None] = {}  # in order, the oldest forgotten first
@@ -85,7 +87,7 @@ class Commands:
             slots = int(command.arguments["slots"])
             if not 0 <= slots <= 10_000:
                 raise ValueError(f"{slots} slots")
-            self._site.set_slots(str(command.arguments["environment"]), slots)
+            self._environments.set_slots(str(command.arguments["environment"]), slots)
         else:
             log.warning(
                 "This agent cannot do that yet", action="command_unsupported", verb=command.verb.value

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from tradewind_agent.kits import aiotasks
-from tradewind_agent.outbox import Outbox
+from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.work.running import Running
 
 log = structlog.get_logger(__name__)

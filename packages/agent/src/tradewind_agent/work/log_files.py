@@ -15,7 +15,7 @@ _STILL_WRITTEN = 5.0  # seconds: a file changed more lately may end in the middl
 _NOT_TASKS = frozenset({"dag_processor"})  # directories of the log directory that hold no task's log
 
 
-class LogNotHere(Exception):
+class LogNotFound(Exception):
     """There is no such log; the text says why, for whoever wants to read it."""
 
 
@@ -59,14 +59,14 @@ class LogFiles:
                 parent = _held(stack, os.open(part, flags, dir_fd=parent))
             names = _names(parent, parts[-1])
         except (OSError, ValueError) as error:
-            raise LogNotHere(f"there is no log at {where}: {_cause(error)}") from None
+            raise LogNotFound(f"there is no log at {where}: {_cause(error)}") from None
         found = False
         for name in names:
             with suppress(FileNotFoundError):
                 yield self._opened(stack, parent, name)
                 found = True
         if not found:
-            raise LogNotHere(f"there is no log at {where}")
+            raise LogNotFound(f"there is no log at {where}")
 
     def _opened(self, stack: ExitStack, parent: int, name: str) -> OpenLog:
         shown = str((self._directory / self._path).with_name(name))
@@ -76,10 +76,10 @@ class LogFiles:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise LogNotHere(f"{shown} is not read: {_cause(error)}") from None
+            raise LogNotFound(f"{shown} is not read: {_cause(error)}") from None
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
-            raise LogNotHere(f"{shown} is not read: it is not a plain file of its own")
+            raise LogNotFound(f"{shown} is not read: it is not a plain file of its own")
         return OpenLog(shown, descriptor, facts.st_size, time.time() - facts.st_mtime < _STILL_WRITTEN)
 
 
@@ -87,7 +87,7 @@ def _parts(path: str) -> tuple[str, ...]:
     given = PurePosixPath(path)
     parts = given.parts
     if given.is_absolute() or not parts or ".." in parts or "\0" in path or parts[0] in _NOT_TASKS:
-        raise LogNotHere("the log's name leads out of the log directory, so it is not looked for")
+        raise LogNotFound("the log's name leads out of the log directory, so it is not looked for")
     return parts
 
 

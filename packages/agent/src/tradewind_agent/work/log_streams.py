@@ -15,8 +15,8 @@ from tradewind_agent.kits import aiotasks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.log_sender import LogSender
 from tradewind_agent.work import log_windows
-from tradewind_agent.work.log_files import LogFiles, LogNotHere
-from tradewind_agent.work.log_windows import Gap
+from tradewind_agent.work.log_files import LogFiles, LogNotFound
+from tradewind_agent.work.log_windows import LogWindowGap
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogGap, LogPiece, StreamLog, squeeze
 
@@ -79,7 +79,7 @@ class LogStreams:
             return
         try:
             files = await asyncio.to_thread(LogFiles(self._directory, asked.path).__enter__)
-        except LogNotHere as error:
+        except LogNotFound as error:
             await sender.send(self._last(asked, 0, str(error)))
             return
         with files:
@@ -90,8 +90,8 @@ class LogStreams:
         pieces = log_windows.content(files.files, most=asked.most, piece=LARGEST_PIECE, begin=asked.begin)
         number = 0
         while (data := await asyncio.to_thread(next, pieces, None)) is not None:
-            gap = LogGap(begin=data.begin, end=data.end) if isinstance(data, Gap) else None
-            content = "" if isinstance(data, Gap) else await asyncio.to_thread(squeeze, data)
+            gap = LogGap(begin=data.begin, end=data.end) if isinstance(data, LogWindowGap) else None
+            content = "" if isinstance(data, LogWindowGap) else await asyncio.to_thread(squeeze, data)
             piece = LogPiece(
                 server=asked.server,
                 number=number,

@@ -18,7 +18,7 @@ _REPAIRS = 16  # characters dropped at most from the end of a cut line of JSON: 
 
 
 @dataclass(frozen=True)
-class Gap:
+class LogWindowGap:
     """What is left out between what came before and what follows."""
 
     begin: int
@@ -34,7 +34,9 @@ class _Part:
     end: int  # behind its last whole line
 
 
-def content(files: tuple[OpenLog, ...], *, most: int, piece: int, begin: int = 0) -> Iterator[bytes | Gap]:
+def content(
+    files: tuple[OpenLog, ...], *, most: int, piece: int, begin: int = 0
+) -> Iterator[bytes | LogWindowGap]:
     """What the files held when they were opened, at most `piece` bytes at a time and about `most` in all.
 
     Ends at the end of a line: what a writer is in the middle of is left for the next look.
@@ -49,11 +51,11 @@ def content(files: tuple[OpenLog, ...], *, most: int, piece: int, begin: int = 0
                 continue
             for first, last, data in _lines(part, low, high, piece=piece, floor=at):
                 if first > at:
-                    yield Gap(at, first)
+                    yield LogWindowGap(at, first)
                 at = last
                 yield data
     if at < total:
-        yield Gap(at, total)
+        yield LogWindowGap(at, total)
 
 
 def _parts(files: tuple[OpenLog, ...]) -> Iterator[_Part]:

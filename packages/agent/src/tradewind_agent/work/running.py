@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_agent.environments.site import Site
+from tradewind_agent.access.local_secrets import LocalSecrets
+from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.kits import aiotasks
-from tradewind_agent.outbox import Outbox
 from tradewind_agent.plane.client import PlaneClient
-from tradewind_agent.secrets import LocalSecrets
+from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
-from tradewind_agent.work.attempt import Attempt, Phase, hand_back
+from tradewind_agent.work.attempt import Attempt, Phase, decline
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome
-from tradewind_protocol.boundary import Open
+from tradewind_protocol.boundary import Unseal
 from tradewind_protocol.polling import Room
 from tradewind_protocol.states import process_end
 
@@ -31,20 +31,20 @@ class Running:
         self,
         *,
         plane: PlaneClient,
-        site: Site,
+        environments: TaskEnvironments,
         outbox: Outbox,
         secrets: LocalSecrets,
         now: Callable[[], float],
         on_change: Callable[[], None],
         trace: Callable[[Offer, str], AttemptTrace],
-        open_: Open,
+        open_: Unseal,
     ) -> None:
         self.cordoned = False
         self.draining = False
         # attempts since the start by the end of their process and the state it left their task in, for metrics
         self.ended: Counter[tuple[str, str]] = Counter()
         self._plane = plane
-        self._site = site
+        self._environments = environments
         self._outbox = outbox
         self._secrets = secrets
         self._now = now
@@ -66,8 +66,8 @@ class Running:
         open_ = not (self.cordoned or self.draining)
         return tuple(
             Room(environment=each.name, queues=each.queues, free=self._free(each.name) if open_ else 0)
-            for each in self._site.task_environments()
-            if each.queues and self._site.usable(each.name)
+            for each in self._environments.task_environments()
+            if each.queues and self._environments.usable(each.name)
         )
 
     def holding(self) -> tuple[AttemptRef, ...]:
@@ -104,13 +104,13 @@ class Running:
             if environment is None:
                 ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
                 self._in_background(
-                    hand_back(self._plane, ref, reason=why_not, within=offer.confirm_within),
+                    decline(self._plane, ref, reason=why_not, within=offer.confirm_within),
                     f"hand back {ref}",
                 )
                 continue
             attempt = Attempt(
                 offer,
-                worker=self._site.workers[environment],
+                worker=self._environments.workers[environment],
                 plane=self._plane,
                 outbox=self._outbox,
                 secrets=self._secrets,
@@ -129,7 +129,7 @@ class Running:
         if attempt is not None and attempt.ref.epoch == ref.epoch:
             attempt.stop(reason)
 
-    def disown(self, refs: Iterable[AttemptRef]) -> None:
+    def drop(self, refs: Iterable[AttemptRef]) -> None:
         """The plane says these are not this agent's any more: stop them, and name them no longer."""
         for ref in refs:
             self.stop(ref, "the plane has given it up: its lease was lost or it was taken back")
@@ -172,10 +172,10 @@ class Running:
             return None, "the agent is draining" if self.draining else "the agent is cordoned"
         if known is not None:
             return None, "an earlier grant of it is still ending here"
-        serving = [each.name for each in self._site.task_environments() if offer.queue in each.queues]
+        serving = [each.name for each in self._environments.task_environments() if offer.queue in each.queues]
         if not serving:
             return None, f"no environment of this agent serves queue {offer.queue!r}"
-        ready = [name for name in serving if self._site.usable(name)]
+        ready = [name for name in serving if self._environments.usable(name)]
         if not ready:
             return None, f"the environment that serves queue {offer.queue!r} is not ready"
         roomiest = max(ready, key=self._free)
@@ -183,7 +183,7 @@ class Running:
 
     def _free(self, environment: str) -> int:
         taken = sum(1 for each in self._attempts.values() if each.environment == environment)
-        return max(0, self._site.slots[environment] - taken)
+        return max(0, self._environments.slots[environment] - taken)
 
     async def _serve(self, attempt: Attempt) -> None:
         try:

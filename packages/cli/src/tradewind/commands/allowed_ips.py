@@ -7,9 +7,9 @@ from ipaddress import ip_network
 
 import click
 
+from tradewind.client.operator_client import OperatorClient
 from tradewind.commands.session import Session, output_option, pass_session, reason_option
 from tradewind.errors import BadUsage, Refused
-from tradewind.operator_client import OperatorClient
 from tradewind.output import Column, moment
 from tradewind_protocol import errors, operator
 

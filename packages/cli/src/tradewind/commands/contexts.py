@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from tradewind import contexts as store
+from tradewind.client import contexts as store
+from tradewind.client.operator_client import OperatorClient, checked_url
 from tradewind.commands import session as session_options
 from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
 from tradewind.errors import BadUsage
-from tradewind.operator_client import OperatorClient, checked_url
 from tradewind.output import Column
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
+from tradewind.client.operator_client import OperatorClient
 from tradewind.errors import Refused
-from tradewind.operator_client import OperatorClient
 from tradewind_protocol import errors, operator, states
 
 View = TypeVar("View", operator.AgentView, operator.TokenView)

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import click
 import httpx
 
-from tradewind import contexts
+from tradewind.client import contexts
+from tradewind.client.operator_client import OperatorClient
 from tradewind.errors import BadUsage
-from tradewind.operator_client import OperatorClient
 from tradewind.output import Output
 
 NO_TERMINAL = (

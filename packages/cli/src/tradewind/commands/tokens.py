@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from tradewind.client.private_files import new_private_file
 from tradewind.commands import find
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
-from tradewind.private_files import new_private_file
 from tradewind_protocol import operator, sites
 
 _COLUMNS = (

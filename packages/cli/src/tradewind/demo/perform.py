@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from tradewind.client.operator_client import OperatorClient
 from tradewind.demo import site
 from tradewind.demo.runs import ALL, Runs, RunView
 from tradewind.demo.show import Show
 from tradewind.embedded.agent import Agent, AgentSettings
 from tradewind.embedded.environments import Environments
 from tradewind.embedded.plane import Plane, PlaneSettings
-from tradewind.operator_client import OperatorClient
 from tradewind_protocol import operator, states
 
 _ASK_EVERY = 0.5  # seconds between looks at the plane

@@ -9,16 +9,16 @@ To classify a new route of Airflow: add it to `routes.py`, say there who may cal
 `outage.py` of the agent's gateway; `docs/reference/data-boundary.md` is made from the table.
 """
 
-from tradewind_protocol.boundary.answers import for_site, value_for_site
 from tradewind_protocol.boundary.callers import Caller, admit
 from tradewind_protocol.boundary.dag_text import KeptField
-from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
 from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keyed, without_notices
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
-from tradewind_protocol.boundary.routes import ROUTES, Found, Owner, Route, Treatment, classify
+from tradewind_protocol.boundary.routes import ROUTES, Owner, Route, RouteMatch, Treatment, classify
 from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
-from tradewind_protocol.boundary.sealing import SEALED, Open, Seal, is_sealed
-from tradewind_protocol.boundary.serialized_dags import Reduced, not_reduced, reduced
+from tradewind_protocol.boundary.sealing import SEALED, Seal, Unseal, is_sealed
+from tradewind_protocol.boundary.serialized_dags import ReducedDag, not_reduced, reduced
+from tradewind_protocol.boundary.site_responses import for_site, value_for_site
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.boundary.verbs import VERBS, Verb, decide_verb, verb
 
@@ -28,18 +28,18 @@ __all__ = [
     "SCHEMES",
     "SEALED",
     "VERBS",
-    "Answer",
+    "LocalAnswer",
     "Caller",
     "Change",
     "Decision",
     "Digest",
-    "Found",
+    "RouteMatch",
     "KeptField",
-    "Open",
+    "Unseal",
     "Owner",
     "Pass",
-    "Reduced",
-    "Refuse",
+    "ReducedDag",
+    "Rejection",
     "Route",
     "Rules",
     "Seal",

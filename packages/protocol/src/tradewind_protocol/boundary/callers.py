@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.boundary.decisions import Refuse
+from tradewind_protocol.boundary.decisions import Rejection
 from tradewind_protocol.errors import Code
 from tradewind_protocol.states import Component
 
 if TYPE_CHECKING:
-    from tradewind_protocol.boundary.routes import Found
+    from tradewind_protocol.boundary.routes import RouteMatch
 
 
 class Caller(str, Enum):
@@ -34,7 +34,7 @@ TRIGGERER: Final = Caller.TRIGGERER
 NOBODY: Final[frozenset[Caller]] = frozenset()
 
 
-def admit(found: Found, caller: Caller, own: UUID | None = None) -> Refuse | None:
+def admit(found: RouteMatch, caller: Caller, own: UUID | None = None) -> Rejection | None:
     """None when `caller` may use this route, else the refusal.
 
     `own` is the id of the caller's own task instance or connection test; an id in the path must be that one. It is
@@ -42,7 +42,7 @@ def admit(found: Found, caller: Caller, own: UUID | None = None) -> Refuse | Non
     """
     route = found.route
     if caller not in route.callers:
-        return Refuse(
+        return Rejection(
             Code.NOT_PERMITTED,
             f"a {caller.value.replace('_', ' ')} may not call {route.method} {route.template}",
             "if it has to, this is a defect of Tradewind: the table of who may call what is in the data boundary",
@@ -54,5 +54,5 @@ def admit(found: Found, caller: Caller, own: UUID | None = None) -> Refuse | Non
         except ValueError:
             same = False
         if not same:
-            return Refuse(Code.ATTEMPT_NOT_YOURS, f"{named!r} is not what this attempt runs ({own})")
+            return Rejection(Code.ATTEMPT_NOT_YOURS, f"{named!r} is not what this attempt runs ({own})")
     return None

@@ -26,7 +26,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Answer:
+class LocalAnswer:
     """The request goes no further: the caller is answered here, in Airflow's own form."""
 
     status: int
@@ -35,7 +35,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Refuse:
+class Rejection:
     """The request goes no further, and the caller is told why."""
 
     code: Code
@@ -56,4 +56,4 @@ class Refuse:
         return json.dumps({**said, "detail": detail}).encode()
 
 
-Decision = Pass | Change | Answer | Refuse
+Decision = Pass | Change | LocalAnswer | Rejection

@@ -65,7 +65,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Found:
+class RouteMatch:
     """A route and the parameters of one path."""
 
     route: Route
@@ -364,7 +364,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """What Airflow's client (httpx) refuses to put into a URL, and what is no UTF-8."""
 
 
-def classify(method: str, path: str) -> Found | None:
+def classify(method: str, path: str) -> RouteMatch | None:
     """The route of a request, or None when no route is known.
 
     `path` is decoded, starts with "/" and is relative to the Execution API, as Airflow's own router sees it. An
@@ -374,10 +374,10 @@ def classify(method: str, path: str) -> Found | None:
         return None
     for route in _HEADS.get((method, path.split("/", 2)[1] if path.startswith("/") else ""), ()):
         if match := route.pattern.fullmatch(path):
-            return Found(route, match.groupdict())
+            return RouteMatch(route, match.groupdict())
     # Airflow answers that a connection id with a slash is not found, and the site's secrets backends are asked.
     if method == "GET" and path.startswith(_CONNECTIONS) and len(path) > len(_CONNECTIONS):
-        return Found(_CONNECTION_GET, {"connection_id": path[len(_CONNECTIONS) :]})
+        return RouteMatch(_CONNECTION_GET, {"connection_id": path[len(_CONNECTIONS) :]})
     return None
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from tradewind_protocol.boundary import carried
 from tradewind_protocol.boundary.dag_text import KeptField
-from tradewind_protocol.boundary.decisions import Answer, Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
 from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
-from tradewind_protocol.boundary.routes import Found, Treatment, ambiguous
+from tradewind_protocol.boundary.routes import RouteMatch, Treatment, ambiguous
 from tradewind_protocol.boundary.sealing import Seal, is_sealed, sealed
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
@@ -66,7 +66,7 @@ class Rules:
         return Rules.of(policy, schemes=self.schemes) if policy is Policy.STRICT else self
 
 
-def decide(found: Found, body: bytes, rules: Rules, seal: Seal | None = None) -> Decision:
+def decide(found: RouteMatch, body: bytes, rules: Rules, seal: Seal | None = None) -> Decision:
     """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts.
 
     `seal` is the site's: what a task passes on to its trigger and to itself leaves sealed. The plane has none and lets it
@@ -84,14 +84,14 @@ def unknown(method: str, path: str, rules: Rules) -> Decision:
     """What happens to a request whose route is not known: refused unless everything is open. A path that could be read
     in two ways is refused always."""
     if why := ambiguous(path):
-        return Refuse(
+        return Rejection(
             Code.MALFORMED,
             f"{method} {path[:200]!r} cannot be sent: {why}",
             "choose another key or id; every other character may be in it",
         )
     if rules == Rules.of(Policy.OPEN, schemes=rules.schemes):
         return Pass()
-    return Refuse(
+    return Rejection(
         Code.POLICY_REFUSED,
         f"{method} {path[:200]} is not a route the data boundary knows",
         "upgrade Tradewind to a release that knows this Airflow, or set the agent's policy to open",
@@ -101,17 +101,17 @@ def unknown(method: str, path: str, rules: Rules) -> Decision:
 # ---- one function per treatment
 
 
-def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
+def _xcom(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     key = found.params["key"]
     if key.startswith(LINK) and rules.links is Policy.STRICT:
         # An error here would show up in every task with an extra link, for something nobody asked for.
-        return Answer(201, b'{"message": "XCom successfully set"}', f"link {key} stays at the site")
+        return LocalAnswer(201, b'{"message": "XCom successfully set"}', f"link {key} stays at the site")
     if rules.xcom is Policy.OPEN:
         return Pass((f"xcom {key}",))
     try:
         value = json.loads(body) if body.strip() else None
     except (ValueError, RecursionError):
-        return Refuse(Code.MALFORMED, f"the XCom {key!r} is not JSON")
+        return Rejection(Code.MALFORMED, f"the XCom {key!r} is not JSON")
     if value is None:
         return Pass()
     if is_reference(value, rules.schemes):
@@ -119,7 +119,7 @@ def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
     if (exact := _CONTROL_KEYS.get(key)) is not None and exact(value):
         return Pass((f"xcom {key}",))
     task = f"task {found.params['task_id']!r} of Dag {found.params['dag_id']!r}"
-    return Refuse(
+    return Rejection(
         Code.POLICY_REFUSED,
         f"the XCom {key!r} of {task} is {_described(value, body)}; "
         "this site's data policy lets an XCom leave only as a reference to the site's own storage",
@@ -128,7 +128,7 @@ def _xcom(found: Found, body: bytes, rules: Rules) -> Decision:
     )
 
 
-def _sealed(found: Found, body: bytes, seal: Seal) -> Decision:
+def _sealed(found: RouteMatch, body: bytes, seal: Seal) -> Decision:
     """How a try ends. What it passes on when it defers, to a trigger and to the method that resumes, leaves sealed."""
     names = found.route.carries
     try:
@@ -149,14 +149,14 @@ def _sealed(found: Found, body: bytes, seal: Seal) -> Decision:
     return Change(json.dumps(sent).encode(), f"{' and '.join(changed)} sealed", (*carries, carried.SEALED))
 
 
-def _store(found: Found, body: bytes, rules: Rules) -> Decision:
+def _store(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.store is Policy.OPEN:
         return Pass(("value",))
     try:
         sent = json.loads(body)
         value = sent["value"]
     except (ValueError, RecursionError, TypeError, KeyError):
-        return Refuse(Code.MALFORMED, "a state store value is not of the form {value: …}")
+        return Rejection(Code.MALFORMED, "a state store value is not of the form {value: …}")
     # Airflow's worker wraps what a state store backend returns; a backend that has none returns the value as JSON.
     wrapped = (
         value["__airflow_state_ref__"]
@@ -167,7 +167,7 @@ def _store(found: Found, body: bytes, rules: Rules) -> Decision:
         return Pass()
     if is_reference(wrapped, rules.schemes):
         return Pass((carried.REFERENCES,))
-    return Refuse(
+    return Rejection(
         Code.POLICY_REFUSED,
         f"a state store value is {_described(value, body)}; "
         "this site's data policy lets one leave only as a reference to the site's own storage",
@@ -176,22 +176,22 @@ def _store(found: Found, body: bytes, rules: Rules) -> Decision:
     )
 
 
-def _templates(found: Found, body: bytes, rules: Rules) -> Decision:
+def _templates(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.templates is Policy.OPEN:
         return Pass(("rendered fields",))
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
-        return Refuse(Code.MALFORMED, "rendered fields are not JSON")
+        return Rejection(Code.MALFORMED, "rendered fields are not JSON")
     if not isinstance(fields, dict):
-        return Refuse(Code.MALFORMED, "rendered fields are not an object")
+        return Rejection(Code.MALFORMED, "rendered fields are not an object")
     return Change(
         json.dumps(dict.fromkeys(fields, NOTICE)).encode(),
         f"{len(fields)} rendered fields replaced by a notice",
     )
 
 
-def _connection(found: Found, body: bytes, rules: Rules) -> Decision:
+def _connection(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.connections is Policy.OPEN:
         return Pass()
     name = found.params["connection_id"]
@@ -202,7 +202,7 @@ def _connection(found: Found, body: bytes, rules: Rules) -> Decision:
     )
 
 
-def _variable(found: Found, body: bytes, rules: Rules) -> Decision:
+def _variable(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.variables is Policy.OPEN:
         return Pass()
     return _not_found(
@@ -212,23 +212,23 @@ def _variable(found: Found, body: bytes, rules: Rules) -> Decision:
     )
 
 
-def _variable_keys(found: Found, body: bytes, rules: Rules) -> Decision:
+def _variable_keys(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.variables is Policy.OPEN:
         return Pass()
-    return Answer(200, b'{"keys": [], "total_entries": 0}', "the plane's variables are not read")
+    return LocalAnswer(200, b'{"keys": [], "total_entries": 0}', "the plane's variables are not read")
 
 
-def _variable_write(found: Found, body: bytes, rules: Rules) -> Decision:
+def _variable_write(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     if rules.variables is Policy.OPEN:
         return Pass(("variable",))
-    return Refuse(
+    return Rejection(
         Code.POLICY_REFUSED,
         f"the variable {found.params['variable_key']!r} may not be written to the plane under this site's data policy",
         "keep it in the site's own storage, or set the agent's policy for variables to open",
     )
 
 
-_Rule = Callable[[Found, bytes, Rules], Decision]
+_Rule = Callable[[RouteMatch, bytes, Rules], Decision]
 _RULES: Final[Mapping[Treatment, _Rule]] = {
     Treatment.XCOM: _xcom,
     Treatment.STORE: _store,
@@ -269,10 +269,10 @@ _CONTROL_KEYS: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 
 
-def _not_found(message: str, policy: str) -> Answer:
+def _not_found(message: str, policy: str) -> LocalAnswer:
     # The Task SDK reads a 404 as "ask the next backend, or take the default"; a 403 would end its search.
     detail = {"reason": "not_found", "message": message, "policy": policy}
-    return Answer(404, json.dumps({"detail": detail}).encode(), message)
+    return LocalAnswer(404, json.dumps({"detail": detail}).encode(), message)
 
 
 def _described(value: Any, body: bytes) -> str:

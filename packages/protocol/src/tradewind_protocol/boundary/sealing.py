@@ -22,7 +22,7 @@ _FORM: Final = re.compile(r"[A-Za-z0-9_-]{16,}={0,2}")
 Seal = Callable[[str], str]
 """Text to what only this site can read. Equal texts give equal results, so that a Dag's version stays the same."""
 
-Open = Callable[[str], str | None]
+Unseal = Callable[[str], str | None]
 """Undo `Seal`; None for what was sealed with another key, or by nobody."""
 
 
@@ -45,7 +45,7 @@ def sealed(seal: Seal, bound: str, place: tuple[str, ...], arguments: Any) -> An
     return {TYPE: arguments[TYPE], VAR: told} if inner is not arguments else told
 
 
-def opened(value: Any, open_: Open, names: Collection[str]) -> Any:
+def opened(value: Any, open_: Unseal, names: Collection[str]) -> Any:
     """`value` with everything in it unsealed that is bound to one of `names`; the rest is left as it is."""
     if isinstance(value, list):
         return [opened(item, open_, names) for item in value]
@@ -58,7 +58,7 @@ def opened(value: Any, open_: Open, names: Collection[str]) -> Any:
     return {SEALED: value[SEALED], **rest} if arguments is None else {**arguments, **rest}
 
 
-def _opened(text: Any, open_: Open, names: Collection[str]) -> dict[str, Any] | None:
+def _opened(text: Any, open_: Unseal, names: Collection[str]) -> dict[str, Any] | None:
     plain = open_(text) if isinstance(text, str) else None
     if plain is None:
         return None

@@ -22,7 +22,7 @@ _EXPANSIONS: Final = ("expand_input", "op_kwargs_expand_input")
 
 
 @dataclass(frozen=True)
-class Reduced:
+class ReducedDag:
     """A Dag as it may leave."""
 
     data: dict[str, Any]
@@ -32,7 +32,7 @@ class Reduced:
 
 def reduced(
     data: dict[str, Any], digest: Digest, kept: Sequence[KeptField] = (), *, seal: Seal | None = None
-) -> Reduced:
+) -> ReducedDag:
     """The reduced form of a serialized Dag. `data` is left as it is; reducing what is reduced changes nothing.
 
     `seal` is for arguments that the plane hands back to the site; without one they are notices as well.
@@ -55,7 +55,7 @@ def reduced(
                 if (form := dag_fields.OPERATOR.get(name)) is not None and form(value)
             }
         }
-    return Reduced(whole, tuple(text.replaced))
+    return ReducedDag(whole, tuple(text.replaced))
 
 
 def not_reduced(data: dict[str, Any]) -> tuple[str, ...]:

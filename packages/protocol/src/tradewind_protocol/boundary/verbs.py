@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tradewind_protocol import dags, paths, stored_runs, triggers
 from tradewind_protocol.boundary import carried
-from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Refuse
+from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Rejection
 from tradewind_protocol.boundary.notices import Digest
 from tradewind_protocol.boundary.references import is_reference
 from tradewind_protocol.boundary.rules import Rules
@@ -126,7 +126,7 @@ def decide_verb(path: str, body: bytes, rules: Rules, digest: Digest, seal: Seal
         sent = json.loads(body)
         found = judge(sent, rules, digest, seal)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        return Refuse(Code.MALFORMED, f"the body of {path} is not of the protocol's form")
+        return Rejection(Code.MALFORMED, f"the body of {path} is not of the protocol's form")
     if not found.changed:
         return Pass(tuple(found.carries))
     return Change(
@@ -135,7 +135,7 @@ def decide_verb(path: str, body: bytes, rules: Rules, digest: Digest, seal: Seal
 
 
 @dataclass
-class _Found:
+class _Findings:
     """What a request carries, in words for the ledger, and what was changed in it."""
 
     carries: dict[str, None]
@@ -145,12 +145,12 @@ class _Found:
         self.carries[what] = None
 
 
-def _claim(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
-    return _Found({carried.STRUCTURE: None}, [])
+def _claim(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Findings:
+    return _Findings({carried.STRUCTURE: None}, [])
 
 
-def _report(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
-    found = _Found({}, [])
+def _report(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Findings:
+    found = _Findings({}, [])
     texts = lines = sources = 0
     for file in sent.get("files", ()):
         if file.get("dags"):
@@ -176,7 +176,7 @@ def _report(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | Non
     return found
 
 
-def _dags(file: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None, found: _Found) -> int:
+def _dags(file: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None, found: _Findings) -> int:
     found.carry(carried.STRUCTURE)
     if rules.dags is Policy.OPEN:
         found.carry(carried.AUTHORS_TEXT)
@@ -208,8 +208,8 @@ def _without_code(file: dict[str, Any]) -> int:
     return changed
 
 
-def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Found:
-    found = _Found({}, [])
+def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Findings:
+    found = _Findings({}, [])
     for report in sent.get("reports", ()):
         failure, event = report.get("failure"), report.get("event")
         if event:
@@ -224,7 +224,7 @@ def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None)
     return found
 
 
-def _event(report: dict[str, Any], event: dict[str, Any], rules: Rules, found: _Found) -> None:
+def _event(report: dict[str, Any], event: dict[str, Any], rules: Rules, found: _Findings) -> None:
     payload = event.get("payload")
     if payload is not None:
         found.carry(carried.EVENTS)
@@ -249,7 +249,7 @@ _VALUES_STAY: Final = (
     "triggerer's environment, or set the agent's policy for xcom to open\n"
 )
 
-_JUDGES: Final[Mapping[str, Callable[[dict[str, Any], Rules, Digest, Seal | None], _Found]]] = {
+_JUDGES: Final[Mapping[str, Callable[[dict[str, Any], Rules, Digest, Seal | None], _Findings]]] = {
     dags.CLAIM: _claim,
     dags.REPORT: _report,
     triggers.SYNC: _sync,

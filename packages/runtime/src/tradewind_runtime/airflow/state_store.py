@@ -12,7 +12,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.state import AssetScope, BaseStoreBackend, TaskScope
 
 from tradewind_protocol import storage
-from tradewind_protocol.storage import Kind, Reference
+from tradewind_protocol.storage import Reference, StoredKind
 from tradewind_runtime.airflow import site_storage
 from tradewind_runtime.airflow.site_storage import ForeignReference, ValueGone
 
@@ -89,7 +89,7 @@ def _stored(value: Any, key: str, scope: Scope) -> str:
 def _value(stored: str) -> Any:
     if not stored:
         return None
-    if (reference := storage.parse(stored)) is not None and reference.kind is Kind.STATE:
+    if (reference := storage.parse(stored)) is not None and reference.kind is StoredKind.STATE:
         return site_storage.of_state().read(reference)
     try:
         return json.loads(stored)

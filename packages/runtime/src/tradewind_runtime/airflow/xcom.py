@@ -9,7 +9,7 @@ from uuid import uuid4
 from airflow.sdk.bases.xcom import BaseXCom
 
 from tradewind_protocol import storage
-from tradewind_protocol.storage import Kind, Reference
+from tradewind_protocol.storage import Reference, StoredKind
 from tradewind_runtime.airflow import site_storage
 
 SKIP_KEY: Final = "skipmixin_key"
@@ -102,7 +102,7 @@ class SiteXComBackend(BaseXCom):
 
 def _reference(value: Any) -> Reference | None:
     reference = storage.parse(value)
-    return reference if reference is not None and reference.kind is Kind.XCOM else None
+    return reference if reference is not None and reference.kind is StoredKind.XCOM else None
 
 
 def _of_airflows_backend(value: Any) -> str | None:

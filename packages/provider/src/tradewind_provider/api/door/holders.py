@@ -12,7 +12,7 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import paths
-from tradewind_protocol.boundary import Caller, Found, Owner
+from tradewind_protocol.boundary import Caller, Owner, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider import settings
@@ -91,7 +91,7 @@ class Holders:
             self._known.clear()
         self._known[key] = (speaker, self._monotonic() + credentials.FRESH_SECONDS)
 
-    async def subject(self, agent: Agent, speaker: Speaker, found: Found | None) -> UUID:
+    async def subject(self, agent: Agent, speaker: Speaker, found: RouteMatch | None) -> UUID:
         """Whose token the request needs. Raises Refused TRIGGER_NOT_YOURS when a triggerer asks about a task
         instance that does not wait for one of its triggers."""
         if (

@@ -17,7 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import boundary, paths, versions
-from tradewind_protocol.boundary import Answer, Caller, Change, Found, Owner, Refuse, Rules
+from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Owner, Rejection, RouteMatch, Rules
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
@@ -171,7 +171,7 @@ class Door:
             now=self._clock(),
         )
         judged = self._judge(agent, speaker, method, path, found, body)
-        if isinstance(judged, Answer):
+        if isinstance(judged, LocalAnswer):
             await bodies.answer(send, judged.status, judged.body)
             return
         if found is not None and found.route.name in _WITH_HOST_NAME:
@@ -203,8 +203,8 @@ class Door:
             await run_in_threadpool(_announce_triggers)
 
     def _judge(
-        self, agent: Agent, speaker: Speaker, method: str, path: str, found: Found | None, body: bytes
-    ) -> bytes | Answer:
+        self, agent: Agent, speaker: Speaker, method: str, path: str, found: RouteMatch | None, body: bytes
+    ) -> bytes | LocalAnswer:
         """The body as it goes on, or the answer it gets here. Raises Refused."""
         rules = Rules.of(agent.policy)
         if found is None:
@@ -217,14 +217,14 @@ class Door:
             # Which task instance a triggerer may ask about depends on its triggers, not on an id of its own.
             own = None if speaker.caller is Caller.TRIGGERER else speaker.subject
             decision = boundary.admit(found, speaker.caller, own) or boundary.decide(found, body, rules)
-        if isinstance(decision, Refuse):
+        if isinstance(decision, Rejection):
             log.info(
                 "Refused at the door: %s",
                 decision.message,
                 extra={"action": "door_refused", "agent": agent.name, "speaker": speaker.label},
             )
             raise Refused(decision.code, decision.message, remedy=decision.remedy)
-        if isinstance(decision, Answer):
+        if isinstance(decision, LocalAnswer):
             return decision
         return decision.body if isinstance(decision, Change) else body
 
@@ -244,7 +244,7 @@ def _onward(scope: Scope, path: str, token: str, body: bytes) -> Scope:
     return {**scope, "path": moved, "raw_path": quote(moved, safe="/:@+~").encode(), "headers": headers}
 
 
-def _starts(found: Found | None) -> str | None:
+def _starts(found: RouteMatch | None) -> str | None:
     """The task instance a request asks to run."""
     if found is None or found.route.name != "ti.run":
         return None

@@ -34,8 +34,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from tradewind_agent.environments.variables import PASSED, is_planes_secret
 from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.settings.passed_variables import PASSED, is_planes_secret
 from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.sessions import BundleName, Name, Policy
 from tradewind_protocol.states import Component

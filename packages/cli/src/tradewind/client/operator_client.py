@@ -11,8 +11,8 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
+from tradewind.client.foreign_responses import explained, unreachable
 from tradewind.errors import BadUsage, NotSignedIn, Refused, Unreachable
-from tradewind.not_a_plane import explained, unreachable
 from tradewind_protocol import errors, operator, paths
 from tradewind_protocol.messages import Message
 

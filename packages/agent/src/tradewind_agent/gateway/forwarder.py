@@ -9,15 +9,15 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_agent.answers import Answer, refusal_in
+from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.errors import PlaneUnreachable
-from tradewind_agent.gateway import waiting
+from tradewind_agent.gateway import repetition
+from tradewind_agent.gateway.interfaces import Plane, RequestQueue
 from tradewind_agent.gateway.ledger import Cause, Ledger
-from tradewind_agent.gateway.outage import Away, Outage
-from tradewind_agent.gateway.requests import Asked, Reply, refusal
-from tradewind_agent.gateway.seams import Kept, Plane
-from tradewind_agent.secrets import AttemptPrincipal
-from tradewind_protocol.boundary import Refuse
+from tradewind_agent.gateway.outage import OutageAction, OutageRule
+from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
+from tradewind_agent.http.responses import PlaneResponse, refusal_in
+from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code, Refused
 
 log = structlog.get_logger(__name__)
@@ -38,18 +38,18 @@ _NOTHING: Final = Reply(204, headers=())
 class Outgoing:
     """A request as it shall leave."""
 
-    asked: Asked
+    asked: GatewayRequest
     attempt: AttemptPrincipal | None  # None for a component
-    rule: Outage
+    rule: OutageRule
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     cause: Cause
 
 
-class Forwarding:
+class Forwarder:
     """Sends what the boundary let pass, by the outage rule of its route."""
 
-    def __init__(self, *, plane: Plane, ledger: Ledger, outbox: Kept) -> None:
+    def __init__(self, *, plane: Plane, ledger: Ledger, outbox: RequestQueue) -> None:
         self._plane = plane
         self._ledger = ledger
         self._outbox = outbox
@@ -60,12 +60,12 @@ class Forwarding:
         """The answer. Raises HungUp when nobody waits for it any more."""
         if out.attempt is not None and out.attempt.attempt_id in self._ended:
             return await self._after_the_end(out)
-        if out.rule.away is Away.STAND_IN:
+        if out.rule.away is OutageAction.STAND_IN:
             return await self._stand_in(out)
-        if out.rule.away is Away.KEEP and out.attempt is not None:
+        if out.rule.away is OutageAction.KEEP and out.attempt is not None:
             return await self._end(out, out.attempt)
         reply = await self._wait(out)
-        if out.rule.away is Away.START:
+        if out.rule.away is OutageAction.START:
             self._note(out, reply)
         return reply
 
@@ -115,7 +115,7 @@ class Forwarding:
     async def _after_the_end(self, out: Outgoing) -> Reply:
         """What a task still does after its end was kept: writes follow its end, in order; reads wait for the plane."""
         rule = out.rule
-        if rule.ok is not None and rule.away in (Away.KEEP, Away.STAND_IN):
+        if rule.ok is not None and rule.away in (OutageAction.KEEP, OutageAction.STAND_IN):
             return self._stay(out, "answered", "its end is kept already", rule.ok)
         if rule.ok is not None and out.attempt is not None and self._keep(out, out.attempt):
             return self._stay(out, "kept", "until the plane is back", rule.ok)
@@ -123,26 +123,26 @@ class Forwarding:
 
     async def _wait(self, out: Outgoing) -> Reply:
         cadence = self._plane.cadence
-        most = cadence.lost_after if out.rule.away is Away.START else cadence.grace
+        most = cadence.lost_after if out.rule.away is OutageAction.START else cadence.grace
         try:
-            response = await waiting.ask(
+            response = await repetition.ask(
                 self._plane,
                 lambda: self._once(out),
                 again=out.rule.again,
                 patience=max(0.0, most - self._away_for()),
                 gone=out.asked.gone,
             )
-        except waiting.LostOnce:
+        except repetition.AlreadyApplied:
             return out.rule.ok or _NOTHING
-        except waiting.GaveUp as gave_up:
+        except repetition.PlaneWaitExpired as gave_up:
             maybe = "; it may have acted on the request" if gave_up.arrived else ""
             return _unavailable(f"{gave_up}{maybe}")
         return _passed_on(response)
 
     # ---- parts
 
-    async def _once(self, out: Outgoing) -> Answer:
-        grant = None if out.attempt is None or out.rule.away is not Away.START else out.attempt.grant
+    async def _once(self, out: Outgoing) -> PlaneResponse:
+        grant = None if out.attempt is None or out.rule.away is not OutageAction.START else out.attempt.grant
         if grant is not None and not grant.asked():
             raise Refused(Code.LEASE_LOST, "this agent does not run the attempt any more")
         with self._ledger.because(out.cause):
@@ -192,7 +192,7 @@ class Forwarding:
         return 0.0 if last is None else max(0.0, asyncio.get_running_loop().time() - last)
 
 
-def _passed_on(response: Answer) -> Reply:
+def _passed_on(response: PlaneResponse) -> Reply:
     # Named one by one, so that a token the plane might ever put into a header stays where it is.
     kept = tuple((name, response.headers[name]) for name in _FROM_PLANE if name in response.headers)
     return Reply(response.status_code, response.content, kept)
@@ -200,5 +200,5 @@ def _passed_on(response: Answer) -> Reply:
 
 def _unavailable(message: str) -> Reply:
     return refusal(
-        Refuse(Code.UNAVAILABLE, message, "work goes on when the plane answers again; see the agent's log")
+        Rejection(Code.UNAVAILABLE, message, "work goes on when the plane answers again; see the agent's log")
     )

@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from tradewind_agent.answers import Received
 from tradewind_agent.errors import PlaneUnreachable
+from tradewind_agent.http.responses import ReceivedResponse
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.connection import Connection
 from tradewind_agent.plane.dialing import dial
 from tradewind_agent.plane.proxy import Tunnel
-from tradewind_agent.plane.wire import KEPT_FOR, TooMuch
+from tradewind_agent.plane.transport import KEPT_FOR, ResponseTooLarge
 
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 _AS_IT_IS: Final = re.compile(f"[{re.escape(_VISIBLE)}]*")
 
 
-class Direct:
+class DirectTransport:
     """See `wire.Wire`."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Direct:
 
     async def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> Received:
+    ) -> ReceivedResponse:
         request = self._written(method, path, headers, body)
         await self._enter(timeout)
         try:
@@ -77,9 +77,9 @@ class Direct:
         told = reading.headers
         try:
             content = reading.content(told)
-        except (zlib.error, TooMuch) as error:
+        except (zlib.error, ResponseTooLarge) as error:
             raise retry.broke(error, url=self._base_url) from error
-        return Received(self._base_url + path, reading.status, told.without_framing(), content)
+        return ReceivedResponse(self._base_url + path, reading.status, told.without_framing(), content)
 
     async def aclose(self) -> None:
         self._ended = True

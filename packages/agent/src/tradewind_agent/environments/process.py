@@ -10,11 +10,11 @@ from typing import Any
 
 import structlog
 
-from tradewind_agent.environments.launcher import HostCommand, HostProcess, Launcher
+from tradewind_agent.access.local_secrets import ComponentPrincipal, LocalSecrets
+from tradewind_agent.environments.launcher import ChildProcess, Launcher, ProcessCommand
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotime
 from tradewind_agent.kits.backoff import Backoff
-from tradewind_agent.secrets import HostPrincipal, LocalSecrets
 from tradewind_protocol.hosts import Configure, Hello, HostStatus, Problem, StopHost
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.states import Component
@@ -27,7 +27,7 @@ RESTART_FIRST, RESTART_MOST = 1.0, 60.0
 STOP_GRACE = 10.0  # seconds a host has to end after it was told to stop now
 
 
-class HostState(str, Enum):
+class ProcessState(str, Enum):
     """Where in its life a host is."""
 
     STARTING = "starting"
@@ -36,7 +36,7 @@ class HostState(str, Enum):
     STOPPED = "stopped"
 
 
-class Host:
+class ComponentProcess:
     """Runs one component of one environment until stopped.
 
     `run` never raises for a host that fails: it becomes a finding and is tried again, with growing waits.
@@ -47,7 +47,7 @@ class Host:
         *,
         component: Component,
         environment: str,
-        command: HostCommand,
+        command: ProcessCommand,
         configure: Callable[[str], Configure],  # from this process's own local secret
         launcher: Launcher,
         secrets: LocalSecrets,
@@ -57,7 +57,7 @@ class Host:
     ) -> None:
         self.component = component
         self.environment = environment
-        self.state = HostState.STARTING
+        self.state = ProcessState.STARTING
         self.hello: Hello | None = None
         self.status: HostStatus | None = None
         self.problem: EnvironmentBroken | None = None
@@ -71,7 +71,7 @@ class Host:
         self._stop_grace = stop_grace
         self._backoff = Backoff()
         self._stopping = asyncio.Event()
-        self._process: HostProcess | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def title(self) -> str:
@@ -79,7 +79,7 @@ class Host:
 
     @property
     def ready(self) -> bool:
-        return self.state is HostState.READY
+        return self.state is ProcessState.READY
 
     @property
     def pid(self) -> int | None:
@@ -106,7 +106,7 @@ class Host:
             try:
                 await self._one_life()
             except EnvironmentBroken as problem:
-                self._become(HostState.BROKEN, problem)
+                self._become(ProcessState.BROKEN, problem)
             if self._stopping.is_set():
                 break
             self.restarts += 1
@@ -121,7 +121,7 @@ class Host:
                 problem=str(self.problem),
             )
             await aiotime.sleep(wait, self._stopping)
-        self._become(HostState.STOPPED, None)
+        self._become(ProcessState.STOPPED, None)
 
     async def stop(self) -> None:
         """Stop the host and what runs in it. Idempotent; returns once it was told, `run` returns once it is gone."""
@@ -140,12 +140,14 @@ class Host:
     # ---- inside
 
     async def _one_life(self) -> None:
-        self._become(HostState.STARTING, self.problem)
+        self._become(ProcessState.STARTING, self.problem)
         process = await self._launcher.launch(self._command)
         # A worker host asks for nothing itself, and every attempt is forked from it: what it does not have, no user
         # code finds in the memory it inherits.
         needs_none = self.component is Component.WORKER
-        secret = "" if needs_none else self._secrets.issue(HostPrincipal(self.component, self.environment))
+        secret = (
+            "" if needs_none else self._secrets.issue(ComponentPrincipal(self.component, self.environment))
+        )
         description = "the agent stopped it"
         self._process = process
         ending = asyncio.create_task(self._end_when_told(process), name=f"ending of {self.title}")
@@ -165,11 +167,11 @@ class Host:
             # Also when cancelled: nothing that this host started may outlive it.
             await asyncio.shield(self._settle(process, description))
 
-    async def _settle(self, process: HostProcess, description: str) -> None:
+    async def _settle(self, process: ChildProcess, description: str) -> None:
         await process.close()
         await self.gone(description)
 
-    async def _introduce(self, process: HostProcess) -> None:
+    async def _introduce(self, process: ChildProcess) -> None:
         try:
             first = await asyncio.wait_for(process.receive(), timeout=self._hello_limit)
         except asyncio.TimeoutError:
@@ -190,9 +192,9 @@ class Host:
             python=first.python,
             airflow=first.airflow,
         )
-        self._become(HostState.READY, None)
+        self._become(ProcessState.READY, None)
 
-    async def _why_silent(self, process: HostProcess) -> EnvironmentBroken:
+    async def _why_silent(self, process: ChildProcess) -> EnvironmentBroken:
         how = ended(await self._wait(process))
         tail, interpreter = process.tail(), self._command.argv[0]
         last = tail.strip().splitlines()[-1] if tail.strip() else ""
@@ -211,7 +213,7 @@ class Host:
             remedy=f"See its log: {self._command.log_file}",
         )
 
-    async def _listen(self, process: HostProcess) -> None:
+    async def _listen(self, process: ChildProcess) -> None:
         while (message := await process.receive()) is not None:
             if isinstance(message, HostStatus):
                 before = self.status.findings if self.status is not None else ()
@@ -223,7 +225,7 @@ class Host:
             else:
                 self.received(message)
 
-    async def _wait(self, process: HostProcess) -> int:
+    async def _wait(self, process: ChildProcess) -> int:
         """Its exit code; a host that closed its socket and lives on is killed."""
         try:
             return await asyncio.wait_for(process.wait(), timeout=self._stop_grace)
@@ -231,14 +233,14 @@ class Host:
             process.signal(signal.SIGKILL)
             return await process.wait()
 
-    async def _end_when_told(self, process: HostProcess) -> None:
+    async def _end_when_told(self, process: ChildProcess) -> None:
         await self._stopping.wait()
         process.send(StopHost(now=True))
         await asyncio.sleep(self._stop_grace)
         log.warning("Host did not stop; it is killed", action="host_killed", host=self.title)
         process.signal(signal.SIGKILL)
 
-    def _become(self, state: HostState, problem: EnvironmentBroken | None) -> None:
+    def _become(self, state: ProcessState, problem: EnvironmentBroken | None) -> None:
         self.state, self.problem = state, problem
         self._on_change()
 

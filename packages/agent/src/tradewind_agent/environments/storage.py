@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tradewind_agent.environments import inside
+from tradewind_agent.environments import interpreter
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.hosts import Configure
@@ -45,7 +45,7 @@ async def _asked(
     question = json.dumps({"configure": configure.model_dump(mode="json"), **ask})
     try:
         said = await asyncio.wait_for(
-            inside.ask(settings, environment, "tradewind_runtime.stored", question), PATIENCE
+            interpreter.ask(settings, environment, "tradewind_runtime.stored", question), PATIENCE
         )
     except asyncio.TimeoutError as ended:
         raise EnvironmentBroken(

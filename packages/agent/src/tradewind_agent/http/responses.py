@@ -12,7 +12,7 @@ from tradewind_protocol.errors import Code, Refusal, Refused
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 
 
-class Answer(Protocol):
+class PlaneResponse(Protocol):
     """Status, headers and decoded content. `httpx.Response` is one, too, which is what the doctor has."""
 
     @property
@@ -55,7 +55,7 @@ class Headers(Mapping[str, str]):
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedResponse:
     """An answer that has arrived as a whole."""
 
     url: str
@@ -64,11 +64,11 @@ class Received:
     content: bytes
 
 
-def is_success(answer: Answer) -> bool:
+def is_success(answer: PlaneResponse) -> bool:
     return 200 <= answer.status_code <= 299
 
 
-def refusal_in(response: Answer) -> Refused | None:
+def refusal_in(response: PlaneResponse) -> Refused | None:
     """The plane's own refusal, when the answer is one."""
     if is_success(response):
         return None
@@ -84,12 +84,12 @@ def refusal_in(response: Answer) -> Refused | None:
         refusal = Refusal.model_validate(body)
     except ValueError:
         # A newer plane may have codes this agent has never heard of: keep its words, take the status' meaning.
-        code = nearest(response.status_code)
+        code = nearest_code(response.status_code)
         return Refused(code, f"{body['message']} [{body['error']}]", remedy=str(body.get("remedy") or ""))
     return Refused.as_told(refusal)
 
 
-def nearest(status: int) -> Code:
+def nearest_code(status: int) -> Code:
     """The code that says about the same as an HTTP status."""
     if status >= 500:
         return Code.INTERNAL if status == 500 else Code.UNAVAILABLE

@@ -25,7 +25,7 @@ class Checks:
         *,
         state_dir: Path,
         outbox: _Kept,
-        hosts: Callable[[], Sequence[Finding]],
+        processes: Callable[[], Sequence[Finding]],
         ledger_problem: Callable[[], str],
         health_problem: Callable[[], str],
         now: Callable[[], float],
@@ -33,7 +33,7 @@ class Checks:
     ) -> None:
         self._state_dir = state_dir
         self._outbox = outbox
-        self._hosts = hosts
+        self._processes = processes
         self._ledger_problem = ledger_problem
         self._health_problem = health_problem
         self._now = now
@@ -46,7 +46,7 @@ class Checks:
         now = self._now()
         if self._looked is None or not 0 <= now - self._looked < self._every:
             self._looked, self._slow = now, [*self._disk(), *self._waiting(now)]
-        found = [*self._hosts(), *self._slow]
+        found = [*self._processes(), *self._slow]
         if ledger := self._ledger_problem():
             remedy = "Free disk space, or check its rights"
             found.append(Finding(check="ledger", message=ledger, remedy=remedy))

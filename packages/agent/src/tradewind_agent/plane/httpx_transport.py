@@ -10,12 +10,18 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from tradewind_agent.answers import Headers, Received
+from tradewind_agent.http.responses import Headers, ReceivedResponse
 from tradewind_agent.plane import retry
-from tradewind_agent.plane.wire import CONNECT_LIMIT, KEPT_FOR, LARGEST_ANSWER, LEAST_PACE, TooMuch
+from tradewind_agent.plane.transport import (
+    CONNECT_LIMIT,
+    KEPT_FOR,
+    LARGEST_ANSWER,
+    LEAST_PACE,
+    ResponseTooLarge,
+)
 
 
-class OverHttpx:
+class HttpxTransport:
     """See `wire.Wire`."""
 
     def __init__(
@@ -32,7 +38,7 @@ class OverHttpx:
         self._base_url = base_url
         self._client = httpx.AsyncClient(
             base_url=base_url,
-            transport=_Lent(transport) if transport is not None else None,
+            transport=_SharedTransport(transport) if transport is not None else None,
             verify=tls if tls is not None else base_url.startswith("https:"),
             proxy=proxy,
             limits=httpx.Limits(
@@ -44,7 +50,7 @@ class OverHttpx:
 
     async def ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, timeout: float
-    ) -> Received:
+    ) -> ReceivedResponse:
         try:
             async with self._client.stream(
                 method,
@@ -54,10 +60,10 @@ class OverHttpx:
                 timeout=httpx.Timeout(timeout, connect=CONNECT_LIMIT),
             ) as response:
                 content = await _read(response, latest=asyncio.get_running_loop().time() + 2 * timeout)
-        except (httpx.HTTPError, TooMuch) as error:
+        except (httpx.HTTPError, ResponseTooLarge) as error:
             raise retry.unreachable(error, url=self._base_url) from error
         told = Headers(response.headers.multi_items()).without_framing()
-        return Received(str(response.url), response.status_code, told, content)
+        return ReceivedResponse(str(response.url), response.status_code, told, content)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -70,14 +76,14 @@ async def _read(response: httpx.Response, *, latest: float) -> bytes:
     async for part in response.aiter_bytes():
         size += len(part)
         if size > LARGEST_ANSWER:
-            raise TooMuch
+            raise ResponseTooLarge
         if asyncio.get_running_loop().time() > latest + size / LEAST_PACE:
             raise httpx.ReadTimeout("the answer comes too slowly")
         parts.append(part)
     return b"".join(parts)
 
 
-class _Lent(httpx.AsyncBaseTransport):
+class _SharedTransport(httpx.AsyncBaseTransport):
     """A transport several clients use: it is not theirs to close."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:

@@ -13,7 +13,7 @@ from tradewind_agent.settings import EnvironmentSettings, Settings
 
 
 @dataclass(frozen=True)
-class Said:
+class InterpreterOutput:
     """What the interpreter said, and its exit status."""
 
     status: int
@@ -30,7 +30,9 @@ class Said:
         return (self.err.strip().splitlines() or [f"exit status {self.status}"])[-1][:500]
 
 
-async def ask(settings: Settings, environment: EnvironmentSettings, module: str, question: str) -> Said:
+async def ask(
+    settings: Settings, environment: EnvironmentSettings, module: str, question: str
+) -> InterpreterOutput:
     """Run `module` with `question` on its standard input. Cancelled, it leaves no process. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
         str(environment.interpreter),
@@ -39,7 +41,7 @@ async def ask(settings: Settings, environment: EnvironmentSettings, module: str,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=variables.for_host(
+        env=variables.for_process(
             os.environ,
             passed=settings.pass_environment,
             own={**variables.for_bundles(settings.bundles), **environment.env},
@@ -55,4 +57,6 @@ async def ask(settings: Settings, environment: EnvironmentSettings, module: str,
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
-    return Said(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+    return InterpreterOutput(
+        process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+    )

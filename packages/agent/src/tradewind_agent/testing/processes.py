@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from tradewind_agent.environments.launcher import HostCommand, HostProcess
+from tradewind_agent.environments.launcher import ChildProcess, ProcessCommand
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import (
     AttemptRef,
@@ -29,14 +29,14 @@ from tradewind_protocol.messages import Message
 from tradewind_protocol.states import OutcomeKind
 
 
-class FakeHost:
+class FakeProcess:
     """A host without a process. A worker's attempts ask the gateway whether they may start, as Airflow's supervisor
     does, run for `workload["taking"]` seconds of the loop's clock, or until they are stopped; `workload["outcome"]` says
     how they end."""
 
     def __init__(
         self,
-        command: HostCommand,
+        command: ProcessCommand,
         *,
         airflow: str,
         problem: Message | None,
@@ -123,26 +123,26 @@ class FakeLauncher:
     """Starts fake hosts and remembers them."""
 
     def __init__(self, *, airflow: str = "3.3.2") -> None:
-        self.hosts: list[FakeHost] = []
+        self.processes: list[FakeProcess] = []
         self.airflow = airflow
         self.problem: Message | None = None  # what every host says instead of Hello
         self.gateway: Callable[..., Awaitable[None]] | None = (
             None  # whom supervisors ask; None: nobody, they start
         )
 
-    async def launch(self, command: HostCommand) -> HostProcess:
-        host = FakeHost(command, airflow=self.airflow, problem=self.problem, may_start=self._may_start)
-        self.hosts.append(host)
+    async def launch(self, command: ProcessCommand) -> ChildProcess:
+        host = FakeProcess(command, airflow=self.airflow, problem=self.problem, may_start=self._may_start)
+        self.processes.append(host)
         return host
 
     @property
-    def worker(self) -> FakeHost:
+    def worker(self) -> FakeProcess:
         """The worker host started last."""
-        return next(host for host in reversed(self.hosts) if "worker" in host.command.title)
+        return next(host for host in reversed(self.processes) if "worker" in host.command.title)
 
     def ran(self) -> list[AttemptRef]:
         """Every attempt whose user code a host ran, in order."""
-        return [ref for host in self.hosts for ref in host.started]
+        return [ref for host in self.processes for ref in host.started]
 
     async def _may_start(self, message: RunAttempt) -> bool:
         if self.gateway is None or message.kind is not WorkKind.TASK:

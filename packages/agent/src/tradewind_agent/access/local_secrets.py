@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tradewind_agent.grants import Grant
+from tradewind_agent.access.grants import Grant
 from tradewind_protocol import ids
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import Component
 
 
 @dataclass(frozen=True)
-class HostPrincipal:
+class ComponentPrincipal:
     """A host process of a task environment."""
 
     component: Component
@@ -34,7 +34,7 @@ class AttemptPrincipal:
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
-Principal = HostPrincipal | AttemptPrincipal
+Principal = ComponentPrincipal | AttemptPrincipal
 
 
 class LocalSecrets:

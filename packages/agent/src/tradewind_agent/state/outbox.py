@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tradewind_protocol.attempts import AttemptRef
 
-Kind = Literal["finish", "state"]
+EntryKind = Literal["finish", "state"]
 
 _SCHEMA = """
 create table if not exists entry (
@@ -38,7 +38,7 @@ class Entry:
     """One request that waits for the plane."""
 
     seq: int
-    kind: Kind  # "state": a call a task made while the plane was away; "finish": how the attempt ended
+    kind: EntryKind  # "state": a call a task made while the plane was away; "finish": how the attempt ended
     attempt_id: UUID
     epoch: int
     method: str
@@ -83,7 +83,7 @@ class Outbox:
     def put(
         self,
         *,
-        kind: Kind,
+        kind: EntryKind,
         attempt_id: UUID,
         epoch: int,
         method: str,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tradewind_agent.answers import Answer
 from tradewind_agent.errors import PlaneUnreachable
-from tradewind_agent.gateway.outage import Again
-from tradewind_agent.gateway.requests import HungUp
-from tradewind_agent.gateway.seams import Plane
+from tradewind_agent.gateway.interfaces import Plane
+from tradewind_agent.gateway.outage import Repeatability
+from tradewind_agent.gateway.requests import ClientDisconnected
+from tradewind_agent.http.responses import PlaneResponse
 
 TRIES = 10
 """A plane that answers polls but breaks this one request as often as this will break it again."""
 
 
-class GaveUp(Exception):
+class PlaneWaitExpired(Exception):
     """The plane did not come back in time, or the request may not be repeated."""
 
     def __init__(self, failure: PlaneUnreachable | None, *, arrived: bool = False) -> None:
@@ -23,18 +23,18 @@ class GaveUp(Exception):
         self.arrived = arrived  # the plane may have acted on it
 
 
-class LostOnce(Exception):
+class AlreadyApplied(Exception):
     """The repetition came too late (the answer is with it), so the first request arrived."""
 
 
 async def ask(
     plane: Plane,
-    send: Callable[[], Awaitable[Answer]],
+    send: Callable[[], Awaitable[PlaneResponse]],
     *,
-    again: Again,
+    again: Repeatability,
     patience: float,
     gone: Callable[[], Awaitable[None]],
-) -> Answer:
+) -> PlaneResponse:
     """The plane's answer, waiting up to `patience` seconds from now for a plane to give one.
 
     Raises GaveUp, HungUp when `gone()` returned while we waited, LostOnce when `again` is DONE and a repetition was
@@ -54,14 +54,14 @@ async def ask(
             failure = error
             may_have_arrived = may_have_arrived or error.may_have_arrived
         else:
-            if may_have_arrived and again is Again.DONE and response.status_code in (404, 409, 410):
-                raise LostOnce
+            if may_have_arrived and again is Repeatability.DONE and response.status_code in (404, 409, 410):
+                raise AlreadyApplied
             return response
-        if may_have_arrived and again is Again.NEVER:
+        if may_have_arrived and again is Repeatability.NEVER:
             break
         await _wait(plane, failure, until=until, gone=gone, pause=pause)
         pause = min(pause * 2, plane.cadence.retry_most)
-    raise GaveUp(failure, arrived=may_have_arrived)
+    raise PlaneWaitExpired(failure, arrived=may_have_arrived)
 
 
 async def _wait(
@@ -80,7 +80,7 @@ async def _wait(
 
     left = until - asyncio.get_running_loop().time()
     if left <= pause:
-        raise GaveUp(failure)
+        raise PlaneWaitExpired(failure)
     returned = asyncio.create_task(back(), name="gateway-wait-for-plane")
     hung_up = asyncio.ensure_future(gone())
     try:
@@ -88,8 +88,8 @@ async def _wait(
         if returned.done():
             return
         if hung_up.done():
-            raise HungUp
-        raise GaveUp(failure)
+            raise ClientDisconnected
+        raise PlaneWaitExpired(failure)
     finally:
         returned.cancel()
         hung_up.cancel()

@@ -14,7 +14,7 @@ from tradewind_agent.kits import files
 FILE = "status.json"
 
 
-class Board:
+class StatusBoard:
     """One line for each loop, and facts gathered when somebody looks."""
 
     def __init__(self, *, now: Callable[[], float]) -> None:

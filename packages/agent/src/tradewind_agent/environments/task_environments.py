@@ -8,13 +8,13 @@ from pathlib import Path
 
 import structlog
 
+from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.environments import dag_processor, triggerer, variables, worker
-from tradewind_agent.environments.host import Host, HostState
-from tradewind_agent.environments.launcher import HostCommand, Launcher
+from tradewind_agent.environments.launcher import Launcher, ProcessCommand
+from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.environments.worker import Worker
-from tradewind_agent.sealing import SiteKey
-from tradewind_agent.secrets import LocalSecrets
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.polling import Finding
@@ -24,7 +24,7 @@ from tradewind_protocol.states import Component
 log = structlog.get_logger(__name__)
 
 
-class Site:
+class TaskEnvironments:
     """Builds the hosts the settings ask for, runs them, and knows which environments can take work."""
 
     def __init__(
@@ -51,14 +51,14 @@ class Site:
         self._on_change = on_change
         self.slots = {each.name: each.slots for each in settings.task_environments}
         self.workers: dict[str, Worker] = {}
-        self.hosts: list[Host] = []
+        self.processes: list[ComponentProcess] = []
         if Component.WORKER in settings.components:
             for environment in settings.task_environments:
-                made = self._host(Worker, Component.WORKER, environment)
+                made = self._process(Worker, Component.WORKER, environment)
                 self.workers[environment.name] = made
         for component in (Component.DAG_PROCESSOR, Component.TRIGGERER):
             if component in settings.components:
-                self._host(Host, component, settings.environment_of(component))
+                self._process(ComponentProcess, component, settings.environment_of(component))
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -68,12 +68,12 @@ class Site:
 
     def start(self) -> None:
         """Start every host; each is kept alive until `stop`."""
-        self._tasks = [asyncio.create_task(host.run(), name=host.title) for host in self.hosts]
+        self._tasks = [asyncio.create_task(process.run(), name=process.title) for process in self.processes]
 
     async def stop(self) -> None:
-        """Stop every host with what runs in it. Idempotent; returns when all are gone."""
-        for host in self.hosts:
-            await host.stop()
+        """Stop every process with what runs in it. Idempotent; returns when all are gone."""
+        for process in self.processes:
+            await process.stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -84,9 +84,9 @@ class Site:
             self._on_change()
 
     def usable(self, environment: str) -> bool:
-        """True when a worker host of the environment is ready for this plane's work."""
-        host = self.workers.get(environment)
-        return host is not None and host.ready and not self._skew(host)
+        """True when a worker process of the environment is ready for this plane's work."""
+        process = self.workers.get(environment)
+        return process is not None and process.ready and not self._skew(process)
 
     def task_environments(self) -> tuple[TaskEnvironment, ...]:
         """The environments as the plane shall see them."""
@@ -94,9 +94,9 @@ class Site:
 
     def findings(self) -> list[Finding]:
         """What is wrong with the hosts."""
-        found = [finding for host in self.hosts for finding in host.findings()]
-        for name, host in self.workers.items():
-            if skew := self._skew(host):
+        found = [finding for process in self.processes for finding in process.findings()]
+        for name, process in self.workers.items():
+            if skew := self._skew(process):
                 found.append(
                     Finding(
                         check=f"environment:{name}"[:100],
@@ -107,14 +107,14 @@ class Site:
         return found
 
     def _described(self, environment: EnvironmentSettings) -> TaskEnvironment:
-        host = self.workers.get(environment.name)
-        hello = host.hello if host is not None else None
+        process = self.workers.get(environment.name)
+        hello = process.hello if process is not None else None
         problem = ""
-        if host is not None:
-            problem = self._skew(host) or (host.problem.message if host.problem is not None else "")
+        if process is not None:
+            problem = self._skew(process) or (process.problem.message if process.problem is not None else "")
         return TaskEnvironment(
             name=environment.name,
-            queues=environment.queues if host is not None else (),
+            queues=environment.queues if process is not None else (),
             slots=self.slots[environment.name],
             python=hello.python if hello is not None else "",
             airflow=hello.airflow if hello is not None else "",
@@ -127,22 +127,28 @@ class Site:
 
     def _bundles(self, environment: str) -> tuple[str, ...] | None:
         """What the processes of the environment say; None while none has said anything."""
-        said = [host.hello.bundles for host in self.hosts if host.environment == environment and host.hello]
+        said = [
+            process.hello.bundles
+            for process in self.processes
+            if process.environment == environment and process.hello
+        ]
         return next((bundles for bundles in said if bundles), None)
 
     def _is_starting(self, environment: str) -> bool:
         return any(
-            host.environment == environment and host.state is HostState.STARTING and host.problem is None
-            for host in self.hosts
+            process.environment == environment
+            and process.state is ProcessState.STARTING
+            and process.problem is None
+            for process in self.processes
         )
 
-    def _skew(self, host: Host) -> str:
+    def _skew(self, process: ComponentProcess) -> str:
         """Why the environment's Airflow cannot run this plane's work; empty when it can."""
         planes = self._planes_minor()
-        if host.hello is None or not planes or _minor(host.hello.airflow) == planes:
+        if process.hello is None or not planes or _minor(process.hello.airflow) == planes:
             return ""
         return (
-            f"environment {host.environment} has Airflow {host.hello.airflow} and the plane {planes}.x: "
+            f"environment {process.environment} has Airflow {process.hello.airflow} and the plane {planes}.x: "
             "another minor cannot run its work"
         )
 
@@ -150,15 +156,18 @@ class Site:
         session = self._session()
         return _minor(session.airflow_version) if session is not None else ""
 
-    def _host(
-        self, kind: type[Worker] | type[Host], component: Component, environment: EnvironmentSettings
+    def _process(
+        self,
+        kind: type[Worker] | type[ComponentProcess],
+        component: Component,
+        environment: EnvironmentSettings,
     ) -> Worker:
         title = f"{component.value.replace('_', ' ')} host of environment {environment.name}"
         settings = self._settings
-        command = HostCommand(
+        command = ProcessCommand(
             title=title,
             argv=(str(environment.interpreter), "-m", "tradewind_runtime"),
-            env=variables.for_host(
+            env=variables.for_process(
                 self._inherited,
                 passed=settings.pass_environment,
                 own={**variables.for_bundles(settings.bundles), **environment.env},
@@ -211,7 +220,7 @@ class Site:
             secrets=self._secrets,
             on_change=self._on_change,
         )
-        self.hosts.append(made)
+        self.processes.append(made)
         return made  # type: ignore[return-value]
 
     def _content_key(self, rules: Rules) -> str:

@@ -8,14 +8,14 @@ from typing import Final
 
 import httptools
 
-from tradewind_agent.answers import Headers
-from tradewind_agent.plane.wire import LARGEST_ANSWER, TooMuch
+from tradewind_agent.http.responses import Headers
+from tradewind_agent.plane.transport import LARGEST_ANSWER, ResponseTooLarge
 
 _MOST_HEADERS: Final = 100_000  # bytes; no plane has so many
 _GZIP: Final = zlib.MAX_WBITS | 16
 
 
-class Reading:
+class ResponseParser:
     """What httptools finds in the bytes it is fed. `whole` is done when the answer is there, or never will be."""
 
     def __init__(self, whole: asyncio.Future[None], *, bodiless: bool) -> None:
@@ -53,7 +53,7 @@ class Reading:
             cause = error.__context__
             self.fail(
                 cause
-                if isinstance(cause, TooMuch)
+                if isinstance(cause, ResponseTooLarge)
                 else ConnectionError(f"what answered does not speak HTTP/1.1: {error}")
             )
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -83,7 +83,7 @@ class Reading:
 
     def on_message_begin(self) -> None:
         if self._over:
-            raise _Unasked
+            raise _UnexpectedData
 
     def on_status(self, reason: bytes) -> None:
         self.reason += reason.decode("latin-1")
@@ -104,10 +104,10 @@ class Reading:
 
     def on_body(self, body: bytes) -> None:
         if self._over:
-            raise _Unasked
+            raise _UnexpectedData
         self.received += len(body)
         if self.received > LARGEST_ANSWER:
-            raise TooMuch
+            raise ResponseTooLarge
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -119,7 +119,7 @@ class Reading:
         self.reason = ""
 
 
-class _Unasked(Exception):
+class _UnexpectedData(Exception):
     """More than an answer came. The answer counts, its connection is not used again."""
 
 
@@ -138,7 +138,7 @@ def _inflated(body: bytes, bits: int) -> bytes:
     decoder = zlib.decompressobj(bits)
     content = decoder.decompress(body, LARGEST_ANSWER)
     if decoder.unconsumed_tail:
-        raise TooMuch
+        raise ResponseTooLarge
     content += decoder.flush()
     if not decoder.eof:
         raise zlib.error("it ends too early")

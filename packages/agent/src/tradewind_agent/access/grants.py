@@ -8,8 +8,8 @@ from enum import Enum
 from tradewind_protocol.errors import Code, Refused
 
 
-class Known(str, Enum):
-    """What is known of a grant."""
+class GrantState(str, Enum):
+    """What is state of a grant."""
 
     NOT_ASKED = "not_asked"  # nobody has asked for it: no user code can have run
     MAYBE = "maybe"  # asked for; the answer is not there yet, or was lost
@@ -23,20 +23,20 @@ _GONE = frozenset({Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS
 class Grant:
     """Of one attempt. The gateway notes what passes through it; `on_change` is called when that is news."""
 
-    def __init__(self, on_change: Callable[[Known], None]) -> None:
-        self.known = Known.NOT_ASKED
+    def __init__(self, on_change: Callable[[GrantState], None]) -> None:
+        self.state = GrantState.NOT_ASKED
         self._on_change = on_change
 
     def asked(self) -> bool:
         """A request that is granted with wants to go out: whether it may. What the plane has said before stands."""
-        if self.known is Known.NOT_ASKED:
-            self._become(Known.MAYBE)
-        return self.known is not Known.GONE
+        if self.state is GrantState.NOT_ASKED:
+            self._become(GrantState.MAYBE)
+        return self.state is not GrantState.GONE
 
     def withdraw(self) -> bool:
         """Nobody is to ask any more. False when somebody has asked already."""
-        if self.known is Known.NOT_ASKED:
-            self._become(Known.GONE)
+        if self.state is GrantState.NOT_ASKED:
+            self._become(GrantState.GONE)
             return True
         return False
 
@@ -44,11 +44,11 @@ class Grant:
         """The plane has answered it: with this refusal of its own, or in whatever way Airflow did, which it only asks once
         the attempt is granted."""
         if refused is None:
-            self._become(Known.GRANTED)
-        elif refused.code in _GONE and self.known is not Known.GRANTED:
-            self._become(Known.GONE)
+            self._become(GrantState.GRANTED)
+        elif refused.code in _GONE and self.state is not GrantState.GRANTED:
+            self._become(GrantState.GONE)
 
-    def _become(self, known: Known) -> None:
-        if known is not self.known:
-            self.known = known
-            self._on_change(known)
+    def _become(self, state: GrantState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._on_change(state)

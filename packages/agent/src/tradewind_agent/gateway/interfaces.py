@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from tradewind_agent.answers import Answer
-from tradewind_agent.outbox import Kind
-from tradewind_agent.secrets import Principal
+from tradewind_agent.access.local_secrets import Principal
+from tradewind_agent.http.responses import PlaneResponse
+from tradewind_agent.state.outbox import EntryKind
 from tradewind_protocol.sessions import Cadence, SessionOpened
 
 
@@ -41,18 +41,18 @@ class Plane(Protocol):
         content: bytes,
         *,
         timeout: float | None = None,
-    ) -> Answer:
+    ) -> PlaneResponse:
         """One request, one answer, whatever its status. Raises PlaneUnreachable; RefusedForGood and Fenced when the
         agent as a whole is not wanted any more."""
 
 
-class Kept(Protocol):
-    """Where a request waits for the plane; `tradewind_agent.outbox.Outbox` is one."""
+class RequestQueue(Protocol):
+    """Where a request waits for the plane; `tradewind_agent.state.outbox.Outbox` is one."""
 
     def put(
         self,
         *,
-        kind: Kind,
+        kind: EntryKind,
         attempt_id: UUID,
         epoch: int,
         method: str,
@@ -64,6 +64,6 @@ class Kept(Protocol):
 
 
 class Secrets(Protocol):
-    """Who may ask; `tradewind_agent.secrets.LocalSecrets` is one."""
+    """Who may ask; `tradewind_agent.access.local_secrets.LocalSecrets` is one."""
 
     def resolve(self, secret: str) -> Principal | None: ...

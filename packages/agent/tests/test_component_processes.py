@@ -13,10 +13,10 @@ import psutil
 import pytest
 from process_kit import gone, interpreter
 
-from tradewind_agent.environments.host import Host, HostState
-from tradewind_agent.environments.launcher import HostCommand, SubprocessLauncher
+from tradewind_agent.access.local_secrets import ComponentPrincipal, LocalSecrets
+from tradewind_agent.environments.launcher import ProcessCommand, SubprocessLauncher
+from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.kits import aiotasks
-from tradewind_agent.secrets import HostPrincipal, LocalSecrets
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
 
@@ -30,10 +30,10 @@ class Watched:
         self.secrets = LocalSecrets()
         self.changed = asyncio.Event()
         self.configured: list[str] = []
-        self.host = Host(
+        self.host = ComponentProcess(
             component=Component.TRIGGERER,
             environment="default",
-            command=HostCommand(
+            command=ProcessCommand(
                 title="triggerer host",
                 argv=(str(interpreter(directory, twist=twist)), "-m", "tradewind_runtime"),
                 env={"PATH": os.environ["PATH"]},
@@ -68,7 +68,7 @@ async def test_a_host_that_ignores_its_stop_is_killed_after_the_grace(tmp_path: 
     await watched.host.stop()
     await running
     assert not process.is_running()
-    assert watched.host.state is HostState.STOPPED
+    assert watched.host.state is ProcessState.STOPPED
 
 
 async def test_a_host_that_never_says_hello_is_killed_and_found(tmp_path: Path):
@@ -101,7 +101,7 @@ async def test_each_process_has_a_secret_of_its_own_that_ends_with_it(tmp_path: 
     running = asyncio.create_task(watched.host.run())
     await watched.until(lambda: watched.host.ready)
     (first,) = watched.configured
-    assert watched.secrets.resolve(first) == HostPrincipal(Component.TRIGGERER, "default")
+    assert watched.secrets.resolve(first) == ComponentPrincipal(Component.TRIGGERER, "default")
     os.kill(watched.host.pid or 0, signal.SIGKILL)
     await watched.until(lambda: watched.host.ready and len(watched.configured) == 2)
     assert watched.secrets.resolve(first) is None

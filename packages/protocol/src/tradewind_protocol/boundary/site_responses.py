@@ -6,12 +6,12 @@ import json
 from typing import Any, Final
 
 from tradewind_protocol.boundary.notices import NOTICE, without_notices
-from tradewind_protocol.boundary.sealing import SEALED, Open, opened
+from tradewind_protocol.boundary.sealing import SEALED, Unseal, opened
 
 _MARKS: Final = (NOTICE, SEALED)
 
 
-def for_site(body: bytes, open_: Open) -> bytes:
+def for_site(body: bytes, open_: Unseal) -> bytes:
     """An answer of the plane as the site reads it. One with neither a notice nor anything sealed is returned unread."""
     if not any(mark.encode() in body for mark in _MARKS):
         return body
@@ -22,7 +22,7 @@ def for_site(body: bytes, open_: Open) -> bytes:
     return json.dumps(value_for_site(answer, open_)).encode()
 
 
-def value_for_site(value: Any, open_: Open) -> Any:
+def value_for_site(value: Any, open_: Unseal) -> Any:
     """The same for JSON that was read already: an answer, a trigger, or a workload."""
     if isinstance(value, list):
         return [value_for_site(item, open_) for item in value]
@@ -40,7 +40,7 @@ def value_for_site(value: Any, open_: Open) -> Any:
     return read
 
 
-def _arguments(text: str, classpath: Any, open_: Open) -> str:
+def _arguments(text: str, classpath: Any, open_: Unseal) -> str:
     if not any(mark in text for mark in _MARKS):
         return text
     try:

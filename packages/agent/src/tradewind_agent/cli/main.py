@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import click
 
-from tradewind_agent import status as status_file
 from tradewind_agent.errors import AgentError
+from tradewind_agent.monitoring import status as status_file
 
 _CONFIG = click.option(
     "--config",
@@ -65,7 +65,8 @@ def run(config: Path | None, **flags: Any) -> None:
     identity, 78 when a setting is wrong.
     """
     # Imported here: `status` and `--help` need none of it, and the plane is dialled sooner than a shell completes.
-    from tradewind_agent import agent, logs, settings
+    from tradewind_agent import agent, settings
+    from tradewind_agent.monitoring import logs
 
     try:
         loaded = settings.load(flags, config=config)
@@ -127,7 +128,7 @@ def doctor(
     """
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination
-    from tradewind_agent.doctor.results import Read, Result, Verdict
+    from tradewind_agent.doctor.results import BackendReads, Result, Verdict
 
     results: list[Result] = []
 
@@ -137,7 +138,7 @@ def doctor(
             click.echo(examination.line(result))
 
     async def examine(loaded: settings.Settings) -> None:
-        read = Read(connections, read_variables)
+        read = BackendReads(connections, read_variables)
         async for result in examination.examine(loaded, expect_private=expect_private, read=read):
             show(result)
 
@@ -194,7 +195,7 @@ def ledger(
     if day is not None:
         since, until = day, day + timedelta(days=1)
     kept = ledgers.Ledger(directory, now=time.time).read(_utc(since), _utc(until))
-    lines = ledger_lines.Choice(who=attempt, to=to, left=left, decision=decision).of(kept)
+    lines = ledger_lines.LineFilter(who=attempt, to=to, left=left, decision=decision).of(kept)
     if output == "json":
         for line in lines:
             click.echo(json.dumps(line, ensure_ascii=False))
@@ -231,8 +232,9 @@ def storage(
     nothing else. Ends with 0; with 1 when something could not be looked at or the agent not be asked; with 3 when no
     agent runs.
     """
-    from tradewind_agent import settings, storage_requests
-    from tradewind_agent.stored_report import table
+    from tradewind_agent import settings
+    from tradewind_agent.cli.storage_table import table
+    from tradewind_agent.state import storage_requests
 
     directory = state_dir or settings.state_dir_of(config)
     found = status_file.read(directory)

@@ -1,0 +1,1 @@
+"""The command `tradewind-agent`, and the tables it prints."""

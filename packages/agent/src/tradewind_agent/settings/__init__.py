@@ -1,0 +1,5 @@
+"""What a site can set. Settings are read once, at the start, into frozen objects; no other module reads them anew."""
+
+from tradewind_agent.settings.schema import PREFIX, EnvironmentSettings, Settings, load, state_dir_of
+
+__all__ = ["PREFIX", "EnvironmentSettings", "Settings", "load", "state_dir_of"]
