@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock clean
+.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -153,13 +153,28 @@ check: $(STAMP)  ## lint, format, types, import contracts, generated files
 	$(PY) ui/scripts/ui_check.py
 	$(PY) -m pytest -q $(GENERATED)
 
-lock: | $(UV)  ## resolve requirements.lock anew
+# constraints.txt is published with the distributions: it has their extras, too, and nothing that only this checkout needs.
+lock: | $(UV)  ## resolve constraints.txt and requirements.lock anew
+	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
+	  --no-emit-package tradewind-protocol -o constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	  --no-emit-package tradewind-protocol -o requirements.lock requirements.in $(addsuffix /pyproject.toml,$(PACKAGES))
+	  --constraint constraints.txt --no-emit-package tradewind-protocol -o requirements.lock requirements.in \
+	  $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock -o tests/ui/requirements.lock tests/ui/requirements.in
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock -o tests/chart/requirements.lock tests/chart/requirements.in
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  --constraint requirements.lock -o scripts/requirements.lock scripts/requirements.in
+
+version:  ## write the version in VERSION wherever another one is written
+	@$(PYTHON) scripts/versions.py
+
+dist: | $(UV)  ## build what is published into dist/: wheels, sdists, chart, constraints, SBOMs, checksums
+	@$(PYTHON) scripts/dist.py $(ARGS)
+
+test-dist: $(STAMP)  ## install only what make dist makes, as the pages say, for the oldest and the newest Python, and run a Dag
+	$(PY) -m pytest tests/distributions -m airflow $(ARGS)
 
 clean:  ## remove what make installed
-	rm -rf $(TOOLS) $(VENV) .demo build/environments
+	rm -rf $(TOOLS) $(VENV) .demo build/environments dist
