@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+from tradewind_provider.airflow.permissions import Permission
 from tradewind_provider.options import OPTIONS
-from tradewind_provider.seams.permissions import Permission
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -266,9 +266,9 @@ class RealPlaneUnderTest(PlaneUnderTest):
 
     def queue(self, queue: str = "default") -> UUID:
         from tradewind_protocol.attempts import WorkKind
-        from tradewind_provider.seams import workloads
-        from tradewind_provider.seams.database import create_session
-        from tradewind_provider.services import queueing
+        from tradewind_provider.airflow import workloads
+        from tradewind_provider.airflow.database import create_session
+        from tradewind_provider.services import work_queue
 
         work = workloads.Work(
             kind=WorkKind.CALLBACK,  # needs no task instance
@@ -279,7 +279,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
             workload={"type": "ExecuteCallback", "token": ""},
         )
         with create_session() as db:
-            return queueing.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
+            return work_queue.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
 
     def state(self, attempt_id: UUID) -> str:
         return str(self._row(attempt_id).state)
@@ -289,36 +289,36 @@ class RealPlaneUnderTest(PlaneUnderTest):
         return None if found is None else str(found)
 
     def take_back(self, attempt_id: UUID) -> None:
-        from tradewind_provider.seams.database import create_session
-        from tradewind_provider.services import queueing
+        from tradewind_provider.airflow.database import create_session
+        from tradewind_provider.services import work_queue
 
         subject = self._row(attempt_id).subject_id
         with create_session() as db:
-            assert queueing.revoke(db, [subject], reason="cleared", now=self.now) == 1
+            assert work_queue.revoke(db, [subject], reason="cleared", now=self.now) == 1
 
     def time_is_up(self, attempt_id: UUID) -> None:
-        from tradewind_provider.seams.database import create_session
-        from tradewind_provider.services import sweeping
+        from tradewind_provider.airflow.database import create_session
+        from tradewind_provider.services import reaper
 
         self.now += timedelta(seconds=CADENCE.offer + 1)
         with create_session() as db:
-            assert sweeping.expire_offers(db, now=self.now) == 1
+            assert reaper.expire_offers(db, now=self.now) == 1
 
     def give_up(self, session_id: UUID) -> None:
+        from tradewind_provider.airflow.database import create_session
         from tradewind_provider.api.agent import credentials
         from tradewind_provider.domain.agents import End
-        from tradewind_provider.seams.database import create_session
-        from tradewind_provider.services import endings
+        from tradewind_provider.services import session_termination
         from tradewind_provider.store.tables import AgentSession
 
         with create_session() as db:
             session = db.get(AgentSession, session_id)
             assert session is not None
-            endings.end(db, session, how=End.LOST, reason="has not been heard from", now=self.now)
+            session_termination.end(db, session, how=End.LOST, reason="has not been heard from", now=self.now)
         credentials.KNOWN.forget()
 
     def ask_for(self, session_id: UUID, verb: Verb) -> UUID:
-        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.airflow.database import create_session
         from tradewind_provider.store.tables import AgentCommand
 
         command = Command(id=uuid4(), verb=verb)
@@ -337,7 +337,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
         return command.id
 
     def token(self, what: str) -> str:
-        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.airflow.database import create_session
         from tradewind_provider.services import deployment, tokens
 
         if what == "unknown":
@@ -358,7 +358,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
         return self._new_token(site, site=site)
 
     def _new_token(self, name: str, *, site: str = sites.DEFAULT, expires_in_days: int | None = None) -> str:
-        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.airflow.database import create_session
         from tradewind_provider.services import tokens
 
         with create_session() as db:
@@ -373,7 +373,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
             ).secret
 
     def _row(self, attempt_id: UUID) -> Any:
-        from tradewind_provider.seams.database import create_session
+        from tradewind_provider.airflow.database import create_session
         from tradewind_provider.store.tables import Attempt
 
         with create_session() as db:
@@ -404,7 +404,7 @@ def _empty_database() -> None:
     from airflow.utils import db as airflow_db
     from sqlalchemy import delete, inspect
 
-    from tradewind_provider.seams.database import create_session
+    from tradewind_provider.airflow.database import create_session
     from tradewind_provider.store.base import Base
     from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
     from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt

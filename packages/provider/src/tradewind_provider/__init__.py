@@ -1,5 +1,5 @@
 """Makes an Airflow an orchestration plane.
 
-`api → services → store → domain`; Airflow's own modules are used in `seams` only (and where Airflow asks for a base
-class: `executor`, `plugin`, `store.manager`).
+`api → services → notifications → airflow → store → domain`; Airflow's own modules are used in `airflow` and `shortcuts`
+only, and where Airflow asks for a base class (`executor`, `plugin`, `store.manager`).
 """

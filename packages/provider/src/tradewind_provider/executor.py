@@ -15,11 +15,11 @@ from uuid import UUID
 from airflow.executors.base_executor import BaseExecutor
 from sqlalchemy.orm import Session, object_session
 
-from tradewind_provider import settings, task_logs
+from tradewind_provider import notifications, settings, task_logs
+from tradewind_provider.airflow import configuration, dag_requests, database, jobs, site_triggers, workloads
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.domain.reporting import Tell
-from tradewind_provider.seams import configuration, dag_news, database, jobs, site_triggers, workloads
-from tradewind_provider.services import queueing, sweeping
+from tradewind_provider.domain.scheduler_reports import Tell
+from tradewind_provider.services import reaper, work_queue
 
 _RECONCILE_EVERY = 30.0  # seconds between full looks at what is live
 
@@ -54,16 +54,18 @@ class RemoteExecutor(BaseExecutor):
     def start(self) -> None:
         """Take over what nobody reports any more, before Airflow looks for tasks without heartbeats."""
         site_triggers.install()  # the scheduler makes triggers, too
-        dag_news.install()  # callbacks are made in the scheduler; without this a site hears of them seconds later
+        dag_requests.install(
+            notifications.dags_changed
+        )  # callbacks are made in the scheduler; without this a site hears of them seconds later
         with database.create_session() as db:
             now = self._clock()
-            sweeping.keep_tasks_alive(db, self.settings, plane_away=True, now=now)
+            reaper.keep_tasks_alive(db, self.settings, plane_away=True, now=now)
             self._reconcile(db)
 
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Put work into its queue, in the scheduler's transaction, so that it waits exactly when Airflow says so."""
         work = workloads.read(workload, default_queue=configuration.default_queue())
-        attempt_id = queueing.queue(
+        attempt_id = work_queue.queue(
             session,
             work,
             scheduler_job_id=self._job_id,
@@ -102,10 +104,10 @@ class RemoteExecutor(BaseExecutor):
         db = object_session(tis[0])
         if db is None:
             with database.create_session() as own:
-                adopted = queueing.adopt(own, {ti.id for ti in tis}, scheduler_job_id=self._job_id)
+                adopted = work_queue.adopt(own, {ti.id for ti in tis}, scheduler_job_id=self._job_id)
         else:
             # the scheduler's own transaction: it holds the rows, and SQLite has one writer
-            adopted = queueing.adopt(db, {ti.id for ti in tis}, scheduler_job_id=self._job_id)
+            adopted = work_queue.adopt(db, {ti.id for ti in tis}, scheduler_job_id=self._job_id)
         self._next_reconcile = 0.0
         return [ti for ti in tis if ti.id not in adopted]
 
@@ -116,7 +118,7 @@ class RemoteExecutor(BaseExecutor):
         agent or is with one: waiting is no fault of the task. One without a living attempt is forgotten.
         """
         with database.create_session() as db:
-            if queueing.has_live(db, ti.id):
+            if work_queue.has_live(db, ti.id):
                 raise NotImplementedError("the task waits for an agent")
         self.running.discard(ti.key)
 
@@ -124,7 +126,7 @@ class RemoteExecutor(BaseExecutor):
         """Take a connection test back that Airflow has given up."""
         self.running.discard(key)
         with database.create_session() as db:
-            queueing.revoke(db, [UUID(str(key))], reason="the connection test timed out", now=self._clock())
+            work_queue.revoke(db, [UUID(str(key))], reason="the connection test timed out", now=self._clock())
 
     @property
     def slots_occupied(self) -> int:
@@ -157,14 +159,14 @@ class RemoteExecutor(BaseExecutor):
         return None if self.name is None else (self.name.alias or self.name.module_path)
 
     def _report(self, db: Session) -> None:
-        for one in queueing.ended(db, scheduler_job_id=self._job_id, now=self._clock()):
+        for one in work_queue.ended(db, scheduler_job_id=self._job_id, now=self._clock()):
             self._forget(one.attempt_id, one.key)
             if one.tell is Tell.SUCCESS:
                 self.success(one.key, one.reason)
             elif one.tell is Tell.FAILED:
                 self.fail(one.key, one.reason)
         if self._has_callbacks():
-            running = queueing.running_callbacks(db, scheduler_job_id=self._job_id)
+            running = work_queue.running_callbacks(db, scheduler_job_id=self._job_id)
             for attempt_id in running.keys() - self._told_running:
                 self.running_state(running[attempt_id])
             self._told_running = set(running)
@@ -173,16 +175,16 @@ class RemoteExecutor(BaseExecutor):
         """The part of the sweep that needs no agent to be reachable from here. Agents are given up by API servers
         alone: while none runs, no agent can be heard, and none is to blame."""
         now = self._clock()
-        sweeping.expire_offers(db, now=now)
-        queueing.revoke_unwanted(db, scheduler_job_id=self._job_id, now=now)
-        sweeping.keep_tasks_alive(db, self.settings, plane_away=False, now=now)
+        reaper.expire_offers(db, now=now)
+        work_queue.revoke_unwanted(db, scheduler_job_id=self._job_id, now=now)
+        reaper.keep_tasks_alive(db, self.settings, plane_away=False, now=now)
         if self._job_id is not None:
             running = jobs.running_schedulers(db) | {self._job_id}
-            queueing.adopt_orphans(db, running_jobs=running, scheduler_job_id=self._job_id)
+            work_queue.adopt_orphans(db, running_jobs=running, scheduler_job_id=self._job_id)
 
     def _reconcile(self, db: Session) -> None:
         """Remember what is live, as the table says: a transaction that queued work may have been rolled back."""
-        self._keys = queueing.keys_of_live(db, scheduler_job_id=self._job_id)
+        self._keys = work_queue.keys_of_live(db, scheduler_job_id=self._job_id)
         self._attempts = Counter(self._keys.values())
         self.running = set(self._attempts)
 

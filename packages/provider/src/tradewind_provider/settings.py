@@ -177,6 +177,6 @@ class _Reader:
 @lru_cache(maxsize=1)
 def current() -> Settings:
     """The settings of this process, read from Airflow's configuration at the first call."""
-    from tradewind_provider.seams import configuration
+    from tradewind_provider.airflow import configuration
 
     return parse(configuration.options(), instance_name=configuration.instance_name())

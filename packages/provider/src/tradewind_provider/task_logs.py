@@ -19,10 +19,10 @@ from uuid import UUID
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.logs import LogGap, StreamLog
 from tradewind_provider import settings as provider_settings
+from tradewind_provider.airflow import database, task_log_files, trigger_jobs
+from tradewind_provider.airflow.task_log_files import Lines
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.seams import database, task_log_files, trigger_jobs
-from tradewind_provider.seams.task_log_files import Lines
 from tradewind_provider.services import log_sources
 from tradewind_provider.services.log_relay import (
     PAGE_AGENT,

@@ -9,10 +9,10 @@ from airflow import settings as airflow_settings
 from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials, polling
 from tradewind_provider.api.agent.knocking import KNOCKING
 from tradewind_provider.api.refusals import REFUSALS
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base

@@ -20,8 +20,8 @@ from tradewind_protocol.errors import REOPEN_SESSION, Code, Refused
 from tradewind_protocol.polling import Poll, Room
 from tradewind_protocol.sessions import OpenSession, TaskEnvironment
 from tradewind_protocol.states import ATTEMPT_MOVES, AttemptState, Component, OutcomeKind
-from tradewind_provider.seams import workloads
-from tradewind_provider.services import assigning, attempts, polls, queueing, sessions, sweeping, tokens
+from tradewind_provider.airflow import workloads
+from tradewind_provider.services import assignment, attempts, polls, reaper, sessions, tokens, work_queue
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, Event
 
 from .scenes import NOON, SETTINGS
@@ -134,7 +134,7 @@ class LeaseMachine(RuleBasedStateMachine):
             workload={"type": "ExecuteCallback", "token": ""},
         )
         with self._transaction() as db:
-            made = queueing.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
+            made = work_queue.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
             db.commit()
         self.seen[made] = (AttemptState.QUEUED, 0, None)
         self.on_this_plane.append(made)
@@ -145,7 +145,7 @@ class LeaseMachine(RuleBasedStateMachine):
         attempt_id = data.draw(st.sampled_from(self.on_this_plane))
         with self._transaction() as db:
             subject = db.scalars(select(Attempt.subject_id).where(Attempt.id == attempt_id)).one()
-            queueing.revoke(db, [subject], reason="cleared", now=self.now)
+            work_queue.revoke(db, [subject], reason="cleared", now=self.now)
             db.commit()
         self._every_move_is_a_legal_one_and_an_outcome_stays()
 
@@ -162,9 +162,9 @@ class LeaseMachine(RuleBasedStateMachine):
 
     def _sweep(self) -> None:
         with self._transaction() as db:
-            sweeping.expire_offers(db, now=self.now)
-            sweeping.lose_agents(db, SETTINGS, listening_since=NOON - timedelta(days=1), now=self.now)
-            sweeping.lose_missing(db, SETTINGS, now=self.now)
+            reaper.expire_offers(db, now=self.now)
+            reaper.lose_agents(db, SETTINGS, listening_since=NOON - timedelta(days=1), now=self.now)
+            reaper.lose_missing(db, SETTINGS, now=self.now)
             db.commit()
         self._every_move_is_a_legal_one_and_an_outcome_stays()
 
@@ -365,8 +365,8 @@ class LeaseMachine(RuleBasedStateMachine):
         def act(db: Session, agent: sessions.Agent) -> tuple[Any, list[Any]]:
             heard = polls.hear(db, agent, said, settings=SETTINGS, now=self.now)
             places = [heard.place] if heard.place is not None else []
-            found = assigning.assign(
-                db, places, waiting=assigning.depths(db), now=self.now, lasts=SETTINGS.cadence.offer
+            found = assignment.assign(
+                db, places, waiting=assignment.depths(db), now=self.now, lasts=SETTINGS.cadence.offer
             )
             return heard, [*heard.offers, *found.offers.get(agent.session_id, [])]
 

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.sessions import Cadence
+from tradewind_provider.airflow import workloads
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
 from tradewind_provider.api.agent.dispatcher import Dispatcher
-from tradewind_provider.seams import workloads
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import queueing
+from tradewind_provider.services import work_queue
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentSession, Attempt
 
@@ -68,7 +68,7 @@ def queued(
         bundle=bundle,
     )
     with create_session() if db is None else nullcontext(db) as session:
-        return queueing.queue(session, work, scheduler_job_id=job, executor=None, now=clock())
+        return work_queue.queue(session, work, scheduler_job_id=job, executor=None, now=clock())
 
 
 def row(attempt_id: UUID) -> Attempt:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.sweeper import Sweeper
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import endings
+from tradewind_provider.services import session_termination
 from tradewind_provider.settings import Settings, parse_on_agent_loss
 from tradewind_provider.store.tables import Event
 
@@ -190,7 +190,9 @@ async def test_work_an_agent_names_again_is_not_given_up(
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Sessions whose end was told to those who run triggers and speak for bundles."""
     seen: list[Any] = []
-    monkeypatch.setattr(endings, "tell_others", lambda db, session_id, now: seen.append(str(session_id)))
+    monkeypatch.setattr(
+        session_termination, "tell_others", lambda db, session_id, now: seen.append(str(session_id))
+    )
     yield seen
 
 

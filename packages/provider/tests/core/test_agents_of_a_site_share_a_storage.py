@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from tradewind_protocol import operator
 from tradewind_protocol.states import AgentState
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain import storages
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.storages import Keeper
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import storages as services_storages
 from tradewind_provider.services.operator import agent_views
 from tradewind_provider.store.tables import AgentSession

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.sweeper import Sweeper
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import Event
 

@@ -15,12 +15,12 @@ from starlette.types import Receive, Scope, Send
 from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.addresses import AddressCheck
 from tradewind_provider.api.gates import LiveGate
 from tradewind_provider.domain.addresses import Gate, networks, proxy_warnings
 from tradewind_provider.options import OPTIONS
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import allowed, whence
+from tradewind_provider.services import allow_list, client_address
 from tradewind_provider.store.tables import AgentSession
 
 from .scenes import NOON, Plane, sessions_of
@@ -283,7 +283,7 @@ async def test_everything_a_request_does_knows_where_it_came_from() -> None:
 
     @inner.get("/tradewind/v1/me")
     def in_a_thread() -> str:
-        return whence.address()
+        return client_address.address()
 
     transport = httpx.ASGITransport(
         AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=("10.0.0.1", 1)
@@ -291,7 +291,7 @@ async def test_everything_a_request_does_knows_where_it_came_from() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         answer = await client.get("/tradewind/v1/me", headers={"X-Forwarded-For": "6.6.6.6, 198.51.100.9"})
     assert answer.json() == "198.51.100.9"
-    assert whence.address() == ""
+    assert client_address.address() == ""
 
 
 def row(name: str, address: str | None, **more: object) -> None:
@@ -317,11 +317,11 @@ def row(name: str, address: str | None, **more: object) -> None:
         )
 
 
-def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allowed.AllowList:
+def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allow_list.AllowList:
     with create_session() as db:
-        return allowed.replace(
+        return allow_list.replace(
             db,
-            [allowed.parsed(one) for one in texts],
+            [allow_list.parsed(one) for one in texts],
             actor="ada",
             address=address,
             initial=networks("192.0.2.0/24"),
@@ -332,7 +332,7 @@ def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allow
 
 def in_force() -> list[str]:
     with create_session() as db:
-        return [str(one) for one in allowed.read(db, initial=networks("192.0.2.0/24")).networks]
+        return [str(one) for one in allow_list.read(db, initial=networks("192.0.2.0/24")).networks]
 
 
 def test_the_configuration_counts_until_somebody_sets_the_list_even_to_nothing() -> None:
@@ -362,7 +362,7 @@ def test_a_list_without_any_connected_agent_is_refused_and_one_without_some_is_n
     assert refused.value.refusal.detail["locked_out"] == ["eu-1", "eu-2"]
     replaced("203.0.113.0/24", "2001:db8::/64")
     with create_session() as db:
-        assert allowed.locked_out(db, Gate(networks("2001:db8::/64"))) == (["eu-1"], 2)
+        assert allow_list.locked_out(db, Gate(networks("2001:db8::/64"))) == (["eu-1"], 2)
 
 
 def test_a_list_that_somebody_else_changed_meanwhile_is_not_overwritten() -> None:
@@ -376,10 +376,10 @@ def test_a_list_that_somebody_else_changed_meanwhile_is_not_overwritten() -> Non
 
 
 async def test_where_an_agent_is_heard_from_is_known(plane: Plane) -> None:
-    token = whence.ADDRESS.set("203.0.113.7")
+    token = client_address.ADDRESS.set("203.0.113.7")
     agent = await plane.agent().opens()
     assert sessions_of(agent.agent_id)[0].address == "203.0.113.7"
-    whence.ADDRESS.set("203.0.113.8")
+    client_address.ADDRESS.set("203.0.113.8")
     await agent.poll()
-    whence.ADDRESS.reset(token)
+    client_address.ADDRESS.reset(token)
     assert sessions_of(agent.agent_id)[0].address == "203.0.113.8"

@@ -17,7 +17,7 @@ from sqlalchemy.pool import StaticPool
 
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain import leases
-from tradewind_provider.services import endings, sessions
+from tradewind_provider.services import session_termination, sessions
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.tables import Attempt
 
@@ -76,11 +76,11 @@ def running_work_of_a_lost_agent_is_queued_again(patch: pytest.MonkeyPatch) -> N
         again = update(Attempt).where(*held).values(state=AttemptState.QUEUED.value, session_id=None)
         return int(db.execute(again).rowcount)
 
-    patch.setattr(endings, "lose_running", lose)
+    patch.setattr(session_termination, "lose_running", lose)
 
 
 def a_session_that_ended_keeps_its_offers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(endings, "release_offers", lambda db, session_id: 0)
+    patch.setattr(session_termination, "release_offers", lambda db, session_id: 0)
 
 
 def the_last_outcome_counts(patch: pytest.MonkeyPatch) -> None:

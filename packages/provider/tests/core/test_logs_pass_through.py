@@ -22,10 +22,11 @@ from sqlalchemy import inspect, select, update
 from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from tradewind_protocol import logs as wire
+from tradewind_provider.airflow import task_log_files
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import logs as route
 from tradewind_provider.api.log_readers import LogReaders
-from tradewind_provider.seams import neighbours, task_log_files
-from tradewind_provider.seams.database import create_session
+from tradewind_provider.notifications import peers
 from tradewind_provider.services import log_relay
 from tradewind_provider.services.log_relay import MOST_STREAMS, Relay, relay
 from tradewind_provider.settings import Settings
@@ -384,13 +385,13 @@ def test_only_so_many_logs_are_read_at_once() -> None:
 async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
     """Another API server of this machine, which has the reader."""
     other = Relay()
-    monkeypatch.setattr(neighbours, "directory", lambda: tmp_path / "logs")
+    monkeypatch.setattr(peers, "directory", lambda: tmp_path / "logs")
 
     async def answer(said: dict[str, Any]) -> dict[str, Any]:
         stream = other.find(UUID(said["stream_id"]), UUID(said["session_id"]))
         return {"wanted": await stream.put(wire.LogPiece.model_validate(said["piece"])) if stream else False}
 
-    async with neighbours.listening(other.server, answer):
+    async with peers.listening(other.server, answer):
         yield other
 
 
@@ -419,7 +420,7 @@ async def test_a_neighbour_that_died_without_a_word_is_cleared_away() -> None:
         place = Path(short)
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(place / f"{gone}.sock"))
-        assert await neighbours.ask(gone, {}, place=place) is None
+        assert await peers.ask(gone, {}, place=place) is None
         assert list(place.iterdir()) == []
 
 

@@ -10,10 +10,11 @@ from datetime import datetime
 from uuid import UUID
 
 from tradewind_protocol.attempts import Offer
+from tradewind_provider import notifications
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import dispatcher
 from tradewind_provider.domain.placement import Place, Seats
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import assigning, waking
+from tradewind_provider.services import assignment
 from tradewind_provider.settings import Settings
 
 from .scenes import Agent, Clock, Plane, queued, ref, row, running
@@ -27,7 +28,7 @@ def place(agent: Agent, *, free: int) -> Place:
 def given_out(places: Sequence[Place], clock: Clock) -> Mapping[UUID, list[Offer]]:
     """What one look gives to those who wait at `places`."""
     with create_session() as db:
-        return assigning.assign(db, places, waiting=assigning.depths(db), now=clock(), lasts=10.0).offers
+        return assignment.assign(db, places, waiting=assignment.depths(db), now=clock(), lasts=10.0).offers
 
 
 async def several(plane: Plane, count: int) -> list[Agent]:
@@ -115,7 +116,7 @@ async def test_whether_there_is_news_of_sessions_is_asked_without_naming_all_tha
         while plane.dispatcher.polls < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         with statements() as heard:
-            waking.hub().wake(waking.AGENTS)
+            notifications.hub().wake(notifications.AGENTS)
             await asyncio.wait_for(both_asked(heard), 5)
         asked[count] = {one for one in heard if one.startswith(_OF_SESSIONS)}
         for task in waiting:

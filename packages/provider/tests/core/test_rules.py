@@ -13,11 +13,11 @@ from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import ATTEMPT_MOVES, AgentState, AttemptState, OutcomeKind
 from tradewind_provider import settings
-from tradewind_provider.domain import agents, leases, placement, reporting
+from tradewind_provider.domain import agents, leases, placement, scheduler_reports
 from tradewind_provider.domain.leases import Do, Lease, No
 from tradewind_provider.domain.placement import Candidate, Place, Seats
-from tradewind_provider.domain.reporting import Report, Tell
 from tradewind_provider.domain.routes import Route, addressed
+from tradewind_provider.domain.scheduler_reports import Report, Tell
 from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.options import OPTIONS
 
@@ -342,12 +342,12 @@ def test_whoever_leaves_is_not_found_any_more() -> None:
     ],
 )
 def test_what_the_scheduler_is_told(outcome: OutcomeKind, ti_state: str | None, report: Report) -> None:
-    assert reporting.report(outcome, ti_state=ti_state, superseded=False, ours=True) == report
+    assert scheduler_reports.report(outcome, ti_state=ti_state, superseded=False, ours=True) == report
 
 
 @pytest.mark.parametrize(("superseded", "ours"), [(True, True), (False, False)])
 def test_a_later_attempt_or_another_scheduler_silences_an_earlier_one(superseded: bool, ours: bool) -> None:
-    said = reporting.report(OutcomeKind.LOST, ti_state="running", superseded=superseded, ours=ours)
+    said = scheduler_reports.report(OutcomeKind.LOST, ti_state="running", superseded=superseded, ours=ours)
     assert said == Report(Tell.NOTHING, True)
 
 

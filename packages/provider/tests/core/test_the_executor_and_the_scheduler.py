@@ -30,8 +30,8 @@ from sqlalchemy import delete, select, update
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider import settings as provider_settings
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.executor import RemoteExecutor
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import Attempt
 

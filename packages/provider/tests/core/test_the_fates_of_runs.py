@@ -16,7 +16,7 @@ from airflow.utils.types import DagRunType
 from sqlalchemy import delete
 
 from tradewind_protocol import storage
-from tradewind_provider.seams.database import create_session
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import stored_runs
 from tradewind_provider.store.dag_tables import DagBundle
 

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.operator import QueueView
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.sweeper import Sweeper
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import metrics, tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentToken, Attempt

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_provider.seams import traces, workloads
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import queueing
+from tradewind_provider.airflow import traces, workloads
+from tradewind_provider.airflow.database import create_session
+from tradewind_provider.services import work_queue
 
 from .scenes import Clock, Plane
 
@@ -46,7 +46,7 @@ def queued(clock: Clock, *, traceparent: str = TRACEPARENT) -> None:
         traceparent=traceparent,
     )
     with create_session() as db:
-        queueing.queue(db, work, scheduler_job_id=1, executor=None, now=clock(), clock=clock)
+        work_queue.queue(db, work, scheduler_job_id=1, executor=None, now=clock(), clock=clock)
 
 
 async def whole_life(plane: Plane, clock: Clock, outcome: str = "succeeded") -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def whole_life(plane: Plane, clock: Clock, outcome: str = "succeeded") -> 
     assert (await agent.finish(offer, kind=outcome, reason="SECRET-REASON")).status_code == 204
     clock.forward(1)
     with create_session() as db:
-        queueing.ended(db, scheduler_job_id=1, now=clock())
+        work_queue.ended(db, scheduler_job_id=1, now=clock())
     return dict(offer)
 
 

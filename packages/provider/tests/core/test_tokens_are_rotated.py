@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import sweeping, tokens
+from tradewind_provider.services import reaper, tokens
 from tradewind_provider.store.tables import AgentToken, Event
 
 from .scenes import NOON, SETTINGS, Agent, Clock, Plane, queued, row, sessions_of
@@ -161,7 +161,7 @@ def test_rotating_is_in_the_audit_trail_without_any_value(clock: Clock, secret: 
         assert (event.actor, event.subject, event.reason) == ("ada", "token:ci", "yearly")
         assert secret not in str(event.detail) and new not in str(event.detail)
         assert event.detail["former"] == ids.shown(secret)
-        sweeping.forget(db, SETTINGS, now=clock.forward(3600 * 24 * 400))
+        reaper.forget(db, SETTINGS, now=clock.forward(3600 * 24 * 400))
     with pytest.raises(Refused) as error, create_session() as db:
         tokens.use(db, secret, now=clock())
     assert error.value.code is Code.TOKEN_UNKNOWN  # what became of it is forgotten after a year

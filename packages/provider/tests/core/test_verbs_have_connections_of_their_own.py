@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from tradewind_provider.airflow.database import connections, create_session, dialect, verb_session
 from tradewind_provider.api import transactions
 from tradewind_provider.clock import utc_now
-from tradewind_provider.seams.database import connections, create_session, dialect, verb_session
 from tradewind_provider.store.tables import Event
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradewind_provider.seams.database import create_session
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import queue_depths, tokens
 from tradewind_provider.services.queue_depths import Count, Counts
 

@@ -19,11 +19,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tradewind_protocol import paths
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.addresses import AddressCheck
 from tradewind_provider.api.agent.app import create_app
 from tradewind_provider.api.door import Door
 from tradewind_provider.clock import utc_now
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services import polls, tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentCommand, AgentSession

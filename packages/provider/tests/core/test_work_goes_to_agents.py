@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from tradewind_protocol.attempts import Offer
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import assigning, sweeping
+from tradewind_provider.airflow.database import create_session
+from tradewind_provider.services import assignment, reaper
 from tradewind_provider.settings import Settings
 
 from .scenes import Clock, Plane, queued, ref, row, running
@@ -132,7 +132,7 @@ async def test_an_offer_not_confirmed_in_time_goes_elsewhere_and_the_first_agent
     (offer,) = await slow.offers()
     clock.forward(11)
     with create_session() as db:
-        assert sweeping.expire_offers(db, now=clock()) == 1
+        assert reaper.expire_offers(db, now=clock()) == 1
 
     (again,) = await quick.offers()
     assert again["attempt_id"] == str(attempt)
@@ -227,7 +227,7 @@ async def test_an_offer_told_once_more_is_not_taken_back_for_the_poll_that_misse
     (again,) = await agent.offers()
 
     with create_session() as db:
-        assigning.release(db, {UUID(agent.session_id): [Offer.model_validate(offer)]}, until=first)
+        assignment.release(db, {UUID(agent.session_id): [Offer.model_validate(offer)]}, until=first)
 
     assert again["epoch"] == offer["epoch"]
     assert (await agent.start(again)).status_code == 200
@@ -244,7 +244,7 @@ async def test_an_offer_nobody_was_there_to_hear_goes_elsewhere_at_once(plane: P
         until = row(attempt).offered_until
         assert until is not None
         with create_session() as db:
-            assigning.release(db, {UUID(gone.session_id): [Offer.model_validate(offer)]}, until=until)
+            assignment.release(db, {UUID(gone.session_id): [Offer.model_validate(offer)]}, until=until)
 
     await asyncio.to_thread(release)
     assert [each["epoch"] for each in await asyncio.wait_for(poll, 3)] == [2]

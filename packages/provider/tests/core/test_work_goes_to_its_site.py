@@ -11,12 +11,12 @@ from sqlalchemy import update
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.attempts import WorkKind
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import routing, sessions, tokens
+from tradewind_provider.services import sessions, tokens, work_routes
 from tradewind_provider.services.dags import bundles
 from tradewind_provider.services.operator import agent_views, attempts, queues
-from tradewind_provider.services.operator.paging import Paging
+from tradewind_provider.services.operator.pages import Paging
 from tradewind_provider.store.tables import AgentSession, Attempt
 
 from .scenes import Agent, Clock, Plane, queued, row
@@ -244,7 +244,7 @@ async def test_work_that_was_queued_in_the_moment_of_a_claim_is_found_by_the_swe
     with create_session() as db:
         db.execute(update(Attempt).values(site=None))
     with create_session() as db:
-        assert routing.settle(db) == 1
+        assert work_routes.settle(db) == 1
     assert row(attempt).site == "eu"
     assert [one["attempt_id"] for one in await agent.offers()] == [str(attempt)]
 

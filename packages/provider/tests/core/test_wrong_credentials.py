@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.knocking import Credential, Knocking
 from tradewind_provider.api.door import bodies
 from tradewind_provider.api.refusals import REFUSALS, Refusals
-from tradewind_provider.domain.buckets import Buckets
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import tokens, whence
+from tradewind_provider.domain.token_buckets import Buckets
+from tradewind_provider.services import client_address, tokens
 from tradewind_provider.store.tables import Event, Setting
 
 from .scenes import Clock, Plane
@@ -25,9 +25,9 @@ ADDRESS = "203.0.113.7"
 
 @pytest.fixture(autouse=True)
 def comes_from() -> Iterator[None]:
-    token = whence.ADDRESS.set(ADDRESS)
+    token = client_address.ADDRESS.set(ADDRESS)
     yield
-    whence.ADDRESS.reset(token)
+    client_address.ADDRESS.reset(token)
 
 
 def refusals() -> list[tuple[str, str, str]]:
@@ -123,7 +123,7 @@ async def test_an_address_of_many_wrong_tokens_is_not_listened_to_for_a_while() 
     assert await knock(knocking, "wrong") is Code.TOKEN_UNKNOWN
     assert await knock(knocking, "wrong") is Code.RATE_LIMITED
     assert await knock(knocking, "right", good=True) is None  # it was good a moment ago
-    whence.ADDRESS.set("203.0.113.8")
+    client_address.ADDRESS.set("203.0.113.8")
     assert await knock(knocking, "wrong") is Code.TOKEN_UNKNOWN
     assert ("rate_limited", f"address:{ADDRESS}", ADDRESS) in refusals()
 

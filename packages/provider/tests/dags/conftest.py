@@ -28,10 +28,11 @@ from sqlalchemy import delete, inspect
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, ids
 from tradewind_protocol import dags as wire
-from tradewind_provider.seams import dag_news
-from tradewind_provider.seams.database import create_session
+from tradewind_provider import notifications
+from tradewind_provider.airflow import dag_requests
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import sessions
-from tradewind_provider.services.dags import bundles, news, reports
+from tradewind_provider.services.dags import bundles, reports, watches
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
@@ -69,7 +70,7 @@ def _empty(database: None) -> Iterator[None]:
         ):  # fmt: skip
             db.execute(delete(table))
         db.execute(delete(Job).where(Job.job_type == "DagProcessorJob"))
-    dag_news.install()
+    dag_requests.install(notifications.dags_changed)
     yield
 
 
@@ -161,9 +162,9 @@ class Site:
     def watch(self, *, first: bool = True, **parts: Any) -> wire.News:
         asked = wire.Watch(instance=self.instance, marks=self.marks, **parts)
         with create_session() as db:
-            granted = news.heard(db, self.agent, asked, now=self.clock())
+            granted = watches.heard(db, self.agent, asked, now=self.clock())
         with create_session() as db:
-            found = news.look(db, self.agent, asked, first=first, now=self.clock())
+            found = watches.look(db, self.agent, asked, first=first, now=self.clock())
         return found.model_copy(update={"granted": granted})
 
     def ends(self) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tradewind_protocol.errors import Code
-from tradewind_provider.seams import dag_bounds
+from tradewind_provider.airflow import dag_bounds
 
 from .conftest import Parsed, Site
 from .test_what_a_site_reports_is_stored import errors, tasks

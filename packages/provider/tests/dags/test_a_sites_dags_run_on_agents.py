@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
+from tradewind_provider.airflow import remote_executor
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.executor import RemoteExecutor
-from tradewind_provider.seams import remote_executor
-from tradewind_provider.seams.database import create_session
 
 from .conftest import Clock, Parsed, Site
 from .test_what_a_site_reports_is_stored import errors

@@ -22,10 +22,10 @@ from sqlalchemy import func, select
 from tradewind_protocol import dags as wire
 from tradewind_protocol.dags import Role
 from tradewind_protocol.errors import Code, Refused
+from tradewind_provider import notifications
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import credentials, dags
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import waking
 from tradewind_provider.services.dags import release
 from tradewind_provider.store.dag_tables import DagCallbackGrant
 from tradewind_provider.store.tables import AgentToken, Event
@@ -331,7 +331,7 @@ async def test_a_watch_is_answered_as_soon_as_there_is_news(clock: Clock, site: 
     site.claim("main")
     second.claim("main")
     watcher = second if what == "takeover" else site
-    async with await over_http(watcher, clock) as client, waking.hub().receiving():
+    async with await over_http(watcher, clock) as client, notifications.hub().receiving():
         watch = wire.Watch(instance=watcher.instance, marks=watcher.marks, hold=25)
         waiting = asyncio.create_task(ask(client, wire.WATCH, watch))
         await asyncio.sleep(0.5)

@@ -22,8 +22,8 @@ from sqlalchemy import delete, func, select, update
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.seams import dag_checks, dag_source
-from tradewind_provider.seams.database import create_session
+from tradewind_provider.airflow import dag_checks, dag_source
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.store.dag_tables import DagFile
 
 from .conftest import Clock, Parsed, Site, parse_file

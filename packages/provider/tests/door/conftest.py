@@ -38,10 +38,10 @@ from fastapi import FastAPI
 from sqlalchemy import insert, inspect, update
 
 from tradewind_protocol import ids, paths
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import Door
 from tradewind_provider.api.door.holders import Holders
-from tradewind_provider.seams.database import create_session
 from tradewind_provider.services.sessions import hashed
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData

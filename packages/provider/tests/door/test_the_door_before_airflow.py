@@ -24,11 +24,12 @@ from sqlalchemy import update
 from starlette.types import Receive, Scope, Send
 
 from tradewind_protocol import paths, versions
+from tradewind_provider import notifications
+from tradewind_provider.airflow.database import create_session
+from tradewind_provider.airflow.execution_api import Tokens
 from tradewind_provider.api.door import Door
 from tradewind_provider.domain import hostnames
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.seams.execution_api import Tokens
-from tradewind_provider.services import triggers, waking
+from tradewind_provider.services import triggers
 from tradewind_provider.store.tables import Attempt
 
 from .conftest import Plane
@@ -71,8 +72,8 @@ async def test_a_task_that_defers_wakes_those_who_run_triggers(plane: Plane) -> 
     message = DeferTask(
         classpath="x.Trigger", trigger_kwargs={}, next_method="execute_complete", next_kwargs={}
     )
-    async with waking.hub().receiving():
-        with waking.hub().listen(waking.TRIGGERS) as news:
+    async with notifications.hub().receiving():
+        with notifications.hub().subscribe(notifications.TRIGGERS) as news:
             news.clear()
             await asyncio.to_thread(client.task_instances.defer, ti_id, message)
             assert await news.wait(5)

@@ -22,10 +22,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tradewind_provider.airflow import execution_api
 from tradewind_provider.api.door import Door
 from tradewind_provider.api.door.middleware import GARBAGE
-from tradewind_provider.seams import execution_api
-from tradewind_provider.seams.execution_short import ShortWay
+from tradewind_provider.shortcuts.direct_dispatch import ShortWay
 
 from .conftest import Plane
 

@@ -33,11 +33,11 @@ from fastapi import FastAPI  # noqa: E402
 from sqlalchemy import delete, inspect  # noqa: E402
 from sqlalchemy.orm import Session  # noqa: E402
 
+from tradewind_provider.airflow.database import create_session  # noqa: E402
 from tradewind_provider.api.operator.access import expected_beats  # noqa: E402
 from tradewind_provider.api.operator.app import create_app  # noqa: E402
 from tradewind_provider.clock import utc_now  # noqa: E402
 from tradewind_provider.domain.agents import Beats  # noqa: E402
-from tradewind_provider.seams.database import create_session  # noqa: E402
 from tradewind_provider.store.base import Base  # noqa: E402
 from tradewind_provider.store.dag_tables import DagBundle  # noqa: E402
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: E402, F401  # fills the MetaData

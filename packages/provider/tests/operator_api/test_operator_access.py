@@ -12,16 +12,16 @@ from airflow.models.log import Log
 from sqlalchemy import select
 
 from tradewind_protocol import ids
-from tradewind_provider.services import whence
+from tradewind_provider.services import client_address
 
 from .conftest import NOW
 
 
 @pytest.fixture
 def from_home() -> Iterator[None]:
-    token = whence.ADDRESS.set("203.0.113.7")
+    token = client_address.ADDRESS.set("203.0.113.7")
     yield
-    whence.ADDRESS.reset(token)
+    client_address.ADDRESS.reset(token)
 
 
 async def test_a_rotated_token_has_another_value_and_keeps_its_id(signed_in: Any, now: list[Any]) -> None:

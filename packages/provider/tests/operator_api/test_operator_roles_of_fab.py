@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tradewind_provider.seams import permissions
-from tradewind_provider.seams.permissions import Permission
+from tradewind_provider.airflow import permissions
+from tradewind_provider.airflow.permissions import Permission
 
 
 @pytest.fixture

@@ -46,12 +46,12 @@ from sqlalchemy import delete, insert, inspect, select, update
 
 from tradewind_protocol import ids, triggers
 from tradewind_protocol.sessions import Cadence
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.agent.app import create_app
 from tradewind_provider.domain.agents import End
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import endings
-from tradewind_provider.services.hashing import hashed
+from tradewind_provider.services import session_termination
+from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle
@@ -196,7 +196,7 @@ class Plane:
         with create_session() as db:
             session = db.get(AgentSession, host.session_id)
             assert session is not None
-            assert endings.end(db, session, how=how, reason="test", now=self.clock())
+            assert session_termination.end(db, session, how=how, reason="test", now=self.clock())
         credentials.KNOWN.forget()
 
     def jobs(self) -> list[Any]:

@@ -21,9 +21,9 @@ from airflow.triggers.base import StartTriggerArgs
 from sqlalchemy import delete, select, update
 
 from tradewind_protocol.errors import Code, Refusal
-from tradewind_provider.seams import site_triggers
-from tradewind_provider.seams.database import create_session
-from tradewind_provider.services import waking
+from tradewind_provider import notifications
+from tradewind_provider.airflow import site_triggers
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.store.dag_tables import DagBundle
 
 from .conftest import MOMENT, Plane
@@ -153,7 +153,7 @@ async def test_one_that_waits_is_told_at_once_when_a_task_defers(plane: Plane) -
     await asyncio.sleep(0.4)  # the watch has looked, and waits for news
     trigger_id, _ = plane.deferral()
     started = time.monotonic()
-    waking.hub().wake(waking.TRIGGERS)
+    notifications.hub().wake(notifications.TRIGGERS)
     assert [one.id for one in (await waiting).create] == [trigger_id]
     assert time.monotonic() - started < 1.0
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from tradewind_protocol import values
 from tradewind_protocol.errors import Code, Refusal
-from tradewind_provider.seams.database import create_session
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import triggers as service
 
 from .conftest import Plane

@@ -20,7 +20,7 @@ from tradewind_provider.api import problems
 from tradewind_provider.api.gates import GATE
 from tradewind_provider.api.refusals import REFUSALS
 from tradewind_provider.domain.addresses import Gate
-from tradewind_provider.services import whence
+from tradewind_provider.services import client_address
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +70,14 @@ class AddressCheck:
             await self._app(scope, receive, send)
             return
         source = source_of(scope, self._proxies())
-        token = whence.ADDRESS.set(source)
+        token = client_address.ADDRESS.set(source)
         try:
             if _is_an_agents(scope):
                 await self._agents(scope, receive, send, source)
             else:
                 await self._app(scope, receive, send)
         finally:
-            whence.ADDRESS.reset(token)
+            client_address.ADDRESS.reset(token)
 
     async def _agents(self, scope: Scope, receive: Receive, send: Send, source: str) -> None:
         if (refused := await self._refused(source)) is not None:

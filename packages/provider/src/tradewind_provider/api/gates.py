@@ -14,7 +14,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.domain.addresses import Gate
-from tradewind_provider.services import allowed
+from tradewind_provider.services import allow_list
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ async def _from_the_table() -> Gate:
     here = settings.current().gate
 
     def read(db: Session) -> Gate:
-        return Gate(allowed.read(db, initial=here.allowed).networks, here.proxies)
+        return Gate(allow_list.read(db, initial=here.allowed).networks, here.proxies)
 
     return await transactions.run(read)
 

@@ -8,7 +8,7 @@ import re
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tradewind_provider.services import aiotasks
+from tradewind_provider import aiotasks
 from tradewind_provider.services.log_relay import PAGE_AGENT, PAGE_BEGIN, READER, LogPage, Reader
 
 _LOG = re.compile(r"/api/v2/dags/.+/logs/\d+/?$")

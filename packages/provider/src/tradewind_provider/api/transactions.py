@@ -13,7 +13,7 @@ import anyio.to_thread
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from tradewind_provider.seams import database
+from tradewind_provider.airflow import database
 
 log = logging.getLogger(__name__)
 

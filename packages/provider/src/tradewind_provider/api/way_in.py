@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import paths
 from tradewind_provider import settings
-from tradewind_provider.seams import root_way
+from tradewind_provider.shortcuts import middleware_bypass
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ class WayIn:
     def _shortening(self, scope: Scope, send: Send) -> Send:
         async def on(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                why_not = root_way.shorten(scope.get("app"), self._app, type(self), under=paths.PREFIX + "/")
+                why_not = middleware_bypass.shorten(
+                    scope.get("app"), self._app, type(self), under=paths.PREFIX + "/"
+                )
                 if why_not is not None:
                     log.info("Agents' requests go the long way: %s", why_not, extra={"action": "long_way_in"})
             await send(message)

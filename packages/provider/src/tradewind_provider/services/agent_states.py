@@ -14,8 +14,9 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AgentState
+from tradewind_provider import notifications
 from tradewind_provider.domain import agents
-from tradewind_provider.services import audit, waking
+from tradewind_provider.services import audit
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession
 
@@ -85,7 +86,7 @@ def _notice(
             "before": before or AgentState.STARTING.value,
         },
     )
-    waking.announce(db, waking.AGENTS)
+    notifications.publish(db, notifications.AGENTS)
 
 
 def _cause(session: AgentSession, state: AgentState, before: str | None, now: datetime) -> str:

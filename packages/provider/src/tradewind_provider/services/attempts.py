@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.attempts import Ended, HandBack, Outcome, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
+from tradewind_provider import notifications
 from tradewind_provider.domain import leases
-from tradewind_provider.services import tracing, waking
+from tradewind_provider.services import attempt_spans
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
@@ -78,7 +79,7 @@ def start(
             missing_since=None,
             payload="",  # the agent has it, and nobody else ever will
         )
-        tracing.granted(attempt, epoch, offered_at=offered_at, now=now)
+        attempt_spans.granted(attempt, epoch, offered_at=offered_at, now=now)
     return granted
 
 
@@ -146,7 +147,7 @@ def hand_back(db: Session, attempt_id: UUID, back: HandBack, agent: Agent, *, no
             handed_back_at=now,
             reason=back.reason,
         )
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
 
 
 def holder(db: Session, attempt_id: UUID, epoch: int, agent: Agent) -> HeldAttempt:

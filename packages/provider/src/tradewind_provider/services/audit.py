@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tradewind_provider.seams import audit_log
-from tradewind_provider.services import whence
+from tradewind_provider.airflow import audit_log
+from tradewind_provider.services import client_address
 from tradewind_provider.store.tables import Event
 
 PLANE = "plane"
@@ -32,7 +32,7 @@ def record(
     "<kind>:<name>". Nothing secret belongs in any of them. From where it was asked is known from the request in hand.
     What a person did is written into Airflow's own audit log as well.
     """
-    address = whence.address()
+    address = client_address.address()
     db.add(
         Event(
             at=now,

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
+from tradewind_provider import notifications
 from tradewind_provider.domain import hostnames
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services import waking
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 _MOST_TRIGGERERS = 4
@@ -99,7 +99,7 @@ def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now:
         created_at=now,
     )
     db.add(command)
-    waking.announce(db, waking.AGENTS)
+    notifications.publish(db, notifications.AGENTS)
     return command.id
 
 

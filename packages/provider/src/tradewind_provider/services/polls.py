@@ -14,8 +14,9 @@ from tradewind_protocol.attempts import AttemptRef, Offer
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Command, Poll, Room, Verb
 from tradewind_protocol.states import AttemptState, Component
+from tradewind_provider import notifications
 from tradewind_provider.domain import agents, leases, placement
-from tradewind_provider.services import agent_states, assigning, audit, sessions, storages, waking, whence
+from tradewind_provider.services import agent_states, assignment, audit, client_address, sessions, storages
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
@@ -90,7 +91,7 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     _beat(db, session, poll, now)
     beats = agents.Beats(settings.cadence.poll, settings.cadence.lost_after)
     agent_states.heard(db, session, beats, now=now)
-    if (address := whence.address()) and address != session.address:
+    if (address := client_address.address()) and address != session.address:
         session.address = address
     mine = {
         row.id: row
@@ -106,10 +107,10 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     place = _place(session, poll, settings)
     if place is not None:
         for row in lost_offers:
-            place = place.take(assigning.route_of(row))
+            place = place.take(assignment.route_of(row))
     heard = Heard(
         place=place,
-        offers=assigning.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
+        offers=assignment.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
         unknown=_unknown(session.id, poll, mine),
         commands=commands(db, session.id).get(session.id, []),
         session_token=sessions.renewed_token(session, now=now, lasts=settings.session),
@@ -164,7 +165,7 @@ def _beat(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None
             now=now,
         )
         session.lost_at = None
-        waking.announce(db, waking.AGENTS)
+        notifications.publish(db, notifications.AGENTS)
     session.last_beat_at = now
     session.room = [one.model_dump(mode="json") for one in poll.room]
     if poll.environments is not None:

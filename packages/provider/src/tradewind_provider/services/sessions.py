@@ -13,9 +13,16 @@ from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import AttemptState, Component
+from tradewind_provider import notifications
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, carried_over, endings, storages, waking, whence
-from tradewind_provider.services.hashing import hashed
+from tradewind_provider.services import (
+    audit,
+    client_address,
+    command_carry_over,
+    session_termination,
+    storages,
+)
+from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import STRICT_FOR_ALL, Policies
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
 
@@ -182,7 +189,7 @@ def open_session(
         return Opened(agent_of(session), secret)
     if session is not None:
         _keep_unreported(db, session.id, new_id, ask)
-        endings.end(
+        session_termination.end(
             db,
             session,
             how=End.FENCED,
@@ -206,8 +213,8 @@ def open_session(
     storages.compare(db, session)
     session.findings = [one.model_dump(mode="json") for one in storages.findings(session)]
     db.flush()
-    carried_over.carry_over(db, session, now=now)
-    waking.announce(db, waking.AGENTS)
+    command_carry_over.carry_over(db, session, now=now)
+    notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,
         action="session_opened",
@@ -280,7 +287,7 @@ def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
     """End the agent's session at its own wish. Idempotent."""
     session = db.get(AgentSession, agent.session_id)
     if session is not None:
-        endings.end(db, session, how=End.GOODBYE, reason="said goodbye", now=now)
+        session_termination.end(db, session, how=End.GOODBYE, reason="said goodbye", now=now)
 
 
 def renewed_token(session: AgentSession, *, now: datetime, lasts: float) -> str | None:
@@ -306,7 +313,7 @@ def _describe(
     session.token_id = token.id
     session.site = token.site
     session.bought_with = bought_with or token.token_hash
-    session.address = whence.address() or None
+    session.address = client_address.address() or None
     session.components = [one.value for one in dict.fromkeys(ask.components)]
     session.environments = [one.model_dump(mode="json") for one in ask.environments]
     session.bundles = list(ask.bundles)

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import ids, sites
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, deployment, endings
-from tradewind_provider.services.hashing import hashed
+from tradewind_provider.services import audit, deployment, session_termination
+from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
@@ -123,7 +123,7 @@ def delete(db: Session, token_id: UUID, *, deleted_by: str, reason: str = "", no
     db.flush()
     bought = select(AgentSession).where(AgentSession.token_id == token.id, AgentSession.ended_at.is_(None))
     for session in db.scalars(bought).all():
-        endings.end(
+        session_termination.end(
             db,
             session,
             how=End.TOKEN_DELETED,
@@ -216,7 +216,7 @@ def end_expired(db: Session, *, now: datetime) -> int:
     ).all()
     ended = 0
     for session, token in expired:
-        ended += endings.end(db, session, how=End.TOKEN_EXPIRED, reason=_expired(token), now=now)
+        ended += session_termination.end(db, session, how=End.TOKEN_EXPIRED, reason=_expired(token), now=now)
     replaced = db.execute(
         select(AgentSession, AgentToken, FormerTokenValue)
         .join(AgentToken, AgentToken.id == AgentSession.token_id)
@@ -225,7 +225,7 @@ def end_expired(db: Session, *, now: datetime) -> int:
     ).all()
     for session, token, former in replaced:
         reason = f"shows a value of {token_sentence(token, former)}"
-        ended += endings.end(db, session, how=End.TOKEN_EXPIRED, reason=reason, now=now)
+        ended += session_termination.end(db, session, how=End.TOKEN_EXPIRED, reason=reason, now=now)
     return ended
 
 

@@ -15,7 +15,7 @@ from tradewind_protocol import triggers as wire
 from tradewind_protocol.boundary import references
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import Policy
-from tradewind_provider.seams import triggers as seam
+from tradewind_provider.airflow import triggers as seam
 from tradewind_provider.services import triggers
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.trigger_tables import TriggerSource

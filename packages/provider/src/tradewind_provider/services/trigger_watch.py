@@ -17,8 +17,8 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from tradewind_provider.seams.triggers import Print
-from tradewind_provider.services import waking
+from tradewind_provider import notifications
+from tradewind_provider.airflow.triggers import Print
 from tradewind_provider.services.triggers import Survey
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Watch:
             self._waiters.discard(waiter)
 
     async def _run(self) -> None:
-        with waking.hub().listen(waking.TRIGGERS) as news:
+        with notifications.hub().subscribe(notifications.TRIGGERS) as news:
             while self._waiters:
                 news.clear()
                 if self._stopping():

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.seams import database, trigger_jobs, trigger_workloads
-from tradewind_provider.seams import triggers as seam
-from tradewind_provider.seams.triggers import Print
-from tradewind_provider.services import routing, storages, waking
+from tradewind_provider import notifications
+from tradewind_provider.airflow import database, trigger_jobs, trigger_workloads
+from tradewind_provider.airflow import triggers as seam
+from tradewind_provider.airflow.triggers import Print
+from tradewind_provider.services import storages, work_routes
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.tables import AgentSession
 from tradewind_provider.store.trigger_tables import TriggerSource
@@ -121,7 +122,7 @@ def job_of(db: Session, agent: Agent, *, now: datetime) -> int:
 def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
     """Let others have the triggers of this session at once. Idempotent; sessions without triggers are fine."""
     if trigger_jobs.end(db, session_id, now=now):
-        waking.announce(db, waking.TRIGGERS)
+        notifications.publish(db, notifications.TRIGGERS)
 
 
 def trigger_of_task_instance(db: Session, session_id: UUID, ti_id: UUID) -> bool:
@@ -161,7 +162,7 @@ def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.Served:
     ).one_or_none()
     environments, named = found if found is not None else ((), ())
     inside = {name for environment in environments for name in environment.get("bundles") or ()}
-    bundles = frozenset(routing.of_site(db, agent.site, {*named, *inside}))
+    bundles = frozenset(work_routes.of_site(db, agent.site, {*named, *inside}))
     if sync.queues:
         return seam.Served(frozenset(sync.queues), unqueued=False, bundles=bundles)
     queues = {queue for environment in environments for queue in environment.get("queues", ())}

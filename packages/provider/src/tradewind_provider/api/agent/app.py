@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import versions
+from tradewind_provider import aiotasks, notifications
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import (
@@ -31,8 +32,7 @@ from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.addresses import proxy_warnings
-from tradewind_provider.seams import neighbours
-from tradewind_provider.services import aiotasks, waking
+from tradewind_provider.notifications import peers
 from tradewind_provider.services.log_relay import relay
 from tradewind_provider.settings import Settings
 
@@ -84,7 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             warning,
             extra={"action": "trusted_proxies_too_wide"},
         )
-    dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=waking.hub())
+    dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=notifications.hub())
     sweeper = Sweeper(plane.settings, clock=plane.clock)
 
     def stop_soon() -> None:
@@ -92,7 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeper.stop_soon()
         relay().close_all()
 
-    async with waking.hub().receiving(), neighbours.listening(relay().server, logs.for_neighbour):
+    async with notifications.hub().receiving(), peers.listening(relay().server, logs.for_neighbour):
         loops = [
             asyncio.create_task(dispatcher.run(), name="tradewind-dispatcher"),
             asyncio.create_task(sweeper.run(), name="tradewind-sweeper"),

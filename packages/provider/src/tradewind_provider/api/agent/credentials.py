@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.services import hashing, sessions
+from tradewind_provider.services import credential_hashes, sessions
 
 PROTOCOL_HEADER = versions.HEADER
 FRESH_SECONDS = 2.0
@@ -38,7 +38,7 @@ class KnownAgents:
 
     async def agent(self, session_token: str, now: datetime) -> sessions.Agent:
         """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
-        key = hashing.hashed(session_token)
+        key = credential_hashes.hashed(session_token)
         moment = time.monotonic()
         known = self._known.get(key)
         if known is not None and known.until > moment:

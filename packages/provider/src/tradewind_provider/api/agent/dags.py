@@ -12,12 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
+from tradewind_provider import notifications
+from tradewind_provider.airflow import dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import dag_news, database, site_triggers
-from tradewind_provider.services import waking
-from tradewind_provider.services.dags import bundles, news, reports
+from tradewind_provider.services.dags import bundles, reports, watches
 from tradewind_provider.services.sessions import Agent
 
 router = APIRouter(tags=["dags"])
@@ -28,7 +28,7 @@ LOOK_EVERY = 5.0
 
 LARGEST_BODY = 32 * 1024 * 1024
 
-dag_news.install()
+dag_requests.install(notifications.dags_changed)
 site_triggers.install()
 
 
@@ -71,7 +71,7 @@ async def watch(request: Request, agent: CurrentAgent, body: wire.Watch) -> wire
     clock = _clock(request)
     loop = asyncio.get_running_loop()
     until = loop.time() + min(HOLD_MOST if body.hold is None else body.hold, HOLD_MOST)
-    with waking.hub().listen(waking.DAGS, waking.AGENTS) as heard:
+    with notifications.hub().subscribe(notifications.DAGS, notifications.AGENTS) as heard:
         granted = await run_in_threadpool(_heard, agent, body, clock())
         first = True
         while True:
@@ -102,8 +102,8 @@ def _report(agent: Agent, body: bytes, clock: Clock) -> wire.Reported:
 def _heard(agent: Agent, body: wire.Watch, now: datetime) -> tuple[object, ...]:
     if not (body.done or body.parsing or body.confirm):
         return ()
-    return transactions.in_transaction(lambda db: news.heard(db, agent, body, now=now))
+    return transactions.in_transaction(lambda db: watches.heard(db, agent, body, now=now))
 
 
 def _look(agent: Agent, body: wire.Watch, first: bool, now: datetime) -> wire.News:
-    return transactions.in_transaction(lambda db: news.look(db, agent, body, first=first, now=now))
+    return transactions.in_transaction(lambda db: watches.look(db, agent, body, first=first, now=now))

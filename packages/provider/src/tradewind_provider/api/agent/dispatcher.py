@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Offer
 from tradewind_protocol.polling import Command
+from tradewind_provider import aiotasks, notifications
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.quiet import Beats, QuietPolls
 from tradewind_provider.clock import Clock
@@ -21,7 +22,7 @@ from tradewind_provider.domain.placement import Place
 from tradewind_provider.domain.queues import Depth
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.domain.waiting_places import WaitingPlaces
-from tradewind_provider.services import aiotasks, assigning, polls, waking
+from tradewind_provider.services import assignment, polls
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class _Given:
 class Dispatcher:
     """Polls wait in `wait`; `run` wakes them. All of it on one event loop."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, hub: waking.Hub) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, hub: notifications.Hub) -> None:
         self._settings = settings
         self._clock = clock
         self._hub = hub
@@ -166,7 +167,7 @@ class Dispatcher:
     # ---- work
 
     async def _giving_out(self) -> None:
-        with self._hub.listen(waking.WORK) as news:
+        with self._hub.subscribe(notifications.WORK) as news:
             while True:
                 news.clear()
                 self._kick_work.clear()
@@ -211,15 +212,15 @@ class Dispatcher:
         self.depths = given.depths
         self._left = given.left
         if unheard:
-            await transactions.run(lambda db: assigning.release(db, unheard, until=given.until))
+            await transactions.run(lambda db: assignment.release(db, unheard, until=given.until))
             self._kick_work.set()
 
     def _look(self, db: Session, places: list[Place]) -> _Given:
         now, lasts = self._clock(), self._settings.cadence.offer
-        depths = assigning.depths(db)
-        given = assigning.Assigned({}, Counter())
+        depths = assignment.depths(db)
+        given = assignment.Assigned({}, Counter())
         if depths and places:
-            given = assigning.assign(db, places, waiting=depths, now=now, lasts=lasts)
+            given = assignment.assign(db, places, waiting=depths, now=now, lasts=lasts)
         left = {route for route, depth in depths.items() if depth.count > given.taken[route]}
         return _Given(given.offers, now + timedelta(seconds=lasts), depths, left)
 
@@ -233,7 +234,7 @@ class Dispatcher:
     # ---- sessions
 
     async def _minding_sessions(self) -> None:
-        with self._hub.listen(waking.AGENTS) as news:
+        with self._hub.subscribe(notifications.AGENTS) as news:
             while True:
                 self.news_of_agents += news.heard
                 news.clear()

@@ -12,8 +12,8 @@ from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.refusals import REFUSALS
-from tradewind_provider.domain.buckets import Buckets
-from tradewind_provider.services import hashing, whence
+from tradewind_provider.domain.token_buckets import Buckets
+from tradewind_provider.services import client_address, credential_hashes
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Knocking:
 
     async def shown(self, credential: Credential, token: str, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` makes of the token. Raises what it raises, and Refused RATE_LIMITED instead of asking it."""
-        source, digest, moment = whence.address(), hashing.hashed(token), self._monotonic()
+        source, digest, moment = client_address.address(), credential_hashes.hashed(token), self._monotonic()
         buckets = self._of(credential)
         wait = buckets.wait(source, moment)
         if wait > 0 and self._good.get(digest, moment) <= moment:
@@ -85,7 +85,7 @@ class Knocking:
 
     def was_good(self, token: str) -> bool:
         """Whether this token was good within the hour, and not wrong since."""
-        return self._good.get(hashing.hashed(token), 0.0) > self._monotonic()
+        return self._good.get(credential_hashes.hashed(token), 0.0) > self._monotonic()
 
     def forget(self) -> None:
         """As if nobody had ever come."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_provider.api.agent.credentials import CurrentAgent
-from tradewind_provider.seams import neighbours
+from tradewind_provider.notifications import peers
 from tradewind_provider.services.log_relay import relay
 
 router = APIRouter(tags=["logs"])
@@ -30,7 +30,7 @@ async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent) -> LogTake
         "session_id": str(agent.session_id),
         "piece": body.model_dump(mode="json"),
     }
-    answer = await neighbours.ask(body.server, said)
+    answer = await peers.ask(body.server, said)
     if answer is None:
         raise Refused(
             Code.MISDIRECTED,

@@ -14,13 +14,14 @@ from fastapi import APIRouter, Depends, Request
 
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Poll, PollAnswer, QueueStatistics
+from tradewind_provider import aiotasks
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.api.agent.quiet import Quiet
 from tradewind_provider.domain.queues import Depth
-from tradewind_provider.services import aiotasks, polls, sessions
+from tradewind_provider.services import polls, sessions
 
 router = APIRouter()
 

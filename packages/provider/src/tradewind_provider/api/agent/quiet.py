@@ -20,7 +20,7 @@ from tradewind_protocol.polling import Poll
 from tradewind_provider.api import transactions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Place
-from tradewind_provider.services import hashing, polls, whence
+from tradewind_provider.services import client_address, credential_hashes, polls
 from tradewind_provider.services.sessions import Agent
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ class QuietPolls:
 
     def of(self, session_token: str, now: datetime) -> Quiet | None:
         """What is remembered of whoever shows this token from where the request in hand comes from."""
-        found = self._known.get(hashing.hashed(session_token))
-        if found is None or found.until <= now or found.address != whence.address():
+        found = self._known.get(credential_hashes.hashed(session_token))
+        if found is None or found.until <= now or found.address != client_address.address():
             return None
         return found
 
@@ -72,12 +72,12 @@ class QuietPolls:
         if len(self._known) >= _MOST:
             self._known.clear()
             self._keys.clear()
-        key = self._keys[agent.session_id] = hashing.hashed(session_token)
+        key = self._keys[agent.session_id] = credential_hashes.hashed(session_token)
         self._known[key] = Quiet(
             agent,
             said.model_copy(update={"hold": None}),
             heard.place,
-            whence.address(),
+            client_address.address(),
             min(heard.same_until, agent.good_until),
             news,
         )

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.sessions import OpenSession, Policy, SessionOpened
+from tradewind_provider.airflow import configuration
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.seams import configuration
 from tradewind_provider.services import sessions, tokens
-from tradewind_provider.services.hashing import hashed
+from tradewind_provider.services.credential_hashes import hashed
 
 router = APIRouter()
 

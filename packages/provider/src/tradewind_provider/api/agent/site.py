@@ -16,7 +16,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials, sessions
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.services import hashing, queue_depths, tokens
+from tradewind_provider.services import credential_hashes, queue_depths, tokens
 from tradewind_provider.services.queue_depths import Count, Counts
 from tradewind_provider.store.tables import AgentToken
 
@@ -56,7 +56,7 @@ def _used(token: AgentToken) -> Holder:
 async def token_holder(request: Request, plane: ThisPlane) -> Holder:
     """FastAPI dependency: as `_looked_up`, at most FRESH_SECONDS old."""
     known: dict[str, tuple[Holder, float]] = _state(request.app, "token_holders", dict)
-    key = hashing.hashed(credentials.bearer(request.headers.get("authorization")))
+    key = credential_hashes.hashed(credentials.bearer(request.headers.get("authorization")))
     holder, until = known.pop(key, (None, 0.0))
     if holder is None or until <= time.monotonic():
         holder, until = await _looked_up(request, plane), time.monotonic() + FRESH_SECONDS

@@ -13,7 +13,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, Beats
-from tradewind_provider.services import agent_states, routing, sweeping, tokens
+from tradewind_provider.services import agent_states, reaper, tokens, work_routes
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,18 +59,18 @@ class Sweeper:
             KNOWN.forget()
             log.warning("Agents lost: %s", ", ".join(lost), extra={"action": "agents_lost"})
         if now >= self._forget_at:
-            await transactions.run(lambda db: sweeping.forget(db, self._settings, now=now))
+            await transactions.run(lambda db: reaper.forget(db, self._settings, now=now))
             # set only now: a failed attempt is made again with the next sweep
             self._forget_at = now + timedelta(seconds=_FORGET_EVERY)
 
     def _sweep(self, db: Session) -> list[str]:
         now, since = self._attention.last, self._attention.since
-        sweeping.expire_offers(db, now=now)
-        routing.settle(db)
+        reaper.expire_offers(db, now=now)
+        work_routes.settle(db)
         tokens.end_expired(db, now=now)
-        lost = sweeping.lose_agents(db, self._settings, listening_since=since, now=now)
-        sweeping.lose_missing(db, self._settings, now=now)
+        lost = reaper.lose_agents(db, self._settings, listening_since=since, now=now)
+        reaper.lose_missing(db, self._settings, now=now)
         agent_states.notice_silence(db, self._beats, listening_since=since, now=now)
         away = (now - since).total_seconds() < self._settings.cadence.lost_after
-        sweeping.keep_tasks_alive(db, self._settings, plane_away=away, now=now)
+        reaper.keep_tasks_alive(db, self._settings, plane_away=away, now=now)
         return lost

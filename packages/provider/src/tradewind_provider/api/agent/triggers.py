@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol.states import Component
+from tradewind_provider.airflow import trigger_jobs
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.api.agent.plane import Plane, ThisPlane
-from tradewind_provider.seams import trigger_jobs
 from tradewind_provider.services import trigger_reports, triggers
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.services.trigger_watch import Takeover, Waiter, Watch

@@ -19,16 +19,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tradewind_protocol import boundary, paths, versions
 from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Owner, Rejection, RouteMatch, Rules
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider import settings
+from tradewind_provider import notifications, settings
+from tradewind_provider.airflow import database, execution_api
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import admission, bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.seams import database, execution_api, in_one_thread
-from tradewind_provider.services import waking
 from tradewind_provider.services.sessions import Agent
+from tradewind_provider.shortcuts import single_thread
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Door:
         self._holders = holders or HOLDERS
         self._admission = admission.Admission(clock)
         self._turns = Turns(at_once=database.connections)
-        self._in_one_thread = OF_EVERY_TASK if execution_api.keys_are_local() else frozenset()
+        self._in_single_thread = OF_EVERY_TASK if execution_api.keys_are_local() else frozenset()
         self._compressed = GZipMiddleware(
             self._hand_on, minimum_size=1024, compresslevel=5
         )  # as Airflow's own
@@ -188,12 +188,12 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
-        alone = found is not None and found.route.name in self._in_one_thread
+        alone = found is not None and found.route.name in self._in_single_thread
         mount = execution_api.mount_of(onward) if alone else None
         async with self._turns.one():
             if mount is not None:
                 application = partial(execution_api.hand_to, mount)
-                for message in await in_one_thread.answered(application, onward, judged):
+                for message in await single_thread.answered(application, onward, judged):
                     await noting(message)
             else:
                 # Values are read with GET and may be large; of what else is asked every answer is small.
@@ -270,4 +270,4 @@ def _defers(body: bytes) -> bool:
 
 
 def _announce_triggers() -> None:
-    transactions.in_transaction(lambda db: waking.announce(db, waking.TRIGGERS))
+    transactions.in_transaction(lambda db: notifications.publish(db, notifications.TRIGGERS))

@@ -11,11 +11,11 @@ from fastapi import Depends, Query
 
 from tradewind_protocol import errors
 from tradewind_provider import settings
+from tradewind_provider.airflow import permissions
+from tradewind_provider.airflow.permissions import Permission
 from tradewind_provider.clock import utc_now
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.seams import permissions
-from tradewind_provider.seams.permissions import Permission
-from tradewind_provider.services.operator.paging import Paging
+from tradewind_provider.services.operator.pages import Paging
 
 
 @dataclass(frozen=True)

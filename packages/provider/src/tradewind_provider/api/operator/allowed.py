@@ -9,7 +9,7 @@ from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.api.gates import GATE
 from tradewind_provider.api.operator.access import Administrator, Now, Operator
-from tradewind_provider.services.operator import allowed
+from tradewind_provider.services.operator import allow_list
 
 router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
 @router.get("", summary="Look at the allowed addresses")
 def get(caller: Operator) -> operator.AllowedAddresses:
     """The networks agents may connect from; none: from anywhere."""
-    return transactions.in_transaction(lambda db: allowed.get(db, configured=settings.current().gate))
+    return transactions.in_transaction(lambda db: allow_list.get(db, configured=settings.current().gate))
 
 
 @router.put("", summary="Set the allowed addresses")
@@ -25,7 +25,7 @@ def put(ask: operator.SetAllowedAddresses, caller: Administrator, now: Now) -> o
     """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
     refused unless forced; with `revision`, so is one that was changed by somebody else meanwhile. Idempotent."""
     answer = transactions.in_transaction(
-        lambda db: allowed.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
+        lambda db: allow_list.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
     )
     GATE.forget()
     return answer

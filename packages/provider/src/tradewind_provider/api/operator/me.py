@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends
 
 from tradewind_protocol import operator
 from tradewind_provider import settings
-from tradewind_provider.seams import permissions
-from tradewind_provider.seams.permissions import Permission
-from tradewind_provider.services import whence
+from tradewind_provider.airflow import permissions
+from tradewind_provider.airflow.permissions import Permission
+from tradewind_provider.services import client_address
 
 router = APIRouter(prefix="/me", tags=["You"])
 
@@ -27,7 +27,7 @@ def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
         version=_version(),
         policy=here.policies.default,
         tokens_limit=here.tokens_limit,
-        address=whence.address(),
+        address=client_address.address(),
     )
 
 

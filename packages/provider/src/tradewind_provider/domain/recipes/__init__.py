@@ -4,13 +4,13 @@ Pure functions. Each step of a recipe is a whole shell command: files are writte
 Tests run the steps as they stand (tests/on_airflow/test_recipes_to_the_letter.py).
 """
 
-from tradewind_provider.domain.recipes.checking import problems
 from tradewind_provider.domain.recipes.container import container
 from tradewind_provider.domain.recipes.helm import helm
 from tradewind_provider.domain.recipes.host import host
 from tradewind_provider.domain.recipes.kubernetes import kubernetes
+from tradewind_provider.domain.recipes.requests import Bundle, Problem, Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.systemd import systemd
-from tradewind_provider.domain.recipes.wanted import Bundle, Problem, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.validation import problems
 
 __all__ = ["Bundle", "Problem", "Recipe", "Step", "Versions", "Wanted", "problems", "recipes"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
@@ -13,7 +14,6 @@ from tradewind_provider.domain.recipes.text import (
     quoted,
     slug,
 )
-from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
 
 USER: Final = 50000
 STATE: Final = "/var/lib/tradewind"

@@ -12,9 +12,9 @@ from tradewind_provider.domain.recipes.kubernetes import (
     secret,
     site_key,
 )
+from tradewind_provider.domain.recipes.requests import NONE, Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.settings_file import choices
 from tradewind_provider.domain.recipes.text import file, literal, slug
-from tradewind_provider.domain.recipes.wanted import NONE, Recipe, Step, Versions, Wanted
 
 
 def values(wanted: Wanted) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tradewind_provider.domain.recipes.requests import Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import ABOUT_KEY, file, package_of_agent, packages_of_tasks, slug
-from tradewind_provider.domain.recipes.wanted import Recipe, Step, Versions, Wanted
 
 
 def host(wanted: Wanted, versions: Versions) -> Recipe:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from tradewind_provider.domain.recipes.container import STATE, USER
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import file, literal, slug
-from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
 
 
 def secret(name: str) -> Step:

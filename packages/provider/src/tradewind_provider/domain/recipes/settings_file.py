@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tradewind_provider.domain.recipes.requests import COMPONENTS, NONE, Wanted
 from tradewind_provider.domain.recipes.text import literal, table
-from tradewind_provider.domain.recipes.wanted import COMPONENTS, NONE, Wanted
 
 
 def choices(wanted: Wanted) -> dict[str, object]:

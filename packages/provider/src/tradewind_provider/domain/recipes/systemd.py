@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
@@ -12,7 +13,6 @@ from tradewind_provider.domain.recipes.text import (
     packages_of_tasks,
     quoted,
 )
-from tradewind_provider.domain.recipes.wanted import FOLDER, Recipe, Step, Versions, Wanted
 
 _MAKE_USER: Final = (
     "id -u tradewind >/dev/null 2>&1 || sudo useradd --system --user-group "

@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import Final
 
-from tradewind_provider.domain.recipes.wanted import GIT, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import GIT, Versions, Wanted
 
 quoted = shlex.quote
 

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import dags as wire
 from tradewind_protocol.dags import Role
 from tradewind_protocol.errors import Code, Refusal, Refused
-from tradewind_provider.seams import dag_bundles, dags
-from tradewind_provider.services import audit, routing, waking
+from tradewind_provider import notifications
+from tradewind_provider.airflow import dag_bundles, dags
+from tradewind_provider.services import audit, work_routes
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.tables import AgentSession
@@ -74,7 +75,7 @@ def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
     _lose_grants(db, now=now, session_id=session_id, but=None)
     dag_bundles.end(db, session_id, now=now)
     if freed.rowcount:
-        waking.announce(db, waking.DAGS)
+        notifications.publish(db, notifications.DAGS)
 
 
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> bool:
@@ -101,7 +102,7 @@ def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -
         db, action="bundle_released", actor=actor, subject=f"bundle:{name}", reason=reason, now=now,
         detail=detail,
     )  # fmt: skip
-    waking.announce(db, waking.DAGS)
+    notifications.publish(db, notifications.DAGS)
     return True
 
 
@@ -118,7 +119,7 @@ def _claim_one(
         )  # fmt: skip
         db.add(row)
         db.flush()
-        routing.claimed(db, asked.name, agent.site)
+        work_routes.claimed(db, asked.name, agent.site)
     if row.session_id not in (None, agent.session_id) and _lives(db, row.session_id):
         return wire.BundleClaimed(
             name=asked.name, role=Role.STANDS_BY, another_key=_another_key(row, agent, claim.key)
@@ -213,7 +214,7 @@ def _retire_unnamed(db: Session, agent: Agent, named: set[str], *, now: datetime
             db, action="bundle_retired", actor=f"agent:{agent.name}", subject=f"bundle:{row.name}",
             reason="its agent does not have the bundle any more", now=now,
         )  # fmt: skip
-        waking.announce(db, waking.DAGS)
+        notifications.publish(db, notifications.DAGS)
 
 
 def _retire(db: Session, row: DagBundle) -> None:

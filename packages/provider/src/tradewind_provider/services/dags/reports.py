@@ -19,8 +19,8 @@ from tradewind_protocol import boundary
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.sessions import Policy
-from tradewind_provider.seams import dag_bundles, dag_checks, dag_source, dags
-from tradewind_provider.services import waking
+from tradewind_provider import notifications
+from tradewind_provider.airflow import dag_bundles, dag_checks, dag_source, dags
 from tradewind_provider.services.dags import bundles
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagFile
@@ -206,7 +206,7 @@ class _Storing:
             self._free(db, row, freed)
             self._written(db, row)
             if free:
-                waking.announce(db, waking.TRIGGERS)
+                notifications.publish(db, notifications.TRIGGERS)
         self._stored.append(file.path)
 
     def _row(self, db: Session) -> DagBundle:
@@ -227,7 +227,7 @@ class _Storing:
                     self._resend.append(file.path)
                 elif (other := db.get(DagBundle, file.bundle)) is not None:
                     other.mark = bundles.new_mark()
-                    waking.announce(db, waking.DAGS)
+                    notifications.publish(db, notifications.DAGS)
 
 
 @dataclass(frozen=True)

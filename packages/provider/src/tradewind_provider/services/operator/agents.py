@@ -11,10 +11,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator, polling, sessions, states
+from tradewind_provider import notifications
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services import audit, waking
+from tradewind_provider.services import audit
 from tradewind_provider.services.operator import agent_views, attempts
-from tradewind_provider.services.operator.paging import Paging
+from tradewind_provider.services.operator.pages import Paging
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
 
@@ -96,7 +97,7 @@ def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
         session.cordoned_at = session.cordoned_by = session.cordoned_reason = None
         _command(db, session, polling.Verb.RESUME, actor=actor, reason=reason, now=now)
         _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
-        waking.announce(db, waking.WORK)  # what waited may go there again
+        notifications.publish(db, notifications.WORK)  # what waited may go there again
 
 
 def set_slots(db: Session, agent_id: UUID, ask: operator.SetSlots, *, actor: str, now: datetime) -> None:
@@ -171,7 +172,7 @@ def _told(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Announce a change to the agents and write it down."""
-    waking.announce(db, waking.AGENTS)
+    notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,
         action=action,

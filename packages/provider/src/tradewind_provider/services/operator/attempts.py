@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
+from tradewind_provider import notifications
 from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services import audit, waking
-from tradewind_provider.services.assigning import route_of
-from tradewind_provider.services.operator import agent_views, serving
-from tradewind_provider.services.operator.paging import Paging, counted
+from tradewind_provider.services import audit
+from tradewind_provider.services.assignment import route_of
+from tradewind_provider.services.operator import agent_views, eligibility
+from tradewind_provider.services.operator.pages import Paging, counted
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 
@@ -46,7 +47,7 @@ def page(
     ).all()
     waiting = {route_of(one) for one, _ in rows if one.state == AttemptState.QUEUED.value}
     present = agent_views.present(db, now=now, beats=beats) if waiting else ()
-    why = {route: serving.waits_for(route, present) for route in waiting}
+    why = {route: eligibility.waits_for(route, present) for route in waiting}
     return operator.Page[operator.AttemptView](
         items=tuple(
             view(
@@ -97,7 +98,7 @@ def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetim
                 created_at=now,
             )
         )
-        waking.announce(db, waking.AGENTS)
+        notifications.publish(db, notifications.AGENTS)
         audit.record(
             db,
             action="attempt_stop_asked",

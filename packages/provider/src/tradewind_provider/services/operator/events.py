@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_provider.services.operator.paging import Paging, counted
+from tradewind_provider.services.operator.pages import Paging, counted
 from tradewind_provider.store.tables import Event
 
 

@@ -14,7 +14,7 @@ from tradewind_protocol import operator
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import Beats
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.services.operator import agent_views, serving
+from tradewind_provider.services.operator import agent_views, eligibility
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
@@ -67,7 +67,7 @@ def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[_Key, _Que
         if Component.WORKER not in agent.components:
             continue
         for environment in agent.environments:
-            why_not = serving.why_not(agent, environment)
+            why_not = eligibility.why_not(agent, environment)
             for name in environment.queues:
                 queue = queues[agent.site, name]
                 if why_not:
@@ -75,7 +75,7 @@ def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[_Key, _Que
                     continue
                 queue.slots += environment.slots
                 queue.used += environment.used
-                queue.taken |= {one for one in queue.waiting if serving.has(agent, environment, one)}
+                queue.taken |= {one for one in queue.waiting if eligibility.has(agent, environment, one)}
                 if agent.name not in queue.serving:
                     queue.serving.append(agent.name)
 
@@ -100,7 +100,7 @@ def _view(
 def _warning(key: _Key, queue: _Queue, present: Sequence[operator.AgentView]) -> str:
     site, name = key
     stuck = [
-        f"{_pieces(queue.waiting[bundle])} {serving.waits_for(Route(name, site, bundle), present)}"
+        f"{_pieces(queue.waiting[bundle])} {eligibility.waits_for(Route(name, site, bundle), present)}"
         for bundle in sorted(queue.waiting, key=lambda one: one or "")
         if bundle not in queue.taken
     ]

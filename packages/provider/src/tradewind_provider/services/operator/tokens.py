@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator
 from tradewind_provider.services import tokens
-from tradewind_provider.services.operator.paging import Paging
+from tradewind_provider.services.operator.pages import Paging
 from tradewind_provider.store.tables import AgentToken, FormerTokenValue
 
 

@@ -22,8 +22,8 @@ from airflow.serialization.definitions.dag import SerializedDAG
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from tradewind_provider.seams import dag_source
-from tradewind_provider.seams.lazy_dag import LazyDag
+from tradewind_provider.airflow import dag_source
+from tradewind_provider.airflow.lazy_dag import LazyDag
 
 log = logging.getLogger(__name__)
 

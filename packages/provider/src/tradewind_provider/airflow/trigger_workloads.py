@@ -16,7 +16,7 @@ from airflow.utils.helpers import log_filename_template_renderer
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import triggers as wire
-from tradewind_provider.seams import database
+from tradewind_provider.airflow import database
 
 log = logging.getLogger(__name__)
 

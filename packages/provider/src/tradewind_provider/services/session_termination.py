@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider import notifications
 from tradewind_provider.domain.agents import End
-from tradewind_provider.services import audit, waking
+from tradewind_provider.services import audit
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
@@ -41,7 +42,7 @@ def end(db: Session, session: AgentSession, *, how: End, reason: str, now: datet
         .values(carried_out_at=now),
     )
     tell_others(db, session.id, now)
-    waking.announce(db, waking.AGENTS)
+    notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,
         action=f"session_{how.value}",
@@ -69,7 +70,7 @@ def release_offers(db: Session, session_id: UUID) -> int:
         .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
     )
     if released:
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
     return released
 
 

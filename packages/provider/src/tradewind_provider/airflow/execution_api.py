@@ -103,7 +103,7 @@ def _short_way(app: Any) -> ASGIApp | None:
     if app not in _short:
         short, problem = None, None
         try:
-            from tradewind_provider.seams.execution_short import ShortWay
+            from tradewind_provider.shortcuts.direct_dispatch import ShortWay
 
             short = ShortWay.of(app)
         except Exception as error:

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind, process_end
+from tradewind_provider import notifications
+from tradewind_provider.airflow import database, workloads
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.domain import reporting
-from tradewind_provider.seams import database, workloads
-from tradewind_provider.services import routing, tracing, waking
+from tradewind_provider.domain import scheduler_reports
+from tradewind_provider.services import attempt_spans, work_routes
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -31,7 +32,7 @@ class Ended:
 
     attempt_id: UUID
     key: Any
-    tell: reporting.Tell
+    tell: scheduler_reports.Tell
     reason: str
 
 
@@ -53,7 +54,7 @@ def queue(
             state=AttemptState.REVOKED.value, ended_at=now, payload="", reason="it was queued again since"
         ),
     )
-    route = routing.route(db, work)
+    route = work_routes.route(db, work)
     attempt = Attempt(
         id=uuid4(),
         kind=work.kind.value,
@@ -78,8 +79,8 @@ def queue(
         traceparent=work.traceparent,
     )
     db.add(attempt)
-    waking.announce(db, waking.WORK)
-    tracing.enqueued(attempt, now=clock())
+    notifications.publish(db, notifications.WORK)
+    attempt_spans.enqueued(attempt, now=clock())
     return attempt.id
 
 
@@ -94,7 +95,7 @@ def revoke(db: Session, subject_ids: Collection[UUID], *, reason: str, now: date
         .values(state=AttemptState.REVOKED.value, ended_at=now, payload="", reason=reason),
     )
     if revoked:
-        waking.announce(db, waking.AGENTS)
+        notifications.publish(db, notifications.AGENTS)
     return revoked
 
 
@@ -191,7 +192,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
         report = _report(row, state, superseded, scheduler_job_id)
         if report.settled:
             row.reported_at = now
-            tracing.reported(row, now=now)
+            attempt_spans.reported(row, now=now)
         found.append(Ended(row.id, workloads.key_of(row), report.tell, _said(row)))
     return found
 
@@ -221,14 +222,16 @@ def _report(
     state: workloads.InstanceState,
     superseded: set[UUID],
     scheduler_job_id: int | None,
-) -> reporting.Report:
+) -> scheduler_reports.Report:
     if row.state == AttemptState.REVOKED.value or row.outcome is None:
-        return reporting.Report(reporting.Tell.NOTHING, settled=True)
+        return scheduler_reports.Report(scheduler_reports.Tell.NOTHING, settled=True)
     outcome = OutcomeKind(row.outcome)
     if row.kind != WorkKind.TASK.value:
         well = outcome is OutcomeKind.SUCCEEDED
-        return reporting.Report(reporting.Tell.SUCCESS if well else reporting.Tell.FAILED, settled=True)
-    return reporting.report(
+        return scheduler_reports.Report(
+            scheduler_reports.Tell.SUCCESS if well else scheduler_reports.Tell.FAILED, settled=True
+        )
+    return scheduler_reports.report(
         outcome,
         ti_state=state.state,
         superseded=row.id in superseded,

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
-from tradewind_provider.seams import dag_bundles, dag_news, dags
+from tradewind_provider.airflow import dag_bundles, dag_requests, dags
 from tradewind_provider.services.dags import bundles
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
@@ -29,7 +29,7 @@ def heard(db: Session, agent: Agent, watch: wire.Watch, *, now: datetime) -> tup
             )
         )
     if watch.parsing:
-        dag_news.forget_parse_requests(db, watch.parsing, spoken)
+        dag_requests.forget_parse_requests(db, watch.parsing, spoken)
     return tuple(one for one in watch.confirm if _grant(db, agent, watch.instance, one, spoken, now=now))
 
 
@@ -41,8 +41,8 @@ def look(db: Session, agent: Agent, watch: wire.Watch, *, first: bool, now: date
     if first:
         for row in spoken.values():
             invalidate_lost(db, row)
-    parse = dag_news.parse_requests(db, spoken)
-    waiting = dag_news.callbacks(db, spoken, limit=CALLBACKS_AT_ONCE)
+    parse = dag_requests.parse_requests(db, spoken)
+    waiting = dag_requests.callbacks(db, spoken, limit=CALLBACKS_AT_ONCE)
     return wire.News(
         parse=tuple(wire.ParseRequest(id=one.id, bundle=one.bundle, path=one.path) for one in parse),
         callbacks=tuple(
@@ -78,7 +78,7 @@ def _grant(
     grant = db.get(DagCallbackGrant, callback_id)
     if grant is not None:
         return grant.session_id == agent.session_id and grant.instance == instance
-    taken = dag_news.take_callback(db, callback_id, spoken)
+    taken = dag_requests.take_callback(db, callback_id, spoken)
     if taken is None:
         return False
     db.add(

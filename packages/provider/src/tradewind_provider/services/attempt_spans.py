@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tradewind_protocol import states
 from tradewind_protocol.attempts import WorkKind
-from tradewind_provider.seams import traces
+from tradewind_provider.airflow import traces
 from tradewind_provider.store.tables import Attempt
 
 

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
 from tradewind_provider.domain.addresses import Gate, proxy_warnings
-from tradewind_provider.services import allowed, whence
+from tradewind_provider.services import allow_list, client_address
 
 
 def get(db: Session, *, configured: Gate) -> operator.AllowedAddresses:
     """The list in force; the configuration's until somebody has set one."""
-    return _view(db, allowed.read(db, initial=configured.allowed), configured)
+    return _view(db, allow_list.read(db, initial=configured.allowed), configured)
 
 
 def put(
@@ -25,11 +25,11 @@ def put(
     now: datetime,
 ) -> operator.AllowedAddresses:
     """Set the list. Raises Refused MALFORMED naming what is no network, and as `services.allowed.replace` does."""
-    found = allowed.replace(
+    found = allow_list.replace(
         db,
-        [allowed.parsed(one.network, one.description) for one in ask.networks],
+        [allow_list.parsed(one.network, one.description) for one in ask.networks],
         actor=actor,
-        address=whence.address(),
+        address=client_address.address(),
         reason=ask.reason,
         force=ask.force,
         revision=ask.revision,
@@ -39,8 +39,8 @@ def put(
     return _view(db, found, configured)
 
 
-def _view(db: Session, found: allowed.AllowList, configured: Gate) -> operator.AllowedAddresses:
-    out, _ = allowed.locked_out(db, Gate(found.networks))
+def _view(db: Session, found: allow_list.AllowList, configured: Gate) -> operator.AllowedAddresses:
+    out, _ = allow_list.locked_out(db, Gate(found.networks))
     return operator.AllowedAddresses(
         networks=tuple(
             operator.AllowedNetwork(network=str(one.network), description=one.description)
@@ -49,7 +49,7 @@ def _view(db: Session, found: allowed.AllowList, configured: Gate) -> operator.A
         revision=found.revision,
         changed_at=found.changed_at,
         changed_by=found.changed_by,
-        your_address=whence.address(),
+        your_address=client_address.address(),
         locked_out=tuple(out),
         warnings=proxy_warnings(configured.proxies),
     )

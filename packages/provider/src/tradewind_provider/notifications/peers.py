@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tradewind_provider.seams import database
-from tradewind_provider.seams.wires import short_path
+from tradewind_provider.airflow import database
+from tradewind_provider.notifications.transport import short_path
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def listening(server: UUID, answer: Answer, *, place: Path | None = None) 
         log.warning(
             "Other API servers of this machine cannot pass logs on to this one: %s",
             error,
-            extra={"action": "neighbours_off"},
+            extra={"action": "peers_off"},
         )
         yield
         return

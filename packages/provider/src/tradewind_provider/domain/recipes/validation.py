@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tradewind_protocol.sessions import NAME_PATTERN
-from tradewind_provider.domain.recipes.wanted import COMPONENTS, FOLDER, GIT, NONE, Bundle, Problem, Wanted
+from tradewind_provider.domain.recipes.requests import COMPONENTS, FOLDER, GIT, NONE, Bundle, Problem, Wanted
 
 _NAME: Final = re.compile(NAME_PATTERN)
 _NAME_RULE: Final = "begins with a letter or a digit, then has letters, digits and . _ @ : / - only"

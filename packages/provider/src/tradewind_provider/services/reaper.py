@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AgentState, AttemptState
+from tradewind_provider import notifications
+from tradewind_provider.airflow import workloads
 from tradewind_provider.domain import agents
-from tradewind_provider.seams import workloads
-from tradewind_provider.services import agent_states, audit, endings, waking
+from tradewind_provider.services import agent_states, audit, session_termination
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt, Event, FormerTokenValue
@@ -33,7 +34,7 @@ def expire_offers(db: Session, *, now: datetime) -> int:
         .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
     )
     if expired:
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
         log.info("%d offers were not confirmed in time", expired, extra={"action": "offers_expired"})
     return expired
 
@@ -85,14 +86,14 @@ def _give_up(
         if (now - silent).total_seconds() > max(settings.cadence.lost_after, wait)
     ]
     if len(over) == len(waits):
-        return endings.end(db, session, how=agents.End.LOST, reason=reason, now=now)
-    endings.lose_running(db, session, reason=reason, now=now, only=over)
+        return session_termination.end(db, session, how=agents.End.LOST, reason=reason, now=now)
+    session_termination.lose_running(db, session, reason=reason, now=now, only=over)
     if session.lost_at is not None:
         return False
     session.lost_at, session.noted_state = now, AgentState.LOST.value
-    endings.release_offers(db, session.id)
-    endings.tell_others(db, session.id, now)
-    waking.announce(db, waking.AGENTS)
+    session_termination.release_offers(db, session.id)
+    session_termination.tell_others(db, session.id, now)
+    notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,
         action="agent_silent",
@@ -116,7 +117,7 @@ def lose_missing(db: Session, settings: Settings, *, now: datetime) -> int:
         )
     ).all()
     for attempt_id, session in rows:
-        endings.lose_running(
+        session_termination.lose_running(
             db,
             session,
             reason="was given this attempt and does not know of it any more",

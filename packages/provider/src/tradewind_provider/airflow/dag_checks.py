@@ -11,8 +11,8 @@ from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.seams import dag_bounds, remote_executor
-from tradewind_provider.seams.lazy_dag import LazyDag
+from tradewind_provider.airflow import dag_bounds, remote_executor
+from tradewind_provider.airflow.lazy_dag import LazyDag
 
 _WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
 

@@ -1,4 +1,4 @@
-"""How news travels on the plane: `announce` in a transaction, `hub().wait` in an API server.
+"""How news travels on the plane: `publish` in a transaction, `hub().wait` in an API server.
 
 News says only that something of a topic may have changed; whoever hears it looks in the database. News may be lost
 (a process that just died, a database that restarts), so waiting always has a timeout and a sweep looks anyway.
@@ -16,8 +16,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from tradewind_provider.seams import wires
-from tradewind_provider.services import aiotasks
+from tradewind_provider import aiotasks
+from tradewind_provider.notifications import transport
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +31,23 @@ AGENTS: Final = (
 ANYTHING: Final = "*"  # the listener had a gap: any topic may have had news
 
 
-def announce(session: Session, topic: str) -> None:
+def publish(session: Session, topic: str) -> None:
     """Wake everybody who waits for `topic`, in every API server, once the transaction of `session` commits.
 
     Nothing is sent when it rolls back. Cheap enough to call several times in one transaction.
     """
-    wires.send_at_commit(session, topic)
+    transport.send_at_commit(session, topic)
 
 
-class Listener:
+def dags_changed(session: Session) -> None:
+    """Publish that a Dag processor has something to do."""
+    publish(session, DAGS)
+
+
+class Subscription:
     """Remembers that there was news of its topics, so that none is lost between looking and waiting.
 
-    Use: `with hub().listen(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
+    Use: `with hub().subscribe(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
     """
 
     def __init__(self, hub: Hub, topics: frozenset[str]) -> None:
@@ -51,7 +56,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Subscription:
         self._hub._add(self)
         return self
 
@@ -86,16 +91,16 @@ class Hub:
     """Who waits for what in this process. Every method but `wait` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Subscription] = set()
         self._lock = threading.Lock()
 
-    def listen(self, *topics: str) -> Listener:
+    def subscribe(self, *topics: str) -> Subscription:
         """A listener for these topics; enter it before it hears anything."""
-        return Listener(self, frozenset(topics))
+        return Subscription(self, frozenset(topics))
 
     async def wait(self, *topics: str, timeout: float | None) -> bool:
         """True when there is news of one of `topics` from now on, False after `timeout` seconds without."""
-        with self.listen(*topics) as news:
+        with self.subscribe(*topics) as news:
             return await news.wait(timeout)
 
     def wake(self, topic: str) -> None:
@@ -108,18 +113,18 @@ class Hub:
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[None]:
         """While entered, news announced by any process reaches this hub."""
-        task = asyncio.create_task(wires.receive(self.wake), name="tradewind-news")
+        task = asyncio.create_task(transport.receive(self.wake), name="tradewind-news")
         task.add_done_callback(_log_end)
         try:
             yield
         finally:
             await aiotasks.cancel(task)
 
-    def _add(self, listener: Listener) -> None:
+    def _add(self, listener: Subscription) -> None:
         with self._lock:
             self._listeners.add(listener)
 
-    def _remove(self, listener: Listener) -> None:
+    def _remove(self, listener: Subscription) -> None:
         with self._lock:
             self._listeners.discard(listener)
 

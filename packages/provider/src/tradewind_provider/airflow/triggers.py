@@ -21,7 +21,7 @@ from sqlalchemy.sql.functions import coalesce
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol import values
-from tradewind_provider.seams import site_triggers, trigger_jobs
+from tradewind_provider.airflow import site_triggers, trigger_jobs
 
 AT_A_TIME = Trigger.max_trigger_to_select_per_loop
 """Of each kind of trigger in one assignment, so that several triggerers share what appears at once."""

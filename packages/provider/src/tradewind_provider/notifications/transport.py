@@ -21,7 +21,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from tradewind_provider.seams import database
+from tradewind_provider.airflow import database
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState
+from tradewind_provider import notifications
+from tradewind_provider.airflow import dag_bundles, workloads
 from tradewind_provider.domain import routes
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.seams import dag_bundles, workloads
-from tradewind_provider.services import waking
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentToken, Attempt
@@ -62,7 +62,7 @@ def claimed(db: Session, bundle: str, site: str) -> None:
         update(Attempt).where(Attempt.bundle == bundle, Attempt.state.in_(_NOT_STARTED)).values(site=site),
     )
     if given:
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
 
 
 def settle(db: Session) -> int:
@@ -80,7 +80,7 @@ def settle(db: Session) -> int:
         .values(site=owner),
     )
     if settled:
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
     return settled
 
 

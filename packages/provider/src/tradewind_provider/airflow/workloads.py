@@ -21,7 +21,7 @@ from sqlalchemy import ScalarSelect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_provider.seams import traces
+from tradewind_provider.airflow import traces
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,12 +16,11 @@ from airflow.models.db_callback_request import DbCallbackRequest
 from sqlalchemy import delete, event, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from tradewind_provider.seams import dags, wires
+from tradewind_provider.airflow import dags
 from tradewind_provider.store.dag_tables import DagBundle
 
 log = logging.getLogger(__name__)
 
-TOPIC = "dags"  # services.waking.DAGS
 _TOGGLED = "tradewind_dags_toggled"
 _LOOKED_FOR: tuple[type[Any], ...] = (DagPriorityParsingRequest, DbCallbackRequest)
 
@@ -99,24 +98,30 @@ def _callback(row: Any) -> Callback:
 # ---- hearing of it
 
 
-def install() -> None:
-    """Announce, in whichever process of the plane makes them, new requests, callbacks and pauses. Idempotent.
+def install(publish: Callable[[Session], None]) -> None:
+    """Call `publish` in the transaction of any process of the plane that adds a parse request or a callback, and write
+    Dags anew that are paused or unpaused. Idempotent: the first `publish` stays.
 
-    Called in API servers and schedulers; a process without it is heard of with the next look, seconds later.
+    Called in API servers and schedulers; what a process without it writes is found by the next look, seconds later.
     """
+    if event.contains(Session, "before_commit", _before_commit):
+        return
+
+    def after_flush(session: Session, _: Any) -> None:
+        if any(isinstance(one, _LOOKED_FOR) for one in session.new):
+            publish(session)
+
     for name, listener in (
-        ("after_flush", _after_flush),
+        ("after_flush", after_flush),
+        ("after_flush", _note_paused),
         ("do_orm_execute", _do_orm_execute),
         ("before_commit", _before_commit),
         ("after_rollback", _after_rollback),
     ):
-        if not event.contains(Session, name, listener):
-            event.listen(Session, name, listener)
+        event.listen(Session, name, listener)
 
 
-def _after_flush(session: Session, _: Any) -> None:
-    if any(isinstance(one, _LOOKED_FOR) for one in session.new):
-        wires.send_at_commit(session, TOPIC)
+def _note_paused(session: Session, _: Any) -> None:
     for one in session.dirty:
         if isinstance(one, DagModel) and inspect(one).attrs.is_paused.history.has_changes():
             session.info.setdefault(_TOGGLED, set()).add(one.dag_id)

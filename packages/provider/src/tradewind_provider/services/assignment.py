@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Offer, WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_provider import notifications
+from tradewind_provider.airflow import database, workloads
 from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import Depth
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.seams import database, workloads
-from tradewind_provider.services import tracing, waking
+from tradewind_provider.services import attempt_spans
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession, Attempt
@@ -97,7 +98,7 @@ def assign(
         if (offer := _offer(db, row, epoch, now, lasts)) is not None:
             found.setdefault(session_id, []).append(offer)
             taken[route_of(row)] += 1
-            tracing.offered(row, epoch, now=now)
+            attempt_spans.offered(row, epoch, now=now)
     return Assigned(found, taken)
 
 
@@ -219,7 +220,7 @@ def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datet
             .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
         )
     if released:
-        waking.announce(db, waking.WORK)
+        notifications.publish(db, notifications.WORK)
 
 
 def _able(db: Session, session_ids: Collection[UUID]) -> set[UUID]:
@@ -289,5 +290,5 @@ def _offer(db: Session, row: Attempt, epoch: int, now: datetime, lasts: float) -
         workload=workload,
         confirm_within=lasts,
         label=row.label,
-        traceparent=tracing.traceparent(row),
+        traceparent=attempt_spans.traceparent(row),
     )

@@ -1,1 +1,0 @@
-"""Where we touch Airflow's internals: one module per seam, so that a new Airflow minor means editing these."""
