@@ -9,7 +9,7 @@ import pytest
 
 from support import skips
 
-_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_\w{20}|\d{10}\.\d")
+_RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_[\w-]{20}|\d{10}\.\d")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str | None:

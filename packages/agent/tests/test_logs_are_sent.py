@@ -147,6 +147,7 @@ async def test_the_reader_is_found_behind_many_api_servers(plane: FakePlane, age
         assert reader.text == b"words\n"
 
 
+@pytest.mark.looptime(resolution=1e-9)  # that no stream is left is seen at the next poll, 25 s later
 async def test_a_reader_who_leaves_stops_the_stream(plane: FakePlane, agent: AgentUnderTest) -> None:
     async with agent:
         await agent.ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -137,6 +138,8 @@ def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_wor
 ) -> None:
     monkeypatch.setattr("tradewind.commands.demo._own_checkout", lambda: None)  # as it is from a wheel
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # uv says it in a second, pip after making an environment for itself
+    monkeypatch.setenv("PATH", f"{Path(__file__).parents[3] / '.tools' / 'bin'}:{os.environ['PATH']}")
     for installer in ("UV", "PIP"):
         monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
         monkeypatch.setenv(f"{installer}_FIND_LINKS", str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -110,23 +111,25 @@ def test_an_environment_that_was_not_finished_is_made_anew(root: Path) -> None:
     assert says(made(root), "import tradewind_sample; print(tradewind_sample.VALUE)") == "1"
 
 
-def test_a_released_version_that_the_index_does_not_have_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for installer in ("UV", "PIP"):
-        monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
-    with pytest.raises(RuntimeError, match=r"tradewind-provider==9\.9"):
-        Released("9.9", kept=tmp_path).environments()
+@pytest.fixture(params=["uv", "pip"])
+def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, template: Path) -> None:
+    """One that finds the wheels of the sample checkout and nothing else; without uv on the path, it is pip."""
+    path = "/usr/bin:/bin" if request.param == "pip" else f"{template}/.tools/bin:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    [wheel] = Checkout(template).wheels()
+    for each in ("UV", "PIP"):
+        monkeypatch.setenv(f"{each}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{each}_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setattr("tradewind.embedded.environments.RELEASED", {"agent": "tradewind-sample"})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the agent runs on Linux")
-def test_a_released_distribution_is_installed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    for wheel in Checkout(CHECKOUT).wheels():
-        (wheels / wheel.name).symlink_to(wheel)
-    for installer in ("UV", "PIP"):
-        monkeypatch.setenv(f"{installer}_FIND_LINKS", str(wheels))
-    monkeypatch.setattr("tradewind.embedded.environments.RELEASED", {"agent": "tradewind-agent"})
+def test_a_released_distribution_is_installed_alone(tmp_path: Path, installer: None) -> None:
     released = Released("0.1.0", kept=tmp_path / "kept")
-    assert says(released._environment("agent"), "import tradewind_agent; print('yes')") == "yes"
+    assert says(released._environment("agent"), "import tradewind_sample as s; print(s.VALUE)") == "1"
+
+
+@pytest.mark.parametrize("installer", ["uv"], indirect=True)
+def test_a_released_version_that_the_index_does_not_have_is_named(tmp_path: Path, installer: None) -> None:
+    with pytest.raises(RuntimeError, match=r"tradewind-sample==9\.9"):
+        Released("9.9", kept=tmp_path).environments()

@@ -11,10 +11,17 @@ from uuid import uuid4
 import pytest
 
 from tradewind_protocol.errors import Refusal
+from tradewind_provider.settings import Settings
 
-from .scenes import Clock, Plane, queued
+from .scenes import SETTINGS, Clock, Plane, queued, with_cadence
 
 ODD = ["nul\x00in it", "x" * 20_000, "\ud800", "", "../../etc/passwd", "\u202e", "'; --", "\x7f\x1b[2J"]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """A poll that asks to be held without end is held as long as the cadence says: here not for 25 seconds."""
+    return with_cadence(SETTINGS, poll=0.2)
 
 
 def strings(message: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
