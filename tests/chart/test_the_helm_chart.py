@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tradewind_agent.settings import Settings
-from tradewind_provider.domain.recipes import Bundle, Versions, Wanted, recipes
+from tradewind_provider.domain.recipes import Bundle, RecipeRequest, Versions, recipes
 
 helm = pytest.importorskip("helm_python", reason="`make helm` installs the Helm library")
 
@@ -213,7 +213,7 @@ def test_what_would_be_readable_in_the_pod_is_refused_with_what_to_do(
 
 
 def test_the_recipe_of_plain_objects_starts_the_same_agent_as_the_chart() -> None:
-    wanted = Wanted(
+    wanted = RecipeRequest(
         plane_url=LEAST["planeUrl"],
         name="site",
         bundle=Bundle(repository="https://git.example.com/dags.git"),

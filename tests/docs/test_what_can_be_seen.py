@@ -22,7 +22,7 @@ from tradewind_protocol.errors import FATAL_FOR_AGENT
 from tradewind_protocol.operator import QueueView
 from tradewind_protocol.states import AgentState, ProcessEnd
 from tradewind_provider.services import metrics
-from tradewind_provider.services.ended_attempts import Ended, EndedAttempts
+from tradewind_provider.services.ended_attempts import EndedAttempts, EndedCounts
 from tradewind_provider.services.metrics import METRICS as PLANE
 
 ROOT = Path(__file__).parents[2]
@@ -138,14 +138,14 @@ def test_promtool_takes_what_the_plane_says() -> None:
     ended.count([], now=now)
     ended.count(
         (
-            Ended(uuid4(), "default", f"queue {n}", ProcessEnd.EXITED, "failed", now, 0.25, float(n))
+            EndedCounts(uuid4(), "default", f"queue {n}", ProcessEnd.EXITED, "failed", now, 0.25, float(n))
             for n in range(50)
         ),
         now=now,
     )
     name = ("default", 'with "quotes"')
     text = metrics.text(
-        metrics.Snapshot(
+        metrics.PlaneSnapshot(
             agents=Counter(list(AgentState)),
             lost={name: now},
             tokens={name: now},

@@ -270,7 +270,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
         from tradewind_provider.airflow.database import create_session
         from tradewind_provider.services import work_queue
 
-        work = workloads.Work(
+        work = workloads.Workload(
             kind=WorkKind.CALLBACK,  # needs no task instance
             subject_id=uuid4(),
             queue=queue,
@@ -307,14 +307,16 @@ class RealPlaneUnderTest(PlaneUnderTest):
     def give_up(self, session_id: UUID) -> None:
         from tradewind_provider.airflow.database import create_session
         from tradewind_provider.api.agent import credentials
-        from tradewind_provider.domain.agents import End
+        from tradewind_provider.domain.agents import SessionEnd
         from tradewind_provider.services import session_termination
         from tradewind_provider.store.tables import AgentSession
 
         with create_session() as db:
             session = db.get(AgentSession, session_id)
             assert session is not None
-            session_termination.end(db, session, how=End.LOST, reason="has not been heard from", now=self.now)
+            session_termination.end(
+                db, session, how=SessionEnd.LOST, reason="has not been heard from", now=self.now
+            )
         credentials.KNOWN.forget()
 
     def ask_for(self, session_id: UUID, verb: Verb) -> UUID:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, object_session
 from tradewind_provider import notifications, settings, task_logs
 from tradewind_provider.airflow import configuration, dag_requests, database, jobs, site_triggers, workloads
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.domain.scheduler_reports import Tell
+from tradewind_provider.domain.scheduler_reports import SchedulerEvent
 from tradewind_provider.services import reaper, work_queue
 
 _RECONCILE_EVERY = 30.0  # seconds between full looks at what is live
@@ -161,9 +161,9 @@ class RemoteExecutor(BaseExecutor):
     def _report(self, db: Session) -> None:
         for one in work_queue.ended(db, scheduler_job_id=self._job_id, now=self._clock()):
             self._forget(one.attempt_id, one.key)
-            if one.tell is Tell.SUCCESS:
+            if one.tell is SchedulerEvent.SUCCESS:
                 self.success(one.key, one.reason)
-            elif one.tell is Tell.FAILED:
+            elif one.tell is SchedulerEvent.FAILED:
                 self.fail(one.key, one.reason)
         if self._has_callbacks():
             running = work_queue.running_callbacks(db, scheduler_job_id=self._job_id)

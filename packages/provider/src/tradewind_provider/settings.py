@@ -10,7 +10,7 @@ from typing import Final
 
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
-from tradewind_provider.domain.addresses import Gate
+from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.options import ALL
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -62,7 +62,7 @@ class Settings:
     live_log_seconds: float = 10.0
     history_days: int = 14
     events_days: int = 365
-    gate: Gate = Gate()
+    gate: AddressGate = AddressGate()
     agent_hosts: tuple[str, ...] = ()
     access_log: bool = False
     failures_per_minute: float = 60.0
@@ -96,7 +96,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         live_log_seconds=read.number("live_log_seconds"),
         history_days=int(read.number("history_days")),
         events_days=int(read.number("events_days")),
-        gate=Gate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
+        gate=AddressGate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
         access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute"),

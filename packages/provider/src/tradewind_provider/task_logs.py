@@ -22,19 +22,19 @@ from tradewind_provider import settings as provider_settings
 from tradewind_provider.airflow import database, task_log_files, trigger_jobs
 from tradewind_provider.airflow.task_log_files import Lines
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import log_sources
 from tradewind_provider.services.log_relay import (
     PAGE_AGENT,
     PAGE_BEGIN,
     READER,
     LogPage,
-    Relay,
+    LogRelay,
+    LogStream,
     SourceEnded,
-    Stream,
     relay,
 )
-from tradewind_provider.services.log_sources import Source, TaskTry, Whereabouts
+from tradewind_provider.services.log_sources import LogSource, LogSources, TaskTry
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Asked:
-    source: Source
-    stream: Stream
+    source: LogSource
+    stream: LogStream
     command_id: UUID
 
 
@@ -59,7 +59,7 @@ class TaskLogs:
         storage: Any = None,
         settings: Settings | None = None,
         clock: Clock = utc_now,
-        through: Relay | None = None,
+        through: LogRelay | None = None,
     ) -> None:
         self._storage = storage
         self._given = settings
@@ -116,11 +116,11 @@ class TaskLogs:
         return self._given or provider_settings.current()
 
     @property
-    def _beats(self) -> Beats:
+    def _beats(self) -> HeartbeatLimits:
         cadence = self._settings.cadence
-        return Beats(cadence.poll, cadence.lost_after)
+        return HeartbeatLimits(cadence.poll, cadence.lost_after)
 
-    def _claim(self, ti: Any, found: Whereabouts) -> None:
+    def _claim(self, ti: Any, found: LogSources) -> None:
         """Keep Airflow from looking for the log where agents' logs are not."""
         if found.on_agents:
             task_log_files.ask_no_log_server(ti)
@@ -147,7 +147,9 @@ class TaskLogs:
             )
             return [], []
 
-    def _from_agents(self, path: str, one: TaskTry, sources: list[Source]) -> tuple[list[str], list[Lines]]:
+    def _from_agents(
+        self, path: str, one: TaskTry, sources: list[LogSource]
+    ) -> tuple[list[str], list[Lines]]:
         said: list[str] = []
         lines: list[Lines] = []
         asked = [(source, self._ask(source, path)) for source in sources]
@@ -168,7 +170,7 @@ class TaskLogs:
             lines.append(_started(self._lines(answer, path, one)))
         return said, lines
 
-    def _ask(self, source: Source, path: str) -> _Asked | str:
+    def _ask(self, source: LogSource, path: str) -> _Asked | str:
         if source.session_id is None:
             return f"The log is at {_place(source, path)}; {source.absent}."
         most = self._settings.live_log_bytes
@@ -297,7 +299,7 @@ def _note(clock: Clock, sentence: str) -> Lines:
     )
 
 
-def _place(source: Source, path: str) -> str:
+def _place(source: LogSource, path: str) -> str:
     host = f" (host {source.host})" if source.host else ""
     return f"the site of agent {source.agent}{host}, in task-logs/{path} of its state directory"
 

@@ -125,7 +125,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def work_comes(self) -> None:
         if len(self.on_this_plane) >= 6:
             return
-        work = workloads.Work(
+        work = workloads.Workload(
             kind=WorkKind.CALLBACK,
             subject_id=uuid4(),
             queue="default",
@@ -341,12 +341,12 @@ class LeaseMachine(RuleBasedStateMachine):
             unreported=tuple(site.outbox.values()),
         )
 
-        def act(db: Session, _: object) -> sessions.Opened:
+        def act(db: Session, _: object) -> sessions.OpenedSession:
             token = db.get(AgentToken, self.token_id)
             assert token is not None
             return sessions.open_session(db, ask, token, now=self.now, lasts=3600)
 
-        def hear(opened: sessions.Opened) -> None:
+        def hear(opened: sessions.OpenedSession) -> None:
             process.token, process.session_id = opened.session_token, opened.agent.session_id
 
         self._send(site, "open", act, hear, lambda _: None)
@@ -363,8 +363,8 @@ class LeaseMachine(RuleBasedStateMachine):
         )
 
         def act(db: Session, agent: sessions.Agent) -> tuple[Any, list[Any]]:
-            heard = polls.hear(db, agent, said, settings=SETTINGS, now=self.now)
-            places = [heard.place] if heard.place is not None else []
+            heard = polls.handle_poll(db, agent, said, settings=SETTINGS, now=self.now)
+            places = [heard.candidate] if heard.candidate is not None else []
             found = assignment.assign(
                 db, places, waiting=assignment.depths(db), now=self.now, lasts=SETTINGS.cadence.offer
             )

@@ -58,7 +58,7 @@ def queued(
 ) -> UUID:
     """Work the scheduler queued, in a transaction of its own or in `db`. Callbacks by default: they need no task
     instance."""
-    work = workloads.Work(
+    work = workloads.Workload(
         kind=kind,
         subject_id=subject or uuid4(),
         queue=queue,

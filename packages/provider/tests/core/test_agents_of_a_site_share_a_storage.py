@@ -11,15 +11,15 @@ from tradewind_protocol import operator
 from tradewind_protocol.states import AgentState
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain import storages
-from tradewind_provider.domain.agents import Beats
-from tradewind_provider.domain.storages import Keeper
+from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.domain.storages import StorageHolder
 from tradewind_provider.services import storages as services_storages
 from tradewind_provider.services.operator import agent_views
 from tradewind_provider.store.tables import AgentSession
 
 from .scenes import Agent, Clock, Plane, queued
 
-BEATS = Beats(25.0, 75.0)
+BEATS = HeartbeatLimits(25.0, 75.0)
 FOLDER = "file:///var/lib/tradewind-agent/xcom"
 SHARED = {"base": "s3://bucket/xcom"}
 ONE = {"base": FOLDER, "mark": "1" * 16}
@@ -154,7 +154,7 @@ async def test_agents_with_other_bundles_may_have_other_keys(plane: Plane, clock
     assert len(await second.offers()) == 1
 
 
-def keeper(**more: Any) -> Keeper:
+def keeper(**more: Any) -> StorageHolder:
     fields = {
         "agent": "a",
         "environment": "main",
@@ -163,7 +163,7 @@ def keeper(**more: Any) -> Keeper:
         "base": FOLDER,
         "mark": "",
     }
-    return Keeper(**{**fields, **more})
+    return StorageHolder(**{**fields, **more})
 
 
 def test_rules_of_conflicts() -> None:

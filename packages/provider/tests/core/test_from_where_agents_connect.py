@@ -18,14 +18,14 @@ from tradewind_provider import settings
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.addresses import AddressCheck
 from tradewind_provider.api.gates import LiveGate
-from tradewind_provider.domain.addresses import Gate, networks, proxy_warnings
+from tradewind_provider.domain.addresses import AddressGate, networks, proxy_warnings
 from tradewind_provider.options import OPTIONS
 from tradewind_provider.services import allow_list, client_address
 from tradewind_provider.store.tables import AgentSession
 
 from .scenes import NOON, Plane, sessions_of
 
-GATE = Gate(networks("203.0.113.0/24, 2001:db8::/32"), networks("10.0.0.0/8"))
+GATE = AddressGate(networks("203.0.113.0/24, 2001:db8::/32"), networks("10.0.0.0/8"))
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_a_network_in_which_clients_live_is_named_with_the_remedy(text: str, wid
 
 def test_an_exact_address_is_what_keeps_a_client_of_the_same_network_from_claiming_another() -> None:
     forged = ["203.0.113.7", "10.20.0.10"]  # what the client wrote, and what the proxy appended
-    exact = Gate(networks("203.0.113.0/24"), networks("10.90.0.20"))
+    exact = AddressGate(networks("203.0.113.0/24"), networks("10.90.0.20"))
     assert not exact.admits(exact.source_of("10.90.0.20", forged))
-    wide = Gate(networks("203.0.113.0/24"), networks("10.0.0.0/8"))
+    wide = AddressGate(networks("203.0.113.0/24"), networks("10.0.0.0/8"))
     assert wide.admits(wide.source_of("10.90.0.20", forged))
     assert proxy_warnings(wide.proxies)
 
@@ -91,10 +91,10 @@ def test_an_exact_address_is_what_keeps_a_client_of_the_same_network_from_claimi
 )
 def test_only_the_networks_named_are_admitted(source: str, admitted: bool) -> None:
     assert GATE.admits(source) is admitted
-    assert Gate().admits(source)
+    assert AddressGate().admits(source)
 
 
-async def fixed() -> Gate:
+async def fixed() -> AddressGate:
     return GATE
 
 
@@ -152,11 +152,11 @@ def test_a_web_server_that_believes_everybody_is_not_believed(
 class Tables:
     """Stands for the table of the list."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate: Gate | None = gate
+    def __init__(self, gate: AddressGate) -> None:
+        self.gate: AddressGate | None = gate
         self.asked = 0
 
-    async def read(self) -> Gate:
+    async def read(self) -> AddressGate:
         self.asked += 1
         await asyncio.sleep(0)
         if self.gate is None:
@@ -166,7 +166,7 @@ class Tables:
 
 async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_many_requests() -> None:
     moment = 0.0
-    tables = Tables(Gate())
+    tables = Tables(AddressGate())
     live = LiveGate(read=tables.read, monotonic=lambda: moment)
     await asyncio.gather(*(live() for _ in range(20)))
     assert tables.asked == 1
@@ -175,7 +175,7 @@ async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_m
     assert (await live()).allowed == ()
     moment = 2.0
     assert (await live()).allowed == GATE.allowed
-    tables.gate = Gate()
+    tables.gate = AddressGate()
     live.forget()  # this server made the change itself
     assert (await live()).allowed == ()
 
@@ -194,7 +194,7 @@ async def test_the_last_list_known_holds_while_the_database_is_away_and_none_mea
 
 
 async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
-    gate, poll = Gate(), asyncio.Event()
+    gate, poll = AddressGate(), asyncio.Event()
     held = asyncio.Event()
     inner = FastAPI()
 
@@ -204,10 +204,12 @@ async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
         await poll.wait()
         return "an offer"
 
-    async def now() -> Gate:
+    async def now() -> AddressGate:
         return gate
 
-    transport = httpx.ASGITransport(AddressCheck(inner, gate=now, proxies=Gate), client=("198.51.100.1", 1))
+    transport = httpx.ASGITransport(
+        AddressCheck(inner, gate=now, proxies=AddressGate), client=("198.51.100.1", 1)
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         answer = asyncio.create_task(client.post("/remote-execution/v1/poll"))
         await held.wait()
@@ -218,7 +220,7 @@ async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
 
 
 async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -> None:
-    gate = Gate()
+    gate = AddressGate()
     ended = asyncio.Event()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
@@ -226,10 +228,10 @@ async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"too late"})
 
-    async def now() -> Gate:
+    async def now() -> AddressGate:
         return gate
 
-    app = AddressCheck(inner, gate=now, proxies=Gate, look_every=0.05)
+    app = AddressCheck(inner, gate=now, proxies=AddressGate, look_every=0.05)
     path = paths.PREFIX + "/poll"
     async with (
         httpx.AsyncClient(
@@ -243,7 +245,7 @@ async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -
         stays = asyncio.create_task(two.post(path))
         await asyncio.sleep(0.2)
         assert not turned_away.done()
-        gate = Gate(networks("10.0.0.0/8"))
+        gate = AddressGate(networks("10.0.0.0/8"))
         await asyncio.sleep(0.2)
         assert not stays.done()
         ended.set()  # httpx hands over an answer when the application is through; a server does when it is sent
@@ -253,16 +255,16 @@ async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -
 
 
 async def test_over_a_connection_the_refusal_comes_at_once() -> None:
-    gate = Gate()
+    gate = AddressGate()
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await asyncio.sleep(30)
 
-    async def now() -> Gate:
+    async def now() -> AddressGate:
         return gate
 
-    app = AddressCheck(inner, gate=now, proxies=Gate, look_every=0.05)
+    app = AddressCheck(inner, gate=now, proxies=AddressGate, look_every=0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=0)
@@ -271,7 +273,7 @@ async def test_over_a_connection_the_refusal_comes_at_once() -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
             held = asyncio.create_task(client.post(paths.PREFIX + "/poll", timeout=10))
             await asyncio.sleep(0.3)
-            gate = Gate(networks("10.0.0.0/8"))
+            gate = AddressGate(networks("10.0.0.0/8"))
             answer = await held
         server.should_exit = True
         await serving
@@ -362,7 +364,7 @@ def test_a_list_without_any_connected_agent_is_refused_and_one_without_some_is_n
     assert refused.value.refusal.detail["locked_out"] == ["eu-1", "eu-2"]
     replaced("203.0.113.0/24", "2001:db8::/64")
     with create_session() as db:
-        assert allow_list.locked_out(db, Gate(networks("2001:db8::/64"))) == (["eu-1"], 2)
+        assert allow_list.locked_out(db, AddressGate(networks("2001:db8::/64"))) == (["eu-1"], 2)
 
 
 def test_a_list_that_somebody_else_changed_meanwhile_is_not_overwritten() -> None:

@@ -62,7 +62,7 @@ def the_epoch_is_not_looked_at(patch: pytest.MonkeyPatch) -> None:
         lambda lease, session_id, epoch: (
             None
             if lease.session_id == session_id
-            else leases.No(leases.Code.ATTEMPT_NOT_YOURS, "another session holds it")
+            else leases.Rejection(leases.Code.ATTEMPT_NOT_YOURS, "another session holds it")
         ),
     )
 
@@ -84,11 +84,11 @@ def a_session_that_ended_keeps_its_offers(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_last_outcome_counts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leases, "may_finish", lambda lease, session_id, epoch: leases.Do.CHANGE)
+    patch.setattr(leases, "may_finish", lambda lease, session_id, epoch: leases.Decision.CHANGE)
 
 
 def what_was_granted_can_be_handed_back(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leases, "may_hand_back", lambda lease, session_id, epoch: leases.Do.CHANGE)
+    patch.setattr(leases, "may_hand_back", lambda lease, session_id, epoch: leases.Decision.CHANGE)
 
 
 def what_ended_before_a_restart_goes_to_nobody(patch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from tradewind_provider.api.agent import logs as route
 from tradewind_provider.api.log_readers import LogReaders
 from tradewind_provider.notifications import peers
 from tradewind_provider.services import log_relay
-from tradewind_provider.services.log_relay import MOST_STREAMS, Relay, relay
+from tradewind_provider.services.log_relay import MOST_STREAMS, LogRelay, relay
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentCommand, Attempt
 from tradewind_provider.task_logs import TaskLogs
@@ -371,7 +371,7 @@ async def test_a_stream_nobody_reads_ends(plane: Plane, clock: Clock, settings: 
 
 
 def test_only_so_many_logs_are_read_at_once() -> None:
-    full = Relay()
+    full = LogRelay()
     for _ in range(MOST_STREAMS):
         full.open(uuid4(), most=1)
     with pytest.raises(Exception, match="are read from agents"):
@@ -382,9 +382,9 @@ def test_only_so_many_logs_are_read_at_once() -> None:
 
 
 @pytest.fixture
-async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Relay]:
+async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LogRelay]:
     """Another API server of this machine, which has the reader."""
-    other = Relay()
+    other = LogRelay()
     monkeypatch.setattr(peers, "directory", lambda: tmp_path / "logs")
 
     async def answer(said: dict[str, Any]) -> dict[str, Any]:
@@ -396,7 +396,7 @@ async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 
 async def test_a_piece_is_passed_on_to_the_api_server_that_has_the_reader(
-    plane: Plane, clock: Clock, neighbour: Relay
+    plane: Plane, clock: Clock, neighbour: LogRelay
 ) -> None:
     agent = await ran(plane, clock)
     stream = neighbour.open(UUID(agent.session_id), most=10_000)
@@ -440,7 +440,7 @@ async def test_what_a_neighbour_says_wrong_is_answered_with_a_refusal() -> None:
 
 async def test_a_reader_who_leaves_ends_the_stream_at_once() -> None:
     leaves = asyncio.Event()
-    opened: list[log_relay.Stream] = []
+    opened: list[log_relay.LogStream] = []
     over = threading.Event()
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
 

@@ -13,7 +13,7 @@ from tradewind_protocol.attempts import Offer
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import dispatcher
-from tradewind_provider.domain.placement import Place, Seats
+from tradewind_provider.domain.placement import Candidate, EnvironmentSlots
 from tradewind_provider.services import assignment
 from tradewind_provider.settings import Settings
 
@@ -21,11 +21,11 @@ from .scenes import Agent, Clock, Plane, queued, ref, row, running
 from .test_what_idle_agents_cost import statements
 
 
-def place(agent: Agent, *, free: int) -> Place:
-    return Place(UUID(agent.session_id), (Seats(frozenset(agent.queues), free),))
+def place(agent: Agent, *, free: int) -> Candidate:
+    return Candidate(UUID(agent.session_id), (EnvironmentSlots(frozenset(agent.queues), free),))
 
 
-def given_out(places: Sequence[Place], clock: Clock) -> Mapping[UUID, list[Offer]]:
+def given_out(places: Sequence[Candidate], clock: Clock) -> Mapping[UUID, list[Offer]]:
     """What one look gives to those who wait at `places`."""
     with create_session() as db:
         return assignment.assign(db, places, waiting=assignment.depths(db), now=clock(), lasts=10.0).offers
@@ -88,7 +88,7 @@ async def test_work_that_was_offered_before_is_given_out_together_with_new_work(
 async def test_more_work_than_the_roomiest_take_goes_to_the_others_at_the_same_news(
     plane: Plane, clock: Clock
 ) -> None:
-    agents = await several(plane, dispatcher._ROOMIEST + 3)
+    agents = await several(plane, dispatcher._MOST_FREE + 3)
     waiting = [asyncio.create_task(agent.offers(free=1, hold=20)) for agent in agents]
     while plane.dispatcher.polls < len(agents):  # noqa: ASYNC110
         await asyncio.sleep(0.01)

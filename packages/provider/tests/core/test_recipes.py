@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tradewind_provider.domain import recipes
-from tradewind_provider.domain.recipes import Bundle, Recipe, Versions, Wanted
+from tradewind_provider.domain.recipes import Bundle, Recipe, RecipeRequest, Versions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +25,7 @@ else:
 
 VERSIONS = Versions(tradewind="0.1.0", airflow="3.3.2", python="3.12")
 GIT = Bundle(repository="https://git.example.com/team/dags.git")
-LEAST = Wanted(
+LEAST = RecipeRequest(
     plane_url="https://airflow.example.com/eu",
     name="frankfurt-1",
     bundle=GIT,
@@ -33,7 +33,7 @@ LEAST = Wanted(
 )
 
 
-def by_key(wanted: Wanted) -> dict[str, Recipe]:
+def by_key(wanted: RecipeRequest) -> dict[str, Recipe]:
     assert recipes.problems(wanted) == ()
     return {one.key: one for one in recipes.recipes(wanted, VERSIONS)}
 
@@ -153,7 +153,7 @@ bundles = st.one_of(
     st.builds(Bundle, kind=st.just("folder"), name=names, folder=texts.map(lambda x: f"/{x}")),
 )
 agents = st.builds(
-    Wanted,
+    RecipeRequest,
     plane_url=texts.map(lambda x: f"https://airflow.example.com/{x}"),
     name=names,
     queues=st.lists(names, min_size=1, max_size=3).map(tuple),
@@ -165,7 +165,7 @@ agents = st.builds(
 
 @given(agents)
 @hypothesis_settings(max_examples=60, deadline=None)
-def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: Wanted) -> None:
+def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: RecipeRequest) -> None:
     if recipes.problems(wanted):
         return
     found = by_key(wanted)

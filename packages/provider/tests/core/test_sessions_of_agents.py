@@ -398,7 +398,7 @@ async def test_opening_and_ending_are_audited(plane: Plane) -> None:
 
 
 def test_a_token_is_shown_once_and_limits_are_kept(clock: Clock) -> None:
-    def make(name: str, days: int | None = 30, limit: int = 2) -> tokens.Created:
+    def make(name: str, days: int | None = 30, limit: int = 2) -> tokens.CreatedToken:
         with create_session() as db:
             return tokens.create(
                 db, name=name, expires_in_days=days, created_by="ada", now=clock(), limit=limit

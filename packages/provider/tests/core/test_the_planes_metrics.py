@@ -178,4 +178,6 @@ def test_however_many_queues_there_are_the_lines_are_limited() -> None:
 
 def test_a_name_with_quotes_breaks_no_line() -> None:
     view = QueueView(queue='a"b\\c\nd', depth=1, oldest_wait=0.0, running=0)
-    assert 'depth{site="default",queue="a\\"b\\\\c\\nd"} 1' in metrics.text(metrics.Snapshot(queues=(view,)))
+    assert 'depth{site="default",queue="a\\"b\\\\c\\nd"} 1' in metrics.text(
+        metrics.PlaneSnapshot(queues=(view,))
+    )

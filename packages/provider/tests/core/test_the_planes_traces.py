@@ -36,7 +36,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 
 
 def queued(clock: Clock, *, traceparent: str = TRACEPARENT) -> None:
-    work = workloads.Work(
+    work = workloads.Workload(
         kind=WorkKind.CALLBACK,
         subject_id=uuid4(),
         queue="default",

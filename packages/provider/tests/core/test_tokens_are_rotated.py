@@ -18,7 +18,7 @@ from tradewind_provider.store.tables import AgentToken, Event
 from .scenes import NOON, SETTINGS, Agent, Clock, Plane, queued, row, sessions_of
 
 
-def rotated(clock: Clock, *, hours: float = 24.0, days: int | None = None) -> tokens.Created:
+def rotated(clock: Clock, *, hours: float = 24.0, days: int | None = None) -> tokens.CreatedToken:
     with create_session() as db:
         token_id = db.scalars(select(AgentToken.id).where(AgentToken.deleted_at.is_(None))).one()
         return tokens.rotate(

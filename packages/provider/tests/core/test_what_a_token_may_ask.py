@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import queue_depths, tokens
-from tradewind_provider.services.queue_depths import Count, Counts
+from tradewind_provider.services.queue_depths import QueueCount, QueueCountCache
 
 from .scenes import Clock, Plane, queued, sessions_of
 
@@ -74,12 +74,12 @@ async def test_what_runs_keeps_its_agents_even_when_nothing_waits(plane: Plane, 
 async def test_however_many_ask_the_database_is_asked_once_in_five_seconds() -> None:
     looks, moment = 0, 0.0
 
-    async def look() -> dict[str, Count]:
+    async def look() -> dict[str, QueueCount]:
         nonlocal looks
         looks += 1
-        return {"default": Count(depth=looks)}
+        return {"default": QueueCount(depth=looks)}
 
-    counts = Counts(look, monotonic=lambda: moment)
+    counts = QueueCountCache(look, monotonic=lambda: moment)
     for moment in (0.0, 1.0, 4.9):
         found, age = await counts.get()
         assert (found["default"].depth, age) == (1, moment)

@@ -272,7 +272,7 @@ async def test_beats_that_cannot_be_written_down_are_said_again_in_full(
     clock.forward(25)
     task = await holds(agent)
     with monkeypatch.context() as patch:
-        patch.setattr(polls, "beat", away)
+        patch.setattr(polls, "record_unchanged", away)
         await plane.dispatcher.beats.write()
     await asyncio.sleep(0.3)
     assert sessions_of(agent.agent_id)[0].last_beat_at == clock()

@@ -12,17 +12,17 @@ from sqlalchemy import update
 from tradewind_protocol import dags as wire
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import sessions, tokens, work_routes
 from tradewind_provider.services.dags import bundles
 from tradewind_provider.services.operator import agent_views, attempts, queues
-from tradewind_provider.services.operator.pages import Paging
+from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentSession, Attempt
 
 from .scenes import Agent, Clock, Plane, queued, row
 from .test_what_idle_agents_cost import statements
 
-BEATS = Beats(25.0, 75.0)
+BEATS = HeartbeatLimits(25.0, 75.0)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def said(clock: Clock) -> str:
     """What the page of queues and the list of attempts say about the one piece of work that waits."""
     with create_session() as db:
         (queue,) = [one for one in queues.listed(db, now=clock(), beats=BEATS).items if one.depth]
-        found = attempts.page(db, attempts.Filters(), Paging(), now=clock(), beats=BEATS).items
+        found = attempts.page(db, attempts.AttemptFilters(), PageRequest(), now=clock(), beats=BEATS).items
         (waiting,) = [one for one in found if one.waits_for]
     assert queue.warning in ("", f"1 piece of work: {waiting.waits_for}")
     return waiting.waits_for

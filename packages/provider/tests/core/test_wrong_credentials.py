@@ -14,7 +14,7 @@ from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.knocking import Credential, Knocking
 from tradewind_provider.api.door import bodies
 from tradewind_provider.api.refusals import REFUSALS, Refusals
-from tradewind_provider.domain.token_buckets import Buckets
+from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, tokens
 from tradewind_provider.store.tables import Event, Setting
 
@@ -153,14 +153,14 @@ async def test_the_door_too_says_for_how_long() -> None:
 
 
 def test_no_limit_means_none() -> None:
-    buckets = Buckets(burst=1, per_second=0)
+    buckets = TokenBuckets(burst=1, per_second=0)
     for moment in range(100):
         buckets.failed(ADDRESS, moment)
     assert buckets.wait(ADDRESS, 100) == 0
 
 
 def test_one_machine_with_a_network_of_addresses_counts_as_one() -> None:
-    buckets = Buckets(burst=2, per_second=1)
+    buckets = TokenBuckets(burst=2, per_second=1)
     buckets.failed("2001:db8::1", 0)
     buckets.failed("2001:db8::2", 0)
     assert buckets.wait("2001:db8::3", 0) == 1

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from tradewind_protocol import paths, versions
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.airflow.execution_api import Tokens
+from tradewind_provider.airflow.execution_api import ExecutionTokens
 from tradewind_provider.api.door import Door
 from tradewind_provider.domain import hostnames
 from tradewind_provider.services import triggers
@@ -417,7 +417,7 @@ async def test_what_is_not_an_agents_passes_untouched(path: str) -> None:
 
 def test_a_token_is_used_again_only_while_airflow_would_not_renew_it(secret: None) -> None:
     moment = [0.0]
-    tokens = Tokens(clock=lambda: moment[0])
+    tokens = ExecutionTokens(clock=lambda: moment[0])
     subject = uuid4()
     first = tokens.mint(subject, workload=False)
     moment[0] = 19.9

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tradewind_provider.airflow import execution_api
 from tradewind_provider.api.door import Door
 from tradewind_provider.api.door.middleware import GARBAGE
-from tradewind_provider.shortcuts.direct_dispatch import ShortWay
+from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 
 from .conftest import Plane
 
@@ -126,7 +126,7 @@ async def test_airflow_answers_by_the_short_way_as_by_the_long_one(
 
     await execution_api.warm({"type": "lifespan", "app": airflow, "state": {}})
     ways = [execution_api._short_way(mount.app) for mount in airflow.routes if isinstance(mount, Mount)]
-    assert any(isinstance(way, ShortWay) for way in ways)
+    assert any(isinstance(way, DirectDispatch) for way in ways)
     by_the_short_way = [await answers(), await answers()]  # the second time the token was verified before
     monkeypatch.setattr(execution_api, "_short_way", lambda app: None)
     assert by_the_short_way == [await answers()] * 2

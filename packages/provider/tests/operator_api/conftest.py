@@ -37,7 +37,7 @@ from tradewind_provider.airflow.database import create_session  # noqa: E402
 from tradewind_provider.api.operator.access import expected_beats  # noqa: E402
 from tradewind_provider.api.operator.app import create_app  # noqa: E402
 from tradewind_provider.clock import utc_now  # noqa: E402
-from tradewind_provider.domain.agents import Beats  # noqa: E402
+from tradewind_provider.domain.agents import HeartbeatLimits  # noqa: E402
 from tradewind_provider.store.base import Base  # noqa: E402
 from tradewind_provider.store.dag_tables import DagBundle  # noqa: E402
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: E402, F401  # fills the MetaData
@@ -95,7 +95,7 @@ def app(signed_in_app: FastAPI, now: list[datetime]) -> Iterator[FastAPI]:
     mounted: Any = signed_in_app.routes[-1]
     mounted.app.dependency_overrides = {
         utc_now: lambda: now[0],
-        expected_beats: lambda: Beats(poll=25, lost_after=75),
+        expected_beats: lambda: HeartbeatLimits(poll=25, lost_after=75),
     }
     yield signed_in_app
 

@@ -49,7 +49,7 @@ from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.agent.app import create_app
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import session_termination
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import Settings
@@ -191,7 +191,7 @@ class Plane:
             )
         return Host(self.http, token, session_id)
 
-    def ends(self, host: Host, how: End = End.LOST) -> None:
+    def ends(self, host: Host, how: SessionEnd = SessionEnd.LOST) -> None:
         """The plane ends a session, as its sweep does."""
         with create_session() as db:
             session = db.get(AgentSession, host.session_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 
 from .conftest import Plane
 
@@ -47,7 +47,7 @@ async def test_a_host_that_comes_back_in_time_goes_on_with_what_it_runs(plane: P
     trigger_id = plane.watched_asset()
     first = plane.agent("eu-1", agent_id=agent_id)
     await first.sync()
-    plane.ends(first, End.LOST)
+    plane.ends(first, SessionEnd.LOST)
     back = plane.agent("eu-1", agent_id=agent_id)
     back.source, back.running = first.source, {trigger_id}
     # what fired meanwhile counts, even when it is delivered before anything else
@@ -99,6 +99,6 @@ async def test_a_host_that_is_stopped_and_started_again_gets_its_triggers_back(p
 async def test_an_ended_session_gets_no_triggers(plane: Plane) -> None:
     host = plane.agent()
     await host.sync()
-    plane.ends(host, End.GOODBYE)
+    plane.ends(host, SessionEnd.GOODBYE)
     response = await host.post(host.says())
     assert response.status_code == 401

@@ -26,7 +26,7 @@ _LOOKED_FOR: tuple[type[Any], ...] = (DagPriorityParsingRequest, DbCallbackReque
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ParseRequest:
     """A file somebody wants to be parsed now."""
 
     id: str
@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Callback:
+class PendingCallback:
     """A callback that waits for a dag processor."""
 
     id: UUID
@@ -44,12 +44,12 @@ class Callback:
     label: str
 
 
-def parse_requests(db: Session, bundles: Collection[str]) -> list[Wanted]:
+def parse_requests(db: Session, bundles: Collection[str]) -> list[ParseRequest]:
     """Files of these bundles somebody wants to be parsed now."""
     found = db.scalars(
         select(DagPriorityParsingRequest).where(DagPriorityParsingRequest.bundle_name.in_(bundles)).limit(500)
     )
-    return [Wanted(one.id, one.bundle_name, one.relative_fileloc) for one in found]
+    return [ParseRequest(one.id, one.bundle_name, one.relative_fileloc) for one in found]
 
 
 def forget_parse_requests(db: Session, ids: Collection[str], bundles: Collection[str]) -> None:
@@ -61,7 +61,7 @@ def forget_parse_requests(db: Session, ids: Collection[str], bundles: Collection
     )
 
 
-def callbacks(db: Session, bundles: Collection[str], *, limit: int) -> list[Callback]:
+def callbacks(db: Session, bundles: Collection[str], *, limit: int) -> list[PendingCallback]:
     """Callbacks of these bundles that wait, the most urgent first."""
     rows = db.scalars(
         select(DbCallbackRequest)
@@ -72,7 +72,7 @@ def callbacks(db: Session, bundles: Collection[str], *, limit: int) -> list[Call
     return [_callback(row) for row in rows]
 
 
-def take_callback(db: Session, callback_id: UUID, bundles: Collection[str]) -> Callback | None:
+def take_callback(db: Session, callback_id: UUID, bundles: Collection[str]) -> PendingCallback | None:
     """Take one off Airflow's table, in this transaction; None when somebody else has."""
     row = db.scalar(
         select(DbCallbackRequest)
@@ -87,12 +87,12 @@ def take_callback(db: Session, callback_id: UUID, bundles: Collection[str]) -> C
     return taken
 
 
-def _callback(row: Any) -> Callback:
+def _callback(row: Any) -> PendingCallback:
     request: dict[str, Any] = json.loads(row.data["req_data"])
     request.setdefault("type", row.data["req_class"])
     ti = request.get("ti") or {}
     label = f"{request['type']} of {ti.get('dag_id') or request.get('dag_id')} [{ti.get('run_id') or request.get('run_id')}]"
-    return Callback(row.id, row.bundle_name, request, label)
+    return PendingCallback(row.id, row.bundle_name, request, label)
 
 
 # ---- hearing of it

@@ -31,7 +31,7 @@ _TEXT_MOST = 200_000
 
 
 @dataclass(frozen=True)
-class Owner:
+class BundleOwner:
     """Where Airflow has a Dag now."""
 
     bundle: str
@@ -61,7 +61,7 @@ def warning(dag_id: str, type_: str, message: str) -> DagWarning:
     return DagWarning(dag_id, type_, _text(message))
 
 
-def owners(db: Session, dag_ids: Collection[str]) -> dict[str, Owner]:
+def owners(db: Session, dag_ids: Collection[str]) -> dict[str, BundleOwner]:
     """Where Airflow has these Dags."""
     rows = db.execute(
         select(
@@ -75,7 +75,7 @@ def owners(db: Session, dag_ids: Collection[str]) -> dict[str, Owner]:
         .where(DagModel.dag_id.in_(dag_ids))
     )
     return {
-        row.dag_id: Owner(
+        row.dag_id: BundleOwner(
             row.bundle_name or "", row.relative_fileloc or "", not row.is_stale and bool(row.active)
         )
         for row in rows

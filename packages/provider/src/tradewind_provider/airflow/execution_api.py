@@ -103,9 +103,9 @@ def _short_way(app: Any) -> ASGIApp | None:
     if app not in _short:
         short, problem = None, None
         try:
-            from tradewind_provider.shortcuts.direct_dispatch import ShortWay
+            from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 
-            short = ShortWay.of(app)
+            short = DirectDispatch.of(app)
         except Exception as error:
             problem = error
         if short is None:
@@ -118,7 +118,7 @@ def _short_way(app: Any) -> ASGIApp | None:
     return _short[app]
 
 
-class Tokens:
+class ExecutionTokens:
     """Short-lived Execution API tokens for requests inside this process. One is used again for 20 seconds, because an
     asymmetric signature costs a millisecond."""
 
@@ -146,7 +146,7 @@ class Tokens:
         return token
 
     def __repr__(self) -> str:
-        return f"<Tokens: {len(self._minted)} in use>"
+        return f"<ExecutionTokens: {len(self._minted)} in use>"
 
 
 def _generator() -> Any:

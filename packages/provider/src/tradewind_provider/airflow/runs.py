@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True)
-class Run:
+class DagRunState:
     """One run of a Dag."""
 
     dag_id: str
@@ -36,7 +36,7 @@ def run_ids_of(db: Session, dag_id: str) -> list[str]:
     return list(db.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag_id)))
 
 
-def runs(db: Session, dag_id: str, run_ids: Collection[str]) -> list[Run]:
+def runs(db: Session, dag_id: str, run_ids: Collection[str]) -> list[DagRunState]:
     """Those of the runs that there are."""
     unfinished = [state for state in State.unfinished if state is not None]
     works = exists().where(
@@ -50,7 +50,9 @@ def runs(db: Session, dag_id: str, run_ids: Collection[str]) -> list[Run]:
         )
     )
     return [
-        Run(dag_id, run_id, live=bool(works_on) or state not in State.finished_dr_states, ended_at=ended)
+        DagRunState(
+            dag_id, run_id, live=bool(works_on) or state not in State.finished_dr_states, ended_at=ended
+        )
         for run_id, state, ended, works_on in rows
     ]
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Workloads:
+class BuiltWorkloads:
     """What can be handed out, and what never will be: id and reason."""
 
     create: tuple[wire.CreateTrigger, ...]
@@ -48,7 +48,7 @@ class _Starters:
 _STARTERS = _Starters()
 
 
-def build(db: Session, ids: Sequence[int]) -> Workloads:
+def build(db: Session, ids: Sequence[int]) -> BuiltWorkloads:
     """The workloads of these triggers, in their order; as `TriggerRunnerSupervisor.build_trigger_workloads`.
 
     Triggers that vanished, or whose task goes on already, are left out: they are deleted soon.
@@ -83,7 +83,7 @@ def build(db: Session, ids: Sequence[int]) -> Workloads:
             )
         else:
             create.append(_of_task(row, row.task_instance, arguments, dags, render))
-    return Workloads(tuple(create), tuple(broken))
+    return BuiltWorkloads(tuple(create), tuple(broken))
 
 
 class _Dags:

@@ -27,7 +27,7 @@ AT_A_TIME = Trigger.max_trigger_to_select_per_loop
 """Of each kind of trigger in one assignment, so that several triggerers share what appears at once."""
 
 _CHUNK = 5_000  # parameters of one statement
-_MODULUS = 46_337  # a prime whose square fits into 32 bits; see `Print`
+_MODULUS = 46_337  # a prime whose square fits into 32 bits; see `TriggerFingerprint`
 
 _EVENTS: dict[wire.EndState, type[Any]] = {
     wire.EndState.SUCCESS: TaskSuccessEvent,
@@ -37,7 +37,7 @@ _EVENTS: dict[wire.EndState, type[Any]] = {
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedTriggers:
     """Which triggers a triggerer may take: those of Dags of its bundles, of its queues, and those of no queue when
     `unqueued`."""
 
@@ -61,7 +61,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Print:
+class TriggerFingerprint:
     """A set of trigger ids in three numbers, cheap to compute in SQL: two sets with equal ones are taken as equal
     until the next full look."""
 
@@ -70,14 +70,16 @@ class Print:
     squares: int = 0
 
     @classmethod
-    def of(cls, ids: Collection[int]) -> Print:
+    def of(cls, ids: Collection[int]) -> TriggerFingerprint:
         return cls(len(ids), sum(ids), sum((one % _MODULUS) ** 2 for one in ids))
 
-    def __add__(self, other: Print) -> Print:
-        return Print(self.count + other.count, self.total + other.total, self.squares + other.squares)
+    def __add__(self, other: TriggerFingerprint) -> TriggerFingerprint:
+        return TriggerFingerprint(
+            self.count + other.count, self.total + other.total, self.squares + other.squares
+        )
 
 
-def prints(db: Session) -> dict[int | None, Print]:
+def prints(db: Session) -> dict[int | None, TriggerFingerprint]:
     """The print of what each triggerer has, and under None of what nobody has: one pass over the table."""
     rest = Trigger.id % _MODULUS
     rows = db.execute(
@@ -85,7 +87,10 @@ def prints(db: Session) -> dict[int | None, Print]:
             Trigger.triggerer_id, func.count(Trigger.id), func.sum(Trigger.id), func.sum(rest * rest)
         ).group_by(Trigger.triggerer_id)
     )
-    return {owner: Print(int(count), int(total), int(squares)) for owner, count, total, squares in rows}
+    return {
+        owner: TriggerFingerprint(int(count), int(total), int(squares))
+        for owner, count, total, squares in rows
+    }
 
 
 def assigned(db: Session, job_id: int) -> set[int]:
@@ -102,7 +107,7 @@ def owners(db: Session, ids: Collection[int]) -> dict[int, int | None]:
     return found
 
 
-def assign(db: Session, job_id: int, *, room: int, served: Served, alive_since: datetime) -> set[int]:
+def assign(db: Session, job_id: int, *, room: int, served: ServedTriggers, alive_since: datetime) -> set[int]:
     """Take up to `room` triggers that nobody alive has; callbacks first, then tasks, then asset watchers.
 
     As `Trigger.assign_unassigned`, which cannot be used for two reasons: it takes callbacks' triggers away from
@@ -122,7 +127,13 @@ def assign(db: Session, job_id: int, *, room: int, served: Served, alive_since: 
 
 
 def adopt(
-    db: Session, job_id: int, ids: Collection[int], *, room: int, served: Served, alive_since: datetime
+    db: Session,
+    job_id: int,
+    ids: Collection[int],
+    *,
+    room: int,
+    served: ServedTriggers,
+    alive_since: datetime,
 ) -> set[int]:
     """Take those of `ids` that nobody alive has: a host that runs them already goes on with them."""
     taken: list[int] = []

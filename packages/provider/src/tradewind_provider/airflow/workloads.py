@@ -29,7 +29,7 @@ _CHUNK = 500  # ids in one statement: SQLite counts them
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """A workload in our words."""
 
     kind: WorkKind
@@ -48,7 +48,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class InstanceState:
+class TaskInstanceStatus:
     """A task instance's row, as far as reporting looks at it."""
 
     state: str | None
@@ -59,7 +59,7 @@ CALLBACK_PRIORITY = 1_000_000
 """Callbacks end what tasks began, so Airflow's executors take them before any task."""
 
 
-def read(workload: Any, *, default_queue: str) -> Work:
+def read(workload: Any, *, default_queue: str) -> Workload:
     """An Airflow workload in our words. Raises ValueError for a kind this version does not know."""
     body = json.loads(workload.model_dump_json())
     # minted at the door, for one request: a token that travelled could be used past the door and could expire in a queue
@@ -67,7 +67,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
     if isinstance(workload, ExecuteTask):
         ti = workload.ti
         mapped = f", map {ti.map_index}" if ti.map_index >= 0 else ""
-        return Work(
+        return Workload(
             kind=WorkKind.TASK,
             subject_id=ti.id,
             queue=ti.queue or default_queue,
@@ -83,7 +83,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
             traceparent=traces.sampled(ti.context_carrier),
         )
     if isinstance(workload, ExecuteCallback):
-        return Work(
+        return Workload(
             kind=WorkKind.CALLBACK,
             subject_id=UUID(str(workload.callback.id)),
             queue=default_queue,
@@ -93,7 +93,7 @@ def read(workload: Any, *, default_queue: str) -> Work:
             bundle=workload.bundle_info.name,
         )
     if isinstance(workload, TestConnection):
-        return Work(
+        return Workload(
             kind=WorkKind.CONNECTION_TEST,
             subject_id=workload.connection_test_id,
             queue=workload.queue or default_queue,
@@ -119,9 +119,9 @@ def key_of(attempt: Attempt) -> Any:
     return ConnectionTestKey(id=str(attempt.subject_id))
 
 
-def states(db: Session, task_instance_ids: Collection[UUID]) -> dict[UUID, InstanceState]:
+def states(db: Session, task_instance_ids: Collection[UUID]) -> dict[UUID, TaskInstanceStatus]:
     """Task instance → its state now. Those that do not exist any more are left out."""
-    found: dict[UUID, InstanceState] = {}
+    found: dict[UUID, TaskInstanceStatus] = {}
     for ids in _chunks(task_instance_ids):
         rows = db.execute(
             select(TaskInstance.id, TaskInstance.state, TaskInstance.queued_by_job_id).where(
@@ -129,17 +129,19 @@ def states(db: Session, task_instance_ids: Collection[UUID]) -> dict[UUID, Insta
             )
         )
         for id_, state, job_id in rows:
-            found[id_] = InstanceState(None if state is None else str(getattr(state, "value", state)), job_id)
+            found[id_] = TaskInstanceStatus(
+                None if state is None else str(getattr(state, "value", state)), job_id
+            )
     return found
 
 
-def restarting(db: Session, attempts: Collection[Attempt]) -> dict[UUID, InstanceState]:
+def restarting(db: Session, attempts: Collection[Attempt]) -> dict[UUID, TaskInstanceStatus]:
     """Attempt → the state of what became of its task instance, for those that were cleared while they ran: Airflow
     gives such a row a new id at once and keeps everything else of it until the old process is known to be gone."""
     runs: dict[tuple[str | None, str | None], list[Attempt]] = {}
     for attempt in attempts:
         runs.setdefault((attempt.dag_id, attempt.run_id), []).append(attempt)
-    found: dict[UUID, InstanceState] = {}
+    found: dict[UUID, TaskInstanceStatus] = {}
     for (dag_id, run_id), its in runs.items():
         rows = db.execute(
             select(
@@ -157,7 +159,7 @@ def restarting(db: Session, attempts: Collection[Attempt]) -> dict[UUID, Instanc
         for attempt in its:
             key = (attempt.task_id, attempt.map_index, attempt.try_number)
             if key in jobs:
-                found[attempt.id] = InstanceState(TaskInstanceState.RESTARTING.value, jobs[key])
+                found[attempt.id] = TaskInstanceStatus(TaskInstanceState.RESTARTING.value, jobs[key])
     return found
 
 

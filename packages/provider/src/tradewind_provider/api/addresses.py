@@ -19,7 +19,7 @@ from tradewind_provider import settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.gates import GATE
 from tradewind_provider.api.refusals import REFUSALS
-from tradewind_provider.domain.addresses import Gate
+from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.services import client_address
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ class AddressCheck:
         self,
         app: ASGIApp,
         *,
-        gate: Callable[[], Awaitable[Gate]] = GATE,
-        proxies: Callable[[], Gate] = lambda: settings.current().gate,
+        gate: Callable[[], Awaitable[AddressGate]] = GATE,
+        proxies: Callable[[], AddressGate] = lambda: settings.current().gate,
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._app = app
@@ -108,7 +108,7 @@ class AddressCheck:
     async def _look(self) -> None:
         """Turn away who is held and not admitted any more, for as long as anybody is held. The answer is sent at once;
         what the application says later goes nowhere."""
-        judged: Gate | None = None
+        judged: AddressGate | None = None
         while True:
             await asyncio.sleep(self._look_every)
             if not self._held:
@@ -146,7 +146,7 @@ class AddressCheck:
         return refused
 
 
-def source_of(scope: Scope, gate: Gate) -> str:
+def source_of(scope: Scope, gate: AddressGate) -> str:
     """The address a request comes from, by the word of trusted proxies only."""
     peer, port = scope.get("client") or ("", 0)
     forwarded = [one for line in Headers(scope=scope).getlist("x-forwarded-for") for one in line.split(",")]

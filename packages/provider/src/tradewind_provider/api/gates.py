@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.domain.addresses import Gate
+from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.services import allow_list
 
 log = logging.getLogger(__name__)
@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS: Final = 2.0
 
 
-async def _from_the_table() -> Gate:
+async def _from_the_table() -> AddressGate:
     here = settings.current().gate
 
-    def read(db: Session) -> Gate:
-        return Gate(allow_list.read(db, initial=here.allowed).networks, here.proxies)
+    def read(db: Session) -> AddressGate:
+        return AddressGate(allow_list.read(db, initial=here.allowed).networks, here.proxies)
 
     return await transactions.run(read)
 
@@ -36,16 +36,16 @@ class LiveGate:
     def __init__(
         self,
         *,
-        read: Callable[[], Awaitable[Gate]] = _from_the_table,
+        read: Callable[[], Awaitable[AddressGate]] = _from_the_table,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._monotonic = monotonic
-        self._known: Gate | None = None
+        self._known: AddressGate | None = None
         self._until = 0.0
         self._reading: asyncio.Lock | None = None
 
-    async def __call__(self) -> Gate:
+    async def __call__(self) -> AddressGate:
         """The gate now. Raises Refused UNAVAILABLE when it was never known: nobody is let in by a guess."""
         if self._known is not None and self._until > self._monotonic():
             return self._known

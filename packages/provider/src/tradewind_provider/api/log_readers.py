@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_provider import aiotasks
-from tradewind_provider.services.log_relay import PAGE_AGENT, PAGE_BEGIN, READER, LogPage, Reader
+from tradewind_provider.services.log_relay import PAGE_AGENT, PAGE_BEGIN, READER, LogPage, LogReader
 
 _LOG = re.compile(r"/api/v2/dags/.+/logs/\d+/?$")
 _AHEAD = 4  # messages
@@ -25,7 +25,7 @@ class LogReaders:
         if scope["type"] != "http" or scope["method"] != "GET" or not _LOG.search(scope["path"]):
             await self._app(scope, receive, send)
             return
-        reader = Reader(_page(scope))
+        reader = LogReader(_page(scope))
         token = READER.set(reader)
         watching = _Watching(receive, reader)
         try:
@@ -47,7 +47,7 @@ def _page(scope: Scope) -> LogPage | None:
 class _Watching:
     """Reads ahead of the application, which reads nothing of a request without a body, until the client leaves."""
 
-    def __init__(self, receive: Receive, reader: Reader) -> None:
+    def __init__(self, receive: Receive, reader: LogReader) -> None:
         self._inner = receive
         self._reader = reader
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)

@@ -51,7 +51,7 @@ def proxy_warnings(proxies: Sequence[Network]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Gate:
+class AddressGate:
     """Who may pass, and whose word on where a request comes from is believed."""
 
     allowed: tuple[Network, ...] = ()  # empty: everybody

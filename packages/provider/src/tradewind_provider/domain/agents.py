@@ -9,7 +9,7 @@ from enum import Enum
 from tradewind_protocol.states import AgentState
 
 
-class End(str, Enum):
+class SessionEnd(str, Enum):
     """How a session ended."""
 
     GOODBYE = "goodbye"  # the agent said so
@@ -21,7 +21,7 @@ class End(str, Enum):
 
 
 @dataclass(frozen=True)
-class Beats:
+class HeartbeatLimits:
     """How often an agent is expected to be heard, in seconds."""
 
     poll: float
@@ -35,7 +35,7 @@ class Beats:
 
 
 @dataclass(frozen=True)
-class Record:
+class AgentRecord:
     """What the plane has written down about a session."""
 
     opened_at: datetime
@@ -44,13 +44,13 @@ class Record:
     draining: bool = False
     failing: bool = False  # a check of its own, or a task environment
     starting: bool = False  # a task environment is not ready yet
-    ended: End | None = None
+    ended: SessionEnd | None = None
 
 
-def state_of(record: Record, now: datetime, beats: Beats) -> AgentState:
+def state_of(record: AgentRecord, now: datetime, beats: HeartbeatLimits) -> AgentState:
     """The state of an agent at `now`. Silence counts for more than what was asked of it before it fell silent."""
     if record.ended is not None:
-        return AgentState.LOST if record.ended is End.LOST else AgentState.OFFLINE
+        return AgentState.LOST if record.ended is SessionEnd.LOST else AgentState.OFFLINE
     silent = (now - (record.last_beat_at or record.opened_at)).total_seconds()
     if silent > beats.lost_after:
         return AgentState.LOST
@@ -67,13 +67,13 @@ def state_of(record: Record, now: datetime, beats: Beats) -> AgentState:
     return AgentState.STARTING if record.starting else AgentState.HEALTHY
 
 
-def silent_since(record: Record, listening_since: datetime) -> datetime:
+def silent_since(record: AgentRecord, listening_since: datetime) -> datetime:
     """From when an agent's silence counts: not from before this plane could hear it. A plane that was down or paused
     would otherwise give up every agent for its own absence."""
     return max(record.last_beat_at or record.opened_at, listening_since)
 
 
-def lost(record: Record, now: datetime, beats: Beats, *, listening_since: datetime) -> bool:
+def lost(record: AgentRecord, now: datetime, beats: HeartbeatLimits, *, listening_since: datetime) -> bool:
     """True when the agent has been silent for `lost_after` seconds of the plane's attention."""
     return now - silent_since(record, listening_since) > timedelta(seconds=beats.lost_after)
 

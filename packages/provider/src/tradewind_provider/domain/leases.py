@@ -23,7 +23,7 @@ class Lease:
     session_id: UUID | None
 
 
-class Do(str, Enum):
+class Decision(str, Enum):
     """What an accepted request does."""
 
     CHANGE = "change"
@@ -31,64 +31,66 @@ class Do(str, Enum):
 
 
 @dataclass(frozen=True)
-class No:
+class Rejection:
     """A refusal: code and the cause, for a person."""
 
     code: Code
     cause: str
 
 
-def _held(lease: Lease, session_id: UUID, epoch: int) -> No | None:
+def _held(lease: Lease, session_id: UUID, epoch: int) -> Rejection | None:
     if lease.epoch != epoch:
-        return No(Code.LEASE_LOST, f"it was offered again since (epoch {lease.epoch}, not {epoch})")
+        return Rejection(Code.LEASE_LOST, f"it was offered again since (epoch {lease.epoch}, not {epoch})")
     if lease.session_id != session_id:
-        return No(Code.ATTEMPT_NOT_YOURS, "another session holds it")
+        return Rejection(Code.ATTEMPT_NOT_YOURS, "another session holds it")
     return None
 
 
-def may_start(lease: Lease, session_id: UUID, epoch: int) -> Do | No:
+def may_start(lease: Lease, session_id: UUID, epoch: int) -> Decision | Rejection:
     """Confirm an offer. The holder of a grant gets it again; an offer whose time is up counts until it is taken back."""
     if (no := _held(lease, session_id, epoch)) is not None:
         return no
     if lease.state is AttemptState.OFFERED:
-        return Do.CHANGE
+        return Decision.CHANGE
     if lease.state is AttemptState.RUNNING:
-        return Do.NOTHING
-    return No(Code.LEASE_LOST, f"it is {lease.state.value} and not on offer to this session any more")
+        return Decision.NOTHING
+    return Rejection(Code.LEASE_LOST, f"it is {lease.state.value} and not on offer to this session any more")
 
 
-def may_finish(lease: Lease, session_id: UUID, epoch: int) -> Do | No:
+def may_finish(lease: Lease, session_id: UUID, epoch: int) -> Decision | Rejection:
     """Report an outcome. The first one counts; a later one for the same epoch is accepted and changes nothing, also
     from a session opened since, so that an outbox is emptied."""
     if lease.epoch == epoch and lease.state in (AttemptState.FINISHED, AttemptState.REVOKED):
-        return Do.NOTHING
+        return Decision.NOTHING
     if (no := _held(lease, session_id, epoch)) is not None:
         return no
     if lease.state is AttemptState.RUNNING:
-        return Do.CHANGE
+        return Decision.CHANGE
     if lease.state is AttemptState.OFFERED:
-        return No(Code.CONFLICT, "it was never started; hand it back instead")
-    return No(Code.LEASE_LOST, "it was taken back before it was started")
+        return Rejection(Code.CONFLICT, "it was never started; hand it back instead")
+    return Rejection(Code.LEASE_LOST, "it was taken back before it was started")
 
 
-def may_hand_back(lease: Lease, session_id: UUID, epoch: int) -> Do | No:
+def may_hand_back(lease: Lease, session_id: UUID, epoch: int) -> Decision | Rejection:
     """Return an offer. One that is not this session's any more is free already: nothing to do."""
     if lease.epoch != epoch or lease.session_id != session_id:
-        return Do.NOTHING
+        return Decision.NOTHING
     if lease.state is AttemptState.OFFERED:
-        return Do.CHANGE
+        return Decision.CHANGE
     if lease.state is AttemptState.RUNNING:
-        return No(Code.CONFLICT, "it was granted, so user code may have run; report an outcome instead")
-    return Do.NOTHING
+        return Rejection(
+            Code.CONFLICT, "it was granted, so user code may have run; report an outcome instead"
+        )
+    return Decision.NOTHING
 
 
-def is_held(lease: Lease, session_id: UUID, epoch: int) -> No | None:
+def is_held(lease: Lease, session_id: UUID, epoch: int) -> Rejection | None:
     """None when this session may act for the attempt: it holds the grant of that epoch."""
     if (no := _held(lease, session_id, epoch)) is not None:
         return no
     if lease.state is AttemptState.RUNNING:
         return None
-    return No(Code.LEASE_LOST, f"it is {lease.state.value}, not running")
+    return Rejection(Code.LEASE_LOST, f"it is {lease.state.value}, not running")
 
 
 def is_known(lease: Lease, session_id: UUID, epoch: int) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain, islice
 from uuid import UUID
 
 from tradewind_protocol import sites
@@ -14,7 +15,7 @@ from tradewind_provider.domain.routes import Route
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PendingWork:
     """Work that waits."""
 
     attempt_id: UUID
@@ -25,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Serves:
+class SlotKind:
     """What slots of one kind can run."""
 
     site: str
@@ -41,7 +42,7 @@ class Serves:
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
+class EnvironmentSlots:
     """Free slots of one task environment."""
 
     queues: frozenset[str]
@@ -50,43 +51,45 @@ class Seats:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Candidate:
     """A session that waits for work, and how much one answer may carry."""
 
     session_id: UUID
-    seats: tuple[Seats, ...] = ()
+    environments: tuple[EnvironmentSlots, ...] = ()
     most: int = 50
     site: str = sites.DEFAULT
-    slots: Mapping[Serves, int] = field(init=False, repr=False, compare=False)
-    """Free slots by what they can run. Counted once: a thousand places are looked at for each piece of news."""
+    slots: Mapping[SlotKind, int] = field(init=False, repr=False, compare=False)
+    """Free slots by what they can run. Counted once: a thousand candidates are looked at for each piece of news."""
 
     def __post_init__(self) -> None:
-        slots: dict[Serves, int] = {}
-        for seat in self.seats if self.most > 0 else ():
-            if seat.free > 0 and seat.queues:
-                kind = Serves(self.site, seat.queues, seat.bundles)
-                slots[kind] = slots.get(kind, 0) + seat.free
+        slots: dict[SlotKind, int] = {}
+        for one in self.environments if self.most > 0 else ():
+            if one.free > 0 and one.queues:
+                kind = SlotKind(self.site, one.queues, one.bundles)
+                slots[kind] = slots.get(kind, 0) + one.free
         object.__setattr__(self, "slots", slots)
 
-    def room(self, route: Route) -> int:
+    def free_slots(self, route: Route) -> int:
         """Free slots in which work of this route could run."""
         return sum(free for kind, free in self.slots.items() if kind.takes(route))
 
-    def take(self, route: Route) -> Place:
+    def take(self, route: Route) -> Candidate:
         """What is left when a slot is used for `route`: of the environment that serves the fewest queues, so that the
         others stay free for what only they can run."""
         fitting = [
-            seat
-            for seat in self.seats
-            if seat.free > 0 and Serves(self.site, seat.queues, seat.bundles).takes(route)
+            one
+            for one in self.environments
+            if one.free > 0 and SlotKind(self.site, one.queues, one.bundles).takes(route)
         ]
-        taken = min(fitting, key=lambda seat: len(seat.queues), default=None)
-        seats = tuple(replace(seat, free=seat.free - 1) if seat is taken else seat for seat in self.seats)
-        return Place(self.session_id, seats, self.most - 1, self.site)
+        taken = min(fitting, key=lambda one: len(one.queues), default=None)
+        environments = tuple(
+            replace(one, free=one.free - 1) if one is taken else one for one in self.environments
+        )
+        return Candidate(self.session_id, environments, self.most - 1, self.site)
 
 
 @dataclass(frozen=True)
-class Batch:
+class WorkBatch:
     """Work of one queue that the same slots can run, and so is asked for together: at most `most` pieces of it."""
 
     site: str | None
@@ -95,56 +98,60 @@ class Batch:
     most: int
 
 
-def batches(waiting: Mapping[Route, int], places: Iterable[Place]) -> list[Batch]:
+def batches(waiting: Mapping[Route, int], candidates: Iterable[Candidate]) -> list[WorkBatch]:
     """What there are free slots for. Work of different bundles shares a batch only when every free slot that can run
     the one can run the other, so that none keeps the other from being looked at."""
-    slots: Counter[Serves] = Counter()
-    for spot in places:
-        for kind, free in spot.slots.items():
-            slots[kind] += min(free, spot.most)
-    alike: dict[tuple[str | None, str, frozenset[Serves]], dict[str | None, int]] = {}
+    slots: Counter[SlotKind] = Counter()
+    for one in candidates:
+        for kind, free in one.slots.items():
+            slots[kind] += min(free, one.most)
+    alike: dict[tuple[str | None, str, frozenset[SlotKind]], dict[str | None, int]] = {}
     for route, count in waiting.items():
         if able := frozenset(kind for kind in slots if kind.takes(route)):
             alike.setdefault((route.site, route.queue, able), {})[route.bundle] = count
     return [
-        Batch(site, queue, frozenset(counts), min(sum(counts.values()), sum(slots[kind] for kind in able)))
+        WorkBatch(
+            site, queue, frozenset(counts), min(sum(counts.values()), sum(slots[kind] for kind in able))
+        )
         for (site, queue, able), counts in alike.items()
     ]
 
 
-def in_order(candidates: Iterable[Candidate]) -> list[Candidate]:
+def in_order(work: Iterable[PendingWork]) -> list[PendingWork]:
     """Highest priority first, then oldest."""
-    return sorted(candidates, key=lambda one: (-one.priority, one.created_at))
+    return sorted(work, key=lambda one: (-one.priority, one.created_at))
 
 
-def place(candidates: Iterable[Candidate], places: Sequence[Place]) -> dict[UUID, UUID]:
+def place(work: Iterable[PendingWork], candidates: Sequence[Candidate]) -> dict[UUID, UUID]:
     """Attempt → session: the one with the most free slots for its route, the first of them where several have as many.
     What fits nowhere is left out."""
-    left = list(places)
+    left = list(candidates)
     placed: dict[UUID, UUID] = {}
-    roomiest: dict[Route, list[tuple[int, int]]] = {}  # route → a heap of -room and the index in `left`
-    for one in in_order(candidates):
-        if (heap := roomiest.get(one.route)) is None:
-            heap = [(-room, at) for at, spot in enumerate(left) if (room := spot.room(one.route))]
+    most_free: dict[Route, list[tuple[int, int]]] = {}  # route → a heap of -free and the index in `left`
+    for one in in_order(work):
+        if (heap := most_free.get(one.route)) is None:
+            heap = [
+                (-free, at) for at, candidate in enumerate(left) if (free := candidate.free_slots(one.route))
+            ]
             heapq.heapify(heap)
-            roomiest[one.route] = heap
-        if (at := _roomiest(heap, left, one)) is not None:
+            most_free[one.route] = heap
+        if (at := _most_free(heap, left, one)) is not None:
             placed[one.attempt_id] = left[at].session_id
             left[at] = left[at].take(one.route)
     return placed
 
 
-def _roomiest(heap: list[tuple[int, int]], left: Sequence[Place], one: Candidate) -> int | None:
-    """The index of the place for it. Room only ever shrinks, so an entry is set right when it comes to the top."""
+def _most_free(heap: list[tuple[int, int]], left: Sequence[Candidate], one: PendingWork) -> int | None:
+    """The index of the candidate for it. Free slots only ever become fewer, so an entry is set right when it comes to the top."""
     passed_over = []
     found = None
     while heap and found is None:
         was, at = heap[0]
-        room = left[at].room(one.route)
-        if room == 0:
+        free = left[at].free_slots(one.route)
+        if free == 0:
             heapq.heappop(heap)
-        elif room != -was:
-            heapq.heapreplace(heap, (-room, at))
+        elif free != -was:
+            heapq.heapreplace(heap, (-free, at))
         elif left[at].session_id == one.avoid:
             passed_over.append(heapq.heappop(heap))
         else:
@@ -152,3 +159,41 @@ def _roomiest(heap: list[tuple[int, int]], left: Sequence[Place], one: Candidate
     for entry in passed_over:
         heapq.heappush(heap, entry)
     return found
+
+
+class CandidateIndex:
+    """The candidates that wait, by what their slots can run and how many are free: those with the most free slots are
+    found without a look at the others. A session has one candidate at a time."""
+
+    def __init__(self) -> None:
+        # what slots can run → how many are free → session → candidate, in the order they came
+        self._alike: dict[SlotKind, dict[int, dict[UUID, Candidate]]] = {}
+
+    def add(self, one: Candidate) -> None:
+        for kind, free in one.slots.items():
+            self._alike.setdefault(kind, {}).setdefault(free, {})[one.session_id] = one
+
+    def remove(self, one: Candidate) -> None:
+        """Idempotent."""
+        for kind, free in one.slots.items():
+            by_free = self._alike.get(kind, {})
+            if by_free.get(free, {}).pop(one.session_id, None) is not None and not by_free[free]:
+                del by_free[free]
+                if not by_free:
+                    del self._alike[kind]
+
+    def most_free(self, most: int | None) -> list[Candidate]:
+        """For each kind of slots at most `most` candidates, those with the most free slots first, the oldest first among
+        equals; all of them for None."""
+        found: dict[UUID, Candidate] = {}
+        for by_free in self._alike.values():
+            found |= {one.session_id: one for one in islice(_ordered(by_free), most)}
+        return list(found.values())
+
+    def __contains__(self, route: Route) -> bool:
+        """A candidate has a free slot for it."""
+        return any(kind.takes(route) for kind in self._alike)
+
+
+def _ordered(by_free: dict[int, dict[UUID, Candidate]]) -> Iterator[Candidate]:
+    return chain.from_iterable(by_free[free].values() for free in sorted(by_free, reverse=True))

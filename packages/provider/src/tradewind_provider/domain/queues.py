@@ -9,7 +9,7 @@ from tradewind_provider.domain.routes import Route
 
 
 @dataclass(frozen=True)
-class Depth:
+class QueueDepth:
     """What waits for one route."""
 
     route: Route

@@ -9,7 +9,7 @@ from enum import Enum
 from tradewind_protocol.states import OutcomeKind
 
 
-class Tell(str, Enum):
+class SchedulerEvent(str, Enum):
     """The executor's event."""
 
     SUCCESS = "success"
@@ -18,11 +18,11 @@ class Tell(str, Enum):
 
 
 @dataclass(frozen=True)
-class Report:
+class SchedulerReport:
     """What to say, and whether that settles it. An unsettled one is looked at again: an event lives in the scheduler's
     memory only, and is dropped there when the row it is about is locked."""
 
-    tell: Tell
+    tell: SchedulerEvent
     settled: bool
 
 
@@ -31,16 +31,18 @@ _PARKED = frozenset({"deferred", "awaiting_input", "up_for_reschedule", "schedul
 """The attempt ended by parking its task instance (or somebody cleared it): it comes back as a new attempt."""
 
 
-def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours: bool) -> Report:
+def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours: bool) -> SchedulerReport:
     """What to tell about a task's attempt.
 
     `ti_state` is the task instance's state now (None: none, or the row is gone), `superseded` that a later attempt of
     the same task instance exists, `ours` that this scheduler queued or adopted it.
     """
     if superseded or not ours or ti_state in _PARKED:
-        return Report(Tell.NOTHING, settled=True)
+        return SchedulerReport(SchedulerEvent.NOTHING, settled=True)
     if ti_state == "restarting":
         # cleared while it ran: that the old process is gone, however it went, is what frees it to run again
-        return Report(Tell.SUCCESS, settled=False)
+        return SchedulerReport(SchedulerEvent.SUCCESS, settled=False)
     well = outcome is OutcomeKind.SUCCEEDED
-    return Report(Tell.SUCCESS if well else Tell.FAILED, settled=ti_state not in _BUSY)
+    return SchedulerReport(
+        SchedulerEvent.SUCCESS if well else SchedulerEvent.FAILED, settled=ti_state not in _BUSY
+    )

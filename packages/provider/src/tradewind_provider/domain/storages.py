@@ -19,7 +19,7 @@ KEY_REMEDY: Final = (
 
 
 @dataclass(frozen=True)
-class Keeper:
+class StorageHolder:
     """A task environment that keeps XCom values in a storage of its site."""
 
     agent: str
@@ -30,11 +30,11 @@ class Keeper:
     mark: str  # of the storage; empty where its address says which it is
     key: str = ""  # that its agent seals arguments with; empty: not known
 
-    def opens(self, other: Keeper) -> bool:
+    def opens(self, other: StorageHolder) -> bool:
         """True when each can open what the other has sealed."""
         return not self.key or not other.key or self.key == other.key
 
-    def reads(self, other: Keeper) -> bool:
+    def reads(self, other: StorageHolder) -> bool:
         """True when the values of both are in one storage: by its mark, where both have one, else by its address."""
         if not self.base or not other.base:
             return True
@@ -44,10 +44,10 @@ class Keeper:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class StorageConflict:
     """Two environments that run tasks of the same Dags and cannot read each other's values."""
 
-    other: Keeper
+    other: StorageHolder
     holds: bool
     """Whether the later of the two gets no work: both serve a queue, so that tasks of one run would go to both, or one
     cannot open what the other has sealed."""
@@ -57,7 +57,7 @@ class Conflict:
     def remedy(self) -> str:
         return KEY_REMEDY if self.keys else REMEDY
 
-    def said_of(self, one: Keeper) -> str:
+    def said_of(self, one: StorageHolder) -> str:
         if self.keys:
             return (
                 f"the agent has another site's key than agent {self.other.agent}, which runs Dags of the same bundle: neither "
@@ -78,13 +78,13 @@ class Conflict:
         )
 
 
-def conflict(one: Keeper, others: Collection[Keeper]) -> Conflict | None:
+def conflict(one: StorageHolder, others: Collection[StorageHolder]) -> StorageConflict | None:
     """What keeps `one` from working beside `others`, the gravest first; None when nothing does."""
     sealed = [other for other in others if one.bundles & other.bundles and not one.opens(other)]
     if sealed:
-        return Conflict(sealed[0], holds=True, keys=True)
+        return StorageConflict(sealed[0], holds=True, keys=True)
     torn = [
-        Conflict(other, holds=bool(one.queues & other.queues))
+        StorageConflict(other, holds=bool(one.queues & other.queues))
         for other in others
         if one.bundles & other.bundles and not one.reads(other)
     ]

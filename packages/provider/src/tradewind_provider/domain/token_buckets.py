@@ -8,7 +8,7 @@ from typing import Final
 _MOST: Final = 10_000  # addresses remembered
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket for each address: `burst` failures at once, and `per_second` more with time. Times are of any clock
     that only goes forward. Addresses of one IPv6 /64 share a bucket: one machine has all of them. 0 per second: no limit."""
 

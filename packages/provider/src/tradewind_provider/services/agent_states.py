@@ -25,25 +25,27 @@ _TOLD_OTHERWISE = frozenset({AgentState.CORDONED.value, AgentState.DRAINING.valu
 """That an agent is out of these and well has an event of its own: who resumed it, or that it returned."""
 
 
-def record_of(session: AgentSession) -> agents.Record:
+def record_of(session: AgentSession) -> agents.AgentRecord:
     """A session's row as the rules want it."""
-    return agents.Record(
+    return agents.AgentRecord(
         opened_at=session.opened_at,
         last_beat_at=session.last_beat_at,
         cordoned=session.cordoned_at is not None,
         draining=session.draining_at is not None,
         failing=bool(_problems(session)),
         starting=any(one.get("starting") for one in session.environments),
-        ended=agents.End(session.ended_how) if session.ended_how else None,
+        ended=agents.SessionEnd(session.ended_how) if session.ended_how else None,
     )
 
 
-def heard(db: Session, session: AgentSession, beats: agents.Beats, *, now: datetime) -> None:
+def heard(db: Session, session: AgentSession, beats: agents.HeartbeatLimits, *, now: datetime) -> None:
     """Notice the state of an agent that was heard this moment. Idempotent."""
     _notice(db, session, agents.state_of(record_of(session), now, beats), beats, now=now)
 
 
-def notice_silence(db: Session, beats: agents.Beats, *, listening_since: datetime, now: datetime) -> int:
+def notice_silence(
+    db: Session, beats: agents.HeartbeatLimits, *, listening_since: datetime, now: datetime
+) -> int:
     """Notice agents that missed a beat, and those heard again since. Returns how many. Only time during which this
     process listened counts, as for giving an agent up."""
     silent_from = now - timedelta(seconds=beats.missed_after)
@@ -60,7 +62,7 @@ def notice_silence(db: Session, beats: agents.Beats, *, listening_since: datetim
 
 
 def _notice(
-    db: Session, session: AgentSession, state: AgentState, beats: agents.Beats, *, now: datetime
+    db: Session, session: AgentSession, state: AgentState, beats: agents.HeartbeatLimits, *, now: datetime
 ) -> None:
     before = session.noted_state
     if state.value == before:

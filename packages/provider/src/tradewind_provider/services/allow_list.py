@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.domain import addresses
-from tradewind_provider.domain.addresses import Gate, Network
+from tradewind_provider.domain.addresses import AddressGate, Network
 from tradewind_provider.services import audit
 from tradewind_provider.store.tables import AgentSession, Setting
 
@@ -19,7 +19,7 @@ NAME = "allowed_addresses"
 
 
 @dataclass(frozen=True)
-class Entry:
+class AllowListEntry:
     """One network, and what it is, for people."""
 
     network: Network
@@ -30,7 +30,7 @@ class Entry:
 class AllowList:
     """The list as it is in force. `revision` 0: nobody has changed it yet."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[AllowListEntry, ...] = ()
     revision: int = 0
     changed_at: datetime | None = None
     changed_by: str = ""
@@ -44,15 +44,17 @@ def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
     """The list in force; `initial`, from the configuration, until somebody has set one."""
     row = db.get(Setting, NAME, populate_existing=True)
     if row is None:
-        return AllowList(tuple(Entry(one) for one in initial))
-    entries = tuple(Entry(addresses.network(one["network"]), one.get("description", "")) for one in row.value)
+        return AllowList(tuple(AllowListEntry(one) for one in initial))
+    entries = tuple(
+        AllowListEntry(addresses.network(one["network"]), one.get("description", "")) for one in row.value
+    )
     return AllowList(entries, row.revision, row.changed_at, row.changed_by)
 
 
-def parsed(network: str, description: str = "") -> Entry:
+def parsed(network: str, description: str = "") -> AllowListEntry:
     """An entry from what a person wrote. Raises Refused MALFORMED naming it."""
     try:
-        return Entry(addresses.network(network), description.strip())
+        return AllowListEntry(addresses.network(network), description.strip())
     except ValueError as error:
         raise Refused(
             Code.MALFORMED,
@@ -63,7 +65,7 @@ def parsed(network: str, description: str = "") -> Entry:
 
 def replace(
     db: Session,
-    entries: Sequence[Entry],
+    entries: Sequence[AllowListEntry],
     *,
     actor: str,
     address: str,
@@ -87,7 +89,7 @@ def replace(
             revision=before.revision,
         )
     wanted = tuple({entry.network: entry for entry in entries}.values())
-    gate = Gate(tuple(entry.network for entry in wanted))
+    gate = AddressGate(tuple(entry.network for entry in wanted))
     if not force:
         _refuse_lock_out(db, gate, address)
     row = db.get(Setting, NAME, with_for_update=True)
@@ -117,7 +119,7 @@ def replace(
     return AllowList(wanted, row.revision, now, actor)
 
 
-def locked_out(db: Session, gate: Gate) -> tuple[list[str], int]:
+def locked_out(db: Session, gate: AddressGate) -> tuple[list[str], int]:
     """Names of connected agents that `gate` does not admit, and how many agents are connected whose address is known."""
     rows = db.execute(
         select(AgentSession.name, AgentSession.address)
@@ -128,7 +130,7 @@ def locked_out(db: Session, gate: Gate) -> tuple[list[str], int]:
     return [name for name, address in rows if not gate.admits(address or "")], len(rows)
 
 
-def _refuse_lock_out(db: Session, gate: Gate, address: str) -> None:
+def _refuse_lock_out(db: Session, gate: AddressGate, address: str) -> None:
     if not gate.allowed:
         return
     if address and not gate.admits(address):

@@ -19,7 +19,7 @@ from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database, workloads
 from tradewind_provider.domain import placement
-from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.services import attempt_spans
 from tradewind_provider.store.base import UtcDateTime
@@ -40,14 +40,14 @@ _ABLE = (
 
 
 @dataclass(frozen=True)
-class Assigned:
+class Assignment:
     """What was offered."""
 
     offers: Mapping[UUID, list[Offer]]  # by session
     taken: Counter[Route]  # how many pieces of work of each route
 
 
-def depths(db: Session) -> dict[Route, Depth]:
+def depths(db: Session) -> dict[Route, QueueDepth]:
     """Every route for which something waits."""
     place = (Attempt.queue, Attempt.site, Attempt.bundle)
     rows = db.execute(
@@ -55,7 +55,9 @@ def depths(db: Session) -> dict[Route, Depth]:
         .where(Attempt.state == AttemptState.QUEUED.value)
         .group_by(*place)
     )
-    found = (Depth(Route(queue, site, bundle), count, oldest) for queue, site, bundle, count, oldest in rows)
+    found = (
+        QueueDepth(Route(queue, site, bundle), count, oldest) for queue, site, bundle, count, oldest in rows
+    )
     return {one.route: one for one in found}
 
 
@@ -66,21 +68,21 @@ def route_of(row: Attempt) -> Route:
 
 def assign(
     db: Session,
-    places: Sequence[placement.Place],
+    candidates: Sequence[placement.Candidate],
     *,
-    waiting: Mapping[Route, Depth],
+    waiting: Mapping[Route, QueueDepth],
     now: datetime,
     lasts: float,
-) -> Assigned:
+) -> Assignment:
     """Offer what waits to those with room for it, leased for `lasts` seconds.
 
     Highest priority first, then oldest. Work whose task instance no longer waits (cleared, marked, deleted) is taken
     off the queue on the way. Safe to run in several processes at once: an attempt is offered by one of them.
     """
-    rows = _candidates(db, places, waiting, now)
+    rows = _pending(db, candidates, waiting, now)
     avoid_until = now - timedelta(seconds=AVOID_SECONDS)
-    candidates = [
-        placement.Candidate(
+    work = [
+        placement.PendingWork(
             attempt_id=row.id,
             route=route_of(row),
             priority=row.priority,
@@ -92,36 +94,36 @@ def assign(
     until = now + timedelta(seconds=lasts)
     found: dict[UUID, list[Offer]] = {}
     taken: Counter[Route] = Counter()
-    for attempt_id, session_id in _placed(db, rows, candidates, places, until).items():
+    for attempt_id, session_id in _placed(db, rows, work, candidates, until).items():
         row = rows[attempt_id]
         epoch = row.epoch + 1
         if (offer := _offer(db, row, epoch, now, lasts)) is not None:
             found.setdefault(session_id, []).append(offer)
             taken[route_of(row)] += 1
             attempt_spans.offered(row, epoch, now=now)
-    return Assigned(found, taken)
+    return Assignment(found, taken)
 
 
 def _placed(
     db: Session,
     rows: Mapping[UUID, Attempt],
+    work: Sequence[placement.PendingWork],
     candidates: Sequence[placement.Candidate],
-    places: Sequence[placement.Place],
     until: datetime,
 ) -> dict[UUID, UUID]:
     """Attempt → session, leased. What was meant for a session that has ended or is to take nothing goes to another."""
     leased: dict[UUID, UUID] = {}
-    while placed := placement.place(candidates, places):
+    while placed := placement.place(work, candidates):
         got = _lease(db, rows, placed, until)
         leased |= got
         if len(got) == len(placed):
             break
         gone = set(placed.values()) - _able(db, set(placed.values()))
-        candidates = [one for one in candidates if placed.get(one.attempt_id) in gone]
-        left = {spot.session_id: spot for spot in places if spot.session_id not in gone}
+        work = [one for one in work if placed.get(one.attempt_id) in gone]
+        left = {one.session_id: one for one in candidates if one.session_id not in gone}
         for attempt_id, session_id in got.items():
             left[session_id] = left[session_id].take(route_of(rows[attempt_id]))
-        places = list(left.values())
+        candidates = list(left.values())
     return leased
 
 
@@ -228,12 +230,15 @@ def _able(db: Session, session_ids: Collection[UUID]) -> set[UUID]:
     return set(db.scalars(select(AgentSession.id).where(AgentSession.id.in_(session_ids), *_ABLE)))
 
 
-def _candidates(
-    db: Session, places: Collection[placement.Place], waiting: Mapping[Route, Depth], now: datetime
+def _pending(
+    db: Session,
+    candidates: Collection[placement.Candidate],
+    waiting: Mapping[Route, QueueDepth],
+    now: datetime,
 ) -> dict[UUID, Attempt]:
     """What may be offered, as much as there is room for. Takes off the queue what is not wanted any more."""
     rows: dict[UUID, Attempt] = {}
-    for batch in placement.batches({route: one.count for route, one in waiting.items()}, places):
+    for batch in placement.batches({route: one.count for route, one in waiting.items()}, candidates):
         statement = (
             select(Attempt, workloads.state_of(Attempt.subject_id))
             .where(

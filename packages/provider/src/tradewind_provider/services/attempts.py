@@ -69,7 +69,7 @@ def start(
         )
     granted = _held(attempt, epoch)
     offered_at = (attempt.offered_until or now) - timedelta(seconds=offer_lasts)
-    if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Do.CHANGE:
+    if _decide(leases.may_start(_lease(attempt), agent.session_id, epoch), attempt) is leases.Decision.CHANGE:
         _move(
             db,
             attempt,
@@ -95,7 +95,7 @@ def finish(db: Session, attempt_id: UUID, outcome: Outcome, agent: Agent, *, now
 def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: datetime) -> None:
     if (
         _decide(leases.may_finish(_lease(attempt), agent.session_id, outcome.epoch), attempt)
-        is leases.Do.CHANGE
+        is leases.Decision.CHANGE
     ):
         _move(
             db,
@@ -135,7 +135,7 @@ def hand_back(db: Session, attempt_id: UUID, back: HandBack, agent: Agent, *, no
     attempt = _find(db, attempt_id)
     if (
         _decide(leases.may_hand_back(_lease(attempt), agent.session_id, back.epoch), attempt)
-        is leases.Do.CHANGE
+        is leases.Decision.CHANGE
     ):
         _move(
             db,
@@ -195,13 +195,13 @@ def _lease(attempt: Attempt) -> leases.Lease:
     return leases.Lease(AttemptState(attempt.state), attempt.epoch, attempt.session_id)
 
 
-def _decide(decision: leases.Do | leases.No, attempt: Attempt) -> leases.Do:
-    if isinstance(decision, leases.No):
+def _decide(decision: leases.Decision | leases.Rejection, attempt: Attempt) -> leases.Decision:
+    if isinstance(decision, leases.Rejection):
         raise _refused(decision, attempt)
     return decision
 
 
-def _refused(no: leases.No, attempt: Attempt) -> Refused:
+def _refused(no: leases.Rejection, attempt: Attempt) -> Refused:
     return Refused(no.code, f"attempt {attempt.id} ({attempt.label}): {no.cause}", attempt_id=str(attempt.id))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.polling import Verb
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import audit
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
@@ -33,7 +33,7 @@ def carry_over(db: Session, session: AgentSession, *, now: datetime) -> None:
         before.instance == session.instance
     ):  # it may have been cordoned, and resumed while it had no session
         _ask(db, session, Verb.RESUME, None, None, now=now)
-    if before.draining_at is not None and before.ended_how != End.GOODBYE.value:
+    if before.draining_at is not None and before.ended_how != SessionEnd.GOODBYE.value:
         session.draining_at, session.draining_by = before.draining_at, before.draining_by
         session.draining_reason = before.draining_reason
         _ask(db, session, Verb.DRAIN, before.draining_by, before.draining_reason, now=now)

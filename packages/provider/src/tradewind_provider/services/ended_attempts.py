@@ -41,7 +41,7 @@ QueueName = tuple[str, str]  # site, queue
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedCounts:
     """An attempt that ended."""
 
     attempt_id: UUID
@@ -79,7 +79,7 @@ class Histogram:
 
 
 @dataclass
-class Totals:
+class EndedTotals:
     """What has been counted since this process began to look."""
 
     ended: Counter[tuple[str, str, str, str]] = field(
@@ -93,7 +93,7 @@ class EndedAttempts:
     """Counts each attempt once, however often and by how many it is asked. Not safe for several threads at once."""
 
     def __init__(self, *, most_queues: int, other: QueueName) -> None:
-        self.totals = Totals()
+        self.totals = EndedTotals()
         self._most_queues = most_queues
         self._other = other
         self._queues: set[QueueName] = set()
@@ -104,7 +104,7 @@ class EndedAttempts:
         """From when on rows are to be looked at."""
         return max((self._looked_at or now) - _OVERLAP, now - _LONGEST)
 
-    def count(self, found: Iterable[Ended], *, now: datetime) -> None:
+    def count(self, found: Iterable[EndedCounts], *, now: datetime) -> None:
         """Count what ended, but for what was counted before. The first look counts nothing: that was before."""
         first, self._looked_at = self._looked_at is None, now
         for one in found:
@@ -123,7 +123,7 @@ class EndedAttempts:
             for process, state in _TOLD_OF:
                 self.totals.ended.setdefault((*name, process.value, state), 0)
 
-    def _add(self, one: Ended) -> None:
+    def _add(self, one: EndedCounts) -> None:
         name = site, queue = self._named((one.site, one.queue))
         self.announce([name])
         self.totals.ended[site, queue, one.process.value, one.task_state] += 1
@@ -140,7 +140,7 @@ class EndedAttempts:
         return queue
 
 
-def find(db: Session, *, since: datetime) -> list[Ended]:
+def find(db: Session, *, since: datetime) -> list[EndedCounts]:
     """The attempts that ended since then: one statement over an index of moments."""
     rows = db.execute(
         select(
@@ -157,7 +157,7 @@ def find(db: Session, *, since: datetime) -> list[Ended]:
         ).where(Attempt.ended_at >= since, Attempt.state == AttemptState.FINISHED.value)
     )
     return [
-        Ended(
+        EndedCounts(
             attempt_id=row.id,
             site=row.site or "",
             queue=row.queue,

@@ -34,7 +34,7 @@ class SourceEnded(Exception):
     """The agent sent nothing for too long, or said why there is no more."""
 
 
-class Stream:
+class LogStream:
     """One log on its way to one reader. `put` is called on the event loop, `pieces` by the reader's thread."""
 
     def __init__(self, stream_id: UUID, session_id: UUID, *, most: int) -> None:
@@ -152,15 +152,15 @@ class LogPage:
     begin: int  # byte of the log
 
 
-class Reader:
+class LogReader:
     """Somebody whose request opens streams."""
 
     def __init__(self, page: LogPage | None = None) -> None:
         self.page = page  # None: the head and the tail of everything
         self._gone = False
-        self._streams: list[Stream] = []
+        self._streams: list[LogStream] = []
 
-    def opened(self, stream: Stream) -> None:
+    def opened(self, stream: LogStream) -> None:
         self._streams.append(stream)
         if self._gone:
             stream.close()
@@ -172,23 +172,23 @@ class Reader:
             stream.close()
 
 
-READER: ContextVar[Reader | None] = ContextVar("tradewind_log_reader", default=None)
+READER: ContextVar[LogReader | None] = ContextVar("tradewind_log_reader", default=None)
 """Whose request this is, when somebody watches whether its client is still there."""
 
 
-class Relay:
+class LogRelay:
     """The streams of this process, and the name by which agents are told to come back to it."""
 
     def __init__(self) -> None:
         self.server = uuid4()
-        self._streams: dict[UUID, Stream] = {}
+        self._streams: dict[UUID, LogStream] = {}
         self._lock = threading.Lock()
 
     @property
     def open_streams(self) -> int:
         return len(self._streams)
 
-    def open(self, session_id: UUID, *, most: int) -> Stream:
+    def open(self, session_id: UUID, *, most: int) -> LogStream:
         """A stream that session may send about `most` bytes to. It is closed when the reader leaves. Raises Refused LIMIT_REACHED when too many are read at once."""
         with self._lock:
             if len(self._streams) >= MOST_STREAMS:
@@ -197,13 +197,13 @@ class Relay:
                     f"{MOST_STREAMS} logs are read from agents through this API server at this moment",
                     remedy="Look again in a few seconds.",
                 )
-            stream = Stream(uuid4(), session_id, most=most)
+            stream = LogStream(uuid4(), session_id, most=most)
             self._streams[stream.id] = stream
         if (reader := READER.get()) is not None:
             reader.opened(stream)
         return stream
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: LogStream) -> None:
         """Idempotent."""
         with self._lock:
             self._streams.pop(stream.id, None)
@@ -216,16 +216,16 @@ class Relay:
         for stream in streams:
             stream.close()
 
-    def find(self, stream_id: UUID, session_id: UUID) -> Stream | None:
+    def find(self, stream_id: UUID, session_id: UUID) -> LogStream | None:
         """The stream, when it is that session's to send to; None also when it is over."""
         with self._lock:
             stream = self._streams.get(stream_id)
         return stream if stream is not None and stream.session_id == session_id else None
 
 
-_RELAY = Relay()
+_RELAY = LogRelay()
 
 
-def relay() -> Relay:
+def relay() -> LogRelay:
     """The relay of this process."""
     return _RELAY

@@ -15,7 +15,7 @@ from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
 from tradewind_provider import notifications
 from tradewind_provider.domain import hostnames
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 _MOST_TRIGGERERS = 4
@@ -35,7 +35,7 @@ class TaskTry:
 
 
 @dataclass(frozen=True)
-class Source:
+class LogSource:
     """An agent that ran a part of the try."""
 
     agent: str
@@ -46,18 +46,18 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class LogSources:
     """Where the log of a try is."""
 
     sources: list[
-        Source
+        LogSource
     ]  # in the order they had the task; those that may only have a trigger's log come last
     on_agents: bool  # False: the task itself ran elsewhere, or has not run
     elsewhere: bool  # True: agents have no part in the try, neither ran it nor shall run it
     executor: str = ""  # alias or path of the executor it was queued under, when it was one of ours
 
 
-def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> Whereabouts:
+def find(db: Session, one: TaskTry, *, now: datetime, beats: HeartbeatLimits) -> LogSources:
     """Where the log of that try is, as far as agents have it."""
     queued = db.execute(
         select(Attempt.session_id, Attempt.granted_at, Attempt.executor)
@@ -80,7 +80,7 @@ def find(db: Session, one: TaskTry, *, now: datetime, beats: Beats) -> Whereabou
         if session.agent_id not in sources:
             certain = session.id == one.triggerer_session
             sources[session.agent_id] = _source(db, session, now=now, beats=beats, certain=certain)
-    return Whereabouts(
+    return LogSources(
         sources=list(sources.values()),
         on_agents=bool(held or name),
         elsewhere=not (sources or held or name) and bool(one.hostname or not queued),
@@ -109,8 +109,8 @@ def forget(db: Session, command_ids: Iterable[UUID]) -> None:
 
 
 def _source(
-    db: Session, session: AgentSession, *, now: datetime, beats: Beats, certain: bool = True
-) -> Source:
+    db: Session, session: AgentSession, *, now: datetime, beats: HeartbeatLimits, certain: bool = True
+) -> LogSource:
     """The agent of that session as it can be asked today: it may have a newer session, and has the same disk."""
     present = db.scalar(
         select(AgentSession).where(AgentSession.agent_id == session.agent_id, AgentSession.ended_at.is_(None))
@@ -120,10 +120,10 @@ def _source(
     heard = newest.last_beat_at or newest.opened_at
     if present is None:
         since = newest.ended_at or heard
-        return Source(newest.name, host, None, f"it has been gone since {_moment(since)}", certain)
+        return LogSource(newest.name, host, None, f"it has been gone since {_moment(since)}", certain)
     if (now - heard).total_seconds() > beats.missed_after:
-        return Source(newest.name, host, None, f"it has not been heard since {_moment(heard)}", certain)
-    return Source(newest.name, host, present.id, certain=certain)
+        return LogSource(newest.name, host, None, f"it has not been heard since {_moment(heard)}", certain)
+    return LogSource(newest.name, host, present.id, certain=certain)
 
 
 def _newest_named(db: Session, name: str) -> list[AgentSession]:

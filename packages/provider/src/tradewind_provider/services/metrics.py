@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.operator import AgentView, QueueView
 from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
-from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services.ended_attempts import Histogram, Totals
+from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.services.ended_attempts import EndedTotals, Histogram
 from tradewind_provider.services.operator import agent_views, queues
 from tradewind_provider.store.tables import AgentSession, AgentToken
 
@@ -29,7 +29,7 @@ OTHER_QUEUES: Final = "(other)"
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class PlaneSnapshot:
     """The plane at one moment."""
 
     agents: Counter[AgentState] = field(default_factory=Counter)
@@ -38,7 +38,7 @@ class Snapshot:
         default_factory=dict
     )  # site, agent token → when it expires
     queues: tuple[QueueView, ...] = ()
-    ended: Totals = field(default_factory=Totals)
+    ended: EndedTotals = field(default_factory=EndedTotals)
     refusals: Mapping[str, int] = field(default_factory=dict)  # code → how many, by this API server
     versions: tuple[str, str] = ("", "")  # of tradewind-provider and of Airflow
     polls: int = 0  # held by this API server
@@ -50,13 +50,13 @@ Histograms = Iterable[tuple[tuple[str, ...], Histogram]]
 
 
 @dataclass(frozen=True)
-class Definition:
+class MetricDefinition:
     """One metric."""
 
     name: str
     help: str
     labels: tuple[str, ...]
-    of: Callable[[Snapshot], Samples]
+    of: Callable[[PlaneSnapshot], Samples]
     kind: str = "gauge"  # or "counter"
 
 
@@ -67,7 +67,7 @@ class HistogramDefinition:
     name: str
     help: str
     labels: tuple[str, ...]
-    of: Callable[[Snapshot], Histograms]
+    of: Callable[[PlaneSnapshot], Histograms]
     kind: str = "histogram"
 
 
@@ -76,13 +76,13 @@ GONE_FOR: Final = timedelta(hours=1)
 seconds would be seen by none."""
 
 
-def look(db: Session, *, now: datetime, beats: Beats) -> Snapshot:
+def look(db: Session, *, now: datetime, beats: HeartbeatLimits) -> PlaneSnapshot:
     """What the database says, in a few statements."""
     recent = agent_views.newest(gone=True).where(
         or_(AgentSession.ended_at.is_(None), AgentSession.ended_at > now - GONE_FOR)
     )
     found = agent_views.views(db, recent, now=now, beats=beats)
-    return Snapshot(
+    return PlaneSnapshot(
         agents=Counter(agent.state for agent in found),
         lost=_lost(found, now=now),
         tokens=_expiries(db, now=now),
@@ -130,7 +130,7 @@ def limited(views: Iterable[QueueView], most: int = MOST_QUEUES) -> tuple[QueueV
     return (*sorted(kept, key=_name), other)
 
 
-def _queue(value: Callable[[QueueView], float]) -> Callable[[Snapshot], Samples]:
+def _queue(value: Callable[[QueueView], float]) -> Callable[[PlaneSnapshot], Samples]:
     return lambda snapshot: [(_name(one), float(value(one))) for one in snapshot.queues]
 
 
@@ -139,32 +139,32 @@ def _name(one: QueueView) -> tuple[str, str]:
     return one.site or "", one.queue
 
 
-METRICS: Final[tuple[Definition | HistogramDefinition, ...]] = (
-    Definition(
+METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
+    MetricDefinition(
         "tradewind_plane_build_info",
         "1, with the versions of tradewind-provider and Airflow",
         ("version", "airflow"),
         lambda snapshot: [(snapshot.versions, 1.0)],
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_agents",
         "Agents by state; those that are lost or offline for an hour",
         ("state",),
         lambda snapshot: [((state.value,), float(snapshot.agents[state])) for state in AgentState],
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_agent_lost_timestamp_seconds",
         "When an agent was lost, for an hour or until it is back",
         ("site", "agent"),
         lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.lost.items())],
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_agent_token_expiry_timestamp_seconds",
         "When an agent token expires; absent for one that never does",
         ("site", "token"),
         lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.tokens.items())],
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_attempts_ended_total",
         "Attempts that ended, by the end of their process and the state it left their task in",
         ("site", "queue", "process", "task_state"),
@@ -183,47 +183,47 @@ METRICS: Final[tuple[Definition | HistogramDefinition, ...]] = (
         ("site", "queue"),
         lambda snapshot: sorted(snapshot.ended.waited.items(), key=lambda one: one[0]),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_refusals_total",
         "Requests this API server refused, by code",
         ("code",),
         lambda snapshot: [((code,), float(n)) for code, n in sorted(snapshot.refusals.items())],
         kind="counter",
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_queue_depth", "Work that waits", ("site", "queue"), _queue(lambda one: one.depth)
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_queue_oldest_wait_seconds",
         "How long the oldest of it has waited; 0 when none waits",
         ("site", "queue"),
         _queue(lambda one: one.oldest_wait),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_queue_running",
         "Work that is offered or runs",
         ("site", "queue"),
         _queue(lambda one: one.running),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_queue_slots",
         "Slots of the agents that take work from it now",
         ("site", "queue"),
         _queue(lambda one: one.slots),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_queue_agents",
         "Agents that take work from it now",
         ("site", "queue"),
         _queue(lambda one: len(one.agents)),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_polls",
         "Polls this API server holds",
         (),
         lambda snapshot: [((), float(snapshot.polls))],
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_plane_log_streams",
         "Logs read through this API server",
         (),
@@ -232,7 +232,7 @@ METRICS: Final[tuple[Definition | HistogramDefinition, ...]] = (
 )
 
 
-def text(snapshot: Snapshot) -> str:
+def text(snapshot: PlaneSnapshot) -> str:
     """Prometheus' text format, version 0.0.4."""
     lines = []
     for metric in METRICS:

@@ -26,28 +26,28 @@ _LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
 @dataclass
-class Heard:
+class PollResult:
     """What follows from a poll."""
 
-    place: placement.Place | None  # the room for new work; None: nothing new for this agent
+    candidate: placement.Candidate | None  # the room for new work; None: nothing new for this agent
     offers: list[Offer] = field(default_factory=list)  # made before, their answer was lost
     unknown: list[AttemptRef] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     session_token: str | None = field(default=None, repr=False)
     same_until: datetime | None = None
-    """Until when the same poll again says nothing but that its agent is there (see `Beat`); None: it is to be heard
+    """Until when the same poll again says nothing but that its agent is there (see `UnchangedPoll`); None: it is to be heard
     in full."""
 
 
 @dataclass(frozen=True)
-class Beat:
+class UnchangedPoll:
     """A poll that says what the one before it said."""
 
     session_id: UUID
     named: frozenset[tuple[UUID, int]]  # attempts it says it has, with their epochs
 
 
-def beat(db: Session, beats: Sequence[Beat], *, now: datetime) -> set[UUID]:
+def record_unchanged(db: Session, beats: Sequence[UnchangedPoll], *, now: datetime) -> set[UUID]:
     """Write down that these sessions were heard, all of them in one statement, and return those whose poll is to be
     heard in full: ended or given up, asked for something, or with other attempts than they name. Idempotent."""
     ids = [one.session_id for one in beats]
@@ -80,7 +80,7 @@ def beat(db: Session, beats: Sequence[Beat], *, now: datetime) -> set[UUID]:
     return again
 
 
-def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: datetime) -> Heard:
+def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: datetime) -> PollResult:
     """Write down a poll and find what it is owed. Idempotent: the same poll again finds the same.
 
     Raises Refused SESSION_EXPIRED when the session ended between authentication and here.
@@ -89,7 +89,7 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     if session is None or session.ended_at is not None:
         raise Refused(Code.SESSION_EXPIRED, f"the session of agent {agent.name!r} has ended")
     _beat(db, session, poll, now)
-    beats = agents.Beats(settings.cadence.poll, settings.cadence.lost_after)
+    beats = agents.HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
     agent_states.heard(db, session, beats, now=now)
     if (address := client_address.address()) and address != session.address:
         session.address = address
@@ -104,23 +104,23 @@ def hear(db: Session, agent: Agent, poll: Poll, *, settings: Settings, now: date
     lost_offers = [
         row for row in mine.values() if row.state == AttemptState.OFFERED.value and row.id not in named
     ]
-    place = _place(session, poll, settings)
-    if place is not None:
+    candidate = _candidate(session, poll, settings)
+    if candidate is not None:
         for row in lost_offers:
-            place = place.take(assignment.route_of(row))
-    heard = Heard(
-        place=place,
+            candidate = candidate.take(assignment.route_of(row))
+    result = PollResult(
+        candidate=candidate,
         offers=assignment.offer_again(db, lost_offers, now=now, lasts=settings.cadence.offer),
         unknown=_unknown(session.id, poll, mine),
         commands=commands(db, session.id).get(session.id, []),
         session_token=sessions.renewed_token(session, now=now, lasts=settings.session),
     )
-    heard.same_until = _same_until(session, poll, heard, settings)
-    return heard
+    result.same_until = _same_until(session, poll, result, settings)
+    return result
 
 
-def _same_until(session: AgentSession, poll: Poll, heard: Heard, settings: Settings) -> datetime | None:
-    owed = heard.offers or heard.unknown or heard.commands or heard.session_token is not None
+def _same_until(session: AgentSession, poll: Poll, result: PollResult, settings: Settings) -> datetime | None:
+    owed = result.offers or result.unknown or result.commands or result.session_token is not None
     said = poll.carried_out or session.findings or poll.environments is not None
     # what was asked of it may be undone while it polls elsewhere, and then it would be given no work here
     asked = session.draining_at is not None or session.cordoned_at is not None
@@ -208,7 +208,7 @@ def _unknown(session_id: UUID, poll: Poll, mine: dict[UUID, Attempt]) -> list[At
     ]
 
 
-def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.Place | None:
+def _candidate(session: AgentSession, poll: Poll, settings: Settings) -> placement.Candidate | None:
     """Where new work may go. The queues are those its environments serve, whatever a poll says of others; the bundles
     those the environment has, or else those that its session was opened with."""
     if session.draining_at is not None or session.cordoned_at is not None:
@@ -217,8 +217,8 @@ def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.P
         return None
     known = {one["name"]: one for one in session.environments}
     bundles = frozenset(session.bundles)
-    seats = [
-        placement.Seats(
+    environments = [
+        placement.EnvironmentSlots(
             frozenset(room.queues) & frozenset(one["queues"]),
             room.free,
             bundles if (own := one.get("bundles")) is None else frozenset(own),
@@ -226,8 +226,8 @@ def _place(session: AgentSession, poll: Poll, settings: Settings) -> placement.P
         for room in _once(poll.room)
         if (one := known.get(room.environment)) is not None and not storages.held(one)
     ]
-    place = placement.Place(session.id, tuple(seats), settings.offers_per_answer, session.site)
-    return place if place.slots else None
+    candidate = placement.Candidate(session.id, tuple(environments), settings.offers_per_answer, session.site)
+    return candidate if candidate.slots else None
 
 
 def _once(rooms: Sequence[Room]) -> list[Room]:

@@ -20,7 +20,7 @@ _BUSY = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
 @dataclass(frozen=True)
-class Count:
+class QueueCount:
     """One queue."""
 
     depth: int = 0
@@ -28,7 +28,7 @@ class Count:
     oldest: datetime | None = None  # of what waits
 
 
-ByQueue = dict[str, Count]
+ByQueue = dict[str, QueueCount]
 
 
 def count(db: Session) -> dict[str, ByQueue]:
@@ -48,15 +48,15 @@ def count(db: Session) -> dict[str, ByQueue]:
     for site, queue, state, number, oldest in rows:
         assert site is not None
         queues = found.setdefault(site, {})
-        was = queues.get(queue, Count())
+        was = queues.get(queue, QueueCount())
         if state == AttemptState.QUEUED.value:
-            queues[queue] = Count(number, was.running, oldest)
+            queues[queue] = QueueCount(number, was.running, oldest)
         else:
-            queues[queue] = Count(was.depth, was.running + number, was.oldest)
+            queues[queue] = QueueCount(was.depth, was.running + number, was.oldest)
     return found
 
 
-class Counts:
+class QueueCountCache:
     """The counts, at most `fresh` seconds old, however many ask and however often."""
 
     def __init__(

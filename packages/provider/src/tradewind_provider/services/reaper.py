@@ -45,7 +45,7 @@ def lose_agents(db: Session, settings: Settings, *, listening_since: datetime, n
     Their offers are free at once; running work is reported lost, or waits as on_agent_loss says for its queue. Only
     processes that agents can reach may call this: `listening_since` is since when, without a gap.
     """
-    beats = agents.Beats(settings.cadence.poll, settings.cadence.lost_after)
+    beats = agents.HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
     quiet = select(AgentSession).where(
         AgentSession.ended_at.is_(None),
         func.coalesce(AgentSession.last_beat_at, AgentSession.opened_at)
@@ -86,7 +86,7 @@ def _give_up(
         if (now - silent).total_seconds() > max(settings.cadence.lost_after, wait)
     ]
     if len(over) == len(waits):
-        return session_termination.end(db, session, how=agents.End.LOST, reason=reason, now=now)
+        return session_termination.end(db, session, how=agents.SessionEnd.LOST, reason=reason, now=now)
     session_termination.lose_running(db, session, reason=reason, now=now, only=over)
     if session.lost_at is not None:
         return False
@@ -143,7 +143,7 @@ def keep_tasks_alive(db: Session, settings: Settings, *, plane_away: bool, now: 
         )
     )
     if not plane_away:
-        silent = now - timedelta(seconds=agents.Beats(settings.cadence.poll, 0).missed_after)
+        silent = now - timedelta(seconds=agents.HeartbeatLimits(settings.cadence.poll, 0).missed_after)
         cut_off = cut_off.where(AgentSession.last_beat_at < silent)
     ids: list[UUID] = list(db.scalars(cut_off).all())
     if not ids:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider import notifications
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import audit
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
@@ -20,7 +20,7 @@ from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 log = logging.getLogger(__name__)
 
 
-def end(db: Session, session: AgentSession, *, how: End, reason: str, now: datetime) -> bool:
+def end(db: Session, session: AgentSession, *, how: SessionEnd, reason: str, now: datetime) -> bool:
     """End a session: its offers go back to the queue, what it runs is reported lost, others take over the rest.
 
     `reason` says what happened, for a person ("it said goodbye: ..."). Idempotent; False when it had ended before.
@@ -46,7 +46,7 @@ def end(db: Session, session: AgentSession, *, how: End, reason: str, now: datet
     audit.record(
         db,
         action=f"session_{how.value}",
-        actor=f"agent:{session.name}" if how is End.GOODBYE else audit.PLANE,
+        actor=f"agent:{session.name}" if how is SessionEnd.GOODBYE else audit.PLANE,
         subject=f"agent:{session.name}",
         reason=reason,
         now=now,

@@ -14,7 +14,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
 from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider import notifications
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import (
     audit,
     client_address,
@@ -54,9 +54,9 @@ class Agent:
 
 
 _ENDED = {
-    End.FENCED: Code.SESSION_FENCED,
-    End.TOKEN_DELETED: Code.TOKEN_DELETED,
-    End.TOKEN_EXPIRED: Code.TOKEN_EXPIRED,
+    SessionEnd.FENCED: Code.SESSION_FENCED,
+    SessionEnd.TOKEN_DELETED: Code.TOKEN_DELETED,
+    SessionEnd.TOKEN_EXPIRED: Code.TOKEN_EXPIRED,
 }
 
 
@@ -87,11 +87,11 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
         raise Refused(Code.SESSION_UNKNOWN, "no session has this token", remedy="open a new session")
     session, token = found
     if session.ended_at is not None:
-        end = End(session.ended_how)
+        end = SessionEnd(session.ended_how)
         raise Refused(
             _ENDED.get(end, Code.SESSION_EXPIRED),
             f"the session of agent {session.name!r} has ended: it {session.ended_reason}",
-            remedy="ask for another agent token" if end in _ENDED and end is not End.FENCED else "",
+            remedy="ask for another agent token" if end in _ENDED and end is not SessionEnd.FENCED else "",
         )
     expires = session.token_expires_at if session.token_hash == presented else session.previous_expires_at
     if expires is None or expires <= now:
@@ -145,7 +145,7 @@ def agent_of(session: AgentSession) -> Agent:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSession:
     """A session, and the token that goes with it; only its hash is kept."""
 
     agent: Agent
@@ -161,7 +161,7 @@ def open_session(
     lasts: float,
     policies: Policies = STRICT_FOR_ALL,
     bought_with: str | None = None,
-) -> Opened:
+) -> OpenedSession:
     """Open a session bought with `token`, its token good for `lasts` seconds. `bought_with`: hash of the value shown.
 
     The same `instance` asking again gets the same session and a fresh token. Another session of the same agent_id is
@@ -186,13 +186,13 @@ def open_session(
         session.agent_key_hash = bound
         _describe(session, ask, token, policies, bought_with)
         storages.compare(db, session)
-        return Opened(agent_of(session), secret)
+        return OpenedSession(agent_of(session), secret)
     if session is not None:
         _keep_unreported(db, session.id, new_id, ask)
         session_termination.end(
             db,
             session,
-            how=End.FENCED,
+            how=SessionEnd.FENCED,
             reason=f"was started again as process {ask.host.pid or '?'} on {ask.host.hostname or 'an unnamed host'}, "
             "and the newer process is the agent now",
             now=now,
@@ -229,7 +229,7 @@ def open_session(
             "hostname": ask.host.hostname,
         },
     )
-    return Opened(agent_of(session), secret)
+    return OpenedSession(agent_of(session), secret)
 
 
 def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None:
@@ -287,7 +287,7 @@ def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
     """End the agent's session at its own wish. Idempotent."""
     session = db.get(AgentSession, agent.session_id)
     if session is not None:
-        session_termination.end(db, session, how=End.GOODBYE, reason="said goodbye", now=now)
+        session_termination.end(db, session, how=SessionEnd.GOODBYE, reason="said goodbye", now=now)
 
 
 def renewed_token(session: AgentSession, *, now: datetime, lasts: float) -> str | None:

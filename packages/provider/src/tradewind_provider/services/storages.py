@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.polling import Finding
 from tradewind_provider.domain import storages
-from tradewind_provider.domain.storages import Keeper
+from tradewind_provider.domain.storages import StorageHolder
 from tradewind_provider.store.tables import AgentSession
 
 _MOST: Final = 200
@@ -55,7 +55,7 @@ def compare(db: Session, session: AgentSession) -> None:
 _NOTED: Final = ("conflict", "held", "remedy", "keys")
 
 
-def _noted(found: storages.Conflict, keeper: Keeper) -> dict[str, Any]:
+def _noted(found: storages.StorageConflict, keeper: StorageHolder) -> dict[str, Any]:
     return {
         "conflict": found.said_of(keeper),
         "held": found.holds,
@@ -93,10 +93,10 @@ def findings(session: AgentSession) -> list[Finding]:
     ]
 
 
-def _keeper(agent: str, environment: dict[str, Any], of_session: frozenset[str]) -> Keeper:
+def _keeper(agent: str, environment: dict[str, Any], of_session: frozenset[str]) -> StorageHolder:
     xcom = environment.get("xcom") or {}
     own = environment.get("bundles")
-    return Keeper(
+    return StorageHolder(
         agent=agent,
         environment=str(environment["name"]),
         queues=frozenset(environment["queues"]),

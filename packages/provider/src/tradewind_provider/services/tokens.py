@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import ids, sites
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.domain.agents import End
+from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import audit, deployment, session_termination
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
@@ -22,7 +22,7 @@ SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
 
 
 @dataclass(frozen=True)
-class Created:
+class CreatedToken:
     """A new token; `secret` is nowhere else and cannot be had again."""
 
     token: AgentToken
@@ -39,7 +39,7 @@ def create(
     created_by: str,
     now: datetime,
     limit: int,
-) -> Created:
+) -> CreatedToken:
     """Make a token that expires after so many days, or never (None).
 
     Raises Refused MALFORMED (no name, days out of 1 to 3650), CONFLICT (a living token has that name), LIMIT_REACHED.
@@ -84,7 +84,7 @@ def create(
         detail={"token_id": str(token.id), "site": site, "expires_in_days": expires_in_days},
     )
     db.flush()
-    return Created(token, secret)
+    return CreatedToken(token, secret)
 
 
 def listed(db: Session) -> Sequence[AgentToken]:
@@ -126,7 +126,7 @@ def delete(db: Session, token_id: UUID, *, deleted_by: str, reason: str = "", no
         session_termination.end(
             db,
             session,
-            how=End.TOKEN_DELETED,
+            how=SessionEnd.TOKEN_DELETED,
             reason=f"its agent token {token.name!r} was deleted by {deleted_by}",
             now=now,
         )
@@ -142,7 +142,7 @@ def rotate(
     rotated_by: str,
     reason: str = "",
     now: datetime,
-) -> Created:
+) -> CreatedToken:
     """Give a token another value. The one it has stays good for `overlap`, for opening sessions and for the sessions it
     opened; without any overlap those end at once. Values replaced before keep the time they were given.
 
@@ -189,7 +189,7 @@ def rotate(
     db.flush()
     if not overlap:
         end_expired(db, now=now)
-    return Created(token, secret)
+    return CreatedToken(token, secret)
 
 
 def former_values(db: Session, token_ids: Sequence[UUID]) -> dict[UUID, list[FormerTokenValue]]:
@@ -216,7 +216,9 @@ def end_expired(db: Session, *, now: datetime) -> int:
     ).all()
     ended = 0
     for session, token in expired:
-        ended += session_termination.end(db, session, how=End.TOKEN_EXPIRED, reason=_expired(token), now=now)
+        ended += session_termination.end(
+            db, session, how=SessionEnd.TOKEN_EXPIRED, reason=_expired(token), now=now
+        )
     replaced = db.execute(
         select(AgentSession, AgentToken, FormerTokenValue)
         .join(AgentToken, AgentToken.id == AgentSession.token_id)
@@ -225,7 +227,7 @@ def end_expired(db: Session, *, now: datetime) -> int:
     ).all()
     for session, token, former in replaced:
         reason = f"shows a value of {token_sentence(token, former)}"
-        ended += session_termination.end(db, session, how=End.TOKEN_EXPIRED, reason=reason, now=now)
+        ended += session_termination.end(db, session, how=SessionEnd.TOKEN_EXPIRED, reason=reason, now=now)
     return ended
 
 

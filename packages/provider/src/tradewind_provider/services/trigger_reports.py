@@ -27,14 +27,14 @@ _OF_THE_REQUEST = frozenset({Code.SESSION_EXPIRED, Code.CONFLICT, Code.UNAVAILAB
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedReports:
     """How far the plane has got with a host's reports."""
 
     through: int
     refused: tuple[wire.RefusedReport, ...] = ()
 
 
-def apply(agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime) -> Applied:
+def apply(agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime) -> AppliedReports:
     """Apply the reports that are new, each in a transaction of its own: the number of the last one applied is
     written with it, so a repeated request changes nothing. Blocks.
 
@@ -54,7 +54,7 @@ def apply(agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime
         if through == 0:
             raise
         log.warning("The database failed; the host sends the rest again", exc_info=True)
-    return Applied(through, tuple(refused))
+    return AppliedReports(through, tuple(refused))
 
 
 def _settle(

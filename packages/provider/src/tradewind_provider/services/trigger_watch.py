@@ -18,8 +18,8 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_provider import notifications
-from tradewind_provider.airflow.triggers import Print
-from tradewind_provider.services.triggers import Survey
+from tradewind_provider.airflow.triggers import TriggerFingerprint
+from tradewind_provider.services.triggers import TriggerSurvey
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +29,11 @@ INTERVAL: Final = 1.5
 SPACING: Final = 0.2
 """Seconds between two looks at least: a thousand tasks that defer at once are a few looks."""
 
-_NONE: Final = Print()
+_NONE: Final = TriggerFingerprint()
 
 
 @dataclass(frozen=True)
-class Takeover:
+class TakeoverRule:
     """When a triggerer that says nothing has lost its triggers.
 
     Its session ending is the rule, and that is told at once; this is for a host that hangs while its agent lives. A
@@ -50,14 +50,14 @@ class Takeover:
         return now - self.threshold
 
 
-class Waiter:
+class TriggerSubscription:
     """One request that waits. `assigned` is what its host was told last."""
 
-    def __init__(self, job_id: int, *, assigned: Print, beating: bool) -> None:
+    def __init__(self, job_id: int, *, assigned: TriggerFingerprint, beating: bool) -> None:
         self.job_id = job_id
         self.assigned = assigned
         self.beating = beating
-        self._free: Print | None = None
+        self._free: TriggerFingerprint | None = None
         self._changed = asyncio.Event()
 
     async def changed(self, timeout: float) -> bool:
@@ -69,7 +69,7 @@ class Waiter:
         self._changed.clear()
         return True
 
-    def judge(self, survey: Survey) -> None:
+    def judge(self, survey: TriggerSurvey) -> None:
         """Wake when this host's triggers are others than it was told, or other ones are free than last time."""
         theirs = survey.by_job.get(self.job_id, _NONE)
         free_changed = survey.free not in (_NONE, self._free)
@@ -81,12 +81,12 @@ class Waiter:
         self._changed.set()
 
 
-class Watch:
+class TriggerWatch:
     """Runs while somebody waits. Of one event loop."""
 
     def __init__(
         self,
-        survey: Callable[[frozenset[int]], Survey],
+        survey: Callable[[frozenset[int]], TriggerSurvey],
         *,
         stopping: Callable[[], bool] = lambda: False,
         interval: float = INTERVAL,
@@ -96,11 +96,11 @@ class Watch:
         self._stopping = stopping  # True: wake everybody, the process is about to end
         self._interval = interval
         self._spacing = spacing
-        self._waiters: set[Waiter] = set()
+        self._waiters: set[TriggerSubscription] = set()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def waiting(self, waiter: Waiter) -> Iterator[Waiter]:
+    def waiting(self, waiter: TriggerSubscription) -> Iterator[TriggerSubscription]:
         """While entered, `waiter` is told of changes."""
         self._waiters.add(waiter)
         if self._task is None or self._task.done():

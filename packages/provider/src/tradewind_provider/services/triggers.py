@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database, trigger_jobs, trigger_workloads
 from tradewind_provider.airflow import triggers as seam
-from tradewind_provider.airflow.triggers import Print
+from tradewind_provider.airflow.triggers import TriggerFingerprint
 from tradewind_provider.services import storages, work_routes
 from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.tables import AgentSession
@@ -42,12 +42,12 @@ REMEMBERED: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True)
-class Look:
+class TriggerAnswer:
     """What a host was told, and the print of what it has now: nothing to tell while that stays the same."""
 
     answer: wire.SyncAnswer
     job_id: int
-    assigned: Print
+    assigned: TriggerFingerprint
 
     @property
     def is_news(self) -> bool:
@@ -55,7 +55,9 @@ class Look:
         return bool(answer.create or answer.cancel or answer.moved or answer.more)
 
 
-def look(db: Session, agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime) -> Look:
+def look(
+    db: Session, agent: Agent, sync: wire.Sync, *, alive_since: datetime, now: datetime
+) -> TriggerAnswer:
     """Assign what is free to this host as far as it has room, and say what it is to create and to stop.
 
     Idempotent: what was handed out is not remembered; a trigger is in the answer until `sync.running` has it.
@@ -86,7 +88,7 @@ def look(db: Session, agent: Agent, sync: wire.Sync, *, alive_since: datetime, n
         moved=tuple(sorted(elsewhere.keys() - mine)),
         more=more,
     )
-    return Look(answer=answer, job_id=job_id, assigned=Print.of(mine))
+    return TriggerAnswer(answer=answer, job_id=job_id, assigned=TriggerFingerprint.of(mine))
 
 
 def job_of(db: Session, agent: Agent, *, now: datetime) -> int:
@@ -154,7 +156,7 @@ def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, 
     return tuple(fitting), len(fitting) < len(workloads.create) or len(some) < len(missing)
 
 
-def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.Served:
+def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.ServedTriggers:
     """Triggers of Dags whose bundle the agent's site owns and the agent has; of the queues the host was told, as Airflow's
     `--queues`, else those of the agent's tasks, and what has none."""
     found = db.execute(
@@ -164,9 +166,9 @@ def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.Served:
     inside = {name for environment in environments for name in environment.get("bundles") or ()}
     bundles = frozenset(work_routes.of_site(db, agent.site, {*named, *inside}))
     if sync.queues:
-        return seam.Served(frozenset(sync.queues), unqueued=False, bundles=bundles)
+        return seam.ServedTriggers(frozenset(sync.queues), unqueued=False, bundles=bundles)
     queues = {queue for environment in environments for queue in environment.get("queues", ())}
-    return seam.Served(frozenset(queues), unqueued=True, bundles=bundles)
+    return seam.ServedTriggers(frozenset(queues), unqueued=True, bundles=bundles)
 
 
 def _ids(packed: str) -> frozenset[int]:
@@ -177,29 +179,29 @@ def _ids(packed: str) -> frozenset[int]:
 
 
 @dataclass(frozen=True)
-class Survey:
+class TriggerSurvey:
     """Which triggers every triggerer has, and which are free, in a few numbers."""
 
-    by_job: dict[int, Print]
-    free: Print
+    by_job: dict[int, TriggerFingerprint]
+    free: TriggerFingerprint
 
 
-def survey(db: Session, *, beating: Collection[int], alive_since: datetime, now: datetime) -> Survey:
+def survey(db: Session, *, beating: Collection[int], alive_since: datetime, now: datetime) -> TriggerSurvey:
     """One cheap look for everybody who waits: deletes what is unused, refreshes heartbeats, counts the rest."""
     seam.clean_unused(db)
     trigger_jobs.beat(db, beating, now=now, older_than=now - timedelta(seconds=BEAT_SECONDS))
-    by_job: dict[int, Print] = {}
-    free = Print()
+    by_job: dict[int, TriggerFingerprint] = {}
+    free = TriggerFingerprint()
     alive = frozenset(db.scalars(trigger_jobs.alive(alive_since)).all())
     for owner, one in seam.prints(db).items():
         if owner is not None:
             by_job[owner] = one
         if owner not in alive:
             free += one
-    return Survey(by_job=by_job, free=free)
+    return TriggerSurvey(by_job=by_job, free=free)
 
 
-def surveyed(*, beating: Collection[int], alive_since: datetime, now: datetime) -> Survey:
+def surveyed(*, beating: Collection[int], alive_since: datetime, now: datetime) -> TriggerSurvey:
     """`survey` in a transaction of its own. Blocks."""
     with database.create_session() as db:
         return survey(db, beating=beating, alive_since=alive_since, now=now)

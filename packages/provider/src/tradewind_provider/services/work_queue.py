@@ -27,18 +27,18 @@ _WAITING = (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedAttempt:
     """An attempt that ended and what the scheduler is told of it."""
 
     attempt_id: UUID
     key: Any
-    tell: scheduler_reports.Tell
+    tell: scheduler_reports.SchedulerEvent
     reason: str
 
 
 def queue(
     db: Session,
-    work: workloads.Work,
+    work: workloads.Workload,
     *,
     scheduler_job_id: int | None,
     executor: str | None,
@@ -168,7 +168,7 @@ def adopt_orphans(db: Session, *, running_jobs: Collection[int], scheduler_job_i
     )
 
 
-def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int = 500) -> list[Ended]:
+def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int = 500) -> list[EndedAttempt]:
     """What ended and the scheduler has not settled yet, oldest first. Marks as reported what needs no second look."""
     rows = db.scalars(
         select(Attempt)
@@ -188,12 +188,12 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
     superseded = _superseded(db, tasks)
     found = []
     for row in rows:
-        state = states.get(row.subject_id) or cleared.get(row.id) or workloads.InstanceState(None, None)
+        state = states.get(row.subject_id) or cleared.get(row.id) or workloads.TaskInstanceStatus(None, None)
         report = _report(row, state, superseded, scheduler_job_id)
         if report.settled:
             row.reported_at = now
             attempt_spans.reported(row, now=now)
-        found.append(Ended(row.id, workloads.key_of(row), report.tell, _said(row)))
+        found.append(EndedAttempt(row.id, workloads.key_of(row), report.tell, _said(row)))
     return found
 
 
@@ -219,17 +219,18 @@ def running_callbacks(db: Session, *, scheduler_job_id: int | None) -> dict[UUID
 
 def _report(
     row: Attempt,
-    state: workloads.InstanceState,
+    state: workloads.TaskInstanceStatus,
     superseded: set[UUID],
     scheduler_job_id: int | None,
-) -> scheduler_reports.Report:
+) -> scheduler_reports.SchedulerReport:
     if row.state == AttemptState.REVOKED.value or row.outcome is None:
-        return scheduler_reports.Report(scheduler_reports.Tell.NOTHING, settled=True)
+        return scheduler_reports.SchedulerReport(scheduler_reports.SchedulerEvent.NOTHING, settled=True)
     outcome = OutcomeKind(row.outcome)
     if row.kind != WorkKind.TASK.value:
         well = outcome is OutcomeKind.SUCCEEDED
-        return scheduler_reports.Report(
-            scheduler_reports.Tell.SUCCESS if well else scheduler_reports.Tell.FAILED, settled=True
+        return scheduler_reports.SchedulerReport(
+            scheduler_reports.SchedulerEvent.SUCCESS if well else scheduler_reports.SchedulerEvent.FAILED,
+            settled=True,
         )
     return scheduler_reports.report(
         outcome,

@@ -22,7 +22,7 @@ _OWNERS: Final = "tradewind_bundle_owners"
 _NOT_STARTED: Final = (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
 
 
-def route(db: Session, work: workloads.Work) -> Route:
+def route(db: Session, work: workloads.Workload) -> Route:
     """Where work goes: to the site that has its bundle.
 
     Work that needs no bundle (a connection test), and that of the plane's own bundles (their author asked for this

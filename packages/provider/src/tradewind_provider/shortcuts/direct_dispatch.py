@@ -21,7 +21,7 @@ _VERIFIED: Final = "ti_token"
 _MOST: Final = 10_000
 
 
-class ShortWay:
+class DirectDispatch:
     """An ASGI application that answers as the Execution API does. Airflow's middlewares start two tasks each for every
     request, a third of what a small one costs.
 
@@ -32,7 +32,7 @@ class ShortWay:
     """
 
     @classmethod
-    def of(cls, app: Any) -> ShortWay | None:
+    def of(cls, app: Any) -> DirectDispatch | None:
         """None when `app` has other middlewares than those known here: then nothing may be left out."""
         by_class = {one.cls: one for one in getattr(app, "user_middleware", ())}
         if by_class.keys() != {JWTReissueMiddleware, CorrelationIdMiddleware, VersionPickingMiddleware}:

@@ -18,10 +18,9 @@ from tradewind_provider import aiotasks, notifications
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.quiet import Beats, QuietPolls
 from tradewind_provider.clock import Clock
-from tradewind_provider.domain.placement import Place
-from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.placement import Candidate, CandidateIndex
+from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.domain.waiting_places import WaitingPlaces
 from tradewind_provider.services import assignment, polls
 from tradewind_provider.settings import Settings
 
@@ -30,7 +29,7 @@ log = logging.getLogger(__name__)
 _LOOK_ANYWAY = 5.0  # seconds: news may be lost, work is not
 _AFTER_TROUBLE = 1.0
 _LONGEST_LOOK = 10.0
-_ROOMIEST = 64  # places of each queue that are looked at first: there is seldom work for more
+_MOST_FREE = 64  # places of each queue that are looked at first: there is seldom work for more
 _OVERTIME = 1.0  # seconds a poll whose time is up waits for the look in hand
 _UNTIL_CLOSING = 0.5
 _SPACING = 0.1  # seconds between two looks at sessions: a thousand that open are a few looks
@@ -52,7 +51,7 @@ class News:
 @dataclass(eq=False, slots=True)
 class _Waiting:
     session_id: UUID
-    place: Place | None
+    place: Candidate | None
     known: frozenset[UUID]  # commands it was told a moment ago
     once: bool  # to be answered after one look, news or not
     news: asyncio.Future[News]
@@ -62,7 +61,7 @@ class _Waiting:
 class _Given:
     offers: Mapping[UUID, list[Offer]]
     until: datetime  # how long they are leased
-    depths: Mapping[Route, Depth]
+    depths: Mapping[Route, QueueDepth]
     left: Collection[Route]  # what still waits
 
 
@@ -74,7 +73,7 @@ class Dispatcher:
         self._clock = clock
         self._hub = hub
         self._waiting: dict[UUID, _Waiting] = {}
-        self._places = WaitingPlaces()
+        self._places = CandidateIndex()
         self._at_once: set[_Waiting] = set()
         self._kick_work = asyncio.Event()
         self._kick_sessions = asyncio.Event()
@@ -82,7 +81,7 @@ class Dispatcher:
         self._left: Collection[Route] | None = None
         self._look_in_hand: asyncio.Future[None] | None = None
         self.stopping = False
-        self.depths: Mapping[Route, Depth] = {}
+        self.depths: Mapping[Route, QueueDepth] = {}
         """What waits for each route, as of the last look."""
         self.news_of_agents = 0
         """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
@@ -97,7 +96,7 @@ class Dispatcher:
         return len(self._waiting)
 
     async def wait(
-        self, session_id: UUID, place: Place | None, *, known: frozenset[UUID], timeout: float, news: int
+        self, session_id: UUID, place: Candidate | None, *, known: frozenset[UUID], timeout: float, news: int
     ) -> News:
         """News for a session: work for its place, commands it does not know, its end; nothing after `timeout` seconds.
         With a timeout of 0 there is one look, which takes as long as it takes. `news`: `news_of_agents` before its
@@ -187,8 +186,8 @@ class Dispatcher:
             return
         self._look_in_hand = look = asyncio.get_running_loop().create_future()
         try:
-            await self._look_and_tell(_ROOMIEST)
-            if len(self._waiting) > _ROOMIEST and self._room_for(self._left or ()):
+            await self._look_and_tell(_MOST_FREE)
+            if len(self._waiting) > _MOST_FREE and self._room_for(self._left or ()):
                 self._left = None
                 await self._look_and_tell(None)
         finally:
@@ -197,7 +196,7 @@ class Dispatcher:
 
     async def _look_and_tell(self, most: int | None) -> None:
         at_once = [one for one in self._at_once if not one.news.done()]
-        first = [self._waiting[place.session_id] for place in self._places.roomiest(most)]
+        first = [self._waiting[place.session_id] for place in self._places.most_free(most)]
         waiting = {one.session_id: one for one in (*first, *at_once) if not one.news.done()}
         places = [one.place for one in waiting.values() if one.place is not None]
         given = await transactions.run(lambda db: self._look(db, places))
@@ -215,10 +214,10 @@ class Dispatcher:
             await transactions.run(lambda db: assignment.release(db, unheard, until=given.until))
             self._kick_work.set()
 
-    def _look(self, db: Session, places: list[Place]) -> _Given:
+    def _look(self, db: Session, places: list[Candidate]) -> _Given:
         now, lasts = self._clock(), self._settings.cadence.offer
         depths = assignment.depths(db)
-        given = assignment.Assigned({}, Counter())
+        given = assignment.Assignment({}, Counter())
         if depths and places:
             given = assignment.assign(db, places, waiting=depths, now=now, lasts=lasts)
         left = {route for route, depth in depths.items() if depth.count > given.taken[route]}
@@ -227,9 +226,9 @@ class Dispatcher:
     def _room_for(self, routes: Collection[Route]) -> bool:
         return any(route in self._places for route in routes)
 
-    def _may_have_work(self, place: Place) -> bool:
+    def _may_have_work(self, place: Candidate) -> bool:
         """News of work wakes all who wait, so a newcomer costs a look only where something was left for want of room."""
-        return self._left is None or any(place.room(route) for route in self._left)
+        return self._left is None or any(place.free_slots(route) for route in self._left)
 
     # ---- sessions
 

@@ -12,7 +12,7 @@ from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api.refusals import REFUSALS
-from tradewind_provider.domain.token_buckets import Buckets
+from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, credential_hashes
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Knocking:
     ) -> None:
         self._per_minute = per_minute
         self._monotonic = monotonic
-        self._buckets: dict[Credential, Buckets] = {}
+        self._buckets: dict[Credential, TokenBuckets] = {}
         self._good: dict[str, float] = {}
 
     async def shown(self, credential: Credential, token: str, work: Callable[[], Awaitable[T]]) -> T:
@@ -92,13 +92,13 @@ class Knocking:
         self._buckets.clear()
         self._good.clear()
 
-    def _of(self, credential: Credential) -> Buckets:
+    def _of(self, credential: Credential) -> TokenBuckets:
         if credential not in self._buckets:
             allowed = self._per_minute
             if allowed is None:
                 allowed = settings.current().failures_per_minute
             allowed *= credential.share
-            self._buckets[credential] = Buckets(burst=max(1.0, allowed), per_second=allowed / 60)
+            self._buckets[credential] = TokenBuckets(burst=max(1.0, allowed), per_second=allowed / 60)
         return self._buckets[credential]
 
 

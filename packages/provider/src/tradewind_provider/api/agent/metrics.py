@@ -14,7 +14,7 @@ from tradewind_provider.api import problems, transactions
 from tradewind_provider.api.agent import sessions
 from tradewind_provider.api.agent.plane import Plane, ThisPlane
 from tradewind_provider.api.agent.site import token_holder
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import ended_attempts, metrics
 from tradewind_provider.services.ended_attempts import EndedAttempts
 from tradewind_provider.services.log_relay import relay
@@ -31,7 +31,7 @@ class _Seen:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None
-    snapshot: metrics.Snapshot = field(default_factory=metrics.Snapshot)
+    snapshot: metrics.PlaneSnapshot = field(default_factory=metrics.PlaneSnapshot)
     ended: EndedAttempts = field(
         default_factory=lambda: EndedAttempts(
             most_queues=metrics.MOST_QUEUES, other=(metrics.OTHER_QUEUES, metrics.OTHER_QUEUES)
@@ -71,12 +71,12 @@ async def readyz(plane: ThisPlane) -> Response:
     return Response("ready\n", media_type="text/plain")
 
 
-async def _look(plane: Plane, ended: EndedAttempts) -> metrics.Snapshot:
+async def _look(plane: Plane, ended: EndedAttempts) -> metrics.PlaneSnapshot:
     cadence, now = plane.settings.cadence, plane.clock()
-    beats = Beats(cadence.poll, cadence.lost_after)
+    beats = HeartbeatLimits(cadence.poll, cadence.lost_after)
     since = ended.since(now)
 
-    def work(db: Session) -> tuple[metrics.Snapshot, list[ended_attempts.Ended]]:
+    def work(db: Session) -> tuple[metrics.PlaneSnapshot, list[ended_attempts.EndedCounts]]:
         return metrics.look(db, now=now, beats=beats), ended_attempts.find(db, since=since)
 
     snapshot, found = await transactions.run(work)

@@ -20,7 +20,7 @@ from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bea
 from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.api.agent.quiet import Quiet
-from tradewind_provider.domain.queues import Depth
+from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.services import polls, sessions
 
 router = APIRouter()
@@ -102,7 +102,9 @@ async def poll(
             )
     agent = asker.agent or await KNOWN.agent(asker.session_token, plane.clock())
     now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
-    heard = await transactions.run(lambda db: polls.hear(db, agent, said, settings=plane.settings, now=now))
+    heard = await transactions.run(
+        lambda db: polls.handle_poll(db, agent, said, settings=plane.settings, now=now)
+    )
     dispatcher.quiet.remember(asker.session_token, agent, said, heard, news=news_of_agents)
     owed = [
         *(one.id for one in heard.commands),
@@ -113,8 +115,8 @@ async def poll(
         hold = 0.0
     known = frozenset(one.id for one in heard.commands)
     news = News()
-    if hold > 0 or heard.place is not None:
-        waiting = dispatcher.wait(session_id, heard.place, known=known, timeout=hold, news=news_of_agents)
+    if hold > 0 or heard.candidate is not None:
+        waiting = dispatcher.wait(session_id, heard.candidate, known=known, timeout=hold, news=news_of_agents)
         news = await _unless_gone(request, waiting)
         _mind(dispatcher, session_id, news)
     if news.ended:
@@ -182,7 +184,7 @@ async def _disconnected(request: Request) -> None:
 def _statistics(dispatcher: Dispatcher, site: str, said: Poll, now: datetime) -> tuple[QueueStatistics, ...]:
     """Of the queues of its site that the agent spoke of."""
     asked = {queue for room in said.room for queue in room.queues}
-    found: dict[str, list[Depth]] = {}
+    found: dict[str, list[QueueDepth]] = {}
     for one in dispatcher.depths.values():
         if one.route.site == site and one.route.queue in asked:
             found.setdefault(one.route.queue, []).append(one)

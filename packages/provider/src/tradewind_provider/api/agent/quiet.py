@@ -19,7 +19,7 @@ from uuid import UUID
 from tradewind_protocol.polling import Poll
 from tradewind_provider.api import transactions
 from tradewind_provider.clock import Clock
-from tradewind_provider.domain.placement import Place
+from tradewind_provider.domain.placement import Candidate
 from tradewind_provider.services import client_address, credential_hashes, polls
 from tradewind_provider.services.sessions import Agent
 
@@ -37,15 +37,15 @@ class Quiet:
 
     agent: Agent
     said: Poll
-    place: Place | None
+    place: Candidate | None
     address: str
     until: datetime
     news: int = 0  # how often there had been news of agents when its last poll was answered
 
     @property
-    def beat(self) -> polls.Beat:
+    def beat(self) -> polls.UnchangedPoll:
         named = frozenset((ref.attempt_id, ref.epoch) for ref in (*self.said.holding, *self.said.running))
-        return polls.Beat(self.agent.session_id, named)
+        return polls.UnchangedPoll(self.agent.session_id, named)
 
 
 class QuietPolls:
@@ -63,7 +63,7 @@ class QuietPolls:
         return found
 
     def remember(
-        self, session_token: str, agent: Agent, said: Poll, heard: polls.Heard, *, news: int
+        self, session_token: str, agent: Agent, said: Poll, heard: polls.PollResult, *, news: int
     ) -> None:
         """After a poll was heard in full, before work is placed. What cannot be quiet is forgotten."""
         self.forget([agent.session_id])
@@ -76,7 +76,7 @@ class QuietPolls:
         self._known[key] = Quiet(
             agent,
             said.model_copy(update={"hold": None}),
-            heard.place,
+            heard.candidate,
             client_address.address(),
             min(heard.same_until, agent.good_until),
             news,
@@ -110,10 +110,10 @@ class Beats:
         self._clock = clock
         self._quiet = quiet
         self._hear_again = hear_again  # answers those that wait so that they are heard in full
-        self._beats: dict[UUID, polls.Beat] = {}
+        self._beats: dict[UUID, polls.UnchangedPoll] = {}
         self._some = asyncio.Event()
 
-    def say(self, beat: polls.Beat) -> None:
+    def say(self, beat: polls.UnchangedPoll) -> None:
         self._beats[beat.session_id] = beat
         self._some.set()
 
@@ -133,7 +133,7 @@ class Beats:
             return
         now = self._clock()
         try:
-            again = await transactions.run(lambda db: polls.beat(db, beats, now=now))
+            again = await transactions.run(lambda db: polls.record_unchanged(db, beats, now=now))
         except Exception as error:
             log.warning(
                 "%d beats were not written down: %s",

@@ -27,7 +27,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
 
-    def work(db: Session) -> sessions.Opened:
+    def work(db: Session) -> sessions.OpenedSession:
         token = tokens.use(db, presented, now=now)
         return sessions.open_session(
             db,

@@ -17,7 +17,7 @@ from tradewind_provider.api.agent import credentials, sessions
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.services import credential_hashes, queue_depths, tokens
-from tradewind_provider.services.queue_depths import Count, Counts
+from tradewind_provider.services.queue_depths import QueueCount, QueueCountCache
 from tradewind_provider.store.tables import AgentToken
 
 router = APIRouter(tags=["site"])
@@ -98,18 +98,20 @@ async def one_queue(queue: str, request: Request, plane: ThisPlane, holder: Toke
     """For KEDA's metrics-api scaler: `valueLocation: work`. A queue of the token's site; one that nobody has heard of is
     empty."""
     counts, _ = await _counts(request.app).get()
-    return _depth(queue, counts.get(holder.site, {}).get(queue, Count()), plane.clock())
+    return _depth(queue, counts.get(holder.site, {}).get(queue, QueueCount()), plane.clock())
 
 
-def _depth(name: str, one: Count, now: datetime) -> wire.QueueDepth:
+def _depth(name: str, one: QueueCount, now: datetime) -> wire.QueueDepth:
     oldest = max((now - one.oldest).total_seconds(), 0.0) if one.oldest is not None else 0.0
     return wire.QueueDepth(
         queue=name, depth=one.depth, oldest_wait=oldest, running=one.running, work=one.depth + one.running
     )
 
 
-def _counts(app: FastAPI) -> Counts:
-    found: Counts = _state(app, "queue_counts", lambda: Counts(lambda: transactions.run(queue_depths.count)))
+def _counts(app: FastAPI) -> QueueCountCache:
+    found: QueueCountCache = _state(
+        app, "queue_counts", lambda: QueueCountCache(lambda: transactions.run(queue_depths.count))
+    )
     return found
 
 

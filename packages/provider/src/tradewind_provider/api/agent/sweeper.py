@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import KNOWN
 from tradewind_provider.clock import Clock
-from tradewind_provider.domain.agents import Attention, Beats
+from tradewind_provider.domain.agents import Attention, HeartbeatLimits
 from tradewind_provider.services import agent_states, reaper, tokens, work_routes
 from tradewind_provider.settings import Settings
 
@@ -28,7 +28,7 @@ class Sweeper:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._beats = Beats(settings.cadence.poll, settings.cadence.lost_after)
+        self._beats = HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
         self._attention = Attention.begins(clock())
         self._forget_at = clock()
         self._stopping = False

@@ -16,7 +16,7 @@ from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.api.agent.plane import Plane, ThisPlane
 from tradewind_provider.services import trigger_reports, triggers
 from tradewind_provider.services.sessions import Agent
-from tradewind_provider.services.trigger_watch import Takeover, Waiter, Watch
+from tradewind_provider.services.trigger_watch import TakeoverRule, TriggerSubscription, TriggerWatch
 
 router = APIRouter(tags=["triggers"])
 
@@ -26,7 +26,7 @@ async def sync(body: wire.Sync, request: Request, agent: CurrentAgent, plane: Th
     """Answers at once when there is something to create or to stop, else after the cadence's poll. Idempotent."""
     agent.require(Component.TRIGGERER)
     desk = _desk(request.app, plane)
-    applied = trigger_reports.Applied(0)
+    applied = trigger_reports.AppliedReports(0)
     if body.reports:
         applied = await run_in_threadpool(desk.apply, agent, body)
     found = await _news(request, desk, agent, body) if body.news else wire.SyncAnswer()
@@ -41,8 +41,8 @@ class Desk:
         cadence = plane.settings.cadence
         self.hold = cadence.poll
         silence = max(trigger_jobs.health_threshold(), cadence.lost_after)
-        self._takeover = Takeover(timedelta(seconds=silence), started_at=plane.clock())
-        self.watch = Watch(self._survey, stopping=lambda: self.stopping)
+        self._takeover = TakeoverRule(timedelta(seconds=silence), started_at=plane.clock())
+        self.watch = TriggerWatch(self._survey, stopping=lambda: self.stopping)
 
     @property
     def stopping(self) -> bool:
@@ -50,19 +50,19 @@ class Desk:
         dispatcher = self._plane.dispatcher
         return dispatcher is not None and dispatcher.stopping
 
-    def apply(self, agent: Agent, body: wire.Sync) -> trigger_reports.Applied:
+    def apply(self, agent: Agent, body: wire.Sync) -> trigger_reports.AppliedReports:
         """Blocks."""
         now = self._plane.clock()
         return trigger_reports.apply(agent, body, alive_since=self._takeover.alive_since(now), now=now)
 
-    async def look(self, agent: Agent, body: wire.Sync) -> triggers.Look:
+    async def look(self, agent: Agent, body: wire.Sync) -> triggers.TriggerAnswer:
         now = self._plane.clock()
         alive_since = self._takeover.alive_since(now)
         return await transactions.run(
             lambda db: triggers.look(db, agent, body, alive_since=alive_since, now=now)
         )
 
-    def _survey(self, beating: frozenset[int]) -> triggers.Survey:
+    def _survey(self, beating: frozenset[int]) -> triggers.TriggerSurvey:
         now = self._plane.clock()
         return triggers.surveyed(beating=beating, alive_since=self._takeover.alive_since(now), now=now)
 
@@ -71,7 +71,7 @@ async def _news(request: Request, desk: Desk, agent: Agent, body: wire.Sync) -> 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (desk.hold if body.hold is None else max(0.0, min(body.hold, desk.hold)))
     found = await desk.look(agent, body)
-    waiter = Waiter(found.job_id, assigned=found.assigned, beating=body.working)
+    waiter = TriggerSubscription(found.job_id, assigned=found.assigned, beating=body.working)
     with desk.watch.waiting(waiter):
         while not found.is_news and await waiter.changed(deadline - loop.time()):
             if desk.stopping or await request.is_disconnected():

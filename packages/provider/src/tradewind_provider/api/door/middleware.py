@@ -58,13 +58,13 @@ class Door:
         *,
         clock: Clock = utc_now,
         largest_body: Callable[[], int] | None = None,
-        tokens: execution_api.Tokens | None = None,
+        tokens: execution_api.ExecutionTokens | None = None,
         holders: Holders | None = None,
     ) -> None:
         self._app = app
         self._clock = clock
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
-        self._tokens = tokens or execution_api.Tokens()
+        self._tokens = tokens or execution_api.ExecutionTokens()
         self._holders = holders or HOLDERS
         self._admission = admission.Admission(clock)
         self._turns = Turns(at_once=database.connections)

@@ -14,8 +14,8 @@ from tradewind_provider import settings
 from tradewind_provider.airflow import permissions
 from tradewind_provider.airflow.permissions import Permission
 from tradewind_provider.clock import utc_now
-from tradewind_provider.domain.agents import Beats
-from tradewind_provider.services.operator.pages import Paging
+from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.services.operator.pages import PageRequest
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ def require(permission: Permission) -> Callable[..., Caller]:
     return caller
 
 
-def expected_beats() -> Beats:
+def expected_beats() -> HeartbeatLimits:
     """How often this Deployment expects to hear of its agents."""
     cadence = settings.current().cadence
-    return Beats(poll=cadence.poll, lost_after=cadence.lost_after)
+    return HeartbeatLimits(poll=cadence.poll, lost_after=cadence.lost_after)
 
 
 def asked_paging(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
-) -> Paging:
-    return Paging(limit, offset)
+) -> PageRequest:
+    return PageRequest(limit, offset)
 
 
 Reader = Annotated[Caller, Depends(require(Permission.READ))]
@@ -68,7 +68,7 @@ Operator = Annotated[Caller, Depends(require(Permission.OPERATE))]
 Administrator = Annotated[Caller, Depends(require(Permission.ADMINISTER))]
 Auditor = Annotated[Caller, Depends(require(Permission.AUDIT))]
 Now = Annotated[datetime, Depends(utc_now)]
-Expected = Annotated[Beats, Depends(expected_beats)]
-Part = Annotated[Paging, Depends(asked_paging)]
+Expected = Annotated[HeartbeatLimits, Depends(expected_beats)]
+Part = Annotated[PageRequest, Depends(asked_paging)]
 Filter = Annotated[str | None, Query(max_length=1000, pattern=r"^[^\x00]*$")]
 Why = Annotated[str, Query(max_length=1000, description="Why; kept in the audit trail.")]

@@ -29,7 +29,7 @@ def list_(
     run_id: Filter = None,
 ) -> operator.Page[operator.AttemptView]:
     """The newest first; only of Dags the caller may read."""
-    filters = attempts.Filters(
+    filters = attempts.AttemptFilters(
         states=tuple(state or ()),
         site=site,
         queue=queue,

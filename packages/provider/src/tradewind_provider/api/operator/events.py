@@ -32,7 +32,7 @@ def list_(
             raise errors.Refused(
                 errors.Code.MALFORMED, f"{name} has no time zone", remedy="Write 2026-01-31T12:00:00Z."
             )
-    filters = events.Filters(
+    filters = events.EventFilters(
         action=action, actor=actor, subject=subject, address=address, since=since, until=until
     )
     return transactions.in_transaction(lambda db: events.page(db, filters, part))

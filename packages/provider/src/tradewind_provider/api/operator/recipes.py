@@ -18,7 +18,7 @@ router = APIRouter(prefix="/recipes", tags=["Recipes"])
 def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
     """For a host, systemd, a container, Helm and Kubernetes, in the versions of this plane. Changes nothing. What cannot
     work is answered with the field and what is wrong with it."""
-    wanted = recipes.Wanted(
+    wanted = recipes.RecipeRequest(
         plane_url=ask.plane_url,
         name=ask.name,
         components=ask.components,

@@ -8,13 +8,29 @@ from tradewind_provider.domain.recipes.container import container
 from tradewind_provider.domain.recipes.helm import helm
 from tradewind_provider.domain.recipes.host import host
 from tradewind_provider.domain.recipes.kubernetes import kubernetes
-from tradewind_provider.domain.recipes.requests import Bundle, Problem, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import (
+    Bundle,
+    FieldProblem,
+    Recipe,
+    RecipeRequest,
+    RecipeStep,
+    Versions,
+)
 from tradewind_provider.domain.recipes.systemd import systemd
 from tradewind_provider.domain.recipes.validation import problems
 
-__all__ = ["Bundle", "Problem", "Recipe", "Step", "Versions", "Wanted", "problems", "recipes"]
+__all__ = [
+    "Bundle",
+    "FieldProblem",
+    "Recipe",
+    "RecipeRequest",
+    "RecipeStep",
+    "Versions",
+    "problems",
+    "recipes",
+]
 
 
-def recipes(wanted: Wanted, versions: Versions) -> tuple[Recipe, ...]:
-    """Every way to run that agent. `wanted` must be without problems."""
-    return tuple(make(wanted, versions) for make in (host, systemd, container, helm, kubernetes))
+def recipes(request: RecipeRequest, versions: Versions) -> tuple[Recipe, ...]:
+    """Every way to run that agent. `request` must be without problems."""
+    return tuple(make(request, versions) for make in (host, systemd, container, helm, kubernetes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
@@ -19,7 +19,7 @@ USER: Final = 50000
 STATE: Final = "/var/lib/tradewind"
 
 
-def dockerfile(wanted: Wanted, versions: Versions) -> str:
+def dockerfile(wanted: RecipeRequest, versions: Versions) -> str:
     packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
     return f"""FROM python:{versions.python}-slim
 RUN apt-get update \\
@@ -34,11 +34,11 @@ ENTRYPOINT ["tini", "--"]
 CMD ["tradewind-agent", "run"]"""
 
 
-def container(wanted: Wanted, versions: Versions) -> Recipe:
+def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
     name = slug(wanted.name)
     key = {"site_key_file": "/run/secrets/site.key"} if wanted.needs_key else {}
     settings = agent_toml(wanted, token_file="/run/secrets/agent-token", state_dir=STATE, **key)
-    make_key = Step(
+    make_key = RecipeStep(
         ABOUT_KEY,
         "site key command",
         f"test -s site.key || openssl rand -hex 32 | sudo install -o {USER} -g {USER} -m 400 /dev/stdin site.key",
@@ -61,20 +61,22 @@ def container(wanted: Wanted, versions: Versions) -> Recipe:
         "container",
         "Container",
         (
-            Step(
+            RecipeStep(
                 "An image with the agent, Airflow's core and your packages: add what your Dags import.",
                 "Dockerfile",
                 file("cat > Dockerfile", dockerfile(wanted, versions)),
             ),
-            Step("Build it:", "build command", f"docker build --tag {quoted(wanted.image)} ."),
-            Step(
+            RecipeStep("Build it:", "build command", f"docker build --tag {quoted(wanted.image)} ."),
+            RecipeStep(
                 f"The token, in a file that the container's user ({USER}) and nobody else can read: paste it, Enter, Ctrl-D.",
                 "token file command",
                 f"sudo install -o {USER} -g {USER} -m 400 /dev/stdin agent-token",
             ),
             *([make_key] if wanted.needs_key else []),
-            Step("Its settings:", "settings file", file("install -m 644 /dev/stdin agent.toml", settings)),
-            Step(
+            RecipeStep(
+                "Its settings:", "settings file", file("install -m 644 /dev/stdin agent.toml", settings)
+            ),
+            RecipeStep(
                 "Start it. Its log: docker logs --follow " + name + "".join(f"; {one}" for one in folders),
                 "start command",
                 " \\\n  ".join(

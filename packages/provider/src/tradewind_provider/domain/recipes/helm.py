@@ -12,12 +12,12 @@ from tradewind_provider.domain.recipes.kubernetes import (
     secret,
     site_key,
 )
-from tradewind_provider.domain.recipes.requests import NONE, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import NONE, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import choices
 from tradewind_provider.domain.recipes.text import file, literal, slug
 
 
-def values(wanted: Wanted) -> str:
+def values(wanted: RecipeRequest) -> str:
     name = slug(wanted.name)
     lines = [
         f"planeUrl: {literal(wanted.plane_url)}",
@@ -52,7 +52,7 @@ def values(wanted: Wanted) -> str:
     return "\n".join(lines)
 
 
-def helm(wanted: Wanted, versions: Versions) -> Recipe:
+def helm(wanted: RecipeRequest, versions: Versions) -> Recipe:
     name = slug(wanted.name)
     return Recipe(
         "helm",
@@ -60,13 +60,13 @@ def helm(wanted: Wanted, versions: Versions) -> Recipe:
         (
             secret(name),
             *site_key(wanted),
-            Step(
+            RecipeStep(
                 "The values, with an image as the recipe for a container builds it; more of them are in "
                 "docs/reference/helm-values.md." + about_claims(wanted),
                 "values file",
                 file("cat > values.yaml", values(wanted)),
             ),
-            Step(
+            RecipeStep(
                 "From a checkout of Tradewind:",
                 "install command",
                 f"helm install {name} deploy/helm/tradewind-agent --values values.yaml",

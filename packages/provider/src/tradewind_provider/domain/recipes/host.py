@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-from tradewind_provider.domain.recipes.requests import Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import ABOUT_KEY, file, package_of_agent, packages_of_tasks, slug
 
 
-def host(wanted: Wanted, versions: Versions) -> Recipe:
+def host(wanted: RecipeRequest, versions: Versions) -> Recipe:
     here = f"~/tradewind/{slug(wanted.name)}"
     packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
     key = {"site_key_file": f"{here}/site.key"} if wanted.needs_key else {}
     settings = agent_toml(
         wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state", metrics_port=0, **key
     )
-    make_key = Step(
+    make_key = RecipeStep(
         ABOUT_KEY, "site key command", "test -s site.key || (umask 077 && openssl rand -hex 32 > site.key)"
     )
     return Recipe(
         "host",
         "Host",
         (
-            Step(
+            RecipeStep(
                 "A folder for this agent, and an environment with Airflow's core. Install what your Dags import into it, too "
                 "(and pyarrow, where tasks return DataFrames).",
                 "install command",
                 f"mkdir -p {here} && cd {here}\npython3 -m venv --upgrade-deps venv\nvenv/bin/pip install {packages}",
             ),
-            Step(
+            RecipeStep(
                 "The token, in a file that only you can read: paste it, Enter, Ctrl-D.",
                 "token file command",
                 "(umask 077 && cat > agent-token)",
             ),
             *([make_key] if wanted.needs_key else []),
-            Step(
+            RecipeStep(
                 "Its settings. Probes and metrics are off, so that several agents fit on one machine: give `metrics_port` a "
                 "number that is free to have them.",
                 "settings file",
                 file("cat > agent.toml", settings),
             ),
-            Step(
+            RecipeStep(
                 "Look before the first start: it says what is missing, and what to do.",
                 "doctor command",
                 "venv/bin/tradewind-agent doctor --config agent.toml",
             ),
-            Step("Start it:", "start command", "venv/bin/tradewind-agent run --config agent.toml"),
+            RecipeStep("Start it:", "start command", "venv/bin/tradewind-agent run --config agent.toml"),
         ),
     )

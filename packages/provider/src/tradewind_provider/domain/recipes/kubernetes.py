@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from tradewind_provider.domain.recipes.container import STATE, USER
-from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import file, literal, slug
 
 
-def secret(name: str) -> Step:
-    return Step(
+def secret(name: str) -> RecipeStep:
+    return RecipeStep(
         "The token as a Secret: paste it, Enter, Ctrl-D.",
         "secret command",
         f"kubectl create secret generic {name}-token --from-file=token=/dev/stdin",
@@ -22,9 +22,9 @@ KEY_SECRET: Final = "tradewind-site-key"
 KEY_FOLDER: Final = "/run/secrets/tradewind-site"
 
 
-def site_key(wanted: Wanted) -> list[Step]:
+def site_key(wanted: RecipeRequest) -> list[RecipeStep]:
     """The step that makes the site's key, where its agents need one."""
-    step = Step(
+    step = RecipeStep(
         "The site's key as a Secret, once for all agents of the site in this namespace.",
         "site key command",
         f"kubectl get secret {KEY_SECRET} >/dev/null 2>&1 || openssl rand -hex 32 | "
@@ -33,7 +33,7 @@ def site_key(wanted: Wanted) -> list[Step]:
     return [step] if wanted.needs_key else []
 
 
-def claims(wanted: Wanted) -> list[tuple[str, str, bool]]:
+def claims(wanted: RecipeRequest) -> list[tuple[str, str, bool]]:
     """Volume claims that the owner has to bring: name of the volume, path, read-only."""
     found = []
     if wanted.bundle.kind == FOLDER:
@@ -43,14 +43,14 @@ def claims(wanted: Wanted) -> list[tuple[str, str, bool]]:
     return found
 
 
-def about_claims(wanted: Wanted) -> str:
+def about_claims(wanted: RecipeRequest) -> str:
     """A sentence on them; empty without any."""
     name = slug(wanted.name)
     said = [f"{name}-{volume} for {path}" for volume, path, _ in claims(wanted)]
     return f" It needs a PersistentVolumeClaim {' and one '.join(said)}." if said else ""
 
 
-def manifest(wanted: Wanted) -> str:
+def manifest(wanted: RecipeRequest) -> str:
     name = slug(wanted.name)
     key = {"site_key_file": f"{KEY_FOLDER}/site.key"} if wanted.needs_key else {}
     settings = agent_toml(wanted, token_file="/run/secrets/tradewind/token", state_dir=STATE, **key)
@@ -115,7 +115,7 @@ spec:
       spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}"""
 
 
-def kubernetes(wanted: Wanted, versions: Versions) -> Recipe:
+def kubernetes(wanted: RecipeRequest, versions: Versions) -> Recipe:
     name = slug(wanted.name)
     return Recipe(
         "kubernetes",
@@ -123,12 +123,12 @@ def kubernetes(wanted: Wanted, versions: Versions) -> Recipe:
         (
             secret(name),
             *site_key(wanted),
-            Step(
+            RecipeStep(
                 "The agent, with an image as the recipe for a container builds it. Its state stays on a volume, so that it is "
                 "the same agent after a restart." + about_claims(wanted),
                 "manifest",
                 file("kubectl apply --filename -", manifest(wanted)),
             ),
-            Step("See it start:", "status command", f"kubectl rollout status statefulset/{name}"),
+            RecipeStep("See it start:", "status command", f"kubectl rollout status statefulset/{name}"),
         ),
     )

@@ -41,7 +41,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecipeRequest:
     """One agent."""
 
     plane_url: str
@@ -75,7 +75,7 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Problem:
+class FieldProblem:
     """Why no recipe can be made of what was filled in."""
 
     field: str
@@ -83,7 +83,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """One thing to do."""
 
     explained: str
@@ -97,4 +97,4 @@ class Recipe:
 
     key: str
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeStep, ...]

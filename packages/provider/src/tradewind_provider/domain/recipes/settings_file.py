@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tradewind_provider.domain.recipes.requests import COMPONENTS, NONE, Wanted
+from tradewind_provider.domain.recipes.requests import COMPONENTS, NONE, RecipeRequest
 from tradewind_provider.domain.recipes.text import literal, table
 
 
-def choices(wanted: Wanted) -> dict[str, object]:
+def choices(wanted: RecipeRequest) -> dict[str, object]:
     """The settings a person chose, but for the plane's address and the bundle."""
     found: dict[str, object] = {"name": wanted.name}
     if set(wanted.components) != set(COMPONENTS):
@@ -17,7 +17,7 @@ def choices(wanted: Wanted) -> dict[str, object]:
     return found
 
 
-def agent_toml(wanted: Wanted, **more: object) -> str:
+def agent_toml(wanted: RecipeRequest, **more: object) -> str:
     """The whole file. `more`: what this way to run an agent sets, such as where token and state are."""
     lines = [
         f"{key} = {literal(value)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, Step, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
@@ -20,7 +20,7 @@ _MAKE_USER: Final = (
 )
 
 
-def unit(wanted: Wanted) -> str:
+def unit(wanted: RecipeRequest) -> str:
     return f"""[Unit]
 Description=Tradewind agent {wanted.name}
 Wants=network-online.target
@@ -42,7 +42,7 @@ TimeoutStopSec=660
 WantedBy=multi-user.target"""
 
 
-def systemd(wanted: Wanted, versions: Versions) -> Recipe:
+def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
     settings = agent_toml(
         wanted,
         token_file="/etc/tradewind/token",
@@ -50,7 +50,7 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
         interpreter="/opt/airflow/bin/python",
         **({"site_key_file": "/etc/tradewind/site.key"} if wanted.needs_key else {}),
     )
-    make_key = Step(
+    make_key = RecipeStep(
         ABOUT_KEY,
         "site key command",
         "sudo test -s /etc/tradewind/site.key || openssl rand -hex 32 | "
@@ -61,7 +61,7 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
         "systemd",
         "systemd",
         (
-            Step(
+            RecipeStep(
                 "A user for the agent, and its folders.",
                 "user command",
                 "\n".join(
@@ -76,7 +76,7 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
                     ]
                 ),
             ),
-            Step(
+            RecipeStep(
                 "An environment for the agent, and one for the tasks: install what your Dags import into the second.",
                 "install command",
                 "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
@@ -84,13 +84,13 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
                 "sudo python3 -m venv --upgrade-deps /opt/airflow\n"
                 f"sudo /opt/airflow/bin/pip install {' '.join(packages_of_tasks(wanted, versions))}",
             ),
-            Step(
+            RecipeStep(
                 "The token, readable by the service's user only: paste it, Enter, Ctrl-D.",
                 "token file command",
                 "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
             ),
             *([make_key] if wanted.needs_key else []),
-            Step(
+            RecipeStep(
                 "Its settings."
                 + (
                     f" The user tradewind must be able to read {wanted.bundle.folder}."
@@ -102,17 +102,17 @@ def systemd(wanted: Wanted, versions: Versions) -> Recipe:
                     "sudo install -o root -g tradewind -m 640 /dev/stdin /etc/tradewind/agent.toml", settings
                 ),
             ),
-            Step(
+            RecipeStep(
                 "The service:",
                 "systemd unit",
                 file("sudo tee /etc/systemd/system/tradewind-agent.service >/dev/null", unit(wanted)),
             ),
-            Step(
+            RecipeStep(
                 "Look before the first start: it says what is missing, and what to do.",
                 "doctor command",
                 "sudo -u tradewind /opt/tradewind/bin/tradewind-agent doctor --config /etc/tradewind/agent.toml",
             ),
-            Step(
+            RecipeStep(
                 "Start it. Its log: journalctl --unit tradewind-agent --follow",
                 "start command",
                 "sudo systemctl daemon-reload\nsudo systemctl enable --now tradewind-agent",

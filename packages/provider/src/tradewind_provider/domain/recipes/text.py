@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import Final
 
-from tradewind_provider.domain.recipes.requests import GIT, Versions, Wanted
+from tradewind_provider.domain.recipes.requests import GIT, RecipeRequest, Versions
 
 quoted = shlex.quote
 
@@ -41,7 +41,7 @@ ABOUT_KEY: Final = (
 )
 
 
-def packages_of_tasks(wanted: Wanted, versions: Versions) -> list[str]:
+def packages_of_tasks(wanted: RecipeRequest, versions: Versions) -> list[str]:
     """What pip installs for the tasks, quoted for a shell."""
     found = [f"tradewind-runtime=={versions.tradewind}", f"apache-airflow-core=={versions.airflow}"]
     found.append("apache-airflow-providers-standard")

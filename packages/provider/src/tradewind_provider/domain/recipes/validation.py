@@ -8,7 +8,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tradewind_protocol.sessions import NAME_PATTERN
-from tradewind_provider.domain.recipes.requests import COMPONENTS, FOLDER, GIT, NONE, Bundle, Problem, Wanted
+from tradewind_provider.domain.recipes.requests import (
+    COMPONENTS,
+    FOLDER,
+    GIT,
+    NONE,
+    Bundle,
+    FieldProblem,
+    RecipeRequest,
+)
 
 _NAME: Final = re.compile(NAME_PATTERN)
 _NAME_RULE: Final = "begins with a letter or a digit, then has letters, digits and . _ @ : / - only"
@@ -19,10 +27,10 @@ _BUCKET: Final = re.compile(r"[A-Za-z0-9_.-]+(@[A-Za-z0-9_.-]+)?(/[^\s?#]*)?")
 _STORES: Final = ("s3", "gs", "abfs", "abfss")
 
 
-def problems(wanted: Wanted) -> tuple[Problem, ...]:
+def problems(wanted: RecipeRequest) -> tuple[FieldProblem, ...]:
     """Everything that is wrong, one sentence each."""
     return tuple(
-        Problem(field, message)
+        FieldProblem(field, message)
         for field, found in (
             ("plane_url", _address(wanted.plane_url)),
             ("name", _name(wanted.name, "the agent")),

@@ -31,7 +31,7 @@ Open = Callable[[], AbstractContextManager[Session]]
 
 
 @dataclass(frozen=True)
-class Read:
+class ParsedFile:
     """A report as it came: its envelope and good files, and what was wrong with the others."""
 
     report: wire.Report
@@ -41,7 +41,7 @@ class Read:
 _ENVELOPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-def read(body: bytes) -> Read:
+def read(body: bytes) -> ParsedFile:
     """Read a report, file by file: a malformed one is refused alone. Raises Refused MALFORMED for anything else."""
     try:
         raw = _ENVELOPE.validate_json(body)
@@ -60,10 +60,12 @@ def read(body: bytes) -> Read:
             path = str(file.get("path", ""))[:1000] if isinstance(file, dict) else ""
             message = f"the result of file {path[:200]!r} in bundle {report.bundle!r} cannot be read: {_first(problem)}"
             refused.append(_refused(path, Refusal(error=Code.MALFORMED, message=message)))
-    return Read(report.model_copy(update={"files": tuple(good)}), tuple(refused))
+    return ParsedFile(report.model_copy(update={"files": tuple(good)}), tuple(refused))
 
 
-def store(open_session: Open, agent: Agent, asked: Read, *, clock: Callable[[], datetime]) -> wire.Reported:
+def store(
+    open_session: Open, agent: Agent, asked: ParsedFile, *, clock: Callable[[], datetime]
+) -> wire.Reported:
     """Store a report. Raises Refused BUNDLE_NOT_YOURS when this dag processor does not speak for the bundle.
 
     Idempotent. What cannot be stored is refused by file or Dag and becomes an import error; the rest is stored.
@@ -296,7 +298,7 @@ def _ownership(
     return free, blocked, errors
 
 
-def _own(db: Session, owner: dags.Owner, bundle: str, path: str, dag_id: str) -> bool:
+def _own(db: Session, owner: dags.BundleOwner, bundle: str, path: str, dag_id: str) -> bool:
     if owner.bundle != bundle:
         return False
     if owner.path == path or owner.path.startswith(f"{path}/"):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol import errors, operator, polling, sessions
 from tradewind_protocol.states import AgentState, AttemptState, Component
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.agents import state_of as domain_state_of
 from tradewind_provider.services import agent_states, storages
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
@@ -24,7 +24,7 @@ LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
 @dataclass(frozen=True)
-class Load:
+class AgentLoad:
     """What an agent has to do."""
 
     held: Counter[str] = field(default_factory=Counter)  # queue → attempts offered or running
@@ -41,7 +41,7 @@ def newest(*, gone: bool) -> Any:
     )
 
 
-def present(db: Session, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
+def present(db: Session, *, now: datetime, beats: HeartbeatLimits) -> list[operator.AgentView]:
     """Every agent whose session has not ended, by name."""
     return views(db, newest(gone=False), now=now, beats=beats)
 
@@ -70,14 +70,14 @@ def find_present(db: Session, agent_id: UUID) -> AgentSession:
     return session
 
 
-def view(db: Session, session: AgentSession, *, now: datetime, beats: Beats) -> operator.AgentView:
+def view(db: Session, session: AgentSession, *, now: datetime, beats: HeartbeatLimits) -> operator.AgentView:
     """One agent for people, changes of this transaction included."""
     db.flush()
     (one,) = views(db, select(AgentSession).where(AgentSession.id == session.id), now=now, beats=beats)
     return one
 
 
-def views(db: Session, wanted: Any, *, now: datetime, beats: Beats) -> list[operator.AgentView]:
+def views(db: Session, wanted: Any, *, now: datetime, beats: HeartbeatLimits) -> list[operator.AgentView]:
     """The agents of these sessions, by name."""
     found: Sequence[AgentSession] = db.scalars(wanted.order_by(AgentSession.name, AgentSession.id)).all()
     loads = _loads(db, {session.id for session in found})
@@ -87,7 +87,7 @@ def views(db: Session, wanted: Any, *, now: datetime, beats: Beats) -> list[oper
     ]
 
 
-def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, Load]:
+def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, AgentLoad]:
     # asked without naming the sessions: live work and waiting commands are few, and sessions may be thousands
     held: dict[UUID | None, Counter[str]] = defaultdict(Counter)
     for session_id, queue, count in db.execute(
@@ -103,7 +103,7 @@ def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, Load]:
         .group_by(AgentCommand.session_id)
     )
     pending = {row[0]: row[1] for row in waiting}
-    return {one: Load(held=held[one], pending_commands=pending.get(one, 0)) for one in session_ids}
+    return {one: AgentLoad(held=held[one], pending_commands=pending.get(one, 0)) for one in session_ids}
 
 
 def _token_names(db: Session, token_ids: Collection[UUID]) -> dict[UUID, str]:
@@ -112,7 +112,7 @@ def _token_names(db: Session, token_ids: Collection[UUID]) -> dict[UUID, str]:
 
 
 def view_of(
-    session: AgentSession, load: Load, *, token: str, now: datetime, beats: Beats
+    session: AgentSession, load: AgentLoad, *, token: str, now: datetime, beats: HeartbeatLimits
 ) -> operator.AgentView:
     """One agent for people. `token` is the name of the agent token its session was opened with."""
     state, why = state_of(session, now, beats)
@@ -151,7 +151,7 @@ def bundles_of(session: AgentSession) -> list[str]:
     return sorted({*session.bundles, *inside})
 
 
-def _environments(session: AgentSession, load: Load) -> tuple[operator.EnvironmentView, ...]:
+def _environments(session: AgentSession, load: AgentLoad) -> tuple[operator.EnvironmentView, ...]:
     """The task environments; work on a queue that several of them serve is counted where there is room for it."""
     left = Counter(load.held)
     found = []
@@ -178,7 +178,7 @@ def _environments(session: AgentSession, load: Load) -> tuple[operator.Environme
     return tuple(found)
 
 
-def state_of(session: AgentSession, now: datetime, beats: Beats) -> tuple[AgentState, str]:
+def state_of(session: AgentSession, now: datetime, beats: HeartbeatLimits) -> tuple[AgentState, str]:
     """How an agent is, and why, for a person."""
     problems = [finding["message"] for finding in session.findings or ()]
     problems += [

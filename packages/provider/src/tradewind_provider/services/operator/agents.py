@@ -12,22 +12,22 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator, polling, sessions, states
 from tradewind_provider import notifications
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import audit
 from tradewind_provider.services.operator import agent_views, attempts
-from tradewind_provider.services.operator.pages import Paging
+from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
 
 def page(
     db: Session,
-    paging: Paging,
+    paging: PageRequest,
     *,
     gone: bool,
     state: states.AgentState | None,
     name: str | None,
     now: datetime,
-    beats: Beats,
+    beats: HeartbeatLimits,
 ) -> operator.Page[operator.AgentView]:
     """The newest session of every agent, by name. A name or a state of the gone asks for the gone too."""
     wanted = agent_views.newest(gone=gone or name is not None or state in states.GONE)
@@ -45,16 +45,16 @@ def page(
 
 
 def get(
-    db: Session, agent_id: UUID, *, readable: Collection[str] | None, now: datetime, beats: Beats
+    db: Session, agent_id: UUID, *, readable: Collection[str] | None, now: datetime, beats: HeartbeatLimits
 ) -> operator.AgentView:
     """One agent with what runs on it, as far as the caller may read. Raises Refused NOT_FOUND."""
     session = agent_views.find(db, agent_id)
-    filters = attempts.Filters(
+    filters = attempts.AttemptFilters(
         states=(states.AttemptState.OFFERED, states.AttemptState.RUNNING),
         session_id=session.id,
         readable=readable,
     )
-    running = attempts.page(db, filters, Paging(limit=1000), now=now, beats=beats).items
+    running = attempts.page(db, filters, PageRequest(limit=1000), now=now, beats=beats).items
     return agent_views.view(db, session, now=now, beats=beats).model_copy(update={"running": running})
 
 

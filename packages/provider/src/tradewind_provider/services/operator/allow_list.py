@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_provider.domain.addresses import Gate, proxy_warnings
+from tradewind_provider.domain.addresses import AddressGate, proxy_warnings
 from tradewind_provider.services import allow_list, client_address
 
 
-def get(db: Session, *, configured: Gate) -> operator.AllowedAddresses:
+def get(db: Session, *, configured: AddressGate) -> operator.AllowedAddresses:
     """The list in force; the configuration's until somebody has set one."""
     return _view(db, allow_list.read(db, initial=configured.allowed), configured)
 
@@ -21,7 +21,7 @@ def put(
     ask: operator.SetAllowedAddresses,
     *,
     actor: str,
-    configured: Gate,
+    configured: AddressGate,
     now: datetime,
 ) -> operator.AllowedAddresses:
     """Set the list. Raises Refused MALFORMED naming what is no network, and as `services.allowed.replace` does."""
@@ -39,8 +39,8 @@ def put(
     return _view(db, found, configured)
 
 
-def _view(db: Session, found: allow_list.AllowList, configured: Gate) -> operator.AllowedAddresses:
-    out, _ = allow_list.locked_out(db, Gate(found.networks))
+def _view(db: Session, found: allow_list.AllowList, configured: AddressGate) -> operator.AllowedAddresses:
+    out, _ = allow_list.locked_out(db, AddressGate(found.networks))
     return operator.AllowedAddresses(
         networks=tuple(
             operator.AllowedNetwork(network=str(one.network), description=one.description)

@@ -15,16 +15,16 @@ from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
 from tradewind_provider import notifications
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import audit
 from tradewind_provider.services.assignment import route_of
 from tradewind_provider.services.operator import agent_views, eligibility
-from tradewind_provider.services.operator.pages import Paging, counted
+from tradewind_provider.services.operator.pages import PageRequest, counted
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
+class AttemptFilters:
     """Which attempts are asked for; None asks for all."""
 
     states: Sequence[AttemptState] = ()
@@ -38,7 +38,7 @@ class Filters:
 
 
 def page(
-    db: Session, filters: Filters, paging: Paging, *, now: datetime, beats: Beats
+    db: Session, filters: AttemptFilters, paging: PageRequest, *, now: datetime, beats: HeartbeatLimits
 ) -> operator.Page[operator.AttemptView]:
     """Attempts, the newest first."""
     statement = _matching(filters)
@@ -153,7 +153,7 @@ def _process(attempt: Attempt) -> ProcessEnd | None:
     return process_end(OutcomeKind(attempt.outcome), exit_code=attempt.exit_code, signal=attempt.signal)
 
 
-def _matching(filters: Filters) -> Select[Attempt, AgentSession]:
+def _matching(filters: AttemptFilters) -> Select[Attempt, AgentSession]:
     conditions: list[Any] = []
     if filters.states:
         conditions.append(Attempt.state.in_([state.value for state in filters.states]))

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator
 from tradewind_provider.services import dags
-from tradewind_provider.services.operator.pages import Paging
+from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.dag_tables import DagBundle, DagFile
 from tradewind_provider.store.tables import AgentToken
 
 
-def page(db: Session, paging: Paging) -> operator.Page[operator.BundleView]:
+def page(db: Session, paging: PageRequest) -> operator.Page[operator.BundleView]:
     """Every bundle that some site has claimed, by name."""
     total = db.scalar(select(func.count()).select_from(DagBundle)) or 0
     shown = db.scalars(

@@ -10,12 +10,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_provider.services.operator.pages import Paging, counted
+from tradewind_provider.services.operator.pages import PageRequest, counted
 from tradewind_provider.store.tables import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filters:
+class EventFilters:
     """Which events are asked for; None asks for all."""
 
     action: str | None = None  # "token_created", or "token" for everything done to tokens
@@ -26,7 +26,7 @@ class Filters:
     until: datetime | None = None
 
 
-def page(db: Session, filters: Filters, paging: Paging) -> operator.Page[operator.EventView]:
+def page(db: Session, filters: EventFilters, paging: PageRequest) -> operator.Page[operator.EventView]:
     """Events, the newest first."""
     conditions: list[Any] = []
     if filters.action:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 Row = TypeVar("Row")
 
 
-class Paging(NamedTuple):
+class PageRequest(NamedTuple):
     """Which part of a list is asked for."""
 
     limit: int = 100

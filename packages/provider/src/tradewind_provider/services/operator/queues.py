@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
 from tradewind_protocol.states import AttemptState, Component
-from tradewind_provider.domain.agents import Beats
+from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.services.operator import agent_views, eligibility
 from tradewind_provider.store.base import UtcDateTime
@@ -34,7 +34,7 @@ class _Queue:
     taken: set[str | None] = field(default_factory=set)  # of these, bundles whose work some agent takes
 
 
-def listed(db: Session, *, now: datetime, beats: Beats) -> operator.Page[operator.QueueView]:
+def listed(db: Session, *, now: datetime, beats: HeartbeatLimits) -> operator.Page[operator.QueueView]:
     """Every queue, by site and name."""
     queues: dict[_Key, _Queue] = defaultdict(_Queue)
     _count_work(db, queues)

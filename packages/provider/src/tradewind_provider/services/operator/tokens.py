@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator
 from tradewind_provider.services import tokens
-from tradewind_provider.services.operator.pages import Paging
+from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentToken, FormerTokenValue
 
 
@@ -32,7 +32,7 @@ def create(
 
 
 def page(
-    db: Session, paging: Paging, *, now: datetime, name: str | None = None
+    db: Session, paging: PageRequest, *, now: datetime, name: str | None = None
 ) -> operator.Page[operator.TokenView]:
     """The tokens that are not deleted, by name."""
     found = [one for one in tokens.listed(db) if name is None or one.name == name]
