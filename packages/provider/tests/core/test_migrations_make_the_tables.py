@@ -1,4 +1,4 @@
-"""The sum of all migrations is what the classes say, on a database of its own."""
+"""The sum of all migrations is what the classes say, on a database of its own. Before the first release it is one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def shape(engine: Engine) -> dict[str, Any]:
     for name in sorted(look.get_table_names()):
         if not name.startswith("tradewind_") or name == TradewindDBManager.version_table_name:
             continue
-        columns = {one["name"]: (str(one["type"]), one["nullable"]) for one in look.get_columns(name)}
+        columns = {
+            one["name"]: (str(one["type"]), one["nullable"], one["default"]) for one in look.get_columns(name)
+        }
         unique = sorted(str(sorted(one["column_names"])) for one in look.get_unique_constraints(name))
         found[name] = (
             columns,
