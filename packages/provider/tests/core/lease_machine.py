@@ -22,6 +22,7 @@ from tradewind_protocol.sessions import OpenSession, TaskEnvironment
 from tradewind_protocol.states import ATTEMPT_MOVES, AttemptState, Component, OutcomeKind
 from tradewind_provider.airflow import workloads
 from tradewind_provider.services import assignment, attempts, polls, reaper, sessions, tokens, work_queue
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, Event
 
 from .scenes import NOON, SETTINGS
@@ -83,7 +84,7 @@ class Request:
     site: Site
     process: Process
     token: str
-    act: Callable[[Session, sessions.Agent], Any]
+    act: Callable[[Session, Agent], Any]
     hear: Callable[[Any], None]
     refused: Callable[[Refused], None]
 
@@ -362,7 +363,7 @@ class LeaseMachine(RuleBasedStateMachine):
             hold=0,
         )
 
-        def act(db: Session, agent: sessions.Agent) -> tuple[Any, list[Any]]:
+        def act(db: Session, agent: Agent) -> tuple[Any, list[Any]]:
             heard = polls.handle_poll(db, agent, said, settings=SETTINGS, now=self.now)
             places = [heard.candidate] if heard.candidate is not None else []
             found = assignment.assign(
@@ -400,7 +401,7 @@ class LeaseMachine(RuleBasedStateMachine):
                 work.phase = "running"
                 self.started[ref.attempt_id] = self.started.get(ref.attempt_id, 0) + 1
 
-        def act(db: Session, agent: sessions.Agent) -> Any:
+        def act(db: Session, agent: Agent) -> Any:
             granted = attempts.start(db, ref.attempt_id, ref.epoch, agent, now=self.now)
             self.granted.setdefault(ref.attempt_id, set()).add(granted.epoch)
             return granted

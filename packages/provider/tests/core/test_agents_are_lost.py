@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.sweeper import Sweeper
-from tradewind_provider.services import session_termination
 from tradewind_provider.settings import Settings, parse_on_agent_loss
 from tradewind_provider.store.tables import Event
 
@@ -184,28 +181,6 @@ async def test_work_an_agent_names_again_is_not_given_up(
     await agent.poll(free=0, running=[ref(offer)])
     await swept(sweeper, clock, 50)
     assert row(attempt).state == "running"
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """Sessions whose end was told to those who run triggers and speak for bundles."""
-    seen: list[Any] = []
-    monkeypatch.setattr(
-        session_termination, "tell_others", lambda db, session_id, now: seen.append(str(session_id))
-    )
-    yield seen
-
-
-async def test_triggers_and_bundles_go_on_at_once_though_work_is_waited_for(
-    plane: Plane, clock: Clock, sweeping_settings: Settings, told: list[Any]
-) -> None:
-    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=parse_on_agent_loss("wait:1h")), clock=clock)
-    agent = await plane.agent().opens()
-    queued(clock)
-    (offer,) = await agent.offers()
-    await agent.start(offer)
-    await swept(sweeper, clock, 90)
-    assert told == [agent.session_id]  # once
 
 
 async def test_history_is_forgotten_and_live_rows_are_not(

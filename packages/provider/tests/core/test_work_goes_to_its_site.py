@@ -13,7 +13,7 @@ from tradewind_protocol import dags as wire
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import sessions, tokens, work_routes
+from tradewind_provider.services import agents, tokens, work_routes
 from tradewind_provider.services.dags import bundles
 from tradewind_provider.services.operator import agent_views, attempts, queues
 from tradewind_provider.services.operator.pages import PageRequest
@@ -60,7 +60,7 @@ def claims(agent: Agent, clock: Clock, *names: str) -> None:
     with create_session() as db:
         session = db.get(AgentSession, UUID(agent.session_id))
         assert session is not None
-        told = bundles.claim(db, sessions.agent_of(session), asked, now=clock())
+        told = bundles.claim(db, agents.agent_of(session), asked, now=clock())
     assert {one.role for one in told.bundles} == {wire.Role.SPEAKS}
 
 

@@ -32,6 +32,7 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_requests
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import sessions
+from tradewind_provider.services.agents import agent_of
 from tradewind_provider.services.dags import bundles, reports, watches
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
@@ -136,7 +137,7 @@ class Site:
         with create_session() as db:
             row = db.get(AgentSession, self.session_id)
             assert row is not None
-            self.agent = sessions.agent_of(row)
+            self.agent = agent_of(row)
 
     def claim(self, *names: str, kept: tuple[str, ...] = (), key: str = "", **extra: Any) -> wire.Claimed:
         asked = wire.Claim(
@@ -173,7 +174,7 @@ class Site:
             assert row is not None
             row.ended_at = self.clock()
             row.ended_how = "lost"
-            bundles.session_ended(db, self.session_id, self.clock())
+            bundles.release_bundles(db, self.session_id, self.clock())
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import credentials, dags
-from tradewind_provider.services.dags import release
+from tradewind_provider.services.dags.bundles import release
 from tradewind_provider.store.dag_tables import DagCallbackGrant
 from tradewind_provider.store.tables import AgentToken, Event
 

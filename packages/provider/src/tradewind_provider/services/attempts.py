@@ -16,7 +16,7 @@ from tradewind_protocol.states import AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.domain import leases
 from tradewind_provider.services import attempt_spans
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 

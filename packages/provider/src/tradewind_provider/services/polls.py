@@ -17,7 +17,7 @@ from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider import notifications
 from tradewind_provider.domain import agents, leases, placement
 from tradewind_provider.services import agent_states, assignment, audit, client_address, sessions, storages
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt

@@ -92,7 +92,7 @@ def _give_up(
         return False
     session.lost_at, session.noted_state = now, AgentState.LOST.value
     session_termination.release_offers(db, session.id)
-    session_termination.tell_others(db, session.id, now)
+    session_termination.hand_over(db, session.id, now)
     notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,

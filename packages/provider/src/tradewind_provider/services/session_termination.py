@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState, OutcomeKind
 from tradewind_provider import notifications
 from tradewind_provider.domain.agents import SessionEnd
-from tradewind_provider.services import audit
+from tradewind_provider.services import audit, triggers
+from tradewind_provider.services.dags import bundles
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 log = logging.getLogger(__name__)
+
+HandOver = Callable[[Session, UUID, datetime], None]
+"""Frees what a session has, so that another agent takes it at once. Called in the transaction that ends the session or
+gives its agent up; idempotent."""
+
+HAND_OVERS: Final[tuple[HandOver, ...]] = (triggers.release_triggers, bundles.release_bundles)
+"""What other agents take over from a session, besides its attempts."""
 
 
 def end(db: Session, session: AgentSession, *, how: SessionEnd, reason: str, now: datetime) -> bool:
@@ -41,7 +50,7 @@ def end(db: Session, session: AgentSession, *, how: SessionEnd, reason: str, now
         .where(AgentCommand.session_id == session.id, AgentCommand.carried_out_at.is_(None))
         .values(carried_out_at=now),
     )
-    tell_others(db, session.id, now)
+    hand_over(db, session.id, now)
     notifications.publish(db, notifications.AGENTS)
     audit.record(
         db,
@@ -95,23 +104,7 @@ def lose_running(
     )
 
 
-def tell_others(db: Session, session_id: UUID, now: datetime) -> None:
-    """Let triggers and bundles of the session go to another agent at once."""
-    for name in ("triggers", "dags"):
-        try:
-            service = importlib.import_module(f"tradewind_provider.services.{name}")
-        except ModuleNotFoundError:
-            continue
-        if (hook := getattr(service, "session_ended", None)) is not None:
-            hook(db, session_id, now)
-
-
-def running_ids(db: Session, session_id: UUID) -> list[UUID]:
-    """What a session runs."""
-    return list(
-        db.scalars(
-            select(Attempt.id).where(
-                Attempt.session_id == session_id, Attempt.state == AttemptState.RUNNING.value
-            )
-        ).all()
-    )
+def hand_over(db: Session, session_id: UUID, now: datetime) -> None:
+    """Let other agents take over the triggers and bundles of the session."""
+    for release in HAND_OVERS:
+        release(db, session_id, now)

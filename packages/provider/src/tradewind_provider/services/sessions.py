@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import OpenSession, Policy
-from tradewind_protocol.states import AttemptState, Component
+from tradewind_protocol.states import AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import (
@@ -22,36 +22,10 @@ from tradewind_provider.services import (
     session_termination,
     storages,
 )
+from tradewind_provider.services.agents import Agent, agent_of
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import STRICT_FOR_ALL, Policies
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Who asks: an agent with a live session."""
-
-    session_id: UUID
-    agent_id: UUID
-    name: str
-    components: frozenset[Component]
-    policy: Policy
-    token_id: UUID
-    site: str
-    instance: UUID
-    bundles: tuple[str, ...]
-    trigger_capacity: int
-    good_until: datetime | None = None  # the credentials it showed, by time alone; None: not looked at
-
-    def require(self, component: Component) -> None:
-        """Raises Refused COMPONENT_NOT_YOURS when this agent's session was not opened for `component`."""
-        if component not in self.components:
-            raise Refused(
-                Code.COMPONENT_NOT_YOURS,
-                f"agent {self.name!r} did not open its session as a {component.value}",
-                remedy=f"add {component.value} to the agent's components and restart it",
-            )
-
 
 _ENDED = {
     SessionEnd.FENCED: Code.SESSION_FENCED,
@@ -126,22 +100,6 @@ def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
             )
         ends.append(former.good_until)
     return replace(agent_of(session), good_until=min(ends))
-
-
-def agent_of(session: AgentSession) -> Agent:
-    """The agent of a session's row."""
-    return Agent(
-        session_id=session.id,
-        agent_id=session.agent_id,
-        name=session.name,
-        components=frozenset(Component(one) for one in session.components),
-        policy=Policy(session.policy),
-        token_id=session.token_id,
-        site=session.site,
-        instance=session.instance,
-        bundles=tuple(session.bundles),
-        trigger_capacity=session.trigger_capacity,
-    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import storage
 from tradewind_protocol.stored_runs import MOST_XCOMS, AskRuns, Fate, RunFate
 from tradewind_provider.airflow import runs as seam
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.dag_tables import DagBundle
 
 

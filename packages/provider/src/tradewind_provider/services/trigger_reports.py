@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import Policy
 from tradewind_provider.airflow import triggers as seam
 from tradewind_provider.services import triggers
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.trigger_tables import TriggerSource
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from tradewind_provider.airflow import database, trigger_jobs, trigger_workloads
 from tradewind_provider.airflow import triggers as seam
 from tradewind_provider.airflow.triggers import TriggerFingerprint
 from tradewind_provider.services import storages, work_routes
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.tables import AgentSession
 from tradewind_provider.store.trigger_tables import TriggerSource
 
@@ -121,7 +121,7 @@ def job_of(db: Session, agent: Agent, *, now: datetime) -> int:
     return job_id
 
 
-def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
+def release_triggers(db: Session, session_id: UUID, now: datetime) -> None:
     """Let others have the triggers of this session at once. Idempotent; sessions without triggers are fine."""
     if trigger_jobs.end(db, session_id, now=now):
         notifications.publish(db, notifications.TRIGGERS)

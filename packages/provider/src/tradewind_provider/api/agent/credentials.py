@@ -18,6 +18,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.knocking import KNOCKING, Credential
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services import credential_hashes, sessions
+from tradewind_provider.services.agents import Agent
 
 PROTOCOL_HEADER = versions.HEADER
 FRESH_SECONDS = 2.0
@@ -26,7 +27,7 @@ _MOST = 10_000  # entries; beyond it everything is looked up again
 
 @dataclass(frozen=True)
 class _Known:
-    agent: sessions.Agent
+    agent: Agent
     until: float  # of the monotonic clock
 
 
@@ -36,7 +37,7 @@ class KnownAgents:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
 
-    async def agent(self, session_token: str, now: datetime) -> sessions.Agent:
+    async def agent(self, session_token: str, now: datetime) -> Agent:
         """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
         key = credential_hashes.hashed(session_token)
         moment = time.monotonic()
@@ -94,11 +95,11 @@ def check_protocol(header: str | None) -> None:
         raise Refused(Code.VERSION_SKEW, versions.refusal(agent=theirs, plane=versions.PROTOCOL))
 
 
-async def current_agent(request: Request) -> sessions.Agent:
+async def current_agent(request: Request) -> Agent:
     """FastAPI dependency: the agent that asks. Raises Refused as `sessions.authenticate` does, and VERSION_SKEW."""
     check_protocol(request.headers.get(versions.HEADER))
     clock: Clock = getattr(request.app.state, "clock", utc_now)
     return await KNOWN.agent(bearer(request.headers.get("authorization")), clock())
 
 
-CurrentAgent = Annotated[sessions.Agent, Depends(current_agent)]
+CurrentAgent = Annotated[Agent, Depends(current_agent)]

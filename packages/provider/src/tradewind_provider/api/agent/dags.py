@@ -17,8 +17,8 @@ from tradewind_provider.airflow import dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, reports, watches
-from tradewind_provider.services.sessions import Agent
 
 router = APIRouter(tags=["dags"])
 

@@ -21,7 +21,8 @@ from tradewind_provider.api.agent.dispatcher import Dispatcher, News
 from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.api.agent.quiet import Quiet
 from tradewind_provider.domain.queues import QueueDepth
-from tradewind_provider.services import polls, sessions
+from tradewind_provider.services import polls
+from tradewind_provider.services.agents import Agent
 
 router = APIRouter()
 
@@ -68,7 +69,7 @@ class Asker:
     """Whoever polls: an agent that was authenticated, or one whose polls may say nothing new."""
 
     session_token: str
-    agent: sessions.Agent | None = None
+    agent: Agent | None = None
     quiet: Quiet | None = None
 
 

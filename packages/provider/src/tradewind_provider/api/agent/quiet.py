@@ -21,7 +21,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Candidate
 from tradewind_provider.services import client_address, credential_hashes, polls
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 
 log = logging.getLogger(__name__)
 

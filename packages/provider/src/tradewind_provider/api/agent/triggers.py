@@ -15,7 +15,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
 from tradewind_provider.api.agent.plane import Plane, ThisPlane
 from tradewind_provider.services import trigger_reports, triggers
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.trigger_watch import TakeoverRule, TriggerSubscription, TriggerWatch
 
 router = APIRouter(tags=["triggers"])

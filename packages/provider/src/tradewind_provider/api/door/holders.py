@@ -20,7 +20,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.domain import hostnames
 from tradewind_provider.services import attempts, triggers
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 
 NOBODY: Final = UUID(int=0)
 """Whom Airflow takes a component for: it knows this id as "no task instance" and writes it down as a watcher."""

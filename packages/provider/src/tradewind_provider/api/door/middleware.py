@@ -27,7 +27,7 @@ from tradewind_provider.api.door import admission, bodies
 from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.shortcuts import single_thread
 
 log = logging.getLogger(__name__)

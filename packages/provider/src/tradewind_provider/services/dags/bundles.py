@@ -21,7 +21,7 @@ from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_bundles, dags
 from tradewind_provider.services import audit, work_routes
-from tradewind_provider.services.sessions import Agent
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.tables import AgentSession
 
@@ -64,8 +64,8 @@ def new_mark() -> str:
     return uuid4().hex
 
 
-def session_ended(db: Session, session_id: UUID, now: datetime) -> None:
-    """The session is over: whoever stands by for its bundles is told to speak. Idempotent."""
+def release_bundles(db: Session, session_id: UUID, now: datetime) -> None:
+    """Let the standby dag processors of the site have the bundles of this session at once. Idempotent."""
     freed: Any = db.execute(
         update(DagBundle)
         .where(DagBundle.session_id == session_id)

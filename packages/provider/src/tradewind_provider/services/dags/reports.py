@@ -21,8 +21,8 @@ from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.sessions import Policy
 from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_bundles, dag_checks, dag_source, dags
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles
-from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagFile
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
 from tradewind_provider.airflow import dag_bundles, dag_requests, dags
+from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles
-from tradewind_provider.services.sessions import Agent
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.tables import AgentSession
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator
-from tradewind_provider.services import dags
+from tradewind_provider.services.dags import bundles as claims
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.dag_tables import DagBundle, DagFile
 from tradewind_provider.store.tables import AgentToken
@@ -42,7 +42,7 @@ def page(db: Session, paging: PageRequest) -> operator.Page[operator.BundleView]
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> None:
     """Take a bundle from the site that has it. Raises Refused NOT_FOUND when nobody has it, and CONFLICT when it is in
     the plane's configuration."""
-    if not dags.release(db, name, actor=actor, reason=reason, now=now):
+    if not claims.release(db, name, actor=actor, reason=reason, now=now):
         raise errors.Refused(
             errors.Code.NOT_FOUND,
             f"neither a site nor the plane has a bundle {name!r}",
