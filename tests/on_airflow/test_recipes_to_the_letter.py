@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from support import git_server, installed, namespace
+from support import built, git_server, installed, namespace
 from support.airflow_rest import AirflowRest, eventually
 from tradewind.embedded.plane import Plane
 from tradewind.embedded.processes import LocalProcess
@@ -74,25 +74,24 @@ def repository(directory: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def wheels(directory: Path) -> Path:
-    """Where pip finds what is not in a registry yet."""
-    place = directory / "wheels"
-    place.mkdir()
-    for wheel in installed.checkout().wheels():
-        shutil.copy(wheel, place)
-    return place
+def dist(directory: Path) -> Path:
+    """The folder with the packages."""
+    return built.build(directory / "dist", "--without-sboms")
 
 
 class Site:
     """A person at a site, with the page Register in front of them."""
 
-    def __init__(self, rest: AirflowRest, plane: Plane, name: str, repository: str, **more: Any) -> None:
+    def __init__(
+        self, rest: AirflowRest, plane: Plane, name: str, repository: str, dist: Path, **more: Any
+    ) -> None:
         bundle = {"name": name, "repository": repository, "folder": name}
         ask = {
             "plane_url": plane.url,
             "name": name,
             "bundle": bundle,
             "image": "registry.example.com/etl:7",
+            "packages": str(dist),
             **more,
         }
         answer = rest.http.post("/tradewind/v1/recipes", json=ask).json()
@@ -117,10 +116,9 @@ class Site:
         return next(str(each["text"]) for each in self.recipes[key] if each["what"] == what)
 
 
-def pip(wheels: Path) -> dict[str, str]:
-    """pip as a person has it, and our wheels."""
-    kept = {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
-    return kept | {"PIP_FIND_LINKS": " ".join(filter(None, (kept.get("PIP_FIND_LINKS"), str(wheels))))}
+def pip() -> dict[str, str]:
+    """pip as a person has it."""
+    return {key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_"))}
 
 
 def arrives(rest: AirflowRest, name: str, agent: LocalProcess) -> None:
@@ -136,14 +134,11 @@ def arrives(rest: AirflowRest, name: str, agent: LocalProcess) -> None:
     assert run.state == "success", run
 
 
-def test_on_a_host(rest: AirflowRest, plane: Plane, repository: str, wheels: Path, directory: Path) -> None:
-    site = Site(rest, plane, "host-1", repository)
+def test_on_a_host(rest: AirflowRest, plane: Plane, repository: str, dist: Path, directory: Path) -> None:
+    site = Site(rest, plane, "host-1", repository, dist)
     home = directory / "host-home"
     home.mkdir()
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **pip(wheels)}
-    env |= {
-        key: value for key, value in os.environ.items() if key.startswith(("PIP_", "SSL_")) and key not in env
-    }
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **pip()}
     script = "\n".join([*site.texts("host", until="start command"), "pwd > where"])
     ran = subprocess.run(
         ["bash", "-euc", script], env=env, cwd=home, text=True, capture_output=True, check=False
@@ -185,12 +180,12 @@ def test_as_a_service_of_systemd(
     rest: AirflowRest,
     plane: Plane,
     repository: str,
-    wheels: Path,
+    dist: Path,
     directory: Path,
     machine: namespace.Machine,
 ) -> None:
-    site = Site(rest, plane, "systemd-1", repository)
-    machine.run("\n".join(site.texts("systemd", until="start command")), cwd=directory, **pip(wheels))
+    site = Site(rest, plane, "systemd-1", repository, dist)
+    machine.run("\n".join(site.texts("systemd", until="start command")), cwd=directory, **pip())
 
     unit = machine.written("/etc/systemd/system/tradewind-agent.service")
     read = configparser.ConfigParser(interpolation=None, strict=False)
@@ -227,16 +222,16 @@ def test_in_a_container(
     rest: AirflowRest,
     plane: Plane,
     repository: str,
-    wheels: Path,
+    dist: Path,
     directory: Path,
     machine: namespace.Machine,
 ) -> None:
     """The image's commands run on the machine, and the container is its mounts, its user and its command."""
-    site = Site(rest, plane, "container-1", repository)
+    site = Site(rest, plane, "container-1", repository, dist)
     here = directory / "container"
     here.mkdir()
     if not machine.written(IMAGE).exists():
-        machine.run(f"python3 -m venv --upgrade-deps {IMAGE}", **pip(wheels))
+        machine.run(f"python3 -m venv --upgrade-deps {IMAGE}", **pip())
     texts = site.texts("container", until="start command")
     build = shlex.split(site.text("container", "build command"))
     assert build == ["docker", "build", "--tag", "registry.example.com/etl:7", "."]
@@ -251,8 +246,11 @@ def test_in_a_container(
         "userdel tradewind 2>/dev/null || true; rm -rf /etc/tradewind /var/lib/tradewind /home/tradewind"
     )
     for verb, command in image:
+        if verb == "COPY":
+            source, target = command.split()
+            machine.run(f"mkdir -p {target} && cp -R {here / source}/. {target}/")
         if verb == "RUN":
-            machine.run(command.replace("rm -rf /var/lib/apt/lists/*", "true"), **pip(wheels))
+            machine.run(command.replace("rm -rf /var/lib/apt/lists/*", "true"), **pip())
 
     run = shlex.split(site.text("container", "start command").replace("\\\n", "").replace("$PWD", str(here)))
     flags = argparse.ArgumentParser()

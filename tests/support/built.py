@@ -26,11 +26,12 @@ class Page:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        self._blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
     def block(self, beginning: str, language: str = "") -> str:
-        """The fenced block that has a line with that beginning."""
-        for found in re.finditer(rf"^```{language}\n(.*?)^```$", self._text, re.DOTALL | re.MULTILINE):
-            if any(line.startswith(beginning) for line in found[1].splitlines()):
-                return found[1]
+        """The fenced block of a language that has a line with that beginning."""
+        for written_in, found in self._blocks:
+            if written_in == language and any(line.startswith(beginning) for line in found.splitlines()):
+                return str(found)
         raise LookupError(f"docs/{self.name} has no block with a line that begins with {beginning!r}")

@@ -308,7 +308,7 @@ def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) ->
         "storage": "/mnt/shared/tradewind",
     }
     expect(page.get_by_role("region", name="install command")).to_contain_text(
-        "helm install oslo-2 deploy/helm/tradewind-agent --values values.yaml"
+        "helm install oslo-2 /srv/tradewind/dist/charts/tradewind-agent-"
     )
     page.get_by_role("tab", name="Kubernetes").click()
     expect(page.get_by_role("region", name="manifest")).to_contain_text("secretName: oslo-2-token")

@@ -148,6 +148,7 @@ export type AskRecipes = {
   site: string;
   storage: string;
   image: string;
+  packages: string;
 };
 
 export type Recipe = { key: string; title: string; steps: { explained: string; what: string; text: string }[] };

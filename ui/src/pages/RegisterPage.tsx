@@ -32,6 +32,7 @@ export function RegisterPage() {
   const [slots, setSlots] = useState("20");
   const [storage, setStorage] = useState("");
   const [image, setImage] = useState("registry.example.com/airflow-agent:latest");
+  const [packages, setPackages] = useState("/srv/tradewind/dist");
   const [bundle, setBundle] = useState({
     kind: "git",
     name: "dags",
@@ -51,8 +52,9 @@ export function RegisterPage() {
       site: site.trim(),
       storage: storage.trim(),
       image: image.trim(),
+      packages: packages.trim(),
     }),
-    [name, components, queues, slots, bundle, site, storage, image],
+    [name, components, queues, slots, bundle, site, storage, image, packages],
   );
   const answered = useRecipes(wanted);
   const { problem } = answered;
@@ -74,6 +76,13 @@ export function RegisterPage() {
               set={setQueues}
               problem={problem("queues")}
               help="With commas between them"
+            />
+            <Typed
+              label="Folder with Tradewind's packages"
+              help="On the agent's machine, as `make dist` builds it; empty: the package index"
+              value={packages}
+              set={setPackages}
+              problem={problem("packages")}
             />
             <Box>
               <Fieldset.Root>

@@ -227,6 +227,7 @@ class AskRecipes(Message):
     site: _Typed = sites.DEFAULT
     storage: _Typed = ""  # what several agents of a site share
     image: _Typed = ""
+    packages: _Typed = ""  # folder with the distributions that `make dist` built; empty: the package index
 
 
 class RecipeStep(Message):

@@ -159,6 +159,7 @@ agents = st.builds(
     queues=st.lists(names, min_size=1, max_size=3).map(tuple),
     bundle=bundles,
     storage=st.one_of(st.just(""), texts.map(lambda x: f"/{x}"), texts.map(lambda x: f"s3://bucket/{x}")),
+    packages=st.one_of(st.just(""), texts.map(lambda x: f"/{x}")),
     image=st.from_regex(r"[a-z][a-z0-9./:-]{0,30}", fullmatch=True),
 )
 
@@ -221,6 +222,7 @@ def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: 
         ({"bundle": replace(GIT, folder="../x")}, "bundle.folder", "stays inside"),
         ({"bundle": replace(GIT, connection="a b")}, "bundle.connection", "id of a connection"),
         ({"bundle": Bundle(kind="folder", folder="dags")}, "bundle.folder", "whole path"),
+        ({"packages": "dist"}, "packages", "whole path"),
         ({"bundle": Bundle(kind="folder", folder="/a\nb")}, "bundle.folder", "whole path"),
     ],
 )
@@ -233,21 +235,42 @@ def test_what_cannot_work_is_said_by_its_field(change: dict[str, object], field:
 def test_an_agent_for_triggers_alone_needs_no_bundle() -> None:
     wanted = replace(LEAST, components=("triggerer",), bundle=Bundle(kind="none"))
     assert "bundles" not in step(by_key(wanted)["host"], "settings file")
-    assert "providers-git" not in step(by_key(wanted)["host"], "install command")
+    assert "[git]" not in step(by_key(wanted)["host"], "install command")
 
 
 @pytest.mark.parametrize(
     ("storage", "package"),
     [
-        ("s3://site@bucket/xcom", "'apache-airflow-providers-amazon[s3fs]'"),
-        ("gs://bucket", "apache-airflow-providers-google"),
-        ("abfs://container@account/x", "apache-airflow-providers-microsoft-azure"),
+        ("s3://site@bucket/xcom", "'tradewind-runtime[amazon,git]==0.1.0'"),
+        ("gs://bucket", "'tradewind-runtime[google,git]==0.1.0'"),
+        ("abfs://container@account/x", "'tradewind-runtime[azure,git]==0.1.0'"),
+        ("", "'tradewind-runtime[git]==0.1.0'"),
     ],
 )
 def test_what_the_shared_storage_needs_is_installed(storage: str, package: str) -> None:
     found = by_key(replace(LEAST, storage=storage))
     assert package in step(found["host"], "install command")
     assert package in step(found["container"], "Dockerfile")
+
+
+def test_packages_come_from_a_folder_where_one_is_named(tmp_path: Path) -> None:
+    (folder := tmp_path / "it's $(touch pwned)").mkdir()
+    (folder / "constraints.txt").touch()
+    found = by_key(replace(LEAST, packages=str(folder)))
+    options = ["--find-links", str(folder), "--constraint", f"{folder}/constraints.txt"]
+    for key in ("host", "systemd"):
+        commands = [shlex.split(one) for one in step(found[key], "install command").splitlines()]
+        installs = [one[one.index("install") + 1 :] for one in commands if "install" in one]
+        assert installs and all(one[:4] == options for one in installs)
+        assert not any("apache-airflow-core" in package for one in installs for package in one)
+    in_bash(step(found["container"], "copy command"), tmp_path)
+    assert (tmp_path / "dist" / "constraints.txt").exists()
+    copied, run = step(found["container"], "Dockerfile").splitlines()[-6:-4]
+    assert copied == "COPY dist /opt/tradewind/dist"
+    assert "--find-links /opt/tradewind/dist --constraint /opt/tradewind/dist/constraints.txt" in run
+    command = shlex.split(step(found["helm"], "install command"))
+    assert f"{folder}/charts/tradewind-agent-0.1.0.tgz" in command
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_no_recipe_has_a_token_in_its_text() -> None:

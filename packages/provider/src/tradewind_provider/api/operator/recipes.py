@@ -28,6 +28,7 @@ def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
         site=ask.site,
         storage=ask.storage,
         image=ask.image,
+        packages=ask.packages,
     )
     if found := recipes.problems(wanted):
         return operator.Recipes(

@@ -9,6 +9,7 @@ from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
     file,
+    install_options,
     package_of_agent,
     packages_of_tasks,
     quoted,
@@ -17,10 +18,13 @@ from tradewind_provider.domain.recipes.text import (
 
 USER: Final = 50000
 STATE: Final = "/var/lib/tradewind"
+CONTEXT: Final = "/opt/tradewind/dist"  # where the image has the folder with the packages
 
 
 def dockerfile(wanted: RecipeRequest, versions: Versions) -> str:
-    packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
+    options = install_options(CONTEXT if wanted.packages else "")
+    packages = " ".join([*options, package_of_agent(versions), *packages_of_tasks(wanted, versions)])
+    copied = f"COPY dist {CONTEXT}\n" if wanted.packages else ""
     return f"""FROM python:{versions.python}-slim
 RUN apt-get update \\
  && apt-get install --yes --no-install-recommends git openssh-client tini \\
@@ -28,7 +32,7 @@ RUN apt-get update \\
 RUN groupadd --gid {USER} tradewind \\
  && useradd --uid {USER} --gid {USER} --create-home tradewind \\
  && install -d -o {USER} -g {USER} -m 700 {STATE}
-RUN pip install --no-cache-dir {packages}
+{copied}RUN pip install --no-cache-dir {packages}
 USER {USER}:{USER}
 ENTRYPOINT ["tini", "--"]
 CMD ["tradewind-agent", "run"]"""
@@ -42,6 +46,11 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
         ABOUT_KEY,
         "site key command",
         f"test -s site.key || openssl rand -hex 32 | sudo install -o {USER} -g {USER} -m 400 /dev/stdin site.key",
+    )
+    copy = RecipeStep(
+        "The packages, in the folder that the image is built from.",
+        "copy command",
+        f"mkdir -p dist && cp -R {quoted(wanted.packages)}/. dist/",
     )
     mounts = [
         '"$PWD/agent.toml:/etc/tradewind/agent.toml:ro"',
@@ -61,6 +70,7 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
         "container",
         "Container",
         (
+            *([copy] if wanted.packages else []),
             RecipeStep(
                 "An image with the agent, Airflow's core and your packages: add what your Dags import.",
                 "Dockerfile",

@@ -14,7 +14,7 @@ from tradewind_provider.domain.recipes.kubernetes import (
 )
 from tradewind_provider.domain.recipes.requests import NONE, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import choices
-from tradewind_provider.domain.recipes.text import file, literal, slug
+from tradewind_provider.domain.recipes.text import file, literal, quoted, slug
 
 
 def values(wanted: RecipeRequest) -> str:
@@ -54,6 +54,9 @@ def values(wanted: RecipeRequest) -> str:
 
 def helm(wanted: RecipeRequest, versions: Versions) -> Recipe:
     name = slug(wanted.name)
+    chart = "deploy/helm/tradewind-agent"
+    if wanted.packages:
+        chart = quoted(f"{wanted.packages}/charts/tradewind-agent-{versions.tradewind}.tgz")
     return Recipe(
         "helm",
         "Helm",
@@ -67,9 +70,9 @@ def helm(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 file("cat > values.yaml", values(wanted)),
             ),
             RecipeStep(
-                "From a checkout of Tradewind:",
+                "Install the chart:" if wanted.packages else "From a checkout of Tradewind:",
                 "install command",
-                f"helm install {name} deploy/helm/tradewind-agent --values values.yaml",
+                f"helm install {name} {chart} --values values.yaml",
             ),
         ),
     )

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from tradewind_provider.domain.recipes.requests import Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
-from tradewind_provider.domain.recipes.text import ABOUT_KEY, file, package_of_agent, packages_of_tasks, slug
+from tradewind_provider.domain.recipes.text import (
+    ABOUT_KEY,
+    file,
+    install_options,
+    package_of_agent,
+    packages_of_tasks,
+    slug,
+)
 
 
 def host(wanted: RecipeRequest, versions: Versions) -> Recipe:
     here = f"~/tradewind/{slug(wanted.name)}"
-    packages = " ".join([package_of_agent(versions), *packages_of_tasks(wanted, versions)])
+    packages = " ".join(
+        [*install_options(wanted.packages), package_of_agent(versions), *packages_of_tasks(wanted, versions)]
+    )
     key = {"site_key_file": f"{here}/site.key"} if wanted.needs_key else {}
     settings = agent_toml(
         wanted, token_file=f"{here}/agent-token", state_dir=f"{here}/state", metrics_port=0, **key

@@ -53,6 +53,7 @@ class RecipeRequest:
     site: str = "default"  # of its token
     storage: str = ""  # what the agents of a site share; empty: this agent's own folder
     image: str = ""
+    packages: str = ""  # a folder that `make dist` built; empty: the package index of pip
 
     @property
     def shared_folder(self) -> str:

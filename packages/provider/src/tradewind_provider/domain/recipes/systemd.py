@@ -9,6 +9,7 @@ from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import (
     ABOUT_KEY,
     file,
+    install_options,
     package_of_agent,
     packages_of_tasks,
     quoted,
@@ -57,6 +58,9 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
         "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/site.key",
     )
     folders = [one for one in (wanted.shared_folder,) if one]
+    options = install_options(wanted.packages)
+    of_agent = " ".join([*options, package_of_agent(versions)])
+    of_tasks = " ".join([*options, *packages_of_tasks(wanted, versions)])
     return Recipe(
         "systemd",
         "systemd",
@@ -80,9 +84,9 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 "An environment for the agent, and one for the tasks: install what your Dags import into the second.",
                 "install command",
                 "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
-                f"sudo /opt/tradewind/bin/pip install {package_of_agent(versions)}\n"
+                f"sudo /opt/tradewind/bin/pip install {of_agent}\n"
                 "sudo python3 -m venv --upgrade-deps /opt/airflow\n"
-                f"sudo /opt/airflow/bin/pip install {' '.join(packages_of_tasks(wanted, versions))}",
+                f"sudo /opt/airflow/bin/pip install {of_tasks}",
             ),
             RecipeStep(
                 "The token, readable by the service's user only: paste it, Enter, Ctrl-D.",

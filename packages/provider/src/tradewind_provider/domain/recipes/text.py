@@ -11,6 +11,8 @@ from tradewind_provider.domain.recipes.requests import GIT, RecipeRequest, Versi
 
 quoted = shlex.quote
 
+_EXTRAS: Final = {"s3": "amazon", "gs": "google", "abfs": "azure", "abfss": "azure"}
+"""Extras of the runtime, which bring the file system of a storage's scheme."""
 _LONGEST: Final = 40  # of a name in Kubernetes, so that what is appended fits
 
 
@@ -41,19 +43,21 @@ ABOUT_KEY: Final = (
 )
 
 
+def install_options(folder: str) -> list[str]:
+    """What pip is told of a folder that `make dist` built, quoted for a shell. Nothing without one."""
+    if not folder:
+        return []
+    return ["--find-links", quoted(folder), "--constraint", quoted(f"{folder}/constraints.txt")]
+
+
 def packages_of_tasks(wanted: RecipeRequest, versions: Versions) -> list[str]:
     """What pip installs for the tasks, quoted for a shell."""
-    found = [f"tradewind-runtime=={versions.tradewind}", f"apache-airflow-core=={versions.airflow}"]
-    found.append("apache-airflow-providers-standard")
-    if wanted.bundle.kind == GIT:
-        found.append("apache-airflow-providers-git")
-    store = wanted.storage.partition("://")[0]
-    if store == "s3":
-        found.append("apache-airflow-providers-amazon[s3fs]")
-    elif store == "gs":
-        found.append("apache-airflow-providers-google")
-    elif store.startswith("abfs"):
-        found.append("apache-airflow-providers-microsoft-azure")
+    extras = [_EXTRAS[store]] if (store := wanted.storage.partition("://")[0]) in _EXTRAS else []
+    extras += ["git"] if wanted.bundle.kind == GIT else []
+    named = f"tradewind-runtime[{','.join(extras)}]" if extras else "tradewind-runtime"
+    found = [f"{named}=={versions.tradewind}", "apache-airflow-providers-standard"]
+    if not wanted.packages:  # whose constraints have a version of Airflow
+        found.append(f"apache-airflow-core=={versions.airflow}")
     return [quoted(one) for one in found]
 
 

@@ -41,6 +41,7 @@ def problems(wanted: RecipeRequest) -> tuple[FieldProblem, ...]:
             ("site", _name(wanted.site, "the site")),
             ("storage", _storage(wanted.storage)),
             ("image", _image(wanted.image)),
+            ("packages", _path(wanted.packages, "the folder with the packages") if wanted.packages else ()),
         )
         for message in found
     )
