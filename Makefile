@@ -48,6 +48,7 @@ PARALLEL := -n logical --dist loadfile
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(CORE) $(ARGS)
+	$(PY) -m pytest tests/distributions -m airflow -k newest $(ARGS)
 	$(PY) -m pytest tests/on_airflow/sites -k "$(SITES)" $(ARGS)
 	$(PY) -m pytest $(FAULTS) $(ARGS)
 
