@@ -69,7 +69,7 @@ class AgentUnderTest:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         if not self._task.done():
-            await aiotasks.stop(self._task)
+            await aiotasks.cancel(self._task)
         elif kind is None:
             self._task.result()
         left = {each for each in asyncio.all_tasks() if each is not asyncio.current_task()}

@@ -31,7 +31,6 @@ class Asking:
         self.grant = Grant(self.news.append)
         self.plane, self.ledger = Plane(), Ledger(directory, now=lambda: 1.8e9)
         requests = ExecutionRequests(
-            name="eu-1",
             plane=self.plane,
             rules=Rules,
             ledger=self.ledger,

@@ -116,5 +116,5 @@ async def test_a_cancelled_host_leaves_nothing_running(tmp_path: Path):
     running = asyncio.create_task(watched.host.run())
     await watched.until(lambda: watched.host.ready)
     process = psutil.Process(watched.host.pid)
-    await aiotasks.stop(running)
+    await aiotasks.cancel(running)
     assert not process.is_running()

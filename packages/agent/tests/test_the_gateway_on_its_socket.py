@@ -113,9 +113,7 @@ class a_site:
         self._ledger = Ledger(self._tmp / "ledger", now=lambda: 1_800_000_000.0)
         self._ledger.__enter__()
         await self._client.ensure_session()
-        self._gateway = Gateway(
-            path, self._client, self._rules, self._ledger, self._outbox, secrets, name="eu-1"
-        )
+        self._gateway = Gateway(path, self._client, self._rules, self._ledger, self._outbox, secrets)
         await self._gateway.__aenter__()
         self._http = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://gateway"

@@ -138,7 +138,7 @@ async def site(tmp_path: Path) -> Any:
     plane, box = Plane(), Box()
     with Ledger(tmp_path, now=lambda: 1_800_000_000.0) as ledger:
         requests = ExecutionRequests(
-            name="eu-1", plane=plane, rules=Rules, ledger=ledger, outbox=box, key=SiteKey(b"of this site")
+            plane=plane, rules=Rules, ledger=ledger, outbox=box, key=SiteKey(b"of this site")
         )
         yield Site(plane, box, ledger, requests)
 
@@ -307,18 +307,6 @@ async def test_the_ledger_tells_what_left_and_what_was_done_in_its_place(site: S
     ]
     assert lines[2]["path"] == "/execution/xcoms/{dag_id}/{run_id}/{task_id}/{key:path}"
     assert "Lovelace" not in json.dumps(lines)
-
-
-async def test_the_host_name_is_one_no_other_attempt_has(site: Site) -> None:
-    await site.heartbeat()
-    await site.ask("PATCH", f"/execution/task-instances/{TI}/run", b'{"hostname": "container", "pid": 7}')
-    first = [json.loads(body) for _, _, body in site.plane.seen]
-    assert first[0]["hostname"] == first[1]["hostname"]
-    assert first[0]["hostname"].startswith("eu-1/")
-    assert first[0]["pid"] == 7
-    site.attempt = AttemptPrincipal(uuid4(), 1, WorkKind.TASK, str(TI))
-    await site.heartbeat()
-    assert json.loads(site.plane.seen[-1][2])["hostname"] != first[0]["hostname"]
 
 
 def test_every_route_has_its_rule_for_an_outage() -> None:

@@ -28,7 +28,7 @@ from tradewind_agent.gateway import policy
 from tradewind_agent.gateway.app import Gateway
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.http import tls
-from tradewind_agent.kits import aiotasks, signals
+from tradewind_agent.kits import aiotasks, aiotime, signals
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.loops.cleaning import Cleaning
 from tradewind_agent.loops.polling import Polling
@@ -155,7 +155,6 @@ class Agent:
                     self.ledger,
                     outbox,
                     self.secrets,
-                    name=self.settings.name,
                     site_key=site_key,
                     traces=self._collector.relay if self._collector is not None else None,
                 )
@@ -245,7 +244,7 @@ class Agent:
     async def _last_delivery(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):
             if len(self.outbox) and self.plane.reachable:
-                await asyncio.wait_for(self.reporting.flush(), timeout=_DELIVERY_LIMIT)
+                await aiotime.within(self.reporting.flush(), _DELIVERY_LIMIT)
         if len(self.outbox):
             log.warning(
                 "Outcomes are kept for the next start", action="outbox_kept", entries=len(self.outbox)
@@ -253,7 +252,7 @@ class Agent:
 
     async def _close_session(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):
-            await asyncio.wait_for(self.plane.close_session(), timeout=_CLOSE_LIMIT)
+            await aiotime.within(self.plane.close_session(), _CLOSE_LIMIT)
 
     @asynccontextmanager
     async def _health(self) -> AsyncIterator[None]:

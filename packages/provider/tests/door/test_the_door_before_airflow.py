@@ -23,12 +23,11 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from starlette.types import Receive, Scope, Send
 
-from tradewind_protocol import paths, versions
+from tradewind_protocol import hostnames, paths, versions
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.airflow.execution_api import ExecutionTokens
 from tradewind_provider.api.door import Door
-from tradewind_provider.domain import hostnames
 from tradewind_provider.services import triggers
 from tradewind_provider.store.tables import Attempt
 

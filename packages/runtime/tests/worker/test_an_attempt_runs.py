@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tradewind_protocol import hostnames
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import OutcomeKind
 
@@ -33,14 +34,6 @@ def test_every_request_of_an_attempt_carries_its_own_secret(host, gateway):
     assert {asked.secret for asked in gateway.asked} == {attempt.secret for attempt in attempts}
 
 
-def test_the_start_of_a_task_counts_as_its_first_heartbeat(own_host, gateway):
-    host = own_host(environ={"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "600"})
-    attempt = host.run("succeeds")
-    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
-    asked = [each.path.rsplit("/", 1)[1] for each in gateway.of(attempt) if "task-instances" in each.path]
-    assert asked[0] == "run" and "heartbeat" not in asked
-
-
 def test_no_two_attempts_have_the_same_host_name(host, gateway):
     attempts = [host.run("succeeds"), host.run("succeeds")]
     names = set()
@@ -48,8 +41,8 @@ def test_no_two_attempts_have_the_same_host_name(host, gateway):
         attempt.outcome()
         start = next(asked for asked in gateway.of(attempt) if asked.path.endswith("/run"))
         names.add(start.body["hostname"])
+    assert names == {hostnames.of_attempt("site-1", one.attempt_id, 3) for one in attempts}
     assert len(names) == 2
-    assert all(name.startswith("site-1.") for name in names)
 
 
 def test_a_task_that_fails_is_reported_to_the_plane_and_is_no_failure_of_the_host(host, gateway):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.http import tls
+from tradewind_agent.kits import aiotime
 
 CHECK = "tls"
 _SOON = 14 * 86400.0
@@ -35,7 +36,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         return
     parts = urlsplit(examination.settings.plane_url)
     try:
-        _, writer = await asyncio.wait_for(
+        _, writer = await aiotime.within(
             asyncio.open_connection(
                 parts.hostname, parts.port or 443, ssl=examination.tls, server_hostname=parts.hostname
             ),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped
+from tradewind_agent.kits import aiotime
 
 CHECK = "tcp"
 
@@ -24,9 +25,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     port = parts.port or (443 if examination.https else 80)
     begun = time.monotonic()
     try:
-        _, writer = await asyncio.wait_for(
-            asyncio.open_connection(parts.hostname, port), examination.patience
-        )
+        _, writer = await aiotime.within(asyncio.open_connection(parts.hostname, port), examination.patience)
     except (OSError, asyncio.TimeoutError) as error:
         examination.reachable = False
         silent = isinstance(error, asyncio.TimeoutError)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
 from tradewind_agent.environments import interpreter
+from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
@@ -30,7 +31,7 @@ async def _examine(
 ) -> AsyncIterator[Result]:
     check = f"environment:{environment.name}"
     try:
-        answer = await asyncio.wait_for(
+        answer = await aiotime.within(
             _asked(examination, environment, bundles), examination.environment_patience
         )
     except asyncio.TimeoutError:

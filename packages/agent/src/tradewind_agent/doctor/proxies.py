@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
 
 from tradewind_agent.doctor.results import Examination, Result, failed, ok
+from tradewind_agent.kits import aiotime
 from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane.retry import place
 
@@ -28,7 +29,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         yield ok(CHECK, f"{examination.proxied} passes plain http on")
         return
     try:
-        status = await asyncio.wait_for(_tunnel(proxy, examination.settings.plane_url), examination.patience)
+        status = await aiotime.within(_tunnel(proxy, examination.settings.plane_url), examination.patience)
     except (OSError, asyncio.TimeoutError, ValueError) as error:
         examination.reachable = False
         cause = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from tradewind_agent.errors import EnvironmentBroken
-from tradewind_agent.kits import aiotasks
+from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_protocol import hosts
 from tradewind_protocol.messages import Message
 
@@ -172,8 +172,8 @@ class _Subprocess:
         await self._process.wait()
         # What escaped the group may hold the pipe open; what the host itself wrote is read by now or soon.
         with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(asyncio.shield(self._output), timeout=0.5)
-        await aiotasks.stop(self._output)
+            await aiotime.within(asyncio.shield(self._output), 0.5)
+        await aiotasks.cancel(self._output)
         self._pipe.close()
 
     async def _keep_output(self, stream: asyncio.StreamReader, path: Path) -> None:

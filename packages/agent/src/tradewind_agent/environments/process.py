@@ -173,7 +173,7 @@ class ComponentProcess:
 
     async def _introduce(self, process: ChildProcess) -> None:
         try:
-            first = await asyncio.wait_for(process.receive(), timeout=self._hello_limit)
+            first = await aiotime.within(process.receive(), self._hello_limit)
         except asyncio.TimeoutError:
             raise EnvironmentBroken(
                 f"the {self.title} said nothing for {self._hello_limit:.0f} s ({self._command.argv[0]})",
@@ -228,7 +228,7 @@ class ComponentProcess:
     async def _wait(self, process: ChildProcess) -> int:
         """Its exit code; a host that closed its socket and lives on is killed."""
         try:
-            return await asyncio.wait_for(process.wait(), timeout=self._stop_grace)
+            return await aiotime.within(process.wait(), self._stop_grace)
         except asyncio.TimeoutError:
             process.signal(signal.SIGKILL)
             return await process.wait()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tradewind_agent.environments import interpreter
 from tradewind_agent.errors import EnvironmentBroken
+from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
@@ -44,7 +45,7 @@ async def _asked(
     )
     question = json.dumps({"configure": configure.model_dump(mode="json"), **ask})
     try:
-        said = await asyncio.wait_for(
+        said = await aiotime.within(
             interpreter.ask(settings, environment, "tradewind_runtime.stored", question), PATIENCE
         )
     except asyncio.TimeoutError as ended:

@@ -33,7 +33,7 @@ class Gateway:
     """Serves hosts and attempts on a unix socket (mode 0600) from entering to leaving the context.
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
-    `name` is the agent's; it stands where Airflow wants a host name. `site_key` is what digests of text that stays are
+    `site_key` is what digests of text that stays are
     made with; without one they differ from start to start. `traces` takes spans of tasks to the site's own
     collector; they never go to the plane.
     """
@@ -47,7 +47,6 @@ class Gateway:
         outbox: RequestQueue,
         secrets: Secrets,
         *,
-        name: str = "agent",
         site_key: SiteKey | None = None,
         traces: Callable[[bytes], None] | None = None,
     ) -> None:
@@ -61,7 +60,7 @@ class Gateway:
         self._traces = traces
         key = site_key or SiteKey(random_secrets.token_bytes(32))
         self._execution = ExecutionRequests(
-            name=name, plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox, key=key
+            plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox, key=key
         )
         self._verbs = VerbRequests(
             plane=plane,

@@ -28,7 +28,6 @@ _TO_PLANE: Final = (
     "tracestate",
 )
 _TASK_STATE: Final = "ti.state"
-_WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
 
 
 class ExecutionRequests:
@@ -37,14 +36,12 @@ class ExecutionRequests:
     def __init__(
         self,
         *,
-        name: str,
         plane: Plane,
         rules: Callable[[], GatewayPolicy],
         ledger: Ledger,
         outbox: RequestQueue,
         key: SiteKey,
     ) -> None:
-        self._name = name
         self._rules = rules
         self._ledger = ledger
         self._key = key
@@ -71,8 +68,6 @@ class ExecutionRequests:
         if isinstance(decision, Change):
             body, cause = decision.body, replace(cause, decision="changed", what=decision.what)
         attempt = principal if isinstance(principal, AttemptPrincipal) else None
-        if attempt is not None and found is not None and found.route.name in _WITH_HOST_NAME:
-            body = self._named(attempt, body)
         headers: dict[str, str] = {
             name: asked.headers[name] for name in map(str, _TO_PLANE) if name in asked.headers
         }
@@ -82,16 +77,6 @@ class ExecutionRequests:
         if attempt is not None and found is not None and found.route.name == _TASK_STATE:
             _note_state(attempt, asked.body, reply)
         return replace(reply, body=boundary.for_site(reply.body, self._key.open))
-
-    def _named(self, attempt: AttemptPrincipal, body: bytes) -> bytes:
-        """The body with a host name that no other attempt has: Airflow tells the same process by host name, user and
-        pid, and containers repeat all three."""
-        try:
-            sent = json.loads(body)
-            sent["hostname"] = f"{self._name}/{attempt.attempt_id.hex[-12:]}-{attempt.epoch}"
-        except (ValueError, RecursionError, TypeError):
-            return body  # Airflow will say what is wrong with it
-        return json.dumps(sent).encode()
 
     def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)

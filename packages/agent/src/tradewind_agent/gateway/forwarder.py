@@ -17,6 +17,7 @@ from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.outage import OutageAction, OutageRule
 from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
 from tradewind_agent.http.responses import PlaneResponse, refusal_in
+from tradewind_agent.kits import aiotime
 from tradewind_protocol.boundary import Rejection
 from tradewind_protocol.errors import Code, Refused
 
@@ -78,7 +79,7 @@ class Forwarder:
             return self._stay(out, "answered", "the plane let it go on a moment ago", out.rule.ok or _NOTHING)
         if self._plane.reachable:
             try:
-                reply = _passed_on(await asyncio.wait_for(self._once(out), HEARTBEAT_PATIENCE))
+                reply = _passed_on(await aiotime.within(self._once(out), HEARTBEAT_PATIENCE))
                 self._note(out, reply)
                 return reply
             except PlaneUnreachable as failure:

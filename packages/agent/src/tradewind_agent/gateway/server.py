@@ -1,43 +1,23 @@
-"""An HTTP server on a unix socket that only this user can open."""
+"""The gateway's unix socket, which only this user can open, and the HTTP server on it."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.kits.serving import Serving
 
 LONGEST_PATH = 107  # bytes; the kernel's limit for the address of a unix socket
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn, leaving signals to whoever runs the process, and saying when it is ready."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.ready.set()
+_KEEP_ALIVE = 300  # seconds; a supervisor's client asks every few seconds, and reconnecting costs it more
 
 
 class SocketServer:
-    """Serves an ASGI application on `path` from entering to leaving the context.
-
-    Leaving stops taking connections, gives requests in flight `grace` seconds, and removes the socket.
-    """
+    """Serves an ASGI application on `path` from entering to leaving the context; see `Serving`. Leaving removes the
+    socket."""
 
     def __init__(self, app: Any, path: Path, *, grace: float = 2.0) -> None:
         self._app = app
@@ -45,50 +25,23 @@ class SocketServer:
         self._grace = grace
 
     async def __aenter__(self) -> SocketServer:
-        self._socket = bind(self._path)
-        config = uvicorn.Config(
+        listener = bind(self._path)
+        self._serving = Serving(
             self._app,
-            loop="none",
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
+            listener,
+            name="gateway-server",
+            grace=self._grace,
+            keep_alive=_KEEP_ALIVE,
             date_header=False,
-            timeout_keep_alive=300,  # a supervisor's client asks every few seconds; reconnecting costs it more
-            timeout_graceful_shutdown=round(self._grace)
-            + 5,  # ours comes first, and waits for what it cancels
-            backlog=2048,
         )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="gateway-server")
-        ready = asyncio.create_task(self._server.ready.wait(), name="gateway-ready")
-        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            ready.cancel()
-            self._task.result()
-            raise RuntimeError(f"the gateway on {self._path} ended before it was ready")
+        await self._serving.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._server.should_exit = True
         try:
-            await self._end_requests()
-            await self._task
+            await self._serving.__aexit__(*error)
         finally:
-            self._socket.close()
-            with suppress(FileNotFoundError):
-                self._path.unlink()
-
-    async def _end_requests(self) -> None:
-        """Give requests in flight their grace, then cancel them and see them end: what they use is closed next."""
-        for wait in (self._grace, None):
-            running = set(self._server.server_state.tasks)
-            if not running:
-                return
-            _, left = await asyncio.wait(running, timeout=wait)
-            for task in left:
-                task.cancel()
+            self._path.unlink(missing_ok=True)
 
 
 def bind(path: Path) -> socket.socket:

@@ -92,7 +92,7 @@ class VerbRequests:
                     raise ClientDisconnected
                 response = held.result()
             finally:
-                await aiotasks.stop(held, hung_up)
+                await aiotasks.cancel(held, hung_up)
         kept = tuple(
             (name, value)
             for name, value in response.headers.items()

@@ -7,8 +7,12 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 
-async def stop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they are gone. Never raises for what they raise. Idempotent."""
+async def cancel(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait until they have ended. Never raises for what they raise. Idempotent.
+
+    Each is cancelled once, so that it can clean up for as long as that takes. A task that swallows its cancellation is
+    waited for without end: `aiotime.within` does not swallow one, `asyncio.wait_for` may before Python 3.12.
+    """
     for task in tasks:
         task.cancel()
     if tasks:
@@ -22,7 +26,7 @@ async def first_to_end(named: dict[str, Coroutine[Any, Any, Any]]) -> str:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await stop(*(task for task in tasks if not task.done()))
+        await cancel(*(task for task in tasks if not task.done()))
     ended = [task for task in tasks if task in done]  # in the order given, so that a tie has one answer
     for task in ended:
         error = None if task.cancelled() else task.exception()
@@ -38,4 +42,4 @@ async def any_of(waiting: Iterable[Coroutine[Any, Any, Any]], *, timeout: float 
         done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
     finally:
-        await stop(*(task for task in tasks if not task.done()))
+        await cancel(*(task for task in tasks if not task.done()))

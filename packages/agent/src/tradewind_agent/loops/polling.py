@@ -91,7 +91,7 @@ class Polling:
                 for task in [task for task in self._in_flight if task.done()]:
                     await self._hear(task, self._in_flight.pop(task))
         finally:
-            await aiotasks.stop(news, *self._in_flight)
+            await aiotasks.cancel(news, *self._in_flight)
 
     # ---- inside
 

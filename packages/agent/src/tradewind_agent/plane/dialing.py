@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from tradewind_agent.kits import aiotime
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.connection import Connection
 from tradewind_agent.plane.proxy import Tunnel
@@ -39,7 +40,7 @@ async def dial(
 
 async def _connected(host: str, port: int) -> Connection:
     made = asyncio.get_running_loop().create_connection(Connection, host, port, happy_eyeballs_delay=0.25)
-    _, connection = await asyncio.wait_for(made, CONNECT_LIMIT)
+    _, connection = await aiotime.within(made, CONNECT_LIMIT)
     return connection
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.http.responses import ReceivedResponse
+from tradewind_agent.kits import aiotime
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.connection import Connection
 from tradewind_agent.plane.dialing import dial
@@ -107,7 +108,7 @@ class DirectTransport:
             await self._room.acquire()
             return
         try:
-            await asyncio.wait_for(self._room.acquire(), timeout)
+            await aiotime.within(self._room.acquire(), timeout)
         except asyncio.TimeoutError as error:
             raise retry.crowded(self._base_url) from error
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
+from tradewind_agent.kits import aiotime
 from tradewind_protocol import ids, paths, site, sites, versions
 from tradewind_protocol.attempts import (
     Endings,
@@ -312,7 +313,7 @@ class FakePlane:
             if answer != PollAnswer() or not current or left <= 0:
                 return answer
             try:
-                await asyncio.wait_for(self._news.wait(), timeout=left)
+                await aiotime.within(self._news.wait(), left)
             except asyncio.TimeoutError:
                 continue
 

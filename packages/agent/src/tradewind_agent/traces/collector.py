@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 import structlog
 
-from tradewind_agent.kits import aiotasks
+from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.traces import spans
 
@@ -73,7 +73,7 @@ class Collector:
 
     async def __aexit__(self, *_: object) -> None:
         """Make one last short try."""
-        await aiotasks.stop(self._sending)
+        await aiotasks.cancel(self._sending)
 
     async def _run(self) -> None:
         verify = self._tls or True
@@ -83,7 +83,7 @@ class Collector:
             finally:
                 self._pack()
                 with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._send_all(client), _LAST)
+                    await aiotime.within(self._send_all(client), _LAST)
 
     async def _keep_sending(self, client: httpx.AsyncClient) -> None:
         backoff = Backoff()

@@ -112,7 +112,7 @@ class Attempt:
             try:
                 outcome, lost = await self._run(grant)
             finally:
-                await aiotasks.stop(late)
+                await aiotasks.cancel(late)
         else:
             outcome, lost = self._stopped(self.stop_reason), False
         if grant.state is GrantState.GRANTED:

@@ -51,7 +51,7 @@ class LogStreams:
 
     async def close(self) -> None:
         """Stop sending."""
-        await aiotasks.stop(*self._tasks.values())
+        await aiotasks.cancel(*self._tasks.values())
 
     async def _send(self, asked: StreamLog) -> None:
         sender = LogSender(self._plane, asked.stream_id)

@@ -163,7 +163,7 @@ class Running:
         """Leave no task behind. What still ran has been stopped with its host by now."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
-        await aiotasks.stop(*self._tasks)
+        await aiotasks.cancel(*self._tasks)
 
     # ---- inside
 

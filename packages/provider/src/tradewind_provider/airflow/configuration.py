@@ -27,11 +27,6 @@ def default_queue() -> str:
     return str(conf.get("operators", "default_queue", fallback="default"))
 
 
-def heartbeat_timeout() -> float:
-    """After this many seconds without a heartbeat Airflow fails a running task."""
-    return float(conf.getint("scheduler", "task_instance_heartbeat_timeout", fallback=300))
-
-
 def base_url() -> str:
     """Where people reach Airflow's UI; empty when the owner has not said so."""
     return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")

@@ -14,7 +14,7 @@ from airflow.models.trigger import Trigger
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
-from tradewind_provider.domain import hostnames
+from tradewind_protocol import hostnames
 
 JOB_TYPE = TriggererJobRunner.job_type
 

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import hostnames
 from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
 from tradewind_provider import notifications
-from tradewind_provider.domain import hostnames
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
@@ -30,7 +30,7 @@ class TaskTry:
     task_id: str
     map_index: int
     try_number: int
-    hostname: str = ""  # as `domain.hostnames` makes it
+    hostname: str = ""  # as `tradewind_protocol.hostnames` makes it
     triggerer_session: UUID | None = None  # whose triggerer waits for it now
 
 

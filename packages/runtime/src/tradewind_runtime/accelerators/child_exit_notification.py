@@ -11,7 +11,6 @@ import functools
 import os
 import selectors
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -34,9 +33,6 @@ def let_supervisors_notice() -> None:
     @functools.wraps(register)
     def registering(self: Any, *args: Any, **kwargs: Any) -> None:
         register(self, *args, **kwargs)
-        # The start that follows is as good as the heartbeat Airflow would send in the same moment.
-        if _news and hasattr(self, "_last_heartbeat_attempt"):  # what runs callbacks beats no heart
-            self._last_heartbeat_attempt = time.monotonic()
         for source, act in _news:
             self.selector.register(source, selectors.EVENT_READ, (act, lambda _: None))
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from tradewind_protocol import hostnames
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import gateway_client, kernel
 from tradewind_runtime.accelerators import (
@@ -56,7 +57,7 @@ class Supervision:
         run = RunAttempt.model_validate_json(bytes(line))
         wipe(line)
         title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
-        hostname = f"{self._agent_name}.{run.attempt_id.hex[:12]}-{run.epoch}"
+        hostname = hostnames.of_attempt(self._agent_name, run.attempt_id, run.epoch)
         airflow_worker.set_hostname(hostname)
         if not self._ready:
             child_exit_notification.listen(manager)

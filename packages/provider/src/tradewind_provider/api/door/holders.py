@@ -11,14 +11,13 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
-from tradewind_protocol import paths
+from tradewind_protocol import hostnames, paths
 from tradewind_protocol.boundary import Caller, Owner, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import credentials
-from tradewind_provider.domain import hostnames
 from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.agents import Agent
 

@@ -1,4 +1,4 @@
-"""What stands where Airflow keeps the host name of a task or a triggerer.
+"""The host name of an attempt and of a triggerer, as Airflow keeps it.
 
 Airflow's log readers open `http://<host name>:<port>/log/…`, whichever of them a Deployment has. An agent's word must
 not decide where an API server connects to, so the plane makes the name itself, and makes it under `.invalid`: a domain
