@@ -88,7 +88,7 @@ def test_an_agent_is_drained_and_removed_when_it_is_gone(open_page: Any, stand: 
     page.get_by_role("button", name="Remove ghent").click(timeout=20_000)
     page.get_by_role("alertdialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page).to_have_url(re.compile("/plugin/remote-agents/?$"))
-    page.get_by_label("Those that are gone, too").check(force=True)
+    page.get_by_label("Show lost and offline agents").check(force=True)
     expect(page.get_by_role("link", name="ghent", exact=True)).to_have_count(0)
 
 
@@ -101,19 +101,19 @@ def test_a_running_attempt_is_stopped(open_page: Any, working_site: str, rest: A
     ).click()
     page.get_by_role("alertdialog").get_by_label("Reason").fill("wrong field")
     page.get_by_role("alertdialog").get_by_role("button", name="Stop", exact=True).click()
-    ended = page.get_by_role("region", name="Attempts that ended lately")
+    ended = page.get_by_role("region", name="Recent attempts")
     expect(ended.get_by_role("row").filter(has_text="map 2")).to_contain_text("stopped", timeout=40_000)
     rest.wait_for_task("harvest", working_site, "pick", ["failed"], map_index=2)
 
 
 def test_the_value_of_a_new_token_is_seen_once_and_works(open_page: Any, plane: Any) -> None:
     page = open_page("tokens")
-    page.get_by_role("button", name="Make a token").click()
-    dialog = page.get_by_role("dialog", name="Make an agent token")
+    page.get_by_role("button", name="Create token").click()
+    dialog = page.get_by_role("dialog", name="Create agent token")
     dialog.get_by_label("Name").fill("seen-once")
     dialog.get_by_label("Description").fill("of the north site")
     dialog.get_by_label("Expires").select_option("in 90 days")
-    dialog.get_by_role("button", name="Make").click()
+    dialog.get_by_role("button", name="Create").click()
     value = page.get_by_role("region", name="token value").inner_text().strip()
     assert value.startswith("tw_agent_")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -138,12 +138,12 @@ def test_the_value_of_a_new_token_is_seen_once_and_works(open_page: Any, plane: 
 
 def test_a_rotated_token_shows_its_new_value_once_and_until_when_the_old_one_is_good(open_page: Any) -> None:
     page = open_page("register")
-    page.get_by_label("Name of the agent").fill("turns")
-    page.get_by_role("button", name="Make token turns").click()
+    page.get_by_label("Agent name").fill("turns")
+    page.get_by_role("button", name="Create token turns").click()
     first = page.get_by_role("region", name="token value").inner_text().strip()
     page.get_by_role("link", name="Tokens", exact=True).click()
     page.get_by_role("button", name="Rotate token turns").click()
-    page.get_by_role("dialog").get_by_label("Hours the old value stays good").fill("6")
+    page.get_by_role("dialog").get_by_label("Hours the old value stays valid").fill("6")
     page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
     second = page.get_by_role("region", name="token value").inner_text().strip()
     assert second.startswith("tw_agent_") and second != first
@@ -159,16 +159,16 @@ def test_networks_are_allowed_and_a_list_that_locks_everybody_out_is_refused(
     expect(page.get_by_role("heading", name="Agents may connect from anywhere")).to_be_visible()
 
     def allow(network: str, description: str = "") -> Any:
-        page.get_by_role("button", name="Allow a network").click()
-        dialog = page.get_by_role("dialog", name="Allow a network")
+        page.get_by_role("button", name="Add network").click()
+        dialog = page.get_by_role("dialog", name="Add network")
         dialog.get_by_label("Network").fill(network)
         dialog.get_by_label("Description").fill(description)
-        dialog.get_by_role("button", name="Allow", exact=True).click()
+        dialog.get_by_role("button", name="Add", exact=True).click()
         return dialog
 
     try:
         dialog = allow("203.0.113.0/24")
-        expect(dialog).to_contain_text("That did not work")
+        expect(dialog).to_contain_text("The request failed")
         dialog.get_by_role("button", name="Cancel").click()
         expect(allow("127.0.0.0/8", "this machine")).to_have_count(0)
         expect(page.get_by_role("row").filter(has_text="127.0.0.0/8")).to_contain_text("this machine")
@@ -186,10 +186,10 @@ def test_networks_are_allowed_and_a_list_that_locks_everybody_out_is_refused(
 def test_a_refusal_is_shown_where_it_was_asked_for_and_the_form_stays(open_page: Any) -> None:
     page = open_page("tokens")
     for _ in range(2):
-        page.get_by_role("button", name="Make a token").click()
-        dialog = page.get_by_role("dialog", name="Make an agent token")
+        page.get_by_role("button", name="Create token").click()
+        dialog = page.get_by_role("dialog", name="Create agent token")
         dialog.get_by_label("Name").fill("twice")
-        dialog.get_by_role("button", name="Make").click()
+        dialog.get_by_role("button", name="Create").click()
         page.wait_for_timeout(500)
     expect(dialog).to_contain_text("There is a token named 'twice' already")
     expect(dialog.get_by_label("Name")).to_have_value("twice")
@@ -198,14 +198,14 @@ def test_a_refusal_is_shown_where_it_was_asked_for_and_the_form_stays(open_page:
 def test_events_are_filtered_and_the_view_has_an_address_of_its_own(open_page: Any, stand: Any) -> None:
     stand.agent("arles")
     page = open_page("events")
-    page.get_by_label("What it was done to").fill("agent:arles")
+    page.get_by_label("Subject").fill("agent:arles")
     rows = page.get_by_role("row")
     expect(rows.filter(has_text="session opened")).to_have_count(1)
     expect(rows.filter(has_text="arles")).to_have_count(rows.count() - 1)  # all but the head
     expect(page).to_have_url(re.compile(r"subject=agent%3Aarles"))
     page.reload()
     expect(rows.filter(has_text="session opened")).to_have_count(1)
-    page.get_by_label("About").select_option("token")
+    page.get_by_label("Category").select_option("token")
     expect(page.get_by_role("heading", name="No events")).to_be_visible()
 
 
@@ -213,7 +213,7 @@ def fill_in(page: Any, **more: str) -> None:
     """The page Register, with Dags in a folder."""
     for label, text in more.items():
         page.get_by_label(label.replace("_", " "), exact=True).fill(text)
-    page.get_by_label("Where the Dags are").select_option("folder")
+    page.get_by_label("Dag source").select_option("folder")
     page.get_by_label("Folder", exact=True).fill("/srv/dags")
 
 
@@ -227,12 +227,12 @@ def test_the_settings_shown_start_an_agent_and_the_page_sees_it_arrive(
     open_page: Any, tmp_path: Path
 ) -> None:
     page = open_page("register")
-    fill_in(page, Name_of_the_agent="rome-1", Queues="default, olives", Slots="2")
+    fill_in(page, Agent_name="rome-1", Queues="default, olives", Slots="2")
     for component in ("worker", "dag processor"):
         page.get_by_label(component).uncheck(force=True)
-    page.get_by_label("Where the Dags are").select_option("none")
+    page.get_by_label("Dag source").select_option("none")
     expect(page.get_by_text("Waiting for rome-1 to connect")).to_be_visible()
-    page.get_by_role("button", name="Make token rome-1").click()
+    page.get_by_role("button", name="Create token rome-1").click()
     token = page.get_by_role("region", name="token value").inner_text()
     (tmp_path / "agent-token").write_text(token)
     (tmp_path / "agent-token").chmod(0o600)
@@ -246,7 +246,7 @@ def test_the_settings_shown_start_an_agent_and_the_page_sees_it_arrive(
         agent = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
         expect(page.get_by_text("is connected")).to_be_visible(timeout=60_000)
-        expect(page.get_by_role("region", name="See it arrive")).to_contain_text("healthy", timeout=60_000)
+        expect(page.get_by_role("region", name="Check the connection")).to_contain_text("healthy", timeout=60_000)
         page.get_by_role("link", name="rome-1").click()
         expect(page.get_by_role("heading", name="rome-1")).to_be_visible()
     finally:
@@ -258,25 +258,25 @@ def test_an_agent_that_arrives_in_trouble_is_not_shown_as_well(open_page: Any, s
     words = "\n".join(f"line {number} of what Git said" for number in range(20))
     stand.agent("pisa", findings=[{"check": "bundle:dags", "message": words, "remedy": "Check the address."}])
     page = open_page("register")
-    fill_in(page, Name_of_the_agent="pisa")
-    arrival = page.get_by_role("region", name="See it arrive")
+    fill_in(page, Agent_name="pisa")
+    arrival = page.get_by_role("region", name="Check the connection")
     expect(arrival).to_contain_text("degraded")
     expect(arrival).to_contain_text("Check the address.")
-    expect(arrival).to_contain_text("It is not ready for work")
+    expect(arrival).to_contain_text("The agent is not ready for work")
 
 
 def test_what_cannot_work_is_said_while_it_is_typed(open_page: Any) -> None:
     page = open_page("register")
-    expect(page.get_by_text("The commands are here as soon as everything is filled in.")).to_be_visible()
+    expect(page.get_by_text("The commands appear when the form is complete.")).to_be_visible()
     expect(page.get_by_text("The address of the repository is missing")).to_be_visible()
     page.get_by_label("Repository", exact=True).fill("https://git.example.com/team/dags.git")
     expect(page.get_by_role("region", name="settings file")).to_contain_text(
         'repo_url = "https://git.example.com/team/dags.git", tracking_ref = "main"'
     )
-    page.get_by_label("Name of the agent").fill("oslo's 2")
+    page.get_by_label("Agent name").fill("oslo's 2")
     expect(page.get_by_text("has letters, digits and").first).to_be_visible()
-    expect(page.get_by_role("button", name="Make token oslo's 2")).to_be_disabled()
-    page.get_by_label("Name of the agent").fill("oslo-2")
+    expect(page.get_by_role("button", name="Create token oslo's 2")).to_be_disabled()
+    page.get_by_label("Agent name").fill("oslo-2")
     page.get_by_label("Site", exact=True).fill("north sea")
     expect(page.get_by_text("The name of the site begins with").first).to_be_visible()
     page.get_by_label("Site", exact=True).fill("north-sea")
@@ -286,7 +286,7 @@ def test_what_cannot_work_is_said_while_it_is_typed(open_page: Any) -> None:
 
 def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) -> None:
     page = open_page("register")
-    fill_in(page, Name_of_the_agent="oslo-2", Storage_that_its_agents_share="/mnt/shared/tradewind")
+    fill_in(page, Agent_name="oslo-2", Shared_storage="/mnt/shared/tradewind")
     page.get_by_role("tab", name="systemd").click()
     expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{plane.url}"')
     expect(page.get_by_role("region", name="systemd unit")).to_contain_text("RestartPreventExitStatus=3 78")
@@ -324,8 +324,8 @@ def test_a_finding_of_twenty_lines_takes_two_in_the_table_and_can_be_read_whole(
     expect(row).to_contain_text("degraded")
     box = row.bounding_box()
     assert box is not None and box["height"] < 130, box
-    row.get_by_role("button", name="Show all of why siena is degraded").click()
+    row.get_by_role("button", name="Show more: reason that siena is degraded").click()
     expect(row.get_by_text("line 19 of what Git said")).to_be_in_viewport()
     page.get_by_role("link", name="siena", exact=True).click()
-    page.get_by_role("button", name="Show all of finding bundle:dags").click()
+    page.get_by_role("button", name="Show more: finding bundle:dags").click()
     expect(page.get_by_text("line 19 of what Git said").first).to_be_visible()

@@ -161,16 +161,16 @@ def test_an_op_of_fab_cordons_and_makes_no_token(signed: Any, stand: Stand) -> N
     expect(page.get_by_text(re.compile("by otto.*: new disk"))).to_be_visible()
     tab(page, "Tokens").click()
     expect(page.get_by_role("row").filter(has_text="talkers").or_(page.get_by_role("table"))).to_be_visible()
-    expect(page.get_by_role("button", name="Make a token")).to_have_count(0)
+    expect(page.get_by_role("button", name="Create token")).to_have_count(0)
 
 
 def test_an_admin_of_fab_makes_a_token_and_sees_who_did_what(signed: Any, stand: Stand) -> None:
     page = signed("admin")
     tab(page, "Tokens").click()
-    page.get_by_role("button", name="Make a token").click()
-    dialog = page.get_by_role("dialog", name="Make an agent token")
+    page.get_by_role("button", name="Create token").click()
+    dialog = page.get_by_role("dialog", name="Create agent token")
     dialog.get_by_label("Name").fill("of-fab")
-    dialog.get_by_role("button", name="Make").click()
+    dialog.get_by_role("button", name="Create").click()
     expect(page.get_by_role("region", name="token value")).to_contain_text("tw_agent_")
     tab(page, "Events").click()
     expect(page.get_by_role("row").filter(has_text="of-fab")).to_contain_text("admin")

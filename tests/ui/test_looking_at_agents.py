@@ -26,7 +26,7 @@ def test_an_agent_that_arrives_falls_silent_and_is_lost_is_seen_without_a_reload
     open_page: Any, stand: Any
 ) -> None:
     page = open_page()
-    page.get_by_label("Those that are gone, too").check(force=True)
+    page.get_by_label("Show lost and offline agents").check(force=True)
     talker = stand.agent("bergen")
     expect(row(page, "bergen")).to_contain_text("healthy", timeout=15_000)
     talker.fall_silent()
@@ -53,7 +53,7 @@ def test_a_row_says_the_state_its_cause_the_age_of_the_beat_queues_and_slots(
         "Airflow 3.3.2",
     ):
         expect(turin).to_contain_text(words)
-    expect(turin).to_contain_text(re.compile(r"heard from \d s ago"))
+    expect(turin).to_contain_text(re.compile(r"last seen \d s ago"))
     expect(turin.get_by_role("meter", name="Slots of turin in use")).to_have_attribute(
         "aria-valuetext", "0 of 3"
     )
@@ -100,9 +100,9 @@ def test_a_queue_nobody_serves_is_warned_about(open_page: Any, working_site: Any
         page.get_by_text(re.compile("1 piece of work: waits for .* no agent of this site serves the queue"))
     ).to_be_visible()
     queue = page.get_by_role("row").filter(has_text="nobody-here")
-    expect(queue).to_contain_text("nobody")
+    expect(queue).to_contain_text("no agent")
     expect(
-        page.get_by_role("img", name=re.compile("default: .* ended in the last 60 minutes"))
+        page.get_by_role("img", name=re.compile("default: .* finished in the last 60 minutes"))
     ).to_be_visible()
 
 
@@ -145,7 +145,7 @@ def test_a_plane_without_agents_says_how_to_get_one(open_page: Any) -> None:
     page.get_by_role("main").or_(page.locator("body")).get_by_role(
         "link", name="Register an agent"
     ).last.click()
-    expect(page.get_by_role("heading", name="1. What it is")).to_be_visible()
+    expect(page.get_by_role("heading", name="1. Agent")).to_be_visible()
 
 
 def test_an_agent_that_does_not_exist_is_an_error_and_not_an_empty_page(open_page: Any) -> None:

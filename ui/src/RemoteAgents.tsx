@@ -53,7 +53,7 @@ export function RemoteAgents() {
             <Route path="addresses" element={<AddressesPage />} />
             <Route path="events" element={<EventsPage />} />
             <Route path="register" element={<RegisterPage />} />
-            <Route path="*" element={<Nothing title="There is no such page" />} />
+            <Route path="*" element={<Nothing title="Page not found" />} />
           </Routes>
         </HereContext.Provider>
       )}

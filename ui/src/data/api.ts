@@ -49,7 +49,7 @@ export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer>
     if (problem instanceof DOMException && problem.name === "AbortError") {
       throw problem;
     }
-    throw new Refused(0, "unavailable", "The API server does not answer.", "Check that it runs and that you are online.");
+    throw new Refused(0, "unavailable", "The API server does not answer.", "Check that it runs and that your network is up.");
   }
   if (answer.status === 204) {
     return undefined as Answer;

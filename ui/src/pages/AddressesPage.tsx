@@ -26,7 +26,7 @@ type Change = { title: string; networks: AllowedNetwork[]; asks?: boolean };
 function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
   const { may } = useHere();
   const [change, setChange] = useState<Change>();
-  const add = () => setChange({ title: "Allow a network", networks: list.networks, asks: true });
+  const add = () => setChange({ title: "Add network", networks: list.networks, asks: true });
   const columns: Column<AllowedNetwork>[] = [
     { name: "Network", cell: (each) => <Text fontFamily="mono">{each.network}</Text> },
     { name: "Description", cell: (each) => each.description },
@@ -56,22 +56,22 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
     <>
       <Flex justify="space-between" align="flex-start" gap={3} mb={4} wrap="wrap">
         <Text color="fg.muted" fontSize="sm" maxW="44em">
-          Networks agents may connect from. A change holds on every API server within seconds. You come from{" "}
+          Agents may connect from these networks. A change takes effect on every API server within seconds. Your address:{" "}
           <Badge variant="outline" textTransform="none">
-            {list.your_address || "an address the plane cannot see"}
+            {list.your_address || "unknown"}
           </Badge>
           {list.changed_at ? (
             <>
-              ; last changed <When at={list.changed_at} /> by {list.changed_by}
+              . Last changed <When at={list.changed_at} /> by {list.changed_by}
             </>
           ) : (
-            "; nobody has changed the list of the configuration yet"
+            ". The list is that of the configuration"
           )}
           .
         </Text>
         {may("administer") ? (
           <Button size="sm" colorPalette="brand" onClick={add}>
-            Allow a network
+            Add network
           </Button>
         ) : undefined}
       </Flex>
@@ -79,7 +79,7 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
         <Alert.Root status="warning" mb={4}>
           <Alert.Indicator />
           <Alert.Title>
-            {count(list.locked_out.length, "connected agent")} not admitted: {list.locked_out.join(", ")}
+            {count(list.locked_out.length, "connected agent")} not allowed: {list.locked_out.join(", ")}
           </Alert.Title>
         </Alert.Root>
       ) : undefined}
@@ -90,7 +90,7 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
         </Alert.Root>
       ))}
       {list.networks.length === 0 ? (
-        <Nothing title="Agents may connect from anywhere">The list is empty, so no address is refused.</Nothing>
+        <Nothing title="Agents may connect from anywhere">The list is empty, so every address is allowed.</Nothing>
       ) : (
         <DataTable label="Allowed addresses" columns={columns} rows={list.networks} id={(each) => each.network} />
       )}
@@ -121,13 +121,13 @@ function Changing({
       title={change.title}
       open
       onClose={onClose}
-      submit={change.asks ? "Allow" : "Remove"}
+      submit={change.asks ? "Add" : "Remove"}
       dangerous={!change.asks}
       onSubmit={async () => {
         const networks = change.asks ? [...change.networks, { network: network.trim(), description }] : change.networks;
         const body = { networks, reason, force, revision };
         await call<AllowedAddresses>("/allowed-addresses", { method: "PUT", body });
-        say("The allowed addresses are changed");
+        say("The allowed addresses were changed");
         done();
       }}
     >
@@ -150,10 +150,10 @@ function Changing({
         </SimpleGrid>
       ) : undefined}
       {change.asks && change.networks.length === 0 ? (
-        <Text>Until now agents may connect from anywhere; from then on from this network only.</Text>
+        <Text>Agents may connect from anywhere now. After this change they may connect from this network only.</Text>
       ) : undefined}
       {!change.asks && change.networks.length === 0 ? (
-        <Text>It is the last one: without it agents may connect from anywhere.</Text>
+        <Text>This is the last network. Without it, agents may connect from anywhere.</Text>
       ) : undefined}
       <Field.Root>
         <Field.Label>Reason</Field.Label>
@@ -167,7 +167,7 @@ function Changing({
         >
           <Checkbox.HiddenInput />
           <Checkbox.Control />
-          <Checkbox.Label>Even if it locks me or every connected agent out</Checkbox.Label>
+          <Checkbox.Label>Apply even if this locks out me or every connected agent</Checkbox.Label>
         </Checkbox.Root>
       </HStack>
     </FormDialog>

@@ -25,7 +25,7 @@ export function AgentPage() {
           <Top agent={agent} ask={setAction} done={polled.refresh} />
           <Findings agent={agent} />
           <SimpleGrid columns={{ base: 1, xl: 2 }} gap={4}>
-            <Part title="Facts">
+            <Part title="Details">
               <Facts agent={agent} />
             </Part>
             <Part title="Task environments">
@@ -83,9 +83,9 @@ function Top({ agent, ask, done }: Asking) {
           </HStack>
           <Text color="fg.muted" fontSize="sm">
             {beat(agent)}
-            {agent.pending_commands ? `; ${count(agent.pending_commands, "command")} not carried out yet` : ""}
+            {agent.pending_commands ? `; ${count(agent.pending_commands, "command")} pending` : ""}
           </Text>
-          {agent.state_reason ? <Clamped text={agent.state_reason} of="why" fontSize="sm" /> : undefined}
+          {agent.state_reason ? <Clamped text={agent.state_reason} of="reason of the state" fontSize="sm" /> : undefined}
         </Box>
         <Actions agent={agent} ask={ask} done={done} />
       </Flex>
@@ -106,26 +106,26 @@ function Actions({ agent, ask, done }: Asking) {
   };
   const cordon: Action = {
     title: `Cordon ${agent.name}`,
-    explained: "It is offered no new work until it is resumed or restarted. What runs goes on.",
+    explained: "The agent gets no new work until you resume it, also after a restart. Running work continues.",
     submit: "Cordon",
     run: send("cordon", `${agent.name} is cordoned`),
   };
   const resume: Action = {
     title: `Resume ${agent.name}`,
-    explained: "It is offered work again.",
+    explained: "The agent gets new work again.",
     submit: "Resume",
     run: send("resume", `${agent.name} is resumed`),
   };
   const drain: Action = {
     title: `Drain ${agent.name}`,
-    explained: "It takes nothing new, finishes what runs, and ends. This cannot be undone: start it again afterwards.",
+    explained: "The agent takes no new work, finishes its running work, and exits. You cannot undo this. Start the agent again afterwards.",
     submit: "Drain",
     dangerous: true,
-    run: send("drain", `${agent.name} drains`),
+    run: send("drain", `${agent.name} is draining`),
   };
   const remove: Action = {
     title: `Remove ${agent.name}`,
-    explained: "The plane forgets it. Its events stay. One that comes back is simply there again.",
+    explained: "The plane forgets the agent and keeps its events. If the agent connects again, it is listed again.",
     submit: "Remove",
     dangerous: true,
     run: async (reason) => {
@@ -174,17 +174,17 @@ function Facts({ agent }: { agent: Agent }) {
   const { host } = agent;
   const machine = [host.platform, host.cpus ? count(host.cpus, "CPU") : "", host.memory_bytes ? bytes(host.memory_bytes) : ""];
   const facts: [string, ReactNode][] = [
-    ["Host", [host.hostname, host.pid ? `process ${host.pid}` : ""].filter(Boolean).join(", ") || "not told"],
-    ["Machine", machine.filter(Boolean).join(", ") || "not told"],
-    ["Runs", <Tags names={agent.components.map(spaced)} />],
-    ["Version", `Tradewind ${agent.version || "not told"}`],
+    ["Host", [host.hostname, host.pid ? `process ${host.pid}` : ""].filter(Boolean).join(", ") || "unknown"],
+    ["Machine", machine.filter(Boolean).join(", ") || "unknown"],
+    ["Components", <Tags names={agent.components.map(spaced)} />],
+    ["Version", `Tradewind ${agent.version || "unknown"}`],
     ["Site", agent.site],
     ["Data boundary", agent.policy],
-    ["Triggers at once", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "runs none"],
+    ["Trigger capacity", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "no triggerer"],
     ["Bundles", <Tags names={agent.bundles} />],
     ["Agent token", agent.token || "deleted"],
     ["Session opened", <span title={moment(agent.opened_at)}><When at={agent.opened_at} /></span>],
-    ["Agent id", agent.id],
+    ["Agent ID", agent.id],
   ];
   return (
     <DataList.Root orientation="horizontal" size="md" borderWidth={1} borderRadius="md" p={3} gap={2}>
@@ -204,8 +204,8 @@ function Environments({ agent, ask, done }: Asking) {
   const setSlots = (environment: Environment): Action => ({
     title: `Set slots of ${environment.name} on ${agent.name}`,
     explained:
-      "How much work this environment takes at once, until the agent restarts. " +
-      "Fewer than what runs: nothing is stopped, nothing new is taken.",
+      "The number of attempts that this environment runs at once, until the agent restarts. " +
+      "If you set fewer slots than are in use, running work continues and new work waits.",
     submit: "Set slots",
     number: { label: "Slots", value: environment.slots, most: 10_000 },
     run: async (reason, slots) => {
@@ -213,7 +213,7 @@ function Environments({ agent, ask, done }: Asking) {
         method: "POST",
         body: { environment: environment.name, slots, reason },
       });
-      say(`${environment.name} is asked to take ${count(slots, "slot")}`);
+      say(`Requested ${count(slots, "slot")} for ${environment.name}`);
       done();
     },
   });
@@ -228,7 +228,7 @@ function Environments({ agent, ask, done }: Asking) {
           </Text>
           {each.problem ? (
             <Box color="fg.error">
-              <Clamped text={each.problem} of={`what is wrong with ${each.name}`} />
+              <Clamped text={each.problem} of={`problem of ${each.name}`} />
             </Box>
           ) : undefined}
         </Box>
@@ -246,7 +246,7 @@ function Environments({ agent, ask, done }: Asking) {
     },
   ];
   return agent.environments.length === 0 ? (
-    <Text color="fg.muted">It runs no tasks.</Text>
+    <Text color="fg.muted">This agent runs no tasks.</Text>
   ) : (
     <DataTable label="Task environments" columns={columns} rows={agent.environments} id={(each) => each.name} />
   );
@@ -256,22 +256,22 @@ function Running({ agent, ask, done }: Asking) {
   const { may, say } = useHere();
   const stop = (attempt: Attempt): Action => ({
     title: `Stop ${attempt.label || attempt.id}`,
-    explained: "The agent is asked to stop it. It counts as failed, and Airflow's retries decide what follows.",
+    explained: "The plane asks the agent to stop this attempt. The attempt counts as failed, and Airflow's retries decide what happens next.",
     submit: "Stop",
     dangerous: true,
     run: async (reason) => {
       await call(`/attempts/${attempt.id}/stop`, { method: "POST", body: { reason } });
-      say(`${agent.name} is asked to stop it`);
+      say(`Asked ${agent.name} to stop the attempt`);
       done();
     },
   });
   const columns: Column<Attempt>[] = [
-    { name: "Work", cell: (attempt) => <AttemptLink attempt={attempt} /> },
+    { name: "Attempt", cell: (attempt) => <AttemptLink attempt={attempt} /> },
     { name: "State", cell: (attempt) => <AttemptBadge attempt={attempt} /> },
     { name: "Queue", cell: (attempt) => <Tags names={[attempt.queue]} /> },
-    { name: "Waited", hideBelow: "md", cell: (attempt) => duration(attempt.waited) },
+    { name: "Queued for", hideBelow: "md", cell: (attempt) => duration(attempt.waited) },
     {
-      name: "Runs for",
+      name: "Running for",
       cell: (attempt) => (
         <Text whiteSpace="nowrap">
           {attempt.granted_at ? duration((Date.now() - Date.parse(attempt.granted_at)) / 1000) : "not started"}
@@ -286,7 +286,7 @@ function Running({ agent, ask, done }: Asking) {
     },
   ];
   return agent.running.length === 0 ? (
-    <Text color="fg.muted">Nothing runs on it now.</Text>
+    <Text color="fg.muted">No attempt is running.</Text>
   ) : (
     <DataTable label="Running attempts" columns={columns} rows={agent.running} id={(attempt) => attempt.id} />
   );
@@ -295,20 +295,20 @@ function Running({ agent, ask, done }: Asking) {
 function Lately({ agent }: { agent: Agent }) {
   const polled = usePolled<Page<Attempt>>(`/attempts?agent_id=${agent.id}&state=finished&limit=10`, 5);
   const columns: Column<Attempt>[] = [
-    { name: "Work", cell: (attempt) => <AttemptLink attempt={attempt} /> },
-    { name: "Task", cell: (attempt) => <TaskStateBadge attempt={attempt} /> },
+    { name: "Attempt", cell: (attempt) => <AttemptLink attempt={attempt} /> },
+    { name: "Task state", cell: (attempt) => <TaskStateBadge attempt={attempt} /> },
     { name: "Process", cell: (attempt) => <ProcessBadge attempt={attempt} /> },
     { name: "Ended", cell: (attempt) => <When at={attempt.finished_at} /> },
-    { name: "Reason", cell: (attempt) => <Clamped text={attempt.reason} of={`why ${attempt.label || attempt.id} ended`} /> },
+    { name: "Reason", cell: (attempt) => <Clamped text={attempt.reason} of={`reason that ${attempt.label || attempt.id} ended`} /> },
   ];
   return (
-    <Part title="Ended lately">
+    <Part title="Recent attempts">
       <Shown polled={polled} what="attempts">
         {(page) =>
           page.items.length === 0 ? (
-            <Text color="fg.muted">Nothing yet.</Text>
+            <Text color="fg.muted">No attempt has ended yet.</Text>
           ) : (
-            <DataTable label="Attempts that ended lately" columns={columns} rows={page.items} id={(each) => each.id} />
+            <DataTable label="Recent attempts" columns={columns} rows={page.items} id={(each) => each.id} />
           )
         }
       </Shown>
@@ -323,7 +323,7 @@ function History({ agent }: { agent: Agent }) {
     <Part title="History">
       <EventTable query={`subject=${encodeURIComponent(subject)}&limit=20`} seconds={5} subjects={false} />
       <Link asChild color="fg.info" fontSize="sm" mt={2} display="inline-block">
-        <RouterLink to={`${HOME}/events?subject=${encodeURIComponent(subject)}`}>All its events</RouterLink>
+        <RouterLink to={`${HOME}/events?subject=${encodeURIComponent(subject)}`}>View all events</RouterLink>
       </Link>
     </Part>
   ) : undefined;

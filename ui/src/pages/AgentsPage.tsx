@@ -46,7 +46,7 @@ export function AgentsPage() {
             value={state}
             onChange={(event: { target: { value: string } }) => setState(event.target.value)}
           >
-            <option value="">any state</option>
+            <option value="">Any state</option>
             {STATES.map((each) => (
               <option key={each}>{each}</option>
             ))}
@@ -60,7 +60,7 @@ export function AgentsPage() {
         >
           <Checkbox.HiddenInput />
           <Checkbox.Control />
-          <Checkbox.Label>Those that are gone, too</Checkbox.Label>
+          <Checkbox.Label>Show lost and offline agents</Checkbox.Label>
         </Checkbox.Root>
       </Flex>
       <Shown polled={polled} what="agents">
@@ -79,7 +79,7 @@ export function AgentsPage() {
               )}
               {page.total > page.items.length ? (
                 <Text color="fg.muted" mt={2}>
-                  The first {page.items.length} of {page.total}.
+                  Showing the first {page.items.length} of {page.total}.
                 </Text>
               ) : undefined}
             </>
@@ -99,7 +99,7 @@ function NoAgents() {
   return (
     <Nothing title="No agent is connected">
       <Text mb={4}>
-        Agents run tasks next to the data: they dial out to this Airflow and need nothing but its address and a token.
+        Agents run tasks next to the data. They connect to this Airflow from their side, with its address and a token.
       </Text>
       <Button asChild colorPalette="brand">
         <RouterLink to={`${HOME}/register`}>Register an agent</RouterLink>
@@ -114,9 +114,9 @@ function Summary({ agents }: { agents: Agent[] }) {
   const slots = serving.reduce((sum, agent) => sum + agent.slots, 0);
   const used = agents.reduce((sum, agent) => sum + agent.slots_used, 0);
   const facts: [string, string, string][] = [
-    ["Agents that take work", String(serving.length), `of ${agents.length} listed`],
-    ["In trouble", String(troubled.length), troubled.map((agent) => agent.name).slice(0, 3).join(", ") || "none"],
-    ["Running", String(used), `on ${count(slots, "slot")} that take work`],
+    ["Available agents", String(serving.length), `of ${agents.length} listed`],
+    ["Need attention", String(troubled.length), troubled.map((agent) => agent.name).slice(0, 3).join(", ") || "none"],
+    ["Running attempts", String(used), `on ${count(slots, "slot")} of available agents`],
   ];
   return (
     <SimpleGrid columns={{ base: 1, sm: 3 }} gap={3} mb={4}>
@@ -139,14 +139,14 @@ function Summary({ agents }: { agents: Agent[] }) {
 
 const COLUMNS: Column<Agent>[] = [
   {
-    name: "Agent",
+    name: "Name",
     cell: (agent) => (
       <Box>
         <Link asChild color="fg.info" fontWeight="semibold">
           <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
         </Link>
         <Text color="fg.muted" fontSize="xs">
-          {agent.host.hostname || "host not told"}
+          {agent.host.hostname || "unknown host"}
         </Text>
       </Box>
     ),
@@ -164,7 +164,7 @@ const COLUMNS: Column<Agent>[] = [
         </HStack>
         {agent.state_reason ? (
           <Box mt={1}>
-            <Clamped text={agent.state_reason} of={`why ${agent.name} is ${agent.state}`} />
+            <Clamped text={agent.state_reason} of={`reason that ${agent.name} is ${agent.state}`} />
           </Box>
         ) : undefined}
       </Box>
@@ -172,7 +172,7 @@ const COLUMNS: Column<Agent>[] = [
   },
   { name: "Slots", cell: (agent) => <SlotsBar used={agent.slots_used} total={agent.slots} of={agent.name} /> },
   { name: "Queues", cell: (agent) => <Tags names={agent.queues} /> },
-  { name: "Runs", hideBelow: "lg", cell: (agent) => <Tags names={agent.components.map(spaced)} /> },
+  { name: "Components", hideBelow: "lg", cell: (agent) => <Tags names={agent.components.map(spaced)} /> },
   {
     name: "Versions",
     hideBelow: "xl",

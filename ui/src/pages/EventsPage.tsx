@@ -9,7 +9,13 @@ import { DataTable, type Column } from "../parts/DataTable";
 import { When } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
-const GROUPS = ["agent", "session", "token", "attempt", "bundle"];
+const GROUPS = [
+  ["agent", "Agents"],
+  ["session", "Sessions"],
+  ["token", "Tokens"],
+  ["attempt", "Attempts"],
+  ["bundle", "Bundles"],
+];
 const PART = 50;
 
 /** Who changed what, when and why. The filters are in the address, so that a view can be passed on. */
@@ -39,14 +45,14 @@ export function EventsPage() {
       <Flex gap={3} mb={4} wrap="wrap">
         <NativeSelect.Root size="sm" w="13em">
           <NativeSelect.Field
-            aria-label="About"
+            aria-label="Category"
             value={of("action")}
             onChange={(event: { target: { value: string } }) => set("action", event.target.value)}
           >
-            <option value="">about anything</option>
-            {GROUPS.map((group) => (
+            <option value="">All events</option>
+            {GROUPS.map(([group, words]) => (
               <option key={group} value={group}>
-                about {group}s
+                {words}
               </option>
             ))}
           </NativeSelect.Field>
@@ -55,16 +61,16 @@ export function EventsPage() {
         <Input
           size="sm"
           maxW="14em"
-          aria-label="By whom"
-          placeholder="By whom: ada, agent:eu-1"
+          aria-label="Actor"
+          placeholder="Actor: ada, agent:eu-1"
           value={of("actor")}
           onChange={(event) => set("actor", event.target.value)}
         />
         <Input
           size="sm"
           maxW="16em"
-          aria-label="What it was done to"
-          placeholder="To what: agent:eu-1, token:ci"
+          aria-label="Subject"
+          placeholder="Subject: agent:eu-1, token:ci"
           value={of("subject")}
           onChange={(event) => set("subject", event.target.value)}
         />
@@ -87,11 +93,11 @@ export function EventTable({
 }) {
   const polled = usePolled<Page<Event>>(`/events?${query}`, seconds);
   const columns: Column<Event>[] = [
-    { name: "When", cell: (event) => <When at={event.at} /> },
-    { name: "What", cell: (event) => <Text whiteSpace="nowrap">{spaced(event.action)}</Text> },
-    ...(subjects ? [{ name: "To what", cell: (event: Event) => <Subject event={event} /> }] : []),
+    { name: "Time", cell: (event) => <When at={event.at} /> },
+    { name: "Action", cell: (event) => <Text whiteSpace="nowrap">{spaced(event.action)}</Text> },
+    ...(subjects ? [{ name: "Subject", cell: (event: Event) => <Subject event={event} /> }] : []),
     {
-      name: "By whom",
+      name: "Actor",
       cell: (event) => (
         <Box>
           {event.actor}
@@ -103,7 +109,7 @@ export function EventTable({
         </Box>
       ),
     },
-    { name: "Why", cell: (event) => <Why event={event} /> },
+    { name: "Reason", cell: (event) => <Why event={event} /> },
   ];
   return (
     <Shown polled={polled} what="events">

@@ -17,12 +17,12 @@ export function QueuesPage() {
   const columns: Column<Queue>[] = [
     { name: "Site", cell: (queue) => queue.site ?? "none" },
     { name: "Queue", cell: (queue) => <Text fontWeight="semibold">{queue.queue}</Text> },
-    { name: "Waiting", cell: (queue) => queue.depth },
+    { name: "Queued", cell: (queue) => queue.depth },
     { name: "Longest wait", cell: (queue) => (queue.depth ? duration(queue.oldest_wait) : "") },
     { name: "Running", cell: (queue) => queue.running },
     { name: "Slots", cell: (queue) => <SlotsBar used={queue.slots_used} total={queue.slots} of={queue.queue} /> },
     {
-      name: "Ended in the last hour",
+      name: "Finished in the last hour",
       hideBelow: "lg",
       cell: (queue) =>
         throughput === undefined ? undefined : (
@@ -33,21 +33,21 @@ export function QueuesPage() {
           />
         ),
     },
-    { name: "Served by", cell: (queue) => <Tags names={queue.agents} empty="nobody" /> },
+    { name: "Served by", cell: (queue) => <Tags names={queue.agents} empty="no agent" /> },
   ];
   return (
     <Shown polled={polled} what="queues">
       {(page) => {
         const wrong = page.items.filter((queue) => queue.warning);
         return page.items.length === 0 ? (
-          <Nothing title="There are no queues">A queue exists because an agent serves it or because work waits in it.</Nothing>
+          <Nothing title="No queues">A queue is listed when an agent serves it or when work waits in it.</Nothing>
         ) : (
           <>
             {wrong.length ? (
               <Alert.Root status="warning" mb={4} alignItems="flex-start">
                 <Alert.Indicator />
                 <Alert.Content>
-                  <Alert.Title>{count(wrong.length, "queue")} with work that no agent takes</Alert.Title>
+                  <Alert.Title>Work waits in {count(wrong.length, "queue")} and no agent takes it</Alert.Title>
                   <Alert.Description>
                     {wrong.map((queue) => (
                       <Box key={key(queue)}>

@@ -66,16 +66,16 @@ export function RegisterPage() {
   return (
     <SimpleGrid columns={{ base: 1, xl: 2 }} gap={8} maxW="100em">
       <VStack align="stretch" gap={6}>
-        <Step number={1} title="The agent">
+        <Step number={1} title="Agent">
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
-            <Typed label="Name of the agent" value={name} set={setName} problem={problem("name")} />
+            <Typed label="Agent name" value={name} set={setName} problem={problem("name")} />
             <Typed label="Slots" type="number" value={slots} set={setSlots} problem={problem("slots")} />
             <Typed
               label="Queues"
               value={queues}
               set={setQueues}
               problem={problem("queues")}
-              help="With commas between them"
+              help="Separated by commas"
             />
             <Typed
               label="Folder with Tradewind's packages"
@@ -88,7 +88,7 @@ export function RegisterPage() {
               <Fieldset.Root>
                 <CheckboxGroup value={components} onValueChange={setComponents}>
                   <Fieldset.Legend fontSize="sm" fontWeight="medium" mb={2}>
-                    Runs
+                    Components
                   </Fieldset.Legend>
                   <HStack gap={4} wrap="wrap">
                     {COMPONENTS.map((each) => (
@@ -109,10 +109,10 @@ export function RegisterPage() {
             </Box>
           </SimpleGrid>
         </Step>
-        <Step number={2} title="Its Dags">
+        <Step number={2} title="Dags">
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
             <Field.Root invalid={problem("bundle.kind") !== ""}>
-              <Field.Label>Where the Dags are</Field.Label>
+              <Field.Label>Dag source</Field.Label>
               <NativeSelect.Root>
                 <NativeSelect.Field
                   value={bundle.kind}
@@ -120,16 +120,16 @@ export function RegisterPage() {
                     setBundle((before) => ({ ...before, kind: event.target.value, folder: "" }));
                   }}
                 >
-                  <option value="git">in a Git repository</option>
-                  <option value="folder">in a folder of the agent's machine</option>
-                  <option value="none">nowhere: it runs triggers only</option>
+                  <option value="git">Git repository</option>
+                  <option value="folder">Folder on the agent's machine</option>
+                  <option value="none">No Dags (triggers only)</option>
                 </NativeSelect.Field>
                 <NativeSelect.Indicator />
               </NativeSelect.Root>
               <Field.ErrorText>{problem("bundle.kind")}</Field.ErrorText>
             </Field.Root>
             {bundle.kind === "none" ? undefined : (
-              <Typed label="Name of the bundle" help="The same for every agent of a site" {...part("name")} />
+              <Typed label="Bundle name" help="Use the same name on every agent of the site" {...part("name")} />
             )}
             {bundle.kind === "git" ? (
               <>
@@ -140,10 +140,10 @@ export function RegisterPage() {
                   problem={bundle.repository ? problem("bundle.repository") : ""}
                 />
                 <Typed label="Branch or tag" {...part("reference")} />
-                <Typed label="Folder in the repository" help="Empty: all of it" {...part("folder")} />
+                <Typed label="Subfolder" help="Leave empty for the whole repository" {...part("folder")} />
                 <Typed
-                  label="Connection for a private repository"
-                  help="Its id in the site's secrets backend; empty: none is needed"
+                  label="Connection of a private repository"
+                  help="Connection ID in the site's secrets backend. Leave empty for a public repository"
                   {...part("connection")}
                 />
               </>
@@ -157,19 +157,19 @@ export function RegisterPage() {
             ) : undefined}
           </SimpleGrid>
         </Step>
-        <Step number={3} title="Its site">
+        <Step number={3} title="Site and token">
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
             <Typed
               label="Site"
-              help="The token belongs to it. Agents of a site share its Dags and its work"
+              help="The token belongs to the site. Agents of a site share its Dags and its work"
               value={site}
               set={setSite}
               problem={problem("site")}
             />
             <Typed
-              label="Storage that its agents share"
+              label="Shared storage"
               placeholder="/mnt/shared/tradewind or s3://connection@bucket/prefix"
-              help="For XCom values and task state. Empty: this is the site's only agent"
+              help="For XCom values and task state. Leave empty if this is the site's only agent"
               value={storage}
               set={setStorage}
               problem={problem("storage")}
@@ -181,11 +181,11 @@ export function RegisterPage() {
         </Step>
       </VStack>
       <VStack align="stretch" gap={6}>
-        <Step number={4} title="Start it">
+        <Step number={4} title="Start the agent">
           <Shells answered={answered} image={image} setImage={setImage} />
         </Step>
-        <Step number={5} title="See it arrive">
-          {problem("name") ? <Text color="fg.muted">It needs a name first.</Text> : <Arrival name={wanted.name} />}
+        <Step number={5} title="Check the connection">
+          {problem("name") ? <Text color="fg.muted">Enter an agent name first.</Text> : <Arrival name={wanted.name} />}
         </Step>
       </VStack>
     </SimpleGrid>
@@ -274,8 +274,8 @@ function TokenStep({ name, site, problem }: { name: string; site: string; proble
   if (!may("administer")) {
     return (
       <Text>
-        Your role makes no agent tokens. Ask an administrator of this Airflow for one, or use one you have: a token may
-        serve several agents of a site.
+        Your role cannot create agent tokens. Ask an administrator of this Airflow for one, or use an existing token of
+        the site.
       </Text>
     );
   }
@@ -285,7 +285,7 @@ function TokenStep({ name, site, problem }: { name: string; site: string; proble
     try {
       const body = { name, site, description: `for agent ${name}`, expires_in_days: days ? Number(days) : null };
       setMade(await call<TokenCreated>("/tokens", { method: "POST", body }));
-      say(`Token ${name} is made`);
+      say(`Token ${name} was created`);
     } catch (refused) {
       setError(asRefused(refused));
     }
@@ -301,7 +301,7 @@ function TokenStep({ name, site, problem }: { name: string; site: string; proble
               <Expires days={days} setDays={setDays} />
             </Box>
             <Button type="submit" colorPalette="brand" disabled={problem !== ""}>
-              Make token {name}
+              Create token {name}
             </Button>
           </HStack>
         </form>
@@ -309,7 +309,7 @@ function TokenStep({ name, site, problem }: { name: string; site: string; proble
       {error ? <Problem error={error} /> : undefined}
       {made ? undefined : (
         <Text color="fg.muted" fontSize="sm">
-          Or use one you have: a token may serve several agents of a site.
+          Or use an existing token of the site. Several agents may share one.
         </Text>
       )}
     </>
@@ -334,7 +334,7 @@ function Shells({
     return (
       <>
         {problem("image") ? <Typed label="Image" value={image} set={setImage} problem={problem("image")} /> : undefined}
-        <Text color="fg.muted">The commands are here as soon as everything is filled in.</Text>
+        <Text color="fg.muted">The commands appear when the form is complete.</Text>
         <Box as="ul" color="fg.muted" fontSize="sm" pl={5} mt={2} listStyleType="disc">
           {answered.problems.map((each) => (
             <li key={each}>{each}</li>
@@ -352,7 +352,7 @@ function Shells({
       unmountOnExit
       aria-busy={waiting}
     >
-      <Tabs.List aria-label="Where it runs">
+      <Tabs.List aria-label="Where the agent runs">
         {recipes.map((recipe) => (
           <Tabs.Trigger key={recipe.key} value={recipe.key}>
             {recipe.title}
@@ -405,8 +405,8 @@ function Arrival({ name }: { name: string }) {
               {agent.state === "healthy" ? undefined : (
                 <Alert.Description>
                   {agent.state === "starting"
-                    ? "Its processes start. It takes work when they are ready."
-                    : `It is not ready for work: it is ${agent.state}.`}
+                    ? "Its processes are starting. It takes work when they are ready."
+                    : `The agent is not ready for work. Its state is ${agent.state}.`}
                 </Alert.Description>
               )}
             </Alert.Content>
@@ -416,7 +416,7 @@ function Arrival({ name }: { name: string }) {
       ) : (
         <HStack gap={3}>
           <Spinner size="sm" />
-          <Text color="fg.muted">Waiting for {name} to connect. This page notices by itself.</Text>
+          <Text color="fg.muted">Waiting for {name} to connect. This page updates by itself.</Text>
         </HStack>
       )}
       {polled.error ? <Problem error={polled.error} /> : undefined}

@@ -21,22 +21,22 @@ export function TokensPage() {
 
   const remove = (token: Token): Action => ({
     title: `Delete token ${token.name}`,
-    explained: "It opens no session any more, and the sessions it opened end within seconds. What runs there is given up.",
+    explained: "The token opens no more sessions, and the sessions that it opened end within seconds. Their running work is reported as lost.",
     submit: "Delete",
     dangerous: true,
     run: async (reason) => {
       await call(`/tokens/${token.id}`, { method: "DELETE", query: { reason } });
-      say(`Token ${token.name} is deleted`);
+      say(`Token ${token.name} was deleted`);
       polled.refresh();
     },
   });
   const rotate = (token: Token): Action => ({
     title: `Rotate token ${token.name}`,
     explained:
-      "It gets another value, shown once. The present value stays good for the hours you choose, " +
-      "so that agents go on while their token files are replaced; 0 ends it and its sessions at once.",
+      "The token gets a new value, which is shown once. The old value stays valid for the hours you choose, " +
+      "so that agents keep running while you replace their token files. With 0 hours, the old value and its sessions end at once.",
     submit: "Rotate",
-    number: { label: "Hours the old value stays good", value: 24, most: 24 * 90 },
+    number: { label: "Hours the old value stays valid", value: 24, most: 24 * 90 },
     run: async (reason, hours) => {
       const body = { overlap_hours: hours, reason };
       setMade(await call<TokenCreated>(`/tokens/${token.id}/rotate`, { method: "POST", body }));
@@ -46,7 +46,7 @@ export function TokensPage() {
   });
   const columns: Column<Token>[] = [
     {
-      name: "Token",
+      name: "Name",
       cell: (token) => (
         <Box>
           <Text fontWeight="semibold">{token.name}</Text>
@@ -57,8 +57,8 @@ export function TokensPage() {
       ),
     },
     { name: "Site", cell: (token) => token.site },
-    { name: "Begins with", cell: (token) => <Text fontFamily="mono" fontSize="xs">{token.prefix}</Text> },
-    { name: "Made", hideBelow: "lg", cell: (token) => <MadeBy token={token} /> },
+    { name: "Prefix", cell: (token) => <Text fontFamily="mono" fontSize="xs">{token.prefix}</Text> },
+    { name: "Created", hideBelow: "lg", cell: (token) => <MadeBy token={token} /> },
     { name: "Last used", cell: (token) => <When at={token.last_used_at} /> },
     { name: "Expires", cell: (token) => <Expiry token={token} /> },
     {
@@ -92,11 +92,11 @@ export function TokensPage() {
     <>
       <Flex justify="space-between" align="center" gap={3} mb={4} wrap="wrap">
         <Text color="fg.muted" fontSize="sm" maxW="40em">
-          An agent opens its session with one. The plane keeps a hash; nobody can read a value again.
+          An agent opens its session with a token. The plane stores a hash only, so you cannot view a value again.
         </Text>
         {may("administer") ? (
           <Button size="sm" colorPalette="brand" onClick={() => setMaking(true)}>
-            Make a token
+            Create token
           </Button>
         ) : undefined}
       </Flex>
@@ -104,7 +104,7 @@ export function TokensPage() {
       <Shown polled={polled} what="tokens">
         {(page) =>
           page.items.length === 0 ? (
-            <Nothing title="There are no agent tokens" />
+            <Nothing title="No agent tokens" />
           ) : (
             <DataTable label="Agent tokens" columns={columns} rows={page.items} id={(token) => token.id} />
           )
@@ -115,7 +115,7 @@ export function TokensPage() {
         onClose={() => setMaking(false)}
         onMade={(token) => {
           setMade(token);
-          say(`Token ${token.name} is made`);
+          say(`Token ${token.name} was created`);
           polled.refresh();
         }}
       />
@@ -143,7 +143,7 @@ function Expiry({ token }: { token: Token }) {
       <Box>
         <When at={token.expires_at} />
         <Text color="fg.muted" fontSize="xs">
-          its old value ends <When at={old} />
+          old value expires <When at={old} />
         </Text>
       </Box>
     );
@@ -163,14 +163,14 @@ export function Value({ made, onClose }: { made: TokenCreated; onClose?: () => v
     <Alert.Root status="success" mb={4} alignItems="flex-start">
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>The value of token {made.name}. It is shown this once: copy it now.</Alert.Title>
+        <Alert.Title>Copy the value of token {made.name} now. It is shown only once.</Alert.Title>
         <Alert.Description w="100%" mt={2}>
           <Copyable what="token value" text={made.token} />
         </Alert.Description>
       </Alert.Content>
       {onClose ? (
         <Button size="sm" variant="outline" onClick={onClose}>
-          I have it
+          Done
         </Button>
       ) : undefined}
     </Alert.Root>
@@ -192,10 +192,10 @@ function NewToken({
   const [days, setDays] = useState("365");
   return (
     <FormDialog
-      title="Make an agent token"
+      title="Create agent token"
       open={open}
       onClose={onClose}
-      submit="Make"
+      submit="Create"
       onSubmit={async () => {
         const body = { name: name.trim(), site: site.trim(), description, expires_in_days: days ? Number(days) : null };
         onMade(await call<TokenCreated>("/tokens", { method: "POST", body }));
@@ -206,13 +206,13 @@ function NewToken({
       <Field.Root required>
         <Field.Label>Name</Field.Label>
         <Input required maxLength={250} value={name} onChange={(event) => setName(event.target.value)} />
-        <Field.HelperText>Of the agents it is for. Letters, digits and . _ @ : / -</Field.HelperText>
+        <Field.HelperText>Letters, digits and . _ @ : / -</Field.HelperText>
       </Field.Root>
       <Field.Root required>
         <Field.Label>Site</Field.Label>
         <Input required maxLength={250} value={site} onChange={(event) => setSite(event.target.value)} />
         <Field.HelperText>
-          Its agents share the site's Dag bundles, and get the work of no other site. It cannot be changed.
+          Agents of a site share its Dag bundles and get only its work. You cannot change the site later.
         </Field.HelperText>
       </Field.Root>
       <Field.Root>

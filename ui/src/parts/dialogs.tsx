@@ -91,7 +91,7 @@ export type Action = {
   run: (reason: string, number: number) => Promise<void>;
 };
 
-/** Asks why. The reason goes to the audit trail and to whoever looks at the agent. */
+/** Asks why. The reason goes to the audit trail and is shown with the agent. */
 export function ReasonDialog({ action, onClose }: { action: Action | undefined; onClose: () => void }) {
   return action ? <Asking key={action.title} action={action} onClose={onClose} /> : undefined;
 }
@@ -130,7 +130,7 @@ function Asking({ action, onClose }: { action: Action; onClose: () => void }) {
           maxLength={1000}
           value={reason}
           onChange={(event) => setReason(event.target.value)}
-          placeholder="Kept in the events, shown to whoever looks"
+          placeholder="Stored with the event"
         />
       </Field.Root>
     </FormDialog>

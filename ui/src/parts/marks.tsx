@@ -105,7 +105,7 @@ export function Sparkline({ finished, failed, of }: { finished: number[]; failed
   const most = Math.max(...finished, 1);
   const all = finished.reduce((sum, each) => sum + each, 0);
   const bad = failed.reduce((sum, each) => sum + each, 0);
-  const said = `${of}: ${all} ended in the last ${count(finished.length, "minute")}${bad ? `, ${bad} of them badly` : ""}`;
+  const said = `${of}: ${all} finished in the last ${count(finished.length, "minute")}${bad ? `, ${bad} without success` : ""}`;
   const [wide, high] = [2, 24];
   return (
     <Flex align="center" gap={2}>
@@ -163,10 +163,10 @@ export function Clamped({ text, of, fontSize = "xs" }: { text: string; of: strin
           px={0}
           color="fg.info"
           aria-expanded={whole}
-          aria-label={whole ? `Show two lines of ${of}` : `Show all of ${of}`}
+          aria-label={whole ? `Show less: ${of}` : `Show more: ${of}`}
           onClick={() => setWhole(!whole)}
         >
-          {whole ? "Show less" : "Show all"}
+          {whole ? "Show less" : "Show more"}
         </Button>
       ) : undefined}
     </Box>
@@ -192,9 +192,9 @@ export function Findings({ agent }: { agent: Agent }) {
 /** The age of the last beat. */
 export function beat(agent: Agent): string {
   if (agent.ended_at !== null) {
-    return `ended ${ago(agent.ended_at)}`;
+    return `session ended ${ago(agent.ended_at)}`;
   }
-  return agent.beat_age === null ? "not heard from yet" : `heard from ${duration(agent.beat_age)} ago`;
+  return agent.beat_age === null ? "not seen yet" : `last seen ${duration(agent.beat_age)} ago`;
 }
 
 /** The attempt's task instance in Airflow's own pages. */

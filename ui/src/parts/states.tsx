@@ -33,7 +33,7 @@ const sentence = (text: string) =>
 
 export function Problem({ error, retry }: { error: Refused; retry?: () => void }) {
   const signIn = error.status === 401;
-  const title = signIn ? "You are not signed in any more" : error.status === 403 ? "Not permitted" : "That did not work";
+  const title = signIn ? "You are signed out" : error.status === 403 ? "Not permitted" : "The request failed";
   return (
     <Alert.Root status={error.status === 403 ? "warning" : "error"} alignItems="flex-start" my={2}>
       <Alert.Indicator />
@@ -79,7 +79,7 @@ export function Shown<Answer>({
         <Alert.Root status="warning" mb={3}>
           <Alert.Indicator />
           <Alert.Title>
-            {sentence(polled.error.message)} This is how it was {duration((Date.now() - polled.at) / 1000)} ago.
+            {sentence(polled.error.message)} The page shows data from {duration((Date.now() - polled.at) / 1000)} ago.
           </Alert.Title>
         </Alert.Root>
       ) : undefined}
