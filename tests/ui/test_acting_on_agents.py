@@ -148,7 +148,7 @@ def test_a_rotated_token_shows_its_new_value_once_and_until_when_the_old_one_is_
     second = page.get_by_role("region", name="token value").inner_text().strip()
     assert second.startswith("tw_agent_") and second != first
     expect(page.get_by_role("row").filter(has_text="turns")).to_contain_text(
-        re.compile("its old value ends in (6 h|5 h 59 min)")
+        re.compile("old value expires in (6 h|5 h 59 min)")
     )
 
 
