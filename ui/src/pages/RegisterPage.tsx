@@ -79,7 +79,7 @@ export function RegisterPage() {
             />
             <Typed
               label="Folder with Tradewind's packages"
-              help="On the agent's machine, as `make dist` builds it; empty: the package index"
+              help="On the agent's machine, as `make dist` builds it. Leave empty to use the package index"
               value={packages}
               set={setPackages}
               problem={problem("packages")}
