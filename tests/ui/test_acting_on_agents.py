@@ -246,7 +246,9 @@ def test_the_settings_shown_start_an_agent_and_the_page_sees_it_arrive(
         agent = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
         expect(page.get_by_text("is connected")).to_be_visible(timeout=60_000)
-        expect(page.get_by_role("region", name="Check the connection")).to_contain_text("healthy", timeout=60_000)
+        expect(page.get_by_role("region", name="Check the connection")).to_contain_text(
+            "healthy", timeout=60_000
+        )
         page.get_by_role("link", name="rome-1").click()
         expect(page.get_by_role("heading", name="rome-1")).to_be_visible()
     finally:
