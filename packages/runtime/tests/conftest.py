@@ -4,32 +4,71 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.forked import Conversation
+
+_EVALUATES = """
+import json, os, sys
+from tradewind_protocol.hosts import Configure
+from tradewind_runtime import environment
+environment.prepare(Configure(component="worker", agent_name="a", gateway="/g", secret="", **json.loads(sys.argv[1])))
+{probe}
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    if (pid := os.fork()) == 0:
+        answers.write(json.dumps(eval(json.loads(line))) + "\\n")
+        answers.flush()
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        sys.exit("it failed")
+"""
+
+
+class Probes:
+    """Processes that were prepared as a host is, by what they were configured with. Each expression is evaluated in a fork
+    of one, as a host forks its tasks: what one leaves in memory is not there for the next."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._started: dict[str, Conversation] = {}
+
+    def evaluate(
+        self, probe: str, expression: str, *, environ: dict[str, str], configure: dict[str, Any]
+    ) -> Any:
+        key = json.dumps([probe, environ, configure], sort_keys=True)
+        if key not in self._started:
+            home = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(self._home)}
+            program = _EVALUATES.format(probe=probe)
+            self._started[key] = Conversation(program, json.dumps(configure), env={**home, **environ})
+        return json.loads(self._started[key].ask(json.dumps(expression)))
+
+    def close(self) -> None:
+        for each in self._started.values():
+            each.close()
+
+
+@pytest.fixture(scope="module")
+def probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probes]:
+    made = Probes(tmp_path_factory.mktemp("airflow"))
+    yield made
+    made.close()
+
 
 @pytest.fixture
-def probing(tmp_path: Path) -> Callable[..., Any]:
-    """Runs a probe, a program that prepares its process for what it is to be configured with and fingerprints the value of an
-    expression as JSON, in a process of its own; returns that value."""
+def probing(probes: Probes) -> Callable[..., Any]:
+    """Runs a probe, a program that defines what an expression needs, in a process that was prepared with what it is to be
+    configured with; returns the value of the expression, which passes through JSON."""
 
     def run(
         probe: str, expression: str, *, state: Path, environ: dict[str, str] | None = None, **configure: Any
     ) -> Any:
         configure.setdefault("options", {"state_directory": str(state)})
-        answer = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", probe, json.dumps(configure), expression],
-            env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow"), **(environ or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout.splitlines()[-1])
+        return probes.evaluate(probe, expression, environ=environ or {}, configure=configure)
 
     return run

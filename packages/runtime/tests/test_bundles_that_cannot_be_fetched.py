@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import forked
 from tradewind_runtime.dags import bundle_fetches
 from tradewind_runtime.dags.bundle_fetches import Fetches
 
@@ -77,9 +76,8 @@ def test_the_remedy_fits_what_was_said(said: str, remedy: str) -> None:
 def told(script: str, place: Path, **env: str) -> Any:
     """What a script fingerprints as JSON in a process of its own, its Airflow configured by `env` alone."""
     whole = {"PATH": os.environ["PATH"], "HOME": str(place), "AIRFLOW_HOME": str(place / "airflow"), **env}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=whole, capture_output=True, text=True, check=True, timeout=60
-    )
+    done = forked.run(script, env=whole)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from support import forked
 
 PROBE = """
 import json, sys
@@ -21,13 +21,9 @@ print(json.dumps([made.password, made.is_encrypted, conf.get("core", "fernet_key
 
 
 def run(tmp_path: Path, **environ: str) -> tuple[list[object], str]:
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROBE],
-        env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow"), **environ},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    home = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow")}
+    answer = forked.run(PROBE, env={**home, **environ})
+    assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1]), answer.stdout + answer.stderr
 
 

@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 
 PROBE = """
-import json, os, sys
 from collections import namedtuple
-from tradewind_protocol.hosts import Configure
-from tradewind_runtime import environment
-environment.prepare(Configure(component="worker", agent_name="a", gateway="/g", secret="", **json.loads(sys.argv[1])))
 from airflow.sdk.execution_time.xcom import XCom
 Result = namedtuple("Result", "value")
 NAME = dict(dag_id="d", run_id="manual__2025-01-01T00:00:00+00:00", task_id="t", map_index=-1)
@@ -27,15 +23,30 @@ def tried(call, *args, **kwargs):
         return call(*args, **kwargs)
     except Exception as problem:
         return [type(problem).__name__, str(problem)]
-print(json.dumps(eval(sys.argv[2])))
 """
 
 
-@pytest.fixture
-def site(probing: Callable[..., Any], tmp_path: Path) -> Any:
-    probe = partial(probing, PROBE, state=tmp_path / "the state")
-    probe.folder = f"file://{tmp_path}/the state/xcom/"  # type: ignore[attr-defined]
+def site_in(probing: Callable[..., Any], folder: Path) -> Any:
+    probe = partial(probing, PROBE, state=folder / "the state")
+    probe.folder = f"file://{folder}/the state/xcom/"  # type: ignore[attr-defined]
     return probe
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def site(probing: Callable[..., Any], shared: Path) -> Any:
+    """One site for the tests of what becomes of a value, for each starts with values of its own."""
+    return site_in(probing, shared)
+
+
+@pytest.fixture
+def own_site(probing: Callable[..., Any], tmp_path: Path) -> Any:
+    """A site whose folder, or the whole of what it stores, a test is about."""
+    return site_in(probing, tmp_path)
 
 
 def test_every_value_leaves_as_a_reference_and_comes_back_as_it_was(site):
@@ -105,18 +116,18 @@ def test_a_reference_to_another_agents_storage_is_an_error_that_names_both(site,
     assert "set `storage` in the agents' settings to one shared folder or bucket" in words
 
 
-def test_the_same_path_on_another_disk_is_another_storage(site, tmp_path):
-    reference = site("push(1)")
+def test_the_same_path_on_another_disk_is_another_storage(own_site, tmp_path):
+    reference = own_site("push(1)")
     (tmp_path / "the state").rename(tmp_path / "the first disk")
-    kind, words = site(f"tried(pull, {reference!r})")
+    kind, words = own_site(f"tried(pull, {reference!r})")
     assert kind == "ForeignReference"
     assert "on another disk" in words
 
 
-def test_one_folder_under_two_paths_is_one_storage(site, tmp_path):
-    reference = site("push({'a': 1})")
+def test_one_folder_under_two_paths_is_one_storage(own_site, tmp_path):
+    reference = own_site("push({'a': 1})")
     (tmp_path / "mounted here").symlink_to(tmp_path / "the state")
-    assert site(f"pull({reference!r})", options={"state_directory": str(tmp_path / "mounted here")}) == {
+    assert own_site(f"pull({reference!r})", options={"state_directory": str(tmp_path / "mounted here")}) == {
         "a": 1
     }
 
@@ -130,7 +141,7 @@ def test_agents_that_share_a_storage_read_each_others_values(site, tmp_path):
     assert site(f"pull({reference!r})", options=two) == {"a": 1}
 
 
-def test_what_airflows_own_backend_stored_at_the_same_place_is_still_read(site, tmp_path):
+def test_what_airflows_own_backend_stored_at_the_same_place_is_still_read(site):
     own = {
         "AIRFLOW__CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
         "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": site.folder.rstrip("/"),
@@ -179,8 +190,8 @@ def test_a_value_that_is_gone_is_an_error_that_says_so_and_not_the_name_of_a_fil
     assert "is damaged" in words
 
 
-def test_a_stored_value_leaves_no_draft_behind(site):
-    path = Path(site("push({'a': 1})").removeprefix("file://"))
+def test_a_stored_value_leaves_no_draft_behind(own_site):
+    path = Path(own_site("push({'a': 1})").removeprefix("file://"))
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
@@ -203,7 +214,7 @@ def test_purging_deletes_the_value_and_nothing_else(site, tmp_path):
     assert outside.exists()
 
 
-def test_values_of_an_open_site_go_to_the_plane_as_they_are(site, tmp_path):
+def test_values_of_an_open_site_go_to_the_plane_as_they_are(site):
     assert site("[push(1), push({'a': ['b']}), push('s3://bucket/x')]", policy="open") == [
         1,
         {"a": ["b"]},
@@ -227,7 +238,7 @@ def test_what_the_sites_airflow_cfg_says_is_kept(site, tmp_path):
     (tmp_path / "airflow" / "airflow.cfg").write_text(
         f"[common.io]\nxcom_objectstorage_path = {tmp_path}/chosen\nxcom_objectstorage_threshold = 5\n"
     )
-    assert site("push(1)").startswith(
+    assert site("push(1)", environ={"AIRFLOW_HOME": str(tmp_path / "airflow")}).startswith(
         f"file://{tmp_path}/chosen/"
     )  # a small value that left would be refused
 
@@ -239,20 +250,21 @@ def test_the_doctor_says_where_values_go(site):
 
 
 def test_preparing_a_host_makes_no_database(site, tmp_path):
-    kind, words = site("tried(lambda: __import__('airflow.settings').settings.Session())")
+    home = {"AIRFLOW_HOME": str(tmp_path)}
+    kind, words = site("tried(lambda: __import__('airflow.settings').settings.Session())", environ=home)
     assert kind == "RuntimeError"
     assert "no Airflow metadata database" in words
-    assert not list(tmp_path.rglob("*.db"))
+    assert list(tmp_path.iterdir()) and not list(tmp_path.rglob("*.db"))
 
 
 STORE = "(lambda found: found and type(found).__name__)(__import__('airflow.sdk.execution_time.context', fromlist=['x'])._get_worker_state_store_backend())"
 
 
-def test_the_values_of_task_and_asset_state_stay_at_the_site_too(site, tmp_path):
+def test_the_values_of_task_and_asset_state_stay_at_the_site_too(site):
     path = "__import__('airflow.configuration').configuration.conf.get('common.io', 'state_store_objectstorage_path')"
     assert site(f"[{STORE}, {path}]") == [
         "SiteStateStoreBackend",
-        f"file://{tmp_path}/the state/state",
+        site.folder.replace("/xcom/", "/state"),
     ]
 
 

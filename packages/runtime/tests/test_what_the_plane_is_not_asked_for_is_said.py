@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support import forked
 
 PROBE = """
 import json, sys
@@ -47,17 +47,12 @@ print(json.dumps([made, [text for text in said if "site" in text]]))
 @pytest.fixture
 def looked_up(tmp_path: Path) -> Any:
     def probe(**configure: Any) -> Any:
-        answer = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps(configure)],
-            env={
-                "PATH": os.environ["PATH"],
-                "AIRFLOW_HOME": str(tmp_path),
-                "AIRFLOW_CONN_HERE": '{"conn_type": "http", "host": "here.example"}',
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        env = {
+            "PATH": os.environ["PATH"],
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW_CONN_HERE": '{"conn_type": "http", "host": "here.example"}',
+        }
+        answer = forked.run(PROBE, json.dumps(configure), env=env)
         assert answer.returncode == 0, answer.stderr
         return json.loads(answer.stdout.splitlines()[-1])
 

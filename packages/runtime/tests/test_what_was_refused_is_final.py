@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support import forked
 
 PROBE = """
 import json, sys
@@ -25,7 +25,7 @@ refusals.make_final()
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import comms, task_runner
 def told(code):
-    body = json.loads(Refuse(Code(code), "the XCom 'k' is a value", "set a backend").body)
+    body = json.loads(Rejection(Code(code), "the XCom 'k' is a value", "set a backend").body)
     detail = {"status_code": 403, "message": "Server returned error", "detail": body}
     return AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
 ERRORS = {
@@ -47,13 +47,7 @@ print(json.dumps([type(message).__name__, state.value, said]))
 
 
 def handled(error: str, tmp_path: Path) -> Any:
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROBE, error],
-        env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = forked.run(PROBE, error, env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)})
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
 
