@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from support.secrets_backend import local_files
+from support.worker_host import FakeGateway, WorkerHost
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import OutcomeKind
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
 HERE = Path(__file__).parent
+CALLBACKS = "AIRFLOW__TRADEWIND__CALLBACKS"
+
+
+@pytest.fixture(scope="module")
+def shared_host(gateway_server: tuple[str, dict[str, FakeGateway]], warm_home: Path) -> Iterator[WorkerHost]:
+    """A host whose site has callbacks of its own and names no others."""
+    site = {"PYTHONPATH": str(HERE)}
+    host = WorkerHost(FakeGateway(gateway_server[0]), warm_home, dags=HERE / "dags", environ=site)
+    yield host
+    host.close()
 
 
 @pytest.fixture
-def call(own_host: Any, tmp_path: Path) -> Any:
-    """`call(path, kwargs)`: have a host run that callback; its attempt."""
+def call(host: WorkerHost, own_host: Any) -> Any:
+    """`call(path, kwargs)`: have a host run that callback; its attempt. More variables make a host of its own."""
 
-    def called(path: str, kwargs: dict[str, Any], configured: str = "", **more: str) -> Any:
-        environ = {"PYTHONPATH": str(HERE), "AIRFLOW__TRADEWIND__CALLBACKS": configured, **more}
+    def called(path: str, kwargs: dict[str, Any], **more: str) -> Any:
         work = {
             "type": "ExecuteCallback",
             "callback": {
@@ -31,9 +43,10 @@ def call(own_host: Any, tmp_path: Path) -> Any:
             },
             "dag_rel_path": "worker_host.py",
             "bundle_info": {"name": "dags", "version": None},
-            "log_path": "executor_callbacks/one",
+            "log_path": f"executor_callbacks/{uuid4()}",
         }
-        return own_host(environ=environ).start(WorkKind.CALLBACK, work)
+        runs = own_host(environ={"PYTHONPATH": str(HERE), **more}) if more else host
+        return runs.start(WorkKind.CALLBACK, work)
 
     return called
 
@@ -81,7 +94,7 @@ def test_the_sites_own_notifier_runs(call: Any) -> None:
 
 
 def test_what_the_site_names_runs_wherever_it_is_from(call: Any) -> None:
-    attempt = call("json.dumps", {"obj": 1}, configured="acme.alerts.*, json.dumps")
+    attempt = call("json.dumps", {"obj": 1}, **{CALLBACKS: "acme.alerts.*, json.dumps"})
     assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
 
 
@@ -103,9 +116,9 @@ def test_connections_are_tested_only_where_the_site_allows_it(own_host: Any, gat
     assert "this site tests no connections" in told.body["result_message"]
 
 
-def test_a_deferred_task_resumes_with_the_method_it_named(own_host: Any, gateway: Any) -> None:
+def test_a_deferred_task_resumes_with_the_method_it_named(host: WorkerHost, gateway: FakeGateway) -> None:
     gateway.resumes = {"next_method": "resume", "next_kwargs": {"event": 42}}
-    attempt = own_host().run("defers")
+    attempt = host.run("defers")
     assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
     attempt.says("resumed with 42")
 
@@ -115,10 +128,10 @@ def test_a_deferred_task_resumes_with_the_method_it_named(own_host: Any, gateway
     ["render_template_fields", "render_template", "__setattr__", "dry_run"],
 )
 def test_a_method_of_airflows_own_is_not_what_a_task_resumes_with(
-    own_host: Any, gateway: Any, method: str
+    host: WorkerHost, gateway: FakeGateway, method: str
 ) -> None:
     gateway.resumes = {"next_method": method, "next_kwargs": {"jinja_env": None}}
-    attempt = own_host().run("defers")
+    attempt = host.run("defers")
     attempt.outcome()
     assert gateway.states_of(attempt) == ["failed"]
     assert f"with {method!r}, which it may not have called here" in attempt.log()
@@ -126,6 +139,6 @@ def test_a_method_of_airflows_own_is_not_what_a_task_resumes_with(
 
 def test_a_callback_reads_what_a_secrets_backend_has(call: Any, tmp_path: Path) -> None:
     more = local_files(tmp_path)
-    attempt = call("site_callbacks.reads", {}, configured="site_callbacks.reads", **more)
+    attempt = call("site_callbacks.reads", {}, **more, **{CALLBACKS: "site_callbacks.reads"})
     assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
     assert "read file-host from the file" in attempt.log()
