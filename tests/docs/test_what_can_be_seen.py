@@ -75,6 +75,7 @@ def test_names_follow_prometheus_conventions(metric) -> None:
     assert not metric.name.endswith(("_ms", "_minutes", "_mb"))
     assert set(metric.labels) <= {
         "version",
+        "shortcut",
         "airflow",
         "state",
         "site",

@@ -39,6 +39,9 @@ class Option:
         return f"{'whole number' if self.type == 'integer' else 'number'}, {self.least:g} or more"
 
 
+SHORTCUTS: Final = ("middleware-bypass", "direct-dispatch", "single-thread", "frozen-heap")
+"""What `shortcuts` may name: those of `tradewind_provider.shortcuts.table`. Airflow reads this module in every process."""
+
 ALL: Final[dict[str, Option]] = {
     "deployment": Option(
         "Name of this Deployment, shown to agents and in their logs. Empty: the value of [api] instance_name.",
@@ -174,6 +177,15 @@ ALL: Final[dict[str, Option]] = {
         "False",
         values="`True` or `False`",
         change="While you look for what an agent asks for.",
+    ),
+    "shortcuts": Option(
+        "Which of its shortcuts an API server uses, each of which saves time and changes no answer. Its log says at the "
+        "start which are on, and why the others are off.",
+        "string",
+        "all",
+        "middleware-bypass, frozen-heap",
+        values=f"`all`, `none`, or names separated by commas: {', '.join(f'`{one}`' for one in SHORTCUTS)}",
+        change="`none`, while you look for the cause of a fault of the API server.",
     ),
     "failures_per_minute": Option(
         "How many wrong agent tokens a minute are suffered from one address before it is not listened to for a while. "

@@ -7,15 +7,25 @@ and only the API server asks for applications.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 
 class TradewindPlugin(AirflowPlugin):
     """Mounts the Remote Execution API, the operator API and the door, and shows the Remote Agents page."""
 
     name = "tradewind"
+
+    @cached_property
+    def _shortcuts(self) -> ShortcutSwitch:
+        from tradewind_provider import settings
+        from tradewind_provider.shortcuts.switch import ShortcutSwitch
+
+        return ShortcutSwitch(settings.current().shortcuts)
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
@@ -27,7 +37,7 @@ class TradewindPlugin(AirflowPlugin):
         return [
             {
                 "name": "Tradewind remote execution",
-                "app": agent_app.create_app(),
+                "app": agent_app.create_app(shortcuts=self._shortcuts),
                 "url_prefix": "/remote-execution",
             },
             {"name": "Tradewind operator", "app": operator_app.create_app(), "url_prefix": "/tradewind"},
@@ -35,19 +45,25 @@ class TradewindPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
+        from tradewind_provider.airflow.execution_api import ExecutionApi
         from tradewind_provider.api.addresses import AddressCheck
         from tradewind_provider.api.door import Door
         from tradewind_provider.api.hosts import AgentHosts
         from tradewind_provider.api.log_readers import LogReaders
         from tradewind_provider.api.way_in import WayIn
 
+        execution = ExecutionApi()
         # the last one named is the first one asked
         return [
             {"name": "Tradewind log readers", "middleware": LogReaders},
-            {"name": "Tradewind door", "middleware": Door},
+            {"name": "Tradewind door", "middleware": Door, "kwargs": {"execution": execution}},
             {"name": "Tradewind addresses", "middleware": AddressCheck},
             {"name": "Tradewind host names", "middleware": AgentHosts},
-            {"name": "Tradewind way in", "middleware": WayIn},
+            {
+                "name": "Tradewind way in",
+                "middleware": WayIn,
+                "kwargs": {"execution": execution, "shortcuts": self._shortcuts},
+            },
         ]
 
     @cached_property

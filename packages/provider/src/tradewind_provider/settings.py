@@ -11,7 +11,7 @@ from typing import Final
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
 from tradewind_provider.domain.addresses import AddressGate
-from tradewind_provider.options import ALL
+from tradewind_provider.options import ALL, SHORTCUTS
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -66,6 +66,7 @@ class Settings:
     agent_hosts: tuple[str, ...] = ()
     access_log: bool = False
     failures_per_minute: float = 60.0
+    shortcuts: frozenset[str] | None = None  # None: all of them
 
 
 def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
@@ -100,6 +101,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
         access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute"),
+        shortcuts=read.choice("shortcuts"),
     )
 
 
@@ -166,6 +168,19 @@ class _Reader:
         if text not in ("true", "false"):
             raise SettingsError(f"[tradewind] {name}: {self._options[name]!r} is neither True nor False")
         return text == "true"
+
+    def choice(self, name: str) -> frozenset[str] | None:
+        """The names that are chosen; None for `all`."""
+        named = [one.strip().lower() for one in self._options[name].split(",") if one.strip()]
+        if named in (["all"], ["none"]):
+            return None if named == ["all"] else frozenset()
+        known = SHORTCUTS
+        if not named or (unknown := sorted(set(named) - set(known))):
+            raise SettingsError(
+                f"[tradewind] {name}: {', '.join(unknown) if named else 'nothing'} is not one of {', '.join(known)}; "
+                "write all, none, or names of these"
+            )
+        return frozenset(named)
 
     def networks(self, name: str) -> tuple[addresses.Network, ...]:
         try:

@@ -85,7 +85,7 @@ async def test_somebody_elses_middleware_sees_every_request() -> None:
     assert (await _asked(_app(Guard, GZipMiddleware), AGENTS)).text.endswith("xGuard,Inner")
 
 
-async def test_with_the_access_log_on_they_take_the_long_way() -> None:
+async def test_with_the_access_log_on_they_go_through_all_of_it() -> None:
     assert (await _asked(_app(GZipMiddleware, access_log=True), AGENTS)).headers["content-encoding"] == "gzip"
 
 

@@ -39,10 +39,14 @@ from sqlalchemy import insert, inspect, update
 
 from tradewind_protocol import ids, paths
 from tradewind_provider.airflow.database import create_session
+from tradewind_provider.airflow.execution_api import ExecutionApi
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.door import Door
 from tradewind_provider.api.door.holders import Holders
 from tradewind_provider.services.sessions import hashed
+from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
+from tradewind_provider.shortcuts.single_thread import SingleThread
+from tradewind_provider.shortcuts.switch import ShortcutSwitch
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
@@ -97,13 +101,28 @@ class Plane:
     def __init__(self, app: Any, *, largest: int = 100_000) -> None:
         credentials.KNOWN.forget()
         self.clock = Clock()
-        door = Door(app, largest_body=lambda: largest, holders=Holders(monotonic=self.clock))
+        self.app = app
+        self.execution = ExecutionApi()
+        self.switch = ShortcutSwitch()
+        door = Door(
+            app,
+            largest_body=lambda: largest,
+            holders=Holders(monotonic=self.clock),
+            execution=self.execution,
+        )
 
         async def in_server(scope: Any, receive: Any, send: Any) -> None:
             # A root middleware finds in the scope the application it stands in.
             await door({**scope, "app": app}, receive, send)
 
         self.door = in_server
+
+    async def started(self, shortcuts: frozenset[str] | None = None) -> Plane:
+        """As once the API server has started: None installs every shortcut of the Execution API."""
+        self.switch = ShortcutSwitch(shortcuts)
+        await self.execution.start({"type": "lifespan", "app": self.app, "state": {}})
+        self.switch.install([DirectDispatch(self.execution), SingleThread(self.execution)])
+        return self
 
     # ---- rows
 
@@ -275,11 +294,24 @@ class _FromThread(httpx.BaseTransport):
             answer = await self._inner.handle_async_request(sent)
             body = await answer.aread()
             assert "refreshed-api-token" not in answer.headers
-            return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+            decoded = ("content-encoding", "content-length")  # `aread` has undone it
+            headers = [(name, value) for name, value in answer.headers.multi_items() if name not in decoded]
+            return httpx.Response(answer.status_code, headers=headers, content=body)
 
         return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(timeout=15)
 
 
+with_and_without_shortcuts = pytest.mark.parametrize(
+    "shortcuts", [None, frozenset()], ids=["all shortcuts", "no shortcut"]
+)
+
+
 @pytest.fixture
-def plane(airflow: FastAPI) -> Plane:
-    return Plane(airflow)
+def shortcuts() -> frozenset[str] | None:
+    """Those of the plane; a test may choose others by `with_and_without_shortcuts`."""
+    return None
+
+
+@pytest.fixture
+async def plane(airflow: FastAPI, shortcuts: frozenset[str] | None) -> Plane:
+    return await Plane(airflow).started(shortcuts)

@@ -31,11 +31,12 @@ from tradewind_provider.api.door import Door
 from tradewind_provider.services import triggers
 from tradewind_provider.store.tables import Attempt
 
-from .conftest import Plane
+from .conftest import Plane, with_and_without_shortcuts
 
 NOW = datetime.now(timezone.utc)
 
 
+@with_and_without_shortcuts
 async def test_a_task_runs_from_start_to_end_with_airflows_own_client(plane: Plane) -> None:
     session = plane.session()
     ti_id = plane.task_instance()
@@ -64,6 +65,7 @@ class _Skip:
     tasks = ["load"]
 
 
+@with_and_without_shortcuts
 async def test_a_task_that_defers_wakes_those_who_run_triggers(plane: Plane) -> None:
     session = plane.session()
     ti_id = plane.task_instance("running")
@@ -134,6 +136,7 @@ async def test_an_ended_session_reaches_nothing_any_more(
     assert answer.headers[versions.HEADER] == str(versions.PROTOCOL)
 
 
+@with_and_without_shortcuts
 async def test_an_old_epoch_is_told_so_in_the_way_that_stops_a_task(plane: Plane) -> None:
     session = plane.session()
     ti_id = plane.task_instance("running")
@@ -156,6 +159,7 @@ async def test_only_a_granted_attempt_speaks(plane: Plane, state: str) -> None:
 RUN = {"state": "running", "hostname": "h", "unixname": "u", "pid": 1, "start_date": NOW.isoformat()}
 
 
+@with_and_without_shortcuts
 async def test_asking_to_run_a_task_grants_its_offer(plane: Plane) -> None:
     session = plane.session()
     ti_id = plane.task_instance()
@@ -167,6 +171,7 @@ async def test_asking_to_run_a_task_grants_its_offer(plane: Plane) -> None:
     assert plane.attempt_row(offer).state == "running"
 
 
+@with_and_without_shortcuts
 async def test_asking_to_run_another_task_grants_nothing(plane: Plane) -> None:
     session = plane.session()
     mine, other = plane.task_instance(), plane.task_instance()
@@ -197,6 +202,7 @@ async def test_the_attempt_of_another_session_is_not_spoken_for(plane: Plane) ->
     assert answer.json()["error"] in ("attempt_not_yours", "lease_lost")
 
 
+@with_and_without_shortcuts
 async def test_another_task_instance_is_out_of_reach(plane: Plane) -> None:
     session = plane.session()
     mine, other = plane.task_instance("running"), plane.task_instance("running")
@@ -234,6 +240,7 @@ async def test_a_request_has_to_say_for_whom_it_is(plane: Plane, speaker: str | 
     assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
 
 
+@with_and_without_shortcuts
 async def test_a_strict_site_is_held_to_it_by_the_plane_as_well(plane: Plane) -> None:
     session = plane.session(policy="strict")
     ti_id = plane.task_instance("running")
@@ -253,6 +260,7 @@ async def test_a_strict_site_is_held_to_it_by_the_plane_as_well(plane: Plane) ->
     assert fields == {"sql": "kept at the site (data policy: strict)"}
 
 
+@with_and_without_shortcuts
 async def test_a_component_reads_what_it_needs_and_no_more(plane: Plane) -> None:
     session = plane.session(components=("dag_processor",))
     async with plane.http(session, "dag_processor") as client:
@@ -293,6 +301,7 @@ def _agent(db: Any, token: str) -> Any:
     return sessions.authenticate(db, token, datetime.now(timezone.utc))
 
 
+@with_and_without_shortcuts
 async def test_a_connection_test_fetches_its_connection_and_reports(plane: Plane) -> None:
     session = plane.session(policy="strict")
     test_id = uuid4()

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
 from airflow.configuration import conf
@@ -45,77 +44,69 @@ def mount_of(scope: Scope) -> Mount | None:
 
 
 async def hand_to(mount: Mount, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a mounted application answer, as Airflow's router would; the Execution API by its short way."""
+    """Let a mounted application answer, as Airflow's router would."""
     inner = {**scope}
     inner.update(mount.matches(inner)[1])
-    app: ASGIApp = mount.app
-    short = _short_way(app) if mount.path == MOUNT else None
-    await (short or app)(inner, receive, send)
+    await mount.app(inner, receive, send)
 
 
-async def warm(scope: Scope) -> None:
-    """Ask the Execution API for its health once, `scope` being that of the server's lifespan. Airflow builds the
-    API's routes at its first request, which takes seconds during which nothing else is answered.
+class ExecutionApi:
+    """The Execution API of this API server, as requests of agents reach it. Known once the server has started."""
 
-    Only says so when this server does not serve the Execution API.
-    """
-    path = MOUNT + "/health"
-    request: Scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"localhost")],
-        "client": None,
-        "server": None,
-        "app": scope.get("app"),
-        "state": scope.get("state", {}),
-    }
-    if (mount := mount_of(request)) is None:
-        log.warning(
-            "Requests of tasks go the long way: no Execution API is found at %s of this server",
-            MOUNT,
-            extra={"action": "short_way_unknown"},
-        )
-        return
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        """The application Airflow mounted; None where this server serves none."""
+        self._answering: ASGIApp | None = None
 
-    async def nothing() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+    def replace(self, make: Callable[[Any], ASGIApp]) -> None:
+        """From now on `make(application)` answers agents in the place of the application that did so far."""
+        self._answering = make(self._answering or self.app)
 
-    async def nobody(_: Message) -> None:
-        """Hears the answer."""
+    async def answer(self, mount: Mount, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that is for `mount`."""
+        if self._answering is None or mount.app is not self.app:
+            await hand_to(mount, scope, receive, send)
+            return
+        inner = {**scope}
+        inner.update(mount.matches(inner)[1])
+        await self._answering(inner, receive, send)
 
-    await hand_to(mount, request, nothing, nobody)
-
-
-_short: WeakKeyDictionary[Any, ASGIApp | None] = WeakKeyDictionary()
-
-
-def _short_way(app: Any) -> ASGIApp | None:
-    """Through the Execution API. None until that was asked for the first time: it builds its routes then."""
-    if getattr(app, "middleware_stack", None) is None:
-        return None
-    if app not in _short:
-        short, problem = None, None
-        try:
-            from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
-
-            short = DirectDispatch.of(app)
-        except Exception as error:
-            problem = error
-        if short is None:
+    async def start(self, scope: Scope) -> None:
+        """Find the application, and ask it for its health once, `scope` being that of the server's lifespan. Airflow
+        builds the API's routes at its first request, which takes seconds during which nothing else is answered."""
+        path = MOUNT + "/health"
+        request: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "client": None,
+            "server": None,
+            "app": scope.get("app"),
+            "state": scope.get("state", {}),
+        }
+        if (mount := mount_of(request)) is None:
             log.warning(
-                "Requests go the long way through the Execution API, which costs a third more",
-                exc_info=problem,
-                extra={"action": "short_way_unknown"},
+                "Requests of tasks go through all of Airflow's applications: none is mounted at %s of this server",
+                MOUNT,
+                extra={"action": "execution_api_unknown"},
             )
-        _short[app] = short
-    return _short[app]
+            return
+        self.app = mount.app
+
+        async def nothing() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def ignore(_: Message) -> None:
+            """The answer does not matter."""
+
+        await hand_to(mount, request, nothing, ignore)
 
 
 class ExecutionTokens:

@@ -1,43 +1,51 @@
-"""The outermost of our middlewares: makes the way of agents' requests short once the server has started."""
+"""The outermost of our middlewares: installs the shortcuts once the server has started."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tradewind_protocol import paths
 from tradewind_provider import settings
-from tradewind_provider.shortcuts import middleware_bypass
-
-log = logging.getLogger(__name__)
+from tradewind_provider.airflow.execution_api import ExecutionApi
+from tradewind_provider.shortcuts import table
+from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 
 class WayIn:
-    """ASGI middleware that passes everything on. Airflow puts its own around those of plugins, for browsers: they cost
-    an eighth of what the API server does for a short task. Requests of agents then go past them, unless
-    [tradewind] access_log wants a line of Airflow's access log for each."""
+    """ASGI middleware that passes everything on. It sees the server start after all others have, so that what they
+    find out at their start is known when the shortcuts are installed."""
 
     def __init__(
-        self, app: ASGIApp, *, access_log: Callable[[], bool] = lambda: settings.current().access_log
+        self,
+        app: ASGIApp,
+        *,
+        shortcuts: ShortcutSwitch | None = None,
+        execution: ExecutionApi | None = None,
+        access_log: Callable[[], bool] = lambda: settings.current().access_log,
     ) -> None:
         self._app = app
+        self._shortcuts = shortcuts or ShortcutSwitch()
+        self._execution = execution or ExecutionApi()
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" and not self._access_log():
-            send = self._shortening(scope, send)
+        if scope["type"] == "lifespan":
+            send = self._installing(scope, send)
         await self._app(scope, receive, send)
 
-    def _shortening(self, scope: Scope, send: Send) -> Send:
+    def _installing(self, scope: Scope, send: Send) -> Send:
         async def on(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                why_not = middleware_bypass.shorten(
-                    scope.get("app"), self._app, type(self), under=paths.PREFIX + "/"
+                self._shortcuts.install(
+                    table.of_api_server(
+                        scope.get("app"),
+                        self._app,
+                        type(self),
+                        execution_api=self._execution,
+                        access_log=self._access_log(),
+                    )
                 )
-                if why_not is not None:
-                    log.info("Agents' requests go the long way: %s", why_not, extra={"action": "long_way_in"})
             await send(message)
 
         return on

@@ -43,6 +43,7 @@ class PlaneSnapshot:
     versions: tuple[str, str] = ("", "")  # of tradewind-provider and of Airflow
     polls: int = 0  # held by this API server
     log_streams: int = 0  # through this API server
+    shortcuts: Mapping[str, str] = field(default_factory=dict)  # name → why it is off here; empty: it is on
 
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -228,6 +229,12 @@ METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
         "Logs read through this API server",
         (),
         lambda snapshot: [((), float(snapshot.log_streams))],
+    ),
+    MetricDefinition(
+        "tradewind_plane_shortcut",
+        "1 while a shortcut is on in this API server, 0 while it is off",
+        ("shortcut",),
+        lambda snapshot: [((name,), 0.0 if why else 1.0) for name, why in sorted(snapshot.shortcuts.items())],
     ),
 )
 

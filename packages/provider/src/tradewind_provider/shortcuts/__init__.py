@@ -1,4 +1,5 @@
-"""What exists only for speed: each module leaves out work of Airflow's that a request does not need.
+"""What exists only for speed: each module leaves out work of Airflow's, or of Python's, that a request does not need.
 
-Nothing here may be needed for correctness. The modules know the Airflow adapter and never the other way round.
+Every process works without any of it, and nothing in the Airflow adapter imports it. `switch` installs those that
+`[tradewind] shortcuts` chooses; `table` lists them.
 """

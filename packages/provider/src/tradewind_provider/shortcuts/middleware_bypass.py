@@ -1,4 +1,4 @@
-"""From the web server to our middlewares, past those Airflow puts around everything for browsers."""
+"""Agents' requests go from the web server to our middlewares, past those Airflow puts around everything for browsers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final
 from starlette._utils import get_route_path
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tradewind_protocol import paths
 
 _FOR_BROWSERS: Final = frozenset(
     {
@@ -18,33 +20,44 @@ _FOR_BROWSERS: Final = frozenset(
         "starlette.middleware.gzip.GZipMiddleware",
     }
 )
-"""Sign-in of people, compression, the access log. An agent signs in with its token, which the door looks at, and what is
-large the door compresses itself."""
+"""Sign-in of people, compression, the access log. An agent signs in with its token, which is checked further in, and
+large answers to agents are compressed there."""
 
 
-def shorten(app: Any, ours: ASGIApp, first: type, *, under: str) -> str | None:
-    """Let requests for paths below `under` go from the server straight to `ours`, the outermost of our middlewares, of
-    class `first`. Call it once `app` has started.
+class MiddlewareBypass:
+    """Saves an eighth of what the API server does for a short task."""
 
-    Returns why that was not done, or None: where anybody else has put a middleware around ours, it is asked as before.
-    """
-    whole = getattr(app, "middleware_stack", None)
-    around = []
-    for one in getattr(app, "user_middleware", ()):
-        if one.cls is first:
-            break
-        around.append(f"{one.cls.__module__}.{one.cls.__qualname__}")
-    else:
-        return "our middlewares are not among the application's"
-    if unknown := [name for name in around if name not in _FOR_BROWSERS]:
-        return f"{', '.join(unknown)} is to see every request"
-    if whole is None:
-        return "the application has not started"
-    short = ServerErrorMiddleware(ours)
+    name: Final = "middleware-bypass"
 
-    async def way(scope: Scope, receive: Receive, send: Send) -> None:
-        mine = scope["type"] == "http" and get_route_path(scope).startswith(under)
-        await (short if mine else whole)(scope, receive, send)
+    def __init__(self, server: Any, ingress: ASGIApp, first: type, *, access_log: bool) -> None:
+        self._server = server
+        self._ingress = ingress
+        self._first = first
+        self._access_log = access_log
 
-    app.middleware_stack = way
-    return None
+    def applies(self) -> str | None:
+        if self._access_log:
+            return "[tradewind] access_log is on: Airflow's access log is to have a line for each request"
+        around = []
+        for one in getattr(self._server, "user_middleware", ()):
+            if one.cls is self._first:
+                break
+            around.append(f"{one.cls.__module__}.{one.cls.__qualname__}")
+        else:
+            return "our middlewares are not among the application's"
+        if unknown := [name for name in around if name not in _FOR_BROWSERS]:
+            return f"{', '.join(unknown)} stands around our middlewares, and may have to see every request"
+        if getattr(self._server, "middleware_stack", None) is None:
+            return "the application has not started"
+        return None
+
+    def install(self) -> None:
+        whole = self._server.middleware_stack
+        ours = ServerErrorMiddleware(self._ingress)
+        under = paths.PREFIX + "/"
+
+        async def stack(scope: Scope, receive: Receive, send: Send) -> None:
+            of_an_agent = scope["type"] == "http" and get_route_path(scope).startswith(under)
+            await (ours if of_an_agent else whole)(scope, receive, send)
+
+        self._server.middleware_stack = stack

@@ -35,11 +35,14 @@ from tradewind_provider.domain.addresses import proxy_warnings
 from tradewind_provider.notifications import peers
 from tradewind_provider.services.log_relay import relay
 from tradewind_provider.settings import Settings
+from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 log = logging.getLogger(__name__)
 
 
-def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> FastAPI:
+def create_app(
+    *, settings: Settings | None = None, clock: Clock = utc_now, shortcuts: ShortcutSwitch | None = None
+) -> FastAPI:
     """The application. Airflow's own lifespan enters that of every application it mounts."""
     app = FastAPI(
         title="Tradewind Remote Execution API",
@@ -51,7 +54,9 @@ def create_app(*, settings: Settings | None = None, clock: Clock = utc_now) -> F
         redoc_url=None,
     )
     app.state.clock = clock
-    app.state.plane = Plane(settings or provider_settings.current(), clock)
+    app.state.plane = Plane(
+        settings or provider_settings.current(), clock, shortcuts=shortcuts or ShortcutSwitch()
+    )
     problems.install(app)
     app.add_middleware(_SaysVersion)
     for module in (sessions, polling, attempts, dags, triggers, logs, stored_runs, site, metrics):

@@ -55,6 +55,7 @@ async def scrape(request: Request, plane: ThisPlane) -> Response:
         polls=plane.dispatcher.polls if plane.dispatcher is not None else 0,
         log_streams=relay().open_streams,
         refusals=dict(problems.ANSWERED),
+        shortcuts=plane.shortcuts.states,
     )
     return Response(metrics.text(snapshot), media_type=_KIND)
 

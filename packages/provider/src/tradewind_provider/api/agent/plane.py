@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.clock import Clock
 from tradewind_provider.settings import Settings
+from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Plane:
 
     settings: Settings
     clock: Clock
+    shortcuts: ShortcutSwitch = field(default_factory=ShortcutSwitch)
     dispatcher: Dispatcher | None = None  # while the application runs
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -28,24 +26,16 @@ from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
 from tradewind_provider.api.door.turns import Turns
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.agents import Agent
-from tradewind_provider.shortcuts import single_thread
 
 log = logging.getLogger(__name__)
 
 ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
 EXECUTION: Final = paths.PREFIX + paths.EXECUTION
-GARBAGE: Final = 10_000
-"""Objects more than before, after which the collector looks. With Python's 700 it looks twice a second where a thousand
-agents poll, and up to 0.17 s at a time, in which nothing is answered."""
-
 _ATTEMPTS: Final = paths.PREFIX + "/attempts/"
 _TAKEN_OFF: Final = frozenset(
     {b"authorization", b"cookie", b"content-length", b"transfer-encoding", b"expect"}
 )
 _WITH_HOST_NAME: Final = frozenset({"ti.run", "ti.heartbeat"})
-OF_EVERY_TASK: Final = frozenset({"ti.run", "ti.state", "ti.rtif"})
-"""What Airflow answers with a synchronous database session, and no need of the server's own event loop."""
-
 _KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
 
 
@@ -59,6 +49,7 @@ class Door:
         clock: Clock = utc_now,
         largest_body: Callable[[], int] | None = None,
         tokens: execution_api.ExecutionTokens | None = None,
+        execution: execution_api.ExecutionApi | None = None,
         holders: Holders | None = None,
     ) -> None:
         self._app = app
@@ -68,7 +59,7 @@ class Door:
         self._holders = holders or HOLDERS
         self._admission = admission.Admission(clock)
         self._turns = Turns(at_once=database.connections)
-        self._in_single_thread = OF_EVERY_TASK if execution_api.keys_are_local() else frozenset()
+        self._execution_api = execution or execution_api.ExecutionApi()
         self._compressed = GZipMiddleware(
             self._hand_on, minimum_size=1024, compresslevel=5
         )  # as Airflow's own
@@ -117,7 +108,7 @@ class Door:
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """To the application itself where it can be found, else through all that Airflow puts around it."""
         if (mount := execution_api.mount_of(scope)) is not None:
-            await execution_api.hand_to(mount, scope, receive, send)
+            await self._execution_api.answer(mount, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -127,17 +118,11 @@ class Door:
         async def on(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 try:
-                    await execution_api.warm(scope)
+                    await self._execution_api.start(scope)
                 except Exception:
                     log.warning(
                         "The Execution API was not warmed", exc_info=True, extra={"action": "warming_failed"}
                     )
-                # What is imported and built by now stays: the collector need not look at it again and again.
-                gc.collect()
-                gc.freeze()
-                # Polls come and go by the thousand, and nearly all that is theirs goes without a collector.
-                first, *others = gc.get_threshold()
-                gc.set_threshold(max(first, GARBAGE), *others)
             await send(message)
 
         return on
@@ -188,17 +173,10 @@ class Door:
             await send(message)
 
         onward = _onward(scope, path, token, judged)
-        alone = found is not None and found.route.name in self._in_single_thread
-        mount = execution_api.mount_of(onward) if alone else None
+        # Values are read with GET and may be large; of what else is asked every answer is small.
+        hand_on = self._compressed if method == "GET" else self._hand_on
         async with self._turns.one():
-            if mount is not None:
-                application = partial(execution_api.hand_to, mount)
-                for message in await single_thread.answered(application, onward, judged):
-                    await noting(message)
-            else:
-                # Values are read with GET and may be large; of what else is asked every answer is small.
-                hand_on = self._compressed if method == "GET" else self._hand_on
-                await hand_on(onward, bodies.replay(judged, receive), noting)
+            await hand_on(onward, bodies.replay(judged, receive), noting)
         if found is not None and found.route.name == "ti.state" and 200 <= status < 300 and _defers(judged):
             await run_in_threadpool(_announce_triggers)
 
