@@ -43,12 +43,30 @@ class AttemptState(str, Enum):
 
 ATTEMPT_MOVES: Final[dict[AttemptState, frozenset[AttemptState]]] = {
     AttemptState.QUEUED: frozenset({AttemptState.OFFERED, AttemptState.REVOKED}),
-    AttemptState.OFFERED: frozenset({AttemptState.QUEUED, AttemptState.RUNNING, AttemptState.REVOKED}),
-    AttemptState.RUNNING: frozenset({AttemptState.FINISHED, AttemptState.REVOKED}),
+    AttemptState.OFFERED: frozenset(
+        {AttemptState.QUEUED, AttemptState.RUNNING, AttemptState.FINISHED, AttemptState.REVOKED}
+    ),
+    AttemptState.RUNNING: frozenset({AttemptState.FINISHED}),
     AttemptState.FINISHED: frozenset(),
     AttemptState.REVOKED: frozenset(),
 }
-"""Every legal move. RUNNING never goes back to QUEUED: user code may have run, so Airflow's retries decide."""
+"""Every legal move. RUNNING never goes back to QUEUED: user code may have run, so Airflow's retries decide.
+
+An offer is FINISHED without a start when the plane cannot read its workload."""
+
+NOT_STARTED: Final = frozenset({AttemptState.QUEUED, AttemptState.OFFERED})
+"""States in which no user code can have run."""
+
+HELD: Final = frozenset({AttemptState.OFFERED, AttemptState.RUNNING})
+"""States in which one session holds the attempt."""
+
+UNFINISHED: Final = frozenset(state for state, after in ATTEMPT_MOVES.items() if after)
+"""States from which an attempt still moves."""
+
+
+def states_before(to: AttemptState) -> frozenset[AttemptState]:
+    """The states from which an attempt may move to `to`."""
+    return frozenset(state for state, after in ATTEMPT_MOVES.items() if to in after)
 
 
 class OutcomeKind(str, Enum):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tradewind_provider
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import ATTEMPT_MOVES, AgentState, AttemptState, OutcomeKind
@@ -19,6 +23,7 @@ from tradewind_provider.domain.placement import Candidate, CandidateIndex, Envir
 from tradewind_provider.domain.routes import Route, addressed
 from tradewind_provider.domain.scheduler_reports import SchedulerEvent, SchedulerReport
 from tradewind_provider.options import OPTIONS
+from tradewind_provider.store import attempt_states
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 BEATS = agents.HeartbeatLimits(poll=25, lost_after=75)
@@ -124,6 +129,27 @@ def test_no_accepted_request_makes_an_illegal_move() -> None:
         for state in S:
             if rule(Lease(state, 2, ME), ME, 2) is Decision.CHANGE:
                 assert to in ATTEMPT_MOVES[state]
+
+
+def test_a_state_is_written_only_where_the_legal_moves_are_asked():
+    source, writers = Path(tradewind_provider.__file__).parent, set()
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = isinstance(node, ast.keyword) and node.arg == "state"
+            assigned = isinstance(node, ast.Assign) and any(
+                ".state" in ast.unparse(to) for to in node.targets
+            )
+            if (named or assigned) and re.search(r"AttemptState\.[A-Z]+\.value", ast.unparse(node.value)):
+                writers.add(path.relative_to(source).as_posix())
+    assert writers == {"services/work_queue.py"}  # the row of new work, which is queued
+
+
+@pytest.mark.parametrize("to", AttemptState)
+def test_a_statement_moves_attempts_from_the_states_of_the_table_only(to):
+    statement = attempt_states.move(to).compile(compile_kwargs={"literal_binds": True})
+    before = {state for state, after in ATTEMPT_MOVES.items() if to in after}
+    where = str(statement).partition("WHERE")[2]
+    assert {state for state in AttemptState if f"'{state.value}'" in where} == before
 
 
 # ---- placement

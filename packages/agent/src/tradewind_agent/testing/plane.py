@@ -33,7 +33,7 @@ from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
 from tradewind_protocol.site import AboutToken
-from tradewind_protocol.states import AttemptState, OutcomeKind
+from tradewind_protocol.states import HELD, AttemptState, OutcomeKind
 
 
 @dataclass
@@ -325,7 +325,7 @@ class FakePlane:
             for ref in (*poll.holding, *poll.running)
             if (known := self.attempts.get(ref.attempt_id)) is None
             or (known.session_id, known.epoch) != (session.id, ref.epoch)
-            or known.state not in (AttemptState.OFFERED, AttemptState.RUNNING)
+            or known.state not in HELD
         ]
         offers = []
         served = {each.name: frozenset(each.queues) for each in session.opened.environments}

@@ -11,7 +11,7 @@ from enum import Enum
 from uuid import UUID
 
 from tradewind_protocol.errors import Code
-from tradewind_protocol.states import AttemptState
+from tradewind_protocol.states import HELD, AttemptState
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,4 @@ def is_held(lease: Lease, session_id: UUID, epoch: int) -> Rejection | None:
 
 def is_known(lease: Lease, session_id: UUID, epoch: int) -> bool:
     """True when an attempt an agent names in a poll is its own, or ended with its own word. What is not, it stops."""
-    return (
-        lease.epoch == epoch
-        and lease.session_id == session_id
-        and lease.state in (AttemptState.OFFERED, AttemptState.RUNNING)
-    )
+    return lease.epoch == epoch and lease.session_id == session_id and lease.state in HELD

@@ -22,6 +22,7 @@ from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.services import attempt_spans
+from tradewind_provider.store import attempt_states
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession, Attempt
@@ -136,16 +137,13 @@ def _lease(
     for epoch, pairs in _lots(rows, placed):
         count = changed(
             db,
-            update(Attempt)
-            .where(
+            attempt_states.move(
+                AttemptState.OFFERED,
                 Attempt.id.in_([attempt_id for attempt_id, _ in pairs]),
-                Attempt.state == AttemptState.QUEUED.value,
                 Attempt.epoch == epoch,
                 AgentSession.id == case(dict(pairs), value=Attempt.id),
                 *_ABLE,
-            )
-            .values(
-                state=AttemptState.OFFERED.value,
+            ).values(
                 epoch=epoch + 1,
                 session_id=AgentSession.id,
                 offered_until=until,
@@ -212,14 +210,14 @@ def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datet
     for session_id, made in offers.items():
         released += changed(
             db,
-            update(Attempt)
-            .where(
+            attempt_states.move(
+                AttemptState.QUEUED,
                 Attempt.id.in_([offer.attempt_id for offer in made]),
-                Attempt.state == AttemptState.OFFERED.value,
                 Attempt.session_id == session_id,
                 Attempt.offered_until == until,
-            )
-            .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+                session_id=None,
+                offered_until=None,
+            ),
         )
     if released:
         notifications.publish(db, notifications.WORK)
@@ -256,7 +254,8 @@ def _pending(
             if row.kind != WorkKind.TASK.value or workloads.is_queued(state):
                 rows[row.id] = row
             else:
-                row.state, row.ended_at, row.payload = AttemptState.REVOKED.value, now, ""
+                attempt_states.set_state(row, AttemptState.REVOKED)
+                row.ended_at, row.payload = now, ""
                 row.reason = "its task instance does not wait any more: it was cleared, marked or deleted"
     return rows
 
@@ -275,10 +274,9 @@ def _offer(db: Session, row: Attempt, epoch: int, now: datetime, lasts: float) -
         )
         changed(
             db,
-            update(Attempt)
-            .where(Attempt.id == row.id)
-            .values(
-                state=AttemptState.FINISHED.value,
+            attempt_states.move(
+                AttemptState.FINISHED,
+                Attempt.id == row.id,
                 outcome=OutcomeKind.FAILED.value,
                 ended_at=now,
                 payload="",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Ended, HandBack, Outcome, WorkKind
@@ -17,6 +17,7 @@ from tradewind_provider import notifications
 from tradewind_provider.domain import leases
 from tradewind_provider.services import attempt_spans
 from tradewind_provider.services.agents import Agent
+from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -209,14 +210,14 @@ def _move(db: Session, attempt: Attempt, to: AttemptState, **values: object) -> 
     """Change the row if it is still as it was read; somebody quicker wins."""
     moved = changed(
         db,
-        update(Attempt)
-        .where(
+        attempt_states.move(
+            to,
             Attempt.id == attempt.id,
             Attempt.state == attempt.state,
             Attempt.epoch == attempt.epoch,
             Attempt.session_id == attempt.session_id,
-        )
-        .values(state=to.value, **values),
+            **values,
+        ),
     )
     if moved != 1:
         raise Refused(

@@ -19,10 +19,9 @@ from tradewind_provider.domain import agents, leases, placement
 from tradewind_provider.services import agent_states, assignment, audit, client_address, sessions, storages
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.settings import Settings
+from tradewind_provider.store.attempt_states import HELD
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
-
-_LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
 @dataclass
@@ -63,7 +62,7 @@ def record_unchanged(db: Session, beats: Sequence[UnchangedPoll], *, now: dateti
     has: dict[UUID | None, set[tuple[UUID, int]]] = {}
     for session_id, attempt_id, epoch, missing_since in db.execute(
         select(Attempt.session_id, Attempt.id, Attempt.epoch, Attempt.missing_since).where(
-            Attempt.session_id.in_(ids), Attempt.state.in_(_LIVE)
+            Attempt.session_id.in_(ids), Attempt.state.in_(HELD)
         )
     ):
         has.setdefault(session_id, set()).add((attempt_id, epoch))
@@ -96,7 +95,7 @@ def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, no
     mine = {
         row.id: row
         for row in db.scalars(
-            select(Attempt).where(Attempt.session_id == session.id, Attempt.state.in_(_LIVE))
+            select(Attempt).where(Attempt.session_id == session.id, Attempt.state.in_(HELD))
         ).all()
     }
     named = {ref.attempt_id: ref.epoch for ref in (*poll.holding, *poll.running)}

@@ -12,11 +12,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState
+from tradewind_provider.store.attempt_states import UNFINISHED
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
 FRESH_SECONDS = 5.0
-_BUSY = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def count(db: Session) -> dict[str, ByQueue]:
             func.count(),
             func.min(Attempt.created_at, type_=UtcDateTime()),
         )
-        .where(Attempt.state.in_([AttemptState.QUEUED.value, *_BUSY]), Attempt.site.is_not(None))
+        .where(Attempt.state.in_(UNFINISHED), Attempt.site.is_not(None))
         .group_by(Attempt.site, Attempt.queue, Attempt.state)
     )
     found: dict[str, ByQueue] = {}

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import WorkKind
@@ -16,6 +16,7 @@ from tradewind_provider.airflow import workloads
 from tradewind_provider.domain import agents
 from tradewind_provider.services import agent_states, audit, session_termination
 from tradewind_provider.settings import Settings
+from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt, Event, FormerTokenValue
 
@@ -29,9 +30,9 @@ def expire_offers(db: Session, *, now: datetime) -> int:
     """Put offers nobody confirmed in time back into their queue. Returns how many."""
     expired = changed(
         db,
-        update(Attempt)
-        .where(Attempt.state == AttemptState.OFFERED.value, Attempt.offered_until < now)
-        .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+        attempt_states.move(
+            AttemptState.QUEUED, Attempt.offered_until < now, session_id=None, offered_until=None
+        ),
     )
     if expired:
         notifications.publish(db, notifications.WORK)

@@ -16,6 +16,7 @@ from tradewind_provider import notifications
 from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import audit, triggers
 from tradewind_provider.services.dags import bundles
+from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
@@ -74,9 +75,9 @@ def release_offers(db: Session, session_id: UUID) -> int:
     """Put what was offered to a session and not started back into the queue, and wake those who wait for work."""
     released = changed(
         db,
-        update(Attempt)
-        .where(Attempt.session_id == session_id, Attempt.state == AttemptState.OFFERED.value)
-        .values(state=AttemptState.QUEUED.value, session_id=None, offered_until=None),
+        attempt_states.move(
+            AttemptState.QUEUED, Attempt.session_id == session_id, session_id=None, offered_until=None
+        ),
     )
     if released:
         notifications.publish(db, notifications.WORK)
@@ -92,10 +93,9 @@ def lose_running(
         condition.append(Attempt.id.in_(only))
     return changed(
         db,
-        update(Attempt)
-        .where(*condition)
-        .values(
-            state=AttemptState.FINISHED.value,
+        attempt_states.move(
+            AttemptState.FINISHED,
+            *condition,
             outcome=OutcomeKind.LOST.value,
             reason=f"agent {session.name!r} {reason}",
             ended_at=now,

@@ -19,11 +19,10 @@ from tradewind_provider.airflow import database, workloads
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain import scheduler_reports
 from tradewind_provider.services import attempt_spans, work_routes
+from tradewind_provider.store import attempt_states
+from tradewind_provider.store.attempt_states import UNFINISHED
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
-
-LIVE = (AttemptState.QUEUED.value, AttemptState.OFFERED.value, AttemptState.RUNNING.value)
-_WAITING = (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ def queue(
     """Put work into its queue, in the scheduler's own transaction: it waits exactly when Airflow says QUEUED."""
     changed(
         db,
-        update(Attempt)
-        .where(Attempt.subject_id == work.subject_id, Attempt.state.in_(_WAITING))
-        .values(
-            state=AttemptState.REVOKED.value, ended_at=now, payload="", reason="it was queued again since"
+        attempt_states.move(
+            AttemptState.REVOKED,
+            Attempt.subject_id == work.subject_id,
+            ended_at=now,
+            payload="",
+            reason="it was queued again since",
         ),
     )
     route = work_routes.route(db, work)
@@ -90,9 +91,13 @@ def revoke(db: Session, subject_ids: Collection[UUID], *, reason: str, now: date
         return 0
     revoked = changed(
         db,
-        update(Attempt)
-        .where(Attempt.subject_id.in_(subject_ids), Attempt.state.in_(_WAITING))
-        .values(state=AttemptState.REVOKED.value, ended_at=now, payload="", reason=reason),
+        attempt_states.move(
+            AttemptState.REVOKED,
+            Attempt.subject_id.in_(subject_ids),
+            ended_at=now,
+            payload="",
+            reason=reason,
+        ),
     )
     if revoked:
         notifications.publish(db, notifications.AGENTS)
@@ -124,7 +129,7 @@ def has_live(db: Session, subject_id: UUID) -> bool:
     """True while an attempt of that task instance waits, is offered or runs."""
     return (
         db.scalar(
-            select(Attempt.id).where(Attempt.subject_id == subject_id, Attempt.state.in_(LIVE)).limit(1)
+            select(Attempt.id).where(Attempt.subject_id == subject_id, Attempt.state.in_(UNFINISHED)).limit(1)
         )
         is not None
     )
@@ -160,7 +165,7 @@ def adopt_orphans(db: Session, *, running_jobs: Collection[int], scheduler_job_i
         update(Attempt)
         .where(
             Attempt.kind != WorkKind.TASK.value,
-            or_(Attempt.state.in_(LIVE), Attempt.reported_at.is_(None)),
+            or_(Attempt.state.in_(UNFINISHED), Attempt.reported_at.is_(None)),
             Attempt.state != AttemptState.REVOKED.value,
             or_(Attempt.scheduler_job_id.is_(None), Attempt.scheduler_job_id.not_in(running_jobs)),
         )
@@ -200,7 +205,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
 def keys_of_live(db: Session, *, scheduler_job_id: int | None) -> dict[UUID, Any]:
     """Attempt → its key, of everything this scheduler queued or adopted that has not ended."""
     rows = db.scalars(
-        select(Attempt).where(Attempt.scheduler_job_id == scheduler_job_id, Attempt.state.in_(LIVE))
+        select(Attempt).where(Attempt.scheduler_job_id == scheduler_job_id, Attempt.state.in_(UNFINISHED))
     )
     return {row.id: workloads.key_of(row) for row in rows}
 

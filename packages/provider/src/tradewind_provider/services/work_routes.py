@@ -14,12 +14,12 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_bundles, workloads
 from tradewind_provider.domain import routes
 from tradewind_provider.domain.routes import Route
+from tradewind_provider.store.attempt_states import NOT_STARTED
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentToken, Attempt
 
 _OWNERS: Final = "tradewind_bundle_owners"
-_NOT_STARTED: Final = (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
 
 
 def route(db: Session, work: workloads.Workload) -> Route:
@@ -59,7 +59,7 @@ def claimed(db: Session, bundle: str, site: str) -> None:
     does what is on offer, should it come back."""
     given = changed(
         db,
-        update(Attempt).where(Attempt.bundle == bundle, Attempt.state.in_(_NOT_STARTED)).values(site=site),
+        update(Attempt).where(Attempt.bundle == bundle, Attempt.state.in_(NOT_STARTED)).values(site=site),
     )
     if given:
         notifications.publish(db, notifications.WORK)

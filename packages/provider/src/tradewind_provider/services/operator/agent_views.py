@@ -13,13 +13,13 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from tradewind_protocol import errors, operator, polling, sessions
-from tradewind_protocol.states import AgentState, AttemptState, Component
+from tradewind_protocol.states import AgentState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.agents import state_of as domain_state_of
 from tradewind_provider.services import agent_states, storages
+from tradewind_provider.store.attempt_states import HELD
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
-LIVE = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 """States in which an attempt takes a slot of its agent."""
 
 
@@ -92,7 +92,7 @@ def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, AgentLoa
     held: dict[UUID | None, Counter[str]] = defaultdict(Counter)
     for session_id, queue, count in db.execute(
         select(Attempt.session_id, Attempt.queue, func.count())
-        .where(Attempt.state.in_(LIVE), Attempt.session_id.is_not(None))
+        .where(Attempt.state.in_(HELD), Attempt.session_id.is_not(None))
         .group_by(Attempt.session_id, Attempt.queue)
     ):
         if session_id in session_ids:

@@ -50,7 +50,7 @@ def get(
     """One agent with what runs on it, as far as the caller may read. Raises Refused NOT_FOUND."""
     session = agent_views.find(db, agent_id)
     filters = attempts.AttemptFilters(
-        states=(states.AttemptState.OFFERED, states.AttemptState.RUNNING),
+        states=tuple(states.HELD),
         session_id=session.id,
         readable=readable,
     )

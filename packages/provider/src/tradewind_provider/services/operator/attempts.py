@@ -20,6 +20,7 @@ from tradewind_provider.services import audit
 from tradewind_provider.services.assignment import route_of
 from tradewind_provider.services.operator import agent_views, eligibility
 from tradewind_provider.services.operator.pages import PageRequest, counted
+from tradewind_provider.store.attempt_states import NOT_STARTED
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 
@@ -82,7 +83,7 @@ def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetim
             errors.Code.CONFLICT,
             f"attempt {attempt.label or attempt_id} is {attempt.state} and does not run on any agent",
             remedy="Work that waits is stopped in Airflow: mark or clear its task instance."
-            if attempt.state in (AttemptState.QUEUED.value, AttemptState.OFFERED.value)
+            if attempt.state in NOT_STARTED
             else "",
         )
     arguments = {"attempt_id": str(attempt.id), "epoch": attempt.epoch}

@@ -15,6 +15,7 @@ from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.routes import Route
 from tradewind_provider.services.operator import agent_views, eligibility
+from tradewind_provider.store.attempt_states import UNFINISHED
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
@@ -49,7 +50,7 @@ def _count_work(db: Session, queues: dict[_Key, _Queue]) -> None:
     route = (Attempt.site, Attempt.queue, Attempt.bundle, Attempt.state)
     counts = db.execute(
         select(*route, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
-        .where(Attempt.state.in_([AttemptState.QUEUED.value, *agent_views.LIVE]))
+        .where(Attempt.state.in_(UNFINISHED))
         .group_by(*route)
     )
     for site, name, bundle, state, count, oldest in counts:
