@@ -47,6 +47,7 @@ from tradewind_agent.settings import Settings
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.testing import FakePlane
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.site import AboutToken
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -363,6 +364,18 @@ async def test_an_environment_that_cannot_look_at_itself_says_why(
     one = an_examination(tmp_path, interpreter=interpreter(tmp_path, script), environment_patience=patience)
     result = (await results(environments, one))["environment:default"]
     assert result.verdict is Verdict.FAILED and evidence in result.evidence and remedy in result.remedy
+
+
+@pytest.mark.parametrize(("allowed", "held"), [(Policy.STRICT, "strict"), (Policy.OPEN, "open")])
+async def test_an_environment_is_examined_under_the_policy_that_the_plane_gives_the_site(
+    tmp_path: Path, allowed: Policy, held: str
+) -> None:
+    asked = tmp_path / "asked.json"
+    one = an_examination(tmp_path, interpreter=interpreter(tmp_path, f"cat > {asked}"), policy="open")
+    one.about = AboutToken(deployment="d", token="t", policy=allowed)
+    await results(environments, one)
+    configure = json.loads(asked.read_text())
+    assert [configure[name] for name in ("policy", "xcom", "store")] == [held] * 3
 
 
 async def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path: Path) -> None:

@@ -36,12 +36,13 @@ from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
 from tradewind_agent.monitoring import health, status
 from tradewind_agent.monitoring.checks import Checks
+from tradewind_agent.monitoring.masking import Masking
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import identity
 from tradewind_agent.state.outbox import Outbox
-from tradewind_agent.state.site_key import SiteKey
+from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
@@ -49,7 +50,6 @@ from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.attempts import Offer
-from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
@@ -77,12 +77,7 @@ class Agent:
         self.settings = settings
         self._now = now
         self._launcher = launcher or SubprocessLauncher()
-        self._rules = policy.from_settings(
-            settings.policy,
-            {name: value for name in policy.SWITCHES if (value := getattr(settings, name)) is not None},
-            references=settings.references,
-            dag_fields=map(KeptField.parse, settings.dag_fields),
-        )
+        self._rules = policy.of(settings)
         self._instance = uuid4()
         self._agent_id: UUID | None = None
         self._agent_key = ""
@@ -182,6 +177,7 @@ class Agent:
                 ledger_problem=lambda: self.ledger.problem,
                 health_problem=lambda: self._no_health,
                 now=self._now,
+                masking=Masking(self.settings, os.environ),
             )
             polling = Polling(
                 plane=plane,
@@ -278,7 +274,7 @@ class Agent:
 
     def _site_key(self) -> bytes:
         settings = self.settings
-        return identity.site_key(settings.state_dir, file=settings.site_key_file, storage=settings.storage)
+        return read_key(settings.state_dir, file=settings.site_key_file, storage=settings.storage)
 
     def _trace(self, offer: Offer, environment: str) -> AttemptTrace:
         record = self._collector.record if self._collector is not None else None

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 
 from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
 from tradewind_agent.environments import interpreter
+from tradewind_agent.gateway import policy
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings
 from tradewind_protocol.hosts import Configure
+from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
 
 MARK = "tradewind-doctor "
@@ -88,14 +90,16 @@ async def _asked(
     examination: Examination, environment: EnvironmentSettings, bundles: bool
 ) -> interpreter.InterpreterOutput:
     settings = examination.settings
+    allowed = examination.about.policy if examination.about is not None else Policy.OPEN
+    rules = policy.of(settings, allowed)
     configure = Configure(
         component=Component.DAG_PROCESSOR if bundles else Component.WORKER,
         agent_name=settings.name,
         gateway="",
         secret="",
-        policy=settings.policy,
-        xcom=settings.xcom,
-        store=settings.store,
+        policy=rules.policy,
+        xcom=rules.xcom,
+        store=rules.store,
         log_directory="",
         options={
             "state_directory": str(settings.state_dir),

@@ -120,7 +120,7 @@ class TaskEnvironments:
             airflow=hello.airflow if hello is not None else "",
             problem=problem,
             xcom=hello.xcom if hello is not None else Storage(),
-            key=self._site_key.print,
+            key=self._site_key.fingerprint,
             starting=not problem and self._is_starting(environment.name),
             bundles=self._bundles(environment.name),
         )
@@ -199,7 +199,7 @@ class TaskEnvironments:
                 slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
                 log_directory=str(self.log_directory),
                 content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
-                key_print=self._site_key.print,
+                key_print=self._site_key.fingerprint,
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from tradewind_agent.settings import Settings
 from tradewind_protocol.boundary import KINDS, SCHEMES, KeptField, Rules
 from tradewind_protocol.sessions import Policy
 
@@ -13,6 +14,18 @@ GatewayPolicy = Rules
 
 SWITCHES: Final = KINDS
 """The kinds a setting can open or close by itself."""
+
+
+def of(settings: Settings, plane: Policy = Policy.OPEN) -> GatewayPolicy:
+    """The rules that hold at a site: what its settings open, and no more than `plane`, the policy the Deployment gives
+    it, allows."""
+    chosen = {name: value for name in SWITCHES if (value := getattr(settings, name)) is not None}
+    return from_settings(
+        settings.policy,
+        chosen,
+        references=settings.references,
+        dag_fields=map(KeptField.parse, settings.dag_fields),
+    ).at_least(plane)
 
 
 def from_settings(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tradewind_agent.monitoring.masking import Masking
 from tradewind_protocol.polling import Finding
 
 _LEAST_FREE = 200 * 1024 * 1024  # bytes
@@ -29,6 +30,7 @@ class Checks:
         ledger_problem: Callable[[], str],
         health_problem: Callable[[], str],
         now: Callable[[], float],
+        masking: Masking,
         every: float = 15.0,
     ) -> None:
         self._state_dir = state_dir
@@ -37,12 +39,13 @@ class Checks:
         self._ledger_problem = ledger_problem
         self._health_problem = health_problem
         self._now = now
+        self._masking = masking
         self._every = every
         self._looked: float | None = None
         self._slow: list[Finding] = []
 
     def __call__(self) -> list[Finding]:
-        """Everything that fails now."""
+        """Everything that fails now, without secrets."""
         now = self._now()
         if self._looked is None or not 0 <= now - self._looked < self._every:
             self._looked, self._slow = now, [*self._disk(), *self._waiting(now)]
@@ -53,7 +56,7 @@ class Checks:
         if health := self._health_problem():
             remedy = "Set metrics_port to a free one for each agent of a machine, or to 0"
             found.append(Finding(check="port", message=health, remedy=remedy))
-        return found
+        return self._masking.findings(found)
 
     def _disk(self) -> list[Finding]:
         try:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from tradewind_protocol import ids
-
-_CREDENTIAL: Final = re.compile(
-    "("
-    + "|".join((ids.AGENT_TOKEN_PREFIX, ids.SESSION_TOKEN_PREFIX, ids.LOCAL_SECRET_PREFIX))
-    + r")[A-Za-z0-9_-]{4,}"
-)
+from tradewind_agent.monitoring.masking import shortened_credentials
 
 
 def configure(*, format: str, level: str) -> None:
@@ -59,7 +52,7 @@ def without_credentials(logger: Any, name: str, event: MutableMapping[str, Any])
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _CREDENTIAL.sub(lambda found: ids.shown(found.group()), value)
+        return shortened_credentials(value)
     if isinstance(value, BaseException):
         return _clean(repr(value))
     if isinstance(value, dict):

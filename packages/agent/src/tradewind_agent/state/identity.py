@@ -6,14 +6,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final
 from uuid import UUID, uuid4
 
 from tradewind_agent.errors import SettingsWrong, StateDirectoryInUse
 from tradewind_agent.kits import files
-
-SHORTEST_KEY: Final = 32
-"""Characters of a site's key."""
 
 
 def agent_id(state_dir: Path) -> UUID:
@@ -47,39 +43,6 @@ def agent_key(state_dir: Path) -> str:
     if not key:
         raise SettingsWrong(f"{path} does not hold the agent's key: it is empty", remedy=remedy)
     return key
-
-
-def site_key(state_dir: Path, *, file: Path | None = None, storage: str = "") -> bytes:
-    """The site's key: of `file`; else of the folder that the agents of the site share as `storage`, else of the state
-    directory, where the first to ask makes it. Raises SettingsWrong."""
-    path = file or _shared(storage) or state_dir / "site.key"
-    try:
-        if file is None and not path.exists():
-            files.write_once(path, f"{secrets.token_hex(32)}\n")
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SettingsWrong(
-            f"the site's key cannot be read from {path}: {error}",
-            remedy="Let site_key_file name a file that the agent's user can read, the same for all agents of the site",
-        ) from None
-    if len(key) < SHORTEST_KEY:
-        raise SettingsWrong(
-            f"the site's key in {path} has {len(key)} characters; it needs {SHORTEST_KEY}",
-            remedy="Make one with `openssl rand -hex 32`, and give the same to every agent of the site",
-        )
-    return key.encode()
-
-
-def _shared(storage: str) -> Path | None:
-    """Where the agents of a site find one key: in their storage, when that is a folder of this machine, made at need."""
-    folder = Path(storage.removeprefix("file://"))
-    if not folder.is_absolute():
-        return None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None  # the task environments will say what is wrong with it
-    return folder / "site.key"
 
 
 def hold(state_dir: Path) -> AbstractContextManager[None]:

@@ -54,6 +54,7 @@ class Text:
     seal: Seal | None = None
     kept: Sequence[KeptField] = ()
     replaced: list[str] = field(default_factory=list)
+    has_sealed: bool = False  # some arguments are in sealed form
 
     def leaves(self, of: Iterable[str], name: str) -> bool:
         """Whether the owner lets this field leave; `of` are the names its object goes by."""
@@ -71,12 +72,16 @@ class Text:
 
     def sealed(self, arguments: Any, bound: Any, *place: str, shared: bool = False) -> Any:
         """Arguments that the site gets back, in sealed form, for `bound` only; a notice where there is no key."""
-        if is_nothing(arguments) or is_sealed(arguments) or is_notice(arguments):
+        if is_sealed(arguments):
+            self.has_sealed = True
+            return arguments
+        if is_nothing(arguments) or is_notice(arguments):
             return arguments
         self.replaced.append(" ".join(place))
         whose = place if shared else (self.dag_id, *place)
         if self.seal is None:
             return {NOTICE_KEY: notice(self.digest, *whose, value=arguments)}
+        self.has_sealed = True
         return sealed(self.seal, str(bound), whose, arguments)
 
     def left_out(self, fields: dict[str, Any], doc: Any, *place: str) -> Any:

@@ -7,7 +7,7 @@ new version of the Dag comes about exactly when one would have come about with t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tradewind_protocol.boundary import dag_fields
@@ -28,6 +28,7 @@ class ReducedDag:
     data: dict[str, Any]
     replaced: tuple[str, ...]
     """Each place an author's text was taken from, in words: `task load bash_command`. Empty: it was reduced already."""
+    has_sealed: bool = field(default=False, compare=False)  # some arguments are in sealed form
 
 
 def reduced(
@@ -55,7 +56,7 @@ def reduced(
                 if (form := dag_fields.OPERATOR.get(name)) is not None and form(value)
             }
         }
-    return ReducedDag(whole, tuple(text.replaced))
+    return ReducedDag(whole, tuple(text.replaced), text.has_sealed)
 
 
 def not_reduced(data: dict[str, Any]) -> tuple[str, ...]:

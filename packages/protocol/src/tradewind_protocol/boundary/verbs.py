@@ -16,7 +16,7 @@ from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Reject
 from tradewind_protocol.boundary.notices import Digest
 from tradewind_protocol.boundary.references import is_reference
 from tradewind_protocol.boundary.rules import Rules
-from tradewind_protocol.boundary.sealing import SEALED, Seal
+from tradewind_protocol.boundary.sealing import Seal
 from tradewind_protocol.boundary.serialized_dags import reduced
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.errors import Code
@@ -183,16 +183,11 @@ def _dags(file: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None,
         return 0
     if rules.dag_fields:
         found.carry(carried.AUTHORS_TEXT)
-    replaced = 0
-    reduced_dags = []
-    for dag in file["dags"]:
-        one = reduced(dag, digest, rules.dag_fields, seal=seal)
-        reduced_dags.append(one.data)
-        replaced += len(one.replaced)
-    file["dags"] = reduced_dags
-    if SEALED in json.dumps(reduced_dags):
+    all_reduced = [reduced(dag, digest, rules.dag_fields, seal=seal) for dag in file["dags"]]
+    file["dags"] = [one.data for one in all_reduced]
+    if any(one.has_sealed for one in all_reduced):
         found.carry(carried.SEALED)
-    return replaced
+    return sum(len(one.replaced) for one in all_reduced)
 
 
 def _without_code(file: dict[str, Any]) -> int:
