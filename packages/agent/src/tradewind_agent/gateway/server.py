@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.kits.serving import Serving
 
 LONGEST_PATH = 107  # bytes; the kernel's limit for the address of a unix socket
+_LONGEST_IN_STATE_DIR = 100
 _KEEP_ALIVE = 300  # seconds; a supervisor's client asks every few seconds, and reconnecting costs it more
 
 
@@ -42,6 +45,18 @@ class SocketServer:
             await self._serving.__aexit__(*error)
         finally:
             self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def socket_place(state_dir: Path) -> Iterator[Path]:
+    """Where the socket goes: the state directory, or a private temporary one while inside, when that path is too long
+    for the kernel."""
+    path = state_dir / "gateway.sock"
+    if len(os.fsencode(path)) <= _LONGEST_IN_STATE_DIR:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tradewind-") as directory:
+        yield Path(directory) / path.name
 
 
 def bind(path: Path) -> socket.socket:

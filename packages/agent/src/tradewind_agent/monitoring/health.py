@@ -7,10 +7,14 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tradewind_agent.kits.serving import Serving
 from tradewind_agent.monitoring.metrics import METRICS
+
+log = structlog.get_logger(__name__)
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -46,6 +50,41 @@ class Health:
             await _answer(send, 200, body, kind=b"application/json")
         else:
             await _answer(send, 404, b"there are /healthz, /readyz, /metrics and /status\n")
+
+
+class Probes:
+    """Serves `Health` on a port from entering to leaving the context; on none for port 0.
+
+    A port that cannot be opened does not stop the agent: `problem` says so, for the agent's own checks.
+    """
+
+    def __init__(self, host: str, port: int, *, document: Callable[[], dict[str, Any]]) -> None:
+        self._host, self._port = host, port
+        self._document = document
+        self._serving: Serving | None = None
+        self.problem = ""
+
+    async def __aenter__(self) -> Probes:
+        if self._port == 0:
+            return self
+        try:
+            listener = listen(self._host, self._port)
+        except OSError as error:
+            self.problem = f"no probes and no metrics: {self._host}:{self._port} cannot be opened: {error.strerror or error}"
+            log.warning(
+                "The port of probes and metrics cannot be opened",
+                action="metrics_off",
+                port=self._port,
+                error=str(error),
+            )
+            return self
+        self._serving = Serving(Health(document=self._document), listener, name="health")
+        await self._serving.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._serving is not None:
+            await self._serving.__aexit__(*error)
 
 
 class _Collector:
