@@ -1,4 +1,4 @@
-"""A real worker process process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
+"""A real worker process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
 
 from __future__ import annotations
 
@@ -272,7 +272,11 @@ class WorkerHost:
                 secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
                 slots=4,
                 log_directory=str(home / "logs"),
-                options={"state_directory": str(home / "state"), **options},
+                options={
+                    "state_directory": str(home / "state"),
+                    "accelerators": os.environ.get("TRADEWIND_AGENT_ACCELERATORS", "all"),
+                    **options,
+                },
             )
         )
 

@@ -89,6 +89,7 @@ class Hello(Message):
     pid: int
     bundles: tuple[str, ...] = ()
     xcom: Storage = Storage()  # of a worker
+    accelerators: dict[str, str] = {}  # by name, why each is off; empty for one that is on
 
 
 class Problem(Message):

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -79,7 +79,12 @@ class Control:
             except OSError as problem:
                 raise ControlClosed(f"the agent is gone ({problem})") from None
 
-    def hello(self, bundles: Sequence[str] = (), xcom: Storage | None = None) -> None:
+    def hello(
+        self,
+        bundles: Sequence[str] = (),
+        xcom: Storage | None = None,
+        accelerators: Mapping[str, str] | None = None,
+    ) -> None:
         """Tell the agent that this host is ready, and what it runs on."""
         self.send(
             hosts.Hello(
@@ -89,6 +94,7 @@ class Control:
                 pid=os.getpid(),
                 bundles=tuple(bundles),
                 xcom=xcom or Storage(),
+                accelerators=dict(accelerators or {}),
             )
         )
 

@@ -25,7 +25,7 @@ from tradewind_protocol.dags import Role
 from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Policy
-from tradewind_runtime import gateway_client
+from tradewind_runtime import gateway_client, loggers
 from tradewind_runtime.control import Control, ControlClosed
 from tradewind_runtime.dags import bundles, config
 from tradewind_runtime.dags.plane_sync import Note, ParseNow, PlaneSync, RolesChanged, RunCallback
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow.callbacks.callback_requests import CallbackRequest
     from airflow.dag_processing.manager import DagFileInfo
 
+    from tradewind_runtime.accelerators.child_exit_notification import ParserExitNotification
     from tradewind_runtime.airflow.dags import Processor
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,9 @@ def run(control: Control, configure: Configure) -> int:
     `executors` (names Dags may ask for with `executor=`).
     """
     config.apply(configure.options)
+    from tradewind_runtime.accelerators import table
     from tradewind_runtime.airflow import dags as seam
-    from tradewind_runtime.airflow import process, site_settings, stale_clones
+    from tradewind_runtime.airflow import execution_client, process, site_settings, stale_clones
 
     process.leave_executors_to_the_plane()
     if problem := site_settings.bundles()[1]:
@@ -67,25 +69,32 @@ def run(control: Control, configure: Configure) -> int:
         log.info(
             "The clone of bundle %s is of another repository: removed", name, extra={"action": "stale_clone"}
         )
-    seam.warm()
+    accelerators, switch = table.of_dag_processor(), table.switch(configure)
+    loggers.release()
+    switch.install(*accelerators)
     found, broken = seam.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
     sync_state = SyncState(uuid4(), claims, broken=broken, key=configure.key_print)
     open_policy = configure.policy is Policy.OPEN
     send_source = bool(configure.options.get("send_source", open_policy))
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
-        host = Host(control=control, sync_state=sync_state, gateway=gateway)
+        host = Host(
+            control=control,
+            sync_state=sync_state,
+            gateway=gateway,
+            child_exits=accelerators.child_exit_notification,
+        )
         processor = seam.Processor(
             sync_state=sync_state,
             loop=host,
             bundles={bundle.name: bundle for bundle in found},
-            execution=gateway_client.execution_client(configure.gateway, configure.secret),
+            execution=execution_client.of_gateway(configure.gateway, configure.secret),
             send_source=send_source,
             content_key=bytes.fromhex(configure.content_key),
             quote_source=bool(configure.options.get("quote_source", send_source)),
             base_log_dir=_log_directory(configure) or seam.log_directory_option(),
         )
-        control.hello(bundles=tuple(claim.name for claim in claims))
+        control.hello(bundles=tuple(claim.name for claim in claims), accelerators=switch.states)
         try:
             processor.run()
         except (Stopped, ControlClosed):
@@ -113,7 +122,15 @@ def _log_directory(configure: Configure) -> str:
 class Host:
     """What the host does in the parsing loop: hears the agent and the plane, and wakes the loop for both."""
 
-    def __init__(self, *, control: Control, sync_state: SyncState, gateway: gateway_client.Gateway) -> None:
+    def __init__(
+        self,
+        *,
+        control: Control,
+        sync_state: SyncState,
+        gateway: gateway_client.Gateway,
+        child_exits: ParserExitNotification,
+    ) -> None:
+        self._child_exits = child_exits
         self._control = control
         self._sync_state = sync_state
         self._retried_at = time.monotonic()
@@ -135,7 +152,7 @@ class Host:
         os.register_at_fork(after_in_child=self._leave_child)
         manager.selector.register(self._control, _READ, (lambda _: self._on_agent(), _nothing))
         manager.selector.register(self._wake_reader, _READ, (lambda _: self._on_wake_up(), _nothing))
-        self._notice_ends_at_once()
+        self._child_exits.listen(self._wake_writer.fileno())
         self._plane_sync.start()
 
     def turn(self, manager: Processor) -> None:
@@ -225,12 +242,6 @@ class Host:
     def _wake(self) -> None:
         with suppress(OSError):  # full: the loop will look anyway
             self._wake_writer.send(b"!")
-
-    def _notice_ends_at_once(self) -> None:
-        # Left alone the loop learns of a parser's end from the end of the pipes to it, which comes a moment earlier: every
-        # other time it looks, finds the process still there, and sleeps for a second.
-        signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _leave_child(self) -> None:
         with suppress(ValueError):  # not the main thread's child, and so no parser

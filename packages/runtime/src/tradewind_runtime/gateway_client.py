@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.messages import Message
-
-if TYPE_CHECKING:
-    from airflow.sdk.api.client import Client
 
 BASE_URL = "http://gateway"
 """A host name for the Host header; the connection is the unix socket."""
@@ -34,13 +31,6 @@ def transport(path: str, *, connections: int = 10) -> httpx.HTTPTransport:
     # which is most of the time and memory a new client costs. This context knows none, so it trusts nobody.
     nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.HTTPTransport(uds=path, limits=limits, verify=nobody)
-
-
-def execution_client(path: str, secret: str) -> Client:
-    """Airflow's own Execution API client, speaking to the gateway as the holder of `secret`."""
-    from tradewind_runtime.airflow import process
-
-    return process.execution_client(EXECUTION_URL, secret, transport(path))
 
 
 class Gateway:

@@ -133,3 +133,10 @@ def _count(place: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return 0
+
+
+def title(text: str) -> None:
+    """Name this process in the process list."""
+    from setproctitle import setproctitle
+
+    setproctitle(text)

@@ -42,7 +42,7 @@ def run(control: Control, configure: Configure) -> int:
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
     triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
     """
-    from tradewind_runtime.airflow import process, site_settings
+    from tradewind_runtime.airflow import execution_client, process, site_settings
     from tradewind_runtime.airflow import triggers as seam
 
     _raise_file_limit()
@@ -55,7 +55,7 @@ def run(control: Control, configure: Configure) -> int:
         capacity=configure.slots,
         assigned=assigned,
         outbox=outbox,
-        open_client=lambda: gateway_client.execution_client(configure.gateway, configure.secret),
+        open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
         strict=(configure.xcom or configure.policy) is Policy.STRICT,
         masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
         on_tick=status.tell,

@@ -1,4 +1,4 @@
-"""A real worker process process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
+"""A real worker process, a real gateway socket, real Dags; only the plane behind the gateway is made up."""
 
 from __future__ import annotations
 

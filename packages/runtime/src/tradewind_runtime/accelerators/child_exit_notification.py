@@ -1,8 +1,8 @@
-"""How Airflow's supervisor learns that a process it watches has ended: at once.
+"""Supervisors, and the loop that parses Dag files, learn at once that a process they watch has ended.
 
-Left alone it learns of it from the end of the pipes to that process, which comes a moment earlier: it looks, finds the
-process still there, and sleeps for a whole `[workers] min_heartbeat_interval` (5 s). The same when something the task
-started holds the pipes open. If a later Airflow names things differently, all that is lost is this haste.
+Left alone Airflow learns of it from the end of the pipes to that process, which comes a moment earlier: it looks, finds the
+process still there, and sleeps: a supervisor for a whole `[workers] min_heartbeat_interval` (5 s), the parsing loop for a
+second. The same happens when something that a task has started holds the pipes open.
 """
 
 from __future__ import annotations
@@ -12,57 +12,94 @@ import os
 import selectors
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from tradewind_runtime import kernel
-from tradewind_runtime.accelerators.fork_delegation import ProcessManager
-
-_news: tuple[tuple[Any, Callable[[object], bool]], ...] = ()
-"""What becomes readable in this process when one has ended, and what is done then."""
+from tradewind_runtime.airflow.task_fork import ProcessManager
 
 
-def let_supervisors_notice() -> None:
-    """Make supervisors able to `listen`. Call it once, before they are forked."""
-    from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+class ChildExitNotification:
+    """Of supervisors."""
 
-    register = getattr(WatchedSubprocess, "_register_pipe_readers", None)
-    if register is None:
-        return
+    name = "child_exit_notification"
 
-    @functools.wraps(register)
-    def registering(self: Any, *args: Any, **kwargs: Any) -> None:
-        register(self, *args, **kwargs)
-        for source, act in _news:
-            self.selector.register(source, selectors.EVENT_READ, (act, lambda _: None))
+    def __init__(self) -> None:
+        self._installed = False
+        self._sources: tuple[tuple[Any, Callable[[object], bool]], ...] = ()
+        """What becomes readable in this process when a process has ended, and what is done then."""
 
-    WatchedSubprocess._register_pipe_readers = registering
+    def applies(self) -> str | None:
+        from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
+        if not hasattr(WatchedSubprocess, "_register_pipe_readers"):
+            return "this Airflow's supervisor watches its processes in another way"
+        return None
+
+    def install(self) -> None:
+        from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
+        register = WatchedSubprocess._register_pipe_readers
+
+        @functools.wraps(register)
+        def registering(watched: Any, *args: Any, **kwargs: Any) -> None:
+            register(watched, *args, **kwargs)
+            # The start that follows is as good as the heartbeat Airflow would send in the same moment.
+            if self._sources and hasattr(
+                watched, "_last_heartbeat_attempt"
+            ):  # not in one that runs callbacks
+                watched._last_heartbeat_attempt = time.monotonic()
+            for source, act in self._sources:
+                watched.selector.register(source, selectors.EVENT_READ, (act, lambda _: None))
+
+        WatchedSubprocess._register_pipe_readers = registering
+        self._installed = True
+
+    def listen(self, manager: ProcessManager) -> None:
+        """Be told by SIGCHLD, and by `manager` of the processes it has forked. Call it once in a supervisor's process."""
+        if not self._installed:
+            return
+        woken, wake = os.pipe()
+        for fd in (woken, wake):
+            os.set_blocking(fd, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+        def drain(_: object) -> bool:
+            try:
+                os.read(woken, 4096)
+            except BlockingIOError:
+                return True
+            return True
+
+        def collect(_: object) -> bool:
+            manager.exit_code(0)  # which it remembers
+            return True
+
+        def forget() -> None:
+            self._sources = ()
+            os.close(woken)
+            os.close(wake)
+
+        kernel.after_fork_of_mine(forget)
+        self._sources = ((woken, drain), (manager, collect))
 
 
-def listen(manager: ProcessManager) -> None:
-    """Hear of ends by SIGCHLD, and of those of processes that `manager` has forked by its news. Call it once in the
-    supervisor's process."""
-    global _news
-    woken, wake = os.pipe()
-    for fd in (woken, wake):
-        os.set_blocking(fd, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+class ParserExitNotification:
+    """Of the loop that parses Dag files."""
 
-    def drain(_: object) -> bool:
-        with suppress(BlockingIOError):
-            os.read(woken, 4096)
-        return True
+    name = "child_exit_notification"
 
-    def hear(_: object) -> bool:
-        manager.exit_code(0)  # which it remembers
-        return True
+    def __init__(self) -> None:
+        self._installed = False
 
-    def forget() -> None:
-        global _news
-        _news = ()
-        os.close(woken)
-        os.close(wake)
+    def applies(self) -> str | None:
+        return None
 
-    kernel.after_fork_of_mine(forget)
-    _news = ((woken, drain), (manager, hear))
+    def install(self) -> None:
+        self._installed = True
+
+    def listen(self, wake: int) -> None:
+        """Write to the descriptor `wake`, which does not block, whenever a child of this process ends."""
+        if self._installed:
+            signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+            signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -1,12 +1,15 @@
-"""Modules of Airflow itself that nearly every task, and nearly every Dag file, imports sooner or later: imported once,
-before the fork."""
+"""Modules of Airflow's that nearly every task or Dag file imports sooner or later: imported once, before the fork."""
 
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
+from typing import Final
 
-NEEDED_SOON = (
+import structlog
+
+log = structlog.get_logger(__name__)
+
+MODULES: Final = (
     "airflow.dag_processing.bundles.local",
     "airflow.providers.common.io.assets.file",
     "airflow.providers.standard.decorators.bash",
@@ -28,11 +31,34 @@ NEEDED_SOON = (
     "jinja2.ext",
     "upath.implementations.local",
 )
-"""One that a version lacks is passed over."""
+"""One that is not installed is skipped."""
+
+OF_TASKS: Final = (
+    "airflow.dag_processing.bundles.manager",
+    "airflow.dag_processing.dagbag",
+    "airflow.sdk.execution_time.callback_supervisor",
+    "airflow.sdk.execution_time.connection_test_supervisor",
+    "airflow.sdk.execution_time.coordinator",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.sdk.execution_time.xcom",
+    "setproctitle",
+)
+"""What every attempt needs besides."""
 
 
-def import_what_is_needed_soon() -> None:
-    """Starts no thread."""
-    for name in NEEDED_SOON:
-        with suppress(ImportError):
-            importlib.import_module(name)
+class EarlyImports:
+    name = "early_imports"
+
+    def __init__(self, modules: tuple[str, ...] = MODULES) -> None:
+        self._modules = modules
+
+    def applies(self) -> str | None:
+        return None
+
+    def install(self) -> None:
+        for name in self._modules:
+            try:
+                importlib.import_module(name)
+            except ImportError as missing:
+                log.debug("A module is not imported early", module=name, reason=str(missing))

@@ -1,38 +1,48 @@
-"""What fsspec, which Airflow imports, does in each forked process at once: it resets every kind of file system, some twenty
+"""What fsspec, which Airflow imports, does in each forked process: it resets every kind of file system, some twenty
 classes, and each one reset is memory copied.
 
-A process manager and a supervisor use none of them. A task may, but has no need of it either before it forks itself: its locks are
-free, because what it was forked from has one thread, and instances of another process are forgotten by fsspec when one is
-asked for, by process id.
+An attempt process manager and a supervisor use none of them. A task has no need of it before it forks itself: its locks are
+free, because what it was forked from has one thread, and fsspec forgets another process's instances by their process id.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-_aside: WeakSet[Any] = WeakSet()
 
+class FileSystemRegistry:
+    name = "file_system_registry"
 
-def put_aside() -> None:
-    """Have processes forked from here on reset none of the kinds known now. Idempotent; call it again when more may be
-    known. If a later fsspec names things differently, nothing changes."""
-    with suppress(KeyError, AttributeError):
+    def __init__(self) -> None:
+        self._aside: WeakSet[Any] = WeakSet()
+        self._installed = False
+
+    def applies(self) -> str | None:
+        if not hasattr(sys.modules.get("fsspec.spec"), "_registered_classes"):
+            return "this fsspec keeps its file systems elsewhere"
+        return None
+
+    def install(self) -> None:
+        self._installed = True
+
+    def renew(self) -> None:
+        """Have processes forked from here on reset none of the kinds known now."""
+        if not self._installed:
+            return
         spec: Any = sys.modules["fsspec.spec"]
         for kind in spec._registered_classes:
-            _aside.add(kind)
+            self._aside.add(kind)
         spec._registered_classes = WeakSet()
 
-
-def take_up() -> None:
-    """Have what this process forks reset them again, as fsspec means it to: user code may have threads. Call it in the
-    process of a task, before anything of the user's."""
-    with suppress(KeyError, AttributeError):
+    def give_back(self) -> None:
+        """Have what this process forks reset them again: user code may have threads."""
+        if not self._aside:
+            return
         spec: Any = sys.modules["fsspec.spec"]
         added = spec._registered_classes
-        if _aside and added is not _aside:
-            spec._registered_classes = _aside
+        if added is not self._aside:
+            spec._registered_classes = self._aside
             for kind in added:
-                _aside.add(kind)
+                self._aside.add(kind)

@@ -7,14 +7,14 @@ done here by Airflow's own function, put aside, and taken up after the fork.
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import os
 import sys
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tradewind_runtime.accelerators import import_effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,24 +79,35 @@ class _Logging(NamedTuple):
         _WarningsInterceptor._original_showwarning = self.warned
 
 
-def prepare() -> None:
-    """Set up the logging of the tasks of processes forked from this one, whose own stays as it is. Call it again after
-    more was imported: libraries bring loggers. Where the site has a logging configuration or a remote log of its own,
-    which is its owner's code, or where a later Airflow names things differently, each task goes on doing it for itself.
-    """
-    from airflow.configuration import conf
-    from airflow.sdk.execution_time import supervisor
+class PreparedLogging:
+    name = "prepared_logging"
 
-    release_loggers()
-    if conf.get("logging", "logging_config_class", fallback="") or conf.getboolean(
-        "logging", "remote_logging", fallback=False
-    ):
-        return
-    configure = getattr(supervisor, "_configure_logs_over_json_channel", None)
-    with suppress(Exception):
-        prepared, channel = _prepared()
-        if configure is None:
+    def __init__(self) -> None:
+        self._installed = False
+
+    def applies(self) -> str | None:
+        from airflow.configuration import conf
+        from airflow.sdk.execution_time import supervisor
+
+        if not hasattr(supervisor, "_configure_logs_over_json_channel"):
+            return "this Airflow sets up the logging of tasks elsewhere"
+        if own := conf.get("logging", "logging_config_class", fallback=""):
+            return f"[logging] logging_config_class names {own}, which is the owner's code"
+        if conf.getboolean("logging", "remote_logging", fallback=False):
+            return import_effects.reason_not_to_share(_load_remote_logs)
+        return None
+
+    def install(self) -> None:
+        self._installed = True
+        self.renew()
+
+    def renew(self) -> None:
+        """Set it up anew, where it is installed: libraries that were imported since bring loggers."""
+        from airflow.sdk.execution_time import supervisor
+
+        if not self._installed:
             return
+        prepared, channel = _prepared()
 
         def over(log_fd: int) -> None:
             channel.fd = log_fd
@@ -105,17 +116,18 @@ def prepare() -> None:
         supervisor._configure_logs_over_json_channel = over
 
 
-def release_loggers() -> None:
-    """Have every logger of structlog's that was used in this process ask anew what it writes to. Call it before the fork.
+def _load_remote_logs() -> str | None:
+    """Make the handler of remote logs, as each task would. Why tasks must not inherit it, when they must not."""
+    from airflow.sdk import log
 
-    Such a logger keeps what it wrote to first. One that wrote a line here would go on writing to this process's output in
-    every process forked from this one, and its lines would be missing from the logs of tasks.
-    """
-    from structlog._config import BoundLoggerLazyProxy
-
-    for each in gc.get_objects():
-        if type(each) is BoundLoggerLazyProxy:
-            vars(each).pop("bind", None)
+    handler = log.load_remote_log_handler()
+    if handler is None:
+        return "Airflow finds no handler for the remote logs"
+    if handler.processors:
+        return f"{type(handler).__name__} takes each line for itself, in each process"
+    if "hook" in vars(handler):
+        return f"{type(handler).__name__} connects as it is made"
+    return None
 
 
 def _prepared() -> tuple[_Logging, _Channel]:

@@ -5,47 +5,33 @@ from __future__ import annotations
 import ctypes
 import gc
 from contextlib import suppress
-from itertools import pairwise, repeat
 
 
-def freeze() -> None:
-    """What is alive now is shared with every process forked from here on: keep the collector from writing to it.
-    Call it once, when everything is imported; the collector stays off in this process."""
-    gc.collect()
-    _fill_holes()
-    gc.freeze()
-    gc.disable()
-    settle()
+class SharedHeap:
+    name = "shared_heap"
 
+    def __init__(self) -> None:
+        self._installed = False
 
-_POOL = 16 * 1024
-"""Bytes in which Python keeps objects of one size (`POOL_SIZE` of its obmalloc, since 3.10)."""
+    def applies(self) -> str | None:
+        return None
 
-_MOST = 16 * 1024 * 1024
-"""Bytes of fillings. One is enough; with another allocator than Python's own (`PYTHONMALLOC`) objects never come to lie one
-after the other."""
+    def install(self) -> None:
+        self._installed = True
 
-_NUMBERS = 65_536
-"""Fillings of the smallest size, 24 bytes."""
+    def freeze(self) -> None:
+        """What is alive now is shared with every process forked from here on: keep the collector from writing to it. Call it
+        when everything is imported; the collector stays off in this process."""
+        if self._installed:
+            gc.collect()
+            gc.freeze()
+            gc.disable()
+            settle()
 
-_fillings: list[list[float] | list[bytes]] = []
-
-
-def _fill_holes() -> None:
-    """Leave no room between objects that are shared: what a forked process makes would go there, and have a page
-    copied for each few bytes."""
-    # The smallest are numbers mostly, which come and go while this is done: what would lie together does not.
-    _fillings.append(list(map(float, repeat(0, _NUMBERS))))
-    left = _MOST
-    for size in range(48, 513, 16):
-        together = False
-        while left > 0 and not together:  # in a pool that nobody had used
-            # Bytes have a head of 32, and a zero at their end.
-            some = list(map(bytes, repeat(size - 33, _POOL // 4 // size)))
-            beside = sum(id(b) - id(a) == size for a, b in pairwise(some))
-            together = beside > len(some) // 2  # what this line makes lies among them
-            _fillings.append(some)
-            left -= _POOL // 4
+    def settle(self) -> None:
+        """Call it before each fork."""
+        if self._installed:
+            settle()
 
 
 def settle() -> None:

@@ -32,7 +32,6 @@ from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 
 from tradewind_protocol import boundary
-from tradewind_runtime.accelerators import early_imports, prepared_logging, validator_cache
 from tradewind_runtime.airflow import secrets_masker
 from tradewind_runtime.dags import bundle_fetches, results
 from tradewind_runtime.dags.sync_state import SyncState
@@ -65,14 +64,6 @@ class Loop(Protocol):
 
     def priority_files(self) -> set[tuple[str, str]]:
         """Files (bundle, path) somebody wants to be parsed before all others."""
-
-
-def warm() -> None:
-    """Import what every parse needs, and build what it would build first, so that parsers inherit it. Runs nothing of
-    the owner's, and starts no thread."""
-    early_imports.import_what_is_needed_soon()
-    validator_cache.build_a_parsers_validators_once()
-    prepared_logging.prepare()
 
 
 def configured_bundles() -> tuple[list[BaseDagBundle], list[str]]:

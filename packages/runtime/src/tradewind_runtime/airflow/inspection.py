@@ -23,7 +23,7 @@ def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] =
     variables that are named, else the first of those that can be listed. Raises what a backend raises."""
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
-    workloads.warm()  # what it imports is imported where tasks ask
+    workloads.prepare()  # what it imports is imported where tasks ask
     backends = ensure_secrets_backend_loaded()
     asked = []
     for backend in backends:

@@ -1,21 +1,10 @@
-"""Airflow as a library inside a host process: imported without a database, its API client on our transport."""
+"""Airflow as a library inside one of our processes: imported without a database, configured as its own commands do."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import httpx
-
-if TYPE_CHECKING:
-    from airflow.sdk.api.client import Client
-
-
-CONNECT_LIMIT = 5.0
-"""Seconds to reach the agent's gateway, on the same machine."""
+from typing import Any, NoReturn
 
 
 class NoDatabase:
@@ -176,36 +165,3 @@ def leave_executors_to_the_plane() -> None:
 
     if hasattr(dagbag, "_executor_exists"):
         dagbag._executor_exists = lambda *_, **__: True
-
-
-def execution_client(base_url: str, secret: str, transport: httpx.BaseTransport) -> Client:
-    """Airflow's Execution API client with our transport. It keeps its own retries and headers, but waits for an answer
-    as long as it takes: the agent at the other end holds requests while the plane is away, and answers in the end.
-    It keeps no cookies: an agent gives none, and to look for them in each answer costs more than the answer."""
-    from airflow.sdk.api.client import Client
-
-    # trust_env: no proxy and no .netrc between a task and its own agent.
-    client = Client(
-        base_url=base_url,
-        token=secret,
-        transport=transport,
-        trust_env=False,
-        timeout=httpx.Timeout(None, connect=CONNECT_LIMIT),
-    )
-    client.cookies.extract_cookies = lambda _: None
-    return client
-
-
-@contextmanager
-def speaking_as(client: Client, secret: str) -> Iterator[None]:
-    """Let a client that was made without one carry `secret`. Afterwards it has neither the secret nor a connection, and
-    can be used again."""
-    from airflow.sdk.api.client import BearerAuth
-
-    before = client.auth
-    client.auth = BearerAuth(secret)
-    try:
-        yield
-    finally:
-        client.auth = before
-        client._transport.close()  # of a pool: it opens new connections when it is asked again

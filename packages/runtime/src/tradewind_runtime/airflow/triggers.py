@@ -32,7 +32,7 @@ from airflow.triggers.callback import PAYLOAD_BODY_KEY, PAYLOAD_STATUS_KEY, Call
 
 from tradewind_protocol import boundary, values
 from tradewind_protocol import triggers as wire
-from tradewind_runtime.accelerators import prepared_logging
+from tradewind_runtime import loggers
 from tradewind_runtime.airflow import callables, secrets_masker
 from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
 from tradewind_runtime.triggers.logs import FileLogger, OpenFiles
@@ -389,7 +389,7 @@ def start(
         factory=stock.stats_utils.get_stats_factory(),
         export_legacy_names=conf.getboolean("metrics", "legacy_names_on"),
     )
-    prepared_logging.release_loggers()
+    loggers.release()
     supervisor = Supervisor.start(
         logger=structlog.get_logger(logger_name="tradewind.triggerer"),
         capacity=capacity,

@@ -7,26 +7,14 @@ exit code. The supervisors' own entry points take a client, but for the connecti
 from __future__ import annotations
 
 import functools
-import os
 import re
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import msgspec
-
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.accelerators import (
-    child_exit_notification,
-    early_imports,
-    fork_delegation,
-    plugin_absence,
-    validator_cache,
-)
-from tradewind_runtime.accelerators.libraries import import_notes
 from tradewind_runtime.airflow import callables, process, refusals, termination
 
 if TYPE_CHECKING:
@@ -40,55 +28,15 @@ class WorkloadRefused(ValueError):
     """The plane asked for something no workload of Airflow asks for."""
 
 
-def warm() -> None:
-    """Import what every attempt needs, and build what it would build first. Starts no thread."""
-    import airflow.dag_processing.bundles.manager
-    import airflow.dag_processing.dagbag
-    import airflow.sdk.execution_time.callback_supervisor
-    import airflow.sdk.execution_time.connection_test_supervisor
-    import airflow.sdk.execution_time.supervisor
-    import airflow.sdk.execution_time.task_runner
-    import airflow.sdk.execution_time.xcom  # noqa: F401
-    import setproctitle  # noqa: F401
-    from airflow.sdk.execution_time import comms, coordinator
+def prepare() -> None:
+    """Change in Airflow what would be wrong at a site, for every attempt that is forked from here on. Starts no thread."""
+    import airflow.sdk.execution_time.supervisor  # noqa: F401
 
-    early_imports.import_what_is_needed_soon()
     process.let_crashes_crash()
     callables.judge_next_methods()
     refusals.make_final()
     process.leave_executors_to_the_plane()
     termination.end_at_once_without_on_kill()
-    validator_cache.build_validators_once()
-    validator_cache.configure_logging_in_one_go()
-    fork_delegation.let_process_managers_fork()
-    child_exit_notification.let_supervisors_notice()
-    coordinator.get_coordinator_manager()
-    comms.CommsDecoder[comms.ToTask, comms.ToSupervisor](log=None, socket=None)
-    with suppress(Exception):
-        plugin_absence.know_that_there_are_none()
-
-
-def note_imports(place: Path) -> None:
-    """Have the task's process leave a `learning.Note` at `place` once it has read its Dag file. Call it in the
-    supervisor's process, before it forks that one. If a later Airflow names things differently, nothing is noted."""
-    from airflow.sdk.execution_time import task_runner
-
-    parse = getattr(task_runner, "parse", None)
-    if parse is None:
-        return
-
-    @functools.wraps(parse)
-    def noting(*args: Any, **kwargs: Any) -> Any:
-        last, environment = import_notes.last_import(), dict(os.environ)
-        parsed = parse(*args, **kwargs)
-        with suppress(Exception):  # a full disk must not fail a task
-            note = msgspec.json.encode(import_notes.observed(last, environment))
-            part = place.with_suffix(".part")
-            part.write_bytes(note)
-            part.rename(place)
-        return parsed
-
-    task_runner.parse = noting
 
 
 def hostname() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -25,13 +26,13 @@ import structlog
 from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus, Problem
 from tradewind_protocol.states import OutcomeKind
-from tradewind_runtime import kernel
-from tradewind_runtime.accelerators import file_system_registry, prepared_logging, shared_heap
-from tradewind_runtime.accelerators.libraries import import_notes, preload
-from tradewind_runtime.airflow import site_settings, site_storage, stale_clones, traces
+from tradewind_runtime import kernel, loggers
+from tradewind_runtime.accelerators import table
+from tradewind_runtime.accelerators.libraries import import_notes
+from tradewind_runtime.airflow import site_settings, site_storage, stale_clones, task_fork, traces
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.worker import outcomes, reaper, slot_pool, supervision
+from tradewind_runtime.worker import outcomes, process_manager, reaper, slot_pool, supervision, supervisor
 from tradewind_runtime.worker.slot_process import SlotProcess
 
 log = structlog.get_logger(__name__)
@@ -97,19 +98,12 @@ def run(control: Control, configure: Configure) -> int:
     """Be the worker process until told to stop or until the agent is gone. Returns the process's exit code."""
     kernel.after_fork_of_mine(control.forget)  # a fork comes in the middle of a line, with others behind it
     os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
-    airflow_worker.warm()
-    for refusal in preload.preload(tuple(configure.options.get("preload", ()))):
-        log.warning(
-            "A module is not preloaded",
-            action="preload_refused",
-            module=refusal.module,
-            reason=refusal.reason,
-        )
-    prepared_logging.prepare()
-    file_system_registry.put_aside()
+    airflow_worker.prepare()
+    fork = task_fork.TaskFork()
+    fork.install()
     if configure.options.get("traces"):
         traces.warm()
-    supervision.title(f"tradewind worker process {configure.agent_name}")
+    kernel.title(f"tradewind worker process {configure.agent_name}")
     kernel.adopt_orphans()  # of a process manager that was killed
     bundles, problem = site_settings.bundles()
     if problem:
@@ -117,25 +111,51 @@ def run(control: Control, configure: Configure) -> int:
         return 1
     for name in stale_clones.drop():
         log.info("The clone of another repository is removed", action="stale_clone", bundle=name)
-    with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as notes:
-        prefork = PreforkProcess(control, configure, notes=Path(notes))
-        shared_heap.freeze()
-        control.hello(bundles=bundles, xcom=site_storage.of_this_process())
+    accelerators, switch = table.of_worker(configure), table.switch(configure)
+    switch.install(*accelerators)
+    with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as place:
+        notes = import_notes.ImportNotes(Path(place))
+        work = supervision.Supervision(configure, accelerators, fork=fork, note_at=notes.place)
+        forking = AttemptForks(work, accelerators)
+        pool = slot_pool.SlotPool(
+            notes,
+            forking,
+            learn=accelerators.preloaded_libraries.learns,
+            attempts=accelerators.supervisor_reuse.attempts,
+        )
+        prefork = PreforkProcess(control, pool, slots=configure.slots)
+        forking.imported()
+        control.hello(bundles=bundles, xcom=site_storage.of_this_process(), accelerators=switch.states)
         return prefork.serve()
+
+
+class AttemptForks:
+    """What is done around the forks of attempt process managers (`preloaded_process.Forking`)."""
+
+    def __init__(self, work: supervisor.Work, accelerators: table.OfWorker) -> None:
+        self._work, self._accelerators = work, accelerators
+
+    def imported(self) -> None:
+        loggers.release()
+        self._accelerators.prepared_logging.renew()
+        self._accelerators.file_system_registry.renew()
+        self._accelerators.heap_padding.fill()
+        self._accelerators.shared_heap.freeze()
+
+    def settle(self) -> None:
+        self._accelerators.shared_heap.settle()
+
+    def serve(self, control_socket: socket.socket) -> NoReturn:
+        process_manager.serve(control_socket, self._work)
 
 
 class PreforkProcess:
     """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
 
-    def __init__(self, control: Control, configure: Configure, *, notes: Path) -> None:
+    def __init__(self, control: Control, pool: slot_pool.SlotPool, *, slots: int) -> None:
         self._control = control
-        self._slots = configure.slots
-        knowledge, client = import_notes.ImportNotes(notes), supervision.unused_client(configure)
-        self._pool = slot_pool.SlotPool(
-            knowledge,
-            supervision.Supervision(configure, client, note_at=knowledge.place),
-            learn=bool(configure.options.get("learn", True)),
-        )
+        self._pool = pool
+        self._slots = slots
         self._attempts: dict[UUID, _Attempt] = {}
         self._stopping = False
         self._told: tuple[int, int] | None = None

@@ -19,7 +19,6 @@ from typing import NoReturn
 
 from tradewind_runtime import kernel
 from tradewind_runtime.worker import reaper, supervisor
-from tradewind_runtime.worker.supervision import title
 
 KILL = b"kill"
 """What the prefork process says to have everything under the supervisor killed, and the supervisor left to tell of it."""
@@ -52,7 +51,7 @@ class _ProcessManager:
             signal.signal(number, signal.SIG_IGN)
         kernel.close_descriptors({control_socket.fileno()})
         kernel.adopt_orphans()
-        title("tradewind attempt process manager")
+        kernel.title("tradewind attempt process manager")
         self._supervisor, self._link = self._fork_supervisor()
         self._woken, self._wake = os.pipe()
         for fd in (self._woken, self._wake):

@@ -10,10 +10,8 @@ from uuid import UUID
 
 import structlog
 
-from tradewind_runtime.accelerators import shared_heap
 from tradewind_runtime.accelerators.libraries.import_notes import DagFile, ImportNotes
-from tradewind_runtime.accelerators.libraries.preloaded_process import PreloadedProcess
-from tradewind_runtime.worker import process_manager, supervisor
+from tradewind_runtime.accelerators.libraries.preloaded_process import Forking, PreloadedProcess
 from tradewind_runtime.worker.slot_process import IDLE_FOR, SlotProcess
 
 log = structlog.get_logger(__name__)
@@ -26,10 +24,11 @@ class SlotPool:
     """Finds or forks process managers. Learns from attempts that began without libraries, one of each Dag file at a time, and has a
     preloaded process made from that."""
 
-    def __init__(self, knowledge: ImportNotes, work: supervisor.Work, *, learn: bool) -> None:
-        self._notes = knowledge
-        self._work = work
+    def __init__(self, notes: ImportNotes, forking: Forking, *, learn: bool, attempts: int) -> None:
+        self._notes = notes
+        self._forking = forking
         self._learn = learn
+        self._attempts = attempts
         self._noted: dict[DagFile, UUID] = {}  # and the attempt that is to leave its note
         self._preloaded: PreloadedProcess | None = None
         self._next: PreloadedProcess | None = None
@@ -120,18 +119,18 @@ class SlotPool:
         try:
             if preloaded is not None:
                 if (pid := preloaded.fork(theirs)) is not None:
-                    return SlotProcess(pid, ours, origin=preloaded)
+                    return SlotProcess(pid, ours, attempts=self._attempts, origin=preloaded)
                 log.warning("The preloaded process has ended", action="warm_ended")
                 self._retire()
-            shared_heap.settle()
+            self._forking.settle()
             if (pid := os.fork()) == 0:
-                process_manager.serve(theirs, self._work)
+                self._forking.serve(theirs)
         except OSError:
             ours.close()
             raise
         finally:
             theirs.close()
-        return SlotProcess(pid, ours, once=once)
+        return SlotProcess(pid, ours, attempts=1 if once else self._attempts)
 
     def ended(self, attempt_id: UUID, dag_file: DagFile | None) -> None:
         """An attempt has ended: see what it taught."""
@@ -197,7 +196,7 @@ class SlotPool:
             return
         self._made_at = now
         with suppress(OSError):
-            self._next = PreloadedProcess(wanted, self._work)
+            self._next = PreloadedProcess(wanted, self._forking)
 
     def _retire(self) -> None:
         preloaded, self._preloaded = self._preloaded, None

@@ -17,21 +17,18 @@ from tradewind_runtime.worker.supervisor import NOTED_WORK, WORK
 IDLE_FOR = 10.0
 """Seconds a process manager and its supervisor without work are kept for the next one of its kind."""
 
-MOST_ATTEMPTS = 100
-"""Served by one supervisor: what a library leaks in it stays small."""
-
 
 class SlotProcess:
     """A process manager, its supervisor and one attempt at a time."""
 
     def __init__(
-        self, pid: int, control_socket: socket.socket, *, origin: object = None, once: bool = False
+        self, pid: int, control_socket: socket.socket, *, attempts: int, origin: object = None
     ) -> None:
         self.pid = pid
         self.origin = origin  # the preloaded process it was forked from; None: the prefork process itself
         self.idle_since = time.monotonic()
         self._control_socket = control_socket
-        self._left = 1 if once else MOST_ATTEMPTS
+        self._left = attempts
         self._closed = False
 
     def fileno(self) -> int:

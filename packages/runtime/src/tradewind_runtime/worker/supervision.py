@@ -13,20 +13,16 @@ import msgspec
 
 from tradewind_protocol import hostnames
 from tradewind_protocol.hosts import Configure, RunAttempt
-from tradewind_runtime import gateway_client, kernel
-from tradewind_runtime.accelerators import (
-    child_exit_notification,
-    file_system_registry,
-    fork_delegation,
-    gateway_connection,
-)
-from tradewind_runtime.airflow import process, termination, traces
+from tradewind_runtime import kernel
+from tradewind_runtime.accelerators.libraries import import_notes
+from tradewind_runtime.accelerators.table import OfWorker
+from tradewind_runtime.airflow import execution_client, task_fork, termination, traces
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import wipe
 from tradewind_runtime.worker.supervisor import ProcessManager, WorkResult
 
 if TYPE_CHECKING:
-    from airflow.sdk.api.client import Client
+    pass
 
 
 class _TaskSetup(msgspec.Struct):
@@ -44,61 +40,57 @@ class Supervision:
     """What every attempt's supervisor and task do (`attempt.Work`). The task's process of noted work leaves its note at
     `note_at` of the attempt's id.
 
-    `client` is one that has not spoken yet (`unused_client`): made once and inherited, it costs an attempt nothing.
-    After an attempt it has no connection, no secret and no look at answers that it had not before."""
+    The client of the gateway is made once and inherited, which costs an attempt nothing: it has not connected yet, and after
+    an attempt it has no connection, no secret and no look at answers that it had not before."""
 
-    def __init__(self, configure: Configure, client: Client, *, note_at: Callable[[UUID], Path]) -> None:
+    def __init__(
+        self,
+        configure: Configure,
+        accelerators: OfWorker,
+        *,
+        fork: task_fork.TaskFork,
+        note_at: Callable[[UUID], Path],
+    ) -> None:
         self._gateway, self._agent_name = configure.gateway, configure.agent_name
         self._traced = bool(configure.options.get("traces"))
-        self._client, self._note_at = client, note_at
+        self._accelerators, self._task_fork, self._note_at = accelerators, fork, note_at
+        transport = accelerators.own_http_client.transport(configure.gateway)
+        self._client = execution_client.made("", transport)
         self._ready = False  # a process that inherits this has not been made ready
 
     def supervise(self, line: bytearray, manager: ProcessManager, *, noted: bool) -> WorkResult:
         run = RunAttempt.model_validate_json(bytes(line))
         wipe(line)
-        title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
+        kernel.title(f"tradewind attempt {airflow_worker.label(run.kind, run.workload)}")
         hostname = hostnames.of_attempt(self._agent_name, run.attempt_id, run.epoch)
         airflow_worker.set_hostname(hostname)
         if not self._ready:
-            child_exit_notification.listen(manager)
-            fork_delegation.use(manager)
+            self._accelerators.child_exit_notification.listen(manager)
+            self._task_fork.use(manager)
             self._ready = True
         note_at = str(self._note_at(run.attempt_id)) if noted else ""
         told = _TaskSetup(hostname, note_at=note_at, secret=run.secret if self._traced else "")
         manager.telling = msgspec.json.encode(told)
         unwanted = termination.RefusedHeartbeat()
         with (
-            process.speaking_as(self._client, run.secret),
+            execution_client.speaking_as(self._client, run.secret),
             unwanted.listening(self._client),
             ExitStack() as stack,
         ):
             # What this process forks itself: all work but tasks.
             stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
-            title("tradewind supervisor without work")
+            kernel.title("tradewind supervisor without work")
             return WorkResult(exit_code, unwanted.reason)
 
     def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
         self._begin(_READ_SETUP.decode(told))
-        fork_delegation.run_task(ends)
+        task_fork.run_task(ends)
 
     def _begin(self, told: _TaskSetup) -> None:
-        file_system_registry.take_up()
+        self._accelerators.file_system_registry.give_back()
         airflow_worker.set_hostname(told.hostname)
         if told.note_at:
-            airflow_worker.note_imports(Path(told.note_at))
+            import_notes.leave_note(Path(told.note_at))
         if told.secret:  # here, in the work's own process, Airflow and the task make their spans
             traces.start(self._gateway, told.secret, agent=self._agent_name)
-
-
-def unused_client(configure: Configure) -> Client:
-    """A client of the gateway with no connection and no secret. Each process that inherits it has its own."""
-    connection = gateway_connection.GatewayConnection(configure.gateway)
-    return process.execution_client(gateway_client.EXECUTION_URL, "", connection)
-
-
-def title(text: str) -> None:
-    """Name this process in the process list."""
-    from setproctitle import setproctitle
-
-    setproctitle(text)

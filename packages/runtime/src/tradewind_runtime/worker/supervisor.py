@@ -40,7 +40,7 @@ class Work(Protocol):
 
 
 class ProcessManager:
-    """The supervisor's end of its process manager (`accelerators.fork_delegation.ProcessManager`)."""
+    """The supervisor's end of its process manager (`airflow.task_fork.ProcessManager`)."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link

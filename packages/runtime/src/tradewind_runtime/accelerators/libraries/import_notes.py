@@ -8,6 +8,7 @@ what a library made of the environment at its import would be older than the fil
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import sysconfig
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
+
+log = structlog.get_logger(__name__)
 
 MOST = 5000  # modules of one Dag file, and of all
 _LARGEST = 4 * 1024 * 1024  # bytes of a note
@@ -69,6 +73,33 @@ def observed(last: str, environment: Mapping[str, str]) -> Note:
         places={place: _hidden(place, libraries) for place in _own_places()},
         changes_environment=dict(os.environ) != dict(environment),
     )
+
+
+def leave_note(place: Path) -> None:
+    """Have the process of a task leave a `Note` at `place` once it has read its Dag file. Call it in that process, or in the
+    supervisor's before it forks that one."""
+    from airflow.sdk.execution_time import task_runner
+
+    parse = getattr(task_runner, "parse", None)
+    if parse is None:
+        log.warning(
+            "This Airflow's tasks read Dag files elsewhere: no import is noted", action="imports_not_noted"
+        )
+        return
+
+    @functools.wraps(parse)
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        last, environment = last_import(), dict(os.environ)
+        parsed = parse(*args, **kwargs)
+        try:
+            part = place.with_suffix(".part")
+            part.write_bytes(msgspec.json.encode(observed(last, environment)))
+            part.rename(place)
+        except Exception:  # a full disk must not fail a task
+            log.debug("What this Dag file imports could not be noted", exc_info=True)
+        return parsed
+
+    task_runner.parse = noting
 
 
 def last_import() -> str:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tradewind_runtime.accelerators.libraries import import_effects
+from tradewind_runtime.accelerators import import_effects
 
 
 @dataclass(frozen=True)

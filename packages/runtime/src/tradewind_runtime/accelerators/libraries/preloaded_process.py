@@ -14,14 +14,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import structlog
 
 from tradewind_runtime import kernel
-from tradewind_runtime.accelerators import file_system_registry, prepared_logging, shared_heap
 from tradewind_runtime.accelerators.libraries import import_notes, preload
-from tradewind_runtime.worker import process_manager, supervision, supervisor
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +29,23 @@ _LOOK_EVERY = 1.0
 _ANSWERS_WITHIN = 5.0
 
 
+class Forking(Protocol):
+    """What is done around forks, by the process that was preloaded as by the prefork process."""
+
+    def imported(self) -> None:
+        """Everything is imported: from here on the process only forks."""
+
+    def settle(self) -> None:
+        """Called before each fork."""
+
+    def serve(self, control_socket: socket.socket) -> NoReturn:
+        """Be an attempt process manager, just forked."""
+
+
 class PreloadedProcess:
     """The prefork process's end of one such process."""
 
-    def __init__(self, modules: Sequence[str], work: supervisor.Work) -> None:
+    def __init__(self, modules: Sequence[str], forking: Forking) -> None:
         self.asked_for = tuple(modules)
         self.modules: frozenset[str] = frozenset()
         self.ready = False
@@ -42,7 +53,7 @@ class PreloadedProcess:
         self._looked_at = float("-inf")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         prefork = os.getpid()
-        shared_heap.settle()
+        forking.settle()
         try:
             self.pid = os.fork()
         except OSError:
@@ -50,7 +61,7 @@ class PreloadedProcess:
             theirs.close()
             raise
         if self.pid == 0:
-            _run(prefork, theirs, self.asked_for, work)
+            _run(prefork, theirs, self.asked_for, forking)
         theirs.close()
         self._socket = ours
 
@@ -110,23 +121,21 @@ class PreloadedProcess:
             os.waitpid(self.pid, 0)
 
 
-def _run(prefork: int, control: socket.socket, modules: Sequence[str], work: supervisor.Work) -> NoReturn:
+def _run(prefork: int, control: socket.socket, modules: Sequence[str], forking: Forking) -> NoReturn:
     try:
         kernel.die_with_parent(prefork)
         kernel.default_signals()
         kernel.close_descriptors({control.fileno()})
-        supervision.title("tradewind worker process, preloaded")
+        kernel.title("tradewind worker process, preloaded")
         before = set(sys.modules)
         refused = preload.preload(modules)
-        prepared_logging.prepare()
-        file_system_registry.put_aside()
         files = {
             file
             for name in set(sys.modules) - before
             if isinstance(file := getattr(sys.modules[name], "__file__", None), str)
         }
         os.register_at_fork(after_in_child=_fresh_randomness)
-        shared_heap.freeze()
+        forking.imported()
         said: dict[str, Any] = {
             "modules": sorted(set(sys.modules) - before),
             "fingerprints": {file: import_notes.fingerprint(file) for file in files},
@@ -134,23 +143,23 @@ def _run(prefork: int, control: socket.socket, modules: Sequence[str], work: sup
         }
         control.sendall(json.dumps(said).encode() + b"\n")
         while True:
-            _fork_one(control, work)
+            _fork_one(control, forking)
     finally:
         os._exit(0)
 
 
-def _fork_one(control: socket.socket, work: supervisor.Work) -> None:
+def _fork_one(control: socket.socket, forking: Forking) -> None:
     select.select([control], [], [])
     asked, descriptors, _, _ = socket.recv_fds(control, 8, 1)
     if not asked or len(descriptors) != 1:
         os._exit(0)  # the prefork process has closed its end
-    shared_heap.settle()
+    forking.settle()
     told_end, told = os.pipe()
     between = os.fork()
     if between == 0:
         pid = os.fork()
         if pid == 0:
-            process_manager.serve(socket.socket(fileno=descriptors[0]), work)
+            forking.serve(socket.socket(fileno=descriptors[0]))
         os.write(told, pid.to_bytes(8, "big"))
         os._exit(0)
     for fd in (*descriptors, told):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
@@ -98,6 +99,29 @@ class Watch:
             show(*args, **kwargs)
 
         warnings.showwarning = showwarning
+
+
+def reason_not_to_share(action: Callable[[], str | None]) -> str | None:
+    """Why what `action` makes must not be inherited by tasks; None when it may. Tried in a forked process: its own answer,
+    else what it does beside its work."""
+    answer_end, answer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(answer_end)
+            watch = Watch()
+            before = watch.state()
+            reason = action() or why_not_shared(before, watch.state())
+            os.write(answer, f"+{reason}".encode()[:4000])
+        except Exception as problem:
+            os.write(answer, f"+it fails: {type(problem).__name__}: {problem}".encode()[:4000])
+        finally:
+            os._exit(0)
+    os.close(answer)
+    with os.fdopen(answer_end, "rb") as source:
+        said = source.read().decode(errors="replace")
+    os.waitpid(pid, 0)
+    return said[1:] or None if said else "it ends the process"
 
 
 def why_not_shared(before: State, after: State) -> str:

@@ -1,0 +1,86 @@
+"""Every accelerator there is, by the process that uses it, in the order of its installation."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from tradewind_protocol.hosts import Configure
+from tradewind_runtime.accelerators.child_exit_notification import (
+    ChildExitNotification,
+    ParserExitNotification,
+)
+from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
+from tradewind_runtime.accelerators.entry_points import EntryPoints
+from tradewind_runtime.accelerators.file_system_registry import FileSystemRegistry
+from tradewind_runtime.accelerators.heap_padding import HeapPadding
+from tradewind_runtime.accelerators.known_plugins import KnownPlugins
+from tradewind_runtime.accelerators.libraries import PreloadedLibraries
+from tradewind_runtime.accelerators.logging_in_one_go import LoggingInOneGo
+from tradewind_runtime.accelerators.own_http_client import OwnHttpClient
+from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
+from tradewind_runtime.accelerators.shared_heap import SharedHeap
+from tradewind_runtime.accelerators.supervisor_reuse import SupervisorReuse
+from tradewind_runtime.accelerators.switch import Switch
+from tradewind_runtime.accelerators.validator_cache import ValidatorCache
+
+
+class OfWorker(NamedTuple):
+    """The worker process's."""
+
+    early_imports: EarlyImports
+    entry_points: EntryPoints
+    validator_cache: ValidatorCache
+    logging_in_one_go: LoggingInOneGo
+    child_exit_notification: ChildExitNotification
+    known_plugins: KnownPlugins
+    supervisor_reuse: SupervisorReuse
+    own_http_client: OwnHttpClient
+    preloaded_libraries: PreloadedLibraries
+    prepared_logging: PreparedLogging
+    file_system_registry: FileSystemRegistry
+    heap_padding: HeapPadding
+    shared_heap: SharedHeap
+
+
+def of_worker(configure: Configure) -> OfWorker:
+    options = configure.options
+    return OfWorker(
+        EarlyImports(MODULES + OF_TASKS),
+        EntryPoints(),
+        ValidatorCache(),
+        LoggingInOneGo(),
+        ChildExitNotification(),
+        KnownPlugins(),
+        SupervisorReuse(),
+        OwnHttpClient(),
+        PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
+        PreparedLogging(),
+        FileSystemRegistry(),
+        HeapPadding(),
+        SharedHeap(),
+    )
+
+
+class OfDagProcessor(NamedTuple):
+    """The dag processor process's."""
+
+    early_imports: EarlyImports
+    validator_cache: ValidatorCache
+    prepared_logging: PreparedLogging
+    child_exit_notification: ParserExitNotification
+
+
+def of_dag_processor() -> OfDagProcessor:
+    return OfDagProcessor(
+        EarlyImports(), ValidatorCache(parsers=True), PreparedLogging(), ParserExitNotification()
+    )
+
+
+NAMES: Final = frozenset({*OfWorker._fields, *OfDagProcessor._fields})
+
+
+def switch(configure: Configure) -> Switch:
+    """The switch of a process, which logs names of the setting that are no accelerator's."""
+    made = Switch(configure.options.get("accelerators", "all"), process=configure.component.value)
+    made.warn_of_unknown(NAMES)
+    return made
