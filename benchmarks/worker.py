@@ -87,7 +87,7 @@ def _run(sides: list[Side], options: argparse.Namespace) -> None:
     first = sides[0]
     for side in sides:
         print(
-            f"{side.accelerators}: each {statistics.median(side.wall):.1f} ms; CPU {statistics.median(side.cpu):.2f} ms"
+            f"{side.accelerators}: each {statistics.median(side.wall):.1f} ms; CPU {statistics.mean(side.cpu):.2f} ms"
             f" ({statistics.mean(side.user):.1f} user, {statistics.mean(side.system):.1f} system),"
             f" {statistics.median(side.faults):.0f} page faults{_against(first, side)}"
         )
@@ -105,7 +105,11 @@ def _against(first: Side, side: Side) -> str:
         return ""
     ratios = sorted(mine / theirs - 1 for mine, theirs in zip(side.cpu, first.cpu, strict=True))
     low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
-    return f"; CPU {100 * middle:+.1f} % ({100 * low:+.1f} to {100 * high:+.1f}) against {first.accelerators}"
+    together = sum(side.cpu) / sum(first.cpu) - 1
+    return (
+        f"; CPU {100 * together:+.1f} % against {first.accelerators}, by turns {100 * middle:+.1f} %"
+        f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    )
 
 
 def _sleep(sides: list[Side], options: argparse.Namespace) -> None:

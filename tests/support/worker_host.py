@@ -250,8 +250,13 @@ class WorkerHost:
         environ = {
             **site_variables(home, dags),
             hosts.CONTROL_FD: str(theirs.fileno()),
+            **(
+                {"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1"}
+                if options.get("accelerators") == "none"
+                else {}
+            ),
             **options.pop("environ", {}),
-        }
+        }  # without accelerators a supervisor sleeps for that long when its task has ended
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, "-m", "tradewind_runtime"],
@@ -274,7 +279,6 @@ class WorkerHost:
                 log_directory=str(home / "logs"),
                 options={
                     "state_directory": str(home / "state"),
-                    "accelerators": os.environ.get("TRADEWIND_AGENT_ACCELERATORS", "all"),
                     **options,
                 },
             )

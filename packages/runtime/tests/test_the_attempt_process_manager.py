@@ -25,7 +25,7 @@ def pairs() -> list[socket.socket]:
     return [end for _ in range(2) for end in socket.socketpair()]
 
 
-def test_a_process_is_asked_for_with_its_ends_and_is_told_past_the_keeper(ends: Any) -> None:
+def test_a_process_is_asked_for_with_its_ends_and_is_told_past_the_process_manager(ends: Any) -> None:
     manager, link = ends
     link.send(b"4711")
     manager.telling = b"what is secret"

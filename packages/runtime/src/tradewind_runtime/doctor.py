@@ -68,8 +68,22 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         inspection.xcom_storage,
         "Check [common.io] xcom_objectstorage_path, its connection, and the right to write, read and delete there",
     )
+    yield _made(
+        "accelerators", lambda: _accelerators(configure), "Set `accelerators` in the agent's settings"
+    )
     if configure.options.get("bundles"):
         yield from _bundles(inspection)
+
+
+def _accelerators(configure: Configure) -> str:
+    """Which of the worker process's would be on, and why others would not. Installs none."""
+    from tradewind_runtime.accelerators import table
+
+    switch = table.switch(configure)
+    reasons = {each.name: switch.reason(each) for each in table.of_worker(configure)}
+    on = ", ".join(name for name, reason in reasons.items() if reason is None) or "none"
+    off = "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason is not None)
+    return f"on in a worker process: {on}" + (f". Off: {off}" if off else "")
 
 
 def _bundles(inspection: Any) -> Iterator[dict[str, str]]:

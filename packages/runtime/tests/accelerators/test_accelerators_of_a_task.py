@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tradewind_runtime.accelerators import validator_cache
+from tradewind_runtime.accelerators import logging_in_one_go
 
 
 def test_loggers_that_are_configured_in_one_go_say_afterwards_what_they_are_set_to():
     logger = logging.getLogger("tradewind.test.one_go")
     logger.setLevel(logging.INFO)
     assert not logger.isEnabledFor(logging.DEBUG)  # remembered from here on
-    with validator_cache._caches_cleared_at_the_end():
+    with logging_in_one_go._caches_cleared_at_the_end():
         logger.setLevel(logging.DEBUG)
     assert logger.isEnabledFor(logging.DEBUG)
     logger.setLevel(logging.INFO)  # and later changes count at once again
@@ -33,7 +33,7 @@ from tradewind_runtime.airflow import process
 process.import_airflow_without_database()
 from airflow.sdk.execution_time import comms, task_runner
 from pydantic import JsonValue, TypeAdapter
-validator_cache.build_validators_once()
+validator_cache.ValidatorCache().install()
 decoder = comms.CommsDecoder(log=None, socket=None)
 assert decoder.body_decoder is comms.CommsDecoder(log=None, socket=None).body_decoder
 assert type(decoder.body_decoder) is TypeAdapter
@@ -51,7 +51,9 @@ from tradewind_runtime.airflow import process
 process.import_airflow_without_database()
 import structlog
 from airflow.sdk.execution_time import supervisor
-from tradewind_runtime.accelerators import prepared_logging
+from tradewind_runtime import loggers
+from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
+prepared_logging = PreparedLogging()
 
 airflows_own = supervisor._configure_logs_over_json_channel
 logging.getLogger("airflow.loud").addHandler(logging.NullHandler())
@@ -106,14 +108,15 @@ def test_logging_set_up_before_the_fork_is_what_airflow_sets_up_after_it():
     run(f"""{LOGGING}
 expected = in_a_task(airflows_own)
 mine = json.loads(json.dumps(state()))
-prepared_logging.prepare()
+assert prepared_logging.applies() is None
+prepared_logging.install()
 assert supervisor._configure_logs_over_json_channel is not airflows_own
 after = json.loads(json.dumps(state()))
 assert (after["handlers"], after["processors"], after["hooks"]) == (mine["handlers"], mine["processors"], mine["hooks"])
 assert len(expected) == 6, expected
 assert in_a_task(supervisor._configure_logs_over_json_channel) == expected
 logging.getLogger("brought.later").setLevel(logging.ERROR)
-prepared_logging.prepare()
+prepared_logging.renew()
 assert in_a_task(supervisor._configure_logs_over_json_channel) == in_a_task(airflows_own)
 """)
 
@@ -128,7 +131,9 @@ from airflow.sdk.log import configure_logging
 configure_logging()
 early = structlog.get_logger("used.early")
 early.warning("said before the fork")
-prepared_logging.prepare()
+loggers.release()
+if prepared_logging.applies() is None:
+    prepared_logging.install()
 if "{name}":
     del os.environ["AIRFLOW__LOGGING__{name}"]
 said = in_a_task(lambda fd: (supervisor._configure_logs_over_json_channel(fd), early.warning("said after it")))
@@ -136,13 +141,68 @@ assert [line["event"] for line in said if line.get("logger") == "used.early"] ==
 """)
 
 
-@pytest.mark.parametrize("own", ["REMOTE_LOGGING=True", "LOGGING_CONFIG_CLASS=the_owners_own.CONFIG"])
-def test_where_the_owner_has_a_logging_of_their_own_each_task_sets_it_up(own: str):
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        ("REMOTE_LOGGING=True", "no handler for the remote logs"),
+        ("LOGGING_CONFIG_CLASS=the_owners_own.CONFIG", "the_owners_own.CONFIG"),
+    ],
+)
+def test_where_the_owner_has_a_logging_of_their_own_each_task_sets_it_up(own: str, reason: str):
     name, value = own.split("=")
     run(f"""{LOGGING}
 os.environ["AIRFLOW__LOGGING__{name}"] = "{value}"
-prepared_logging.prepare()
+assert "{reason}" in prepared_logging.applies()
+prepared_logging.renew()
 assert supervisor._configure_logs_over_json_channel is airflows_own
+""")
+
+
+REMOTE = """
+import os, sys
+from types import SimpleNamespace
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+from airflow.sdk import log
+from airflow.sdk.execution_time import supervisor
+from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
+
+class Handler:
+    processors = ()
+
+def made(handler, beside=lambda: None):
+    def load():
+        beside()
+        return handler
+    log.load_remote_log_handler = load
+    return PreparedLogging()
+
+os.environ["AIRFLOW__LOGGING__REMOTE_LOGGING"] = "True"
+"""
+
+
+def test_a_handler_of_remote_logs_that_has_no_effects_is_made_once():
+    run(f"""{REMOTE}
+assert made(Handler()).applies() is None
+""")
+
+
+def test_a_handler_of_remote_logs_that_has_effects_is_made_by_each_task():
+    run(f"""{REMOTE}
+import socket, threading, time
+taking = Handler()
+taking.processors = (print,)
+assert "each line" in made(taking).applies()
+connected = Handler()
+connected.hook = object()
+assert "connects" in made(connected).applies()
+kept = []
+assert "thread" in made(Handler(), lambda: threading.Thread(target=time.sleep, args=[9], daemon=True).start()).applies()
+assert "socket" in made(Handler(), lambda: kept.append(socket.socket())).applies()
+def fails():
+    raise ImportError("no boto3")
+assert "no boto3" in made(Handler(), fails).applies()
+assert "ends the process" in made(Handler(), lambda: os._exit(0)).applies()
 """)
 
 
@@ -156,7 +216,8 @@ for each in list(module_loading._get_grouped_entry_points()):
         del module_loading._get_grouped_entry_points()[each]
 from airflow.sdk import listener, plugins_manager
 from airflow.sdk.execution_time import task_runner
-from tradewind_runtime.accelerators import plugin_absence
+from tradewind_runtime.accelerators.known_plugins import KnownPlugins
+known_plugins = KnownPlugins()
 
 PLUGIN = '''
 from airflow.sdk.plugins_manager import AirflowPlugin
@@ -175,7 +236,8 @@ def names():
 def test_a_site_without_plugins_knows_it_before_its_tasks_begin_and_sees_one_that_comes(tmp_path: Path):
     run(
         f"""{PLUGINS}
-plugin_absence.know_that_there_are_none()
+assert known_plugins.applies() is None
+known_plugins.install()
 assert plugins_manager._get_plugins.cache_info().currsize == 1
 known = listener.get_listener_manager()
 if os.fork() == 0:
@@ -195,7 +257,7 @@ def test_plugins_that_are_there_are_loaded_by_each_task(tmp_path: Path):
     run(
         f"""{PLUGINS}
 add()
-plugin_absence.know_that_there_are_none()
+assert "plugins folder" in known_plugins.applies()
 assert plugins_manager._get_plugins.cache_info().currsize == 0
 task_runner.get_listener_manager()
 assert names() == ["heard"]
@@ -213,7 +275,7 @@ process.import_airflow_without_database()
 from airflow.dag_processing import processor
 from airflow.sdk.execution_time import comms
 from pydantic import TypeAdapter
-validator_cache.build_a_parsers_validators_once()
+validator_cache.ValidatorCache(parsers=True).install()
 make = processor.TypeAdapter[processor.ToDagProcessor]
 decoder = comms.CommsDecoder(body_decoder=make(processor.ToDagProcessor), log=None, socket=None)
 assert decoder.body_decoder is make(processor.ToDagProcessor)

@@ -11,7 +11,8 @@ import fsspec
 from fsspec import spec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
-from tradewind_runtime.accelerators import file_system_registry
+from tradewind_runtime.accelerators.file_system_registry import FileSystemRegistry
+file_system_registry = FileSystemRegistry()
 
 def in_a_fork(check):
     if os.fork() == 0:
@@ -24,8 +25,9 @@ def in_a_fork(check):
 
 kinds = set(spec._registered_classes)
 ours, lock = LocalFileSystem(), LocalFileSystem._instantiation_lock
-file_system_registry.put_aside()
-file_system_registry.put_aside()
+file_system_registry.install()
+file_system_registry.renew()
+file_system_registry.renew()
 """
 
 
@@ -46,8 +48,8 @@ in_a_fork(check)
 def test_what_a_task_forks_resets_all_of_them_and_those_it_has_brought() -> None:
     run("""
 def task():
-    file_system_registry.take_up()
-    file_system_registry.take_up()
+    file_system_registry.give_back()
+    file_system_registry.give_back()
     class Brought(LocalFileSystem):
         pass
     locks = {each: each._instantiation_lock for each in spec._registered_classes}

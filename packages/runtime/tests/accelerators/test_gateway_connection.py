@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tradewind_runtime import gateway_client
-from tradewind_runtime.accelerators.gateway_connection import GatewayConnection
+from tradewind_runtime.accelerators.own_http_client import GatewayConnection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -12,11 +12,13 @@ import pytest
 @pytest.mark.parametrize("size", [64, 128, 512])
 def test_what_is_made_after_the_freeze_lies_in_no_hole_of_what_was(size: int) -> None:
     script = f"""
-from tradewind_runtime.accelerators import shared_heap
+from tradewind_runtime.accelerators.heap_padding import HeapPadding
 shared = [bytes({size} - 33) for _ in range(10_000)]
 pages = {{id(each) // 4096 for each in shared}}
 del shared[::2]
-shared_heap.freeze()
+padding = HeapPadding()
+padding.install()
+padding.fill()
 made = [bytes({size} - 33) for _ in range(2_000)]
 assert not pages & {{id(each) // 4096 for each in made}}
 """
@@ -27,9 +29,11 @@ assert not pages & {{id(each) // 4096 for each in made}}
 def test_where_objects_never_lie_one_after_the_other_little_is_filled(allocator: str) -> None:
     script = """
 import sys
-from tradewind_runtime.accelerators import shared_heap
-shared_heap.freeze()
-assert sum(sys.getsizeof(each) for some in shared_heap._fillings for each in some) < 20_000_000
+from tradewind_runtime.accelerators.heap_padding import HeapPadding
+padding = HeapPadding()
+padding.install()
+padding.fill()
+assert sum(sys.getsizeof(each) for some in padding._fillings for each in some) < 20_000_000
 """
     environ = {**os.environ, "PYTHONMALLOC": allocator}
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environ)

@@ -31,14 +31,22 @@ def gateway(gateway_server: tuple[str, dict[str, FakeGateway]]) -> FakeGateway:
 
 
 @pytest.fixture(scope="module")
-def warm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm_home(tmp_path_factory: pytest.TempPathFactory, accelerators: str) -> Path:
     return tmp_path_factory.mktemp("site")
 
 
 @pytest.fixture(scope="module")
-def shared_host(gateway_server: tuple[str, dict[str, FakeGateway]], warm_home: Path) -> Iterator[WorkerHost]:
+def accelerators() -> str:
+    """The setting of worker processes. What must hold with all of them and with none overrides it with both."""
+    return "all"
+
+
+@pytest.fixture(scope="module")
+def shared_host(
+    gateway_server: tuple[str, dict[str, FakeGateway]], warm_home: Path, accelerators: str
+) -> Iterator[WorkerHost]:
     """One host for all tests that leave it as they found it; starting one takes a second."""
-    host = WorkerHost(FakeGateway(gateway_server[0]), warm_home, dags=DAGS)
+    host = WorkerHost(FakeGateway(gateway_server[0]), warm_home, dags=DAGS, accelerators=accelerators)
     yield host
     host.close()
 
@@ -50,12 +58,14 @@ def host(shared_host: WorkerHost, gateway: FakeGateway) -> WorkerHost:
 
 
 @pytest.fixture
-def own_host(gateway: FakeGateway, tmp_path: Path) -> Iterator[Callable[..., WorkerHost]]:
+def own_host(gateway: FakeGateway, tmp_path: Path, accelerators: str) -> Iterator[Callable[..., WorkerHost]]:
     """Starts hosts that a test may treat badly."""
     hosts_started: list[WorkerHost] = []
 
     def start(**options: Any) -> WorkerHost:
-        hosts_started.append(WorkerHost(gateway, tmp_path, **{"dags": DAGS, **options}))
+        hosts_started.append(
+            WorkerHost(gateway, tmp_path, **{"dags": DAGS, "accelerators": accelerators, **options})
+        )
         return hosts_started[-1]
 
     yield start

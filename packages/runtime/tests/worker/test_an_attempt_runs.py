@@ -17,6 +17,11 @@ from tradewind_protocol.states import OutcomeKind
 pytestmark = pytest.mark.process
 
 
+@pytest.fixture(scope="module", params=["all", "none"])
+def accelerators(request):
+    return request.param
+
+
 def test_a_task_runs_and_its_success_goes_through_the_gateway(host, gateway):
     attempt = host.run("succeeds")
     outcome = attempt.outcome()
@@ -268,7 +273,7 @@ def state(pid: int) -> tuple[str, int]:
     return fields[0], int(fields[1])
 
 
-def test_a_task_is_forked_by_a_keeper_and_not_by_the_supervisor_that_watches_it(host, gateway):
+def test_a_task_is_forked_by_its_process_manager_and_not_by_the_supervisor_that_watches_it(host, gateway):
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
     assert state(task)[1] == state(attempt.supervisor)[1] == attempt.manager
@@ -289,16 +294,3 @@ def test_nobody_gets_a_tasks_pid_before_its_supervisor_is_done_with_it(host, gat
     os.kill(attempt.supervisor, signal.SIGCONT)
     assert attempt.outcome().signal == "SIGKILL"
     assert not Path(f"/proc/{task}").exists()
-
-
-def test_a_supervisor_that_is_put_together_differently_forks_its_task_itself(own_host, tmp_path, is_alive):
-    tmp_path.joinpath("sitecustomize.py").write_text(
-        "from tradewind_runtime.accelerators import fork_delegation\nfork_delegation.is_possible = lambda: False\n"
-    )
-    host = own_host(environ={"PYTHONPATH": str(tmp_path)})
-    attempt = host.run("orphans_then_sleeps")
-    orphan, task = attempt.says("child"), attempt.says("sleeping")
-    assert state(task)[1] == attempt.supervisor
-    host.stop(attempt, grace=0.1)
-    assert attempt.outcome().kind is OutcomeKind.STOPPED
-    assert not is_alive(task) and not is_alive(orphan)

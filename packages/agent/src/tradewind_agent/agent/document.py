@@ -49,6 +49,7 @@ def facts(agent: Agent) -> dict[str, Any]:
                 "problem": agent.masking.masked(str(each.problem)) if each.problem is not None else "",
                 "line": each.status.line if each.status is not None else "",
                 "numbers": each.status.numbers if each.status is not None else {},
+                "accelerators": each.hello.accelerators if each.hello is not None else {},
             }
             for each in agent.environments.processes
         ],

@@ -203,6 +203,7 @@ class TaskEnvironments:
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
+                    "accelerators": list(settings.accelerators),
                     "base_url": (session.base_url if session is not None else "") or settings.plane_url,
                     "connections": rules.connections.value,
                     "variables": rules.variables.value,

@@ -1,7 +1,7 @@
 """Every metric of the agent, by Prometheus' conventions: base units, counters end in `_total`.
 
 `docs/reference/metrics.md` is generated from this table. Labels are names from the settings (environments), of
-components and of checks: a handful each. Nothing has a label for a Dag, a task or an attempt.
+components, of checks and of accelerators: a handful each. Nothing has a label for a Dag, a task or an attempt.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ def _hosts(value: Callable[[Mapping[str, Any]], float]) -> Callable[[Document], 
             yield (each["component"], each["environment"]), value(each)
 
     return of
+
+
+def _accelerators(document: Document) -> Samples:
+    for each in document.get("hosts", ()):
+        for name, reason in each.get("accelerators", {}).items():
+            yield (each["component"], each["environment"], name), 0.0 if reason else 1.0
 
 
 _TOLD_OF: Final = (("exited", "success"), ("exited", "failed"), ("killed", "failed"))
@@ -174,5 +180,12 @@ METRICS: Final = (
         "Times a host was started again",
         ("component", "environment"),
         _hosts(lambda host: float(host["restarts"])),
+    ),
+    Definition(
+        "tradewind_agent_accelerator",
+        "gauge",
+        "1 while an accelerator is on in a process of a task environment, 0 while it is off",
+        ("component", "environment", "accelerator"),
+        _accelerators,
     ),
 )

@@ -77,12 +77,20 @@ def text(document: dict[str, Any]) -> str:
             f"environment {each['name']}: {each['used']} of {each['slots']} slots,"
             f" queues {', '.join(each['queues'])}{airflow}{problem}"
         )
-    lines += [
-        f"{each['component']} host ({each['environment']}): {each['state']} {each['line']}".rstrip()
-        for each in document["hosts"]
-    ]
+    for each in document["hosts"]:
+        lines.append(
+            f"{each['component']} process ({each['environment']}): {each['state']} {each['line']}".rstrip()
+        )
+        lines += _accelerators(each.get("accelerators", {}))
     lines += [
         f"! {each['message']}" + (f". {each['remedy']}" if each["remedy"] else "")
         for each in document["findings"]
     ]
     return "\n".join(lines)
+
+
+def _accelerators(states: dict[str, str]) -> list[str]:
+    """A line for those that are on, and one for each that is off, with its reason."""
+    on = [name for name, reason in states.items() if not reason]
+    lines = [f"  accelerators on: {', '.join(on) or 'none'}"] if states else []
+    return lines + [f"  accelerator {name} is off: {reason}" for name, reason in states.items() if reason]

@@ -214,6 +214,11 @@ class Settings(BaseSettings):
         default=None,
         description="HTTP proxy, with credentials if it asks. Default: HTTPS_PROXY and NO_PROXY.",
     )
+    accelerators: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("all",),
+        description="What processes of the task environments use to save CPU and memory: `all`, `none`, or names of "
+        "`docs/reference/accelerators.md`. `tradewind-agent status` shows which are on, and why others are off.",
+    )
     live_logs: bool = Field(
         default=True,
         description="Whether a task's log is sent to somebody who opens it in Airflow, for as long as they read.",
@@ -241,6 +246,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("components", "queues", "trigger_queues", "pass_environment", "references", "dag_fields"),
+        "accelerators",
         mode="before",
     )
     @classmethod

@@ -55,13 +55,11 @@ class Switch:
                 except Exception as problem:
                     reason = self._fault(each, problem)
             self._states[each.name] = reason or ""
-            log.info(
-                f"Accelerator {each.name} is {'off' if reason else 'on'}",
-                action="accelerator",
-                accelerator=each.name,
-                process=self._process,
-                **({"reason": reason} if reason else {}),
-            )
+            about = {"accelerator": each.name, "process": self._process}
+            if reason:
+                log.info("An accelerator is off", action="accelerator_off", reason=reason, **about)
+            else:
+                log.info("An accelerator is on", action="accelerator_on", **about)
 
     def warn_of_unknown(self, known: Collection[str]) -> None:
         """Log each name of the setting that is no accelerator's."""
