@@ -81,6 +81,7 @@ def test_names_follow_prometheus_conventions(metric) -> None:
         "site",
         "queue",
         "environment",
+        "accelerator",
         "component",
         "check",
         "agent",

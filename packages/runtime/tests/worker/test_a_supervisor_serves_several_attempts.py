@@ -28,14 +28,6 @@ def gone(*pids: int) -> None:
         time.sleep(0.01)
 
 
-def test_the_start_of_a_task_counts_as_its_first_heartbeat(own_host, gateway):
-    host = own_host(environ={"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "600"})
-    attempt = host.run("succeeds")
-    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
-    asked = [each.path.rsplit("/", 1)[1] for each in gateway.of(attempt) if "task-instances" in each.path]
-    assert asked[0] == "run" and "heartbeat" not in asked
-
-
 @pytest.mark.parametrize("killed", ["manager", "supervisor"])
 def test_a_supervisor_killed_while_it_had_no_work_is_collected_and_no_other(own_host, killed):
     host = own_host(learn=False)

@@ -46,6 +46,7 @@ class FakeProcess:
         self.configured: Configure | None = None
         self.received: list[Message] = []
         self.attempts: dict[UUID, asyncio.Task[None]] = {}
+        self.accelerators = {"shared_heap": "", "known_plugins": "there is one"}  # as its Hello tells of them
         self._airflow = airflow
         self._problem = problem
         self._may_start = may_start
@@ -60,9 +61,14 @@ class FakeProcess:
         self.received.append(message)
         if isinstance(message, Configure):
             self.configured = message
-            self.say(
-                self._problem or Hello(python="3.12.1", airflow=self._airflow, runtime="0", pid=self.pid)
+            hello = Hello(
+                python="3.12.1",
+                airflow=self._airflow,
+                runtime="0",
+                pid=self.pid,
+                accelerators=self.accelerators,
             )
+            self.say(self._problem or hello)
         elif isinstance(message, RunAttempt):
             self.attempts[message.attempt_id] = asyncio.create_task(self._run(message), name="fake attempt")
         elif isinstance(message, StopAttempt):

@@ -43,11 +43,6 @@ class ChildExitNotification:
         @functools.wraps(register)
         def registering(watched: Any, *args: Any, **kwargs: Any) -> None:
             register(watched, *args, **kwargs)
-            # The start that follows is as good as the heartbeat Airflow would send in the same moment.
-            if self._sources and hasattr(
-                watched, "_last_heartbeat_attempt"
-            ):  # not in one that runs callbacks
-                watched._last_heartbeat_attempt = time.monotonic()
             for source, act in self._sources:
                 watched.selector.register(source, selectors.EVENT_READ, (act, lambda _: None))
 
