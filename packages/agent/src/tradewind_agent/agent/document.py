@@ -49,7 +49,10 @@ def facts(agent: Agent) -> dict[str, Any]:
                 "problem": agent.masking.masked(str(each.problem)) if each.problem is not None else "",
                 "line": each.status.line if each.status is not None else "",
                 "numbers": each.status.numbers if each.status is not None else {},
-                "accelerators": each.hello.accelerators if each.hello is not None else {},
+                "accelerators": {
+                    name: agent.masking.masked(reason)
+                    for name, reason in (each.hello.accelerators if each.hello is not None else {}).items()
+                },
             }
             for each in agent.environments.processes
         ],
