@@ -118,7 +118,7 @@ class RemoteExecutor(BaseExecutor):
         agent or is with one: waiting is no fault of the task. One without a living attempt is forgotten.
         """
         with database.create_session() as db:
-            if work_queue.has_live(db, ti.id):
+            if work_queue.has_unfinished(db, ti.id):
                 raise NotImplementedError("the task waits for an agent")
         self.running.discard(ti.key)
 
@@ -184,7 +184,7 @@ class RemoteExecutor(BaseExecutor):
 
     def _reconcile(self, db: Session) -> None:
         """Remember what is live, as the table says: a transaction that queued work may have been rolled back."""
-        self._keys = work_queue.keys_of_live(db, scheduler_job_id=self._job_id)
+        self._keys = work_queue.keys_of_unfinished(db, scheduler_job_id=self._job_id)
         self._attempts = Counter(self._keys.values())
         self.running = set(self._attempts)
 

@@ -17,7 +17,6 @@ class SessionEnd(str, Enum):
     LOST = "lost"  # not heard from for too long
     TOKEN_DELETED = "token_deleted"
     TOKEN_EXPIRED = "token_expired"
-    REMOVED = "removed"  # by an operator
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ whoever makes it so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select, update
@@ -32,7 +31,7 @@ def record_of(session: AgentSession) -> agents.AgentRecord:
         last_beat_at=session.last_beat_at,
         cordoned=session.cordoned_at is not None,
         draining=session.draining_at is not None,
-        failing=bool(_problems(session)),
+        failing=bool(problems(session)),
         starting=any(one.get("starting") for one in session.environments),
         ended=agents.SessionEnd(session.ended_how) if session.ended_how else None,
     )
@@ -96,7 +95,7 @@ def _cause(session: AgentSession, state: AgentState, before: str | None, now: da
         last = session.last_beat_at or session.opened_at
         return f"has not been heard from for {(now - last).total_seconds():.0f} s (last at {last:%Y-%m-%d %H:%M:%S} UTC)"
     if state is AgentState.DEGRADED:
-        return "; ".join(_problems(session))[:4000]
+        return "; ".join(problems(session))[:4000]
     if before is None:
         return "polled for the first time, and its own checks pass"
     if before == AgentState.STARTING.value:
@@ -106,9 +105,8 @@ def _cause(session: AgentSession, state: AgentState, before: str | None, now: da
     return "is heard again, and its own checks pass"
 
 
-def _problems(session: AgentSession) -> list[str]:
-    return [*_said(session.findings, "message"), *_said(session.environments, "problem")]
-
-
-def _said(rows: Iterable[dict[str, object]], key: str) -> list[str]:
-    return [str(one[key]) for one in rows if one.get(key)]
+def problems(session: AgentSession) -> list[str]:
+    """What makes an agent degraded: findings of its own checks, and task environments that cannot run work."""
+    return [str(one["message"]) for one in session.findings or () if one.get("message")] + [
+        f"environment {one['name']}: {one['problem']}" for one in session.environments if one.get("problem")
+    ]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.attempts import Offer, WorkKind
@@ -21,9 +21,8 @@ from tradewind_provider.airflow import database, workloads
 from tradewind_provider.domain import placement
 from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.services import attempt_spans
+from tradewind_provider.services import attempt_spans, queue_depths
 from tradewind_provider.store import attempt_states
-from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import AgentSession, Attempt
 
@@ -50,16 +49,8 @@ class Assignment:
 
 def depths(db: Session) -> dict[Route, QueueDepth]:
     """Every route for which something waits."""
-    place = (Attempt.queue, Attempt.site, Attempt.bundle)
-    rows = db.execute(
-        select(*place, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
-        .where(Attempt.state == AttemptState.QUEUED.value)
-        .group_by(*place)
-    )
-    found = (
-        QueueDepth(Route(queue, site, bundle), count, oldest) for queue, site, bundle, count, oldest in rows
-    )
-    return {one.route: one for one in found}
+    found = queue_depths.by_route(db, [AttemptState.QUEUED])
+    return {one.route: QueueDepth(one.route, one.count, one.oldest) for one in found}
 
 
 def route_of(row: Attempt) -> Route:

@@ -8,14 +8,13 @@ another session is still cordoned until somebody resumes it. A drain that came t
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import uuid4
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.polling import Verb
 from tradewind_provider.domain.agents import SessionEnd
-from tradewind_provider.services import audit
+from tradewind_provider.services import audit, commands
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
 
@@ -87,14 +86,4 @@ def _before(db: Session, session: AgentSession) -> AgentSession | None:
 def _ask(
     db: Session, session: AgentSession, verb: Verb, by: str | None, reason: str | None, *, now: datetime
 ) -> None:
-    db.add(
-        AgentCommand(
-            id=uuid4(),
-            session_id=session.id,
-            verb=verb.value,
-            arguments={},
-            reason=reason or "",
-            asked_by=by or "",
-            created_at=now,
-        )
-    )
+    commands.ask(db, session.id, verb, asked_by=by or "", reason=reason or "", now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -14,8 +14,8 @@ from tradewind_protocol import hostnames
 from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
-from tradewind_provider import notifications
 from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.services import commands
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 _MOST_TRIGGERERS = 4
@@ -90,17 +90,14 @@ def find(db: Session, one: TaskTry, *, now: datetime, beats: HeartbeatLimits) ->
 
 def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now: datetime) -> UUID:
     """Ask an agent for a log; the command's id. Heard at once, when the transaction commits."""
-    command = AgentCommand(
-        id=uuid4(),
-        session_id=session_id,
-        verb=Verb.STREAM_LOG.value,
+    return commands.ask(
+        db,
+        session_id,
+        Verb.STREAM_LOG,
         arguments=wanted.model_dump(mode="json"),
         asked_by=asked_by,
-        created_at=now,
+        now=now,
     )
-    db.add(command)
-    notifications.publish(db, notifications.AGENTS)
-    return command.id
 
 
 def forget(db: Session, command_ids: Iterable[UUID]) -> None:

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import states
 from tradewind_protocol.states import AttemptState
-from tradewind_provider.store.attempt_states import UNFINISHED
+from tradewind_provider.domain.routes import Route
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import Attempt
 
 FRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class RouteCount:
+    """Attempts of one route in one state."""
+
+    route: Route
+    state: AttemptState
+    count: int
+    oldest: datetime
+
+
+def by_route(db: Session, states: Collection[AttemptState]) -> Iterator[RouteCount]:
+    """How many attempts of each route are in each of these states: one statement."""
+    place = (Attempt.queue, Attempt.site, Attempt.bundle, Attempt.state)
+    rows = db.execute(
+        select(*place, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
+        .where(Attempt.state.in_([one.value for one in states]))
+        .group_by(*place)
+    )
+    for queue, site, bundle, state, count, oldest in rows:
+        yield RouteCount(Route(queue, site, bundle), AttemptState(state), count, oldest)
 
 
 @dataclass(frozen=True)
@@ -32,27 +55,18 @@ ByQueue = dict[str, QueueCount]
 
 
 def count(db: Session) -> dict[str, ByQueue]:
-    """Site → every queue of it in which something waits or runs: one statement."""
-    rows = db.execute(
-        select(
-            Attempt.site,
-            Attempt.queue,
-            Attempt.state,
-            func.count(),
-            func.min(Attempt.created_at, type_=UtcDateTime()),
-        )
-        .where(Attempt.state.in_(UNFINISHED), Attempt.site.is_not(None))
-        .group_by(Attempt.site, Attempt.queue, Attempt.state)
-    )
+    """Site → every queue of it in which something waits or runs."""
     found: dict[str, ByQueue] = {}
-    for site, queue, state, number, oldest in rows:
-        assert site is not None
-        queues = found.setdefault(site, {})
-        was = queues.get(queue, QueueCount())
-        if state == AttemptState.QUEUED.value:
-            queues[queue] = QueueCount(number, was.running, oldest)
+    for one in by_route(db, states.UNFINISHED):
+        if one.route.site is None:
+            continue
+        queues = found.setdefault(one.route.site, {})
+        was = queues.get(one.route.queue, QueueCount())
+        if one.state is AttemptState.QUEUED:
+            oldest = min(was.oldest or one.oldest, one.oldest)
+            queues[one.route.queue] = QueueCount(was.depth + one.count, was.running, oldest)
         else:
-            queues[queue] = QueueCount(was.depth, was.running + number, was.oldest)
+            queues[one.route.queue] = QueueCount(was.depth, was.running + one.count, was.oldest)
     return found
 
 

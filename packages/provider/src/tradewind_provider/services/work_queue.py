@@ -125,7 +125,7 @@ def revoke_unwanted(db: Session, *, scheduler_job_id: int | None, now: datetime,
     )
 
 
-def has_live(db: Session, subject_id: UUID) -> bool:
+def has_unfinished(db: Session, subject_id: UUID) -> bool:
     """True while an attempt of that task instance waits, is offered or runs."""
     return (
         db.scalar(
@@ -202,7 +202,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
     return found
 
 
-def keys_of_live(db: Session, *, scheduler_job_id: int | None) -> dict[UUID, Any]:
+def keys_of_unfinished(db: Session, *, scheduler_job_id: int | None) -> dict[UUID, Any]:
     """Attempt → its key, of everything this scheduler queued or adopted that has not ended."""
     rows = db.scalars(
         select(Attempt).where(Attempt.scheduler_job_id == scheduler_job_id, Attempt.state.in_(UNFINISHED))

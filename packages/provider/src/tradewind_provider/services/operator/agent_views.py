@@ -20,8 +20,6 @@ from tradewind_provider.services import agent_states, storages
 from tradewind_provider.store.attempt_states import HELD
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
-"""States in which an attempt takes a slot of its agent."""
-
 
 @dataclass(frozen=True)
 class AgentLoad:
@@ -180,10 +178,6 @@ def _environments(session: AgentSession, load: AgentLoad) -> tuple[operator.Envi
 
 def state_of(session: AgentSession, now: datetime, beats: HeartbeatLimits) -> tuple[AgentState, str]:
     """How an agent is, and why, for a person."""
-    problems = [finding["message"] for finding in session.findings or ()]
-    problems += [
-        f"environment {one['name']}: {one['problem']}" for one in session.environments if one.get("problem")
-    ]
     record = agent_states.record_of(session)
     state = domain_state_of(record, now, beats)
     if record.ended is not None:
@@ -197,7 +191,7 @@ def state_of(session: AgentSession, now: datetime, beats: HeartbeatLimits) -> tu
         return state, _asked(session.cordoned_by, session.cordoned_reason)
     if state is AgentState.STARTING and session.last_beat_at is not None:
         return state, "its processes are starting"
-    return state, "; ".join(problems) if state is AgentState.DEGRADED else ""
+    return state, "; ".join(agent_states.problems(session)) if state is AgentState.DEGRADED else ""
 
 
 def _asked(by: str | None, reason: str | None) -> str:

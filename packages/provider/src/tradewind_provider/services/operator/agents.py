@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import errors, operator, polling, sessions, states
 from tradewind_provider import notifications
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import audit
+from tradewind_provider.services import audit, commands
 from tradewind_provider.services.operator import agent_views, attempts
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentCommand, AgentSession
@@ -63,7 +63,7 @@ def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
     session = agent_views.find_present(db, agent_id)
     if session.cordoned_at is None or (reason and reason != session.cordoned_reason):
         if session.cordoned_at is None:
-            _command(db, session, polling.Verb.CORDON, actor=actor, reason=reason, now=now)
+            commands.ask(db, session.id, polling.Verb.CORDON, asked_by=actor, reason=reason, now=now)
         session.cordoned_at, session.cordoned_by, session.cordoned_reason = now, actor, reason
         _told(db, session, "agent_cordoned", actor=actor, reason=reason, now=now)
 
@@ -73,7 +73,7 @@ def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime
     session = agent_views.find_present(db, agent_id)
     if session.draining_at is None:
         session.draining_at, session.draining_by, session.draining_reason = now, actor, reason
-        _command(db, session, polling.Verb.DRAIN, actor=actor, reason=reason, now=now)
+        commands.ask(db, session.id, polling.Verb.DRAIN, asked_by=actor, reason=reason, now=now)
         _told(db, session, "agent_drained", actor=actor, reason=reason, now=now)
 
 
@@ -95,7 +95,7 @@ def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
         )
     if session.cordoned_at is not None:
         session.cordoned_at = session.cordoned_by = session.cordoned_reason = None
-        _command(db, session, polling.Verb.RESUME, actor=actor, reason=reason, now=now)
+        commands.ask(db, session.id, polling.Verb.RESUME, asked_by=actor, reason=reason, now=now)
         _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
         notifications.publish(db, notifications.WORK)  # what waited may go there again
 
@@ -114,8 +114,14 @@ def set_slots(db: Session, agent_id: UUID, ask: operator.SetSlots, *, actor: str
             f"agent {session.name!r} has no task environment {ask.environment!r}; it has: {known}",
         )
     arguments = {"environment": ask.environment, "slots": ask.slots}
-    _command(
-        db, session, polling.Verb.SET_SLOTS, actor=actor, reason=ask.reason, now=now, arguments=arguments
+    commands.ask(
+        db,
+        session.id,
+        polling.Verb.SET_SLOTS,
+        asked_by=actor,
+        reason=ask.reason,
+        now=now,
+        arguments=arguments,
     )
     _told(db, session, "agent_slots_set", actor=actor, reason=ask.reason, now=now, detail=arguments)
 
@@ -136,29 +142,6 @@ def remove(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
     db.execute(delete(AgentCommand).where(AgentCommand.session_id.in_(ended)))
     db.execute(delete(AgentSession).where(AgentSession.agent_id == agent_id))
     _told(db, session, "agent_removed", actor=actor, reason=reason, now=now)
-
-
-def _command(
-    db: Session,
-    session: AgentSession,
-    verb: polling.Verb,
-    *,
-    actor: str,
-    reason: str,
-    now: datetime,
-    arguments: Mapping[str, Any] | None = None,
-) -> None:
-    db.add(
-        AgentCommand(
-            id=uuid4(),
-            session_id=session.id,
-            verb=verb.value,
-            arguments=dict(arguments or {}),
-            reason=reason,
-            asked_by=actor,
-            created_at=now,
-        )
-    )
 
 
 def _told(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import errors, operator, polling
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
-from tradewind_provider import notifications
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import audit
+from tradewind_provider.services import audit, commands
 from tradewind_provider.services.assignment import route_of
 from tradewind_provider.services.operator import agent_views, eligibility
 from tradewind_provider.services.operator.pages import PageRequest, counted
@@ -88,18 +87,15 @@ def stop(db: Session, attempt_id: UUID, *, actor: str, reason: str, now: datetim
         )
     arguments = {"attempt_id": str(attempt.id), "epoch": attempt.epoch}
     if not _asked_already(db, session.id, arguments):
-        db.add(
-            AgentCommand(
-                id=uuid4(),
-                session_id=session.id,
-                verb=polling.Verb.STOP_ATTEMPT.value,
-                arguments=arguments,
-                reason=reason,
-                asked_by=actor,
-                created_at=now,
-            )
+        commands.ask(
+            db,
+            session.id,
+            polling.Verb.STOP_ATTEMPT,
+            arguments=arguments,
+            reason=reason,
+            asked_by=actor,
+            now=now,
         )
-        notifications.publish(db, notifications.AGENTS)
         audit.record(
             db,
             action="attempt_stop_asked",

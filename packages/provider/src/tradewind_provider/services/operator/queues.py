@@ -7,17 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
-from tradewind_protocol.states import AttemptState, Component
+from tradewind_protocol.states import UNFINISHED, AttemptState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.routes import Route
+from tradewind_provider.services import queue_depths
 from tradewind_provider.services.operator import agent_views, eligibility
-from tradewind_provider.store.attempt_states import UNFINISHED
-from tradewind_provider.store.base import UtcDateTime
-from tradewind_provider.store.tables import Attempt
 
 _Key = tuple[str | None, str]  # site, queue
 
@@ -47,20 +44,14 @@ def listed(db: Session, *, now: datetime, beats: HeartbeatLimits) -> operator.Pa
 
 
 def _count_work(db: Session, queues: dict[_Key, _Queue]) -> None:
-    route = (Attempt.site, Attempt.queue, Attempt.bundle, Attempt.state)
-    counts = db.execute(
-        select(*route, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
-        .where(Attempt.state.in_(UNFINISHED))
-        .group_by(*route)
-    )
-    for site, name, bundle, state, count, oldest in counts:
-        queue = queues[site, name]
-        if state == AttemptState.QUEUED.value:
-            queue.depth += count
-            queue.oldest = min(queue.oldest or oldest, oldest)
-            queue.waiting[bundle] = count
+    for one in queue_depths.by_route(db, UNFINISHED):
+        queue = queues[one.route.site, one.route.queue]
+        if one.state is AttemptState.QUEUED:
+            queue.depth += one.count
+            queue.oldest = min(queue.oldest or one.oldest, one.oldest)
+            queue.waiting[one.route.bundle] = one.count
         else:
-            queue.running += count
+            queue.running += one.count
 
 
 def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[_Key, _Queue]) -> None:
