@@ -56,7 +56,7 @@ a default. Agent and plane may be one minor version apart, in either direction; 
 _ATTEMPTS = """
 ## States of an attempt
 
-An attempt is one piece of work on its way from the scheduler to an outcome. Each offer has a new **epoch**; whoever names an old
+An attempt is one piece of work on its way from the scheduler to an outcome. Each offer has a new **epoch**; a request that names an old
 one acts on nothing.
 
 | state | means | may become |

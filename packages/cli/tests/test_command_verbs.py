@@ -25,7 +25,7 @@ def lines(text: str) -> list[str]:
 
 def test_agents_are_a_table_for_people(at_plane: Any) -> None:
     assert lines(at_plane("agents", "list").output) == [
-        "NAME   SITE      STATE     LAST BEAT   RUNS               QUEUES        SLOTS   VERSION   POLICY   NOTE",
+        "NAME   SITE      STATE     LAST SEEN   COMPONENTS         QUEUES        SLOTS   VERSION   POLICY   NOTE",
         "eu-1   default   healthy   4 s ago     worker,triggerer   default,gpu   1/20    0.1.0     strict",
     ]
 
@@ -51,13 +51,13 @@ def test_an_agent_is_shown_with_what_runs_on_it(at_plane: Any) -> None:
 def test_queues_say_what_is_wrong_with_them(at_plane: Any) -> None:
     assert lines(at_plane("queues", "list").output) == [
         "SITE      QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   WARNING",
-        "default   gpu     2         3 min    0         0/0     nobody      no agent serves this queue",
+        "default   gpu     2         3 min    0         0/0     no agent    no agent serves this queue",
     ]
 
 
 def test_events_say_who_did_what_and_why(at_plane: Any) -> None:
     assert lines(at_plane("events", "list").output) == [
-        "AT                     ACTION          WHO     FROM          WHAT       WHY",
+        "TIME                   ACTION          ACTOR   ADDRESS       SUBJECT    REASON",
         "2026-03-01 12:00:00Z   token_created   admin   203.0.113.7   token:ci   for CI",
     ]
 
@@ -205,7 +205,7 @@ def test_bundles_are_listed_and_released(at_plane: Any, plane: Any) -> None:
     released = at_plane("bundles", "release", "etl/main", "--reason", "moved to us-1")
     assert released.exit_code == 0, released.output
     assert plane.asked[-1] == ("POST", "/bundles/etl/main/release", "", {"reason": "moved to us-1"})
-    assert "is nobody's" in released.stderr + released.stdout
+    assert "has no site now" in released.stderr + released.stdout
 
 
 def test_a_note_of_twenty_lines_is_one_row_and_the_way_to_all_of_it_is_said(

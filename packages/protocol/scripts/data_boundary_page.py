@@ -12,47 +12,46 @@ _INTRODUCTION = """# The data boundary
 
 Generated from `tradewind_protocol.boundary` by `packages/protocol/scripts/data_boundary_page.py`.
 
-Everything a task, a trigger or a Dag file asks of Airflow goes through the agent's gateway. The gateway decides what may
-leave the site before anything leaves; the door on the plane decides again by the same rules. What left, and what did not,
-is a line in the egress ledger (`<state_dir>/ledger/`), never with its content.
+Each request that a task, a trigger or a Dag file makes of Airflow goes through the agent's [gateway](glossary.md#gateway). The gateway
+decides what may leave the site. The plane's [execution API proxy](glossary.md#execution-api-proxy) decides again, by the same rules.
+The egress ledger (`<state_dir>/ledger/`) has a line for each request, without its content.
 
 ## Policies
 
 | kind (`setting`) | `strict`, the default | `open` |
 |---|---|---|
-| XCom values (`xcom`) | only as a reference to the site's storage, or null | pass |
-| connections (`connections`) | the plane's look as if there were none, so the site's secrets backends decide | readable |
+| XCom values (`xcom`) | only as a [reference](glossary.md#reference) to the site's [storage](glossary.md#storage), or null | pass |
+| connections (`connections`) | the plane has none for the site, so the site's secrets backends decide | readable |
 | variables (`variables`) | the same; writing them is refused | readable and writable |
 | rendered template fields (`templates`) | each replaced by a notice | pass |
 | task and asset state (`store`) | only as a reference, or null | pass |
-| extra links (`links`) | dropped, and the task is told they were stored | pass |
+| extra links (`links`) | dropped; the task gets the answer that they were stored | pass |
 | what authors write into operators, Dags and params (`dags`) | replaced by notices with a digest, or sealed | sent |
 | what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent |
 | Dag source (`source`) | not sent; a notice stands in its place. Tracebacks quote no line of code | sent |
 
-`policy` sets all of them; each setting changes one. The plane holds every site to strict as
-well, whatever the site sets (`dag_fields` included), until an administrator of the plane opens it, for all
-(`[tradewind] policy = open`) or by name (`policy = strict, lab=open`). An agent whose settings open something that the plane
-does not says so in its log (`policy_is_strict`).
+The setting `policy` sets all kinds, and each other setting changes one. The plane also holds every site to strict, whatever the site sets
+(`dag_fields` included). An administrator of the plane may open all sites (`[tradewind] policy = open`) or one
+(`policy = strict, lab=open`). When an agent's settings are more open than the plane's, its log says so (`policy_is_strict`).
 
 A **reference** is a URL of the schemes {schemes} (more with `references`), at most 2048 characters, without password and
-without query: a signed URL is a key, not a reference. In a task environment of an agent,
-`tradewind_runtime.xcom.SiteXComBackend` makes references of all values; any backend that keeps values in object storage
-with threshold 0 does. Its references end in `.tradewind-xcom` and carry the mark of the storage they are in: a string of an
-author's that is a URL is never taken for one, and a reference to another storage than the reader's is an error that names both
-(see [several agents of one site](../how-to/run-an-agent.md#several-agents-of-one-site)). Keys and ids pass with every character
-that Airflow takes.
+without query, because a signed URL is a key and no reference. In a task environment, `tradewind_runtime.xcom.SiteXComBackend` makes
+references of all values. Any other backend that keeps values in object storage with threshold 0 does so too. The references of
+SiteXComBackend end in `.tradewind-xcom` and name their storage. So a URL that an author wrote is never taken for a reference. A
+reference to another storage than the reader's is an error that names both
+([several agents of one site](../how-to/run-an-agent.md#several-agents-of-one-site)). Keys and ids may have every character that
+Airflow allows.
 
-XComs that Airflow's scheduler must read itself pass in their exact form only: `skipmixin_key` as
+XComs that Airflow's scheduler reads itself pass in their exact form only: `skipmixin_key` as
 `{{"followed": [task ids]}}` or `{{"skipped": [task ids]}}`, and `trigger_run_id` as a run id.
 
 ## What the plane knows of a Dag
 
-A task runs from the site's own Dag file, so the plane needs a Dag's structure, its schedule and its names, and no more.
-Under strict rules (`dags`) the agent's gateway takes everything else out of each serialized Dag before it leaves. The plane
-refuses a Dag of a strict site in which it finds more; the file then shows an import error that names the fields.
+A task runs from the site's own Dag file. So the plane needs a Dag's structure, its schedule and its names only. Under strict rules (`dags`)
+the agent's gateway removes everything else from each serialized Dag. The plane refuses a Dag of a strict site that has more, and
+the file shows an import error that names the fields.
 
-What the plane gets, and no other field:
+The plane gets these fields and no others:
 
 | of | fields |
 |---|---|
@@ -65,72 +64,80 @@ What the plane gets, and no other field:
 | a deadline | what it counts from, its interval, and the name of the function |
 | a param | its name, description and JSON schema; its default when that is a number, yes or no, empty, a date, or one of the schema's `enum` or `examples` |
 
-A name is one line of at most {longest} characters. Authors keep data out of names, descriptions of params and schemas: people
-who start a run read them.
+A name is one line of at most {longest} characters. Authors keep data out of names, descriptions of params and schemas, because the
+plane shows them to each user who starts a run.
 
 Everything else (commands, SQL, `op_args`, `env`, docs, `default_args`, `email`, `executor_config`, functions, defaults that
 are text, and every field of an operator of your own) becomes `kept at the site (data policy: strict) <digest>`. Where Airflow
-takes no text the field is left out, and the notice in `doc_md` counts it in. So a new version of a Dag comes about when one
-would have come about with the text.
+takes no text, the field is left out, and the digest in `doc_md` includes it. So a Dag gets a new version when its text changes.
 
-**The site's key.** Digests are HMAC-SHA256 under a key that only the site has: a plane cannot try out what a short text might
-be, nor see that two fields are equal. The key is `site.key` in the agent's `state_dir`, or in
-`storage` where that is a folder (which agents of a site share), or the file that `site_key_file` names. **Agents of a site need
-the same key**: with two, each change of the leading dag processor would make a new version of every Dag, and one agent could not
-open what the other has sealed. An agent that runs the same bundles with another key gets no work and no triggers, and a
-finding (`site_key:…`) says what to do. A new key is a new version of every Dag, once.
+### The site's key
 
-**Sealed arguments.** The plane hands some arguments back to the site: those of a trigger that starts before its task
-(`start_trigger_args`), of an asset's watcher, of a deadline's callback; and, when a task defers, those of its trigger and of the
-method that resumes it (`triggers`). They are encrypted with a key derived from the site's
-(AES-SIV) and bound to the class or function they are for; the agent opens them as they come back. An agent with another key
-cannot: the trigger fails and says so.
+Digests are HMAC-SHA256 with a key that only the site has. So a plane cannot guess a short text, and cannot see that two fields are
+equal. The key is `site.key` in the agent's `state_dir`, or in `storage` if that is a folder, or the file that `site_key_file` names.
 
-**Defaults of params.** The form for starting a run shows the notice where a default stays at the site. Left as it is, the
-default of the site's own Dag counts; typed over, the new value does. The plane does not check such a param's value against
-`enum`, `pattern` and the like; the site does before the task runs.
+**Agents of a site need the same key.** With two keys, each change of the leading dag processor would make a new version of every Dag, and
+one agent could not open what the other has sealed. An agent that runs the same bundles with another key gets no work and no triggers, and a
+finding (`site_key:…`) says what to do. If you replace the key, every Dag gets a new version once.
 
-**Exceptions.** `dag_fields` lists fields that leave although `dags` is strict: `BashOperator:bash_command`,
+### Sealed arguments
+
+The plane keeps some arguments and hands them back to the site:
+
+- those of a trigger that starts before its task (`start_trigger_args`), of an asset's watcher, and of a deadline's callback;
+- when a task defers, those of its trigger and of the method that resumes it (`triggers`).
+
+The agent encrypts them with a key derived from the site's (AES-SIV), binds them to the class or function they are for, and opens them
+when they come back. An agent with another key cannot open them: the trigger fails and says so.
+
+### Defaults of params
+
+The form that starts a run shows a notice where a default stays at the site. If the user leaves it, the default of the site's own Dag
+counts. If the user replaces it, the new value counts. The site, and not the plane, checks such a value against `enum`, `pattern` and other rules
+before the task runs.
+
+### Exceptions
+
+`dag_fields` lists fields that leave although `dags` is strict: `BashOperator:bash_command`,
 `acme.operators.*:sql`, `*:doc_md`, `dag:description`, `dag:deadline`, `task_group:tooltip`, `asset:extra`, `asset:watchers`,
 `timetable:description`, `param:region`. A change sends all Dags again.
 
 ## What passes under strict although an author chose it
 
-Airflow cannot go on without these, so a Dag author keeps data out of them. Each request that carries one says so in the
-ledger (`carries`).
+Airflow needs these to go on, so a Dag author keeps data out of them. The ledger says which requests carried one (`carries`).
 
 {carried}
 - `POST {sync}`: the payload of a trigger's event
 - `POST {sync}`, `POST {report}`: the text of an exception, with the secrets of the site's masker replaced by `***`
 
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
-The host name is replaced by one with the agent's name, under `.invalid`: nothing on the plane can connect to it.
+A name under `.invalid` with the agent's name replaces the host name, so that no process of the plane can connect to it.
 
 ## Between tasks of one site
 
 Tasks of one task environment run as one operating-system user and are forked from the same processes, as under
-LocalExecutor. An attempt's own secret opens the gateway for that attempt only, and a supervisor drops it and its connection
-before it serves the next. A task's process is forked by a keeper and inherits nothing of its supervisor's memory, nor any
-attempt's secret. But memory a process has freed is not wiped, and processes of one user may look at each other.
-Whatever must not see the rest belongs on an agent of its own, under a user of its own.
+LocalExecutor. Each attempt has its own secret for the gateway. A supervisor drops the secret and its connection before it serves the
+next attempt. A [process manager](glossary.md#process-manager) forks the task's process, which inherits neither its supervisor's memory nor
+the secret of an attempt. But a process does not wipe memory that it frees, and processes of one user can read each other's memory.
+To keep a task apart from the others, run it on an agent of its own, under a user of its own.
 
 ## The ledger's words
 
-Each line of the ledger names the classes of content that its request carried (`carries`): fields as above, and
+A line of the ledger names the classes of content that its request carried (`carries`): the fields above, and
 
 {classes}
 
-## Every verb of our own
+## Every verb of the Remote Execution API
 
-| verb | who sends it | carries at most | what an author may put into it, and what strict rules make of it |
+| verb | sender | carries at most | what an author may put into it, and what strict rules do with it |
 |---|---|---|---|
 {verbs}
 
 ## Every route of the Execution API
 
-A request for a route that is not in this table is refused, unless everything is open.
+The gateway refuses a route that is not in this table, unless all kinds are open.
 
-| route | who may call it | under strict |
+| route | callers | under strict |
 |---|---|---|
 """
 
@@ -182,7 +189,7 @@ def _verb(verb: Verb) -> str:
 
 
 def _row(route: Route) -> str:
-    who = ", ".join(sorted(caller.value.replace("_", " ") for caller in route.callers)) or "nobody"
+    who = ", ".join(sorted(caller.value.replace("_", " ") for caller in route.callers)) or "none"
     refused = not route.callers
     word = "refused" if refused else _WORDS[route.treatment]
     why = route.why.removeprefix(f"{word}: ")

@@ -91,20 +91,20 @@ def _explains(name: str, short_help: str, sentence: str, *, remedy: str = "") ->
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--context", help="The plane of this context (see `tradewind contexts list`).")
-@click.option("--plane-url", help="The plane at this address; TRADEWIND_API_TOKEN is the token for it.")
+@click.option("--context", help="Use the plane of this context (see `tradewind contexts list`).")
+@click.option("--plane-url", help="Use the plane at this address, with the token in TRADEWIND_API_TOKEN.")
 @click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="A table for people or JSON for programs.",
+    help="A table to read, or JSON for programs.",
 )
 @click.version_option(version("tradewind"), prog_name="tradewind")
 @click.pass_context
 def main(ctx: click.Context, context: str | None, plane_url: str | None, output: str) -> None:
-    """Operate a Tradewind orchestration plane: agents, their tokens, queues and work.
+    """Operate a Tradewind orchestration plane: agents, tokens, queues and work.
 
     Exit codes: 0 done, 1 the plane refused, 2 the command line makes no sense, 3 no plane answered.
     """

@@ -29,7 +29,7 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
     ),
     Code.TOKEN_EXPIRED: Explanation("the agent token's time is over", "make another, or rotate it earlier"),
     Code.TOKEN_DELETED: Explanation(
-        "somebody deleted the agent token", "make another; the events say who and why"
+        "a user deleted the agent token", "make another; the events name the user and the reason"
     ),
     Code.WRONG_DEPLOYMENT: Explanation(
         "the agent token was made in another Deployment",
@@ -43,7 +43,7 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
         "agents may not connect from there",
         "add the address to the Deployment's allowed addresses; the agent goes on trying once a minute",
     ),
-    Code.NOT_PERMITTED: Explanation("the caller may not do this", "ask somebody whose role allows it"),
+    Code.NOT_PERMITTED: Explanation("the caller may not do this", "ask a user whose role allows it"),
     Code.RATE_LIMITED: Explanation(
         "too many wrong credentials came from that address",
         "correct the token; Retry-After says when to come back",
@@ -62,15 +62,14 @@ EXPLANATIONS: Final[dict[Code, Explanation]] = {
         "upgrade the older of the two; the message names both",
     ),
     Code.ATTEMPT_UNKNOWN: Explanation("the Deployment knows no such attempt", "stop it, if it runs"),
-    Code.ATTEMPT_NOT_YOURS: Explanation(
-        "another session holds the attempt, or nobody", "stop it, if it runs"
-    ),
+    Code.ATTEMPT_NOT_YOURS: Explanation("another session or none holds the attempt", "stop it, if it runs"),
     Code.LEASE_LOST: Explanation(
         "the attempt was offered again, taken back or has ended",
         "stop it, if it runs; Airflow's retries decide",
     ),
     Code.BUNDLE_NOT_YOURS: Explanation(
-        "another agent speaks for the bundle", "claim it; it is free when that agent is lost or says goodbye"
+        "another agent is the bundle's leader",
+        "claim it; it is free when that agent is lost or closes its session",
     ),
     Code.TRIGGER_NOT_YOURS: Explanation(
         "the trigger runs elsewhere now", "stop it, and leave alone what it manages"

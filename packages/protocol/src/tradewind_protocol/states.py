@@ -24,7 +24,7 @@ class AgentState(str, Enum):
     CORDONED = "cordoned"  # takes nothing new until resumed
     UNREACHABLE = "unreachable"  # one or two beats missed
     LOST = "lost"  # three beats missed: its work has been handed on
-    OFFLINE = "offline"  # said goodbye
+    OFFLINE = "offline"  # closed its session
 
 
 GONE: Final = frozenset({AgentState.LOST, AgentState.OFFLINE})
@@ -75,7 +75,7 @@ class OutcomeKind(str, Enum):
     SUCCEEDED = "succeeded"  # the supervisor ended well; the task's own state went through the Execution API
     FAILED = "failed"  # it ended badly: exit code, signal, out of memory, environment broken
     STOPPED = "stopped"  # someone asked for it: the plane, the operator, the agent's stop
-    LOST = "lost"  # nobody can say: the agent went away while it ran
+    LOST = "lost"  # unknown: the agent went away while it ran
 
 
 class ProcessEnd(str, Enum):
@@ -84,9 +84,9 @@ class ProcessEnd(str, Enum):
 
     EXITED = "exited"  # by itself, whatever its exit code
     KILLED = "killed"  # by a signal that did not come from Tradewind
-    STOPPED = "stopped"  # by Tradewind, because somebody asked for it
+    STOPPED = "stopped"  # by Tradewind, because a user asked for it
     BROKEN = "broken"  # it could not be started or watched to its end
-    LOST = "lost"  # nobody can say: the agent went away while it ran
+    LOST = "lost"  # unknown: the agent went away while it ran
 
 
 def process_end(outcome: OutcomeKind, *, exit_code: int | None, signal: str | None) -> ProcessEnd:

@@ -144,7 +144,7 @@ ALL: Final[dict[str, Option]] = {
     ),
     "allowed_addresses": Option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
-        "somebody sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",
+        "a user sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",
         "string",
         "",
         "10.0.0.0/8, 203.0.113.7/32",
@@ -168,7 +168,7 @@ ALL: Final[dict[str, Option]] = {
         "",
         "*.external.example.com",
         values="host names, `*` stands for any characters",
-        change="When agents come in under a name of their own, so that nobody reaches the UI there.",
+        change="When agents come in under a name of their own, so that the UI is not reachable there.",
     ),
     "access_log": Option(
         "Whether requests of agents have a line in the API server's access log, as those of browsers do. They then go "
@@ -196,14 +196,14 @@ ALL: Final[dict[str, Option]] = {
         change="Lower, where wrong tokens are an attack; 0, where a proxy in front limits already.",
     ),
     "live_log_bytes": Option(
-        "Most bytes of a task's log that an agent sends to somebody who opens it in Airflow.",
+        "Most bytes of a task's log that an agent sends to a user who opens it in Airflow.",
         "integer",
         str(32 * 1024 * 1024),
         least=1024,
         change="Higher, when people read logs larger than this in the UI; an API server holds one line in memory, not the log.",
     ),
     "live_log_seconds": Option(
-        "Seconds an agent has to answer somebody who opens a log.",
+        "Seconds an agent has to answer a user who opens a log.",
         "float",
         "10",
         least=0.1,

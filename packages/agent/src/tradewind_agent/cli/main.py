@@ -24,7 +24,7 @@ _CONFIG = click.option(
     envvar="TRADEWIND_AGENT_CONFIG",
 )
 _STATE_DIR = click.option(
-    "--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the agent keeps its state."
+    "--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Directory of the agent's state."
 )
 
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -42,26 +42,26 @@ def main() -> None:
 @click.option("--token-file", type=click.Path(path_type=Path), help="File that holds the agent token.")
 @click.option("--name", help="The agent's name. Default: the host name.")
 @_STATE_DIR
-@click.option("--components", help="worker,dag_processor,triggerer or some of them. Default: all.")
-@click.option("--queues", help="Queues to serve, with commas. Default: default.")
-@click.option("--slots", type=int, help="Attempts at once. Default: 20.")
+@click.option("--components", help="Any of worker,dag_processor,triggerer. Default: all three.")
+@click.option("--queues", help="Queues to serve, separated by commas. Default: default.")
+@click.option("--slots", type=int, help="Number of attempts at once. Default: 20.")
 @click.option("--interpreter", type=click.Path(path_type=Path), help="Python of the task environment.")
 @click.option("--policy", type=click.Choice(["strict", "open"]), help="The data boundary. Default: strict.")
 @click.option(
-    "--grace", type=float, help="Seconds for running tasks to end after a stop signal. Default: 600."
+    "--grace", type=float, help="Seconds that running tasks have to end after a stop signal. Default: 600."
 )
 @click.option(
-    "--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0: off. Default: 39091."
+    "--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0 turns it off. Default: 39091."
 )
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="Default: auto.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Default: info.")
 def run(config: Path | None, **flags: Any) -> None:
-    """Run the agent until SIGTERM or Ctrl-C (again: at once).
+    """Run the agent until SIGTERM or Ctrl-C. A second signal stops running work at once.
 
     The token is never a flag: use --token-file, or the variable TRADEWIND_AGENT_TOKEN. Every setting has a variable
-    TRADEWIND_AGENT_… and a place in the file; flags come first, then variables, then the file.
+    TRADEWIND_AGENT_… and a key in the file. A flag wins over a variable, and a variable over the file.
 
-    Ends with 0 after a drain, 3 when the plane refuses this agent for good, 4 when another process has taken its
+    Exits with 0 after a drain, 3 when the plane refuses this agent for good, 4 when another process has taken its
     identity, 78 when a setting is wrong.
     """
     # Imported here: `status` and `--help` need none of it, and the plane is dialled sooner than a shell completes.
@@ -83,9 +83,9 @@ def run(config: Path | None, **flags: Any) -> None:
 @main.command()
 @_CONFIG
 @_STATE_DIR
-@click.option("--json", "as_json", is_flag=True, help="The whole document.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")
 def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
-    """Show how the agent on this machine is. Ends with 0 when it is ready, 1 when not, 3 when none runs."""
+    """Show the state of the agent on this machine. Exits with 0 when it is ready, 1 when not, 3 when none runs."""
     from tradewind_agent import settings
 
     directory = state_dir or settings.state_dir_of(config)
@@ -103,15 +103,15 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
 @click.option("--token-file", type=click.Path(path_type=Path), help="File that holds the agent token.")
 @click.option("--name", help="The agent's name. Default: the host name.")
 @_STATE_DIR
-@click.option("--components", help="worker,dag_processor,triggerer or some of them. Default: all.")
+@click.option("--components", help="Any of worker,dag_processor,triggerer. Default: all three.")
 @click.option("--interpreter", type=click.Path(path_type=Path), help="Python of the task environment.")
 @click.option("--policy", type=click.Choice(["strict", "open"]), help="The data boundary. Default: strict.")
-@click.option("--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0: off.")
+@click.option("--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0 turns it off.")
 @click.option(
-    "--expect-private", is_flag=True, help="The plane's name has to lead to private addresses only."
+    "--expect-private", is_flag=True, help="Fail unless the plane's name has private addresses only."
 )
-@click.option("--connection", "connections", multiple=True, help="A connection to read as a task does.")
-@click.option("--variable", "read_variables", multiple=True, help="A variable to read as a task does.")
+@click.option("--connection", "connections", multiple=True, help="Read this connection as a task does.")
+@click.option("--variable", "read_variables", multiple=True, help="Read this variable as a task does.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
 def doctor(
     config: Path | None,
@@ -121,10 +121,10 @@ def doctor(
     output: str,
     **flags: Any,
 ) -> None:
-    """Check everything an agent with these settings needs, one line each: verdict, evidence, remedy.
+    """Check what an agent with these settings needs. Each line has verdict, evidence and remedy.
 
-    Opens no session, so it may run beside the agent. Ends with 0 when an agent can work, also with warnings; 1 when
-    something that matters fails; 78 when the settings themselves are wrong.
+    Opens no session, so it may run beside the agent. Exits with 0 when an agent can work, also with warnings; 1 when
+    a check fails that matters; 78 when the settings are wrong.
     """
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination
@@ -158,13 +158,13 @@ def doctor(
 @_CONFIG
 @_STATE_DIR
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One day (UTC).")
-@click.option("--since", type=click.DateTime(_MOMENTS), help="From this day or moment on (UTC).")
-@click.option("--until", type=click.DateTime(_MOMENTS), help="Before this day or moment (UTC).")
-@click.option("--attempt", default="", help="Part of who asked: a Dag, dag.task, a run, an attempt's id.")
-@click.option("--to", default="", help="Part of the address it left to.")
-@click.option("--left/--stayed", default=None, help="Only what left, or only what was kept here.")
-@click.option("--decision", default="", help="passed, changed, answered, kept or refused.")
-@click.option("--summary", is_flag=True, help="Sums by who, request and address instead of each request.")
+@click.option("--since", type=click.DateTime(_MOMENTS), help="From this day or time on (UTC).")
+@click.option("--until", type=click.DateTime(_MOMENTS), help="Before this day or time (UTC).")
+@click.option("--attempt", default="", help="Part of the requester: a Dag, dag.task, a run, an attempt's ID.")
+@click.option("--to", default="", help="Part of the address that the request went to.")
+@click.option("--left/--stayed", default=None, help="Only requests that left, or only those that stayed.")
+@click.option("--decision", default="", help="Only passed, changed, answered, kept or refused requests.")
+@click.option("--summary", is_flag=True, help="Show sums by requester, request and address.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
 def ledger(
     config: Path | None,
@@ -179,7 +179,7 @@ def ledger(
     summary: bool,
     output: str,
 ) -> None:
-    """Show what left this site, and what did not: one line for each request, never its content.
+    """Show each request that left this site or stayed here, without its content.
 
     Reads the agent's files, so it may run beside the agent and after it. JSON is one object a line, as in the files. Ends
     with 0; with 3 when there is no ledger.
@@ -215,18 +215,18 @@ def ledger(
 @main.command()
 @_CONFIG
 @_STATE_DIR
-@click.option("--clean", is_flag=True, help="Remove what is shown as removable. Without: only show it.")
+@click.option("--clean", is_flag=True, help="Remove what may be removed. Default: only show it.")
 @click.option(
     "--unknown",
     is_flag=True,
-    help="Count what is of Dags that the plane does not know as removable, too: of Dags that were deleted there.",
+    help="Also remove values and logs of Dags that the plane does not know, such as deleted ones.",
 )
 @click.option("--wait", type=float, default=600.0, help="Seconds to wait for the agent. Default: 600.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Default: table.")
 def storage(
     config: Path | None, state_dir: Path | None, clean: bool, unknown: bool, wait: float, output: str
 ) -> None:
-    """Show what is stored at this site of the runs of Dags: XCom values, task and asset state, logs; and clean it up.
+    """Show or remove XCom values, task and asset state, and logs of runs that are stored at this site.
 
     The agent that runs from the state directory looks, asks the plane which runs still need what is stored, and removes
     nothing else. Ends with 0; with 1 when something could not be looked at or the agent not be asked; with 3 when no

@@ -58,7 +58,7 @@ class Total:
         return f"{self.requests} left with {size(self.size)}{unanswered}; {self.stayed} stayed"
 
 
-_HEADS = ("AT (UTC)", "WHO", "REQUEST", "BYTES", "TO", "DECISION")
+_HEADS = ("AT (UTC)", "REQUESTER", "REQUEST", "BYTES", "TO", "DECISION")
 
 
 def row(line: Line) -> str:

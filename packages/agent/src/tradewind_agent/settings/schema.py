@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     )
     live_logs: bool = Field(
         default=True,
-        description="Whether a task's log is sent to somebody who opens it in Airflow, for as long as they read.",
+        description="Whether a task's log is sent to a user who opens it in Airflow, while the user reads.",
     )
     grace: float = Field(
         default=600.0, ge=0, description="Seconds that running tasks have to end after a first stop signal."

@@ -1,4 +1,4 @@
-"""`tradewind agents`: who does the work, how they are, and what to ask of them."""
+"""`tradewind agents`: the agents of a plane, their states, and commands for them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _COLUMNS = (
     Column("NAME", lambda agent: agent.name),
     Column("SITE", lambda agent: agent.site),
     Column("STATE", lambda agent: agent.state.value),
-    Column("LAST BEAT", lambda agent: "–" if agent.beat_age is None else f"{span(agent.beat_age)} ago"),
-    Column("RUNS", lambda agent: ",".join(kind.value for kind in agent.components)),
+    Column("LAST SEEN", lambda agent: "–" if agent.beat_age is None else f"{span(agent.beat_age)} ago"),
+    Column("COMPONENTS", lambda agent: ",".join(kind.value for kind in agent.components)),
     Column("QUEUES", lambda agent: ",".join(agent.queues), wide=True),
     Column("SLOTS", lambda agent: f"{agent.slots_used}/{agent.slots}"),
     Column("VERSION", lambda agent: agent.version),
@@ -29,12 +29,16 @@ _COLUMNS = (
 
 @click.group()
 def agents() -> None:
-    """Agents: list, look at, cordon, drain, resume, size, remove."""
+    """List, show, cordon, drain, resume, size and remove agents."""
 
 
 @agents.command("list")
-@click.option("--all", "everyone", is_flag=True, help="Those that are gone as well.")
-@click.option("--state", type=click.Choice([state.value for state in states.AgentState]), help="Only these.")
+@click.option("--all", "everyone", is_flag=True, help="Include lost and offline agents.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in states.AgentState]),
+    help="Only agents in this state.",
+)
 @page_options
 @output_option
 @pass_session
@@ -55,7 +59,7 @@ def list_(session: Session, everyone: bool, state: str | None, limit: int, offse
 @output_option
 @pass_session
 def show(session: Session, agent: str) -> None:
-    """Show one agent, by name or id, and what runs on it."""
+    """Show one agent, by name or ID, and its running attempts."""
     with session.connect() as client:
         view = client.agent(find.agent(client, agent).id)
     if session.output.is_json:
@@ -70,14 +74,14 @@ def show(session: Session, agent: str) -> None:
 def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
     facts = [
         ("Name", view.name),
-        ("Id", str(view.id)),
+        ("ID", str(view.id)),
         ("Site", view.site),
         ("State", view.state.value),
-        ("Why", view.state_reason),
-        ("Last beat", "" if view.beat_age is None else f"{span(view.beat_age)} ago"),
+        ("Reason", view.state_reason),
+        ("Last seen", "" if view.beat_age is None else f"{span(view.beat_age)} ago"),
         ("Session since", moment(view.opened_at)),
         ("Ended", "" if view.ended_at is None else moment(view.ended_at)),
-        ("Runs", ", ".join(kind.value for kind in view.components)),
+        ("Components", ", ".join(kind.value for kind in view.components)),
         ("Slots", f"{view.slots_used} of {view.slots} used"),
         ("Triggers", f"up to {view.trigger_capacity}" if view.trigger_capacity else ""),
         ("Bundles", ", ".join(view.bundles)),
@@ -85,7 +89,7 @@ def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
         ("Version", view.version),
         ("Host", " ".join(part for part in (view.host.hostname, view.host.platform) if part)),
         ("Token", view.token),
-        ("Asked for", f"{view.pending_commands} not carried out yet" if view.pending_commands else ""),
+        ("Commands", f"{view.pending_commands} pending" if view.pending_commands else ""),
     ]
     for environment in view.environments:
         python = f"Python {environment.python}" if environment.python else ""
@@ -111,7 +115,7 @@ def _change(session: Session, agent: str, verb: str, ask: Message, *, done: str)
 @output_option
 @pass_session
 def cordon(session: Session, agent: str, reason: str) -> None:
-    """Give an agent no new work until it is resumed; what runs goes on."""
+    """Give an agent no new work until it is resumed. Running work continues."""
     ask = operator.Reason(reason=reason)
     _change(session, agent, "cordon", ask, done="Agent {name!r} takes no new work until it is resumed.")
 
@@ -122,7 +126,7 @@ def cordon(session: Session, agent: str, reason: str) -> None:
 @output_option
 @pass_session
 def drain(session: Session, agent: str, reason: str) -> None:
-    """Let an agent finish what runs, then leave."""
+    """Let an agent finish its running work and exit."""
     ask = operator.Reason(reason=reason)
     _change(session, agent, "drain", ask, done="Agent {name!r} finishes what runs and then leaves.")
 
@@ -133,7 +137,7 @@ def drain(session: Session, agent: str, reason: str) -> None:
 @output_option
 @pass_session
 def resume(session: Session, agent: str, reason: str) -> None:
-    """Undo a cordon."""
+    """Give a cordoned agent new work again."""
     ask = operator.Reason(reason=reason)
     _change(session, agent, "resume", ask, done="Agent {name!r} takes work again.")
 
@@ -141,12 +145,12 @@ def resume(session: Session, agent: str, reason: str) -> None:
 @agents.command("set-slots")
 @click.argument("agent")
 @click.argument("slots", type=click.IntRange(0, 10_000))
-@click.option("--environment", default="default", show_default=True, help="Which task environment.")
+@click.option("--environment", default="default", show_default=True, help="The task environment.")
 @reason_option
 @output_option
 @pass_session
 def set_slots(session: Session, agent: str, slots: int, environment: str, reason: str) -> None:
-    """Change how much work a task environment takes at once, until the agent restarts."""
+    """Set the slots of a task environment until the agent restarts."""
     ask = operator.SetSlots(environment=environment, slots=slots, reason=reason)
     done = f"Environment {environment!r} of agent {{name!r}} is asked to have {slots} slots."
     _change(session, agent, "slots", ask, done=done)
@@ -158,7 +162,7 @@ def set_slots(session: Session, agent: str, slots: int, environment: str, reason
 @output_option
 @pass_session
 def remove(session: Session, agent: str, reason: str) -> None:
-    """Forget an agent that is gone (lost or offline)."""
+    """Remove a lost or offline agent from the plane."""
     with session.connect() as client:
         view = find.agent(client, agent)
         client.remove_agent(view.id, reason=reason)

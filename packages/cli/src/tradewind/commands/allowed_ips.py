@@ -1,4 +1,4 @@
-"""`tradewind allowed-ips`: from where agents may connect."""
+"""`tradewind allowed-ips`: the networks from which agents may connect."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Networks = tuple[operator.AllowedNetwork, ...]
 force_option = click.option(
     "--force",
     is_flag=True,
-    help="Even when it locks out the address you come from, or every connected agent.",
+    help="Set the list even if it locks out your address or every connected agent.",
 )
-description_option = click.option("--description", default="", help="What the networks are, for people.")
+description_option = click.option("--description", default="", help="A description of the networks.")
 
 
 @click.group("allowed-ips")
 def allowed_ips() -> None:
-    """Networks agents may connect from; none means from anywhere."""
+    """Networks from which agents may connect. Without a list, they may connect from anywhere."""
 
 
 @allowed_ips.command("list")
@@ -45,7 +45,9 @@ def list_(session: Session) -> None:
 
 @allowed_ips.command("set")
 @click.argument("networks", nargs=-1, metavar="NETWORK...")
-@click.option("--from-anywhere", is_flag=True, help="No list: agents may connect from anywhere.")
+@click.option(
+    "--from-anywhere", is_flag=True, help="Remove the list, so that agents may connect from anywhere."
+)
 @description_option
 @force_option
 @reason_option
@@ -59,7 +61,7 @@ def set_(
     force: bool,
     reason: str,
 ) -> None:
-    """Put NETWORK... in the place of the list."""
+    """Replace the list by NETWORK..."""
     if bool(networks) == from_anywhere:
         raise BadUsage("name the networks, or say --from-anywhere")
     wanted = tuple(
@@ -76,7 +78,7 @@ def set_(
 @output_option
 @pass_session
 def add(session: Session, networks: tuple[str, ...], description: str, force: bool, reason: str) -> None:
-    """Add networks to the list. What is there already stays as it is."""
+    """Add networks to the list. Networks that are on the list stay as they are."""
     asked = [_checked(one) for one in networks]
 
     def more(before: Networks) -> Networks:
@@ -94,7 +96,7 @@ def add(session: Session, networks: tuple[str, ...], description: str, force: bo
 @output_option
 @pass_session
 def remove(session: Session, networks: tuple[str, ...], force: bool, reason: str) -> None:
-    """Take networks off the list. The last one cannot be removed: an empty list would let everybody in."""
+    """Remove networks from the list, but not the last one: an empty list allows every address."""
     asked = [_checked(one) for one in networks]
 
     def fewer(before: Networks) -> Networks:
@@ -126,7 +128,7 @@ def _change(session: Session, change: Callable[[Networks], Networks], *, force: 
 def _changed(
     client: OperatorClient, change: Callable[[Networks], Networks], *, force: bool, reason: str
 ) -> operator.AllowedAddresses:
-    """Read, change, write; again when somebody else was faster, so that nobody's change is lost."""
+    """Read, change, write; repeat when another user was faster, so that no change is lost."""
     for left in range(_TRIES, 0, -1):
         before = client.allowed_addresses()
         ask = operator.SetAllowedAddresses(

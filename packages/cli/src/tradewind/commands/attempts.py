@@ -1,4 +1,4 @@
-"""`tradewind attempts`: pieces of work, one try each."""
+"""`tradewind attempts`: attempts to run work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ COLUMNS = (
     Column("ID", lambda attempt: str(attempt.id)),
     Column("STATE", lambda attempt: attempt.state.value),
     Column("PROCESS", lambda attempt: _process(attempt)),
-    Column("TASK", lambda attempt: attempt.task_state or "–"),
-    Column("WORK", lambda attempt: attempt.label or attempt.kind.value),
+    Column("TASK STATE", lambda attempt: attempt.task_state or "–"),
+    Column("ATTEMPT", lambda attempt: attempt.label or attempt.kind.value),
     Column("SITE", lambda attempt: attempt.site or "–"),
     Column("QUEUE", lambda attempt: attempt.queue),
     Column("AGENT", lambda attempt: attempt.agent_name or "–"),
@@ -36,7 +36,7 @@ def _process(attempt: operator.AttemptView) -> str:
 
 @click.group()
 def attempts() -> None:
-    """Attempts to run work: list, stop."""
+    """List and stop attempts to run work."""
 
 
 @attempts.command("list")
@@ -45,12 +45,12 @@ def attempts() -> None:
     "wanted",
     multiple=True,
     type=click.Choice([state.value for state in states.AttemptState]),
-    help="Only these; may be given more than once. Left out: everything that is not over.",
+    help="Only attempts in this state; may be given more than once. Default: all that have not finished.",
 )
-@click.option("--all", "everything", is_flag=True, help="What is over as well.")
+@click.option("--all", "everything", is_flag=True, help="Include finished attempts.")
 @click.option("--site", help="Only of this site.")
 @click.option("--queue", help="Only of this queue.")
-@click.option("--agent", help="Only on this agent, by name or id.")
+@click.option("--agent", help="Only on this agent, by name or ID.")
 @click.option("--dag", "dag_id", help="Only of this Dag.")
 @click.option("--run", "run_id", help="Only of this run.")
 @page_options
@@ -94,7 +94,7 @@ def list_(
 @output_option
 @pass_session
 def stop(session: Session, attempt: UUID, reason: str) -> None:
-    """Stop one attempt. Airflow's retries decide what follows."""
+    """Stop one attempt. Airflow's retries decide what happens next."""
     with session.connect() as client:
         view = client.stop_attempt(attempt, reason=reason)
     if session.output.is_json:

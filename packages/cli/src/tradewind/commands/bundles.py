@@ -1,4 +1,4 @@
-"""`tradewind bundles`: whose Dags they are."""
+"""`tradewind bundles`: Dag bundles and the sites that own them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 @click.group()
 def bundles() -> None:
-    """Dag bundles: list, release."""
+    """List and release Dag bundles."""
 
 
 @bundles.command("list")
@@ -42,11 +42,11 @@ def list_(session: Session, limit: int, offset: int) -> None:
 @reason_option
 @pass_session
 def release(session: Session, bundle: str, reason: str) -> None:
-    """Take BUNDLE from the site that has it, so that another one can have it.
+    """Take BUNDLE from its site, so that another site can claim it.
 
     Its Dags go stale until somebody claims it. Take it out of the first site's configuration before: its agent would
     claim it again.
     """
     with session.connect() as client:
         client.release_bundle(bundle, reason=reason)
-    session.output.say(f"Bundle {bundle!r} is nobody's; the next site that claims it has it.")
+    session.output.say(f"Bundle {bundle!r} has no site now. The next site that claims it owns it.")

@@ -1,4 +1,4 @@
-"""`tradewind completion`: what a shell has to read to complete our commands."""
+"""`tradewind completion`: the completion script of a shell."""
 
 from __future__ import annotations
 

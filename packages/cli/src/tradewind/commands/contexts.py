@@ -1,4 +1,4 @@
-"""`tradewind contexts`: the planes this person works with."""
+"""`tradewind contexts`: the planes that a user works with."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from tradewind.output import Column
 
 @click.group()
 def contexts() -> None:
-    """Planes you work with: add, use, list, remove."""
+    """Add, use, list and remove the planes you work with."""
 
 
 @contexts.command()
 @click.argument("name")
 @click.argument("url")
-@click.option("--username", help="Sign in as this user now; the password is asked for and not kept.")
+@click.option(
+    "--username", help="Sign in as this user now. The command asks for the password and does not store it."
+)
 @click.option("--token-stdin", is_flag=True, help="Read an Airflow API token from standard input.")
 @click.option("--password-stdin", is_flag=True, help="Read the password of --username from standard input.")
-@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="A CA of your own, PEM.")
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="PEM file of your own certificate authority.",
+)
 @pass_session
 def add(
     session: Session,
@@ -36,7 +42,7 @@ def add(
     password_stdin: bool,
     ca_file: str | None,
 ) -> None:
-    """Add a plane, or replace what is known of it. The first one becomes the current one."""
+    """Add a plane, or replace its entry. The first plane becomes the current one."""
     url = checked_url(url)
     if token_stdin and password_stdin:
         raise BadUsage(
@@ -83,7 +89,7 @@ def use(session: Session, name: str) -> None:
 @click.argument("name")
 @pass_session
 def remove(session: Session, name: str) -> None:
-    """Forget a plane and the token kept for it."""
+    """Remove a plane and its stored token."""
     store.save(session.contexts_path, store.load(session.contexts_path).without(name))
     click.echo(f"Context {name!r} is removed.")
 
@@ -92,7 +98,7 @@ def remove(session: Session, name: str) -> None:
 @output_option
 @pass_session
 def list_(session: Session) -> None:
-    """List the planes; never their tokens."""
+    """List the planes, without their tokens."""
     known = store.load(session.contexts_path)
     rows = [
         {

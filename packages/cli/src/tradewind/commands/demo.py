@@ -1,4 +1,4 @@
-"""`tradewind demo`: see it work, on this machine, with nothing to set up."""
+"""`tradewind demo`: a plane, an agent and example Dags on this machine."""
 
 from __future__ import annotations
 
@@ -27,22 +27,32 @@ _ASK_AGAIN = 0.05  # seconds until a signal that came at a bad moment is heard
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End when every run has succeeded (0) or one has not (1).")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one."
+    "--once", is_flag=True, help="Exit with 0 when every run has succeeded, or with 1 when one has not."
 )
 @click.option(
-    "--timeout", type=click.IntRange(min=10), default=300, show_default=True, help="Seconds for the runs."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port of the web UI; 0 takes a free one.",
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=10),
+    default=300,
+    show_default=True,
+    help="Seconds that the runs may take.",
 )
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep everything in this new directory. Left out: a temporary one, removed at the end.",
+    help="Keep all files in this new directory. Default: a temporary one, removed at the end.",
 )
 @click.option(
     "--checkout",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Run the sources in this checkout. Left out: those beside this command, or its released version.",
+    help="Run the sources of this checkout. Default: the checkout of this command, or its released version.",
 )
 def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: Path | None) -> None:
     """A plane, an agent and example Dags on this machine.

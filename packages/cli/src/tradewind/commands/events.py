@@ -1,4 +1,4 @@
-"""`tradewind events`: who changed what, when and why."""
+"""`tradewind events`: the audit trail."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from tradewind.commands.session import Session, output_option, page_options, pas
 from tradewind.output import Column, moment
 
 _COLUMNS = (
-    Column("AT", lambda event: moment(event.at)),
+    Column("TIME", lambda event: moment(event.at)),
     Column("ACTION", lambda event: event.action),
-    Column("WHO", lambda event: event.actor),
-    Column("FROM", lambda event: event.address),
-    Column("WHAT", lambda event: event.subject),
-    Column("WHY", lambda event: event.reason, wide=True),
+    Column("ACTOR", lambda event: event.actor),
+    Column("ADDRESS", lambda event: event.address),
+    Column("SUBJECT", lambda event: event.subject),
+    Column("REASON", lambda event: event.reason, wide=True),
 )
 
 
 @click.group()
 def events() -> None:
-    """The audit trail."""
+    """List the audit trail: each change with its user, time and reason."""
 
 
 @events.command("list")
 @click.option("--action", help="Only this action, or a group of them such as 'token'.")
-@click.option("--actor", help="Only by this person or agent.")
-@click.option("--subject", help="Only about this.")
+@click.option("--actor", help="Only by this user or agent.")
+@click.option("--subject", help="Only about this subject, such as 'agent:eu-1'.")
 @click.option("--address", help="Only from this address.")
-@click.option("--since", type=click.DateTime(), help="Not before this moment (UTC).")
+@click.option("--since", type=click.DateTime(), help="Only from this time on (UTC).")
 @page_options
 @output_option
 @pass_session

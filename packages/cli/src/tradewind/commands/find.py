@@ -1,4 +1,4 @@
-"""From what a person types to the one thing they mean."""
+"""Finds the agent or token that a name or an ID means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tradewind me`: who you are at a plane."""
+"""`tradewind me`: the signed-in user of a plane."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tradewind.commands.session import Session, output_option, pass_session
 @output_option
 @pass_session
 def me(session: Session) -> None:
-    """Who you are at the plane, and what you may do there."""
+    """Show the signed-in user of the plane, and what the user may do."""
     with session.connect() as client:
         found = client.me()
     if session.output.is_json:

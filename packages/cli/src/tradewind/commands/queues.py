@@ -1,4 +1,4 @@
-"""`tradewind queues`: what waits, and for whom."""
+"""`tradewind queues`: queues, what waits in them, and the agents that serve them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _COLUMNS = (
     Column("OLDEST", lambda queue: span(queue.oldest_wait) if queue.depth else "–"),
     Column("RUNNING", lambda queue: str(queue.running)),
     Column("SLOTS", lambda queue: f"{queue.slots_used}/{queue.slots}"),
-    Column("SERVED BY", lambda queue: ", ".join(queue.agents) or "nobody"),
+    Column("SERVED BY", lambda queue: ", ".join(queue.agents) or "no agent"),
     Column("WARNING", lambda queue: queue.warning, wide=True),
 )
 
 
 @click.group()
 def queues() -> None:
-    """Queues: how deep they are and who serves them."""
+    """List queues, with waiting work and the agents that serve them."""
 
 
 @queues.command("list")
 @output_option
 @pass_session
 def list_(session: Session) -> None:
-    """List queues: those that agents serve, and those where work waits."""
+    """List the queues that agents serve or in which work waits."""
     with session.connect() as client:
         page = client.queues()
     if session.output.is_json:

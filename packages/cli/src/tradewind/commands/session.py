@@ -96,7 +96,7 @@ def ask_to_sign_in(client: OperatorClient, username: str | None) -> str:
 
 
 def at_a_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether a terminal is there to ask for a password."""
     return sys.stdin.isatty()
 
 
@@ -129,13 +129,13 @@ def output_option(function: Function) -> Function:
         type=click.Choice(["table", "json"]),
         expose_value=False,
         callback=choose,
-        help="A table for people or JSON for programs.",
+        help="A table to read, or JSON for programs.",
     )(function)
 
 
 def reason_option(function: Function) -> Function:
     """`--reason`, for every verb that changes something."""
-    return click.option("--reason", default="", help="Why; kept in the audit trail.")(function)
+    return click.option("--reason", default="", help="The reason, stored in the audit trail.")(function)
 
 
 def page_options(function: Function) -> Function:

@@ -1,4 +1,4 @@
-"""`tradewind tokens`: what an agent needs to sign in."""
+"""`tradewind tokens`: the tokens with which agents connect."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tradewind_protocol import operator, sites
 _COLUMNS = (
     Column("NAME", lambda token: token.name),
     Column("SITE", lambda token: token.site),
-    Column("BEGINS WITH", lambda token: token.prefix),
+    Column("PREFIX", lambda token: token.prefix),
     Column("EXPIRES", lambda token: moment(token.expires_at) if token.expires_at else "never"),
     Column("LAST USED", lambda token: moment(token.last_used_at) if token.last_used_at else "never"),
-    Column("MADE BY", lambda token: token.created_by),
+    Column("CREATED BY", lambda token: token.created_by),
     Column("DESCRIPTION", lambda token: token.description, wide=True),
 )
 
 
 @click.group()
 def tokens() -> None:
-    """Agent tokens: make, list, look at, rotate, delete."""
+    """Create, list, show, rotate and delete agent tokens."""
 
 
 @tokens.command()
@@ -36,14 +36,14 @@ def tokens() -> None:
     "--site",
     default=sites.DEFAULT,
     show_default=True,
-    help="Whose agents it is for. Agents get the work of their site's bundles, and no other.",
+    help="The site of the token's agents. Agents get only the work of their site's bundles.",
 )
-@click.option("--description", default="", help="What it is for.")
-@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Left out: it never expires.")
+@click.option("--description", default="", help="A description of the token.")
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Default: the token does not expire.")
 @click.option(
     "--to-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the value there, readable by you only, instead of showing it.",
+    help="Write the value to this file, readable by you only, and do not show it.",
 )
 @output_option
 @pass_session
@@ -55,7 +55,7 @@ def create(
     expires_in_days: int | None,
     to_file: Path | None,
 ) -> None:
-    """Make an agent token. Its value is shown this once and kept nowhere."""
+    """Create an agent token. Its value is shown once and not stored."""
     try:
         ask = operator.NewToken(
             name=name, site=site, description=description, expires_in_days=expires_in_days
@@ -80,13 +80,13 @@ def create(
     type=click.FloatRange(0, 24 * 90),
     default=24.0,
     show_default=True,
-    help="How long the present value stays good; 0 ends it and its sessions at once.",
+    help="Hours for which the old value stays valid; 0 ends it and its sessions at once.",
 )
-@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Left out: as before.")
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Default: the expiry stays.")
 @click.option(
     "--to-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the value there, readable by you only, instead of showing it.",
+    help="Write the value to this file, readable by you only, and do not show it.",
 )
 @reason_option
 @output_option
@@ -99,7 +99,7 @@ def rotate(
     to_file: Path | None,
     reason: str,
 ) -> None:
-    """Give an agent token another value. Agents whose token file is replaced in time go on undisturbed."""
+    """Give an agent token a new value. Agents keep running if you replace their token file in time."""
     ask = operator.RotateToken(overlap_hours=overlap_hours, expires_in_days=expires_in_days, reason=reason)
     with ExitStack() as stack:
         file = stack.enter_context(new_private_file(to_file)) if to_file else None
@@ -141,7 +141,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
 @output_option
 @pass_session
 def get(session: Session, token: str) -> None:
-    """Show one agent token, by name or id; never its value."""
+    """Show one agent token, by name or ID, without its value."""
     with session.connect() as client:
         view = find.token(client, token)
     if session.output.is_json:
@@ -150,11 +150,11 @@ def get(session: Session, token: str) -> None:
     session.output.facts(
         [
             ("Name", view.name),
-            ("Id", str(view.id)),
+            ("ID", str(view.id)),
             ("Site", view.site),
             ("Description", view.description),
-            ("Begins with", view.prefix),
-            ("Made", f"{moment(view.created_at)} by {view.created_by or 'nobody known'}"),
+            ("Prefix", view.prefix),
+            ("Created", f"{moment(view.created_at)} by {view.created_by or 'an unknown user'}"),
             ("Expires", moment(view.expires_at) if view.expires_at else "never"),
             ("Last used", moment(view.last_used_at) if view.last_used_at else "never"),
             ("Rotated", moment(view.rotated_at) if view.rotated_at else "never"),
@@ -168,7 +168,7 @@ def get(session: Session, token: str) -> None:
 
 @tokens.command()
 @click.argument("token")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @reason_option
 @output_option
 @pass_session

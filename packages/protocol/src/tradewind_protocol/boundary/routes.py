@@ -83,8 +83,8 @@ _READ = "a read; what comes back is the plane's own"
 _SCHEDULING = "needed to schedule: states and counts, no values"
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("health", "GET", "/health", _C, NOBODY, "nobody at a site needs it"),
-    Route("health.ping", "GET", "/health/ping", _C, NOBODY, "nobody at a site needs it"),
+    Route("health", "GET", "/health", _C, NOBODY, "no process of a site needs it"),
+    Route("health.ping", "GET", "/health/ping", _C, NOBODY, "no process of a site needs it"),
     # ---- one try of a task
     Route(
         "ti.run",
@@ -340,7 +340,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/hitlDetails/{task_instance_id}",
         _C,
         T_TR,
-        "the default answer when nobody gave one in time",
+        "the default answer when no user gave one in time",
         ("chosen_options", "params_input"),
     ),
     Route("hitl.get", "GET", "/hitlDetails/{task_instance_id}", _C, T_TR, _READ),

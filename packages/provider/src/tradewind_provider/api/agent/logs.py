@@ -16,9 +16,9 @@ from tradewind_provider.services.log_relay import relay
 router = APIRouter(tags=["logs"])
 
 
-@router.post("/logs/{stream_id}", summary="Send a piece of a log somebody reads")
+@router.post("/logs/{stream_id}", summary="Send a piece of a log that a user reads")
 async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent) -> LogTaken:
-    """Answered once the reader has room for it. `wanted` is false when nobody reads any more.
+    """Answered once the reader has room for it. `wanted` is false when the reader has left.
 
     The reader waits in one API server. Another one passes the piece on when both are on one machine; else it answers
     `misdirected`, and the agent tries again on a new connection: nothing is put down on the way.

@@ -54,7 +54,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
     )
 
 
-@router.delete("/sessions", status_code=204, summary="Say goodbye")
+@router.delete("/sessions", status_code=204, summary="Close the session")
 async def goodbye(agent: credentials.CurrentAgent, plane: ThisPlane) -> Response:
     """End the session: what was offered goes elsewhere, what still runs is reported lost at once."""
     now = plane.clock()

@@ -23,7 +23,7 @@ def get(caller: Operator) -> operator.AllowedAddresses:
 @router.put("", summary="Set the allowed addresses")
 def put(ask: operator.SetAllowedAddresses, caller: Administrator, now: Now) -> operator.AllowedAddresses:
     """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
-    refused unless forced; with `revision`, so is one that was changed by somebody else meanwhile. Idempotent."""
+    refused unless forced; with `revision`, so is one that was changed by another user meanwhile. Idempotent."""
     answer = transactions.in_transaction(
         lambda db: allow_list.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
     )

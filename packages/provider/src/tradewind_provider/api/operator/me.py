@@ -18,7 +18,7 @@ router = APIRouter(prefix="/me", tags=["You"])
 
 @router.get("", summary="Who you are and what you may do here")
 def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
-    """For everybody who is signed in, so that a page can tell what it need not offer."""
+    """For every signed-in user, so that a page can leave out what the user may not do."""
     here = settings.current()
     return operator.Me(
         name=permissions.name_of(user),
