@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -15,18 +14,14 @@ import structlog
 
 from tradewind_agent.errors import Fenced, PlaneUnreachable, RefusedForGood
 from tradewind_agent.http.responses import (
-    Headers,
     PlaneResponse,
-    ReceivedResponse,
     is_success,
     nearest_code,
     refusal_in,
 )
-from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
-from tradewind_agent.plane.direct_transport import DirectTransport
-from tradewind_agent.plane.httpx_transport import HttpxTransport
+from tradewind_agent.plane.exchange import Exchange, SentRequest
 from tradewind_agent.plane.reachability import Reachability
 from tradewind_agent.plane.transport import Transport
 from tradewind_protocol import logs, paths, stored_runs, versions
@@ -42,21 +37,7 @@ from tradewind_protocol.stored_runs import AskRuns, RunFates
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=Message)
 
-_MOST = 200  # connections at once
-_KEPT = 50  # of those, while nobody uses them
 _MOST_LATE = 20.0  # seconds a held poll may be late before the connection counts as dead
-
-
-@dataclass(frozen=True)
-class SentRequest:
-    """One request that left the agent, for the ledger. Never its content."""
-
-    method: str
-    path: str  # under the protocol's prefix
-    request_bytes: int
-    status: int  # 0 when there was no answer
-    duration: float  # seconds
-    carries: tuple[str, ...] = ()  # classes of content, as the data boundary names them
 
 
 class PlaneClient:
@@ -79,21 +60,14 @@ class PlaneClient:
         timeout: float = 30.0,
     ) -> None:
         self.url = url.rstrip("/")
-        self.reachability = Reachability()
-        self.on_sent: Callable[[SentRequest], None] | None = None
         self._token = token
         self._introduction = introduction
-        self._timeout = timeout
-        self._tls = tls
-        self._proxy = proxy
-        self._transport = transport
-        self._wire = self._new_wire(_MOST, _KEPT)
+        self._exchange = Exchange(self.url, transport=transport, tls=tls, proxy=proxy, timeout=timeout)
         self._session: SessionOpened | None = None
         self._session_token = ""
         self._opening = asyncio.Lock()
         self._opened = asyncio.Event()
         self._cadence = Cadence()
-        self._names_itself = False  # this plane puts its protocol version on answers
 
     async def __aenter__(self) -> PlaneClient:
         return self
@@ -101,11 +75,22 @@ class PlaneClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._wire.aclose()
-        if self._transport is not None:
-            await self._transport.aclose()
+        await self._exchange.aclose()
 
     # ---- state others read
+
+    @property
+    def reachability(self) -> Reachability:
+        return self._exchange.reachability
+
+    @property
+    def on_sent(self) -> Callable[[SentRequest], None] | None:
+        """Called once for every request that left."""
+        return self._exchange.on_sent
+
+    @on_sent.setter
+    def on_sent(self, called: Callable[[SentRequest], None] | None) -> None:
+        self._exchange.on_sent = called
 
     @property
     def session(self) -> SessionOpened | None:
@@ -182,10 +167,14 @@ class PlaneClient:
             "POST", paths.hand_back(ref.attempt_id), HandBack(epoch=ref.epoch, reason=reason[:4000])
         )
 
-    async def send_log(self, stream_id: UUID, piece: LogPiece, *, wire: Transport | None = None) -> LogTaken:
-        """Send a piece of a log somebody reads, over `wire` when given."""
+    async def send_log(
+        self, stream_id: UUID, piece: LogPiece, *, transport: Transport | None = None
+    ) -> LogTaken:
+        """Send a piece of a log somebody reads, over `transport` when given."""
         carries = (carried.LOG_LINES,) if piece.content else ()
-        response = await self._verb("POST", logs.path_of(stream_id), piece, wire=wire, carries=carries)
+        response = await self._verb(
+            "POST", logs.path_of(stream_id), piece, transport=transport, carries=carries
+        )
         return self._decode(LogTaken, response)
 
     async def fates(self, ask: AskRuns) -> RunFates:
@@ -194,12 +183,12 @@ class PlaneClient:
 
     def own_connection(self) -> Transport:
         """A connection nobody else uses: it reaches whichever API server the way leads to anew."""
-        return self._new_wire(1, 1)
+        return self._exchange.own_transport()
 
     async def close_session(self) -> None:
         """End the session. Does nothing when there is none."""
         if self._session is not None:
-            await self._exchange("DELETE", paths.SESSIONS, {}, b"", bearer=self._session_token)
+            await self._exchange.ask("DELETE", paths.SESSIONS, {}, b"", bearer=self._session_token)
             self._session = None
 
     async def forward(
@@ -220,7 +209,7 @@ class PlaneClient:
         passed = {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED}
         for again in (True, False):
             session = await self.ensure_session()
-            response = await self._exchange(
+            response = await self._exchange.ask(
                 method, path, passed, content, bearer=self._session_token, timeout=timeout
             )
             refused = refusal_in(response)
@@ -247,25 +236,6 @@ class PlaneClient:
 
     # ---- inside
 
-    def _new_wire(self, most: int, kept: int) -> Transport:
-        base_url = self.url + paths.PREFIX
-        headers = {versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent"}
-        proxy = proxies.of(self.url, self._proxy)
-        tunnel = (
-            proxies.Tunnel.through(proxy) if proxy is not None and base_url.startswith("https:") else None
-        )
-        if self._transport is not None or (proxy is not None and tunnel is None):
-            return HttpxTransport(
-                base_url,
-                headers=headers,
-                tls=self._tls,
-                proxy=self._proxy,
-                transport=self._transport,
-                most=most,
-                kept=kept,
-            )
-        return DirectTransport(base_url, headers=headers, tls=self._tls, tunnel=tunnel, most=most, kept=kept)
-
     async def _verb(
         self,
         method: str,
@@ -273,21 +243,21 @@ class PlaneClient:
         message: Message,
         *,
         timeout: float | None = None,
-        wire: Transport | None = None,
+        transport: Transport | None = None,
         carries: tuple[str, ...] = (),
     ) -> PlaneResponse:
         body = message.model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         for again in (True, False):
             session = await self.ensure_session()
-            response = await self._exchange(
+            response = await self._exchange.ask(
                 method,
                 path,
                 headers,
                 body,
                 bearer=self._session_token,
                 timeout=timeout,
-                wire=wire,
+                transport=transport,
                 carries=carries,
             )
             try:
@@ -308,7 +278,7 @@ class PlaneClient:
         body = self._introduction().model_dump_json().encode()
         headers = {"Content-Type": "application/json", paths.REQUEST_HEADER: str(uuid4())}
         try:
-            response = await self._exchange(
+            response = await self._exchange.ask(
                 "POST", paths.SESSIONS, headers, body, bearer=self._token.read(), carries=(carried.FACTS,)
             )
             retry.check(response)
@@ -318,66 +288,13 @@ class PlaneClient:
         opened = self._decode(SessionOpened, response)
         self._session, self._session_token, self._cadence = opened, opened.session_token, opened.cadence
         self._opened.set()
-        self._names_itself = versions.HEADER in response.headers
+        self._exchange.names_itself = versions.HEADER in response.headers
         log.info(
             "Session open",
             action="session_opened",
             session=str(opened.session_id),
             deployment=opened.deployment,
         )
-
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        bearer: str,
-        timeout: float | None = None,
-        wire: Transport | None = None,
-        carries: tuple[str, ...] = (),
-    ) -> ReceivedResponse:
-        started = asyncio.get_running_loop().time()
-        status = 0
-        try:
-            try:
-                response = await (wire or self._wire).ask(
-                    method,
-                    path,
-                    {**headers, "Authorization": f"Bearer {bearer}"},
-                    body,
-                    timeout=self._timeout if timeout is None else timeout,
-                )
-            except PlaneUnreachable as failure:
-                self.reachability.failed(failure.message)
-                raise
-            status = response.status_code
-            if (refused := retry.too_large_on_the_way(response, size=len(body))) is not None:
-                return ReceivedResponse(response.url, 413, _JSON, refused.refusal.model_dump_json().encode())
-            self._see(response)
-            return response
-        finally:
-            if self.on_sent is not None:
-                duration = asyncio.get_running_loop().time() - started
-                self.on_sent(
-                    SentRequest(method, path.partition("?")[0], len(body), status, duration, carries)
-                )
-
-    def _see(self, response: PlaneResponse) -> None:
-        """Learn from an answer whether a plane is there. Raises PlaneUnreachable when something else answered."""
-        try:
-            retry.must_be_a_plane(response, names_itself=self._names_itself)
-        except PlaneUnreachable as failure:
-            self.reachability.failed(failure.message)
-            raise
-        refused = refusal_in(response)
-        if refused is not None and refused.code is Code.UNAVAILABLE:
-            self.reachability.failed(
-                refused.refusal.message
-            )  # it is there and cannot work: its database is away
-        else:
-            self.reachability.succeeded()
 
     def _decode(self, answer: type[M], response: PlaneResponse) -> M:
         try:
@@ -424,8 +341,6 @@ class PlaneClient:
     def __repr__(self) -> str:
         return f"<PlaneClient of {retry.place(self.url)}>"
 
-
-_JSON = Headers([("content-type", "application/json")])
 
 _NOT_PASSED = frozenset(
     {

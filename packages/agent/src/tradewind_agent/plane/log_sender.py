@@ -29,7 +29,7 @@ class LogSender:
         unreachable = 0
         for _ in range(_TRIES):
             try:
-                return (await self._plane.send_log(self._stream_id, piece, wire=self._own)).wanted
+                return (await self._plane.send_log(self._stream_id, piece, transport=self._own)).wanted
             except PlaneUnreachable:
                 unreachable += 1
                 if unreachable >= _AGAIN:

@@ -1,4 +1,4 @@
-"""What a site can set, read once at the start: flags, then the environment, then a TOML file, then the defaults.
+"""What a site can set.
 
 `docs/reference/agent-settings.md` is generated from these classes.
 """
@@ -28,13 +28,9 @@ from pydantic import model_validator as validates
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
 )
 
-from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings.passed_variables import PASSED, is_planes_secret
 from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.sessions import BundleName, Name, Policy
@@ -97,7 +93,7 @@ class Settings(BaseSettings):
         description="The agent's name. Default: the host name.",
     )
     state_dir: Path = Field(
-        default_factory=lambda: _default_state_dir(),
+        default_factory=lambda: default_state_dir(),
         description="Where the agent keeps its identity, outbox, ledger and logs. One agent per directory.",
     )
     storage: str = Field(
@@ -387,53 +383,6 @@ class Settings(BaseSettings):
         return found
 
 
-def load(flags: dict[str, Any], *, config: Path | None = None) -> Settings:
-    """The settings from all their sources. Raises SettingsWrong, which names each setting that is wrong."""
-    if config is not None:
-        try:
-            with config.open("rb"):
-                pass
-        except FileNotFoundError:
-            raise SettingsWrong(f"the settings file {config} does not exist") from None
-        except OSError as error:
-            raise SettingsWrong(
-                f"the settings file {config} cannot be read: {error.strerror or error}",
-                remedy="Let the agent's user read it and enter the folders above it",
-            ) from None
-
-    class Loaded(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            if config is None:
-                return (init_settings, env_settings)
-            return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config))
-
-    try:
-        return Loaded(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        raise SettingsWrong("; ".join(_sentence(each) for each in error.errors(include_url=False))) from None
-    except (SettingsError, ValueError) as error:  # a variable that is not JSON, a file that is not TOML
-        raise SettingsWrong(str(error)) from None
-
-
-def _sentence(error: Any) -> str:
-    """One thing that is wrong, without the value: it may be a secret."""
-    where = ".".join(str(part) for part in error["loc"])
-    what = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return f"{where} is not set (flag --{where.replace('_', '-')}, variable {PREFIX}{where.upper()}, or the file)"
-    if error["type"] == "extra_forbidden":
-        return f"there is no setting named {where}"
-    return f"{where}: {what}" if where else what
-
-
 def _is_this_machine(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -443,19 +392,8 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _default_state_dir() -> Path:
+def default_state_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/tradewind-agent")
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "tradewind-agent"
-
-
-def state_dir_of(config: Path | None) -> Path:
-    """Where an agent with these settings keeps its state; needs no token and checks nothing else."""
-    named = os.environ.get(f"{PREFIX}STATE_DIR")
-    if not named and config is not None:
-        try:
-            named = TomlConfigSettingsSource(Settings, toml_file=config)().get("state_dir")
-        except (OSError, ValueError) as error:
-            raise SettingsWrong(f"the settings file {config} cannot be read: {error}") from None
-    return Path(named).expanduser().absolute() if named else _default_state_dir()

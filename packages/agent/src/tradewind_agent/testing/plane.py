@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from typing import Protocol as TypingProtocol
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
 from tradewind_agent.kits import aiotime
+from tradewind_agent.testing import http
+from tradewind_agent.testing.records import FakeAttempt, FakeSession, LogReader
 from tradewind_protocol import ids, paths, site, sites, versions
 from tradewind_protocol.attempts import (
     Endings,
@@ -29,49 +28,10 @@ from tradewind_protocol.attempts import (
 )
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
-from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
 from tradewind_protocol.site import AboutToken
 from tradewind_protocol.states import HELD, AttemptState, OutcomeKind
-
-
-@dataclass
-class FakeAttempt:
-    """Work on the fake plane."""
-
-    id: UUID
-    queue: str
-    workload: dict[str, Any]
-    state: AttemptState = AttemptState.QUEUED
-    epoch: int = 0
-    session_id: UUID | None = None
-    offered_until: float = 0.0  # loop time
-    outcomes: list[Outcome] = field(default_factory=list)  # every one that came, also the repeated
-    outcome: OutcomeKind | None = None  # of the one that counts: the first, or LOST
-    starts: int = 0
-    handed_back: list[str] = field(default_factory=list)  # reasons
-
-
-@dataclass
-class FakeSession:
-    """A session on the fake plane."""
-
-    id: UUID
-    token: str = field(repr=False)
-    opened: OpenSession
-    site: str = sites.DEFAULT  # of the token that bought it
-    polls: list[tuple[float, Poll]] = field(default_factory=list)  # loop time of arrival
-    former_tokens: set[str] = field(default_factory=set, repr=False)  # good as long as the session
-    ended: str = ""  # why; empty while it lives
-    fenced: bool = False
-
-
-class LogReader(TypingProtocol):
-    """Somebody at the fake plane who reads logs."""
-
-    def take(self, piece: LogPiece) -> bool | None:
-        """Whether more is wanted; None: another API server has the reader."""
 
 
 class FakePlane:
@@ -168,7 +128,7 @@ class FakePlane:
         path = scope["path"]
         try:
             if not path.startswith(self._prefix):
-                await _send(send, 404, {"detail": "Not Found"})
+                await http.send(send, 404, {"detail": "Not Found"})
                 return
             path = path.removeprefix(self._prefix)
             self.requests.append((scope["method"], path))
@@ -182,11 +142,11 @@ class FakePlane:
             status, answer = malformed.status, malformed.refusal
         finally:
             self._wake(news=False)
-        await _send(send, status, answer, {versions.HEADER: str(versions.PROTOCOL)})
+        await http.send(send, status, answer, {versions.HEADER: str(versions.PROTOCOL)})
 
     async def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
-        _check_protocol(headers.get(versions.HEADER.lower()))
-        bearer = _bearer(headers.get("authorization", ""))
+        http.check_protocol(headers.get(versions.HEADER.lower()))
+        bearer = http.bearer(headers.get("authorization", ""))
         json_said = headers.get("content-type", "").partition(";")[0].strip() == "application/json"
         if body and not json_said and not path.startswith(paths.EXECUTION):
             raise Refused(Code.MALFORMED, "the request does not say that it is JSON")
@@ -454,44 +414,3 @@ class FakePlane:
         if news:
             self._news.set()
         self._changed.set()
-
-
-def _bearer(authorization: str) -> str:
-    if not authorization:
-        raise Refused(Code.TOKEN_MISSING, "the request has no Authorization header")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Refused(Code.TOKEN_MALFORMED, "the Authorization header is not 'Bearer <token>'")
-    return token
-
-
-def _check_protocol(header: str | None) -> None:
-    if header is None:
-        return
-    try:
-        theirs = versions.Version.parse(header)
-    except ValueError as error:
-        raise Refused(Code.MALFORMED, str(error)) from error
-    if not versions.compatible(versions.PROTOCOL, theirs):
-        raise Refused(Code.VERSION_SKEW, versions.refusal(agent=theirs, plane=versions.PROTOCOL))
-
-
-async def _send(
-    send: Callable[[Mapping[str, Any]], Awaitable[None]],
-    status: int,
-    answer: Any,
-    headers: Mapping[str, str] | None = None,
-) -> None:
-    if isinstance(answer, Message):
-        body = answer.model_dump_json().encode()
-    else:
-        body = b"" if answer is None else json.dumps(answer).encode()
-    every = {"content-type": "application/json", "server": "fake", **(headers or {})}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(name.encode(), value.encode()) for name, value in every.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
