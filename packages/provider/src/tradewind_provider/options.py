@@ -132,6 +132,20 @@ ALL: Final[dict[str, Option]] = {
         least=1,
         change="When there are more sites than that. One token may serve many agents.",
     ),
+    "sessions_per_token": Option(
+        "The most sessions that agents may have open with one agent token. One agent has one session.",
+        "integer",
+        "2000",
+        least=1,
+        change="Higher, for a token that serves more agents than that; lower, to keep a stolen token from filling the tables.",
+    ),
+    "sessions_per_site": Option(
+        "The most sessions that agents of one site may have open, with all of its tokens.",
+        "integer",
+        "5000",
+        least=1,
+        change="Higher, for a site with more agents than that; lower, where sites share a Deployment and none may crowd out the others.",
+    ),
     "policy": Option(
         "The least strict data boundary this Deployment allows. 'strict': no values, connections, variables, templates "
         "or source pass, whatever a site sets. 'open': each site decides, and its agents may read the connections and "

@@ -46,6 +46,17 @@ STRICT_FOR_ALL: Final = Policies()
 
 
 @dataclass(frozen=True)
+class SessionLimits:
+    """How many sessions may be open at once."""
+
+    per_token: int = 2_000
+    per_site: int = 5_000
+
+
+DEFAULT_LIMITS: Final = SessionLimits()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a Deployment decides about remote execution. Durations in seconds."""
 
@@ -57,6 +68,7 @@ class Settings:
     sweep: float = 5.0
     offers_per_answer: int = 50
     tokens_limit: int = 50
+    session_limits: SessionLimits = DEFAULT_LIMITS
     policies: Policies = STRICT_FOR_ALL
     live_log_bytes: int = 32 * 1024 * 1024
     live_log_seconds: float = 10.0
@@ -92,6 +104,9 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         sweep=read.number("sweep_seconds"),
         offers_per_answer=int(read.number("offers_per_answer")),
         tokens_limit=int(read.number("tokens_limit")),
+        session_limits=SessionLimits(
+            per_token=int(read.number("sessions_per_token")), per_site=int(read.number("sessions_per_site"))
+        ),
         policies=parse_policies(options["policy"]),
         live_log_bytes=int(read.number("live_log_bytes")),
         live_log_seconds=read.number("live_log_seconds"),

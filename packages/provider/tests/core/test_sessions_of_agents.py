@@ -19,7 +19,7 @@ from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import credentials
 from tradewind_provider.services import tokens
 from tradewind_provider.services.operator import agents as operator_agents
-from tradewind_provider.settings import Policies, Settings
+from tradewind_provider.settings import Policies, SessionLimits, Settings
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Event
 
 from .scenes import Agent, Clock, Plane, queued, ref, row, running, sessions_of
@@ -60,6 +60,49 @@ async def test_a_deployment_can_be_stricter_than_a_site(
     assert await policy_under(sites={"default": Policy.OPEN}) == "open"
     assert await policy_under(default=Policy.OPEN) == "open"
     assert await policy_under(default=Policy.OPEN, sites={"default": Policy.STRICT}) == "strict"
+
+
+async def test_a_token_opens_as_many_sessions_as_are_allowed(
+    settings: Settings, clock: Clock, secret: str
+) -> None:
+    few = replace(settings, session_limits=SessionLimits(per_token=2))
+    async with running(few, clock, secret) as plane:
+        first, second = await plane.agent("one").opens(), await plane.agent("two").opens()
+        refused = await plane.agent("three").open()
+        assert (refused.status_code, error_of(refused)) == (409, "limit_reached")
+        assert "sessions_per_token" in refused.json()["message"]
+        # one that comes back takes the place it has: the same process, and another one of the same agent
+        await second.opens()
+        await plane.agent("two", agent_id=second.agent_id).opens()
+        await first.call("DELETE", "/sessions")
+        await plane.agent("three").opens()
+
+
+async def test_a_site_opens_as_many_sessions_as_are_allowed_with_all_its_tokens(
+    settings: Settings, clock: Clock, secret: str
+) -> None:
+    few = replace(settings, session_limits=SessionLimits(per_site=2))
+    with create_session() as db:
+        more = [
+            tokens.create(
+                db,
+                name=f"another of {site}",
+                site=site,
+                expires_in_days=None,
+                created_by="ada",
+                now=clock(),
+                limit=50,
+            ).secret
+            for site in ("default", "elsewhere")
+        ]
+    async with running(few, clock, secret) as plane:
+        await plane.agent("one").opens()
+        answers = {}
+        for name, shown in (("two", more[0]), ("three", more[0]), ("four", secret), ("five", more[1])):
+            agent = plane.agent(name)
+            agent.secret = shown
+            answers[name] = (await agent.open()).status_code
+    assert answers == {"two": 200, "three": 409, "four": 409, "five": 200}
 
 
 async def test_only_hashes_of_credentials_are_kept(plane: Plane, secret: str) -> None:

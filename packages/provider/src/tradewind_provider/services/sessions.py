@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import ids
@@ -24,7 +24,7 @@ from tradewind_provider.services import (
 )
 from tradewind_provider.services.agents import Agent, agent_of
 from tradewind_provider.services.credential_hashes import hashed
-from tradewind_provider.settings import STRICT_FOR_ALL, Policies
+from tradewind_provider.settings import DEFAULT_LIMITS, STRICT_FOR_ALL, Policies, SessionLimits
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
 
 _ENDED = {
@@ -119,6 +119,7 @@ def open_session(
     lasts: float,
     policies: Policies = STRICT_FOR_ALL,
     bought_with: str | None = None,
+    limits: SessionLimits = DEFAULT_LIMITS,
 ) -> OpenedSession:
     """Open a session bought with `token`, its token good for `lasts` seconds. `bought_with`: hash of the value shown.
 
@@ -127,11 +128,12 @@ def open_session(
     its outcome is on the agent's disk and comes with the new session. The policy is the stricter of what the site asks
     for and what the Deployment allows it.
 
-    Raises Refused WRONG_SITE when the agent_id is known as that of an agent of another site, and SESSION_FENCED
-    when it is bound to another key than `ask` shows.
+    Raises Refused WRONG_SITE when the agent_id is known as that of an agent of another site, SESSION_FENCED when it is
+    bound to another key than `ask` shows, and LIMIT_REACHED when other agents have as many sessions as `limits` allows.
     """
     _require_same_site(db, ask, token)
     bound = _bound_to(db, ask)
+    _require_free_session(db, ask, token, limits)
     new_id = uuid4()
     session = db.scalar(
         select(AgentSession)
@@ -205,6 +207,34 @@ def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None
             remedy=f"give the agent a token of site {other!r}; or, when it has moved to site {token.site!r}, a new "
             "state_dir",
         )
+
+
+def _require_free_session(db: Session, ask: OpenSession, token: AgentToken, limits: SessionLimits) -> None:
+    """Agent ids cost nothing, and each session is a row that every sweep reads. The session an agent has counts for
+    nothing: the new one takes its place.
+
+    The row of the token is locked since `tokens.use` wrote to it, so one token never has more. Sessions that are opened
+    in the same moment with several tokens of a site may exceed the site's limit by as many.
+    """
+    others = select(func.count()).where(
+        AgentSession.ended_at.is_(None), AgentSession.agent_id != ask.agent_id
+    )
+    for what, option, of_it, most in (
+        (
+            f"agent token {token.name!r}",
+            "sessions_per_token",
+            AgentSession.token_id == token.id,
+            limits.per_token,
+        ),
+        (f"site {token.site!r}", "sessions_per_site", AgentSession.site == token.site, limits.per_site),
+    ):
+        if (db.scalar(others.where(of_it)) or 0) >= most:
+            raise Refused(
+                Code.LIMIT_REACHED,
+                f"agent {ask.name!r} gets no session: {what} has {most} open, as many as [tradewind] {option} allows",
+                remedy="stop agents that are not needed, or raise the limit",
+                token=token.name,
+            )
 
 
 def _bound_to(db: Session, ask: OpenSession) -> str | None:

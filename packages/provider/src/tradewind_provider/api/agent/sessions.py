@@ -36,6 +36,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
             now=now,
             lasts=plane.settings.session,
             policies=plane.settings.policies,
+            limits=plane.settings.session_limits,
             bought_with=hashed(presented),
         )
 
