@@ -116,7 +116,7 @@ async def test_whether_there_is_news_of_sessions_is_asked_without_naming_all_tha
         while plane.dispatcher.polls < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         with statements() as heard:
-            notifications.hub().wake(notifications.AGENTS)
+            plane.app.state.plane.hub.wake(notifications.AGENTS)
             await asyncio.wait_for(both_asked(heard), 5)
         asked[count] = {one for one in heard if one.startswith(_OF_SESSIONS)}
         for task in waiting:

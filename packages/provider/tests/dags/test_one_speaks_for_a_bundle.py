@@ -26,7 +26,9 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import credentials, dags
+from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.services.dags.bundles import release
+from tradewind_provider.settings import Settings
 from tradewind_provider.store.dag_tables import DagCallbackGrant
 from tradewind_provider.store.tables import AgentToken, Event
 
@@ -305,9 +307,10 @@ def test_a_granted_callback_of_a_lost_dag_processor_is_not_repeated_but_noted(
 # ---- over HTTP
 
 
-async def over_http(site: Site, clock: Clock) -> httpx.AsyncClient:
+async def over_http(site: Site, clock: Clock, hub: notifications.Hub | None = None) -> httpx.AsyncClient:
     app = FastAPI()
     app.state.clock = clock
+    app.state.plane = Plane(Settings(), clock, hub=hub or notifications.Hub())
     problems.install(app)
     app.include_router(dags.router, prefix="/v1")
     credentials.KNOWN.forget()
@@ -331,7 +334,8 @@ async def test_a_watch_is_answered_as_soon_as_there_is_news(clock: Clock, site: 
     site.claim("main")
     second.claim("main")
     watcher = second if what == "takeover" else site
-    async with await over_http(watcher, clock) as client, notifications.hub().receiving():
+    hub = notifications.Hub()
+    async with await over_http(watcher, clock, hub) as client, hub.receiving():
         watch = wire.Watch(instance=watcher.instance, marks=watcher.marks, hold=25)
         waiting = asyncio.create_task(ask(client, wire.WATCH, watch))
         await asyncio.sleep(0.5)

@@ -73,8 +73,9 @@ async def test_a_task_that_defers_wakes_those_who_run_triggers(plane: Plane) -> 
     message = DeferTask(
         classpath="x.Trigger", trigger_kwargs={}, next_method="execute_complete", next_kwargs={}
     )
-    async with notifications.hub().receiving():
-        with notifications.hub().subscribe(notifications.TRIGGERS) as news:
+    hub = notifications.Hub()
+    async with hub.receiving():
+        with hub.subscribe(notifications.TRIGGERS) as news:
             news.clear()
             await asyncio.to_thread(client.task_instances.defer, ti_id, message)
             assert await news.wait(5)

@@ -138,6 +138,7 @@ class Plane:
     def restart(self) -> None:
         """Another API server, on the same database."""
         app = create_app(settings=self.settings, clock=self.clock)
+        self.hub = app.state.plane.hub
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://plane")
 
     # ---- agents

@@ -153,7 +153,7 @@ async def test_one_that_waits_is_told_at_once_when_a_task_defers(plane: Plane) -
     await asyncio.sleep(0.4)  # the watch has looked, and waits for news
     trigger_id, _ = plane.deferral()
     started = time.monotonic()
-    notifications.hub().wake(notifications.TRIGGERS)
+    plane.hub.wake(notifications.TRIGGERS)
     assert [one.id for one in (await waiting).create] == [trigger_id]
     assert time.monotonic() - started < 1.0
 

@@ -14,7 +14,6 @@ from tradewind_provider.notifications.hub import (
     Hub,
     Subscription,
     dags_changed,
-    hub,
     publish,
 )
 
@@ -27,6 +26,5 @@ __all__ = [
     "Hub",
     "Subscription",
     "dags_changed",
-    "hub",
     "publish",
 ]

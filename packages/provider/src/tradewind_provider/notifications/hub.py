@@ -1,4 +1,4 @@
-"""How news travels on the plane: `publish` in a transaction, `hub().wait` in an API server.
+"""How news travels on the plane: `publish` in a transaction, `Hub.subscribe` in an API server.
 
 News says only that something of a topic may have changed; whoever hears it looks in the database. News may be lost
 (a process that just died, a database that restarts), so waiting always has a timeout and a sweep looks anyway.
@@ -47,7 +47,7 @@ def dags_changed(session: Session) -> None:
 class Subscription:
     """Remembers that there was news of its topics, so that none is lost between looking and waiting.
 
-    Use: `with hub().subscribe(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
+    Use: `with hub.subscribe(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
     """
 
     def __init__(self, hub: Hub, topics: frozenset[str]) -> None:
@@ -136,11 +136,3 @@ def _log_end(task: asyncio.Task[None]) -> None:
             error,
             extra={"action": "news_ended"},
         )
-
-
-_HUB = Hub()
-
-
-def hub() -> Hub:
-    """The hub of this process."""
-    return _HUB

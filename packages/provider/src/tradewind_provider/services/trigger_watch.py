@@ -88,11 +88,13 @@ class TriggerWatch:
         self,
         survey: Callable[[frozenset[int]], TriggerSurvey],
         *,
+        hub: notifications.Hub,
         stopping: Callable[[], bool] = lambda: False,
         interval: float = INTERVAL,
         spacing: float = SPACING,
     ) -> None:
         self._survey = survey  # blocks; called in a thread, with the jobs whose heartbeats to refresh
+        self._hub = hub
         self._stopping = stopping  # True: wake everybody, the process is about to end
         self._interval = interval
         self._spacing = spacing
@@ -111,7 +113,7 @@ class TriggerWatch:
             self._waiters.discard(waiter)
 
     async def _run(self) -> None:
-        with notifications.hub().subscribe(notifications.TRIGGERS) as news:
+        with self._hub.subscribe(notifications.TRIGGERS) as news:
             while self._waiters:
                 news.clear()
                 if self._stopping():

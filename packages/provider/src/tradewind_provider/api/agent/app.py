@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import versions
-from tradewind_provider import aiotasks, notifications
+from tradewind_provider import aiotasks
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import (
@@ -89,7 +89,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             warning,
             extra={"action": "trusted_proxies_too_wide"},
         )
-    dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=notifications.hub())
+    dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=plane.hub)
     sweeper = Sweeper(plane.settings, clock=plane.clock)
 
     def stop_soon() -> None:
@@ -97,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeper.stop_soon()
         relay().close_all()
 
-    async with notifications.hub().receiving(), peers.listening(relay().server, logs.for_neighbour):
+    async with plane.hub.receiving(), peers.listening(relay().server, logs.for_neighbour):
         loops = [
             asyncio.create_task(dispatcher.run(), name="tradewind-dispatcher"),
             asyncio.create_task(sweeper.run(), name="tradewind-sweeper"),

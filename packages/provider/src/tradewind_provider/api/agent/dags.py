@@ -16,6 +16,7 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent.credentials import CurrentAgent
+from tradewind_provider.api.agent.plane import ThisPlane
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, reports, watches
@@ -65,13 +66,13 @@ async def report(
 
 
 @router.post(wire.WATCH, summary="Wait for what the plane wants of a dag processor")
-async def watch(request: Request, agent: CurrentAgent, body: wire.Watch) -> wire.News:
+async def watch(request: Request, agent: CurrentAgent, plane: ThisPlane, body: wire.Watch) -> wire.News:
     """Answers at once when there is something, else after `hold` seconds. Idempotent."""
     agent.require(Component.DAG_PROCESSOR)
     clock = _clock(request)
     loop = asyncio.get_running_loop()
     until = loop.time() + min(HOLD_MOST if body.hold is None else body.hold, HOLD_MOST)
-    with notifications.hub().subscribe(notifications.DAGS, notifications.AGENTS) as heard:
+    with plane.hub.subscribe(notifications.DAGS, notifications.AGENTS) as heard:
         granted = await run_in_threadpool(_heard, agent, body, clock())
         first = True
         while True:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from tradewind_provider import notifications
 from tradewind_provider.api.agent.dispatcher import Dispatcher
 from tradewind_provider.clock import Clock
 from tradewind_provider.settings import Settings
@@ -19,6 +20,7 @@ class Plane:
 
     settings: Settings
     clock: Clock
+    hub: notifications.Hub = field(default_factory=notifications.Hub)
     shortcuts: ShortcutSwitch = field(default_factory=ShortcutSwitch)
     dispatcher: Dispatcher | None = None  # while the application runs
 

@@ -42,7 +42,7 @@ class Desk:
         self.hold = cadence.poll
         silence = max(trigger_jobs.health_threshold(), cadence.lost_after)
         self._takeover = TakeoverRule(timedelta(seconds=silence), started_at=plane.clock())
-        self.watch = TriggerWatch(self._survey, stopping=lambda: self.stopping)
+        self.watch = TriggerWatch(self._survey, hub=plane.hub, stopping=lambda: self.stopping)
 
     @property
     def stopping(self) -> bool:
