@@ -223,7 +223,9 @@ class TaskLogs:
                 log_sources.forget(db, [asked.command_id])
         except Exception as error:  # the history's own clean-up takes the row
             log.warning(
-                "A log command is left: %s", type(error).__name__, extra={"action": "log_command_left"}
+                "A log command was not removed: %s",
+                type(error).__name__,
+                extra={"action": "log_command_left"},
             )
 
     def _told(self, sentence: str) -> Lines:
@@ -234,7 +236,7 @@ def install() -> None:
     """Let this API server read logs from agents."""
     task_log_files.install(TaskLogs, lambda storage: TaskLogs(storage=storage))
     log.info(
-        "Logs of tasks that ran on agents are read from there", extra={"action": "task_logs_from_agents"}
+        "Logs of tasks that ran on agents are read from the agents", extra={"action": "task_logs_from_agents"}
     )
 
 

@@ -153,7 +153,12 @@ class _Subprocess:
             try:
                 return hosts.FROM_HOST.validate_json(line)
             except ValueError:
-                log.error("Not a message", action="host_message_malformed", host=self._title, size=len(line))
+                log.error(
+                    "Received an invalid message",
+                    action="host_message_malformed",
+                    host=self._title,
+                    size=len(line),
+                )
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -199,4 +204,4 @@ class _Subprocess:
         text = raw.decode("utf-8", errors="replace").rstrip("\r")
         self._lines.append(text)
         handler.emit(logging.LogRecord(self._title, logging.INFO, "", 0, text, None, None))
-        log.debug("Host output", action="host_output", host=self._title, line=text)
+        log.debug("Process output", action="host_output", host=self._title, line=text)

@@ -114,7 +114,7 @@ class ComponentProcess:
                 self._backoff.after_success()
             wait = self._backoff.after_failure(first=RESTART_FIRST, most=RESTART_MOST)
             log.warning(
-                "Host ended; it is started again",
+                "Process ended; starting it again",
                 action="host_restarting",
                 host=self.title,
                 wait=round(wait, 1),
@@ -185,7 +185,7 @@ class ComponentProcess:
             raise await self._why_silent(process)
         self.hello = first
         log.info(
-            "Host ready",
+            "Process ready",
             action="host_ready",
             host=self.title,
             pid=first.pid,
@@ -237,7 +237,7 @@ class ComponentProcess:
         await self._stopping.wait()
         process.send(StopHost(now=True))
         await asyncio.sleep(self._stop_grace)
-        log.warning("Host did not stop; it is killed", action="host_killed", host=self.title)
+        log.warning("Process did not stop; killing it", action="host_killed", host=self.title)
         process.signal(signal.SIGKILL)
 
     def _become(self, state: ProcessState, problem: EnvironmentBroken | None) -> None:

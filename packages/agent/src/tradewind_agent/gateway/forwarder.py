@@ -178,7 +178,9 @@ class Forwarder:
                 headers=out.headers,
             )
         except Exception:
-            log.exception("The outbox refuses", action="outbox_broken", attempt=str(attempt.attempt_id))
+            log.exception(
+                "Cannot write to the outbox", action="outbox_broken", attempt=str(attempt.attempt_id)
+            )
             return False
         return True
 

@@ -110,7 +110,7 @@ class Cleaning:
         if files and not dry:
             log.info("Storage cleaned", action="storage_cleaned", files=files, bytes=size)
         for problem in found.problems:
-            log.warning("Storage not looked at", action="storage_not_cleaned", error=problem)
+            log.warning("Storage not read", action="storage_not_cleaned", error=problem)
         return {
             "at": datetime.fromtimestamp(self._now(), timezone.utc).isoformat(timespec="seconds"),
             "dry": dry,

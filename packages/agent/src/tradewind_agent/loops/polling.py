@@ -168,7 +168,7 @@ class Polling:
             # else breaks here must not end what runs: the agent beats on and says so.
             if self._plane.last_success is None:
                 raise
-            log.exception("The poll loop broke", action="poll_broken")
+            log.exception("The poll loop failed", action="poll_broken")
             await self._failed(PlaneUnreachable(f"{type(error).__name__}: {error}"))
             return
         self._backoff.after_success()

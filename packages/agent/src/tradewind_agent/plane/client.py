@@ -267,7 +267,7 @@ class PlaneClient:
                     self._end_if_fatal(refused)
                     raise
                 log.warning(
-                    "The session has to be opened anew", action="session_reopened", reason=str(refused)
+                    "The session must be opened again", action="session_reopened", reason=str(refused)
                 )
                 self._forget(session)
             else:

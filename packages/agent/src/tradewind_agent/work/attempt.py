@@ -118,7 +118,7 @@ class Attempt:
         if grant.state is GrantState.GRANTED:
             return outcome
         if grant.state is GrantState.GONE:
-            self._log.info("Offer is gone", action="offer_gone")
+            self._log.info("Offer has expired or was withdrawn", action="offer_gone")
             return None
         # A request of a process that has just died may still be in the gateway: it finds the grant withdrawn.
         if (lost or self.stop_reason is not None) and grant.withdraw():
@@ -153,7 +153,7 @@ class Attempt:
         if self.stop_reason is None:
             self.stop_reason = reason[:4000]
             self._stopping.set()
-            self._log.info("Attempt is stopped", action="attempt_stopped", reason=reason)
+            self._log.info("Stopping the attempt", action="attempt_stopped", reason=reason)
         if self._in_worker:
             self._worker.stop_attempt(self.ref.attempt_id, reason=reason)
 
@@ -177,7 +177,9 @@ class Attempt:
                 problem: Exception = error
             except Refused as refused:
                 if retry.verdict(refused) is not retry.Verdict.AGAIN:
-                    self._log.info("Offer is gone", action="offer_gone", reason=str(refused))
+                    self._log.info(
+                        "Offer has expired or was withdrawn", action="offer_gone", reason=str(refused)
+                    )
                     return False
                 problem = refused
             except (RefusedForGood, Fenced):
@@ -205,7 +207,7 @@ class Attempt:
         self._in_worker = True
         lost = False
         try:
-            self._log.info("Attempt starts", action="attempt_started", environment=self.environment)
+            self._log.info("Attempt started", action="attempt_started", environment=self.environment)
             outcome = await self._worker.execute(
                 RunAttempt(
                     attempt_id=self.ref.attempt_id,
@@ -289,9 +291,7 @@ async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: f
     while True:
         try:
             await plane.decline(ref, reason=reason)
-            log.info(
-                "Offer handed back", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason
-            )
+            log.info("Offer declined", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason)
             return
         except (RefusedForGood, Fenced, SettingsWrong):
             return
@@ -300,7 +300,7 @@ async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: f
             late = asyncio.get_running_loop().time() + wait > deadline
             if late or retry.verdict(error) is not retry.Verdict.AGAIN:
                 log.warning(
-                    "Offer not handed back",
+                    "Offer not declined",
                     action="offer_not_handed_back",
                     attempt=str(ref.attempt_id),
                     reason=str(error),

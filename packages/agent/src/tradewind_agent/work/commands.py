@@ -51,7 +51,7 @@ class Commands:
                     self._do(command)
                 except (ValidationError, ValueError, TypeError, KeyError) as error:
                     log.error(
-                        "Command not understood",
+                        "Cannot read a command",
                         action="command_malformed",
                         verb=command.verb.value,
                         error=str(error),
@@ -90,5 +90,7 @@ class Commands:
             self._environments.set_slots(str(command.arguments["environment"]), slots)
         else:
             log.warning(
-                "This agent cannot do that yet", action="command_unsupported", verb=command.verb.value
+                "This agent does not support the command",
+                action="command_unsupported",
+                verb=command.verb.value,
             )

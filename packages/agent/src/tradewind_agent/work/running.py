@@ -207,7 +207,10 @@ class Running:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error(
-                "An attempt broke in the agent", action="attempt_broken", task=task.get_name(), exc_info=error
+                "An attempt failed inside the agent",
+                action="attempt_broken",
+                task=task.get_name(),
+                exc_info=error,
             )
 
 

@@ -48,7 +48,9 @@ def in_transaction(work: Callable[[Session], T]) -> T:
             if attempt == _TRIES or not _worth_another_try(error):
                 raise
             log.debug(
-                "Transaction failed, again: %s", type(error).__name__, extra={"action": "transaction_again"}
+                "Transaction failed; trying again: %s",
+                type(error).__name__,
+                extra={"action": "transaction_again"},
             )
             time.sleep(_FIRST_WAIT * 2**attempt * random.random())
     raise AssertionError("unreachable")

@@ -132,7 +132,7 @@ class Hub:
 def _log_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error(
-            "News from other processes is not heard any more; work waits for the sweep: %s",
+            "Notifications of other processes are no longer received; work waits for the sweep: %s",
             error,
             extra={"action": "news_ended"},
         )

@@ -80,7 +80,7 @@ def send_datagrams(directory: Path, topic: str) -> None:
                     os.unlink(directory / name)
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.ENOENT):
-                    log.debug("Could not wake %s: %s", name, error, extra={"action": "wake_failed"})
+                    log.debug("Could not notify %s: %s", name, error, extra={"action": "wake_failed"})
 
 
 @contextmanager
@@ -152,7 +152,7 @@ async def _receive_notifications(heard: Callable[[str], None]) -> None:
                     await connection.execute("SELECT 1", timeout=10)  # a dead peer does not say so
         except (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning(
-                "Not listening for news on PostgreSQL: %s; again in %.1f s",
+                "Cannot listen for notifications on PostgreSQL: %s; trying again in %.1f s",
                 type(error).__name__,  # the text may hold the address and the user
                 wait,
                 extra={"action": "listen_lost"},

@@ -129,7 +129,7 @@ class TriggerWatch:
         try:
             found = await run_in_threadpool(self._survey, beating)
         except Exception:  # the database is away; requests that look say so to their agents
-            log.warning("Triggers could not be looked at", exc_info=True, extra={"action": "trigger_watch"})
+            log.warning("Triggers could not be read", exc_info=True, extra={"action": "trigger_watch"})
             return
         for waiter in self._waiters:
             waiter.judge(found)

@@ -38,7 +38,7 @@ def start(gateway: str, secret: str, *, agent: str) -> None:
         provider.add_span_processor(BatchSpanProcessor(_ToGateway(gateway, secret)))
         trace.set_tracer_provider(provider)
     except Exception:
-        log.warning("This task is not traced", exc_info=True, extra={"action": "task_not_traced"})
+        log.warning("This task has no trace", exc_info=True, extra={"action": "task_not_traced"})
 
 
 class _ToGateway(SpanExporter):

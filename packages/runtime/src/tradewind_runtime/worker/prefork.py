@@ -171,7 +171,7 @@ class PreforkProcess:
                 self._tell_status()
                 self._turn()
         except ControlClosed:
-            log.info("The agent is gone", action="agent_gone", running=len(self._attempts))
+            log.info("The agent has exited", action="agent_gone", running=len(self._attempts))
             self._stop_everything("the agent process is gone", GRACE_WITHOUT_AGENT)
             self._wait_for_the_end()
         finally:
@@ -218,7 +218,7 @@ class PreforkProcess:
                 if said.now:
                     self._stop_everything("the worker process was asked to stop", said.grace)
         except ValueError as problem:  # what msgspec and UUID raise
-            log.error("A line of the agent is not understood", action="line_refused", error=str(problem))
+            log.error("Cannot read a line of the agent", action="line_refused", error=str(problem))
 
     def _start(
         self, attempt_id: UUID, epoch: int, dag_file: import_notes.DagFile | None, line: bytearray

@@ -173,7 +173,7 @@ class Dispatcher:
                 try:
                     await self._give_out()
                 except Exception:
-                    log.exception("Work was not given out", extra={"action": "dispatch_failed"})
+                    log.exception("Work was not handed out", extra={"action": "dispatch_failed"})
                     await asyncio.sleep(_AFTER_TROUBLE)
                 await aiotasks.first(
                     asyncio.ensure_future(news.wait(_LOOK_ANYWAY)),
@@ -241,7 +241,7 @@ class Dispatcher:
                 try:
                     await self._mind_sessions()
                 except Exception:
-                    log.exception("Agents were not told news", extra={"action": "dispatch_failed"})
+                    log.exception("Agents did not get their news", extra={"action": "dispatch_failed"})
                     await asyncio.sleep(_AFTER_TROUBLE)
                 await asyncio.sleep(_SPACING)
                 await aiotasks.first(

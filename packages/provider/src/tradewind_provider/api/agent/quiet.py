@@ -136,7 +136,7 @@ class Beats:
             again = await transactions.run(lambda db: polls.record_unchanged(db, beats, now=now))
         except Exception as error:
             log.warning(
-                "%d beats were not written down: %s",
+                "%d heartbeats were not stored: %s",
                 len(beats),
                 type(error).__name__,
                 extra={"action": "beats_not_written"},

@@ -96,7 +96,7 @@ class Door:
             away = isinstance(error, OperationalError)
             log.log(
                 logging.WARNING if away else logging.ERROR,
-                "%s %s failed at the door",
+                "%s %s failed in the execution API proxy",
                 scope["method"],
                 path,
                 exc_info=not away,
@@ -197,7 +197,7 @@ class Door:
             decision = boundary.admit(found, speaker.caller, own) or boundary.decide(found, body, rules)
         if isinstance(decision, Rejection):
             log.info(
-                "Refused at the door: %s",
+                "Refused a request for the Execution API: %s",
                 decision.message,
                 extra={"action": "door_refused", "agent": agent.name, "speaker": speaker.label},
             )
