@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -15,6 +17,7 @@ from tradewind_provider.services import metrics
 from tradewind_provider.settings import Settings, SettingsError, parse
 from tradewind_provider.shortcuts import table
 from tradewind_provider.shortcuts.frozen_heap import MORE_OBJECTS, FrozenHeap
+from tradewind_provider.shortcuts.middleware_bypass import _FOR_BROWSERS
 from tradewind_provider.shortcuts.switch import NOT_CHOSEN, ShortcutSwitch
 
 
@@ -79,6 +82,15 @@ def test_the_setting_may_name_every_shortcut_of_the_table_and_no_other() -> None
     )
     assert tuple(one.name for one in made) == SHORTCUTS
     assert settings_of(", ".join(SHORTCUTS)).shortcuts == frozenset(SHORTCUTS)
+
+
+@pytest.mark.parametrize("name", sorted(_FOR_BROWSERS))
+def test_every_middleware_that_may_be_left_out_is_one_of_airflows(name: str) -> None:
+    """A name that Airflow gives up must not let another middleware of that name be left out unseen."""
+    module, _, cls = name.rpartition(".")
+    found = importlib.util.find_spec(module)
+    assert found is not None and found.origin is not None
+    assert f"class {cls}" in Path(found.origin).read_text(encoding="utf-8")
 
 
 def test_a_metric_shows_which_are_on() -> None:

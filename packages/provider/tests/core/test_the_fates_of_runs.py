@@ -1,4 +1,4 @@
-"""Which runs still need what a site stored of them: the plane's answer, for Dags of the agent's own site only."""
+"""Which runs still need what a site stored of them: the plane's answer, for Dags whose tasks run at the agent's site."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from sqlalchemy import delete
 
 from tradewind_protocol import storage
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.services import stored_runs
+from tradewind_provider.services import stored_runs, tokens
 from tradewind_provider.store.dag_tables import DagBundle
+from tradewind_provider.store.tables import Attempt
 
 from .scenes import Clock, Plane
 
@@ -66,8 +67,10 @@ def dags_of_the_site(_empty: None) -> Any:
             db.execute(delete(model))
 
 
-async def fates(plane: Plane, *runs: tuple[str, str]) -> list[dict[str, Any]]:
-    agent = await plane.agent().opens()
+async def fates(plane: Plane, *runs: tuple[str, str], secret: str | None = None) -> list[dict[str, Any]]:
+    agent = plane.agent()
+    agent.secret = secret or agent.secret
+    await agent.opens()
     asked = [{"dag": storage.segment(dag), "run": storage.segment(run)} for dag, run in runs]
     answer = await agent.call("POST", "/stored-runs", {"runs": asked})
     assert answer.status_code == 200, answer.text
@@ -89,6 +92,50 @@ async def test_each_run_has_its_fate(plane: Plane, clock: Clock) -> None:
     assert [one["fate"] for one in found] == ["live", "ended", "ended", "deleted", "unknown", "unknown"]
     assert found[0]["xcoms"] is None
     assert found[1]["ended_at"].startswith("2026-02-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("site", "ran", "fate"),
+    [("default", False, "ended"), ("us", False, "unknown"), ("us", True, "ended")],
+    ids=["the site of the plane's work", "another site", "another site that ran a task of it"],
+)
+async def test_runs_of_the_planes_own_dags_have_a_fate_where_their_tasks_run(
+    plane: Plane, clock: Clock, site: str, ran: bool, fate: str
+) -> None:
+    with create_session() as db:
+        if db.get(DagBundleModel, "planes") is None:
+            db.add(DagBundleModel(name="planes"))
+            db.flush()
+        db.add(DagModel(dag_id="planes-own", bundle_name="planes", fileloc="x"))
+        run = DagRun(
+            dag_id="planes-own",
+            run_id="r",
+            run_type=DagRunType.MANUAL,
+            state=DagRunState.SUCCESS,
+            logical_date=ENDED,
+        )
+        run.end_date = ENDED
+        db.add(run)
+        made = tokens.create(
+            db, name="us", site="us", expires_in_days=None, created_by="ada", now=clock(), limit=50
+        )
+        if ran:
+            db.add(
+                Attempt(
+                    id=uuid4(),
+                    kind="task",
+                    subject_id=uuid4(),
+                    dag_id="planes-own",
+                    site=site,
+                    queue="default",
+                    payload="",
+                    state="finished",
+                    created_at=ENDED,
+                    ended_at=clock(),
+                )
+            )
+    (found,) = await fates(plane, ("planes-own", "r"), secret=made.secret if site == "us" else None)
+    assert found["fate"] == fate
 
 
 def test_references_are_told_and_nothing_else(dags_of_the_site: None) -> None:

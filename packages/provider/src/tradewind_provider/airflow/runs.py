@@ -31,6 +31,17 @@ def dag_ids_of(db: Session, bundles: Collection[str]) -> list[str]:
     return list(db.scalars(select(DagModel.dag_id).where(DagModel.bundle_name.in_(bundles))))
 
 
+def dag_ids_outside(db: Session, bundles: Collection[str]) -> list[str]:
+    """The Dags of every other bundle, stale ones too."""
+    return list(
+        db.scalars(
+            select(DagModel.dag_id).where(
+                or_(DagModel.bundle_name.is_(None), DagModel.bundle_name.not_in(bundles))
+            )
+        )
+    )
+
+
 def run_ids_of(db: Session, dag_id: str) -> list[str]:
     """Every run of a Dag."""
     return list(db.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag_id)))

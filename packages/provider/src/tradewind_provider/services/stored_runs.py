@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import storage
 from tradewind_protocol.stored_runs import MOST_XCOMS, AskRuns, Fate, RunFate
 from tradewind_provider.airflow import runs as seam
+from tradewind_provider.services import work_routes
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.dag_tables import DagBundle
+from tradewind_provider.store.tables import Attempt
 
 
 def fates(db: Session, agent: Agent, ask: AskRuns) -> tuple[RunFate, ...]:
-    """The fate of each run that is asked for. Only Dags of bundles of the agent's own site are known here."""
-    bundles = list(db.scalars(select(DagBundle.name).where(DagBundle.site == agent.site)))
-    known = {storage.segment(one): one for one in seam.dag_ids_of(db, bundles)}
+    """The fate of each run that is asked for, as far as the agent's site may know of its Dag."""
+    known = {storage.segment(one): one for one in _dag_ids(db, agent.site)}
     asked: dict[str, set[str]] = defaultdict(set)
     for one in ask.runs:
         asked[one.dag].add(one.run)
@@ -34,6 +35,18 @@ def fates(db: Session, agent: Agent, ask: AskRuns) -> tuple[RunFate, ...]:
         )
         for one in ask.runs
     )
+
+
+def _dag_ids(db: Session, site: str) -> list[str]:
+    """The Dags whose tasks run at that site: those of its bundles, and of the plane's own those that it gets because it
+    is the site of the plane's work, or has run a task of."""
+    owners = {row.name: row.site for row in db.execute(select(DagBundle.name, DagBundle.site))}
+    found = seam.dag_ids_of(db, [name for name, owner in owners.items() if owner == site])
+    planes = seam.dag_ids_outside(db, owners)
+    if not planes or work_routes.has_the_planes_work(db, site):
+        return found + planes
+    ran = select(Attempt.dag_id).where(Attempt.site == site, Attempt.dag_id.in_(planes)).distinct()
+    return found + [one for one in db.scalars(ran) if one is not None]
 
 
 def _of_dag(db: Session, dag: str, dag_id: str, segments: set[str]) -> list[RunFate]:

@@ -44,9 +44,14 @@ def of_site(db: Session, site: str, bundles: Collection[str]) -> set[str]:
     owners = {row.name: row.site for row in rows}
     found = {name for name, owner in owners.items() if owner == site}
     rest = set(bundles) - owners.keys()
-    if rest and routes.addressed("", _known(db))[0] == site:
+    if rest and has_the_planes_work(db, site):
         found |= {name for name in rest if dag_bundles.is_planes(db, name)}
     return found
+
+
+def has_the_planes_work(db: Session, site: str) -> bool:
+    """True for the site that gets work of the plane's own Dags whose queue names no other."""
+    return routes.addressed("", _known(db))[0] == site
 
 
 def _known(db: Session) -> set[str]:
