@@ -1,12 +1,12 @@
-"""What can go wrong in the agent, and who has to act on it.
+"""Errors of the agent, and what has to follow from each.
 
 * AgentError
   * SettingsWrong          a setting cannot work; a person changes it (exit 78)
   * StateDirectoryInUse    another agent runs from the same state directory (exit 78)
-  * PlaneUnreachable       nobody that is a plane answered; the same request may be sent again
+  * PlaneUnreachable       no plane answered; the same request may be sent again
   * RefusedForGood         the plane refuses this agent and no retry cures it (exit 3)
   * Fenced                 another process has this agent's identity; nothing may run here (exit 4)
-  * EnvironmentBroken      a task environment cannot run its hosts; reported as a finding, others go on
+  * EnvironmentBroken      a process of a task environment failed; reported as a finding, the others go on
 
 A request that the plane understood and refused is `tradewind_protocol.errors.Refused`; `plane/retry.py` says what
 follows from each of its codes.
@@ -78,4 +78,4 @@ class Fenced(AgentError):
 
 
 class EnvironmentBroken(AgentError):
-    """A host of a task environment did not start, or ended."""
+    """A process of a task environment did not start, or ended."""

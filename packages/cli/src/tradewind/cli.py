@@ -54,7 +54,7 @@ class Verbs(click.Group):
 def _loaded(point: EntryPoint) -> click.Command:
     """The command behind an entry point; one that says what is wrong with it when it does not load.
 
-    Somebody else's broken installation must not take `tradewind --help` with it.
+    A broken installation of another package must not break `tradewind --help`.
     """
     try:
         command = point.load()

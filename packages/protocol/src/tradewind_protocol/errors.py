@@ -93,7 +93,7 @@ FATAL_FOR_AGENT: Final = frozenset(
     }
 )
 """Codes no retry cures: a person has to change the token or a version. ADDRESS_NOT_ALLOWED is left out on purpose:
-an allow-list is often changed by somebody else while the agent waits, so it is retried, slowly and loudly."""
+an allow-list is often changed by an operator while the agent waits, so it is retried, slowly, and logged as an error."""
 
 REOPEN_SESSION: Final = frozenset({Code.SESSION_UNKNOWN, Code.SESSION_EXPIRED})
 """Codes that a new session cures."""

@@ -1,8 +1,8 @@
-"""Between an agent and the host processes it starts in its task environments, over one inherited socket.
+"""Messages between an agent and the processes it starts in its task environments, over one inherited socket.
 
 One JSON object a line, both ways. The socket's number is in the environment as `TRADEWIND_CONTROL_FD`; nothing
-secret is ever in the environment or on the command line. A host whose socket ends stops its work and exits: an agent
-that was killed leaves nobody behind.
+secret is ever in the environment or on the command line. A process whose socket ends stops its work and exits: an agent
+that was killed leaves no process behind.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TRACES_PATH: Final = "/v1/traces"
 """Where on the agent's gateway a task leaves its spans (OTLP over HTTP, protobuf), when `options["traces"]` is true."""
 
 
-# ---- agent to host
+# ---- agent to process
 
 
 class Configure(Message):
-    """First line to every host."""
+    """First line to every process."""
 
     type: Literal["configure"] = "configure"
     component: Component
@@ -47,7 +47,7 @@ class Configure(Message):
 
 
 class RunAttempt(Message):
-    """Granted work for a worker host."""
+    """Granted work for a worker process."""
 
     type: Literal["run_attempt"] = "run_attempt"
     attempt_id: UUID
@@ -76,11 +76,11 @@ class StopHost(Message):
 ToHost = Annotated[Configure | RunAttempt | StopAttempt | StopHost, Field(discriminator="type")]
 
 
-# ---- host to agent
+# ---- process to agent
 
 
 class Hello(Message):
-    """First line from every host, sent once it is ready to work."""
+    """First line from every process, sent once it is ready to work."""
 
     type: Literal["hello"] = "hello"
     python: str
@@ -93,7 +93,7 @@ class Hello(Message):
 
 
 class Problem(Message):
-    """The host cannot work and says why; it exits after this."""
+    """The process cannot work and says why; it exits after this."""
 
     type: Literal["problem"] = "problem"
     message: str
@@ -117,14 +117,14 @@ class AttemptEnded(Message):
 
 
 class HostStatus(Message):
-    """One line about how the host is, for the agent's status page: sent when it changes, at most once a second."""
+    """One line about the state of the process, for the agent's status page: sent when it changes, at most once a second."""
 
     type: Literal["host_status"] = "host_status"
     line: str
     numbers: dict[str, float] = {}
     findings: tuple[
         Finding, ...
-    ] = ()  # what is wrong although the host works, such as a bundle the plane refuses
+    ] = ()  # what is wrong although the process works, such as a bundle the plane refuses
 
 
 FromHost = Annotated[

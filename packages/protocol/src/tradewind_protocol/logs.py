@@ -60,7 +60,7 @@ class LogPiece(Message):
 
 
 class LogTaken(Message):
-    """`wanted` is False once nobody reads any more: stop."""
+    """`wanted` is False once no reader is left: stop."""
 
     wanted: bool = True
 

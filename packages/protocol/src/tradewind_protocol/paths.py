@@ -8,7 +8,7 @@ from uuid import UUID
 PREFIX: Final = "/remote-execution/v1"
 """Everything an agent asks of the plane, the Execution API included. A Deployment's URL may put more in front."""
 
-SESSIONS: Final = "/sessions"  # POST open, DELETE goodbye
+SESSIONS: Final = "/sessions"  # POST open, DELETE close
 POLL: Final = "/poll"  # POST
 DAGS: Final = "/dags"  # see tradewind_protocol.dags
 TRIGGERS: Final = "/triggers"  # see tradewind_protocol.triggers

@@ -71,7 +71,7 @@ class OpenSession(Message):
     former self to be given up. The same `instance` asking again (a lost answer) gets the same session.
     """
 
-    agent_id: UUID  # kept in the agent's state directory; who this agent is
+    agent_id: UUID  # the agent's identity, kept in its state directory
     instance: UUID  # new with every process; which life of it
     agent_key: str = Field(default="", max_length=200, repr=False)
     """A secret made on the agent and kept beside its id. The first opening binds it to the id; from then on nobody is this

@@ -73,8 +73,8 @@ class OutcomeKind(str, Enum):
     """How an attempt ended, as the scheduler needs to know it."""
 
     SUCCEEDED = "succeeded"  # the supervisor ended well; the task's own state went through the Execution API
-    FAILED = "failed"  # it ended badly: exit code, signal, out of memory, environment broken
-    STOPPED = "stopped"  # someone asked for it: the plane, the operator, the agent's stop
+    FAILED = "failed"  # failed: exit code, signal, out of memory, environment broken
+    STOPPED = "stopped"  # stopped on request: of the plane, an operator, or the agent's own stop
     LOST = "lost"  # unknown: the agent went away while it ran
 
 

@@ -62,7 +62,7 @@ def unpack(packed: Any, _depth: int = 0) -> Any:
             return _bytes(text)
         case ["map", list(pairs)]:
             return _map(pairs, _depth)
-    raise ValueError("a packed value has a form nobody wrote")
+    raise ValueError("a packed value has an unknown form")
 
 
 def _bytes(text: str) -> bytes:

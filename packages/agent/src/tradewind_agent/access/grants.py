@@ -1,4 +1,4 @@
-"""What an agent knows of an attempt's grant, which the plane gives with the first request of the task's supervisor."""
+"""The grant of an attempt as far as the agent knows it. The plane gives it with the first request of the task's supervisor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tradewind_protocol.errors import Code, Refused
 class GrantState(str, Enum):
     """What is state of a grant."""
 
-    NOT_ASKED = "not_asked"  # nobody has asked for it: no user code can have run
+    NOT_ASKED = "not_asked"  # not asked for yet: no user code can have run
     MAYBE = "maybe"  # asked for; the answer is not there yet, or was lost
     GRANTED = "granted"  # the plane says that it runs here
     GONE = "gone"  # the offer was taken back or given back: it must not run here
@@ -21,20 +21,20 @@ _GONE = frozenset({Code.LEASE_LOST, Code.ATTEMPT_UNKNOWN, Code.ATTEMPT_NOT_YOURS
 
 
 class Grant:
-    """Of one attempt. The gateway notes what passes through it; `on_change` is called when that is news."""
+    """The grant of one attempt. The gateway notes requests and responses here; `on_change` is called with each new state."""
 
     def __init__(self, on_change: Callable[[GrantState], None]) -> None:
         self.state = GrantState.NOT_ASKED
         self._on_change = on_change
 
     def asked(self) -> bool:
-        """A request that is granted with wants to go out: whether it may. What the plane has said before stands."""
+        """A request that asks for the grant is about to be sent: whether it may be. An earlier answer of the plane stands."""
         if self.state is GrantState.NOT_ASKED:
             self._become(GrantState.MAYBE)
         return self.state is not GrantState.GONE
 
     def withdraw(self) -> bool:
-        """Nobody is to ask any more. False when somebody has asked already."""
+        """No request may ask for it any more. False when one has asked already."""
         if self.state is GrantState.NOT_ASKED:
             self._become(GrantState.GONE)
             return True

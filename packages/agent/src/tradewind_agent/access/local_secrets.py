@@ -1,4 +1,4 @@
-"""Who may speak to the gateway: local secrets and the principal behind each."""
+"""Local secrets, which open the gateway, and the principal of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradewind_protocol.states import Component
 
 @dataclass(frozen=True)
 class ComponentPrincipal:
-    """A host process of a task environment."""
+    """A process of a task environment."""
 
     component: Component
     environment: str
@@ -22,7 +22,7 @@ class ComponentPrincipal:
 
 @dataclass(frozen=True)
 class AttemptPrincipal:
-    """The supervisor of one attempt, and nobody else."""
+    """The supervisor of one attempt."""
 
     attempt_id: UUID
     epoch: int
@@ -58,7 +58,7 @@ class LocalSecrets:
         self._principals.pop(secret, None)
 
     def resolve(self, secret: str) -> Principal | None:
-        """Who holds `secret`, or None when nobody does."""
+        """The principal of `secret`, or None for one that is not live."""
         return self._principals.get(secret)
 
     def __len__(self) -> int:

@@ -65,7 +65,7 @@ def _judged(certificate: dict[str, object], version: str) -> Result:
     left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
     evidence = f"{version}, certificate by {by}, good for {left / 86400:.0f} days"
     if left < _SOON:
-        return warning(CHECK, evidence, "Whoever runs the plane has to renew it")
+        return warning(CHECK, evidence, "Ask the administrator of the plane to renew it")
     return ok(CHECK, evidence)
 
 

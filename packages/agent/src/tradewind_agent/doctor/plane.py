@@ -108,7 +108,7 @@ def _refused(refused: Refused) -> list[Result]:
     bad = failed(
         where,
         f"{refusal.message} ({refused.code.value})",
-        refusal.remedy or "Ask whoever runs the plane",
+        refusal.remedy or "Ask the administrator of the plane",
     )
     before = _LATER[1 : _LATER.index(where)]
     after = _LATER[_LATER.index(where) + 1 :]

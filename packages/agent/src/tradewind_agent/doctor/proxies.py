@@ -46,7 +46,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         remedy = (
             "Put user and password into HTTPS_PROXY or the setting proxy: http://user:password@host:port"
             if status == 407
-            else "Ask whoever runs the proxy to allow CONNECT to the plane's name and port"
+            else "Ask the administrator of the proxy to allow CONNECT to the plane's name and port"
         )
         yield failed(CHECK, f"{examination.proxied} answers {status} to CONNECT", remedy)
 

@@ -1,4 +1,4 @@
-"""What a check says."""
+"""Results of checks, and what one check passes on to the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Verdict(str, Enum):
     """How a check came out."""
 
     OK = "ok"
-    WARNING = "warning"  # works, and somebody should know
+    WARNING = "warning"  # works, and a person should know
     FAILED = "failed"  # the agent cannot work, or not all of it
     SKIPPED = "skipped"  # cannot be told, because something before it failed or it is not used
 

@@ -1,4 +1,4 @@
-"""What a dag processor host is told at its start."""
+"""What a dag processor process is configured with at its start."""
 
 from __future__ import annotations
 

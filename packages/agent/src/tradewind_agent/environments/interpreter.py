@@ -1,4 +1,4 @@
-"""A question to a task environment: its own interpreter answers, with the environment variables that hosts get."""
+"""A question to a task environment: its own interpreter answers, with the environment variables that its processes get."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tradewind_agent.settings import EnvironmentSettings, Settings
 
 @dataclass(frozen=True)
 class InterpreterOutput:
-    """What the interpreter said, and its exit status."""
+    """What the interpreter printed, and its exit status."""
 
     status: int
     out: str

@@ -1,4 +1,4 @@
-"""Starting a host process and speaking with it: the seam between the agent and the operating system."""
+"""Starting a process of a task environment and its control socket: the seam between agent and operating system."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOG_SIZE = 5 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ProcessCommand:
-    """How a host is started. Holds no secret of ours: what a host may know comes over its socket."""
+    """How a process is started. Holds no secret of ours: secrets come over its control socket."""
 
     title: str  # "worker of environment default", for logs
     argv: tuple[str, ...]
@@ -38,16 +38,16 @@ class ProcessCommand:
 
 
 class ChildProcess(Protocol):
-    """A running host, and the only way to signal it."""
+    """A running process, and the only way to signal it."""
 
     @property
     def pid(self) -> int: ...
 
     def send(self, message: Message) -> None:
-        """Queue a message. Does not block; a host that has gone reads nothing, which `wait` tells."""
+        """Queue a message. Does not block. A process that has ended reads nothing; `wait` tells that."""
 
     async def receive(self) -> Any | None:
-        """The host's next message, or None when it says no more. Lines that are not messages are skipped."""
+        """The next message of the process, or None when it sends no more. Lines that are not messages are skipped."""
 
     def signal(self, number: int) -> None:
         """Signal its whole process group. Does nothing when the group is gone."""
@@ -63,7 +63,7 @@ class ChildProcess(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts hosts."""
+    """Starts processes of task environments."""
 
     async def launch(self, command: ProcessCommand) -> ChildProcess:
         """Return once the process has a pid. Raises EnvironmentBroken when it cannot be started; never raises for one
@@ -71,12 +71,12 @@ class Launcher(Protocol):
 
 
 class SubprocessLauncher:
-    """Hosts as child processes, each leading its own process group, each with one end of a socket pair."""
+    """Child processes, each leading its own process group, each with one end of a socket pair."""
 
     async def launch(self, command: ProcessCommand) -> ChildProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        # A pipe of our own: asyncio takes a process for running as long as anybody holds one that it made, and what
-        # a host started may hold it for much longer than the host lives.
+        # A pipe of our own: asyncio takes a process for running as long as a pipe that it made is held, and what
+        # a process has started may hold it for much longer than the process lives.
         printed, printing = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -175,7 +175,7 @@ class _Subprocess:
         self.signal(signal.SIGKILL)
         self._writer.close()
         await self._process.wait()
-        # What escaped the group may hold the pipe open; what the host itself wrote is read by now or soon.
+        # What escaped the group may hold the pipe open; what the process itself wrote is read by now or soon.
         with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
             await aiotime.within(asyncio.shield(self._output), 0.5)
         await aiotasks.cancel(self._output)

@@ -1,4 +1,4 @@
-"""One host process kept alive: started, configured, watched, started again."""
+"""One process of a task environment kept alive: started, configured, watched, started again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tradewind_protocol.states import Component
 log = structlog.get_logger(__name__)
 
 HELLO_LIMIT = 90.0  # seconds: importing Airflow on a busy small machine, with a margin
-LIVED_LONG = 60.0  # a host that worked this long is started again without a wait
+LIVED_LONG = 60.0  # a process that worked this long is started again without a wait
 RESTART_FIRST, RESTART_MOST = 1.0, 60.0
-STOP_GRACE = 10.0  # seconds a host has to end after it was told to stop now
+STOP_GRACE = 10.0  # seconds a process has to end after it was told to stop now
 
 
 class ProcessState(str, Enum):
-    """Where in its life a host is."""
+    """Where in its life a process is."""
 
     STARTING = "starting"
     READY = "ready"
@@ -39,7 +39,7 @@ class ProcessState(str, Enum):
 class ComponentProcess:
     """Runs one component of one environment until stopped.
 
-    `run` never raises for a host that fails: it becomes a finding and is tried again, with growing waits.
+    `run` never raises for a process that fails: the failure becomes a finding and is tried again, with growing waits.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class ComponentProcess:
         return found
 
     async def run(self) -> None:
-        """Keep the host alive. Returns after `stop`, or when cancelled, with the process gone either way."""
+        """Keep the process alive. Returns after `stop`, or when cancelled, with the process gone either way."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             started = loop.time()
@@ -124,7 +124,7 @@ class ComponentProcess:
         self._become(ProcessState.STOPPED, None)
 
     async def stop(self) -> None:
-        """Stop the host and what runs in it. Idempotent; returns once it was told, `run` returns once it is gone."""
+        """Stop the process and what runs in it. Idempotent; returns once the request was sent, `run` returns once it is gone."""
         self._stopping.set()
         if self._process is not None:
             self._process.send(StopHost(now=True))
@@ -132,7 +132,7 @@ class ComponentProcess:
     # ---- for subclasses
 
     def received(self, message: Any) -> None:
-        """A message of the host other than Hello, Problem and HostStatus."""
+        """A message of the process other than Hello, Problem and HostStatus."""
 
     async def gone(self, description: str) -> None:
         """The process is gone: settle what it carried. `description` says how it ended."""
@@ -142,7 +142,7 @@ class ComponentProcess:
     async def _one_life(self) -> None:
         self._become(ProcessState.STARTING, self.problem)
         process = await self._launcher.launch(self._command)
-        # A worker host asks for nothing itself, and every attempt is forked from it: what it does not have, no user
+        # A worker process asks for nothing itself, and every attempt is forked from it: what it does not have, no user
         # code finds in the memory it inherits.
         needs_none = self.component is Component.WORKER
         secret = (
@@ -164,7 +164,7 @@ class ComponentProcess:
             ending.cancel()
             self._process, self.hello, self.status = None, None, None
             self._secrets.revoke(secret)
-            # Also when cancelled: nothing that this host started may outlive it.
+            # Also when cancelled: nothing that this process started may outlive it.
             await asyncio.shield(self._settle(process, description))
 
     async def _settle(self, process: ChildProcess, description: str) -> None:
@@ -176,7 +176,7 @@ class ComponentProcess:
             first = await aiotime.within(process.receive(), self._hello_limit)
         except asyncio.TimeoutError:
             raise EnvironmentBroken(
-                f"the {self.title} said nothing for {self._hello_limit:.0f} s ({self._command.argv[0]})",
+                f"the {self.title} did not report ready within {self._hello_limit:.0f} s ({self._command.argv[0]})",
                 remedy=f"See its log: {self._command.log_file}",
             ) from None
         if isinstance(first, Problem):
@@ -226,7 +226,7 @@ class ComponentProcess:
                 self.received(message)
 
     async def _wait(self, process: ChildProcess) -> int:
-        """Its exit code; a host that closed its socket and lives on is killed."""
+        """Its exit code; a process that closed its socket and lives on is killed."""
         try:
             return await aiotime.within(process.wait(), self._stop_grace)
         except asyncio.TimeoutError:

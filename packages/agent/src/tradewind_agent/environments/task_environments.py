@@ -1,4 +1,4 @@
-"""All hosts of an agent, and what they say about its task environments."""
+"""All processes of an agent, and what they report about its task environments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class TaskEnvironments:
-    """Builds the hosts the settings ask for, runs them, and knows which environments can take work."""
+    """Builds the processes the settings ask for, runs them, and knows which environments can take work."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class TaskEnvironments:
 
     @property
     def log_directory(self) -> Path:
-        """Where hosts write the logs of tasks and triggers."""
+        """Where processes write the logs of tasks and triggers."""
         return self._settings.state_dir / "task-logs"
 
     def start(self) -> None:
-        """Start every host; each is kept alive until `stop`."""
+        """Start every process; each is kept alive until `stop`."""
         self._tasks = [asyncio.create_task(process.run(), name=process.title) for process in self.processes]
 
     async def stop(self) -> None:
@@ -93,7 +93,7 @@ class TaskEnvironments:
         return tuple(self._described(each) for each in self._settings.task_environments)
 
     def findings(self) -> list[Finding]:
-        """What is wrong with the hosts."""
+        """What is wrong with the processes."""
         found = [finding for process in self.processes for finding in process.findings()]
         for name, process in self.workers.items():
             if skew := self._skew(process):
@@ -162,7 +162,7 @@ class TaskEnvironments:
         component: Component,
         environment: EnvironmentSettings,
     ) -> Worker:
-        title = f"{component.value.replace('_', ' ')} host of environment {environment.name}"
+        title = f"{component.value.replace('_', ' ')} process of environment {environment.name}"
         settings = self._settings
         command = ProcessCommand(
             title=title,

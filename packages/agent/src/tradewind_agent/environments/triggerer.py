@@ -1,4 +1,4 @@
-"""What a triggerer host is told at its start."""
+"""What a triggerer process is configured with at its start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment variables a host gets: chosen, never simply inherited."""
+"""The environment variables of a process: chosen, never simply inherited."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def for_process(
     defaults: Mapping[str, str],
     interpreter: Path,
 ) -> dict[str, str]:
-    """What a host's environment is made of: `defaults`, under the chosen part of `inherited`, under the
+    """What the environment of a process is made of: `defaults`, under the chosen part of `inherited`, under the
     environment's `own`. `interpreter` finds its own programs before all others, as in an activated virtualenv.
 
     Nothing named TRADEWIND_… comes through, whatever the patterns say, and none of the plane's secrets: a machine on
-    which somebody also runs Airflow does not hand its database to tasks. Nor does the virtualenv of the agent itself.
+    which Airflow also runs does not give its database to tasks. Nor does the virtualenv of the agent itself.
     """
     chosen = {
         name: value
@@ -70,7 +70,7 @@ def _programs(interpreter: Path) -> Path:
 
 
 def defaults(state_dir: Path) -> dict[str, str]:
-    """What a host has when nobody says otherwise.
+    """What a process gets unless the settings say otherwise.
 
     AIRFLOW_HOME is the agent's own: on a machine that also runs a plane, ~/airflow holds that plane's settings.
     """
@@ -78,7 +78,7 @@ def defaults(state_dir: Path) -> dict[str, str]:
 
 
 def for_bundles(bundles: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The agent's `bundles` as every host reads them; nothing when the setting is left out."""
+    """The agent's `bundles` as every process reads them; nothing when the setting is left out."""
     if not bundles:
         return {}
     return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([dict(each) for each in bundles])}

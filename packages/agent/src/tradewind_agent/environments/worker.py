@@ -1,4 +1,4 @@
-"""The worker host of one environment, and the attempts it carries."""
+"""The worker process of one environment, and the attempts in it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerLost(Exception):
-    """The worker host has ended, or never was there, and nobody can say how the attempt went. Its words say which."""
+    """The worker process has ended, or never ran, so that the end of the attempt is unknown. The message says which."""
 
 
 class Worker(ComponentProcess):
-    """Runs attempts, and says how each ended even when the host itself dies."""
+    """Runs attempts, and reports how each ended even when the process itself dies."""
 
     def __init__(self, **host: Any) -> None:
         super().__init__(**host)
@@ -37,7 +37,7 @@ class Worker(ComponentProcess):
         self._on_forked: dict[UUID, Callable[[], None]] = {}
 
     async def execute(self, message: RunAttempt, *, on_forked: Callable[[], None] = lambda: None) -> Outcome:
-        """Run one attempt and return how it ended, once its whole process group is gone. Raises HostLost when the host
+        """Run one attempt and return how it ended, once its whole process group is gone. Raises WorkerLost when the process
         dies, or is not there. `on_forked` is called once it has a process."""
         process = self._process
         if process is None or not self.ready:

@@ -1,4 +1,4 @@
-"""The gateway as a whole: who asks, for what, and whom that is handed to."""
+"""The gateway as a whole: authenticates each request and dispatches it by its path."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """Serves hosts and attempts on a unix socket (mode 0600) from entering to leaving the context.
+    """Serves the processes of task environments and attempts on a unix socket (mode 0600) from entering to leaving the context.
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
     `site_key` is what digests of text that stays are
@@ -98,7 +98,7 @@ class Gateway:
         try:
             reply = await self._reply(scope, receive)
         except ClientDisconnected:
-            return  # there is nobody to answer
+            return  # the client is gone
         await requests.answer(send, reply, head=scope["method"] == "HEAD")
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
@@ -145,6 +145,6 @@ class Gateway:
         if principal is None:
             return Rejection(
                 Code.TOKEN_UNKNOWN,
-                "this local secret opens nothing: its attempt or host has ended, or another agent gave it out",
+                "this local secret is not valid: its attempt or process has ended, or another agent issued it",
             )
         return principal

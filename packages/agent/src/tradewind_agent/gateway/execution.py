@@ -1,4 +1,4 @@
-"""A request for Airflow's Execution API: who asks, what the data boundary says, and what then leaves."""
+"""A request for Airflow's Execution API: its principal, the decision of the data boundary, and what then leaves."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ExecutionRequests:
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
     async def answer(self, principal: Principal, asked: GatewayRequest) -> Reply:
-        """The answer to one request. Raises HungUp when nobody waits for it any more."""
+        """The response to one request. Raises ClientDisconnected."""
         path = asked.path.removeprefix(paths.EXECUTION)
         found = boundary.classify(asked.method, path)
         if found is None:

@@ -58,7 +58,7 @@ class Forwarder:
         self._ended: dict[UUID, None] = {}  # attempts whose end waits in the outbox, oldest first
 
     async def send(self, out: Outgoing) -> Reply:
-        """The answer. Raises HungUp when nobody waits for it any more."""
+        """The response. Raises ClientDisconnected."""
         if out.attempt is not None and out.attempt.attempt_id in self._ended:
             return await self._after_the_end(out)
         if out.rule.away is OutageAction.STAND_IN:

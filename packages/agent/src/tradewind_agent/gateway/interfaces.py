@@ -15,7 +15,7 @@ from tradewind_protocol.sessions import Cadence, SessionOpened
 class Plane(Protocol):
     """The way to the plane; `tradewind_agent.plane.client.PlaneClient` is one."""
 
-    on_sent: Callable[[Any], None] | None  # called once for every request that left, whoever asked for it
+    on_sent: Callable[[Any], None] | None  # called once for every request that left
 
     @property
     def session(self) -> SessionOpened | None: ...
@@ -64,6 +64,6 @@ class RequestQueue(Protocol):
 
 
 class Secrets(Protocol):
-    """Who may ask; `tradewind_agent.access.local_secrets.LocalSecrets` is one."""
+    """Finds the principal of a local secret; `tradewind_agent.access.local_secrets.LocalSecrets` is one."""
 
     def resolve(self, secret: str) -> Principal | None: ...

@@ -27,7 +27,7 @@ CURRENT = "ledger.jsonl"
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a request is made: who wants it, which route it is, what the boundary said."""
+    """Why a request is made: its principal, its route, and the decision of the data boundary."""
 
     principal: str  # "agent", "dag_processor", or an attempt's label
     route: str  # path with the names of its parameters, never their values

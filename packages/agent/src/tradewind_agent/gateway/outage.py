@@ -10,7 +10,7 @@ from tradewind_agent.gateway.requests import Reply
 
 
 class OutageAction(str, Enum):
-    """What happens to a request while nobody answers."""
+    """What happens to a request while the plane does not answer."""
 
     STAND_IN = "stand_in"  # answer for the plane within the grace it granted
     KEEP = "keep"  # put into the outbox and answer as the plane would
@@ -62,7 +62,7 @@ OUTAGE_RULES: Final[dict[str, OutageRule]] = {
     "dagrun.previous_before_2026_04": _READ,
     "dagrun.state": _READ,
     "dagrun.get": _READ,
-    # That a run of this name appeared between a lost answer and its repetition, by somebody else, is far less likely
+    # That a run of this name appeared between a lost answer and its repetition, by another client, is far less likely
     # than that the lost request made it; the task would fail for nothing.
     "dagrun.trigger": OutageRule(OutageAction.WAIT, Repeatability.DONE, _NOTHING),
     "dagrun.clear": OutageRule(
@@ -102,7 +102,7 @@ OUTAGE_RULES: Final[dict[str, OutageRule]] = {
     "hitl.respond": OutageRule(),
     "hitl.get": _READ,
 }
-"""Every route the boundary lets somebody call; a test compares the two."""
+"""Every route that has callers; a test compares this table with the boundary's."""
 
 UNKNOWN: Final = OutageRule(OutageAction.WAIT, Repeatability.NEVER)
 """A route the boundary does not know, under open rules."""

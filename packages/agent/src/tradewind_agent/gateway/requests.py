@@ -44,7 +44,7 @@ def refusal(refuse: Rejection) -> Reply:
 
 
 class ClientDisconnected(Exception):
-    """Whoever asked does not wait for the answer any more."""
+    """The client has closed its connection before the response."""
 
 
 class TooLarge(Exception):

@@ -1,4 +1,4 @@
-"""Verbs of our own that a host speaks with the plane: whose they are, what of them leaves, and the plane's answer."""
+"""Our own verbs of the dag processor and the triggerer: which process may use them, what of them leaves, and the response."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tradewind_protocol.errors import Code
 from tradewind_protocol.states import Component
 
 VERBS: Final = {paths.DAGS: Component.DAG_PROCESSOR, paths.TRIGGERS: Component.TRIGGERER}
-"""The first part of a verb's path, and the host that may ask for it."""
+"""The first part of a verb's path, and the component that may use it."""
 
 SMALL: Final = 64 * 1024
 """Bytes of a body that is judged at once; a larger one is judged in a thread, so that heartbeats are not kept waiting."""
 
 
 def component_of(path: str) -> tuple[Component, str] | None:
-    """The host whose verb this is, and the first part of its path; None for what is no verb of a host's."""
+    """The component that uses the verb at this path, and the first part of the path; None for any other path."""
     for prefix, component in VERBS.items():
         if path == prefix or path.startswith(prefix + "/"):
             return component, prefix
@@ -36,7 +36,7 @@ def component_of(path: str) -> tuple[Component, str] | None:
 
 
 class VerbRequests:
-    """Answers requests for the verbs of hosts."""
+    """Answers requests of the dag processor and the triggerer for their verbs."""
 
     def __init__(
         self, *, plane: Plane, rules: Callable[[], GatewayPolicy], ledger: Ledger, key: SiteKey
@@ -49,11 +49,12 @@ class VerbRequests:
     async def answer(
         self, principal: Principal, component: Component, prefix: str, asked: GatewayRequest
     ) -> Reply:
-        """The answer to one request. Waiting and repeating is the host's business. Raises HungUp when the host does not
-        wait any more."""
+        """The response to one request. The process itself waits and repeats. Raises ClientDisconnected."""
         cause = Cause(component.value, asked.path)
         if not isinstance(principal, ComponentPrincipal) or principal.component is not component:
-            refuse = Rejection(Code.NOT_PERMITTED, f"only a {component.value} host may ask for {prefix}")
+            refuse = Rejection(
+                Code.NOT_PERMITTED, f"only a {component.value.replace('_', ' ')} process may use {prefix}"
+            )
             return self._refused(replace(cause, route=prefix), refuse, asked)
         decision = await self._decide(asked)
         if isinstance(decision, LocalAnswer | Rejection):
@@ -78,7 +79,7 @@ class VerbRequests:
         }
         headers[paths.ATTEMPT_HEADER] = component.value
         with self._ledger.because(cause):
-            # Both verbs may be held by the plane like a poll. A host that ends leaves nobody to hold one for.
+            # Both verbs may be held by the plane like a poll. A process that ends cancels its request.
             held = asyncio.create_task(
                 self._plane.forward(
                     asked.method, asked.target, headers, body, timeout=self._plane.cadence.poll + 35.0

@@ -1,4 +1,4 @@
-"""An answer of the plane, as the agent looks at it: whoever carried it."""
+"""A response of the plane, as the agent reads it, over whichever transport it came."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Headers(Mapping[str, str]):
 
     def without_framing(self) -> Headers:
         """Those that say something about the content, and nothing of how it came. The content is decoded already;
-        whoever passes it on must not say that it is compressed."""
+        a response that passes it on must not say that it is compressed."""
         return Headers((name, value) for name, value in self._values.items() if name not in _FRAMING)
 
 

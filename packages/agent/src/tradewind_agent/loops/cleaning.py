@@ -67,7 +67,7 @@ class Cleaning:
         """Never returns; what fails is logged and tried again an hour later."""
         loop = asyncio.get_running_loop()
         next_time = loop.time() + self._first
-        # of before this agent's life: whoever asked waits no more
+        # made before this agent started: the command that made it waits no more
         storage_requests.take_request(self._settings.state_dir)
         while True:
             await asyncio.sleep(self._looks)

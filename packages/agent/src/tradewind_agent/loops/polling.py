@@ -23,7 +23,7 @@ from tradewind_protocol.sessions import TaskEnvironment
 
 log = structlog.get_logger(__name__)
 
-_ALWAYS_SLOW = 60.0  # seconds between tries while somebody else has to change an allow-list
+_ALWAYS_SLOW = 60.0  # seconds between tries while an operator has to change an allow-list
 _AT_ONCE = 2  # polls in flight: one that holds, one that says what has changed since
 
 

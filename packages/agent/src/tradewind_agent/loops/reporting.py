@@ -134,7 +134,7 @@ class Reporting:
 
     def _give_up(self, entry: Entry, error: Refused) -> None:
         self.dropped += 1
-        # An attempt the plane has given to somebody else, or taken back, is told about once and forgotten.
+        # An attempt that the plane has given to another agent, or taken back, is reported once and forgotten.
         expected = error.code in _NOT_OURS
         (log.info if expected else log.error)(
             "Entry of the outbox dropped",

@@ -170,14 +170,14 @@ METRICS: Final = (
     Definition(
         "tradewind_agent_host_ready",
         "gauge",
-        "1 while the host process works",
+        "1 while the process works",
         ("component", "environment"),
         _hosts(lambda host: 1.0 if host["state"] == "ready" else 0.0),
     ),
     Definition(
         "tradewind_agent_host_restarts_total",
         "counter",
-        "Times a host was started again",
+        "Times the process was started again",
         ("component", "environment"),
         _hosts(lambda host: float(host["restarts"])),
     ),

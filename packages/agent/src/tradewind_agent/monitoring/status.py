@@ -15,7 +15,7 @@ FILE = "status.json"
 
 
 class StatusBoard:
-    """One line for each loop, and facts gathered when somebody looks."""
+    """One line for each loop, and facts that are gathered when the document is read."""
 
     def __init__(self, *, now: Callable[[], float]) -> None:
         self._now = now

@@ -170,7 +170,7 @@ class PlaneClient:
     async def send_log(
         self, stream_id: UUID, piece: LogPiece, *, transport: Transport | None = None
     ) -> LogTaken:
-        """Send a piece of a log somebody reads, over `transport` when given."""
+        """Send a piece of a log that a reader has open, over `transport` when given."""
         carries = (carried.LOG_LINES,) if piece.content else ()
         response = await self._verb(
             "POST", logs.path_of(stream_id), piece, transport=transport, carries=carries
@@ -182,7 +182,7 @@ class PlaneClient:
         return self._decode(RunFates, await self._verb("POST", stored_runs.PATH, ask))
 
     def own_connection(self) -> Transport:
-        """A connection nobody else uses: it reaches whichever API server the way leads to anew."""
+        """A connection of its own: it reaches whichever API server the load balancer chooses."""
         return self._exchange.own_transport()
 
     async def close_session(self) -> None:
@@ -200,7 +200,7 @@ class PlaneClient:
         *,
         timeout: float | None = None,
     ) -> PlaneResponse:
-        """Send a request of a host or an attempt, and return the plane's answer whatever its status.
+        """Send a request of a process or an attempt, and return the plane's answer whatever its status.
 
         `path` is under the protocol's prefix, with its query. Authorization is replaced by the session's. A refusal
         of the plane is returned like any answer, except that a session the plane no longer knows is opened anew
@@ -315,7 +315,7 @@ class PlaneClient:
         return min(_MOST_LATE, max(1.0, 0.4 * (self.cadence.lost_after - hold)))
 
     def _forget(self, session: SessionOpened) -> None:
-        """Drop `session`, unless somebody else has opened a newer one meanwhile."""
+        """Drop `session`, unless a newer one has been opened meanwhile."""
         if self._session is session:
             self._session = None
 

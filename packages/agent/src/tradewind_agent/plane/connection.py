@@ -10,7 +10,7 @@ from tradewind_agent.plane.transport import LEAST_PACE
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time. It hears of its own end, without being asked."""
+    """One request at a time. It notices its own end at once."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
 
     @transport.setter
     def transport(self, wrapped: asyncio.Transport) -> None:
-        """TLS was put around it, and what comes through is somebody else's than before."""
+        """Use the connection through TLS from here on."""
         self._transport, self._in_step = wrapped, True
 
     @property
@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._reading is None:
-            self.abort()  # nobody asked
+            self.abort()  # without a request
             return
         self._moved = asyncio.get_running_loop().time()
         self._reading.feed(data)

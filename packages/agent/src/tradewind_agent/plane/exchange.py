@@ -21,7 +21,7 @@ from tradewind_protocol import paths, versions
 from tradewind_protocol.errors import Code
 
 _MOST = 200  # connections at once
-_KEPT = 50  # of those, while nobody uses them
+_KEPT = 50  # of those, while they are idle
 _JSON = Headers([("content-type", "application/json")])
 
 
@@ -65,7 +65,7 @@ class Exchange:
             await self._given.aclose()
 
     def own_transport(self) -> Transport:
-        """A connection nobody else uses: it reaches whichever API server the way leads to anew."""
+        """A connection of its own: it reaches whichever API server the load balancer chooses."""
         return self._connect(1, 1)
 
     async def ask(

@@ -21,9 +21,11 @@ class Verdict(Enum):
     """What follows from a request that failed."""
 
     AGAIN = "again"  # send the same request again, after a wait
-    SLOWLY = "slowly"  # the same, but somebody else has to change something first: wait long, say it loudly
+    SLOWLY = (
+        "slowly"  # the same, but an operator has to change something first: wait long and log it as an error
+    )
     REOPEN = "reopen"  # a new session cures it
-    FENCED = "fenced"  # somebody else is this agent now: stop at once
+    FENCED = "fenced"  # another process is this agent now: stop at once
     STOP_AGENT = "stop_agent"  # a person has to change the token or a version
     FINAL = "final"  # the plane understood and refuses; asking again gives the same answer
 
@@ -85,7 +87,7 @@ def unreachable(error: Exception, *, url: str) -> PlaneUnreachable:
 
 
 def not_connected(error: BaseException, *, url: str) -> PlaneUnreachable:
-    """Nobody was there to be asked, or nobody to be trusted."""
+    """No connection could be made, or the other side is not to be trusted."""
     where, text = place(url), str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return PlaneUnreachable(

@@ -8,7 +8,7 @@ from typing import Protocol
 from tradewind_agent.http.responses import ReceivedResponse
 
 CONNECT_LIMIT = 10.0  # seconds for a connection, and again for TLS on it
-KEPT_FOR = 20.0  # seconds a connection nobody uses is kept
+KEPT_FOR = 20.0  # seconds an idle connection is kept
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer, as it comes and decompressed: twice the largest request of a Deployment by default. A plane that

@@ -30,7 +30,7 @@ PASSED: Final = (
     *("JAVA_HOME", "JAVA_OPTS", "SPARK_*", "HADOOP_*", "DBT_*", "SNOWFLAKE_*", "DATABRICKS_*"),
     *("ORACLE_HOME", "TNS_ADMIN", "ODBC*", "PG*", "CUDA_*", "NVIDIA_*", "OMP_*", "OPENBLAS_*", "MKL_*"),
 )
-"""Names of the agent's own variables that hosts get: what programs need to run, Airflow's settings, proxies and authorities,
+"""Names of the agent's own variables that its processes get: what programs need to run, Airflow's settings, proxies and authorities,
 package indexes, the identities that clouds and vaults give a machine, and the settings of common tools."""
 
 _PLANES_SECRETS: Final = (

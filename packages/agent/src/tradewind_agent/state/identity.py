@@ -1,4 +1,4 @@
-"""Who this agent is, from one life to the next."""
+"""The identity of the agent, kept in its state directory from one start to the next."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class SiteKey:
     """What is done with the key of a site; every agent of the site has the same.
 
     Sealing is AES-SIV (RFC 5297): equal texts give equal results, so that a Dag's version changes with its text only,
-    and whoever changes a result makes it unreadable.
+    and a result that was changed cannot be opened.
     """
 
     def __init__(self, key: bytes) -> None:

@@ -30,7 +30,7 @@ from tradewind_protocol.states import OutcomeKind
 
 
 class FakeProcess:
-    """A host without a process. A worker's attempts ask the gateway whether they may start, as Airflow's supervisor
+    """A component without a process. A worker's attempts ask the gateway whether they may start, as Airflow's supervisor
     does, run for `workload["taking"]` seconds of the loop's clock, or until they are stopped; `workload["outcome"]` says
     how they end."""
 
@@ -80,7 +80,7 @@ class FakeProcess:
             asyncio.get_running_loop().call_soon(self.exit, 0)
 
     def say(self, message: Message) -> None:
-        """Speak as the host would."""
+        """Send a message as the process would."""
         self._outbound.put_nowait(message)
 
     def exit(self, code: int) -> None:
@@ -126,14 +126,14 @@ class FakeProcess:
 
 
 class FakeLauncher:
-    """Starts fake hosts and remembers them."""
+    """Starts fake processes and remembers them."""
 
     def __init__(self, *, airflow: str = "3.3.2") -> None:
         self.processes: list[FakeProcess] = []
         self.airflow = airflow
-        self.problem: Message | None = None  # what every host says instead of Hello
+        self.problem: Message | None = None  # what every process says instead of Hello
         self.gateway: Callable[..., Awaitable[None]] | None = (
-            None  # whom supervisors ask; None: nobody, they start
+            None  # what supervisors ask; None: they start without asking
         )
 
     async def launch(self, command: ProcessCommand) -> ChildProcess:
@@ -143,11 +143,11 @@ class FakeLauncher:
 
     @property
     def worker(self) -> FakeProcess:
-        """The worker host started last."""
+        """The worker process started last."""
         return next(host for host in reversed(self.processes) if "worker" in host.command.title)
 
     def ran(self) -> list[AttemptRef]:
-        """Every attempt whose user code a host ran, in order."""
+        """Every attempt whose user code a process ran, in order."""
         return [ref for host in self.processes for ref in host.started]
 
     async def _may_start(self, message: RunAttempt) -> bool:

@@ -47,7 +47,7 @@ class FakeSession:
 
 
 class LogReader(TypingProtocol):
-    """Somebody at the fake plane who reads logs."""
+    """A user at the fake plane who reads logs."""
 
     def take(self, piece: LogPiece) -> bool | None:
         """Whether more is wanted; None: another API server has the reader."""

@@ -61,7 +61,7 @@ class AttemptTrace:
             )
 
     def handed_over(self) -> dict[str, Any]:
-        """It goes to its host now. Returns the workload, in which Airflow finds our span as the one above its own."""
+        """The attempt goes to its worker process now. Returns the workload, in which our span is the parent of Airflow's."""
         workload = self._offer.workload
         if self._above is None:
             return workload

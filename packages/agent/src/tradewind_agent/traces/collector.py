@@ -1,4 +1,4 @@
-"""The way to the collector: in the background, in bounded memory, and in nobody's way when it is not there."""
+"""Sending spans to the collector: in the background and in bounded memory. A collector that is away delays no work."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Collector:
         self._news.set()
 
     def relay(self, request: bytes) -> None:
-        """Send a request that somebody else has made."""
+        """Send a request that a task has made."""
         self._put(request)
         self._news.set()
 

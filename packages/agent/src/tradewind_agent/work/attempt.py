@@ -37,11 +37,11 @@ _DISK_AGAIN = 5.0  # seconds between tries to write an outcome down
 class Phase(str, Enum):
     """Where in its life an attempt is."""
 
-    HELD = "held"  # offered; nobody has asked for the grant yet
+    HELD = "held"  # offered; the grant has not been asked for yet
     CONFIRMING = "confirming"  # asked for, or a task that asks as it starts: the plane may think it runs
-    RUNNING = "running"  # granted, in a worker host
+    RUNNING = "running"  # granted, in a worker process
     ENDED = "ended"  # its process group is gone; the outcome is in the outbox
-    DROPPED = "dropped"  # handed back, or it was not ours any more: user code never ran
+    DROPPED = "dropped"  # declined, or not ours any more: user code never ran
 
 
 class Attempt:
@@ -128,7 +128,7 @@ class Attempt:
         return outcome if await self._confirmed(maybe_granted=grant.state is GrantState.MAYBE) else None
 
     async def _confirm_late(self, grant: Grant) -> None:
-        """Ask in place of a host that takes its time, on a machine that is short of everything, before the offer ends."""
+        """Ask for the grant before the offer ends, in place of a worker process that has not asked yet on a busy machine."""
         await asyncio.sleep(self.offer.confirm_within / 2)
         if self.stop_reason is not None or grant.state is not GrantState.NOT_ASKED:
             return
@@ -159,7 +159,7 @@ class Attempt:
 
     async def _confirmed(self, *, maybe_granted: bool = False) -> bool:
         """True once the plane has granted it. Asked until there is a definite answer: an answer that was lost may have
-        been the grant, and then the plane waits for this agent and nobody else. `maybe_granted`: a request for it may
+        been the grant, and then the plane waits for this agent only. `maybe_granted`: a request for it may
         have reached the plane although no answer came."""
         backoff, cadence = Backoff(), self._plane.cadence
         while True:
@@ -193,7 +193,7 @@ class Attempt:
             await aiotime.sleep(wait, self._stopping)
 
     async def _run(self, grant: Grant | None) -> tuple[Outcome, bool]:
-        """How it ended, and whether that is so because its host was lost."""
+        """How it ended, and whether it ended because its worker process was lost."""
         principal = AttemptPrincipal(
             attempt_id=self.ref.attempt_id,
             epoch=self.ref.epoch,
@@ -285,7 +285,7 @@ class Attempt:
 
 
 async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: float) -> None:
-    """Return an offer to the plane. Gives up after `within` seconds: by then the offer has ended by itself."""
+    """Decline an offer, so that the plane offers it to another agent. Gives up after `within` seconds: by then the offer has ended by itself."""
     backoff, cadence = Backoff(), plane.cadence
     deadline = asyncio.get_running_loop().time() + within
     while True:
@@ -310,7 +310,7 @@ async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: f
 
 
 def _workload(offer: Offer, workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
-    """The workload as its host gets it: a callback's arguments come sealed from a plane that must not read them."""
+    """The workload as its worker process gets it: a callback's arguments come sealed from a plane that must not read them."""
     return value_for_site(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
 
 

@@ -16,7 +16,7 @@ _NOT_TASKS = frozenset({"dag_processor"})  # directories of the log directory th
 
 
 class LogNotFound(Exception):
-    """There is no such log; the text says why, for whoever wants to read it."""
+    """There is no such log; the message tells the reader why."""
 
 
 @dataclass(frozen=True)

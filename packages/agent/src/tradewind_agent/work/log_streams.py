@@ -1,4 +1,4 @@
-"""Sending a task's log to somebody who reads it in Airflow now, for as long as they do."""
+"""Sending a task's log to a user who has it open in Airflow, for as long as it is open."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Running:
     # ---- news
 
     def accept(self, offers: Iterable[Offer]) -> None:
-        """Take offers, or hand back at once what cannot start here. An offer already held is the same one again."""
+        """Take offers, or decline at once what cannot start here. An offer already held is the same one again."""
         for offer in offers:
             known = self._attempts.get(offer.attempt_id)
             if known is not None and known.ref.epoch == offer.epoch:
@@ -105,7 +105,7 @@ class Running:
                 ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
                 self._in_background(
                     decline(self._plane, ref, reason=why_not, within=offer.confirm_within),
-                    f"hand back {ref}",
+                    f"decline {ref}",
                 )
                 continue
             attempt = Attempt(
@@ -130,7 +130,7 @@ class Running:
             attempt.stop(reason)
 
     def drop(self, refs: Iterable[AttemptRef]) -> None:
-        """The plane says these are not this agent's any more: stop them, and name them no longer."""
+        """The plane says that these attempts are not this agent's any more: stop them, and do not report them."""
         for ref in refs:
             self.stop(ref, "the plane has given it up: its lease was lost or it was taken back")
             self._undelivered.pop(ref.attempt_id, None)
@@ -143,7 +143,7 @@ class Running:
             trace.delivered()
 
     def drain(self, reason: str) -> None:
-        """Take nothing more and hand back what was not confirmed; what runs goes on. Idempotent."""
+        """Take nothing more and decline what was not confirmed; what runs goes on. Idempotent."""
         self.draining = True
         for attempt in self.live:
             if attempt.phase is Phase.HELD:
@@ -160,7 +160,7 @@ class Running:
         await self._empty.wait()
 
     async def close(self) -> None:
-        """Leave no task behind. What still ran has been stopped with its host by now."""
+        """Leave no task behind. What still ran has been stopped with its worker process by now."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
         await aiotasks.cancel(*self._tasks)

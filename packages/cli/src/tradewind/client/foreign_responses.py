@@ -21,7 +21,7 @@ def _remedy(said: str, problem: httpx.TransportError) -> str:
     if "Hostname mismatch" in said or "not valid for" in said:
         return "Use the name that the certificate was made for."
     if "certificate has expired" in said:
-        return "Whoever runs the plane has to renew its certificate. Check this machine's clock, too."
+        return "Ask the administrator of the plane to renew its certificate. Check this machine's clock, too."
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return (
             "Its certificate is of an authority that is not known here. Name a private one: "
@@ -53,7 +53,7 @@ def explained(plane: str, answer: httpx.Response, *, airflow: str) -> Unreachabl
     if answer.status_code in (502, 503, 504):
         return Unreachable(
             f"{what}: a proxy is there, and the plane behind it is not",
-            remedy="Wait until the API server runs, or ask whoever runs the plane.",
+            remedy="Wait until the API server runs, or ask the administrator of the plane.",
         )
     if airflow and answer.status_code < 500:
         return Unreachable(

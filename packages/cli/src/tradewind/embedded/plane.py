@@ -21,7 +21,7 @@ REMOTE_EXECUTOR = "tradewind_provider.executor.RemoteExecutor"
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses at the moment."""
+    """A TCP port of the loopback interface that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

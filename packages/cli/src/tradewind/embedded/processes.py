@@ -1,4 +1,4 @@
-"""Local processes that never outlive whoever started them."""
+"""Local processes that never outlive the process that started them."""
 
 from __future__ import annotations
 

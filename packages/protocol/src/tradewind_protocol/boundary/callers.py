@@ -1,4 +1,4 @@
-"""Who asks: work of one kind, or a component; and what each of them may reach."""
+"""The callers of a route: work of one kind, or a component; and what each of them may reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Caller(str, Enum):
-    """Who may call a route. Values are those of `WorkKind` and `Component`."""
+    """Callers of a route. Values are those of `WorkKind` and `Component`."""
 
     TASK = WorkKind.TASK.value
     CALLBACK = WorkKind.CALLBACK.value
@@ -45,7 +45,7 @@ def admit(found: RouteMatch, caller: Caller, own: UUID | None = None) -> Rejecti
         return Rejection(
             Code.NOT_PERMITTED,
             f"a {caller.value.replace('_', ' ')} may not call {route.method} {route.template}",
-            "if it has to, this is a defect of Tradewind: the table of who may call what is in the data boundary",
+            "if it has to, this is a defect of Tradewind: the table of routes and their callers is in the data boundary",
         )
     if own is not None and route.owner is not None:
         named = found.params[route.owner.value]

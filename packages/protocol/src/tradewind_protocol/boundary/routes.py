@@ -1,4 +1,4 @@
-"""Every route of Airflow's Execution API, who may call it and how its body is treated."""
+"""Every route of Airflow's Execution API, its callers, and how its body is treated."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Seal = Callable[[str], str]
 """Text to what only this site can read. Equal texts give equal results, so that a Dag's version stays the same."""
 
 Unseal = Callable[[str], str | None]
-"""Undo `Seal`; None for what was sealed with another key, or by nobody."""
+"""Undo `Seal`; None for what was sealed with another key, or not sealed at all."""
 
 
 def is_sealed(arguments: Any) -> bool:
