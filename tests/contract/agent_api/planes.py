@@ -249,14 +249,16 @@ class RealPlaneUnderTest(PlaneUnderTest):
         from starlette.applications import Starlette
         from starlette.routing import Mount
 
-        from tradewind_provider.api.agent import app, credentials, polling
-        from tradewind_provider.api.agent.knocking import KNOCKING
+        from tradewind_provider.api.agent import app
+        from tradewind_provider.api.auth import credentials
+        from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER
+        from tradewind_provider.api.dispatch import polling
         from tradewind_provider.settings import Settings
 
         _empty_database()
         credentials.KNOWN.forget()
-        polling.TOLD.forget()
-        KNOCKING.forget()
+        polling.DELIVERED.forget()
+        RATE_LIMITER.forget()
         self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
         self.settings = Settings(cadence=CADENCE, sweep=3600.0)
         self.secret = self._new_token("ci")
@@ -306,7 +308,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
 
     def give_up(self, session_id: UUID) -> None:
         from tradewind_provider.airflow.database import create_session
-        from tradewind_provider.api.agent import credentials
+        from tradewind_provider.api.auth import credentials
         from tradewind_provider.domain.agents import SessionEnd
         from tradewind_provider.services import session_termination
         from tradewind_provider.store.tables import AgentSession

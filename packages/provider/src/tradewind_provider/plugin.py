@@ -46,11 +46,11 @@ class TradewindPlugin(AirflowPlugin):
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
         from tradewind_provider.airflow.execution_api import ExecutionApi
-        from tradewind_provider.api.addresses import AddressCheck
-        from tradewind_provider.api.door import Door
-        from tradewind_provider.api.hosts import AgentHosts
-        from tradewind_provider.api.log_readers import LogReaders
-        from tradewind_provider.api.way_in import WayIn
+        from tradewind_provider.api.execution_proxy import Door
+        from tradewind_provider.api.ingress.addresses import AddressCheck
+        from tradewind_provider.api.ingress.agent_hosts import AgentHosts
+        from tradewind_provider.api.ingress.bypass import MiddlewareBypass
+        from tradewind_provider.api.ingress.log_readers import LogReaders
 
         execution = ExecutionApi()
         # the last one named is the first one asked
@@ -61,7 +61,7 @@ class TradewindPlugin(AirflowPlugin):
             {"name": "Tradewind host names", "middleware": AgentHosts},
             {
                 "name": "Tradewind way in",
-                "middleware": WayIn,
+                "middleware": MiddlewareBypass,
                 "kwargs": {"execution": execution, "shortcuts": self._shortcuts},
             },
         ]

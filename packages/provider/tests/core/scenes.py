@@ -20,7 +20,7 @@ from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow import workloads
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
-from tradewind_provider.api.agent.dispatcher import Dispatcher
+from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.services import work_queue
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentSession, Attempt

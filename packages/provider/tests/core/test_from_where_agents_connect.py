@@ -16,8 +16,8 @@ from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.addresses import AddressCheck
-from tradewind_provider.api.gates import LiveGate
+from tradewind_provider.api.ingress.address_gate import LiveAddressGate
+from tradewind_provider.api.ingress.addresses import AddressCheck
 from tradewind_provider.domain.addresses import AddressGate, networks, proxy_warnings
 from tradewind_provider.options import OPTIONS
 from tradewind_provider.services import allow_list, client_address
@@ -167,7 +167,7 @@ class Tables:
 async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_many_requests() -> None:
     moment = 0.0
     tables = Tables(AddressGate())
-    live = LiveGate(read=tables.read, monotonic=lambda: moment)
+    live = LiveAddressGate(read=tables.read, monotonic=lambda: moment)
     await asyncio.gather(*(live() for _ in range(20)))
     assert tables.asked == 1
     tables.gate = GATE
@@ -183,13 +183,13 @@ async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_m
 async def test_the_last_list_known_holds_while_the_database_is_away_and_none_means_nobody() -> None:
     moment = 0.0
     tables = Tables(GATE)
-    live = LiveGate(read=tables.read, monotonic=lambda: moment)
+    live = LiveAddressGate(read=tables.read, monotonic=lambda: moment)
     await live()
     tables.gate = None
     moment = 100.0
     assert (await live()).allowed == GATE.allowed
     with pytest.raises(Refused) as refused:
-        await LiveGate(read=tables.read)()
+        await LiveAddressGate(read=tables.read)()
     assert refused.value.code is Code.UNAVAILABLE
 
 

@@ -25,7 +25,7 @@ from tradewind_protocol import logs as wire
 from tradewind_provider.airflow import task_log_files
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent import logs as route
-from tradewind_provider.api.log_readers import LogReaders
+from tradewind_provider.api.ingress.log_readers import LogReaders
 from tradewind_provider.notifications import peers
 from tradewind_provider.services import log_relay
 from tradewind_provider.services.log_relay import MOST_STREAMS, LogRelay, relay

@@ -12,7 +12,7 @@ from uuid import UUID
 from tradewind_protocol.attempts import Offer
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent import dispatcher
+from tradewind_provider.api.dispatch import dispatcher
 from tradewind_provider.domain.placement import Candidate, EnvironmentSlots
 from tradewind_provider.services import assignment
 from tradewind_provider.settings import Settings

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from tradewind_provider import settings
-from tradewind_provider.api.hosts import AgentHosts
+from tradewind_provider.api.ingress.agent_hosts import AgentHosts
 from tradewind_provider.options import OPTIONS
 
 from .scenes import Plane

@@ -16,7 +16,7 @@ from tradewind_protocol.operator import SetSlots
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.sessions import Policy
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.auth import credentials
 from tradewind_provider.services import tokens
 from tradewind_provider.services.operator import agents as operator_agents
 from tradewind_provider.settings import Policies, SessionLimits, Settings

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.auth import credentials
 from tradewind_provider.services import reaper, tokens
 from tradewind_provider.store.tables import AgentToken, Event
 

@@ -20,9 +20,9 @@ from starlette.routing import Mount
 
 from tradewind_protocol import paths
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.addresses import AddressCheck
 from tradewind_provider.api.agent.app import create_app
-from tradewind_provider.api.door import Door
+from tradewind_provider.api.execution_proxy import Door
+from tradewind_provider.api.ingress.addresses import AddressCheck
 from tradewind_provider.clock import utc_now
 from tradewind_provider.services import polls, tokens
 from tradewind_provider.settings import Settings
@@ -139,7 +139,7 @@ async def test_a_poll_that_says_nothing_new_is_neither_looked_up_nor_written_dow
         task = await holds(agent)
         by_itself = [one for one in asked if one.startswith("UPDATE") or "tradewind_agent_token" in one]
         assert by_itself == []
-        await plane.dispatcher.beats.write()
+        await plane.dispatcher.heartbeats.write()
     assert len([one for one in asked if one.startswith("UPDATE tradewind_session")]) == 1
     assert not task.done()
     task.cancel()
@@ -149,7 +149,7 @@ async def test_the_beat_of_such_a_poll_is_written_down(plane: Plane, clock: Cloc
     agent = await quiet(await plane.agent().opens())
     clock.forward(25)
     task = await holds(agent)
-    await plane.dispatcher.beats.write()
+    await plane.dispatcher.heartbeats.write()
     assert sessions_of(agent.agent_id)[0].last_beat_at == clock()
     task.cancel()
 
@@ -182,7 +182,7 @@ async def test_an_offer_made_by_another_api_server_is_found(
         attempt = queued(clock)
         assert len(await elsewhere.offers()) == 1  # and the answer is lost
         task = await holds(agent)
-        await one.dispatcher.beats.write()
+        await one.dispatcher.heartbeats.write()
         offers = (await asyncio.wait_for(task, 3)).json()["offers"]
     assert [offer["attempt_id"] for offer in offers] == [str(attempt)]
 
@@ -196,7 +196,7 @@ async def test_what_an_agent_said_to_another_api_server_is_not_kept_when_it_is_o
         await elsewhere.poll(findings=[{"check": "disk", "message": "the disk is full"}])
         assert sessions_of(agent.agent_id)[0].findings != []
         task = await holds(agent)
-        await one.dispatcher.beats.write()
+        await one.dispatcher.heartbeats.write()
         await asyncio.sleep(0.3)
         assert sessions_of(agent.agent_id)[0].findings == []
         task.cancel()
@@ -212,7 +212,7 @@ async def test_an_attempt_taken_away_meanwhile_is_told_of(plane: Plane, clock: C
     with create_session() as db:
         db.merge(row(attempt)).state = "revoked"
     task = await holds(agent, **said)
-    await plane.dispatcher.beats.write()
+    await plane.dispatcher.heartbeats.write()
     assert (await asyncio.wait_for(task, 3)).json()["unknown"] == [ref(offer)]
 
 
@@ -222,7 +222,7 @@ async def test_a_command_nobody_announced_is_found(plane: Plane, clock: Clock) -
         values = {"session_id": UUID(agent.session_id), "verb": "cordon", "arguments": {}}
         db.add(AgentCommand(id=uuid4(), created_at=clock(), **values))
     task = await holds(agent)
-    await plane.dispatcher.beats.write()
+    await plane.dispatcher.heartbeats.write()
     assert [one["verb"] for one in (await asyncio.wait_for(task, 3)).json()["commands"]] == ["cordon"]
 
 
@@ -234,7 +234,7 @@ async def test_a_session_that_ended_while_nobody_was_told_is_refused(plane: Plan
             update(AgentSession).values(ended_at=clock(), ended_how="removed", ended_reason="was removed")
         )
     task = await holds(agent)
-    await plane.dispatcher.beats.write()
+    await plane.dispatcher.heartbeats.write()
     answer = await asyncio.wait_for(task, 3)
     assert (answer.status_code, answer.json()["error"]) == (401, "session_expired")
 
@@ -273,7 +273,7 @@ async def test_beats_that_cannot_be_written_down_are_said_again_in_full(
     task = await holds(agent)
     with monkeypatch.context() as patch:
         patch.setattr(polls, "record_unchanged", away)
-        await plane.dispatcher.beats.write()
+        await plane.dispatcher.heartbeats.write()
     await asyncio.sleep(0.3)
     assert sessions_of(agent.agent_id)[0].last_beat_at == clock()
     task.cancel()

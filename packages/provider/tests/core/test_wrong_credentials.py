@@ -11,9 +11,9 @@ from sqlalchemy import select
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent.knocking import Credential, Knocking
-from tradewind_provider.api.door import bodies
-from tradewind_provider.api.refusals import REFUSALS, Refusals
+from tradewind_provider.api import bodies
+from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
+from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS, RefusalEvents
 from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, tokens
 from tradewind_provider.store.tables import Event, Setting
@@ -86,7 +86,7 @@ def test_a_deployment_keeps_its_mark(clock: Clock) -> None:
 
 async def test_events_of_refusals_are_few_however_often_somebody_knocks(clock: Clock) -> None:
     moment = 0.0
-    notes = Refusals(monotonic=lambda: moment, clock=clock)
+    notes = RefusalEvents(monotonic=lambda: moment, clock=clock)
     unknown = Refused(Code.TOKEN_UNKNOWN, "no such token")
     for number in range(40):
         await notes.note(unknown, source=ADDRESS, shown=f"tw_agent_{number}…")
@@ -101,13 +101,13 @@ async def test_events_of_refusals_are_few_however_often_somebody_knocks(clock: C
     assert len(refusals()) == 31
 
 
-async def knock(knocking: Knocking, token: str, *, good: bool = False) -> Code | None:
+async def knock(knocking: AuthenticationRateLimiter, token: str, *, good: bool = False) -> Code | None:
     async def work() -> None:
         if not good:
             raise Refused(Code.TOKEN_UNKNOWN, "no such token")
 
     try:
-        await knocking.shown(Credential.AGENT_TOKEN, token, work)
+        await knocking.shown(CredentialKind.AGENT_TOKEN, token, work)
     except Refused as refused:
         return refused.code
     return None
@@ -115,7 +115,7 @@ async def knock(knocking: Knocking, token: str, *, good: bool = False) -> Code |
 
 async def test_an_address_of_many_wrong_tokens_is_not_listened_to_for_a_while() -> None:
     moment = 0.0
-    knocking = Knocking(per_minute=3, monotonic=lambda: moment)
+    knocking = AuthenticationRateLimiter(per_minute=3, monotonic=lambda: moment)
     assert [await knock(knocking, f"wrong {n}") for n in range(3)] == [Code.TOKEN_UNKNOWN] * 3
     assert await knock(knocking, "right", good=True) is Code.RATE_LIMITED
     moment = 20.0
@@ -177,7 +177,7 @@ async def test_a_refusal_is_given_even_when_it_cannot_be_written_down(
         raise OSError
 
     monkeypatch.setattr(transactions, "run", away)
-    await REFUSALS.note(Refused(Code.TOKEN_UNKNOWN, "no such token"), source=ADDRESS, shown="x")
+    await REFUSAL_EVENTS.note(Refused(Code.TOKEN_UNKNOWN, "no such token"), source=ADDRESS, shown="x")
     monkeypatch.undo()
     assert refusals() == []
 

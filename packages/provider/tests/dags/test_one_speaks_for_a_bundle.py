@@ -25,8 +25,9 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import problems
-from tradewind_provider.api.agent import credentials, dags
-from tradewind_provider.api.agent.plane import Plane
+from tradewind_provider.api.agent import dags
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.plane import Plane
 from tradewind_provider.services.dags.bundles import release
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.dag_tables import DagCallbackGrant

@@ -47,8 +47,8 @@ from sqlalchemy import delete, insert, inspect, select, update
 from tradewind_protocol import ids, triggers
 from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent import credentials
 from tradewind_provider.api.agent.app import create_app
+from tradewind_provider.api.auth import credentials
 from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import session_termination
 from tradewind_provider.services.credential_hashes import hashed

@@ -20,16 +20,16 @@ from tradewind_provider.api.agent import (
     dags,
     logs,
     metrics,
-    polling,
     sessions,
     site,
     stopping,
     stored_runs,
     triggers,
 )
-from tradewind_provider.api.agent.dispatcher import Dispatcher
-from tradewind_provider.api.agent.plane import Plane
 from tradewind_provider.api.agent.sweeper import Sweeper
+from tradewind_provider.api.dispatch import polling
+from tradewind_provider.api.dispatch.dispatcher import Dispatcher
+from tradewind_provider.api.plane import Plane
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.addresses import proxy_warnings
 from tradewind_provider.notifications import peers

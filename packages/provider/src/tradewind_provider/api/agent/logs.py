@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
-from tradewind_provider.api.agent.credentials import CurrentAgent
+from tradewind_provider.api.auth.credentials import CurrentAgent
 from tradewind_provider.notifications import peers
 from tradewind_provider.services.log_relay import relay
 

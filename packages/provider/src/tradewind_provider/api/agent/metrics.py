@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import problems, transactions
 from tradewind_provider.api.agent import sessions
-from tradewind_provider.api.agent.plane import Plane, ThisPlane
 from tradewind_provider.api.agent.site import token_holder
+from tradewind_provider.api.plane import Plane, ThisPlane
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import ended_attempts, metrics
 from tradewind_provider.services.ended_attempts import EndedAttempts

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.sessions import OpenSession, Policy, SessionOpened
 from tradewind_provider.airflow import configuration
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent import credentials
-from tradewind_provider.api.agent.knocking import KNOCKING, Credential
-from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
+from tradewind_provider.api.plane import ThisPlane
 from tradewind_provider.services import sessions, tokens
 from tradewind_provider.services.credential_hashes import hashed
 
@@ -40,7 +40,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
             bought_with=hashed(presented),
         )
 
-    opened = await KNOCKING.shown(Credential.AGENT_TOKEN, presented, lambda: transactions.run(work))
+    opened = await RATE_LIMITER.shown(CredentialKind.AGENT_TOKEN, presented, lambda: transactions.run(work))
     credentials.KNOWN.forget()  # whoever was fenced is so in this process at once
     return SessionOpened(
         session_id=opened.agent.session_id,

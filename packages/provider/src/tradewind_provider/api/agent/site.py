@@ -13,9 +13,10 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from tradewind_protocol import site as wire
 from tradewind_protocol import versions
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent import credentials, sessions
-from tradewind_provider.api.agent.knocking import KNOCKING, Credential
-from tradewind_provider.api.agent.plane import ThisPlane
+from tradewind_provider.api.agent import sessions
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
+from tradewind_provider.api.plane import ThisPlane
 from tradewind_provider.services import credential_hashes, queue_depths, tokens
 from tradewind_provider.services.queue_depths import QueueCount, QueueCountCache
 from tradewind_provider.store.tables import AgentToken
@@ -42,8 +43,8 @@ async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
     credentials.check_protocol(request.headers.get(versions.HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
-    return await KNOCKING.shown(
-        Credential.AGENT_TOKEN,
+    return await RATE_LIMITER.shown(
+        CredentialKind.AGENT_TOKEN,
         presented,
         lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now))),
     )

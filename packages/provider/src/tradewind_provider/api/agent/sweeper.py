@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.credentials import KNOWN
+from tradewind_provider.api.auth.credentials import KNOWN
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, HeartbeatLimits
 from tradewind_provider.services import agent_states, reaper, tokens, work_routes

@@ -12,8 +12,8 @@ from tradewind_protocol import triggers as wire
 from tradewind_protocol.states import Component
 from tradewind_provider.airflow import trigger_jobs
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.credentials import CurrentAgent
-from tradewind_provider.api.agent.plane import Plane, ThisPlane
+from tradewind_provider.api.auth.credentials import CurrentAgent
+from tradewind_provider.api.plane import Plane, ThisPlane
 from tradewind_provider.services import trigger_reports, triggers
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.trigger_watch import TakeoverRule, TriggerSubscription, TriggerWatch
@@ -25,15 +25,15 @@ router = APIRouter(tags=["triggers"])
 async def sync(body: wire.Sync, request: Request, agent: CurrentAgent, plane: ThisPlane) -> wire.SyncAnswer:
     """Answers at once when there is something to create or to stop, else after the cadence's poll. Idempotent."""
     agent.require(Component.TRIGGERER)
-    desk = _desk(request.app, plane)
+    sync_state = _trigger_sync(request.app, plane)
     applied = trigger_reports.AppliedReports(0)
     if body.reports:
-        applied = await run_in_threadpool(desk.apply, agent, body)
-    found = await _news(request, desk, agent, body) if body.news else wire.SyncAnswer()
+        applied = await run_in_threadpool(sync_state.apply, agent, body)
+    found = await _news(request, sync_state, agent, body) if body.news else wire.SyncAnswer()
     return found.model_copy(update={"applied_through": applied.through, "refused": applied.refused})
 
 
-class Desk:
+class TriggerSync:
     """What answers the verb in one API server: its watch, and when it takes over."""
 
     def __init__(self, plane: Plane) -> None:
@@ -67,23 +67,25 @@ class Desk:
         return triggers.surveyed(beating=beating, alive_since=self._takeover.alive_since(now), now=now)
 
 
-async def _news(request: Request, desk: Desk, agent: Agent, body: wire.Sync) -> wire.SyncAnswer:
+async def _news(request: Request, sync_state: TriggerSync, agent: Agent, body: wire.Sync) -> wire.SyncAnswer:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + (desk.hold if body.hold is None else max(0.0, min(body.hold, desk.hold)))
-    found = await desk.look(agent, body)
+    deadline = loop.time() + (
+        sync_state.hold if body.hold is None else max(0.0, min(body.hold, sync_state.hold))
+    )
+    found = await sync_state.look(agent, body)
     waiter = TriggerSubscription(found.job_id, assigned=found.assigned, beating=body.working)
-    with desk.watch.waiting(waiter):
+    with sync_state.watch.waiting(waiter):
         while not found.is_news and await waiter.changed(deadline - loop.time()):
-            if desk.stopping or await request.is_disconnected():
+            if sync_state.stopping or await request.is_disconnected():
                 break
-            found = await desk.look(agent, body)
+            found = await sync_state.look(agent, body)
             waiter.assigned = found.assigned
     return found.answer
 
 
-def _desk(app: FastAPI, plane: Plane) -> Desk:
+def _trigger_sync(app: FastAPI, plane: Plane) -> TriggerSync:
     """Of this application, made with its first request."""
-    desk: Desk | None = getattr(app.state, "trigger_desk", None)
-    if desk is None:
-        desk = app.state.trigger_desk = Desk(plane)
-    return desk
+    sync_state: TriggerSync | None = getattr(app.state, "trigger_sync", None)
+    if sync_state is None:
+        sync_state = app.state.trigger_sync = TriggerSync(plane)
+    return sync_state

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.api.gates import GATE
+from tradewind_provider.api.ingress.address_gate import GATE
 from tradewind_provider.api.operator.access import Administrator, Now, Operator
 from tradewind_provider.services.operator import allow_list
 

@@ -20,8 +20,8 @@ from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding, Poll
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
-from tradewind_provider.api.agent.knocking import KNOCKING
-from tradewind_provider.api.door import admission
+from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER
+from tradewind_provider.api.ingress import admission
 
 from .conftest import Plane
 
@@ -54,7 +54,7 @@ def statements() -> Iterator[list[str]]:
 
 @pytest.fixture
 def plane(airflow: FastAPI) -> Plane:
-    KNOCKING.forget()
+    RATE_LIMITER.forget()
     return Plane(airflow, largest=64 * 1024 * 1024)
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
-from tradewind_provider.api.refusals import REFUSALS
+from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS
 from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, credential_hashes
 
@@ -31,7 +31,7 @@ _WRONG: Final = frozenset(
 )
 
 
-class Credential(Enum):
+class CredentialKind(Enum):
     """What is shown."""
 
     AGENT_TOKEN = 1
@@ -44,7 +44,7 @@ class Credential(Enum):
         return self.value
 
 
-class Knocking:
+class AuthenticationRateLimiter:
     """Listens to nobody from an address that has shown too many wrong credentials, except to those whose credential was
     good within the hour: one broken agent must not shut out the others behind its proxy."""
 
@@ -53,10 +53,10 @@ class Knocking:
     ) -> None:
         self._per_minute = per_minute
         self._monotonic = monotonic
-        self._buckets: dict[Credential, TokenBuckets] = {}
+        self._buckets: dict[CredentialKind, TokenBuckets] = {}
         self._good: dict[str, float] = {}
 
-    async def shown(self, credential: Credential, token: str, work: Callable[[], Awaitable[T]]) -> T:
+    async def shown(self, credential: CredentialKind, token: str, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` makes of the token. Raises what it raises, and Refused RATE_LIMITED instead of asking it."""
         source, digest, moment = client_address.address(), credential_hashes.hashed(token), self._monotonic()
         buckets = self._of(credential)
@@ -68,7 +68,7 @@ class Knocking:
                 remedy="correct the token, and wait",
                 retry_after=math.ceil(wait),
             )
-            await REFUSALS.note(refused, source=source)
+            await REFUSAL_EVENTS.note(refused, source=source)
             raise refused
         try:
             found = await work()
@@ -76,7 +76,7 @@ class Knocking:
             if refused.code in _WRONG:
                 self._good.pop(digest, None)
                 buckets.failed(source, moment)
-                await REFUSALS.note(refused, source=source, shown=ids.shown(token))
+                await REFUSAL_EVENTS.note(refused, source=source, shown=ids.shown(token))
             raise
         if len(self._good) >= _MOST_GOOD:
             self._good.clear()
@@ -92,7 +92,7 @@ class Knocking:
         self._buckets.clear()
         self._good.clear()
 
-    def _of(self, credential: Credential) -> TokenBuckets:
+    def _of(self, credential: CredentialKind) -> TokenBuckets:
         if credential not in self._buckets:
             allowed = self._per_minute
             if allowed is None:
@@ -102,5 +102,5 @@ class Knocking:
         return self._buckets[credential]
 
 
-KNOCKING = Knocking()
+RATE_LIMITER = AuthenticationRateLimiter()
 """Of this process."""

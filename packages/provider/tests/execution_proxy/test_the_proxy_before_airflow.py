@@ -27,7 +27,7 @@ from tradewind_protocol import hostnames, paths, versions
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.airflow.execution_api import ExecutionTokens
-from tradewind_provider.api.door import Door
+from tradewind_provider.api.execution_proxy import Door
 from tradewind_provider.services import triggers
 from tradewind_provider.store.tables import Attempt
 

@@ -32,7 +32,7 @@ _MOST: Final = 20_000
 
 
 @dataclass
-class Quiet:
+class RememberedPoll:
     """What one session said last, and what followed from it: nothing."""
 
     agent: Agent
@@ -48,14 +48,14 @@ class Quiet:
         return polls.UnchangedPoll(self.agent.session_id, named)
 
 
-class QuietPolls:
+class UnchangedPolls:
     """Of one API server, by the hash of the session token that was shown."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Quiet] = {}
+        self._known: dict[str, RememberedPoll] = {}
         self._keys: dict[UUID, str] = {}
 
-    def of(self, session_token: str, now: datetime) -> Quiet | None:
+    def find(self, session_token: str, now: datetime) -> RememberedPoll | None:
         """What is remembered of whoever shows this token from where the request in hand comes from."""
         found = self._known.get(credential_hashes.hashed(session_token))
         if found is None or found.until <= now or found.address != client_address.address():
@@ -65,7 +65,7 @@ class QuietPolls:
     def remember(
         self, session_token: str, agent: Agent, said: Poll, heard: polls.PollResult, *, news: int
     ) -> None:
-        """After a poll was heard in full, before work is placed. What cannot be quiet is forgotten."""
+        """After a poll was heard in full, before work is placed. What cannot be remembered is forgotten."""
         self.forget([agent.session_id])
         if heard.same_until is None or agent.good_until is None:
             return
@@ -73,7 +73,7 @@ class QuietPolls:
             self._known.clear()
             self._keys.clear()
         key = self._keys[agent.session_id] = credential_hashes.hashed(session_token)
-        self._known[key] = Quiet(
+        self._known[key] = RememberedPoll(
             agent,
             said.model_copy(update={"hold": None}),
             heard.candidate,
@@ -93,22 +93,22 @@ class QuietPolls:
         self._keys.clear()
 
 
-class Beats:
-    """Beats that wait to be written down, and the loop that writes them."""
+class HeartbeatWriter:
+    """Writes the heartbeats of unchanged polls, all of one interval in one transaction."""
 
     def __init__(
         self,
         *,
         poll: float,
         clock: Clock,
-        quiet: QuietPolls,
+        unchanged: UnchangedPolls,
         hear_again: Callable[[Collection[UUID]], None],
     ) -> None:
         # small beside the fifth of a poll after which an agent counts as unreachable
         self.every = min(MOST_OFTEN, poll / 25)
         """Seconds between two writings."""
         self._clock = clock
-        self._quiet = quiet
+        self._unchanged = unchanged
         self._hear_again = hear_again  # answers those that wait so that they are heard in full
         self._beats: dict[UUID, polls.UnchangedPoll] = {}
         self._some = asyncio.Event()
@@ -141,8 +141,8 @@ class Beats:
                 type(error).__name__,
                 extra={"action": "beats_not_written"},
             )
-            self._quiet.forget_all()
+            self._unchanged.forget_all()
             again = {one.session_id for one in beats}
         if again:
-            self._quiet.forget(again)
+            self._unchanged.forget(again)
             self._hear_again(again)

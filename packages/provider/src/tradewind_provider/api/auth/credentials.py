@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.knocking import KNOCKING, Credential
+from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services import credential_hashes, sessions
 from tradewind_provider.services.agents import Agent
@@ -31,7 +31,7 @@ class _Known:
     until: float  # of the monotonic clock
 
 
-class KnownAgents:
+class AuthenticatedSessions:
     """Agents authenticated a moment ago, by the hash of their token. Refusals are never remembered."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class KnownAgents:
         if known is not None and known.until > moment:
             return known.agent
         self._known.pop(key, None)
-        agent = await KNOCKING.shown(
-            Credential.SESSION_TOKEN,
+        agent = await RATE_LIMITER.shown(
+            CredentialKind.SESSION_TOKEN,
             session_token,
             lambda: transactions.run(lambda db: sessions.authenticate(db, session_token, now)),
         )
@@ -60,7 +60,7 @@ class KnownAgents:
         self._known.clear()
 
 
-KNOWN = KnownAgents()
+KNOWN = AuthenticatedSessions()
 """Of this process; the door asks it too."""
 
 

@@ -4,6 +4,6 @@ Session, attempt and epoch are checked, the data boundary is applied again, and 
 Execution API in the same process with a token made for that request. Airflow's tokens never leave the plane.
 """
 
-from tradewind_provider.api.door.middleware import Door
+from tradewind_provider.api.execution_proxy.proxy import Door
 
 __all__ = ["Door"]

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tradewind_provider import notifications
-from tradewind_provider.api.agent.dispatcher import Dispatcher
+from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.clock import Clock
 from tradewind_provider.settings import Settings
 from tradewind_provider.shortcuts.switch import ShortcutSwitch

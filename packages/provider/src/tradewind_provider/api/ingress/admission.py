@@ -16,10 +16,9 @@ from starlette.types import Message, Receive, Scope
 
 from tradewind_protocol import dags, paths, triggers, versions
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.api import transactions
-from tradewind_provider.api.agent import credentials
-from tradewind_provider.api.agent.knocking import KNOCKING, Credential, Knocking
-from tradewind_provider.api.door import bodies
+from tradewind_provider.api import bodies, transactions
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, AuthenticationRateLimiter, CredentialKind
 from tradewind_provider.clock import Clock
 from tradewind_provider.services import tokens
 
@@ -67,7 +66,7 @@ def largest(path: str, *, deployment: int) -> int:
 class Admission:
     """Looks at the credential of a request that has a body."""
 
-    def __init__(self, clock: Clock, *, knocking: Knocking = KNOCKING) -> None:
+    def __init__(self, clock: Clock, *, knocking: AuthenticationRateLimiter = RATE_LIMITER) -> None:
         self._clock = clock
         self._knocking = knocking
 
@@ -84,7 +83,7 @@ class Admission:
         now = self._clock()
         if path == paths.SESSIONS:
             await self._knocking.shown(
-                Credential.AGENT_TOKEN,
+                CredentialKind.AGENT_TOKEN,
                 presented,
                 lambda: transactions.run(lambda db: tokens.use(db, presented, now=now)),
             )

@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent import credentials
+from tradewind_provider.api.auth import credentials
 from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.agents import Agent
 
@@ -28,7 +28,7 @@ _MOST: Final = 20_000
 
 
 @dataclass(frozen=True)
-class Speaker:
+class AttemptCaller:
     """On whose behalf a request is made."""
 
     caller: Caller
@@ -37,16 +37,16 @@ class Speaker:
     hostname: str = ""  # where Airflow keeps one, for an attempt
 
 
-class Holders:
+class AttemptAuthorizer:
     """Attempts and what they run, remembered for as long as sessions are. Refusals are never remembered."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._known: dict[tuple[UUID, UUID, int], tuple[Speaker, float]] = {}
+        self._known: dict[tuple[UUID, UUID, int], tuple[AttemptCaller, float]] = {}
 
     async def speaker(
         self, agent: Agent, header: str | None, *, starts: str | None = None, now: datetime
-    ) -> Speaker:
+    ) -> AttemptCaller:
         """Who is meant by the attempt header. Raises Refused when the agent may not speak for it.
 
         `starts` is the id of the task instance that the request asks to run: an attempt of it that is on offer to the
@@ -60,7 +60,7 @@ class Holders:
             )
         if header in (Component.DAG_PROCESSOR.value, Component.TRIGGERER.value):
             agent.require(Component(header))
-            return Speaker(Caller(header), NOBODY, header)
+            return AttemptCaller(Caller(header), NOBODY, header)
         attempt_id, epoch = _parsed(header)
         key = (agent.session_id, attempt_id, epoch)
         moment = self._monotonic()
@@ -85,12 +85,12 @@ class Holders:
         """`agent` was granted this attempt at this moment: what it asks next needs no look at the database."""
         self._remember((agent.session_id, held.attempt_id, held.epoch), _speaker(held, agent))
 
-    def _remember(self, key: tuple[UUID, UUID, int], speaker: Speaker) -> None:
+    def _remember(self, key: tuple[UUID, UUID, int], speaker: AttemptCaller) -> None:
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = (speaker, self._monotonic() + credentials.FRESH_SECONDS)
 
-    async def subject(self, agent: Agent, speaker: Speaker, found: RouteMatch | None) -> UUID:
+    async def subject(self, agent: Agent, speaker: AttemptCaller, found: RouteMatch | None) -> UUID:
         """Whose token the request needs. Raises Refused TRIGGER_NOT_YOURS when a triggerer asks about a task
         instance that does not wait for one of its triggers."""
         if (
@@ -108,13 +108,13 @@ class Holders:
         return task_instance
 
 
-HOLDERS = Holders()
+AUTHORIZER = AttemptAuthorizer()
 """Of this process: the door asks it, and the verb that grants an attempt tells it."""
 
 
-def _speaker(held: attempts.HeldAttempt, agent: Agent) -> Speaker:
+def _speaker(held: attempts.HeldAttempt, agent: Agent) -> AttemptCaller:
     name = hostnames.of_attempt(agent.name, held.attempt_id, held.epoch)
-    return Speaker(Caller(held.kind.value), held.subject_id, held.label, name)
+    return AttemptCaller(Caller(held.kind.value), held.subject_id, held.label, name)
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:

@@ -30,7 +30,7 @@ async def _from_the_table() -> AddressGate:
     return await transactions.run(read)
 
 
-class LiveGate:
+class LiveAddressGate:
     """The gate as the table has it, at most FRESH_SECONDS old; the last one known while the database is away."""
 
     def __init__(
@@ -75,5 +75,5 @@ class LiveGate:
         self._until = 0.0
 
 
-GATE = LiveGate()
+GATE = LiveAddressGate()
 """Of this process."""

@@ -19,11 +19,11 @@ from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Owner, Reje
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import notifications, settings
 from tradewind_provider.airflow import database, execution_api
-from tradewind_provider.api import transactions
-from tradewind_provider.api.agent import credentials
-from tradewind_provider.api.door import admission, bodies
-from tradewind_provider.api.door.holders import HOLDERS, Holders, Speaker
-from tradewind_provider.api.door.turns import Turns
+from tradewind_provider.api import bodies, transactions
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.auth.attempt_authorizer import AUTHORIZER, AttemptAuthorizer, AttemptCaller
+from tradewind_provider.api.execution_proxy.concurrency_limiter import ConcurrencyLimiter
+from tradewind_provider.api.ingress import admission
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.agents import Agent
 
@@ -50,15 +50,15 @@ class Door:
         largest_body: Callable[[], int] | None = None,
         tokens: execution_api.ExecutionTokens | None = None,
         execution: execution_api.ExecutionApi | None = None,
-        holders: Holders | None = None,
+        holders: AttemptAuthorizer | None = None,
     ) -> None:
         self._app = app
         self._clock = clock
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.ExecutionTokens()
-        self._holders = holders or HOLDERS
+        self._holders = holders or AUTHORIZER
         self._admission = admission.Admission(clock)
-        self._turns = Turns(at_once=database.connections)
+        self._turns = ConcurrencyLimiter(at_once=database.connections)
         self._execution_api = execution or execution_api.ExecutionApi()
         self._compressed = GZipMiddleware(
             self._hand_on, minimum_size=1024, compresslevel=5
@@ -181,7 +181,13 @@ class Door:
             await run_in_threadpool(_announce_triggers)
 
     def _judge(
-        self, agent: Agent, speaker: Speaker, method: str, path: str, found: RouteMatch | None, body: bytes
+        self,
+        agent: Agent,
+        speaker: AttemptCaller,
+        method: str,
+        path: str,
+        found: RouteMatch | None,
+        body: bytes,
     ) -> bytes | LocalAnswer:
         """The body as it goes on, or the answer it gets here. Raises Refused."""
         rules = Rules.of(agent.policy)
@@ -229,7 +235,7 @@ def _starts(found: RouteMatch | None) -> str | None:
     return found.params[Owner.TASK_INSTANCE.value]
 
 
-def _named(body: bytes, speaker: Speaker) -> bytes:
+def _named(body: bytes, speaker: AttemptCaller) -> bytes:
     """The body with the host name that the plane gives this attempt. Raises Refused MALFORMED."""
     try:
         sent = json.loads(body)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Match
 
 from tradewind_protocol import boundary
-from tradewind_provider.api.door.middleware import OF_EVERY_TASK
+from tradewind_provider.api.execution_proxy.proxy import OF_EVERY_TASK
 
 _ITS_OWN = {"/openapi.json"}
 

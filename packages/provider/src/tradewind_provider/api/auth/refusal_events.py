@@ -31,7 +31,7 @@ AGAIN_SECONDS: Final = 600.0
 MOST_A_MINUTE: Final = 30
 
 
-class Refusals:
+class RefusalEvents:
     """Writes an event for a refusal unless the same one was written in the last ten minutes, and at most 30 a minute:
     whoever knocks at the door decides neither how large the table gets nor how busy the database is."""
 
@@ -85,5 +85,5 @@ class Refusals:
         self._recent.clear()
 
 
-REFUSALS = Refusals()
+REFUSAL_EVENTS = RefusalEvents()
 """Of this process."""

@@ -16,7 +16,7 @@ from tradewind_protocol.attempts import Offer
 from tradewind_protocol.polling import Command
 from tradewind_provider import aiotasks, notifications
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.quiet import Beats, QuietPolls
+from tradewind_provider.api.dispatch.unchanged_polls import HeartbeatWriter, UnchangedPolls
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Candidate, CandidateIndex
 from tradewind_provider.domain.queues import QueueDepth
@@ -85,9 +85,12 @@ class Dispatcher:
         """What waits for each route, as of the last look."""
         self.news_of_agents = 0
         """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
-        self.quiet = QuietPolls()
-        self.beats = Beats(
-            poll=settings.cadence.poll, clock=clock, quiet=self.quiet, hear_again=self._hear_again
+        self.unchanged_polls = UnchangedPolls()
+        self.heartbeats = HeartbeatWriter(
+            poll=settings.cadence.poll,
+            clock=clock,
+            unchanged=self.unchanged_polls,
+            hear_again=self._hear_again,
         )
 
     @property
@@ -161,7 +164,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Wake polls, until cancelled."""
-        await asyncio.gather(self._giving_out(), self._minding_sessions(), self.beats.run())
+        await asyncio.gather(self._giving_out(), self._minding_sessions(), self.heartbeats.run())
 
     # ---- work
 

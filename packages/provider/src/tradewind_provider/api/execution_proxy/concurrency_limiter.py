@@ -12,7 +12,7 @@ PATIENCE: Final = 0.05
 wait for something else, a lock in the database perhaps, and must not hold up everybody."""
 
 
-class Turns:
+class ConcurrencyLimiter:
     """`async with turns.one():` around a request. Airflow closes every connection beyond the ones its pool keeps, so
     requests at once beyond `at_once()` cost a connection each: several times the request itself. None: no limit."""
 

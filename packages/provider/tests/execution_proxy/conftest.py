@@ -40,9 +40,9 @@ from sqlalchemy import insert, inspect, update
 from tradewind_protocol import ids, paths
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.airflow.execution_api import ExecutionApi
-from tradewind_provider.api.agent import credentials
-from tradewind_provider.api.door import Door
-from tradewind_provider.api.door.holders import Holders
+from tradewind_provider.api.auth import credentials
+from tradewind_provider.api.auth.attempt_authorizer import AttemptAuthorizer
+from tradewind_provider.api.execution_proxy import Door
 from tradewind_provider.services.sessions import hashed
 from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 from tradewind_provider.shortcuts.single_thread import SingleThread
@@ -107,7 +107,7 @@ class Plane:
         door = Door(
             app,
             largest_body=lambda: largest,
-            holders=Holders(monotonic=self.clock),
+            holders=AttemptAuthorizer(monotonic=self.clock),
             execution=self.execution,
         )
 

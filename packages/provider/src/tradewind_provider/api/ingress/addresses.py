@@ -17,8 +17,8 @@ from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import problems
-from tradewind_provider.api.gates import GATE
-from tradewind_provider.api.refusals import REFUSALS
+from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS
+from tradewind_provider.api.ingress.address_gate import GATE
 from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.services import client_address
 
@@ -142,7 +142,7 @@ class AddressCheck:
             remedy="add the address to the Deployment's allowed addresses (`tradewind allowed-ips add`); when it is a "
             "proxy's, name the proxy in [tradewind] trusted_proxies",
         )
-        await REFUSALS.note(refused, source=source)
+        await REFUSAL_EVENTS.note(refused, source=source)
         return refused
 
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tradewind_provider.api.door import Door
+from tradewind_provider.api.execution_proxy import Door
 
 from .conftest import Plane
 

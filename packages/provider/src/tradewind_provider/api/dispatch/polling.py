@@ -16,10 +16,10 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Poll, PollAnswer, QueueStatistics
 from tradewind_provider import aiotasks
 from tradewind_provider.api import transactions
-from tradewind_provider.api.agent.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
-from tradewind_provider.api.agent.dispatcher import Dispatcher, News
-from tradewind_provider.api.agent.plane import ThisPlane
-from tradewind_provider.api.agent.quiet import Quiet
+from tradewind_provider.api.auth.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
+from tradewind_provider.api.dispatch.dispatcher import Dispatcher, News
+from tradewind_provider.api.dispatch.unchanged_polls import RememberedPoll
+from tradewind_provider.api.plane import ThisPlane
 from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.services import polls
 from tradewind_provider.services.agents import Agent
@@ -31,7 +31,7 @@ AGAIN_SECONDS = 5.0
 is in every answer all the same."""
 
 
-class Told:
+class RecentlyDelivered:
     """What each session was told a moment ago."""
 
     def __init__(self) -> None:
@@ -61,58 +61,63 @@ class Told:
             self._told.setdefault(session_id, {}).setdefault(one, moment)
 
 
-TOLD = Told()
+DELIVERED = RecentlyDelivered()
 
 
 @dataclass(frozen=True)
-class Asker:
+class PollCaller:
     """Whoever polls: an agent that was authenticated, or one whose polls may say nothing new."""
 
     session_token: str
     agent: Agent | None = None
-    quiet: Quiet | None = None
+    remembered: RememberedPoll | None = None
 
 
-async def _asker(request: Request, plane: ThisPlane) -> Asker:
+async def _poll_caller(request: Request, plane: ThisPlane) -> PollCaller:
     """FastAPI dependency. Raises Refused as `credentials.current_agent` does, and UNAVAILABLE."""
     if plane.dispatcher is None or plane.dispatcher.stopping:
         raise Refused(Code.UNAVAILABLE, "this API server is starting or stopping", remedy="try again")
     check_protocol(request.headers.get(PROTOCOL_HEADER))
     token, now = bearer(request.headers.get("authorization")), plane.clock()
-    if (quiet := plane.dispatcher.quiet.of(token, now)) is not None:
-        return Asker(token, quiet=quiet)
-    return Asker(token, agent=await KNOWN.agent(token, now))
+    if (remembered := plane.dispatcher.unchanged_polls.find(token, now)) is not None:
+        return PollCaller(token, remembered=remembered)
+    return PollCaller(token, agent=await KNOWN.agent(token, now))
 
 
 @router.post("/poll", summary="Say how things are and ask for news")
 async def poll(
-    said: Poll, request: Request, asker: Annotated[Asker, Depends(_asker)], plane: ThisPlane
+    said: Poll, request: Request, caller: Annotated[PollCaller, Depends(_poll_caller)], plane: ThisPlane
 ) -> PollAnswer:
     """See `tradewind_protocol.polling.Poll`. Held until there is news, `hold` seconds or the cadence's at most."""
     dispatcher = plane.dispatcher
-    assert dispatcher is not None  # said the asker
+    assert dispatcher is not None  # the dependency has checked it
     hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
-    quiet = asker.quiet
+    remembered = caller.remembered
     # one that is to be answered sooner is heard in full: nobody would have looked whether its session is open
-    in_time = hold >= 2 * dispatcher.beats.every
-    if quiet is not None and in_time and quiet.said == said.model_copy(update={"hold": None}):
-        news = await _quietly(request, dispatcher, quiet, hold)
+    in_time = hold >= 2 * dispatcher.heartbeats.every
+    if remembered is not None and in_time and remembered.said == said.model_copy(update={"hold": None}):
+        news = await _wait_unchanged(request, dispatcher, remembered, hold)
         if not (news.again or news.ended):
             return _answer(
-                dispatcher, quiet.agent.site, said, plane.clock(), offers=news.offers, commands=news.commands
+                dispatcher,
+                remembered.agent.site,
+                said,
+                plane.clock(),
+                offers=news.offers,
+                commands=news.commands,
             )
-    agent = asker.agent or await KNOWN.agent(asker.session_token, plane.clock())
+    agent = caller.agent or await KNOWN.agent(caller.session_token, plane.clock())
     now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
     heard = await transactions.run(
         lambda db: polls.handle_poll(db, agent, said, settings=plane.settings, now=now)
     )
-    dispatcher.quiet.remember(asker.session_token, agent, said, heard, news=news_of_agents)
+    dispatcher.unchanged_polls.remember(caller.session_token, agent, said, heard, news=news_of_agents)
     owed = [
         *(one.id for one in heard.commands),
         *((one.attempt_id, one.epoch, "offer") for one in heard.offers),
         *((one.attempt_id, one.epoch, "unknown") for one in heard.unknown),
     ]
-    if heard.session_token is not None or TOLD.fresh(session_id, owed):
+    if heard.session_token is not None or DELIVERED.fresh(session_id, owed):
         hold = 0.0
     known = frozenset(one.id for one in heard.commands)
     news = News()
@@ -122,9 +127,9 @@ async def poll(
         _mind(dispatcher, session_id, news)
     if news.ended:
         KNOWN.forget()
-        await KNOWN.agent(asker.session_token, plane.clock())  # raises why
+        await KNOWN.agent(caller.session_token, plane.clock())  # raises why
     commands = (*heard.commands, *news.commands)
-    TOLD.tell(session_id, [*owed, *(one.id for one in news.commands)])
+    DELIVERED.tell(session_id, [*owed, *(one.id for one in news.commands)])
     return _answer(
         dispatcher,
         agent.site,
@@ -137,24 +142,28 @@ async def poll(
     )
 
 
-async def _quietly(request: Request, dispatcher: Dispatcher, quiet: Quiet, hold: float) -> News:
+async def _wait_unchanged(
+    request: Request, dispatcher: Dispatcher, remembered: RememberedPoll, hold: float
+) -> News:
     """What comes for a session that has nothing to say."""
-    session_id = quiet.agent.session_id
-    dispatcher.beats.say(quiet.beat)
-    waiting = dispatcher.wait(session_id, quiet.place, known=frozenset(), timeout=hold, news=quiet.news)
+    session_id = remembered.agent.session_id
+    dispatcher.heartbeats.say(remembered.beat)
+    waiting = dispatcher.wait(
+        session_id, remembered.place, known=frozenset(), timeout=hold, news=remembered.news
+    )
     news = await _unless_gone(request, waiting)
-    quiet.news = dispatcher.news_of_agents
+    remembered.news = dispatcher.news_of_agents
     _mind(dispatcher, session_id, news)
     if news.ended:
         KNOWN.forget()
-    TOLD.tell(session_id, [one.id for one in news.commands])
+    DELIVERED.tell(session_id, [one.id for one in news.commands])
     return news
 
 
 def _mind(dispatcher: Dispatcher, session_id: UUID, news: News) -> None:
     """Whoever is given something has something to say next, or did not get it."""
     if news:
-        dispatcher.quiet.forget([session_id])
+        dispatcher.unchanged_polls.forget([session_id])
 
 
 def _answer(dispatcher: Dispatcher, site: str, said: Poll, now: datetime, **more: Any) -> PollAnswer:
