@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Match
 
 from tradewind_protocol import boundary
-from tradewind_provider.api.execution_proxy.proxy import OF_EVERY_TASK
+from tradewind_provider.shortcuts.single_thread import ENDPOINTS
 
 _ITS_OWN = {"/openapi.json"}
 
@@ -78,7 +78,7 @@ _WAITS_FOR_NO_LOOP = {
 
 async def test_what_every_task_asks_needs_no_event_loop_in_particular(airflow: FastAPI) -> None:
     """It is answered beside the server's loop, to which an asynchronous database session would belong."""
-    found, waiting = set(), set[str]()
+    found, waiting = set[tuple[str, str]](), set[str]()
 
     def walk(dependant: Any) -> None:
         call = getattr(dependant.call, "_original_callable", dependant.call)  # cadwyn wraps each
@@ -91,12 +91,12 @@ async def test_what_every_task_asks_needs_no_event_loop_in_particular(airflow: F
     for router in _versions(airflow).values():
         for route in router.routes:
             for method in route.methods:
-                known = _known().get((method, route.path))
-                if known is not None and known.name in OF_EVERY_TASK:
-                    found.add(known.name)
+                endpoint = (method, route.path.rpartition("/")[2])
+                if endpoint in ENDPOINTS:
+                    found.add(endpoint)
                     for below in route.dependant.dependencies:
                         walk(below)
-    assert found == OF_EVERY_TASK
+    assert found == set(ENDPOINTS)
     assert waiting <= _WAITS_FOR_NO_LOOP
 
 
