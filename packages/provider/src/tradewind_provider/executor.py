@@ -52,7 +52,7 @@ class RemoteExecutor(BaseExecutor):
     # ---- Airflow's interface
 
     def start(self) -> None:
-        """Take over what nobody reports any more, before Airflow looks for tasks without heartbeats."""
+        """Take over what no scheduler reports any more, before Airflow looks for tasks without heartbeats."""
         site_triggers.install()  # the scheduler makes triggers, too
         dag_requests.install(
             notifications.dags_changed

@@ -49,8 +49,8 @@ class TradewindPlugin(AirflowPlugin):
         from tradewind_provider.api.execution_proxy import Door
         from tradewind_provider.api.ingress.addresses import AddressCheck
         from tradewind_provider.api.ingress.agent_hosts import AgentHosts
-        from tradewind_provider.api.ingress.bypass import MiddlewareBypass
         from tradewind_provider.api.ingress.log_readers import LogReaders
+        from tradewind_provider.api.ingress.shortcuts import ShortcutInstaller
 
         execution = ExecutionApi()
         # the last one named is the first one asked
@@ -60,8 +60,8 @@ class TradewindPlugin(AirflowPlugin):
             {"name": "Tradewind addresses", "middleware": AddressCheck},
             {"name": "Tradewind host names", "middleware": AgentHosts},
             {
-                "name": "Tradewind way in",
-                "middleware": MiddlewareBypass,
+                "name": "Tradewind shortcuts",
+                "middleware": ShortcutInstaller,
                 "kwargs": {"execution": execution, "shortcuts": self._shortcuts},
             },
         ]

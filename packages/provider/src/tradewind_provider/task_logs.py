@@ -249,7 +249,7 @@ def while_running(ti: Any, try_number: int) -> tuple[list[str], list[str]]:
 
 
 def _started(lines: Lines) -> Lines:
-    """The generator past its first, empty line: one that has begun ends its stream even when nobody ever reads it."""
+    """The generator past its first, empty line: one that has begun ends its stream even when it is never read."""
     next(lines)
     return lines
 

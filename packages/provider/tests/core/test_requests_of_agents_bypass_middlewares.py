@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewind_protocol import paths
-from tradewind_provider.api.ingress.bypass import MiddlewareBypass
+from tradewind_provider.api.ingress.shortcuts import ShortcutInstaller
 
 AGENTS = paths.PREFIX + "/poll"
 
@@ -46,7 +46,7 @@ def _app(*around: type, access_log: bool = False) -> Starlette:
         routes=[Route("/{path:path}", _answer, methods=["GET", "POST"])],
         middleware=[
             *(Middleware(one) for one in around),
-            Middleware(MiddlewareBypass, access_log=lambda: access_log),
+            Middleware(ShortcutInstaller, access_log=lambda: access_log),
             Middleware(Inner),
         ],
     )

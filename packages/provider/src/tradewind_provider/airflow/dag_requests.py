@@ -27,7 +27,7 @@ _LOOKED_FOR: tuple[type[Any], ...] = (DagPriorityParsingRequest, DbCallbackReque
 
 @dataclass(frozen=True)
 class ParseRequest:
-    """A file somebody wants to be parsed now."""
+    """A file that is to be parsed now."""
 
     id: str
     bundle: str
@@ -45,7 +45,7 @@ class PendingCallback:
 
 
 def parse_requests(db: Session, bundles: Collection[str]) -> list[ParseRequest]:
-    """Files of these bundles somebody wants to be parsed now."""
+    """Files of these bundles that are to be parsed now."""
     found = db.scalars(
         select(DagPriorityParsingRequest).where(DagPriorityParsingRequest.bundle_name.in_(bundles)).limit(500)
     )
@@ -73,7 +73,7 @@ def callbacks(db: Session, bundles: Collection[str], *, limit: int) -> list[Pend
 
 
 def take_callback(db: Session, callback_id: UUID, bundles: Collection[str]) -> PendingCallback | None:
-    """Take one off Airflow's table, in this transaction; None when somebody else has."""
+    """Take one off Airflow's table, in this transaction; None when another process has taken it."""
     row = db.scalar(
         select(DbCallbackRequest)
         .where(DbCallbackRequest.id == callback_id, DbCallbackRequest.bundle_name.in_(bundles))

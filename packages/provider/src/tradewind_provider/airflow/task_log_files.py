@@ -1,7 +1,7 @@
 """How Airflow names a task's log file, and where it reads logs from.
 
 Airflow 3.3 refuses a `[logging] remote_base_log_folder` of a scheme it does not know before it asks providers, and a
-`logging_config_class` may be somebody's own, so the reader is put in its place when the API server loads the plugin.
+`logging_config_class` may be the owner's own, so the reader is put in its place when the API server loads the plugin.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def find(db: Session, session_id: UUID) -> int | None:
 
 
 def start(db: Session, session_id: UUID, *, agent_name: str, now: datetime) -> int:
-    """A new running job. The caller has made sure that there is none and that nobody else makes one."""
+    """A new running job. The caller has made sure that there is none and that no other process makes one."""
     # not through Job(): its constructor asks for this machine's host name and tells listeners of a component here
     db.execute(
         insert(Job).values(

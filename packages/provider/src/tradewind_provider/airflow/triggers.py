@@ -1,4 +1,4 @@
-"""Airflow's `trigger` table: who runs which, what is no longer needed, and what follows from an event."""
+"""Airflow's `trigger` table: which job runs which, what is no longer needed, and what follows from an event."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TriggerFingerprint:
 
 
 def prints(db: Session) -> dict[int | None, TriggerFingerprint]:
-    """The print of what each triggerer has, and under None of what nobody has: one pass over the table."""
+    """The fingerprint of what each triggerer has, and under None of what none has: one pass over the table."""
     rest = Trigger.id % _MODULUS
     rows = db.execute(
         select(
@@ -108,7 +108,7 @@ def owners(db: Session, ids: Collection[int]) -> dict[int, int | None]:
 
 
 def assign(db: Session, job_id: int, *, room: int, served: ServedTriggers, alive_since: datetime) -> set[int]:
-    """Take up to `room` triggers that nobody alive has; callbacks first, then tasks, then asset watchers.
+    """Take up to `room` triggers that no living triggerer has; callbacks first, then tasks, then asset watchers.
 
     As `Trigger.assign_unassigned`, which cannot be used for two reasons: it takes callbacks' triggers away from
     triggerers that are alive (its first query forgets to ask), so two triggerers would run each callback twice; and
@@ -135,7 +135,7 @@ def adopt(
     served: ServedTriggers,
     alive_since: datetime,
 ) -> set[int]:
-    """Take those of `ids` that nobody alive has: a host that runs them already goes on with them."""
+    """Take those of `ids` that no living triggerer has: a host that runs them already goes on with them."""
     taken: list[int] = []
     for some in _chunks(ids):
         statement = (
@@ -187,7 +187,7 @@ def submit_event(db: Session, trigger_id: int, event: wire.Event) -> None:
 
 
 def event_of(event: wire.Event) -> TriggerEvent:
-    """The event in Airflow's classes. Raises ValueError for what nobody packed."""
+    """The event in Airflow's classes. Raises ValueError for a payload that `values.pack` did not make."""
     if event.end_state is None:
         return TriggerEvent(values.unpack(event.payload))
     xcoms = {key: values.unpack(value) for key, value in (event.xcoms or {}).items()}

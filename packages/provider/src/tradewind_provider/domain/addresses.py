@@ -54,7 +54,7 @@ def proxy_warnings(proxies: Sequence[Network]) -> tuple[str, ...]:
 class AddressGate:
     """Who may pass, and whose word on where a request comes from is believed."""
 
-    allowed: tuple[Network, ...] = ()  # empty: everybody
+    allowed: tuple[Network, ...] = ()  # empty: all
     proxies: tuple[Network, ...] = ()
 
     def admits(self, source: str) -> bool:
@@ -65,7 +65,7 @@ class AddressGate:
         """Where a request comes from: its peer, or, as long as each one on the way is a trusted proxy, whom that proxy
         names. `forwarded` is X-Forwarded-For in its order. What an untrusted one says of others is not believed.
 
-        `rewritten`: the web server has already put somebody from X-Forwarded-For in the place of the peer, so that the
+        `rewritten`: the web server has already put an address from X-Forwarded-For in the place of the peer, so that the
         peer itself is not known. It is then taken for a proxy, as the web server was told to, and only the last one
         it names is believed; the first one is whatever the client likes to say.
         """

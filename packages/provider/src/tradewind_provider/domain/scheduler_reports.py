@@ -28,7 +28,7 @@ class SchedulerReport:
 
 _BUSY = frozenset({"queued", "running", "restarting"})
 _PARKED = frozenset({"deferred", "awaiting_input", "up_for_reschedule", "scheduled", None})
-"""The attempt ended by parking its task instance (or somebody cleared it): it comes back as a new attempt."""
+"""The attempt ended by parking its task instance (or a person cleared it): it comes back as a new attempt."""
 
 
 def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours: bool) -> SchedulerReport:

@@ -1,6 +1,6 @@
 """How news travels on the plane: `publish` in a transaction, `Hub.subscribe` in an API server.
 
-News says only that something of a topic may have changed; whoever hears it looks in the database. News may be lost
+News says only that something of a topic may have changed; a subscriber looks in the database. News may be lost
 (a process that just died, a database that restarts), so waiting always has a timeout and a sweep looks anyway.
 """
 
@@ -32,7 +32,7 @@ ANYTHING: Final = "*"  # the listener had a gap: any topic may have had news
 
 
 def publish(session: Session, topic: str) -> None:
-    """Wake everybody who waits for `topic`, in every API server, once the transaction of `session` commits.
+    """Wake every subscription to `topic`, in every API server, once the transaction of `session` commits.
 
     Nothing is sent when it rolls back. Cheap enough to call several times in one transaction.
     """
@@ -88,7 +88,7 @@ class Subscription:
 
 
 class Hub:
-    """Who waits for what in this process. Every method but `wait` may be called from any thread."""
+    """The subscriptions of one process. Every method but `wait` may be called from any thread."""
 
     def __init__(self) -> None:
         self._listeners: set[Subscription] = set()
@@ -104,7 +104,7 @@ class Hub:
             return await news.wait(timeout)
 
     def wake(self, topic: str) -> None:
-        """Wake everybody in this process who waits for `topic`; `ANYTHING` wakes all."""
+        """Wake every subscription of this process to `topic`; `ANYTHING` wakes all."""
         with self._lock:
             heard = [one for one in self._listeners if topic == ANYTHING or topic in one.topics]
         for listener in heard:

@@ -1,7 +1,7 @@
 """How news gets from one process of the plane to its API servers: NOTIFY, or datagrams on unix sockets.
 
 PostgreSQL carries news itself, in the transaction that makes it. Every other database is one machine's (SQLite), so a
-datagram to each API server's socket under `AIRFLOW_HOME/tradewind/wake` does; a socket nobody reads is removed.
+datagram to each API server's socket under `AIRFLOW_HOME/tradewind/wake` does; a socket that no process reads is removed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def wake_directory() -> Path:
 
 
 def send_datagrams(directory: Path, topic: str) -> None:
-    """Tell every socket in `directory`. Never blocks, never raises: whoever misses news finds it with the sweep."""
+    """Tell every socket in `directory`. Never blocks, never raises: a process that misses news finds it with its next sweep."""
     try:
         names = [name for name in os.listdir(directory) if name.endswith(".sock")]
     except OSError:

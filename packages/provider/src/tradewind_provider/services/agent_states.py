@@ -1,8 +1,8 @@
 """Every change of an agent's state becomes an event with its cause.
 
-The state is computed, from what the agent reports and from silence; an event needs somebody to notice. A poll notices
+The state is computed, from what the agent reports and from silence; an event needs a process that notices. A poll notices
 what it says itself, a sweep notices silence. That an agent is lost, offline, cordoned or draining is written down by
-whoever makes it so.
+the code that makes it so.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class AllowListEntry:
 
 @dataclass(frozen=True)
 class AllowList:
-    """The list as it is in force. `revision` 0: nobody has changed it yet."""
+    """The list as it is in force. `revision` 0: it was never changed."""
 
     entries: tuple[AllowListEntry, ...] = ()
     revision: int = 0
@@ -41,7 +41,7 @@ class AllowList:
 
 
 def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
-    """The list in force; `initial`, from the configuration, until somebody has set one."""
+    """The list in force; `initial`, from the configuration, until a person sets one."""
     row = db.get(Setting, NAME, populate_existing=True)
     if row is None:
         return AllowList(tuple(AllowListEntry(one) for one in initial))
@@ -84,7 +84,7 @@ def replace(
     if revision is not None and revision != before.revision:
         raise Refused(
             Code.CONFLICT,
-            f"the list of allowed addresses was changed by {before.changed_by or 'somebody'} meanwhile",
+            f"the list of allowed addresses was changed by {before.changed_by or 'another person'} meanwhile",
             remedy="look at it and decide anew",
             revision=before.revision,
         )

@@ -122,7 +122,7 @@ def _placed(
 def _lease(
     db: Session, rows: Mapping[UUID, Attempt], placed: Mapping[UUID, UUID], until: datetime
 ) -> dict[UUID, UUID]:
-    """Lease attempts to sessions under the next epoch: those returned that nobody was quicker with, and whose session
+    """Lease attempts to sessions under the next epoch: returns those that no other process leased first, and whose session
     may take work at this moment."""
     leased: dict[UUID, UUID] = {}
     for epoch, pairs in _lots(rows, placed):
@@ -193,7 +193,7 @@ def offer_again(db: Session, rows: Iterable[Attempt], *, now: datetime, lasts: f
 
 
 def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datetime) -> None:
-    """Take back offers, leased until `until`, that nobody is there to hear. The epoch stays used up.
+    """Take back offers, leased until `until`, whose poll has gone. The epoch stays used up.
 
     What was offered to its session once more since stays offered: a later poll was told of it, and confirms it.
     """

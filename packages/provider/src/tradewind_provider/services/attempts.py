@@ -78,7 +78,7 @@ def start(
             granted_at=now,
             offered_until=None,
             missing_since=None,
-            payload="",  # the agent has it, and nobody else ever will
+            payload="",  # its agent has it, and no other agent ever will
         )
         attempt_spans.granted(attempt, epoch, offered_at=offered_at, now=now)
     return granted
@@ -207,7 +207,7 @@ def _refused(no: leases.Rejection, attempt: Attempt) -> Refused:
 
 
 def _move(db: Session, attempt: Attempt, to: AttemptState, **values: object) -> None:
-    """Change the row if it is still as it was read; somebody quicker wins."""
+    """Change the row if it is still as it was read. Raises Refused LEASE_LOST when another process changed it first."""
     moved = changed(
         db,
         attempt_states.move(

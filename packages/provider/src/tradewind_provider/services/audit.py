@@ -13,7 +13,7 @@ from tradewind_provider.services import client_address
 from tradewind_provider.store.tables import Event
 
 PLANE = "plane"
-"""The actor of what nobody asked for."""
+"""The actor of what the plane does by itself."""
 
 
 def record(

@@ -1,7 +1,7 @@
 """What a person asked of an agent outlives the agent's process.
 
-Whoever cordons a bad machine means the machine, and not the process that happens to run there: an agent that opens
-another session is still cordoned until somebody resumes it. A drain that came to its end is done; one that was cut off
+A person who cordons a bad machine means the machine, and not the process that runs there: an agent that opens
+another session is still cordoned until a person resumes it. A drain that came to its end is done; one that was cut off
 (the process was killed) goes on with the next.
 """
 

@@ -1,4 +1,4 @@
-"""How attempts ended, how long they waited and ran: counters and histograms, made from the table as somebody asks.
+"""How attempts ended, how long they waited and ran: counters and histograms, made from the table at each request.
 
 Whatever ends an attempt (its agent, a sweep, another API server) writes the row, so nothing has to be counted where it
 happens, and every API server counts all attempts of the plane.
@@ -27,7 +27,7 @@ _OVERLAP: Final = timedelta(seconds=60)
 """Rows are committed after the moment they name, by processes whose clocks differ: what is older than this is not new."""
 
 _LONGEST: Final = timedelta(hours=1)
-"""What ended before nobody asked for this long is not counted: one look reads an hour at most."""
+"""When there was no request for longer than this, what ended before is not counted: one look reads an hour at most."""
 
 _TOLD_OF: Final = (
     (ProcessEnd.EXITED, "success"),

@@ -54,7 +54,7 @@ class LogStream:
     # ---- the agent's side
 
     async def put(self, piece: LogPiece) -> bool:
-        """Take a piece once there is room; False when nobody wants more.
+        """Take a piece once there is room; False when its reader has left.
 
         Raises Refused MALFORMED for a piece that cannot be read, CONFLICT for one that comes out of turn.
         """
@@ -173,7 +173,7 @@ class LogReader:
 
 
 READER: ContextVar[LogReader | None] = ContextVar("tradewind_log_reader", default=None)
-"""Whose request this is, when somebody watches whether its client is still there."""
+"""The reader whose request is being answered, when a middleware watches whether its client is still there."""
 
 
 class LogRelay:

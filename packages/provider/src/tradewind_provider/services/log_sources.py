@@ -40,8 +40,8 @@ class LogSource:
 
     agent: str
     host: str
-    session_id: UUID | None  # None: nobody to ask
-    absent: str = ""  # why there is nobody to ask, as the end of a sentence
+    session_id: UUID | None  # None: no agent can be asked
+    absent: str = ""  # why no agent can be asked, as the end of a sentence
     certain: bool = True  # False: it may have a trigger's log
 
 

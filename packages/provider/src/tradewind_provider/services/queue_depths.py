@@ -1,4 +1,4 @@
-"""What waits and runs in each queue of each site, counted once for everybody who asks within a few seconds."""
+"""What waits and runs in each queue of each site. The count is shared by all requests of a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time alone decides: offers whose time is up, agents not heard from, attempts nobody names, old rows."""
+"""What time alone decides: offers whose time is up, silent agents, attempts their agent does not name, old rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEEP_ALIVE_AFTER = 60.0
 
 
 def expire_offers(db: Session, *, now: datetime) -> int:
-    """Put offers nobody confirmed in time back into their queue. Returns how many."""
+    """Put offers that were not confirmed in time back into their queue. Returns how many."""
     expired = changed(
         db,
         attempt_states.move(
@@ -153,7 +153,7 @@ def keep_tasks_alive(db: Session, settings: Settings, *, plane_away: bool, now: 
 
 
 def forget(db: Session, settings: Settings, *, now: datetime) -> None:
-    """Delete rows nobody asks for any more, as history_days and events_days say."""
+    """Delete rows older than history_days and events_days."""
     old = now - timedelta(days=settings.history_days)
     changed(db, delete(Attempt).where(Attempt.ended_at < old))
     changed(db, delete(AgentCommand).where(AgentCommand.carried_out_at < old))

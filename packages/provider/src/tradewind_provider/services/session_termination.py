@@ -72,7 +72,7 @@ def end(db: Session, session: AgentSession, *, how: SessionEnd, reason: str, now
 
 
 def release_offers(db: Session, session_id: UUID) -> int:
-    """Put what was offered to a session and not started back into the queue, and wake those who wait for work."""
+    """Put what was offered to a session and not started back into the queue, and wake polls that wait for work."""
     released = changed(
         db,
         attempt_states.move(

@@ -1,4 +1,4 @@
-"""Sessions of agents: opening, renewing, ending, and who somebody is by the session token they show."""
+"""Sessions of agents: opening, renewing, ending, and which agent a session token belongs to."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def open_session(
 
 
 def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None:
-    """An agent_id is no secret: whoever holds a token of one site must not fence an agent of another with it."""
+    """An agent_id is no secret: the holder of a token of one site must not fence an agent of another site with it."""
     other = db.scalar(
         select(AgentSession.site)
         .where(AgentSession.agent_id == ask.agent_id, AgentSession.site != token.site)
@@ -240,7 +240,7 @@ def _require_free_session(db: Session, ask: OpenSession, token: AgentToken, limi
 def _bound_to(db: Session, ask: OpenSession) -> str | None:
     """The hash of the key the agent_id is bound to, from now on if it was not before.
 
-    Without a key whoever holds another token of the site could end the agent's session, inherit its attempts and report
+    Without a key the holder of another token of the site could end the agent's session, inherit its attempts and report
     them.
     """
     shown = hashed(ask.agent_key) if ask.agent_key else None

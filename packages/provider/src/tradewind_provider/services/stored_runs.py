@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import storage
 from tradewind_protocol.stored_runs import MOST_XCOMS, AskRuns, Fate, RunFate
-from tradewind_provider.airflow import runs as seam
+from tradewind_provider.airflow import runs as airflow_runs
 from tradewind_provider.services import work_routes
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.dag_tables import DagBundle
@@ -41,8 +41,8 @@ def _dag_ids(db: Session, site: str) -> list[str]:
     """The Dags whose tasks run at that site: those of its bundles, and of the plane's own those that it gets because it
     is the site of the plane's work, or has run a task of."""
     owners = {row.name: row.site for row in db.execute(select(DagBundle.name, DagBundle.site))}
-    found = seam.dag_ids_of(db, [name for name, owner in owners.items() if owner == site])
-    planes = seam.dag_ids_outside(db, owners)
+    found = airflow_runs.dag_ids_of(db, [name for name, owner in owners.items() if owner == site])
+    planes = airflow_runs.dag_ids_outside(db, owners)
     if not planes or work_routes.has_the_planes_work(db, site):
         return found + planes
     ran = select(Attempt.dag_id).where(Attempt.site == site, Attempt.dag_id.in_(planes)).distinct()
@@ -52,7 +52,7 @@ def _dag_ids(db: Session, site: str) -> list[str]:
 def _of_dag(db: Session, dag: str, dag_id: str, segments: set[str]) -> list[RunFate]:
     ids = {one for one in segments if storage.segment(one) == one}
     if hashed := segments - ids:  # of a name that is no file name: it can only be recognised
-        ids |= {one for one in seam.run_ids_of(db, dag_id) if storage.segment(one) in hashed}
+        ids |= {one for one in airflow_runs.run_ids_of(db, dag_id) if storage.segment(one) in hashed}
     return [
         RunFate(
             dag=dag,
@@ -61,12 +61,12 @@ def _of_dag(db: Session, dag: str, dag_id: str, segments: set[str]) -> list[RunF
             ended_at=run.ended_at,
             xcoms=None if run.live else _xcoms(db, dag_id, run.run_id),
         )
-        for run in seam.runs(db, dag_id, ids)
+        for run in airflow_runs.runs(db, dag_id, ids)
     ]
 
 
 def _xcoms(db: Session, dag_id: str, run_id: str) -> tuple[str, ...] | None:
-    values = list(seam.xcom_values(db, dag_id, run_id, most=MOST_XCOMS + 1))
+    values = list(airflow_runs.xcom_values(db, dag_id, run_id, most=MOST_XCOMS + 1))
     if len(values) > MOST_XCOMS:
         return None
     return _references(values)

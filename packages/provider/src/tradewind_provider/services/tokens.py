@@ -244,7 +244,7 @@ def _expired(token: AgentToken) -> str:
 
 
 def use(db: Session, presented: str, *, now: datetime) -> AgentToken:
-    """The token somebody presents to open a session.
+    """The token that is presented to open a session.
 
     Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, WRONG_DEPLOYMENT, TOKEN_DELETED or TOKEN_EXPIRED.
     """

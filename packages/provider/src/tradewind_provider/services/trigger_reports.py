@@ -15,7 +15,7 @@ from tradewind_protocol import triggers as wire
 from tradewind_protocol.boundary import references
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import Policy
-from tradewind_provider.airflow import triggers as seam
+from tradewind_provider.airflow import triggers as airflow_triggers
 from tradewind_provider.services import triggers
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.trigger_tables import TriggerSource
@@ -85,7 +85,7 @@ def _apply_one(
     agent: Agent, sync: wire.Sync, report: wire.Report, *, alive_since: datetime, now: datetime
 ) -> int:
     """The number applied through, after this report. Raises Refused when it can never be applied."""
-    with seam.event_transaction() as db:
+    with airflow_triggers.event_transaction() as db:
         # first the number, then what follows from the report: some of what Airflow does in there commits
         before = _advance(db, agent, sync, report, now=now)
         if before >= report.seq:
@@ -95,11 +95,11 @@ def _apply_one(
             return report.seq  # it is gone: nothing waits for it any more
         if report.event is not None:
             try:
-                seam.submit_event(db, report.trigger_id, report.event)
+                airflow_triggers.submit_event(db, report.trigger_id, report.event)
             except ValueError as error:
                 raise Refused(Code.MALFORMED, f"event of trigger {report.trigger_id}: {error}") from error
         elif report.failure is not None:
-            seam.submit_failure(db, report.trigger_id, _traceback(agent, report.failure))
+            airflow_triggers.submit_failure(db, report.trigger_id, _traceback(agent, report.failure))
         log.info(
             "Trigger %s on agent %s %s",
             report.trigger_id,
@@ -111,7 +111,7 @@ def _apply_one(
 
 
 def _skip(agent: Agent, sync: wire.Sync, report: wire.Report, *, now: datetime) -> int:
-    with seam.event_transaction() as db:
+    with airflow_triggers.event_transaction() as db:
         return max(report.seq, _advance(db, agent, sync, report, now=now))
 
 
@@ -193,13 +193,13 @@ def _may_report(
 ) -> bool:
     """True when the trigger is this session's, False when there is no such trigger. Raises TRIGGER_NOT_YOURS."""
     job_id = triggers.job_of(db, agent, now=now)
-    found = seam.owners(db, [report.trigger_id])
+    found = airflow_triggers.owners(db, [report.trigger_id])
     if report.trigger_id not in found:
         return False
     if found[report.trigger_id] == job_id:
         return True
-    # A session that was given up and opened again still runs what it ran, if nobody else was given it meanwhile.
-    if seam.adopt(
+    # A session that was given up and opened again still runs what it ran, unless another agent was given it meanwhile.
+    if airflow_triggers.adopt(
         db,
         job_id,
         [report.trigger_id],

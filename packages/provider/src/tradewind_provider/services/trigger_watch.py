@@ -1,8 +1,8 @@
-"""One watch per API server over the triggers of everybody who waits, so that waiting costs nobody a query.
+"""One watch per API server over the triggers of all requests that wait, so that waiting costs no query.
 
 Woken by news (a task deferred through this plane, a session ended), and by itself every second and a half: what
 Airflow's scheduler does to triggers (start from trigger, deadlines, timeouts) and what a person does to a deferred
-task is told to nobody. It deletes unused triggers on the way, as each of Airflow's triggerers does.
+task is published nowhere. It deletes unused triggers on the way, as each of Airflow's triggerers does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TakeoverRule:
     """When a triggerer that says nothing has lost its triggers.
 
     Its session ending is the rule, and that is told at once; this is for a host that hangs while its agent lives. A
-    plane that was away itself gives everybody the time to come back first.
+    plane that was away itself gives all triggerers the time to come back first.
     """
 
     threshold: timedelta
@@ -82,7 +82,7 @@ class TriggerSubscription:
 
 
 class TriggerWatch:
-    """Runs while somebody waits. Of one event loop."""
+    """Runs while a request waits. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class TriggerWatch:
     ) -> None:
         self._survey = survey  # blocks; called in a thread, with the jobs whose heartbeats to refresh
         self._hub = hub
-        self._stopping = stopping  # True: wake everybody, the process is about to end
+        self._stopping = stopping  # True: wake all, the process is about to end
         self._interval = interval
         self._spacing = spacing
         self._waiters: set[TriggerSubscription] = set()

@@ -1,4 +1,4 @@
-"""Triggers on agents: who runs which, what their hosts report, what they are to create and to stop."""
+"""Triggers on agents: which agent runs which, what triggerers report, what they are to create and to stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tradewind_protocol import triggers as wire
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database, trigger_jobs, trigger_workloads
-from tradewind_provider.airflow import triggers as seam
+from tradewind_provider.airflow import triggers as airflow_triggers
 from tradewind_provider.airflow.triggers import TriggerFingerprint
 from tradewind_provider.services import storages, work_routes
 from tradewind_provider.services.agents import Agent
@@ -69,17 +69,19 @@ def look(
         trigger_jobs.beat(db, [job_id], now=now, older_than=now - timedelta(seconds=BEAT_SECONDS))
     serves = served(db, agent, sync)
     capacity = agent.trigger_capacity if sync.capacity is None else min(sync.capacity, agent.trigger_capacity)
-    mine = seam.assigned(db, job_id)
-    elsewhere = seam.owners(db, running - mine)
+    mine = airflow_triggers.assigned(db, job_id)
+    elsewhere = airflow_triggers.owners(db, running - mine)
     if elsewhere:
-        mine |= seam.adopt(
+        mine |= airflow_triggers.adopt(
             db, job_id, elsewhere, room=capacity - len(mine), served=serves, alive_since=alive_since
         )
     takes = sync.working and not storages.has_another_key(db, agent.session_id)
     for _ in range(ROUNDS if takes else 0):
-        taken = seam.assign(db, job_id, room=capacity - len(mine), served=serves, alive_since=alive_since)
+        taken = airflow_triggers.assign(
+            db, job_id, room=capacity - len(mine), served=serves, alive_since=alive_since
+        )
         mine |= taken
-        if len(taken) < seam.AT_A_TIME:
+        if len(taken) < airflow_triggers.AT_A_TIME:
             break
     create, more = _create(db, sorted(mine - running))
     answer = wire.SyncAnswer(
@@ -145,7 +147,7 @@ def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, 
             reason,
             extra={"action": "trigger_broken"},
         )
-        seam.submit_failure(db, trigger_id, [f"The trigger cannot be run: {reason}\n"])
+        airflow_triggers.submit_failure(db, trigger_id, [f"The trigger cannot be run: {reason}\n"])
     fitting: list[wire.CreateTrigger] = []
     size = 0
     for one in workloads.create:
@@ -156,7 +158,7 @@ def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, 
     return tuple(fitting), len(fitting) < len(workloads.create) or len(some) < len(missing)
 
 
-def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.ServedTriggers:
+def served(db: Session, agent: Agent, sync: wire.Sync) -> airflow_triggers.ServedTriggers:
     """Triggers of Dags whose bundle the agent's site owns and the agent has; of the queues the host was told, as Airflow's
     `--queues`, else those of the agent's tasks, and what has none."""
     found = db.execute(
@@ -166,9 +168,9 @@ def served(db: Session, agent: Agent, sync: wire.Sync) -> seam.ServedTriggers:
     inside = {name for environment in environments for name in environment.get("bundles") or ()}
     bundles = frozenset(work_routes.of_site(db, agent.site, {*named, *inside}))
     if sync.queues:
-        return seam.ServedTriggers(frozenset(sync.queues), unqueued=False, bundles=bundles)
+        return airflow_triggers.ServedTriggers(frozenset(sync.queues), unqueued=False, bundles=bundles)
     queues = {queue for environment in environments for queue in environment.get("queues", ())}
-    return seam.ServedTriggers(frozenset(queues), unqueued=True, bundles=bundles)
+    return airflow_triggers.ServedTriggers(frozenset(queues), unqueued=True, bundles=bundles)
 
 
 def _ids(packed: str) -> frozenset[int]:
@@ -187,13 +189,13 @@ class TriggerSurvey:
 
 
 def survey(db: Session, *, beating: Collection[int], alive_since: datetime, now: datetime) -> TriggerSurvey:
-    """One cheap look for everybody who waits: deletes what is unused, refreshes heartbeats, counts the rest."""
-    seam.clean_unused(db)
+    """One cheap look for all requests that wait: deletes what is unused, refreshes heartbeats, counts the rest."""
+    airflow_triggers.clean_unused(db)
     trigger_jobs.beat(db, beating, now=now, older_than=now - timedelta(seconds=BEAT_SECONDS))
     by_job: dict[int, TriggerFingerprint] = {}
     free = TriggerFingerprint()
     alive = frozenset(db.scalars(trigger_jobs.alive(alive_since)).all())
-    for owner, one in seam.prints(db).items():
+    for owner, one in airflow_triggers.prints(db).items():
         if owner is not None:
             by_job[owner] = one
         if owner not in alive:

@@ -26,7 +26,7 @@ def route(db: Session, work: workloads.Workload) -> Route:
     """Where work goes: to the site that has its bundle.
 
     Work that needs no bundle (a connection test), and that of the plane's own bundles (their author asked for this
-    executor), goes where its queue says: see `routes.addressed`. Work of a bundle that nobody has waits for a site to
+    executor), goes where its queue says: see `routes.addressed`. Work of a bundle that has no owner waits for a site to
     claim it.
     """
     if work.bundle is not None:
@@ -60,7 +60,7 @@ def _known(db: Session) -> set[str]:
 
 
 def claimed(db: Session, bundle: str, site: str) -> None:
-    """A site has claimed a bundle that was nobody's: what waits for the bundle waits for agents of that site now, and so
+    """A site has claimed a bundle that had no owner: what waits for the bundle waits for agents of that site now, and so
     does what is on offer, should it come back."""
     given = changed(
         db,

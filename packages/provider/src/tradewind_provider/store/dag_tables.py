@@ -1,4 +1,4 @@
-"""The tables of Dags: who speaks for a bundle, what is held of each file, which callbacks were granted."""
+"""The tables of Dags: which agent leads a bundle, what is held of each file, which callbacks were granted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class DagBundle(Base):
     name: Mapped[str] = mapped_column(String(250), primary_key=True)
     site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
     token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token of the last claim
-    agent_id: Mapped[UUID] = mapped_column(Uuid)  # who spoke last
+    agent_id: Mapped[UUID] = mapped_column(Uuid)  # that led it last
     agent_name: Mapped[str] = mapped_column(String(250))
-    # who speaks now; None: nobody, the next to claim will
+    # of the agent that leads it; None: the next agent to claim it will
     session_id: Mapped[UUID | None] = mapped_column(Uuid)
     instance: Mapped[UUID | None] = mapped_column(Uuid)  # the dag processor process
     key_print: Mapped[str | None] = mapped_column(String(64))  # of the key the speaker keeps text under

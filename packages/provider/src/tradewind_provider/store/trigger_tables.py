@@ -18,6 +18,6 @@ class TriggerSource(Base):
     __table_args__ = (Index("ix_tradewind_trigger_source_updated_at", "updated_at"),)
 
     source: Mapped[UUID] = mapped_column(Uuid, primary_key=True)  # triggers.Sync.source
-    agent_id: Mapped[UUID] = mapped_column(Uuid)  # whose host it is; nobody else may use its numbers
+    agent_id: Mapped[UUID] = mapped_column(Uuid)  # whose triggerer it is; no other agent may use its numbers
     applied_through: Mapped[int] = mapped_column(BigInteger)  # triggers.Report.seq
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

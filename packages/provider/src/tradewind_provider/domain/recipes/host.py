@@ -1,4 +1,4 @@
-"""On a machine where somebody has a shell: one virtualenv, one process."""
+"""On a machine with a shell: one virtualenv, one process."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def speaker(db: Session, agent: Agent, instance: UUID, name: str) -> DagBundle:
     """The bundle's row, locked, if this dag processor speaks for it. Raises Refused BUNDLE_NOT_YOURS."""
     row = db.get(DagBundle, name, with_for_update=True)
     if row is None or row.session_id != agent.session_id or row.instance != instance:
-        who = "nobody has claimed it" if row is None else f"agent {row.agent_name!r} does"
+        who = "no agent has claimed it" if row is None else f"agent {row.agent_name!r} does"
         raise Refused(
             Code.BUNDLE_NOT_YOURS,
             f"this dag processor of agent {agent.name!r} does not speak for bundle {name!r}: {who}",
@@ -79,7 +79,7 @@ def release_bundles(db: Session, session_id: UUID, now: datetime) -> None:
 
 
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> bool:
-    """An operator's decision: the bundle is nobody's, its Dags go stale, and the next site to claim it has it.
+    """An operator's decision: the bundle has no owner, its Dags go stale, and the next site to claim it has it.
 
     False when neither a site nor the plane has it. Raises Refused CONFLICT when the plane's configuration names it.
     """

@@ -219,7 +219,7 @@ class _Storing:
         db.flush()
 
     def _free(self, db: Session, row: DagBundle, dag_ids: Collection[str]) -> None:
-        """These Dag ids are nobody's now: files that wanted them are to be sent again."""
+        """These Dag ids are free now: files that were refused them are to be sent again."""
         if not dag_ids:
             return
         for file in db.scalars(select(DagFile)).all():

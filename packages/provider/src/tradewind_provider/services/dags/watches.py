@@ -53,7 +53,7 @@ def look(db: Session, agent: Agent, watch: wire.Watch, *, first: bool, now: date
 
 
 def invalidate_lost(db: Session, row: DagBundle) -> None:
-    """Ask again for files whose Dags Airflow does not have any more as they were stored: somebody deleted a Dag, or the
+    """Ask again for files whose Dags Airflow does not have any more as they were stored: a person deleted a Dag, or the
     bundle was switched off by another process."""
     if not dag_bundles.is_active(db, row.name):
         dag_bundles.reactivate(db, row.name)

@@ -195,4 +195,4 @@ def state_of(session: AgentSession, now: datetime, beats: HeartbeatLimits) -> tu
 
 
 def _asked(by: str | None, reason: str | None) -> str:
-    return f"by {by or 'nobody known'}" + (f": {reason}" if reason else "")
+    return f"by {by or 'an unknown person'}" + (f": {reason}" if reason else "")

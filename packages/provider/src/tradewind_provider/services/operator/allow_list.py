@@ -12,7 +12,7 @@ from tradewind_provider.services import allow_list, client_address
 
 
 def get(db: Session, *, configured: AddressGate) -> operator.AllowedAddresses:
-    """The list in force; the configuration's until somebody has set one."""
+    """The list in force; the configuration's until a person sets one."""
     return _view(db, allow_list.read(db, initial=configured.allowed), configured)
 
 

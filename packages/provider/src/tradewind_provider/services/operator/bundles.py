@@ -40,13 +40,13 @@ def page(db: Session, paging: PageRequest) -> operator.Page[operator.BundleView]
 
 
 def release(db: Session, name: str, *, actor: str, reason: str, now: datetime) -> None:
-    """Take a bundle from the site that has it. Raises Refused NOT_FOUND when nobody has it, and CONFLICT when it is in
+    """Take a bundle from the site that has it. Raises Refused NOT_FOUND when no site has it, and CONFLICT when it is in
     the plane's configuration."""
     if not claims.release(db, name, actor=actor, reason=reason, now=now):
         raise errors.Refused(
             errors.Code.NOT_FOUND,
             f"neither a site nor the plane has a bundle {name!r}",
-            remedy="GET /bundles (`tradewind bundles list`) names those that are somebody's",
+            remedy="GET /bundles (`tradewind bundles list`) names those that a site or the plane has",
         )
 
 

@@ -12,7 +12,7 @@ from tradewind_provider.shortcuts import table
 from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 
-class MiddlewareBypass:
+class ShortcutInstaller:
     """ASGI middleware that passes everything on. It sees the server start after all others have, so that what they
     find out at their start is known when the shortcuts are installed."""
 
