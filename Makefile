@@ -160,9 +160,12 @@ check: $(STAMP)  ## lint, format, types, import contracts, generated files
 	$(PY) -m pytest -q $(GENERATED)
 
 # constraints.txt is published with the distributions: it has their extras, too, and nothing that only this checkout needs.
-lock: | $(UV)  ## resolve constraints.txt and requirements.lock anew
+lock: | $(UV)  ## resolve the constraints and requirements.lock anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
 	  --no-emit-package tradewind-protocol -o constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
+	  --no-emit-package tradewind-protocol --constraint scripts/airflow-3.2.in -o constraints-airflow-3.2.txt \
+	  packages/runtime/pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint constraints.txt --no-emit-package tradewind-protocol -o requirements.lock requirements.in \
 	  $(addsuffix /pyproject.toml,$(PACKAGES))

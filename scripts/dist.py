@@ -2,6 +2,7 @@
 
     dist/tradewind_*.whl, *.tar.gz    each distribution: a wheel, and the sdist that the wheel is built from
     dist/constraints.txt              the versions of everything that they and their extras depend on
+    dist/constraints-airflow-*.txt    the same for task environments with the Airflow minor before the plane's
     dist/charts/tradewind-agent-*.tgz the Helm chart
     dist/sbom/*.cdx.json              of each distribution a CycloneDX bill of materials: what is installed with it
     dist/SHA256SUMS                   the digests of all of these
@@ -72,9 +73,9 @@ class Build:
         return named
 
     def _constraints(self, names: Mapping[str, Path]) -> None:
-        text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
         ours = "".join(f"{name}=={self._version}\n" for name in sorted(names))
-        (self._out / "constraints.txt").write_text(ours + text, encoding="utf-8")
+        for path in sorted(ROOT.glob("constraints*.txt")):
+            (self._out / path.name).write_text(ours + path.read_text(encoding="utf-8"), encoding="utf-8")
 
     def _charts(self) -> None:
         """As `helm package` does, with the times of the commit. In a folder of its own: pip takes a .tgz for an sdist."""

@@ -18,6 +18,8 @@ import yaml
 from support import built
 from support.installed import ROOT
 
+pytestmark = pytest.mark.timeout(300)  # of which the first test builds
+
 DISTRIBUTIONS = (
     "tradewind",
     "tradewind_agent",
@@ -47,7 +49,12 @@ def test_there_is_nothing_else_in_it(dist: Path) -> None:
     expected = {
         f"{name}-{VERSION}{end}" for name in DISTRIBUTIONS for end in (".tar.gz", "-py3-none-any.whl")
     }
-    expected |= {"constraints.txt", "SHA256SUMS", f"charts/tradewind-agent-{VERSION}.tgz"}
+    expected |= {
+        "constraints.txt",
+        "constraints-airflow-3.2.txt",
+        "SHA256SUMS",
+        f"charts/tradewind-agent-{VERSION}.tgz",
+    }
     assert {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()} == expected
 
 
@@ -133,14 +140,17 @@ def test_every_version_is_the_one_in_the_file_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["quickstart.md", "how-to/make-your-airflow-a-plane.md", "how-to/run-an-agent.md"]
+    "page",
+    ["quickstart.md", "how-to/upgrade.md", "how-to/make-your-airflow-a-plane.md", "how-to/run-an-agent.md"],
 )
 def test_every_page_installs_from_the_folder(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     commands = [line for line in text.splitlines() if re.search(r"(pip|uv tool) install .*tradewind", line)]
     assert commands
     for command in commands:
-        assert "install --find-links dist/ --constraint dist/constraints.txt" in command
+        assert re.search(
+            r"install (--upgrade )?--find-links dist/ --constraint dist/constraints[\w.-]*\.txt ", command
+        )
 
 
 @pytest.mark.airflow

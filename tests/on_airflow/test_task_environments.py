@@ -30,7 +30,7 @@ def routed(deployment: Deployment, directory: Path) -> Iterator[Deployment]:
             environment("light", virtualenv(home / "light", packages={"shades": "2.5"})),
             environment("absent", home / "no-such" / "python"),
             environment("bare", virtualenv(home / "bare", airflow=False)),
-            environment("older", virtualenv(home / "older", packages={"apache-airflow-core": "3.2.7"})),
+            environment("older", virtualenv(home / "older", packages={"apache-airflow-core": "3.1.7"})),
         ],
         "site_key_file": site_key(directory),
     }
@@ -65,7 +65,7 @@ def test_two_environments_of_one_agent_have_different_versions_of_a_package(rout
     [
         ("absent", ("no-such/python cannot be started", "No such file")),
         ("bare", ("has no tradewind-runtime",)),
-        ("older", ("has Airflow 3.2.7", "another minor")),
+        ("older", ("Airflow 3.1.7", "more than one minor behind")),
     ],
 )
 def test_an_environment_that_cannot_work_says_why_and_the_others_work(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.installed import PLANES_DRIVERS, ROOT, environments
+from support.installed import PLANES_DRIVERS, ROOT, checkout, environments
 from tradewind.embedded.environments import Checkout, Environments
 
 
@@ -68,3 +68,10 @@ def _imports(interpreter: Path, module: str, user: int) -> bool:
         return subprocess.run(command, user=user, group=user, capture_output=True, cwd="/").returncode == 0
     except PermissionError:
         return False
+
+
+def environment_behind() -> Path:
+    """The interpreter of a task environment with the newest patch of the Airflow minor before the plane's."""
+    return checkout().environment(
+        "tasks-behind", ("protocol", "runtime"), lock=ROOT / "constraints-airflow-3.2.txt"
+    )

@@ -486,17 +486,28 @@ async def test_a_worker_host_that_is_killed_fails_its_attempts_and_comes_back(
         assert second.outcomes[0].kind is OutcomeKind.SUCCEEDED
 
 
-async def test_an_environment_of_another_airflow_minor_takes_no_work_and_says_why(
-    agent: AgentUnderTest, plane: FakePlane
+@pytest.mark.parametrize("airflow", ["3.1.8", "3.4.0", "2.11.0"])
+async def test_an_environment_of_a_far_airflow_minor_takes_no_work_and_says_why(
+    agent: AgentUnderTest, plane: FakePlane, airflow: str
 ):
-    agent.launcher.airflow = "3.2.0"
+    agent.launcher.airflow = airflow
     attempt = plane.queue()
     async with agent:
         await plane.until(lambda: plane.sessions and any(poll.findings for _, poll in plane.session.polls))
         await asyncio.sleep(30)
         finding = plane.session.polls[-1][1].findings[0]
     assert attempt.state is AttemptState.QUEUED
-    assert "3.2.0" in finding.message and "3.3" in finding.message and "3.3" in finding.remedy
+    assert airflow in finding.message and "3.3" in finding.message and "3.3" in finding.remedy
+
+
+async def test_an_environment_one_airflow_minor_behind_the_plane_takes_work(
+    agent: AgentUnderTest, plane: FakePlane
+):
+    agent.launcher.airflow = "3.2.2"
+    attempt = plane.queue(taking=1)
+    async with agent:
+        await plane.until(lambda: attempt.outcomes)
+    assert attempt.outcomes[0].kind is OutcomeKind.SUCCEEDED
 
 
 async def test_a_session_the_plane_has_forgotten_is_opened_anew(agent: AgentUnderTest, plane: FakePlane):

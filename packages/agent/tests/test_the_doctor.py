@@ -386,7 +386,7 @@ async def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path: Path) -> 
 
 
 async def test_an_environment_with_another_airflow_than_the_planes_is_a_failure(tmp_path: Path) -> None:
-    said = {"check": "environment", "verdict": "ok", "evidence": "Airflow 3.2.0", "airflow": "3.2.0"}
+    said = {"check": "environment", "verdict": "ok", "evidence": "Airflow 3.1.0", "airflow": "3.1.0"}
     one = an_examination(
         tmp_path, interpreter=interpreter(tmp_path, f"echo 'tradewind-doctor {json.dumps(said)}'")
     )

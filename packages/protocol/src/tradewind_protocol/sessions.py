@@ -110,7 +110,7 @@ class SessionOpened(Message):
     deployment: str
     cadence: Cadence
     plane_version: str = ""
-    airflow_version: str = ""  # a task environment of another minor cannot run this plane's work
+    airflow_version: str = ""  # a task environment has this minor or the one before it
     base_url: str = ""  # of the UI, for links in logs and mails; empty: the address that agents use
     site: str = sites.DEFAULT  # of the agent token: whose bundles and whose work this agent may have
     policy: Policy = Policy.STRICT  # the stricter of what the site asked for and what the Deployment allows

@@ -10,12 +10,17 @@ if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
     # import what lies there; under Airflow's own commands it does not.
     del sys.path[0]
 
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Final
 
 from tradewind_protocol.hosts import Configure, Problem
 from tradewind_protocol.states import Component
 from tradewind_runtime import environment
 from tradewind_runtime.control import Control, ControlClosed
+
+_LEAST_AIRFLOW: Final = {Component.DAG_PROCESSOR: (3, 3), Component.TRIGGERER: (3, 3)}
+"""Components that need a newer Airflow than tradewind-runtime as a whole."""
 
 
 def main() -> int:
@@ -45,6 +50,9 @@ def serve(control: Control, configure: Configure) -> int:
             )
         )
         return 1
+    if problem := _too_old(configure.component):
+        control.send(problem)
+        return 1
     try:
         # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
         environment.prepare(configure)
@@ -65,6 +73,22 @@ def serve(control: Control, configure: Configure) -> int:
     except Exception as problem:
         control.send(Problem(message=f"{type(problem).__name__}: {problem}"[:4000]))
         raise
+
+
+def _too_old(component: Component) -> Problem | None:
+    """Why this environment's Airflow cannot be that component. Airflow is not imported."""
+    try:
+        installed = version("apache-airflow-core")
+    except PackageNotFoundError:
+        return None  # an Airflow in parts: its first import says what is missing
+    least = _LEAST_AIRFLOW.get(component, (0, 0))
+    if tuple(int(part) for part in installed.split(".")[:2]) >= least:
+        return None
+    needed = "{}.{}".format(*least)
+    return Problem(
+        message=f"a {component.value.replace('_', ' ')} needs Airflow {needed}, and {sys.executable} has {installed}",
+        remedy=f"name an environment with Airflow {needed} in the setting {component.value}_environment, or upgrade this one",
+    )
 
 
 def _name_process(configure: Configure) -> None:

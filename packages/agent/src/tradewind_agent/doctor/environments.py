@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 
 from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
-from tradewind_agent.environments import interpreter
+from tradewind_agent.environments import airflow_versions, interpreter
 from tradewind_agent.gateway import policy
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings
@@ -80,10 +80,7 @@ async def _examine(
 
 def _skew(examination: Examination, theirs: str) -> str:
     planes = examination.about.airflow_version if examination.about is not None else ""
-    minor = ".".join(planes.split(".")[:2])
-    if not minor or not theirs or theirs.split(".")[:2] == planes.split(".")[:2]:
-        return ""
-    return f"Install apache-airflow-core {minor}.x in it, or upgrade the plane: another minor cannot run its work"
+    return airflow_versions.remedy(planes) if airflow_versions.skew(theirs, planes) else ""
 
 
 async def _asked(

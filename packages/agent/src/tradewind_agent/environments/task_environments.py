@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from tradewind_agent.access.local_secrets import LocalSecrets
-from tradewind_agent.environments import dag_processor, triggerer, variables, worker
+from tradewind_agent.environments import airflow_versions, dag_processor, triggerer, variables, worker
 from tradewind_agent.environments.launcher import Launcher, ProcessCommand
 from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.environments.worker import Worker
@@ -101,7 +101,7 @@ class TaskEnvironments:
                     Finding(
                         check=f"environment:{name}"[:100],
                         message=skew,
-                        remedy=f"Install apache-airflow-core {self._planes_minor()}.x in it, or upgrade the plane",
+                        remedy=airflow_versions.remedy(self._planes_airflow()),
                     )
                 )
         return found
@@ -144,17 +144,14 @@ class TaskEnvironments:
 
     def _skew(self, process: ComponentProcess) -> str:
         """Why the environment's Airflow cannot run this plane's work; empty when it can."""
-        planes = self._planes_minor()
-        if process.hello is None or not planes or _minor(process.hello.airflow) == planes:
+        if process.hello is None:
             return ""
-        return (
-            f"environment {process.environment} has Airflow {process.hello.airflow} and the plane {planes}.x: "
-            "another minor cannot run its work"
-        )
+        skew = airflow_versions.skew(process.hello.airflow, self._planes_airflow())
+        return skew and f"environment {process.environment}: {skew}"
 
-    def _planes_minor(self) -> str:
+    def _planes_airflow(self) -> str:
         session = self._session()
-        return _minor(session.airflow_version) if session is not None else ""
+        return session.airflow_version if session is not None else ""
 
     def _process(
         self,
@@ -229,7 +226,3 @@ class TaskEnvironments:
         the plane holds is sent again."""
         may_leave = f"{rules.dags.value} {rules.source.value} {sorted(map(str, rules.dag_fields))}"
         return self._site_key.under(f"content {may_leave}")
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])

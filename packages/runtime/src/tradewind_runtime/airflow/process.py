@@ -51,12 +51,13 @@ def start_as_airflows_commands_do(component: str) -> None:
     they fork find: where the tickets of Kerberos are, and how multiprocessing starts processes. `component` is the section
     of the configuration that names the latter, before `[core]`."""
     from airflow.configuration import conf
-    from airflow.utils.process_utils import set_component_mp_start_method
+    from airflow.utils import process_utils
 
     if conf.get("core", "security", fallback="") == "kerberos":
         os.environ["KRB5CCNAME"] = conf.get("kerberos", "ccache")
         os.environ["KRB5_KTNAME"] = conf.get("kerberos", "keytab")
-    set_component_mp_start_method(component)
+    if choose_start_method := getattr(process_utils, "set_component_mp_start_method", None):  # Airflow 3.3
+        choose_start_method(component)
 
 
 def use_own_fernet_key(*, unless_configured: bool = False) -> None:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
+import psutil  # type: ignore[import-untyped]
+
 Negsignal = enum.IntEnum("Negsignal", {each.name: -each.value for each in signal.Signals})  # type: ignore[misc]
 """An exit code by a signal, as psutil tells it: Airflow names the signal in the task's log by it."""
 
@@ -53,6 +55,22 @@ class TaskProcess:
         return Negsignal(code) if code in Negsignal._value2member_map_ else code
 
 
+class TaskProcessForOlder(TaskProcess):
+    """The same for Airflow 3.2, whose supervisor expects a process of psutil's."""
+
+    def send_signal(self, s: signal.Signals) -> None:
+        try:
+            super().send_signal(s)
+        except ProcessLookupError as problem:
+            raise psutil.NoSuchProcess(self.pid) from problem
+
+    def wait(self, timeout: float | None) -> int:
+        try:
+            return super().wait(timeout)
+        except TimeoutError as problem:
+            raise psutil.TimeoutExpired(timeout or 0, self.pid) from problem
+
+
 class UnknownSupervisor(RuntimeError):
     """This Airflow's supervisor starts processes in a way that this release does not know."""
 
@@ -77,6 +95,7 @@ class TaskFork:
                 "this Airflow's supervisor starts the processes of tasks in another way than this tradewind-runtime knows; "
                 "install the release of tradewind-runtime that is made for it"
             )
+        older = is_older(supervisor)
         base = supervisor.WatchedSubprocess
         forking_itself = base.start.__func__
 
@@ -87,7 +106,6 @@ class TaskFork:
             target: Any = supervisor._subprocess_main,
             logger: Any = None,
             use_exec: bool = False,
-            new_process_group: bool = False,
             **constructor_kwargs: Any,
         ) -> Any:
             is_a_task = cls is supervisor.ActivitySubprocess and target is supervisor._subprocess_main
@@ -97,22 +115,22 @@ class TaskFork:
                     target=target,
                     logger=logger,
                     use_exec=use_exec,
-                    new_process_group=new_process_group,
                     **constructor_kwargs,
                 )
             return _started(
                 self._manager,
                 cls,
+                older,
                 process_log=logger or supervisor.structlog.get_logger(logger_name="task").bind(),
-                new_process_group=new_process_group,
                 **constructor_kwargs,
             )
 
         base.start = classmethod(start)
 
 
-def _started(manager: ProcessManager, cls: Any, **attributes: Any) -> Any:
-    """Airflow's object for a process that `manager` forks."""
+def _started(manager: ProcessManager, cls: Any, older: bool, **attributes: Any) -> Any:
+    """Airflow's object for a process that `manager` forks. Each has a process group of its own (`run_task`), which
+    Airflow 3.3 asks for by an attribute and 3.2 does not know."""
     pairs = [socket.socketpair() for _ in range(4)]
     try:
         pid = manager.fork([theirs for theirs, _ in pairs])
@@ -124,10 +142,9 @@ def _started(manager: ProcessManager, cls: Any, **attributes: Any) -> Any:
         for theirs, _ in pairs:
             theirs.close()
     requests, stdout, stderr, logs = (ours for _, ours in pairs)
-    started = cls(
-        pid=pid, stdin=requests, process=TaskProcess(manager, pid), start_time=time.monotonic(), **attributes
-    )
-    started._register_pipe_readers(stdout, stderr, requests, logs, data={})
+    process = TaskProcessForOlder(manager, pid) if older else TaskProcess(manager, pid)
+    started = cls(pid=pid, stdin=requests, process=process, start_time=time.monotonic(), **attributes)
+    started._register_pipe_readers(stdout, stderr, requests, logs, **({} if older else {"data": {}}))
     return started
 
 
@@ -146,15 +163,21 @@ def run_task(ends: Sequence[int]) -> NoReturn:
 
 
 def is_known(supervisor: Any) -> bool:
-    """Whether a module of Airflow's supervisor is put together as `TaskFork` expects it."""
+    """Whether a module of Airflow's supervisor is put together as `TaskFork` expects it: as that of 3.2 or of 3.3."""
     try:
-        start = inspect.signature(supervisor.WatchedSubprocess.start)
+        start = list(inspect.signature(supervisor.WatchedSubprocess.start).parameters)
         main = inspect.signature(supervisor._fork_main)
-        tracker = supervisor.ProcessTracker
+        tracker = supervisor.psutil.Process if is_older(supervisor) else supervisor.ProcessTracker
     except AttributeError:
         return False
+    group = [] if is_older(supervisor) else ["new_process_group"]
     return (
-        list(start.parameters) == ["target", "logger", "use_exec", "new_process_group", "constructor_kwargs"]
+        start == ["target", "logger", "use_exec", *group, "constructor_kwargs"]
         and list(main.parameters) == ["requests", "child_stdout", "child_stderr", "log_fd", "target"]
         and all(hasattr(tracker, name) for name in ("pid", "send_signal", "wait"))
     )
+
+
+def is_older(supervisor: Any) -> bool:
+    """Whether that is Airflow 3.2's supervisor, which does not track processes by a class of its own."""
+    return not hasattr(supervisor, "ProcessTracker")

@@ -10,6 +10,8 @@ import functools
 import re
 import socket
 from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -72,10 +74,12 @@ def label(kind: WorkKind, workload: dict[str, Any]) -> str:
 
 def _run_task(workload: dict[str, Any], client: Client) -> int:
     from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
-    from airflow.sdk.execution_time.supervisor import supervise_task
+    from airflow.sdk.execution_time import supervisor
 
     for name in ("dag_id", "task_id", "run_id"):  # become folders of logs and of XComs
         inside(workload["ti"][name], name)
+    # Airflow 3.2 calls it by its short name.
+    supervise_task = getattr(supervisor, "supervise_task", None) or supervisor.supervise
     code = supervise_task(
         ti=TaskInstance.model_validate(workload["ti"]),
         bundle_info=BundleInfo.model_validate(_bundle(workload)),
@@ -90,6 +94,7 @@ def _run_task(workload: dict[str, Any], client: Client) -> int:
 
 
 def _run_callback(workload: dict[str, Any], client: Client) -> int:
+    _needs("callback_supervisor", "runs no callbacks of executors")
     from airflow.sdk.api.datamodels._generated import BundleInfo
     from airflow.sdk.execution_time import callback_supervisor
 
@@ -139,6 +144,7 @@ def _judge_callbacks(callback_supervisor: Any) -> None:
 
 
 def _run_connection_test(workload: dict[str, Any], client: Client) -> int:
+    _needs("connection_test_supervisor", "tests no connections")
     from airflow.sdk.execution_time import connection_test_supervisor
 
     if not callables.connection_tests_are_allowed():
@@ -154,6 +160,14 @@ def _run_connection_test(workload: dict[str, Any], client: Client) -> int:
         token="",
     )
     return int(code)
+
+
+def _needs(module: str, lacks: str) -> None:
+    """Raises WorkloadRefused when this environment's Airflow is older than a kind of workload."""
+    if find_spec(f"airflow.sdk.execution_time.{module}") is None:
+        raise WorkloadRefused(
+            f"Airflow {version('apache-airflow-core')} of this task environment {lacks}; Airflow 3.3 does"
+        )
 
 
 def _refuse_connection_test(workload: dict[str, Any], client: Client) -> int:
