@@ -1,4 +1,6 @@
-"""`make bench`: each executor in turn, each workload a few times, one table."""
+"""`make bench`: each executor in turn, each workload a few times, one table.
+
+`make bench ARGS=page` measures everything that docs/benchmarks.md shows, and writes its figures anew."""
 
 from __future__ import annotations
 
@@ -14,9 +16,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import environments, report, sides, workloads
+from benchmarks import about, environments, page, realistic_site, report, sides, workloads
 from support import postgresql
 from tradewind.embedded import plane, processes
+
+PAGE = "page"
+"""In the place of workloads: those that docs/benchmarks.md shows."""
 
 
 def main() -> int:
@@ -24,30 +29,31 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes = workloads.Sizes.scaled(options.scale)
     every = workloads.all_of(sizes)
-    # in this order whatever was asked: the crowd takes the real agent's place and comes last
-    chosen = [name for name in every if not options.workloads or name in options.workloads]
-    if unknown := set(options.workloads) - set(every):
-        print(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    if unknown := set(options.workloads) - {*every, PAGE}:
+        print(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(every)}, and {PAGE}")
         return 2
-    names = [name for name in report.ORDER if name in options.only.split(",")]
-    for name in names:
+    plan = _plan(options, list(every))
+    choices = sides.Choices(options.profile, options.site, options.accelerators, options.shortcuts)
+    for name in plan:
         environments.ready(name)
-    results = report.Results(options.results, scale=options.scale)
+    # The page's figures are of one age: what was measured before is dropped.
+    kept = PAGE not in options.workloads
+    results = report.Results(options.results, scale=options.scale, keep=kept, about=about.machine())
     home = Path(tempfile.mkdtemp(prefix="tradewind-bench-"))
     home.chmod(0o755)
-    os.environ |= sizes.environment()
+    os.environ |= {**sizes.environment(), **realistic_site.variables(options.site)}
     failed = False
-    with servers(home, redis="celery" in names) as server:
+    with servers(home, redis="celery" in plan) as server:
         # Sides take turns, so that what else this machine does meanwhile falls on all of them.
         for turn in range(options.rounds):
-            for name in names:
+            for name, chosen in plan.items():
                 where = home / f"{turn}-{name}"
                 os.environ["BENCH_JOURNAL"] = str(where / "journal")
                 where.mkdir()
                 (where / "journal").touch()
                 began = time.monotonic()
                 try:
-                    failed |= not _one_side(name, where, server, chosen, every, options, results)
+                    failed |= not _one_side(name, where, server, chosen, every, options, choices, results)
                 except Exception as problem:
                     failed = True
                     print(f"{name}: {type(problem).__name__}: {problem}")
@@ -58,16 +64,16 @@ def main() -> int:
                     results.write()  # what is measured is kept, whatever happens to the rest
     if not options.keep:
         shutil.rmtree(home, ignore_errors=True)
-    print(results.table(chosen, names))
+    print(results.table(list(plan)))
     if not options.dry:
-        report.publish(options.results)
+        page.publish(options.results)
     return int(failed)
 
 
-def _one_side(name, home, server, chosen, every, options, results) -> bool:  # type: ignore[no-untyped-def]
+def _one_side(name, home, server, chosen, every, options, choices, results) -> bool:  # type: ignore[no-untyped-def]
     """False when a workload failed: the others are measured all the same."""
     began, all_well = time.monotonic(), True
-    with sides.running(name, home, server, profile=options.profile) as side:
+    with sides.running(name, home, server, choices) as side:
         side.rest.wait_for_dags(["wide", "chain", "burst", "imports", "sleepers", "deferrable"], timeout=180)
         workloads.warm(side)
         print(f"{name} is up and warm after {time.monotonic() - began:.0f} s", flush=True)
@@ -82,7 +88,7 @@ def _one_side(name, home, server, chosen, every, options, results) -> bool:  # t
                     print(f"  {name} {workload} failed: {type(problem).__name__}: {problem}", flush=True)
                     _give_up_runs(side)
                     break
-                label = workload if options.profile == "default" else f"{workload} ({options.profile})"
+                label = f"{workload} ({choices.label})" if choices.label else workload
                 results.add(label, name, metrics)
                 short = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items())
                 print(f"  {name} {label}: {short}", flush=True)
@@ -92,6 +98,15 @@ def _one_side(name, home, server, chosen, every, options, results) -> bool:  # t
         if options.pause:
             input(f"{side.plane.url} admin {side.plane.passwords['admin']}; Enter ends it ")
     return all_well
+
+
+def _plan(options: argparse.Namespace, every: list[str]) -> dict[str, list[str]]:
+    """The workloads of each executor that is measured, in the order in which they run."""
+    if PAGE in options.workloads:
+        return {name: list(chosen) for name, chosen in page.WORKLOADS.items()}
+    # in this order whatever was asked: the simulated agents take the real agent's place and come last
+    chosen = [name for name in every if not options.workloads or name in options.workloads]
+    return {name: chosen for name in page.NAMES if name in options.only.split(",")}
 
 
 def _give_up_runs(side: sides.Side) -> None:
@@ -134,13 +149,20 @@ def servers(home: Path, *, redis: bool) -> Iterator[postgresql.PostgreSQL]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", help="default: all")
-    parser.add_argument("--only", default=",".join(report.ORDER), help="executors, comma between them")
+    parser.add_argument("workloads", nargs="*", help=f"default: all; {PAGE}: what the page shows")
+    parser.add_argument("--only", default=",".join(page.NAMES), help="executors, comma between them")
     parser.add_argument("--repeats", type=int, default=1, help="of each workload while an executor is up")
     parser.add_argument("--rounds", type=int, default=1, help="times each executor is started")
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of the tasks")
     parser.add_argument(
         "--profile", choices=sorted(sides.PROFILES), default="default", help="of the scheduler"
+    )
+    parser.add_argument("--site", choices=("realistic", "bare"), default="realistic")
+    parser.add_argument(
+        "--accelerators", default="all", help="of the agent: all, none, or names, comma between them"
+    )
+    parser.add_argument(
+        "--shortcuts", default="all", help="of the plane: all, none, or names, comma between them"
     )
     parser.add_argument("--results", type=Path, default=environments.ROOT / "docs" / "benchmarks.json")
     parser.add_argument("--dry", action="store_true", help="print the table, write nothing")

@@ -20,6 +20,8 @@ EVERY = (
     "apache-airflow-providers-standard",
     "apache-airflow-providers-common-io",
     "apache-airflow-providers-http",
+    "apache-airflow-providers-amazon",
+    "statsd",
     "pandas",
     "psycopg2-binary",
     "asyncpg",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import environments, sides, workloads
+from benchmarks import environments, realistic_site, sides, workloads
 from benchmarks.__main__ import servers
 
 PY_SPY = environments.ROOT / ".tools" / "bin" / "py-spy"
@@ -27,11 +27,12 @@ def main() -> int:
     parser.add_argument("--roles", default="agent,worker,API server,scheduler")
     parser.add_argument("--scale", type=float, default=0.2)
     parser.add_argument("--rate", type=int, default=150)
+    parser.add_argument("--site", choices=("realistic", "bare"), default="realistic")
     parser.add_argument("--out", type=Path, default=environments.ROOT / "build" / "bench" / "profiles")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes = workloads.Sizes.scaled(options.scale)
-    os.environ |= sizes.environment()
+    os.environ |= {**sizes.environment(), **realistic_site.variables(options.site)}
     home = Path(tempfile.mkdtemp(prefix="tradewind-profile-"))
     home.chmod(0o755)
     os.environ["BENCH_JOURNAL"] = str(home / "journal")
@@ -40,7 +41,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         servers(home, redis=options.side == "celery") as server,
-        sides.running(options.side, home / "side", server, profile="default") as side,
+        sides.running(options.side, home / "side", server, sides.Choices(site=options.site)) as side,
     ):
         side.rest.wait_for_dags(["wide", "chain", "burst", "imports"], timeout=180)
         workloads.warm(side)

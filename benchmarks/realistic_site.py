@@ -4,12 +4,16 @@ plugin with a listener. Needs `apache-airflow-providers-amazon` and `statsd` in 
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
+
+from benchmarks.environments import ROOT
 
 _LISTENER = """
 from airflow.listeners import hookimpl
@@ -32,67 +36,100 @@ class SiteListener(AirflowPlugin):
 """
 
 
+@dataclass(frozen=True)
+class Services:
+    """Where the site's object store and StatsD server listen."""
+
+    store: int
+    statsd: int
+
+    def counts(self) -> Mapping[str, int]:
+        """Objects stored (task logs) and metric packets received so far."""
+        return dict(httpx.get(f"http://127.0.0.1:{self.store}/", timeout=10).json())
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site's configuration, and the services that it names."""
+
+    services: Services
+    home: Path
+
+    def tasks(self) -> dict[str, dict[str, str]]:
+        """Sections of airflow.cfg for every process that runs tasks, and for the planes that do."""
+        files = {
+            f"{name}_file_path": str(self.home / f"{name}.json") for name in ("connections", "variables")
+        }
+        return {
+            **self.plane(),
+            "secrets": {
+                "backend": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+                "backend_kwargs": json.dumps(files),
+            },
+            "logging": {
+                "remote_logging": "True",
+                "remote_base_log_folder": "s3://logs/tasks",
+                "remote_log_conn_id": "site_s3",
+            },
+        }
+
+    def plane(self) -> dict[str, dict[str, str]]:
+        """Sections for a plane that has neither the site's secrets nor its logs."""
+        return {
+            "core": {"plugins_folder": str(self.home / "plugins")},
+            "metrics": {
+                "statsd_on": "True",
+                "statsd_host": "127.0.0.1",
+                "statsd_port": str(self.services.statsd),
+            },
+        }
+
+    def environ(self) -> dict[str, str]:
+        """The sections of `tasks` as environment variables."""
+        sections = self.tasks()
+        settings = {
+            f"AIRFLOW__{section.upper()}__{key.upper()}": value
+            for section, values in sections.items()
+            for key, value in values.items()
+        }
+        return {**settings, **variables("realistic")}
+
+
+def variables(site: str) -> dict[str, str]:
+    """Environment variables of all processes on that kind of site: realistic or bare."""
+    # Without the second, boto3 asks an address for credentials that exists at a cloud provider only.
+    return {"BENCH_SITE": site, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 @contextmanager
-def served(home: Path) -> Iterator[dict[str, str]]:
-    """The environment variables of such a site, whose object store and StatsD server listen meanwhile."""
+def running(home: Path) -> Iterator[Site]:
+    """A site whose services run meanwhile; its files are in `home`."""
     (plugins := home / "plugins").mkdir(parents=True)
     (plugins / "site_listener.py").write_text(_LISTENER)
-    store = ThreadingHTTPServer(("127.0.0.1", 0), _ObjectStore)
-    threading.Thread(target=store.serve_forever, daemon=True).start()
-    metrics = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    metrics.bind(("127.0.0.1", 0))
-    endpoint = f"http://127.0.0.1:{store.server_port}"
-    s3 = {
-        "conn_type": "aws",
-        "login": "key",
-        "password": "secret",
-        "extra": {"endpoint_url": endpoint, "region_name": "eu-central-1"},
-    }
-    (home / "connections.json").write_text(json.dumps({"site_s3": s3}))
-    (home / "variables.json").write_text("{}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.site_services"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     try:
-        yield {
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
-            "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(
-                {
-                    "connections_file_path": str(home / "connections.json"),
-                    "variables_file_path": str(home / "variables.json"),
-                }
-            ),
-            "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
-            "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": "s3://logs/tasks",
-            "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID": "site_s3",
-            "AIRFLOW__METRICS__STATSD_ON": "True",
-            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
-            "AIRFLOW__METRICS__STATSD_PORT": str(metrics.getsockname()[1]),
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        assert process.stdout is not None
+        services = Services(**json.loads(process.stdout.readline()))
+        (home / "connections.json").write_text(json.dumps(_connections(services)))
+        (home / "variables.json").write_text(json.dumps({"region": "north"}))
+        yield Site(services, home)
     finally:
-        store.shutdown()
-        metrics.close()
+        process.terminate()
+        process.wait(10)
 
 
-class _ObjectStore(BaseHTTPRequestHandler):
-    """S3 as the remote logs of a task need it: nothing is there, and everything may be put."""
+@contextmanager
+def served(home: Path) -> Iterator[dict[str, str]]:
+    """The environment variables of such a site, whose services run meanwhile."""
+    with running(home) as site:
+        yield site.environ()
 
-    protocol_version = "HTTP/1.1"
 
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._answer(200)
-
-    def do_HEAD(self) -> None:
-        self._answer(404)
-
-    def do_GET(self) -> None:
-        self._answer(404)
-
-    def _answer(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("ETag", '"0"')
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+def _connections(services: Services) -> dict[str, object]:
+    endpoint = {"endpoint_url": f"http://127.0.0.1:{services.store}", "region_name": "eu-central-1"}
+    return {
+        "site_s3": {"conn_type": "aws", "login": "key", "password": "secret", "extra": endpoint},
+        "warehouse": {"conn_type": "postgres", "host": "warehouse.internal", "password": "secret"},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import database, environments
+from benchmarks import database, environments, realistic_site
 from benchmarks.processes import Role
 from support.airflow_rest import AirflowRest
 from support.deployment import new_token
@@ -40,6 +41,27 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What an executor is started with, beside what all have."""
+
+    profile: str = "default"
+    site: str = "realistic"  # or "bare"
+    accelerators: str = "all"  # of the agent, comma between them
+    shortcuts: str = "all"  # of the plane, comma between them
+
+    @property
+    def label(self) -> str:
+        """What is not the default, in words; empty when everything is."""
+        parts = [
+            self.profile if self.profile != "default" else "",
+            f"{self.site} site" if self.site != "realistic" else "",
+            f"accelerators: {self.accelerators}" if self.accelerators != "all" else "",
+            f"shortcuts: {self.shortcuts}" if self.shortcuts != "all" else "",
+        ]
+        return "; ".join(part for part in parts if part)
+
+
 @dataclass
 class Side:
     """One executor, running."""
@@ -52,16 +74,16 @@ class Side:
     dags: Path
     roles: dict[str, Role] = field(default_factory=dict)
     agent: agent.Agent | None = None
+    site: realistic_site.Site | None = None  # None: a bare one
 
 
 class running:
     """Start one executor with the Dags in `dags`; everything is gone on leaving."""
 
-    def __init__(
-        self, name: str, home: Path, server: Any, *, profile: str, dags: Path = DAGS, more: Any = None
-    ) -> None:
-        self._name, self._home, self._server, self._profile = name, home, server, profile
-        self._dags, self._more = dags, more or {}
+    def __init__(self, name: str, home: Path, server: Any, choices: Choices) -> None:
+        self._name, self._home, self._server, self._choices = name, home, server, choices
+        self._dags = DAGS
+        self._site: realistic_site.Site | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Side:
@@ -79,6 +101,8 @@ class running:
         # Its own, to which a workload may add files.
         own = shutil.copytree(self._dags, self._home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
         self._dags = own
+        if self._choices.site == "realistic":
+            self._site = self._stack.enter_context(realistic_site.running(self._home / "site"))
         db = self._stack.enter_context(database.Database(self._server))
         settings = plane.PlaneSettings(
             home=self._home / "plane",
@@ -86,7 +110,7 @@ class running:
             executor=EXECUTORS[self._name],
             stock=self._name != "tradewind",
             interpreter=environments.python(self._name),
-            options=_options(self._name, self._profile, self._dags, self._home, db.url, self._more),
+            options=_options(self._name, self._choices, self._site, self._dags, db.url),
         )
         running_plane = plane.Plane(settings)
         if environments.environment(self._name) == "edge3":
@@ -98,9 +122,8 @@ class running:
         running_plane.configure()
         running_plane.migrate()
         running_plane.start()
-        side = Side(
-            self._name, self._home, running_plane, db, AirflowRest(running_plane.client()), self._dags
-        )
+        rest = AirflowRest(running_plane.client())
+        side = Side(self._name, self._home, running_plane, db, rest, self._dags, site=self._site)
         side.roles = {
             "API server": _of(running_plane.api_servers),
             "scheduler": Role(_roots(running_plane.schedulers), alone=self._name == "local"),
@@ -115,6 +138,7 @@ class running:
         variables = {
             **{key: value for key, value in os.environ.items() if key.startswith("BENCH_")},
             "PYTHONPATH": str(self._dags),
+            **(self._site.environ() if self._site is not None else {}),
         }
         side.agent = self._stack.enter_context(
             agent.Agent(
@@ -127,6 +151,7 @@ class running:
                     interpreter=environments.python("tradewind", "agent"),
                     tasks=environments.python("tradewind", "tasks"),
                     options={
+                        "accelerators": self._choices.accelerators.split(","),
                         "environments": [
                             {
                                 "name": "default",
@@ -181,15 +206,18 @@ STARTERS: dict[str, Callable[[running, Side], None]] = {
 
 
 def _options(
-    name: str, profile: str, dags: Path, home: Path, database_url: str, more: Mapping[str, Mapping[str, str]]
+    name: str, choices: Choices, site: realistic_site.Site | None, dags: Path, database_url: str
 ) -> dict[str, dict[str, str]]:
     options = {section: dict(values) for section, values in COMMON.items()}
-    options["scheduler"] |= PROFILES[profile]
-    options.setdefault("dag_processor", {})
+    options["scheduler"] |= PROFILES[choices.profile]
     options["core"]["parallelism"] = str(SLOTS if name == "local" else 8 * SLOTS)
-    if name != "tradewind":
-        bundles = processes_bundles(dags)
-        options["dag_processor"]["dag_bundle_config_list"] = bundles
+    if site is not None:
+        for section, values in (site.plane() if name == "tradewind" else site.tasks()).items():
+            options.setdefault(section, {}).update(values)
+    if name == "tradewind":
+        options["tradewind"] = {"shortcuts": choices.shortcuts}
+    else:
+        options["dag_processor"] = {"dag_bundle_config_list": json.dumps([agent.local_bundle("dags", dags)])}
     if environments.environment(name) == "edge3":
         options["edge"] = {"api_enabled": "True", "worker_concurrency": str(SLOTS)}
     if name == "edge3":
@@ -200,15 +228,7 @@ def _options(
             "result_backend": "db+" + database_url,
             "worker_prefetch_multiplier": "1",
         }
-    for section, values in more.items():
-        options.setdefault(section, {}).update(values)
     return options
-
-
-def processes_bundles(dags: Path) -> str:
-    import json
-
-    return json.dumps([agent.local_bundle("dags", dags)])
 
 
 def _roots(found: list[processes.LocalProcess]) -> Callable[[], list[psutil.Process]]:

@@ -71,7 +71,7 @@ def measuring(side: Side, *, per: int = 1) -> Iterator[Measured]:
         processes.load(),
         time.monotonic(),
     )
-    left = _left_site(side)
+    left, served = _left_site(side), _served(side)
     with counting.instructions() as counted:
         yield measured
     measured.seconds = time.monotonic() - began
@@ -89,10 +89,20 @@ def measuring(side: Side, *, per: int = 1) -> Iterator[Measured]:
     measured.metrics["others' load, cores"] = max(
         0.0, (processes.load() - load - sum(used.values())) / measured.seconds
     )
+    for name, count in _served(side).items():
+        measured.metrics[f"{name}/task"] = (count - served[name]) / per
     if left is not None:
         requests, size = _left_site(side) or (0, 0)
         measured.metrics["requests/task"] = (requests - left[0]) / per
         measured.metrics["bytes sent/task"] = (size - left[1]) / per
+
+
+def _served(side: Side) -> dict[str, int]:
+    """Task logs stored and metric packets received so far, on a realistic site."""
+    if side.site is None:
+        return {}
+    counts = side.site.services.counts()
+    return {"task logs stored": counts["objects"], "metric packets": counts["packets"]}
 
 
 def _left_site(side: Side) -> tuple[int, int] | None:

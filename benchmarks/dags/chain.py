@@ -1,13 +1,13 @@
-"""Tasks that do nothing, one after the other."""
+"""Short tasks, one after the other."""
 
 from airflow.sdk import DAG, task
-from journal import DAG_OPTIONS, note, size
+from journal import DAG_OPTIONS, size, work
 
 with DAG("chain", **DAG_OPTIONS):
 
     @task
     def link(ti=None):
-        note(ti)
+        return work(ti)
 
     last = None
     for number in range(size("BENCH_CHAIN", 20)):

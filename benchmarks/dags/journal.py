@@ -1,4 +1,4 @@
-"""Where the Dags of the benchmark write down when the first line of a task ran."""
+"""What each task of the benchmark does: note when its first line ran, and use the site."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ def note(ti) -> None:
     fd = os.open(os.environ["BENCH_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, line.encode())
     os.close(fd)
+
+
+def work(ti) -> str | None:
+    """Note the first line; on a realistic site read a connection and a variable. What is returned becomes an XCom."""
+    note(ti)
+    if os.environ.get("BENCH_SITE") != "realistic":
+        return None
+    from airflow.sdk import Connection, Variable
+
+    return f"{Connection.get('warehouse').host} {Variable.get('region')}"
 
 
 def size(name: str, default: int) -> int:
