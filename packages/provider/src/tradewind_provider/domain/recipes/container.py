@@ -48,7 +48,7 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
         f"test -s site.key || openssl rand -hex 32 | sudo install -o {USER} -g {USER} -m 400 /dev/stdin site.key",
     )
     copy = RecipeStep(
-        "The packages, in the folder that the image is built from.",
+        "Copy the packages into the folder from which the image is built.",
         "copy command",
         f"mkdir -p dist && cp -R {quoted(wanted.packages)}/. dist/",
     )
@@ -72,22 +72,26 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
         (
             *([copy] if wanted.packages else []),
             RecipeStep(
-                "An image with the agent, Airflow's core and your packages: add what your Dags import.",
+                "Write the Dockerfile of an image with the agent, Airflow and your packages. Add what your Dags import.",
                 "Dockerfile",
                 file("cat > Dockerfile", dockerfile(wanted, versions)),
             ),
-            RecipeStep("Build it:", "build command", f"docker build --tag {quoted(wanted.image)} ."),
+            RecipeStep("Build the image:", "build command", f"docker build --tag {quoted(wanted.image)} ."),
             RecipeStep(
-                f"The token, in a file that the container's user ({USER}) and nobody else can read: paste it, Enter, Ctrl-D.",
+                f"Write the token to a file that only the container's user ({USER}) can read. Paste it, press Enter, then Ctrl-D.",
                 "token file command",
                 f"sudo install -o {USER} -g {USER} -m 400 /dev/stdin agent-token",
             ),
             *([make_key] if wanted.needs_key else []),
             RecipeStep(
-                "Its settings:", "settings file", file("install -m 644 /dev/stdin agent.toml", settings)
+                "Write the agent's settings:",
+                "settings file",
+                file("install -m 644 /dev/stdin agent.toml", settings),
             ),
             RecipeStep(
-                "Start it. Its log: docker logs --follow " + name + "".join(f"; {one}" for one in folders),
+                "Start the agent. To read its log: docker logs --follow "
+                + name
+                + "".join(f"; {one}" for one in folders),
                 "start command",
                 " \\\n  ".join(
                     [

@@ -31,28 +31,30 @@ def host(wanted: RecipeRequest, versions: Versions) -> Recipe:
         "Host",
         (
             RecipeStep(
-                "A folder for this agent, and an environment with Airflow's core. Install what your Dags import into it, too "
-                "(and pyarrow, where tasks return DataFrames).",
+                "Make a folder for this agent, and an environment with Airflow. Also install what your Dags import into it "
+                "(and pyarrow, if tasks return DataFrames).",
                 "install command",
                 f"mkdir -p {here} && cd {here}\npython3 -m venv --upgrade-deps venv\nvenv/bin/pip install {packages}",
             ),
             RecipeStep(
-                "The token, in a file that only you can read: paste it, Enter, Ctrl-D.",
+                "Write the token to a file that only you can read. Paste it, press Enter, then Ctrl-D.",
                 "token file command",
                 "(umask 077 && cat > agent-token)",
             ),
             *([make_key] if wanted.needs_key else []),
             RecipeStep(
-                "Its settings. Probes and metrics are off, so that several agents fit on one machine: give `metrics_port` a "
-                "number that is free to have them.",
+                "Write the agent's settings. Probes and metrics are off, so that several agents can run on one machine. To have them, "
+                "give `metrics_port` a free port.",
                 "settings file",
                 file("cat > agent.toml", settings),
             ),
             RecipeStep(
-                "Look before the first start: it says what is missing, and what to do.",
+                "Check the setup before the first start. The doctor says what is missing, and what to do.",
                 "doctor command",
                 "venv/bin/tradewind-agent doctor --config agent.toml",
             ),
-            RecipeStep("Start it:", "start command", "venv/bin/tradewind-agent run --config agent.toml"),
+            RecipeStep(
+                "Start the agent:", "start command", "venv/bin/tradewind-agent run --config agent.toml"
+            ),
         ),
     )

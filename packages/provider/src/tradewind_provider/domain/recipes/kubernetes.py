@@ -12,7 +12,7 @@ from tradewind_provider.domain.recipes.text import file, literal, slug
 
 def secret(name: str) -> RecipeStep:
     return RecipeStep(
-        "The token as a Secret: paste it, Enter, Ctrl-D.",
+        "Create a Secret with the token. Paste it, press Enter, then Ctrl-D.",
         "secret command",
         f"kubectl create secret generic {name}-token --from-file=token=/dev/stdin",
     )
@@ -25,7 +25,7 @@ KEY_FOLDER: Final = "/run/secrets/tradewind-site"
 def site_key(wanted: RecipeRequest) -> list[RecipeStep]:
     """The step that makes the site's key, where its agents need one."""
     step = RecipeStep(
-        "The site's key as a Secret, once for all agents of the site in this namespace.",
+        "Create a Secret with the site's key, once for all agents of the site in this namespace.",
         "site key command",
         f"kubectl get secret {KEY_SECRET} >/dev/null 2>&1 || openssl rand -hex 32 | "
         f"kubectl create secret generic {KEY_SECRET} --from-file=site.key=/dev/stdin",
@@ -129,6 +129,8 @@ def kubernetes(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 "manifest",
                 file("kubectl apply --filename -", manifest(wanted)),
             ),
-            RecipeStep("See it start:", "status command", f"kubectl rollout status statefulset/{name}"),
+            RecipeStep(
+                "Watch the agent start:", "status command", f"kubectl rollout status statefulset/{name}"
+            ),
         ),
     )

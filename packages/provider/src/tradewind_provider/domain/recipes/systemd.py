@@ -66,7 +66,7 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
         "systemd",
         (
             RecipeStep(
-                "A user for the agent, and its folders.",
+                "Create a user for the agent, and its folders.",
                 "user command",
                 "\n".join(
                     [
@@ -81,7 +81,7 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 ),
             ),
             RecipeStep(
-                "An environment for the agent, and one for the tasks: install what your Dags import into the second.",
+                "Make an environment for the agent and one for the tasks. Install what your Dags import into the second.",
                 "install command",
                 "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
                 f"sudo /opt/tradewind/bin/pip install {of_agent}\n"
@@ -89,13 +89,13 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 f"sudo /opt/airflow/bin/pip install {of_tasks}",
             ),
             RecipeStep(
-                "The token, readable by the service's user only: paste it, Enter, Ctrl-D.",
+                "Write the token to a file that only the service's user can read. Paste it, press Enter, then Ctrl-D.",
                 "token file command",
                 "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
             ),
             *([make_key] if wanted.needs_key else []),
             RecipeStep(
-                "Its settings."
+                "Write the agent's settings."
                 + (
                     f" The user tradewind must be able to read {wanted.bundle.folder}."
                     if wanted.bundle.kind == FOLDER
@@ -107,17 +107,17 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 ),
             ),
             RecipeStep(
-                "The service:",
+                "Write the service:",
                 "systemd unit",
                 file("sudo tee /etc/systemd/system/tradewind-agent.service >/dev/null", unit(wanted)),
             ),
             RecipeStep(
-                "Look before the first start: it says what is missing, and what to do.",
+                "Check the setup before the first start. The doctor says what is missing, and what to do.",
                 "doctor command",
                 "sudo -u tradewind /opt/tradewind/bin/tradewind-agent doctor --config /etc/tradewind/agent.toml",
             ),
             RecipeStep(
-                "Start it. Its log: journalctl --unit tradewind-agent --follow",
+                "Start the agent. To read its log: journalctl --unit tradewind-agent --follow",
                 "start command",
                 "sudo systemctl daemon-reload\nsudo systemctl enable --now tradewind-agent",
             ),
