@@ -43,6 +43,8 @@ from tradewind_provider.airflow.execution_api import ExecutionApi
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.attempt_authorizer import AttemptAuthorizer
 from tradewind_provider.api.execution_proxy import Door
+from tradewind_provider.api.execution_proxy.dag_access import DagAccessCheck
+from tradewind_provider.domain.dag_access import SiteGrant
 from tradewind_provider.services.sessions import hashed
 from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 from tradewind_provider.shortcuts.single_thread import SingleThread
@@ -98,7 +100,7 @@ class Clock:
 class Plane:
     """Rows as the rest of the plane would write them, and ways to ask through the door."""
 
-    def __init__(self, app: Any, *, largest: int = 100_000) -> None:
+    def __init__(self, app: Any, *, largest: int = 100_000, site_access: tuple[SiteGrant, ...] = ()) -> None:
         credentials.KNOWN.forget()
         self.clock = Clock()
         self.app = app
@@ -108,6 +110,7 @@ class Plane:
             app,
             largest_body=lambda: largest,
             holders=AttemptAuthorizer(monotonic=self.clock),
+            dag_access=DagAccessCheck(grants=lambda: site_access, monotonic=self.clock),
             execution=self.execution,
         )
 

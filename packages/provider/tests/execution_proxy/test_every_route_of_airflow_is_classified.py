@@ -102,3 +102,17 @@ async def test_what_every_task_asks_needs_no_event_loop_in_particular(airflow: F
 
 def _methods(call: Any) -> tuple[Any, ...]:
     return () if inspect.isroutine(call) or inspect.isclass(call) else (type(call).__call__,)
+
+
+async def test_every_dag_that_a_request_of_airflow_names_is_seen(airflow: FastAPI) -> None:
+    """Which Dags an agent may reach is decided by the id in the path or in the query; a route that names one otherwise
+    would pass unseen."""
+    named = {
+        (key, one.alias)
+        for key, route in _served(airflow).items()
+        for one in (*route.dependant.path_params, *route.dependant.query_params)
+        if "dag" in one.alias
+    }
+    assert len(named) > 15
+    # `dag_result` says whether an XCom is what the whole run returns
+    assert {alias for _, alias in named} == {"dag_id", "dag_result"}

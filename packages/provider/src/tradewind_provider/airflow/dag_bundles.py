@@ -13,6 +13,7 @@ from uuid import UUID
 from airflow.configuration import conf
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.jobs.job import Job, JobState
+from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import insert, select, update
@@ -46,6 +47,11 @@ def activate(db: Session, name: str, *, template: str | None, params: Mapping[st
 def configured() -> frozenset[str]:
     """The bundles this plane's own configuration names."""
     return frozenset(DagBundlesManager().get_all_bundle_names())
+
+
+def of_dag(db: Session, dag_id: str) -> str | None:
+    """The bundle a Dag is in; None: there is no such Dag."""
+    return db.scalar(select(DagModel.bundle_name).where(DagModel.dag_id == dag_id))
 
 
 def is_planes(db: Session, name: str) -> bool:

@@ -9,6 +9,7 @@ from uuid import UUID
 from airflow.configuration import conf
 from airflow.jobs.job import Job, JobState
 from airflow.jobs.triggerer_job_runner import TriggererJobRunner
+from airflow.models.asset import AssetModel, AssetWatcherModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from sqlalchemy import Select, insert, select, update
@@ -109,14 +110,42 @@ def alive(since: datetime) -> Select[int]:
 
 def runs_trigger_of(db: Session, session_id: UUID, ti_id: UUID) -> bool:
     """True when the trigger that task instance waits for is assigned to that session."""
-    statement = (
+    waits = _assigned(session_id).join(TaskInstance, TaskInstance.trigger_id == Trigger.id)
+    return db.scalar(waits.where(TaskInstance.id == ti_id)) is not None
+
+
+def runs_trigger_of_task(db: Session, session_id: UUID, task: tuple[str, str, str, int]) -> bool:
+    """As `runs_trigger_of`, for the task instance of that Dag id, run id, task id and map index."""
+    waits = _assigned(session_id).join(TaskInstance, TaskInstance.trigger_id == Trigger.id)
+    columns = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
+    return (
+        db.scalar(waits.where(*(column == value for column, value in zip(columns, task, strict=True))))
+        is not None
+    )
+
+
+def runs_watcher_of(db: Session, session_id: UUID, *, name: str | None, uri: str | None) -> bool:
+    """True when a trigger that watches that asset is assigned to that session."""
+    watches = (
+        _assigned(session_id)
+        .join(AssetWatcherModel, AssetWatcherModel.trigger_id == Trigger.id)
+        .join(AssetModel, AssetModel.id == AssetWatcherModel.asset_id)
+    )
+    if name is not None:
+        watches = watches.where(AssetModel.name == name)
+    if uri is not None:
+        watches = watches.where(AssetModel.uri == uri)
+    return (name is not None or uri is not None) and db.scalar(watches) is not None
+
+
+def _assigned(session_id: UUID) -> Select[int]:
+    """One trigger of those that are assigned to a session."""
+    return (
         select(Trigger.id)
-        .join(TaskInstance, TaskInstance.trigger_id == Trigger.id)
         .join(Job, Job.id == Trigger.triggerer_id)
-        .where(TaskInstance.id == ti_id, Job.unixname == _marker(session_id), Job.end_date.is_(None))
+        .where(Job.unixname == _marker(session_id), Job.end_date.is_(None))
         .limit(1)
     )
-    return db.scalar(statement) is not None
 
 
 def health_threshold() -> float:

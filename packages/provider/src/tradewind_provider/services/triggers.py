@@ -135,6 +135,18 @@ def trigger_of_task_instance(db: Session, session_id: UUID, ti_id: UUID) -> bool
     return trigger_jobs.runs_trigger_of(db, session_id, ti_id)
 
 
+def holds_trigger_of_task(
+    db: Session, session_id: UUID, *, dag_id: str, run_id: str, task_id: str, map_index: int
+) -> bool:
+    """True when that task instance waits for a trigger that is assigned to that session."""
+    return trigger_jobs.runs_trigger_of_task(db, session_id, (dag_id, run_id, task_id, map_index))
+
+
+def holds_trigger_of_asset(db: Session, session_id: UUID, *, name: str | None, uri: str | None) -> bool:
+    """True when a trigger that is assigned to that session watches the asset of that name and URI, one of them given."""
+    return trigger_jobs.runs_watcher_of(db, session_id, name=name, uri=uri)
+
+
 def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, ...], bool]:
     some = missing[:MOST_CREATED]
     if not some:

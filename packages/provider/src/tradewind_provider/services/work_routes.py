@@ -37,6 +37,12 @@ def route(db: Session, work: workloads.Workload) -> Route:
     return Route(queue, site, work.bundle)
 
 
+def site_of(db: Session, bundle: str) -> str | None:
+    """The site whose agents get the work of a bundle, when no queue names another; None: no site's agents do."""
+    owner = _owner(db, bundle)
+    return routes.addressed("", _known(db))[0] if owner.site is None and owner.is_plane else owner.site
+
+
 def of_site(db: Session, site: str, bundles: Collection[str]) -> set[str]:
     """Those of the bundles whose Dags are for agents of that site: its own, and for the site that gets the plane's work
     the plane's."""

@@ -23,6 +23,7 @@ from tradewind_provider.api import bodies, transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.attempt_authorizer import AUTHORIZER, AttemptAuthorizer, AttemptCaller
 from tradewind_provider.api.execution_proxy.concurrency_limiter import ConcurrencyLimiter
+from tradewind_provider.api.execution_proxy.dag_access import DagAccessCheck
 from tradewind_provider.api.ingress import admission
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.agents import Agent
@@ -51,12 +52,14 @@ class Door:
         tokens: execution_api.ExecutionTokens | None = None,
         execution: execution_api.ExecutionApi | None = None,
         holders: AttemptAuthorizer | None = None,
+        dag_access: DagAccessCheck | None = None,
     ) -> None:
         self._app = app
         self._clock = clock
         self._largest_body = largest_body or (lambda: settings.current().cadence.largest_body)
         self._tokens = tokens or execution_api.ExecutionTokens()
         self._holders = holders or AUTHORIZER
+        self._dag_access = dag_access or DagAccessCheck()
         self._admission = admission.Admission(clock)
         self._turns = ConcurrencyLimiter(at_once=database.connections)
         self._execution_api = execution or execution_api.ExecutionApi()
@@ -159,6 +162,8 @@ class Door:
         if isinstance(judged, LocalAnswer):
             await bodies.answer(send, judged.status, judged.body)
             return
+        if found is not None:
+            await self._dag_access.check(agent, speaker.caller, speaker.subject, found, scope["query_string"])
         if found is not None and found.route.name in _WITH_HOST_NAME:
             judged = _named(judged, speaker)
         subject = await self._holders.subject(agent, speaker, found)

@@ -1,0 +1,104 @@
+"""What a caller may reach beside its own task instance: Dags of its site, and what its triggers are for."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from tradewind_protocol.boundary import Caller, RouteMatch
+from tradewind_protocol.errors import Code, Refused
+from tradewind_provider import settings
+from tradewind_provider.api import transactions
+from tradewind_provider.domain import dag_access as rules
+from tradewind_provider.domain.dag_access import Access, SiteGrant
+from tradewind_provider.services import dag_access, triggers
+from tradewind_provider.services.agents import Agent
+
+FRESH_SECONDS: Final = 2.0
+"""How long an agent goes on after a bundle of its site was given to another one."""
+
+_MOST: Final = 20_000
+_XCOM_WRITES: Final = frozenset({"xcom.set", "xcom.delete"})
+_ASSET_STORE: Final = "asset_store."
+_NUMBER: Final = re.compile(r"-?[0-9]{1,9}")
+
+
+class DagAccessCheck:
+    """Dags an agent was allowed to reach a moment ago. Refusals are never remembered."""
+
+    def __init__(
+        self,
+        *,
+        grants: Callable[[], Collection[SiteGrant]] = lambda: settings.current().site_access,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._grants = grants
+        self._monotonic = monotonic
+        self._allowed: dict[tuple[UUID, UUID, str, Access], float] = {}
+
+    async def check(
+        self, agent: Agent, caller: Caller, subject: UUID, found: RouteMatch, query: bytes
+    ) -> None:
+        """Returns when the caller may reach what the request names.
+
+        Raises Refused NOT_PERMITTED for a Dag of another site, TRIGGER_NOT_YOURS when a triggerer writes an XCom of a
+        task that waits for none of its triggers, or asks for the state of an asset that none of them watches.
+        """
+        access = rules.access_of(found)
+        moment = self._monotonic()
+        for dag_id in rules.dags_named(found, query):
+            key = (agent.session_id, subject, dag_id, access)
+            if self._allowed.get(key, moment) > moment:
+                continue
+            await transactions.run(partial(self._require, agent, dag_id, access, subject))
+            if len(self._allowed) >= _MOST:
+                self._allowed.clear()
+            self._allowed[key] = moment + FRESH_SECONDS
+        if caller is Caller.TRIGGERER:
+            if found.route.name in _XCOM_WRITES:
+                await self._has_trigger_of_task(agent, found, query)
+            elif found.route.name.startswith(_ASSET_STORE):
+                await self._has_trigger_of_asset(agent, query)
+
+    def _require(self, agent: Agent, dag_id: str, access: Access, subject: UUID, db: Session) -> None:
+        dag_access.require(db, agent, dag_id, access, subject=subject, grants=self._grants())
+
+    async def _has_trigger_of_task(self, agent: Agent, found: RouteMatch, query: bytes) -> None:
+        index = "-1" if (given := _one(query, "map_index")) is None else given
+        if _NUMBER.fullmatch(index) is None:
+            raise Refused(Code.MALFORMED, f"map_index is {index[:50]!r} and not a number")
+        dag_id, run_id, task_id = (found.params[name] for name in ("dag_id", "run_id", "task_id"))
+        if not await transactions.run(
+            lambda db: triggers.holds_trigger_of_task(
+                db, agent.session_id, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=int(index)
+            )
+        ):
+            raise Refused(
+                Code.TRIGGER_NOT_YOURS,
+                f"task {task_id!r} of Dag {dag_id!r} in run {run_id!r} does not wait for a trigger of agent "
+                f"{agent.name!r}, so its XComs are not this triggerer's to write",
+            )
+
+    async def _has_trigger_of_asset(self, agent: Agent, query: bytes) -> None:
+        name, uri = _one(query, "name"), _one(query, "uri")
+        if not await transactions.run(
+            lambda db: triggers.holds_trigger_of_asset(db, agent.session_id, name=name, uri=uri)
+        ):
+            raise Refused(
+                Code.TRIGGER_NOT_YOURS,
+                f"asset {(name or uri)!r} is not watched by a trigger of agent {agent.name!r}",
+            )
+
+
+def _one(query: bytes, name: str) -> str | None:
+    """A query parameter. Raises Refused MALFORMED when it is there twice: which one counts must not be a guess."""
+    values = rules.parameters(query, name)
+    if len(values) > 1:
+        raise Refused(Code.MALFORMED, f"the parameter {name} is there {len(values)} times")
+    return values[0] if values else None

@@ -1,0 +1,231 @@
+"""An agent reaches the Dags of its own site; of what its triggerer may write, its triggers decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from airflow.models.asset import AssetActive, AssetModel, AssetWatcherModel
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.trigger import Trigger
+from airflow.models.xcom import XComModel
+from fastapi import FastAPI
+from sqlalchemy import delete, func, select, update
+
+from tradewind_provider.airflow.database import create_session
+from tradewind_provider.domain.dag_access import Access, SiteGrant
+from tradewind_provider.services import sessions, triggers
+from tradewind_provider.store.dag_tables import DagBundle
+from tradewind_provider.store.tables import Attempt
+
+from .conftest import Plane, utc_now
+
+ALL_COMPONENTS = ("worker", "dag_processor", "triggerer")
+
+
+@pytest.fixture(autouse=True)
+def two_sites(database: None) -> Iterator[None]:
+    """Dag `ours` of site eu and Dag `theirs` of site us, each with a run `r`."""
+    with create_session() as db:
+        for dag_id, site in (("ours", "eu"), ("theirs", "us")):
+            bundle = f"{site}-dags"
+            if db.get(DagBundleModel, bundle) is None:
+                db.add(DagBundleModel(name=bundle))
+                db.flush()
+                db.add(DagModel(dag_id=dag_id, bundle_name=bundle, fileloc="/x.py", relative_fileloc="x.py"))
+                db.flush()
+                db.add(
+                    DagRun(
+                        dag_id=dag_id,
+                        run_id="r",
+                        run_type="manual",
+                        run_after=utc_now(),
+                        logical_date=utc_now(),
+                        state="running",
+                    )
+                )
+            db.merge(
+                DagBundle(
+                    name=bundle,
+                    site=site,
+                    token_id=uuid4(),
+                    agent_id=uuid4(),
+                    agent_name="a",
+                    mark="m",
+                    claimed_at=utc_now(),
+                )
+            )
+    yield
+    with create_session() as db:
+        db.execute(delete(DagBundle).where(DagBundle.name.in_(["eu-dags", "us-dags"])))
+
+
+WRITES_TO_A_TASK = ("POST", "/xcoms/{dag}/r/t/k")  # Airflow needs the task instance, which is not there
+
+ASKED = [
+    ("GET", "/dag-runs/{dag}/r/state"),
+    ("GET", "/dag-runs/{dag}/r"),
+    ("POST", "/dag-runs/{dag}/new"),
+    ("POST", "/dag-runs/{dag}/r/clear"),
+    ("GET", "/dag-runs/count?dag_id={dag}"),
+    ("GET", "/dag-runs/count?dag_id=ours&dag_id={dag}"),
+    ("GET", "/dag-runs/count?dag_id={dag}&dag_id=ours"),
+    ("GET", "/dag-runs/count?dag%5Fid={dag}"),
+    ("GET", "/dag-runs/previous?dag_id={dag}&logical_date=2030-01-01T00:00:00Z"),
+    ("GET", "/task-instances/count?dag_id={dag}"),
+    ("GET", "/task-instances/states?dag_id={dag}"),
+    ("GET", "/task-instances/breadcrumbs?dag_id={dag}&run_id=r"),
+    ("GET", "/task-instances/previous/{dag}/t"),
+    ("GET", "/dags/{dag}"),
+    ("GET", "/xcoms/{dag}/r/t/k"),
+    ("HEAD", "/xcoms/{dag}/r/t/k"),
+    ("GET", "/xcoms/{dag}/r/t/k/item/0"),
+    ("GET", "/xcoms/{dag}/r/t/k/slice"),
+    WRITES_TO_A_TASK,
+    ("DELETE", "/xcoms/{dag}/r/t/k"),
+]
+
+
+async def answered(plane: Plane, session: str, caller: str, method: str, path: str) -> tuple[int, str]:
+    async with plane.http(session, caller) as client:
+        answer = await client.request(method, path, json=None if method in ("GET", "HEAD") else {})
+    if answer.status_code != 403 or method == "HEAD":
+        return answer.status_code, ""
+    return 403, answer.json()["error"]
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+async def test_no_caller_reaches_a_dag_of_another_site(plane: Plane, method: str, path: str) -> None:
+    session = plane.session(site="eu", components=ALL_COMPONENTS)
+    task = plane.attempt(session, plane.task_instance("running"))
+    for caller in (task, "dag_processor", "triggerer"):
+        status, error = await answered(plane, session, caller, method, path.format(dag="theirs"))
+        assert (status, error) == (403, "" if method == "HEAD" else "not_permitted"), caller
+    if (method, path) != WRITES_TO_A_TASK:
+        status, _ = await answered(plane, session, task, method, path.format(dag="ours"))
+        assert status != 403
+    with create_session() as db:
+        assert db.scalar(select(func.count()).where(DagRun.dag_id == "theirs", DagRun.run_id == "new")) == 0
+
+
+async def test_a_dag_that_the_plane_does_not_know_is_not_there(plane: Plane) -> None:
+    session = plane.session(site="eu", components=ALL_COMPONENTS)
+    async with plane.http(session, "dag_processor") as client:
+        assert (await client.get("/dag-runs/count?dag_id=unheard_of")).json() == 0
+
+
+@pytest.mark.parametrize(
+    ("grant", "reads", "writes"),
+    [
+        (SiteGrant("eu", "us", Access.READ), True, False),
+        (SiteGrant("eu", "us", Access.WRITE), True, True),
+        (SiteGrant("eu", "*", Access.READ), True, False),
+        (SiteGrant("us", "eu", Access.WRITE), False, False),
+        (SiteGrant("eu", "asia", Access.WRITE), False, False),
+    ],
+)
+async def test_an_administrator_opens_the_dags_of_one_site_to_another(
+    airflow: FastAPI, grant: SiteGrant, reads: bool, writes: bool
+) -> None:
+    plane = await Plane(airflow, site_access=(grant,)).started()
+    session = plane.session(site="eu")
+    task = plane.attempt(session, plane.task_instance("running"))
+    async with plane.http(session, task) as client:
+        read = await client.get("/dag-runs/theirs/r/state")
+        written = await client.delete("/xcoms/theirs/r/t/k")
+    assert (read.status_code == 200) is reads
+    assert (written.status_code == 200) is writes, written.text
+
+
+async def test_an_attempt_of_the_planes_own_dag_reaches_that_dag_at_any_site(plane: Plane) -> None:
+    """Its queue may name a site that gets none of the plane's other work."""
+    session = plane.session(site="eu")
+    ti_id = plane.task_instance("running")
+    attempt = plane.attempt(session, ti_id)
+    path = f"/xcoms/etl/{plane.ti(ti_id).run_id}/extract/k"
+    async with plane.http(session, attempt) as client:
+        assert (await client.post(path, json="s3://bucket/key")).status_code == 403
+        with create_session() as db:
+            db.execute(update(Attempt).where(Attempt.subject_id == ti_id).values(bundle="dags"))
+        assert (await client.post(path, json="s3://bucket/key")).status_code == 201
+
+
+async def test_a_bundle_that_changes_hands_is_out_of_reach_within_seconds(plane: Plane) -> None:
+    session = plane.session(site="eu", components=ALL_COMPONENTS)
+    async with plane.http(session, "dag_processor") as client:
+        assert (await client.get("/dag-runs/count?dag_id=ours")).status_code == 200
+        with create_session() as db:
+            db.execute(update(DagBundle).where(DagBundle.name == "eu-dags").values(site="us"))
+        plane.clock.at += 2.0
+        assert (await client.get("/dag-runs/count?dag_id=ours")).status_code == 403
+
+
+def trigger_of(token: str, ti_id: UUID | None = None) -> int:
+    """A trigger that the session runs, and that the task instance waits for."""
+    with create_session() as db:
+        job = triggers.job_of(db, sessions.authenticate(db, token, utc_now()), now=utc_now())
+        trigger = Trigger(classpath="x", kwargs={})
+        trigger.triggerer_id = job
+        db.add(trigger)
+        db.flush()
+        if ti_id is not None:
+            db.execute(update(TaskInstance).where(TaskInstance.id == ti_id).values(trigger_id=trigger.id))
+        return int(trigger.id)
+
+
+async def test_a_triggerer_writes_xcoms_of_tasks_that_wait_for_its_triggers(plane: Plane) -> None:
+    session, neighbour = (plane.session(components=("triggerer",)) for _ in range(2))
+    mine, idle, theirs = (plane.task_instance("deferred") for _ in range(3))
+    trigger_of(session, mine)
+    trigger_of(neighbour, theirs)
+
+    def path(ti_id: UUID, more: str = "") -> str:
+        return f"/xcoms/etl/{plane.ti(ti_id).run_id}/extract/k{more}"
+
+    async with plane.http(session, "triggerer") as client:
+        assert (await client.post(path(mine), json="s3://bucket/key")).status_code == 201
+        assert (await client.post(path(mine, "?map_index=-1"), json="s3://bucket/key")).status_code == 201
+        refused: list[Any] = [
+            await client.post(path(mine, "?map_index=0"), json="s3://bucket/key"),
+            await client.post(path(idle), json="s3://bucket/key"),
+            await client.post(path(theirs), json="s3://bucket/key"),
+            await client.delete(path(theirs)),
+        ]
+        assert {(one.status_code, one.json()["error"]) for one in refused} == {(403, "trigger_not_yours")}
+        for odd in ("?map_index=-1&map_index=0", "?map_index=1.0", "?map_index="):
+            answer = await client.post(path(mine, odd), json="s3://bucket/key")
+            assert answer.json()["error"] == "malformed", odd
+        assert (await client.get(path(theirs))).status_code == 404
+        assert (await client.delete(path(mine))).status_code == 200
+    with create_session() as db:
+        run_ids = [plane.ti(ti_id).run_id for ti_id in (mine, idle, theirs)]
+        assert db.scalar(select(func.count()).where(XComModel.run_id.in_(run_ids))) == 0
+
+
+async def test_a_triggerer_asks_for_the_state_of_assets_that_its_triggers_watch(plane: Plane) -> None:
+    session = plane.session(components=("triggerer",))
+    watched, other = f"watched-{uuid4()}", f"other-{uuid4()}"
+    trigger_id = trigger_of(session)
+    with create_session() as db:
+        for name in (watched, other):
+            asset = AssetModel(name=name, uri=f"s3://bucket/{name}", group="asset")
+            db.add(asset)
+            db.add(AssetActive.for_asset(asset))
+            db.flush()
+            if name == watched:
+                db.add(AssetWatcherModel(name="w", asset_id=asset.id, trigger_id=trigger_id))
+    async with plane.http(session, "triggerer") as client:
+        for by, parameter in (("name", watched), ("uri", f"s3://bucket/{watched}")):
+            path = f"/store/asset/by-{by}/value"
+            asked = {by: parameter, "key": "cursor"}
+            assert (await client.put(path, params=asked, json={"value": "s3://bucket/k"})).status_code < 300
+            assert (await client.get(path, params=asked)).status_code == 200
+            refused = await client.get(path, params={by: parameter.replace(watched, other), "key": "cursor"})
+            assert (refused.status_code, refused.json()["error"]) == (403, "trigger_not_yours")
+            twice = [(by, parameter), (by, parameter.replace(watched, other)), ("key", "cursor")]
+            assert (await client.get(path, params=twice)).json()["error"] == "malformed"
