@@ -79,7 +79,15 @@ def interpreter(directory: Path, *, name: str = "python", twist: str = "") -> Pa
 class AgentProcess:
     """`tradewind-agent run` as a child, and the plane it dials. Leaves no process behind."""
 
-    def __init__(self, directory: Path, plane: FakePlane, *, executable: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        plane: FakePlane,
+        *,
+        executable: Path | None = None,
+        through: tuple[str, ...] = (),
+    ) -> None:
+        self.through = through  # a command that starts the agent
         self.directory = directory
         self.plane = plane
         self.state_dir = directory / "state"
@@ -114,7 +122,8 @@ class AgentProcess:
         ]
         with self.error_output.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tradewind_agent", "run", *flags, stdout=errors, stderr=errors,
+                *self.through, sys.executable, "-m", "tradewind_agent", "run", *flags,
+                stdout=errors, stderr=errors,
                 env={"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)},
             )  # fmt: skip
 

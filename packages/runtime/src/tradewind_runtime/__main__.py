@@ -16,7 +16,7 @@ from typing import Final
 
 from tradewind_protocol.hosts import Configure, Problem
 from tradewind_protocol.states import Component
-from tradewind_runtime import environment
+from tradewind_runtime import environment, kernel
 from tradewind_runtime.control import Control, ControlClosed
 
 _LEAST_AIRFLOW: Final = {Component.DAG_PROCESSOR: (3, 3), Component.TRIGGERER: (3, 3)}
@@ -57,6 +57,8 @@ def serve(control: Control, configure: Configure) -> int:
         # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
         environment.prepare(configure)
         _name_process(configure)
+        if configure.component is not Component.WORKER:
+            kernel.refuse_inspection()  # it holds a secret of the gateway, and tasks may run as the same user
         if configure.component is Component.WORKER:
             from tradewind_runtime.worker import prefork
 

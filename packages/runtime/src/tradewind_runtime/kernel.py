@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 LINUX = sys.platform == "linux"
@@ -28,6 +29,11 @@ def _prctl(option: int, value: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends (instead of init)."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def refuse_inspection() -> None:
+    """Let no other process of this user read the memory of this one and of its forks. CAP_SYS_PTRACE still may."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def die_with_parent(parent: int) -> None:

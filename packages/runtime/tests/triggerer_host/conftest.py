@@ -239,7 +239,10 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
     started: list[TriggererHost] = []
 
     def start(
-        policy: Policy = Policy.STRICT, env: dict[str, str] | None = None, **options: Any
+        policy: Policy = Policy.STRICT,
+        env: dict[str, str] | None = None,
+        through: tuple[str, ...] = (),
+        **options: Any,
     ) -> TriggererHost:
         ours, theirs = socket.socketpair()
         output = directory / f"host-{len(started)}.out"
@@ -253,7 +256,7 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
         }
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tradewind_runtime"],
+                [*through, sys.executable, "-m", "tradewind_runtime"],
                 env=environ,
                 pass_fds=[theirs.fileno()],
                 stdout=file,

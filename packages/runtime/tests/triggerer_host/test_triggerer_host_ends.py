@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.inspection import ORDINARY, can_be_read
 from tradewind_protocol import hosts
 from tradewind_protocol.sessions import Policy
 
@@ -30,6 +31,10 @@ def test_an_xcom_of_a_task_that_ends_in_its_trigger_passes_under_the_open_policy
     plane.want(1, "Ends", ti=task("t"))
     plane.wait_for(lambda: plane.reports)
     assert plane.reports[0].event.xcoms == {"return_value": {"rows": 3}}
+
+
+def test_no_process_of_the_same_user_reads_the_memory_of_a_triggerer(start_host: StartHost) -> None:
+    assert not can_be_read(start_host(through=ORDINARY).process.pid)
 
 
 def test_a_host_that_is_told_to_stop_leaves_nothing_behind_and_kills_no_job(

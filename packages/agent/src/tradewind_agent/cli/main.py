@@ -66,8 +66,10 @@ def run(config: Path | None, **flags: Any) -> None:
     """
     # Imported here: `status` and `--help` need none of it, and the plane is dialled sooner than a shell completes.
     from tradewind_agent import agent, settings
+    from tradewind_agent.kits import kernel
     from tradewind_agent.monitoring import logs
 
+    kernel.refuse_inspection()  # before the token is read: tasks may run as the same user
     try:
         loaded = settings.load(flags, config=config)
         logs.configure(format=loaded.log_format, level=loaded.log_level)
