@@ -102,11 +102,12 @@ def _one_side(name, home, server, chosen, every, options, choices, results) -> b
 
 def _plan(options: argparse.Namespace, every: list[str]) -> dict[str, list[str]]:
     """The workloads of each executor that is measured, in the order in which they run."""
+    executors = [name for name in page.NAMES if name in options.only.split(",")]
     if PAGE in options.workloads:
-        return {name: list(chosen) for name, chosen in page.WORKLOADS.items()}
+        return {name: list(page.WORKLOADS[name]) for name in executors if name in page.WORKLOADS}
     # in this order whatever was asked: the simulated agents take the real agent's place and come last
     chosen = [name for name in every if not options.workloads or name in options.workloads]
-    return {name: chosen for name in page.NAMES if name in options.only.split(",")}
+    return dict.fromkeys(executors, chosen)
 
 
 def _give_up_runs(side: sides.Side) -> None:

@@ -26,7 +26,7 @@ class Sizes:
     imports: int = 50
     sleepers: int = 100
     waiters: int = 2000
-    idle_seconds: float = 60.0
+    idle_seconds: float = 40.0
     files: int = 500
 
     @classmethod
