@@ -42,19 +42,23 @@ SITES := bare or secrets_backend or two_agents or local_executor_first
 FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py tests/faults/test_the_plane_restarts.py \
           tests/faults/test_one_task_misbehaves.py tests/faults/test_work_waits.py tests/faults/test_guarantees.py
 
-# As many processes as there are processors. A file is run by one of them: what its tests share is made once.
-# ARGS=-n0 runs everything in one process, for a debugger.
-PARALLEL := -n logical --dist loadfile
+# What is built is installed into Pythons of its own; make test does so with the newest one.
+BUILT := tests/distributions/test_only_what_is_built.py
+ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_built or newest)
+
+# As many processes as there are processors. A file, or a folder with real planes, is run by one of them: what its tests share is
+# made once. Files are handed out in the order of the command line. ARGS=-n0 runs everything in one process, for a debugger.
+PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+
+# The long files come first, so that the last ones are short.
+FAST := packages/provider packages/runtime packages/agent packages/cli packages/protocol \
+        tests/chart tests/contract tests/distributions tests/docs tests/reports
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
-	$(PY) -m pytest $(CORE) $(ARGS)
-	$(PY) -m pytest tests/distributions -m airflow -k newest $(ARGS)
-	$(PY) -m pytest tests/on_airflow/sites -k "$(SITES)" $(ARGS)
-	$(PY) -m pytest $(FAULTS) $(ARGS)
+	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
 
 test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" packages tests/chart tests/contract tests/distributions \
-	  tests/docs tests/reports $(ARGS)
+	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
 
 helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it)
 	@$(PY) -c "import helm_python" 2>/dev/null || \

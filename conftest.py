@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from support import skips
 
@@ -15,6 +16,18 @@ _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_[\w-]{2
 def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str | None:
     """Name a parameter that holds a fresh id or credential after its argument: names are the same in every process."""
     return argname if isinstance(val, str) and _RANDOM.search(val) else None
+
+
+class Files(LoadScopeScheduling):  # type: ignore[misc]
+    """`--dist loadfile`, but that a folder with real planes is run by one process: its tests share them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file.rpartition("/")[0] if file.startswith("tests/on_airflow/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None:
+    return Files(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -58,9 +58,9 @@ def directory() -> Iterator[Path]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(directory: Path, database_server: postgresql.PostgreSQL | None) -> Iterator[Deployment]:
-    """One plane and one agent that serve every test of the session; the site has the Dags in `dags/`."""
+    """One plane and one agent that serve every test of this folder; the site has the Dags in `dags/`."""
     settings = plane_settings(
         home=directory / "plane",
         database=database_server.new_database() if database_server else None,

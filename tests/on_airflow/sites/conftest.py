@@ -32,7 +32,7 @@ SITES = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # gone when other folders' tests run: idle planes cost CPU
 def planes(directory: Path, database_server: postgresql.PostgreSQL | None) -> Iterator[Planes]:
     def new_database() -> str | None:
         return database_server.new_database() if database_server else None
@@ -41,13 +41,13 @@ def planes(directory: Path, database_server: postgresql.PostgreSQL | None) -> It
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def under_local_executor(planes: Planes) -> Iterator[Site]:
     with local_executor_first.own(planes) as site:
         yield site
 
 
-@pytest.fixture(scope="session", params=SITES, ids=lambda kind: kind.__name__.rpartition(".")[2])
+@pytest.fixture(scope="package", params=SITES, ids=lambda kind: kind.__name__.rpartition(".")[2])
 def site(request: pytest.FixtureRequest, planes: Planes, directory: Path) -> Iterator[Site]:
     home = directory / "m" / request.param.__name__.rpartition(".")[2]
     with request.param.running(planes, home) as made:
