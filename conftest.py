@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from support import skips
+
+# How long an example takes says something of the machine and of what else it does; a test that hangs has its timeout.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_[\w-]{20}|\d{10}\.\d")
 
