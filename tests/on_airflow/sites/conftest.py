@@ -16,6 +16,7 @@ from on_airflow.sites import (
     two_agents,
     two_environments,
     two_sites,
+    without_accelerators,
 )
 from on_airflow.sites.site import Planes, Site
 from support import postgresql
@@ -28,6 +29,7 @@ SITES = (
     two_environments,
     two_agents,
     two_sites,
+    without_accelerators,
     local_executor_first,
 )
 

@@ -3,26 +3,12 @@ been."""
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from tradewind_runtime.accelerators import logging_in_one_go
-
-
-def test_loggers_that_are_configured_in_one_go_say_afterwards_what_they_are_set_to():
-    logger = logging.getLogger("tradewind.test.one_go")
-    logger.setLevel(logging.INFO)
-    assert not logger.isEnabledFor(logging.DEBUG)  # remembered from here on
-    with logging_in_one_go._caches_cleared_at_the_end():
-        logger.setLevel(logging.DEBUG)
-    assert logger.isEnabledFor(logging.DEBUG)
-    logger.setLevel(logging.INFO)  # and later changes count at once again
-    assert not logger.isEnabledFor(logging.DEBUG)
 
 
 def test_a_validator_is_made_once_and_reads_as_a_new_one_does():

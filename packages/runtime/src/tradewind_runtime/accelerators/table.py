@@ -10,13 +10,8 @@ from tradewind_runtime.accelerators.child_exit_notification import (
     ParserExitNotification,
 )
 from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
-from tradewind_runtime.accelerators.entry_points import EntryPoints
-from tradewind_runtime.accelerators.file_system_registry import FileSystemRegistry
-from tradewind_runtime.accelerators.heap_padding import HeapPadding
 from tradewind_runtime.accelerators.known_plugins import KnownPlugins
 from tradewind_runtime.accelerators.libraries import PreloadedLibraries
-from tradewind_runtime.accelerators.logging_in_one_go import LoggingInOneGo
-from tradewind_runtime.accelerators.own_http_client import OwnHttpClient
 from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
 from tradewind_runtime.accelerators.shared_heap import SharedHeap
 from tradewind_runtime.accelerators.supervisor_reuse import SupervisorReuse
@@ -28,17 +23,12 @@ class OfWorker(NamedTuple):
     """The worker process's."""
 
     early_imports: EarlyImports
-    entry_points: EntryPoints
     validator_cache: ValidatorCache
-    logging_in_one_go: LoggingInOneGo
     child_exit_notification: ChildExitNotification
     known_plugins: KnownPlugins
     supervisor_reuse: SupervisorReuse
-    own_http_client: OwnHttpClient
     preloaded_libraries: PreloadedLibraries
     prepared_logging: PreparedLogging
-    file_system_registry: FileSystemRegistry
-    heap_padding: HeapPadding
     shared_heap: SharedHeap
 
 
@@ -46,17 +36,12 @@ def of_worker(configure: Configure) -> OfWorker:
     options = configure.options
     return OfWorker(
         EarlyImports(MODULES + OF_TASKS),
-        EntryPoints(),
         ValidatorCache(),
-        LoggingInOneGo(),
         ChildExitNotification(),
         KnownPlugins(),
         SupervisorReuse(),
-        OwnHttpClient(),
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
         PreparedLogging(),
-        FileSystemRegistry(),
-        HeapPadding(),
         SharedHeap(),
     )
 

@@ -17,27 +17,20 @@ CONNECT_LIMIT = 5.0
 """Seconds to reach the agent's gateway, on the same machine."""
 
 
-def of_gateway(path: str, secret: str) -> Client:
-    """A client over the unix socket at `path`, as the holder of `secret`."""
-    return made(secret, gateway_client.transport(path))
-
-
-def made(secret: str, transport: httpx.BaseTransport) -> Client:
-    """Airflow's Execution API client with our transport. It keeps its own retries and headers, but waits for an answer
-    as long as it takes: the agent at the other end holds requests while the plane is away, and answers in the end.
-    It keeps no cookies: an agent gives none, and to look for them in each answer costs more than the answer."""
+def of_gateway(path: str, secret: str, *, connections: int = 10) -> Client:
+    """Airflow's Execution API client over the gateway's unix socket at `path`, as the holder of `secret`. It keeps its own
+    retries and headers, but waits for an answer as long as it takes: the agent at the other end holds requests while the plane
+    is away, and answers in the end."""
     from airflow.sdk.api.client import Client
 
     # trust_env: no proxy and no .netrc between a task and its own agent.
-    client = Client(
+    return Client(
         base_url=gateway_client.EXECUTION_URL,
         token=secret,
-        transport=transport,
+        transport=gateway_client.transport(path, connections=connections),
         trust_env=False,
         timeout=httpx.Timeout(None, connect=CONNECT_LIMIT),
     )
-    client.cookies.extract_cookies = lambda _: None
-    return client
 
 
 @contextmanager

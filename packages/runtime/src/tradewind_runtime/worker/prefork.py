@@ -138,8 +138,6 @@ class AttemptForks:
     def imported(self) -> None:
         loggers.release()
         self._accelerators.prepared_logging.renew()
-        self._accelerators.file_system_registry.renew()
-        self._accelerators.heap_padding.fill()
         self._accelerators.shared_heap.freeze()
 
     def settle(self) -> None:

@@ -54,8 +54,7 @@ class Supervision:
         self._gateway, self._agent_name = configure.gateway, configure.agent_name
         self._traced = bool(configure.options.get("traces"))
         self._accelerators, self._task_fork, self._note_at = accelerators, fork, note_at
-        transport = accelerators.own_http_client.transport(configure.gateway)
-        self._client = execution_client.made("", transport)
+        self._client = execution_client.of_gateway(configure.gateway, "", connections=1)
         self._ready = False  # a process that inherits this has not been made ready
 
     def supervise(self, line: bytearray, manager: ProcessManager, *, noted: bool) -> WorkResult:
@@ -88,7 +87,6 @@ class Supervision:
         task_fork.run_task(ends)
 
     def _begin(self, told: _TaskSetup) -> None:
-        self._accelerators.file_system_registry.give_back()
         airflow_worker.set_hostname(told.hostname)
         if told.note_at:
             import_notes.leave_note(Path(told.note_at))
