@@ -10,7 +10,6 @@ slow minute of the machine hits all of them. `--sleeping` measures the memory of
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import statistics
 import sys
@@ -23,8 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import counting, realistic_site
+from tradewind_protocol import hosts
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+from support import worker_host  # noqa: E402  (the worker process's own tests know how to be an agent)
+
 DAGS = Path(__file__).parent / "dags"
 
 
@@ -52,11 +55,16 @@ class Side:
         self.faults.append((after[2] - before[2]) / attempts)
         self.wall.append(1000 * seconds / attempts)
 
+    def start(self, task: str, dag: str, map_index: int = -1) -> Any:
+        workload = worker_host.task_workload(task, dag_id=dag)
+        workload["ti"]["map_index"] = map_index
+        return self.host.start_task(workload)
+
     def attempt(self, options: argparse.Namespace) -> None:
-        attempt = self.host.run(options.task, dag_id=options.dag)
+        attempt = self.start(options.task, options.dag, options.map_index)
         outcome = attempt.outcome()
         self.host.heard.clear()
-        if outcome.kind.value != "succeeded":
+        if self.host.gateway.states_of(attempt) != ["success"]:
             raise RuntimeError(f"{outcome}: {attempt.log()}")
 
     @property
@@ -117,10 +125,10 @@ def _sleep(sides: list[Side], options: argparse.Namespace) -> None:
     for side in sides:
         pid, count = side.host.process.pid, options.sleeping
         for _ in range(options.warm):
-            side.attempt(argparse.Namespace(task="link_0", dag="chain"))
+            side.attempt(argparse.Namespace(task="link_0", dag="chain", map_index=-1))
         _wait_for(pid, lambda processes: processes <= 2)  # the prefork process, and one with libraries
         before = memory(pid)
-        running = [side.host.run("sleeper", dag_id="sleepers") for _ in range(count)]
+        running = [side.start("sleeper", "sleepers", 0) for _ in range(count)]
         _wait_for(pid, lambda processes: processes >= 3 * options.sleeping)
         each = (memory(pid) - before) / count / 1024
         first = first or each
@@ -185,10 +193,10 @@ def _under(pid: int) -> Iterator[int]:
 @contextmanager
 def _sides(options: argparse.Namespace) -> Iterator[list[Side]]:
     """Started worker processes, one for each choice of accelerators."""
-    parts = _parts()
     with ExitStack() as stack:
-        path, current = stack.enter_context(contextmanager(parts.gateway_server.__wrapped__)())
-        current["gateway"] = gateway = parts.FakeGateway(path)
+        path = stack.enter_context(tempfile.TemporaryDirectory(prefix="tw-")) + "/gateway.sock"
+        current = stack.enter_context(worker_host.serving(uds=path))
+        current["gateway"] = gateway = worker_host.FakeGateway(path)
         environ = {
             "AIRFLOW__CORE__TEST_CONNECTION": "Disabled",
             "BENCH_JOURNAL": "/dev/null",
@@ -200,12 +208,12 @@ def _sides(options: argparse.Namespace) -> Iterator[list[Side]]:
         sides = []
         for number, chosen in enumerate(options.accelerators.split(",")):
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"tradewind-bench-{number}-")))
-            host = parts.WorkerHost(
+            host = worker_host.WorkerHost(
                 gateway, home, dags=DAGS, environ=dict(environ), accelerators=_setting(chosen)
             )
             stack.callback(host.close)
             if options.verbose:
-                print(json.dumps({chosen: host.hears(parts.hosts.Hello).accelerators}, indent=1))
+                print(json.dumps({chosen: host.hears(hosts.Hello).accelerators}, indent=1))
             sides.append(Side(chosen, host))
         yield sides
 
@@ -223,23 +231,13 @@ def _setting(chosen: str) -> list[str]:
     return [name for name in names if name not in without]
 
 
-def _parts() -> Any:
-    """The worker process's own tests know how to be an agent."""
-    place = ROOT / "packages" / "runtime" / "tests" / "worker" / "conftest.py"
-    sys.path.insert(0, str(ROOT / "tests"))
-    spec = importlib.util.spec_from_file_location("worker_process_parts", place)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    module.hosts = importlib.import_module("tradewind_protocol.hosts")  # type: ignore[attr-defined]
-    return module
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__)
     parser.add_argument("task", nargs="?", default="link_0")
     parser.add_argument("--dag", default="chain")
+    parser.add_argument(
+        "--map-index", type=int, default=-1, help="of a mapped task, such as uses_them of imports"
+    )
     parser.add_argument(
         "--accelerators",
         default="all",
