@@ -244,7 +244,9 @@ async def test_a_session_that_ended_while_nobody_was_told_is_refused(plane: Plan
     clock.forward(1)
     with create_session() as db:
         db.execute(
-            update(AgentSession).values(ended_at=clock(), ended_how="removed", ended_reason="was removed")
+            update(AgentSession).values(
+                ended_at=clock(), ended_how="token_deleted", ended_reason="its token was deleted"
+            )
         )
     task = await holds(plane, agent)
     await plane.dispatcher.heartbeats.write()
