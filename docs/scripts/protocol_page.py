@@ -84,9 +84,10 @@ The contract suite (`tests/contract/agent_api`) holds the plane and the plane ag
 def described() -> dict[str, Any]:
     """The OpenAPI description."""
     from tradewind_provider.api.agent.app import create_app
+    from tradewind_provider.composition import compose
     from tradewind_provider.settings import Settings
 
-    found: dict[str, Any] = create_app(settings=Settings()).openapi()
+    found: dict[str, Any] = create_app(compose(Settings())).openapi()
     found["servers"] = [{"url": "/remote-execution"}]
     schemas: dict[str, Any] = found["components"]["schemas"]
     schemas.setdefault("Refusal", Refusal.model_json_schema(ref_template="#/components/schemas/{model}"))

@@ -250,19 +250,15 @@ class RealPlaneUnderTest(PlaneUnderTest):
         from starlette.routing import Mount
 
         from tradewind_provider.api.agent import app
-        from tradewind_provider.api.auth import credentials
-        from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER
-        from tradewind_provider.api.dispatch import polling
+        from tradewind_provider.composition import compose
         from tradewind_provider.settings import Settings
 
         _empty_database()
-        credentials.KNOWN.forget()
-        polling.DELIVERED.forget()
-        RATE_LIMITER.forget()
         self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
         self.settings = Settings(cadence=CADENCE, sweep=3600.0)
         self.secret = self._new_token("ci")
-        real = app.create_app(settings=self.settings, clock=lambda: self.now)
+        self.parts = compose(self.settings, clock=lambda: self.now)
+        real = app.create_app(self.parts)
         await self.stack.enter_async_context(real.router.lifespan_context(real))
         return Starlette(routes=[Mount(paths.PREFIX.rpartition("/")[0], real)])
 
@@ -308,7 +304,6 @@ class RealPlaneUnderTest(PlaneUnderTest):
 
     def give_up(self, session_id: UUID) -> None:
         from tradewind_provider.airflow.database import create_session
-        from tradewind_provider.api.auth import credentials
         from tradewind_provider.domain.agents import SessionEnd
         from tradewind_provider.services import session_termination
         from tradewind_provider.store.tables import AgentSession
@@ -319,7 +314,7 @@ class RealPlaneUnderTest(PlaneUnderTest):
             session_termination.end(
                 db, session, how=SessionEnd.LOST, reason="has not been heard from", now=self.now
             )
-        credentials.KNOWN.forget()
+        self.parts.sessions.forget()
 
     def ask_for(self, session_id: UUID, verb: Verb) -> UUID:
         from tradewind_provider.airflow.database import create_session

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
-    from tradewind_provider.shortcuts.switch import ShortcutSwitch
+    from tradewind_provider.api.plane import Plane
 
 
 class TradewindPlugin(AirflowPlugin):
-    """Mounts the Remote Execution API, the operator API and the door, and shows the Remote Agents page."""
+    """Mounts the Remote Execution API, the operator API and their middlewares, and shows the Remote Agents page."""
 
     name = "tradewind"
 
     @cached_property
-    def _shortcuts(self) -> ShortcutSwitch:
-        from tradewind_provider import settings
-        from tradewind_provider.shortcuts.switch import ShortcutSwitch
+    def _plane(self) -> Plane:
+        from tradewind_provider.composition import compose
 
-        return ShortcutSwitch(settings.current().shortcuts)
+        return compose()
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
@@ -37,32 +36,39 @@ class TradewindPlugin(AirflowPlugin):
         return [
             {
                 "name": "Tradewind remote execution",
-                "app": agent_app.create_app(shortcuts=self._shortcuts),
+                "app": agent_app.create_app(self._plane),
                 "url_prefix": "/remote-execution",
             },
-            {"name": "Tradewind operator", "app": operator_app.create_app(), "url_prefix": "/tradewind"},
+            {
+                "name": "Tradewind operator",
+                "app": operator_app.create_app(self._plane.gate),
+                "url_prefix": "/tradewind",
+            },
         ]
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:
-        from tradewind_provider.airflow.execution_api import ExecutionApi
-        from tradewind_provider.api.execution_proxy import Door
+        from tradewind_provider.api.agent_requests import AgentRequests
         from tradewind_provider.api.ingress.addresses import AddressCheck
         from tradewind_provider.api.ingress.agent_hosts import AgentHosts
         from tradewind_provider.api.ingress.log_readers import LogReaders
         from tradewind_provider.api.ingress.shortcuts import ShortcutInstaller
 
-        execution = ExecutionApi()
+        plane = self._plane
         # the last one named is the first one asked
         return [
             {"name": "Tradewind log readers", "middleware": LogReaders},
-            {"name": "Tradewind door", "middleware": Door, "kwargs": {"execution": execution}},
-            {"name": "Tradewind addresses", "middleware": AddressCheck},
+            {"name": "Tradewind agent requests", "middleware": AgentRequests, "kwargs": {"plane": plane}},
+            {
+                "name": "Tradewind addresses",
+                "middleware": AddressCheck,
+                "kwargs": {"gate": plane.gate, "refusal_events": plane.refusal_events},
+            },
             {"name": "Tradewind host names", "middleware": AgentHosts},
             {
                 "name": "Tradewind shortcuts",
                 "middleware": ShortcutInstaller,
-                "kwargs": {"execution": execution, "shortcuts": self._shortcuts},
+                "kwargs": {"execution": plane.execution, "shortcuts": plane.shortcuts},
             },
         ]
 

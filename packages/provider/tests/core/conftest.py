@@ -10,10 +10,6 @@ from airflow.utils import db as airflow_db
 from sqlalchemy import delete, inspect
 
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER
-from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS
-from tradewind_provider.api.dispatch import polling
 from tradewind_provider.services import tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.base import Base
@@ -55,10 +51,6 @@ def _empty(database: None) -> Iterator[None]:
             Event,
         ):
             db.execute(delete(table))
-    credentials.KNOWN.forget()
-    polling.DELIVERED.forget()
-    RATE_LIMITER.forget()
-    REFUSAL_EVENTS.forget()
     yield
 
 

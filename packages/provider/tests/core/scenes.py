@@ -21,6 +21,7 @@ from tradewind_provider.airflow import workloads
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher
+from tradewind_provider.composition import compose
 from tradewind_provider.services import work_queue
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentSession, Attempt
@@ -207,7 +208,7 @@ class Plane:
 
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock, secret: str) -> AsyncIterator[Plane]:
-    app = create_app(settings=settings, clock=clock)
+    app = create_app(compose(settings, clock=clock, monotonic=lambda: clock().timestamp()))
     async with app.router.lifespan_context(app):
         plane = Plane(LosesAnswers(httpx.ASGITransport(app)), secret, app)
         yield plane

@@ -21,10 +21,11 @@ from starlette.routing import Mount
 from tradewind_protocol import paths
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
+from tradewind_provider.api.agent_requests import AgentRequests
 from tradewind_provider.api.dispatch import dispatcher
-from tradewind_provider.api.execution_proxy import Door
 from tradewind_provider.api.ingress.addresses import AddressCheck
 from tradewind_provider.clock import utc_now
+from tradewind_provider.composition import compose
 from tradewind_provider.services import polls, tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentCommand, AgentSession
@@ -50,9 +51,12 @@ def statements() -> Iterator[list[str]]:
 @asynccontextmanager
 async def served(settings: Settings, clock: Any, socket: Path) -> AsyncIterator[None]:
     """The application behind its middlewares, in a real web server."""
-    app = create_app(settings=settings, clock=clock)
+    parts = compose(settings, clock=clock)
+    app = create_app(parts)
     root = Starlette(routes=[Mount(paths.PREFIX.rpartition("/")[0], app)])
-    guarded = AddressCheck(Door(root, clock=clock))
+    guarded = AddressCheck(
+        AgentRequests(root, plane=parts), gate=parts.gate, refusal_events=parts.refusal_events
+    )
     server = uvicorn.Server(uvicorn.Config(guarded, uds=str(socket), log_level="error", lifespan="off"))
     async with app.router.lifespan_context(app):
         serving = asyncio.create_task(server.serve())

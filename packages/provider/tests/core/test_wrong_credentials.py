@@ -13,7 +13,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import bodies
 from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
-from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS, RefusalEvents
+from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, tokens
 from tradewind_provider.store.tables import Event, Setting
@@ -115,7 +115,7 @@ async def knock(knocking: AuthenticationRateLimiter, token: str, *, good: bool =
 
 async def test_an_address_of_many_wrong_tokens_is_not_listened_to_for_a_while() -> None:
     moment = 0.0
-    knocking = AuthenticationRateLimiter(per_minute=3, monotonic=lambda: moment)
+    knocking = AuthenticationRateLimiter(RefusalEvents(), per_minute=3, monotonic=lambda: moment)
     assert [await knock(knocking, f"wrong {n}") for n in range(3)] == [Code.TOKEN_UNKNOWN] * 3
     assert await knock(knocking, "right", good=True) is Code.RATE_LIMITED
     moment = 20.0
@@ -138,7 +138,7 @@ async def test_whoever_is_not_listened_to_is_told_for_how_long(plane: Plane) -> 
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_the_door_too_says_for_how_long() -> None:
+async def test_the_middleware_too_says_for_how_long() -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -177,7 +177,7 @@ async def test_a_refusal_is_given_even_when_it_cannot_be_written_down(
         raise OSError
 
     monkeypatch.setattr(transactions, "run", away)
-    await REFUSAL_EVENTS.note(Refused(Code.TOKEN_UNKNOWN, "no such token"), source=ADDRESS, shown="x")
+    await RefusalEvents().note(Refused(Code.TOKEN_UNKNOWN, "no such token"), source=ADDRESS, shown="x")
     monkeypatch.undo()
     assert refusals() == []
 

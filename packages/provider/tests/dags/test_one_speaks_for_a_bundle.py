@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -26,8 +27,7 @@ from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import dags
-from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.plane import Plane
+from tradewind_provider.composition import compose
 from tradewind_provider.services.dags.bundles import release
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.dag_tables import DagCallbackGrant
@@ -311,10 +311,9 @@ def test_a_granted_callback_of_a_lost_dag_processor_is_not_repeated_but_noted(
 async def over_http(site: Site, clock: Clock, hub: notifications.Hub | None = None) -> httpx.AsyncClient:
     app = FastAPI()
     app.state.clock = clock
-    app.state.plane = Plane(Settings(), clock, hub=hub or notifications.Hub())
+    app.state.plane = replace(compose(Settings(), clock=clock), hub=hub or notifications.Hub())
     problems.install(app)
     app.include_router(dags.router, prefix="/v1")
-    credentials.KNOWN.forget()
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://plane/v1",

@@ -1,4 +1,4 @@
-"""The door in front of Airflow's real Execution API, on a migrated SQLite database with real task instances."""
+"""The middleware for requests of agents, in front of Airflow's real Execution API, on a migrated SQLite database with real task instances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 
 if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
-    _home = tempfile.mkdtemp(prefix="tradewind-door-")
+    _home = tempfile.mkdtemp(prefix="tradewind-proxy-")
     atexit.register(shutil.rmtree, _home, ignore_errors=True)
     os.environ.setdefault("AIRFLOW_HOME", _home)
     os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
@@ -38,14 +38,13 @@ from fastapi import FastAPI
 from sqlalchemy import insert, inspect, update
 
 from tradewind_protocol import ids, paths
+from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.airflow.execution_api import ExecutionApi
-from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.auth.attempt_authorizer import AttemptAuthorizer
-from tradewind_provider.api.execution_proxy import Door
-from tradewind_provider.api.execution_proxy.dag_access import DagAccessCheck
+from tradewind_provider.api.agent_requests import AgentRequests
+from tradewind_provider.composition import compose
 from tradewind_provider.domain.dag_access import SiteGrant
 from tradewind_provider.services.sessions import hashed
+from tradewind_provider.settings import Settings
 from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 from tradewind_provider.shortcuts.single_thread import SingleThread
 from tradewind_provider.shortcuts.switch import ShortcutSwitch
@@ -98,27 +97,22 @@ class Clock:
 
 
 class Plane:
-    """Rows as the rest of the plane would write them, and ways to ask through the door."""
+    """Rows as the rest of the plane would write them, and ways to ask through the middleware."""
 
     def __init__(self, app: Any, *, largest: int = 100_000, site_access: tuple[SiteGrant, ...] = ()) -> None:
-        credentials.KNOWN.forget()
         self.clock = Clock()
         self.app = app
-        self.execution = ExecutionApi()
         self.switch = ShortcutSwitch()
-        door = Door(
-            app,
-            largest_body=lambda: largest,
-            holders=AttemptAuthorizer(monotonic=self.clock),
-            dag_access=DagAccessCheck(grants=lambda: site_access, monotonic=self.clock),
-            execution=self.execution,
-        )
+        settings = Settings(cadence=Cadence(largest_body=largest), site_access=site_access)
+        self.parts = compose(settings, monotonic=self.clock)
+        self.execution = self.parts.execution
+        middleware = AgentRequests(app, plane=self.parts)
 
         async def in_server(scope: Any, receive: Any, send: Any) -> None:
             # A root middleware finds in the scope the application it stands in.
-            await door({**scope, "app": app}, receive, send)
+            await middleware({**scope, "app": app}, receive, send)
 
-        self.door = in_server
+        self.middleware = in_server
 
     async def started(self, shortcuts: frozenset[str] | None = None) -> Plane:
         """As once the API server has started: None installs every shortcut of the Execution API."""
@@ -174,7 +168,7 @@ class Plane:
                 .where(AgentSession.token_hash == hashed(token))
                 .values(ended_at=utc_now(), ended_how=how, ended_reason="test")
             )
-        credentials.KNOWN.forget()
+        self.parts.sessions.forget()
 
     def task_instance(self, state: str = "queued") -> UUID:
         """A task instance of Dag "etl", task "extract", in a run of its own."""
@@ -260,7 +254,7 @@ class Plane:
         if speaker is not None:
             given[paths.ATTEMPT_HEADER] = speaker
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.door),
+            transport=httpx.ASGITransport(self.middleware),
             base_url="http://plane" + paths.PREFIX + paths.EXECUTION,
             headers=given,
         )
@@ -270,7 +264,9 @@ class Plane:
         return Client(
             base_url="http://plane" + paths.PREFIX + paths.EXECUTION + "/",
             token="",
-            transport=_FromThread(httpx.ASGITransport(self.door), asyncio.get_running_loop(), token, speaker),
+            transport=_FromThread(
+                httpx.ASGITransport(self.middleware), asyncio.get_running_loop(), token, speaker
+            ),
         )
 
 

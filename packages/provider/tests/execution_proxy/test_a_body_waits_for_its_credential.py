@@ -20,7 +20,6 @@ from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding, Poll
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER
 from tradewind_provider.api.ingress import admission
 
 from .conftest import Plane
@@ -54,7 +53,6 @@ def statements() -> Iterator[list[str]]:
 
 @pytest.fixture
 def plane(airflow: FastAPI) -> Plane:
-    RATE_LIMITER.forget()
     return Plane(airflow, largest=64 * 1024 * 1024)
 
 
@@ -87,7 +85,7 @@ async def test_no_byte_of_a_body_is_read_for_a_credential_that_is_not_good(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await plane.door(scope, receive, send)
+    await plane.middleware(scope, receive, send)
     # A token of the other kind than the verb wants does not have its form.
     other = Code.SESSION_UNKNOWN if path == paths.SESSIONS else Code.TOKEN_UNKNOWN
     expected = Code.TOKEN_MALFORMED if code is other else code

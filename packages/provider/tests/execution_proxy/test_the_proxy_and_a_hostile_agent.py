@@ -46,7 +46,7 @@ async def raw(
         "client": ("127.0.0.1", 1),
         "server": ("plane", 80),
     }
-    await plane.door(scope, receive, send)
+    await plane.middleware(scope, receive, send)
     return status[0]
 
 

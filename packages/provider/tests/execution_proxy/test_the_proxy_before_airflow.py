@@ -27,7 +27,8 @@ from tradewind_protocol import hostnames, paths, versions
 from tradewind_provider import notifications
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.airflow.execution_api import ExecutionTokens
-from tradewind_provider.api.execution_proxy import Door
+from tradewind_provider.api.agent_requests import AgentRequests
+from tradewind_provider.composition import compose
 from tradewind_provider.services import triggers
 from tradewind_provider.store.tables import Attempt
 
@@ -415,8 +416,10 @@ async def test_a_deployment_below_a_prefix_is_found(
 @pytest.mark.parametrize("path", ["/api/v2/dags", "/remote-executionx", "/execution/variables/a", "/"])
 async def test_what_is_not_an_agents_passes_untouched(path: str) -> None:
     behind = Behind()
-    door = Door(behind)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://plane") as client:
+    middleware = AgentRequests(behind, plane=compose())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(middleware), base_url="http://plane"
+    ) as client:
         answer = await client.get(path, headers={"Authorization": "Bearer person", "Cookie": "a=b"})
     assert behind.scope["path"] == path
     assert "bearer person" in repr(behind.scope["headers"]).lower()

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tradewind_provider.api.execution_proxy import Door
+from tradewind_provider.api.agent_requests import AgentRequests
+from tradewind_provider.composition import compose
 
 from .conftest import Plane
 
@@ -64,10 +65,10 @@ async def test_a_poll_goes_straight_to_its_application_and_a_large_answer_is_com
 
     inner = Starlette(routes=[Route("/v1/poll", answer, methods=["POST"])])
     root = Starlette(routes=[Mount("/remote-execution", inner)])
-    door = Door(for_browsers)
+    middleware = AgentRequests(for_browsers, plane=plane.parts)
 
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
-        await door({**scope, "app": root}, receive, send)
+        await middleware({**scope, "app": root}, receive, send)
 
     transport = httpx.ASGITransport(server)
     headers = {"authorization": f"Bearer {plane.session()}"}
@@ -103,7 +104,7 @@ async def test_a_server_whose_execution_api_is_not_found_says_so(caplog: pytest.
 
 
 async def _started(root: FastAPI, events: list[str]) -> list[str]:
-    """Start a server the door stands in; what it says."""
+    """Start a server with the middleware; what it says."""
     said: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,5 +117,5 @@ async def _started(root: FastAPI, events: list[str]) -> list[str]:
     async def hear(message: Any) -> None:
         said.append(message["type"])
 
-    await Door(app)({"type": "lifespan", "app": root, "state": {}}, nothing, hear)
+    await AgentRequests(app, plane=compose())({"type": "lifespan", "app": root, "state": {}}, nothing, hear)
     return said

@@ -48,7 +48,7 @@ from tradewind_protocol import ids, triggers
 from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
-from tradewind_provider.api.auth import credentials
+from tradewind_provider.composition import compose
 from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import session_termination
 from tradewind_provider.services.credential_hashes import hashed
@@ -137,7 +137,8 @@ class Plane:
 
     def restart(self) -> None:
         """Another API server, on the same database."""
-        app = create_app(settings=self.settings, clock=self.clock)
+        self.parts = compose(self.settings, clock=self.clock)
+        app = create_app(self.parts)
         self.hub = app.state.plane.hub
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://plane")
 
@@ -198,7 +199,7 @@ class Plane:
             session = db.get(AgentSession, host.session_id)
             assert session is not None
             assert session_termination.end(db, session, how=how, reason="test", now=self.clock())
-        credentials.KNOWN.forget()
+        self.parts.sessions.forget()
 
     def jobs(self) -> list[Any]:
         with create_session() as db:
@@ -333,7 +334,6 @@ class Plane:
 
 @pytest.fixture
 async def plane(database: None) -> AsyncIterator[Plane]:
-    credentials.KNOWN.forget()
     _clean()
     found = Plane(Clock())
     yield found

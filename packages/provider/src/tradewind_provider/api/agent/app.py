@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
@@ -13,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import versions
 from tradewind_provider import aiotasks
-from tradewind_provider import settings as provider_settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.agent import (
     attempts,
@@ -30,20 +30,14 @@ from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.api.dispatch import polling
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.api.plane import Plane
-from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.addresses import proxy_warnings
 from tradewind_provider.notifications import peers
-from tradewind_provider.services.log_relay import relay
-from tradewind_provider.settings import Settings
-from tradewind_provider.shortcuts.switch import ShortcutSwitch
 
 log = logging.getLogger(__name__)
 
 
-def create_app(
-    *, settings: Settings | None = None, clock: Clock = utc_now, shortcuts: ShortcutSwitch | None = None
-) -> FastAPI:
-    """The application. Airflow's own lifespan enters that of every application it mounts."""
+def create_app(plane: Plane) -> FastAPI:
+    """The application of `plane`. Airflow's own lifespan enters that of every application it mounts."""
     app = FastAPI(
         title="Tradewind Remote Execution API",
         version=str(versions.PROTOCOL),
@@ -53,10 +47,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.clock = clock
-    app.state.plane = Plane(
-        settings or provider_settings.current(), clock, shortcuts=shortcuts or ShortcutSwitch()
-    )
+    app.state.clock = plane.clock
+    app.state.plane = plane
     problems.install(app)
     app.add_middleware(_SaysVersion)
     for module in (sessions, polling, attempts, dags, triggers, logs, stored_runs, site, metrics):
@@ -90,14 +82,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             extra={"action": "trusted_proxies_too_wide"},
         )
     dispatcher = Dispatcher(plane.settings, clock=plane.clock, hub=plane.hub)
-    sweeper = Sweeper(plane.settings, clock=plane.clock)
+    sweeper = Sweeper(plane.settings, clock=plane.clock, sessions=plane.sessions)
 
     def stop_soon() -> None:
         dispatcher.stop_soon()
         sweeper.stop_soon()
-        relay().close_all()
+        plane.relay.close_all()
 
-    async with plane.hub.receiving(), peers.listening(relay().server, logs.for_neighbour):
+    async with (
+        plane.hub.receiving(),
+        peers.listening(plane.relay.server, partial(logs.from_peer, plane.relay)),
+    ):
         loops = [
             asyncio.create_task(dispatcher.run(), name="tradewind-dispatcher"),
             asyncio.create_task(sweeper.run(), name="tradewind-sweeper"),

@@ -16,9 +16,7 @@ from tradewind_protocol.attempts import (
     Start,
 )
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.attempt_authorizer import AUTHORIZER
-from tradewind_provider.api.auth.credentials import CurrentAgent
-from tradewind_provider.api.plane import ThisPlane
+from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.services import attempts
 
 router = APIRouter(prefix="/attempts")
@@ -40,7 +38,7 @@ async def start(attempt_id: UUID, ask: Start, agent: CurrentAgent, plane: ThisPl
     held = await transactions.run(
         lambda db: attempts.start(db, attempt_id, ask.epoch, agent, now=now, offer_lasts=lasts)
     )
-    AUTHORIZER.granted(agent, held)
+    plane.authorizer.granted(agent, held)
     return Granted(attempt_id=held.attempt_id, epoch=held.epoch)
 
 

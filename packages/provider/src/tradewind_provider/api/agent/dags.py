@@ -15,8 +15,7 @@ from tradewind_protocol.states import Component
 from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.credentials import CurrentAgent
-from tradewind_provider.api.plane import ThisPlane
+from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, reports, watches

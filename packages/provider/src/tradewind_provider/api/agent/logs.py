@@ -9,22 +9,22 @@ from fastapi import APIRouter
 
 from tradewind_protocol.errors import Code, Refusal, Refused
 from tradewind_protocol.logs import LogPiece, LogTaken
-from tradewind_provider.api.auth.credentials import CurrentAgent
+from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.notifications import peers
-from tradewind_provider.services.log_relay import relay
+from tradewind_provider.services.log_relay import LogRelay
 
 router = APIRouter(tags=["logs"])
 
 
 @router.post("/logs/{stream_id}", summary="Send a piece of a log that a user reads")
-async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent) -> LogTaken:
+async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent, plane: ThisPlane) -> LogTaken:
     """Answered once the reader has room for it. `wanted` is false when the reader has left.
 
     The reader waits in one API server. Another one passes the piece on when both are on one machine; else it answers
     `misdirected`, and the agent tries again on a new connection: nothing is put down on the way.
     """
-    if body.server == relay().server:
-        return LogTaken(wanted=await _put(stream_id, agent.session_id, body))
+    if body.server == plane.relay.server:
+        return LogTaken(wanted=await _put(plane.relay, stream_id, agent.session_id, body))
     said = {
         "stream_id": str(stream_id),
         "session_id": str(agent.session_id),
@@ -43,15 +43,15 @@ async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent) -> LogTake
     return LogTaken(wanted=bool(answer.get("wanted")))
 
 
-async def for_neighbour(said: dict[str, Any]) -> dict[str, Any]:
+async def from_peer(relay: LogRelay, said: dict[str, Any]) -> dict[str, Any]:
     """What another API server of this machine passes on; it has authenticated the agent."""
     try:
         body = LogPiece.model_validate(said["piece"])
-        return {"wanted": await _put(UUID(said["stream_id"]), UUID(said["session_id"]), body)}
+        return {"wanted": await _put(relay, UUID(said["stream_id"]), UUID(said["session_id"]), body)}
     except Refused as refused:
         return {"refusal": refused.refusal.model_dump(mode="json")}
 
 
-async def _put(stream_id: UUID, session_id: UUID, body: LogPiece) -> bool:
-    stream = relay().find(stream_id, session_id)
+async def _put(relay: LogRelay, stream_id: UUID, session_id: UUID, body: LogPiece) -> bool:
+    stream = relay.find(stream_id, session_id)
     return False if stream is None else await stream.put(body)

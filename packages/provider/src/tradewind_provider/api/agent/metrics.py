@@ -17,7 +17,6 @@ from tradewind_provider.api.plane import Plane, ThisPlane
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import ended_attempts, metrics
 from tradewind_provider.services.ended_attempts import EndedAttempts
-from tradewind_provider.services.log_relay import relay
 
 router = APIRouter(tags=["site"])
 
@@ -53,7 +52,7 @@ async def scrape(request: Request, plane: ThisPlane) -> Response:
         seen.snapshot,
         versions=(sessions.version_of("tradewind-provider"), sessions.version_of("apache-airflow-core")),
         polls=plane.dispatcher.polls if plane.dispatcher is not None else 0,
-        log_streams=relay().open_streams,
+        log_streams=plane.relay.open_streams,
         refusals=dict(problems.ANSWERED),
         shortcuts=plane.shortcuts.states,
     )

@@ -12,8 +12,8 @@ from tradewind_protocol.sessions import OpenSession, Policy, SessionOpened
 from tradewind_provider.airflow import configuration
 from tradewind_provider.api import transactions
 from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
-from tradewind_provider.api.plane import ThisPlane
+from tradewind_provider.api.auth.rate_limiter import CredentialKind
+from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.services import sessions, tokens
 from tradewind_provider.services.credential_hashes import hashed
 
@@ -40,8 +40,10 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
             bought_with=hashed(presented),
         )
 
-    opened = await RATE_LIMITER.shown(CredentialKind.AGENT_TOKEN, presented, lambda: transactions.run(work))
-    credentials.KNOWN.forget()  # whoever was fenced is so in this process at once
+    opened = await plane.rate_limiter.shown(
+        CredentialKind.AGENT_TOKEN, presented, lambda: transactions.run(work)
+    )
+    plane.sessions.forget()  # whoever was fenced is so in this process at once
     return SessionOpened(
         session_id=opened.agent.session_id,
         session_token=opened.session_token,
@@ -56,11 +58,11 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
 
 
 @router.delete("/sessions", status_code=204, summary="Close the session")
-async def goodbye(agent: credentials.CurrentAgent, plane: ThisPlane) -> Response:
+async def goodbye(agent: CurrentAgent, plane: ThisPlane) -> Response:
     """End the session: what was offered goes elsewhere, what still runs is reported lost at once."""
     now = plane.clock()
     await transactions.run(lambda db: sessions.goodbye(db, agent, now=now))
-    credentials.KNOWN.forget()
+    plane.sessions.forget()
     return Response(status_code=204)
 
 

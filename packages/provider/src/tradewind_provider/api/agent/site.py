@@ -15,7 +15,7 @@ from tradewind_protocol import versions
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import sessions
 from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
+from tradewind_provider.api.auth.rate_limiter import CredentialKind
 from tradewind_provider.api.plane import ThisPlane
 from tradewind_provider.services import credential_hashes, queue_depths, tokens
 from tradewind_provider.services.queue_depths import QueueCount, QueueCountCache
@@ -43,7 +43,7 @@ async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
     credentials.check_protocol(request.headers.get(versions.HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
-    return await RATE_LIMITER.shown(
+    return await plane.rate_limiter.shown(
         CredentialKind.AGENT_TOKEN,
         presented,
         lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now))),

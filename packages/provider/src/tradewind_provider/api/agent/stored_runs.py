@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from tradewind_protocol.stored_runs import PATH, AskRuns, RunFates
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.credentials import CurrentAgent
+from tradewind_provider.api.plane import CurrentAgent
 from tradewind_provider.services import stored_runs
 
 router = APIRouter(tags=["storage"])

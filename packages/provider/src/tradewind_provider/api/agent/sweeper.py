@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.credentials import KNOWN
+from tradewind_provider.api.auth.credentials import AuthenticatedSessions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, HeartbeatLimits
 from tradewind_provider.services import agent_states, reaper, tokens, work_routes
@@ -25,7 +25,8 @@ _GAPS = 4  # sweeps missed before this process counts as having been away
 class Sweeper:
     """Looks every `settings.sweep` seconds. It gives agents up only for a silence it has listened to itself."""
 
-    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, sessions: AuthenticatedSessions) -> None:
+        self._sessions = sessions
         self._settings = settings
         self._clock = clock
         self._beats = HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
@@ -56,7 +57,7 @@ class Sweeper:
         self._attention = self._attention.at(now, longest_gap=longest_gap)
         lost = await transactions.run(self._sweep)
         if lost:
-            KNOWN.forget()
+            self._sessions.forget()
             log.warning("Agents lost: %s", ", ".join(lost), extra={"action": "agents_lost"})
         if now >= self._forget_at:
             await transactions.run(lambda db: reaper.forget(db, self._settings, now=now))

@@ -12,8 +12,7 @@ from tradewind_protocol import triggers as wire
 from tradewind_protocol.states import Component
 from tradewind_provider.airflow import trigger_jobs
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.credentials import CurrentAgent
-from tradewind_provider.api.plane import Plane, ThisPlane
+from tradewind_provider.api.plane import CurrentAgent, Plane, ThisPlane
 from tradewind_provider.services import trigger_reports, triggers
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.trigger_watch import TakeoverRule, TriggerSubscription, TriggerWatch

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import hostnames, paths
 from tradewind_protocol.boundary import Caller, Owner, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
-from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.services import attempts, triggers
@@ -44,14 +44,36 @@ class AttemptAuthorizer:
         self._monotonic = monotonic
         self._known: dict[tuple[UUID, UUID, int], tuple[AttemptCaller, float]] = {}
 
-    async def speaker(
-        self, agent: Agent, header: str | None, *, starts: str | None = None, now: datetime
-    ) -> AttemptCaller:
-        """Who is meant by the attempt header. Raises Refused when the agent may not speak for it.
+    async def find(self, agent: Agent, header: str | None) -> AttemptCaller:
+        """The caller that the attempt header names. Changes nothing.
 
-        `starts` is the id of the task instance that the request asks to run: an attempt of it that is on offer to the
-        agent is granted with that, so that a task needs no request of its own for its grant.
+        Raises Refused MALFORMED, COMPONENT_NOT_YOURS, and as `attempts.holder` does.
         """
+        return await self._find(agent, header, None)
+
+    async def grant_or_find(
+        self, agent: Agent, header: str | None, *, task_instance: str, offer_lasts: float, now: datetime
+    ) -> AttemptCaller:
+        """As `find`, for a request that asks to run `task_instance`: an attempt of it that is on offer to the agent is
+        granted with that, so that a task needs no request of its own for its grant. Idempotent.
+
+        Raises Refused as `find` and `attempts.start` do.
+        """
+        subject = _id(task_instance)
+        return await self._find(
+            agent,
+            header,
+            lambda db, attempt_id, epoch: attempts.start(
+                db, attempt_id, epoch, agent, now=now, offer_lasts=offer_lasts, subject=subject
+            ),
+        )
+
+    async def _find(
+        self,
+        agent: Agent,
+        header: str | None,
+        grant: Callable[[Session, UUID, int], attempts.HeldAttempt] | None,
+    ) -> AttemptCaller:
         if not header:
             raise Refused(
                 Code.MALFORMED,
@@ -68,37 +90,30 @@ class AttemptAuthorizer:
         if known is not None and known[1] > moment:
             return known[0]
         self._known.pop(key, None)
-        if starts is None:
-            held = await transactions.run(lambda db: attempts.holder(db, attempt_id, epoch, agent))
-        else:
-            subject, lasts = _id(starts), settings.current().cadence.offer
-            held = await transactions.run(
-                lambda db: attempts.start(
-                    db, attempt_id, epoch, agent, now=now, offer_lasts=lasts, subject=subject
-                )
-            )
-        speaker = _speaker(held, agent)
-        self._remember(key, speaker)
-        return speaker
+        look = grant or (lambda db, attempt_id, epoch: attempts.holder(db, attempt_id, epoch, agent))
+        held = await transactions.run(lambda db: look(db, attempt_id, epoch))
+        caller = _caller(held, agent)
+        self._remember(key, caller)
+        return caller
 
     def granted(self, agent: Agent, held: attempts.HeldAttempt) -> None:
         """`agent` was granted this attempt at this moment: what it asks next needs no look at the database."""
-        self._remember((agent.session_id, held.attempt_id, held.epoch), _speaker(held, agent))
+        self._remember((agent.session_id, held.attempt_id, held.epoch), _caller(held, agent))
 
-    def _remember(self, key: tuple[UUID, UUID, int], speaker: AttemptCaller) -> None:
+    def _remember(self, key: tuple[UUID, UUID, int], caller: AttemptCaller) -> None:
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[key] = (speaker, self._monotonic() + credentials.FRESH_SECONDS)
+        self._known[key] = (caller, self._monotonic() + credentials.FRESH_SECONDS)
 
-    async def subject(self, agent: Agent, speaker: AttemptCaller, found: RouteMatch | None) -> UUID:
+    async def subject(self, agent: Agent, caller: AttemptCaller, found: RouteMatch | None) -> UUID:
         """Whose token the request needs. Raises Refused TRIGGER_NOT_YOURS when a triggerer asks about a task
         instance that does not wait for one of its triggers."""
         if (
-            speaker.caller is not Caller.TRIGGERER
+            caller.caller is not Caller.TRIGGERER
             or found is None
             or found.route.owner is not Owner.TASK_INSTANCE
         ):
-            return speaker.subject
+            return caller.subject
         task_instance = _id(found.params[Owner.TASK_INSTANCE.value])
         if not await run_in_threadpool(_waits_here, agent.session_id, task_instance):
             raise Refused(
@@ -108,11 +123,7 @@ class AttemptAuthorizer:
         return task_instance
 
 
-AUTHORIZER = AttemptAuthorizer()
-"""Of this process: the door asks it, and the verb that grants an attempt tells it."""
-
-
-def _speaker(held: attempts.HeldAttempt, agent: Agent) -> AttemptCaller:
+def _caller(held: attempts.HeldAttempt, agent: Agent) -> AttemptCaller:
     name = hostnames.of_attempt(agent.name, held.attempt_id, held.epoch)
     return AttemptCaller(Caller(held.kind.value), held.subject_id, held.label, name)
 

@@ -6,17 +6,14 @@ Two seconds is how long a revoked, fenced or lost agent can go on: no longer, be
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, CredentialKind
-from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
 from tradewind_provider.services import credential_hashes, sessions
 from tradewind_provider.services.agents import Agent
 
@@ -34,18 +31,22 @@ class _Known:
 class AuthenticatedSessions:
     """Agents authenticated a moment ago, by the hash of their token. Refusals are never remembered."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, rate_limiter: AuthenticationRateLimiter, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate_limiter = rate_limiter
+        self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
 
     async def agent(self, session_token: str, now: datetime) -> Agent:
         """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
         key = credential_hashes.hashed(session_token)
-        moment = time.monotonic()
+        moment = self._monotonic()
         known = self._known.get(key)
         if known is not None and known.until > moment:
             return known.agent
         self._known.pop(key, None)
-        agent = await RATE_LIMITER.shown(
+        agent = await self._rate_limiter.shown(
             CredentialKind.SESSION_TOKEN,
             session_token,
             lambda: transactions.run(lambda db: sessions.authenticate(db, session_token, now)),
@@ -58,10 +59,6 @@ class AuthenticatedSessions:
     def forget(self) -> None:
         """Look everybody up again: called when a session of this process ended."""
         self._known.clear()
-
-
-KNOWN = AuthenticatedSessions()
-"""Of this process; the door asks it too."""
 
 
 def bearer(authorization: str | None) -> str:
@@ -93,13 +90,3 @@ def check_protocol(header: str | None) -> None:
         raise Refused(Code.MALFORMED, f"header {versions.HEADER}: {error}") from error
     if not versions.compatible(versions.PROTOCOL, theirs):
         raise Refused(Code.VERSION_SKEW, versions.refusal(agent=theirs, plane=versions.PROTOCOL))
-
-
-async def current_agent(request: Request) -> Agent:
-    """FastAPI dependency: the agent that asks. Raises Refused as `sessions.authenticate` does, and VERSION_SKEW."""
-    check_protocol(request.headers.get(versions.HEADER))
-    clock: Clock = getattr(request.app.state, "clock", utc_now)
-    return await KNOWN.agent(bearer(request.headers.get("authorization")), clock())
-
-
-CurrentAgent = Annotated[Agent, Depends(current_agent)]

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
-from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS
+from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.domain.token_buckets import TokenBuckets
 from tradewind_provider.services import client_address, credential_hashes
 
@@ -49,8 +49,13 @@ class AuthenticationRateLimiter:
     good within the hour: one broken agent must not shut out the others behind its proxy."""
 
     def __init__(
-        self, *, per_minute: float | None = None, monotonic: Callable[[], float] = time.monotonic
+        self,
+        events: RefusalEvents,
+        *,
+        per_minute: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._events = events
         self._per_minute = per_minute
         self._monotonic = monotonic
         self._buckets: dict[CredentialKind, TokenBuckets] = {}
@@ -68,7 +73,7 @@ class AuthenticationRateLimiter:
                 remedy="correct the token, and wait",
                 retry_after=math.ceil(wait),
             )
-            await REFUSAL_EVENTS.note(refused, source=source)
+            await self._events.note(refused, source=source)
             raise refused
         try:
             found = await work()
@@ -76,7 +81,7 @@ class AuthenticationRateLimiter:
             if refused.code in _WRONG:
                 self._good.pop(digest, None)
                 buckets.failed(source, moment)
-                await REFUSAL_EVENTS.note(refused, source=source, shown=ids.shown(token))
+                await self._events.note(refused, source=source, shown=ids.shown(token))
             raise
         if len(self._good) >= _MOST_GOOD:
             self._good.clear()
@@ -87,11 +92,6 @@ class AuthenticationRateLimiter:
         """Whether this token was good within the hour, and not wrong since."""
         return self._good.get(credential_hashes.hashed(token), 0.0) > self._monotonic()
 
-    def forget(self) -> None:
-        """As if nobody had ever come."""
-        self._buckets.clear()
-        self._good.clear()
-
     def _of(self, credential: CredentialKind) -> TokenBuckets:
         if credential not in self._buckets:
             allowed = self._per_minute
@@ -100,7 +100,3 @@ class AuthenticationRateLimiter:
             allowed *= credential.share
             self._buckets[credential] = TokenBuckets(burst=max(1.0, allowed), per_second=allowed / 60)
         return self._buckets[credential]
-
-
-RATE_LIMITER = AuthenticationRateLimiter()
-"""Of this process."""

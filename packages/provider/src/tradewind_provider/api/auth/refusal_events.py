@@ -78,12 +78,3 @@ class RefusalEvents:
                 type(error).__name__,
                 extra={"action": "refusal_not_noted"},
             )
-
-    def forget(self) -> None:
-        """Everything is news again."""
-        self._noted.clear()
-        self._recent.clear()
-
-
-REFUSAL_EVENTS = RefusalEvents()
-"""Of this process."""

@@ -16,6 +16,7 @@ from tradewind_protocol.attempts import Offer
 from tradewind_protocol.polling import Command
 from tradewind_provider import aiotasks, notifications
 from tradewind_provider.api import transactions
+from tradewind_provider.api.dispatch.recently_delivered import RecentlyDelivered
 from tradewind_provider.api.dispatch.unchanged_polls import HeartbeatWriter, UnchangedPolls
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.placement import Candidate, CandidateIndex
@@ -86,6 +87,7 @@ class Dispatcher:
         self.news_of_agents = 0
         """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
         self.unchanged_polls = UnchangedPolls()
+        self.delivered = RecentlyDelivered()
         self.heartbeats = HeartbeatWriter(
             poll=settings.cadence.poll,
             clock=clock,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine, Hashable, Iterable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,52 +15,15 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.polling import Poll, PollAnswer, QueueStatistics
 from tradewind_provider import aiotasks
 from tradewind_provider.api import transactions
-from tradewind_provider.api.auth.credentials import KNOWN, PROTOCOL_HEADER, bearer, check_protocol
+from tradewind_provider.api.auth.credentials import PROTOCOL_HEADER, bearer, check_protocol
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher, News
 from tradewind_provider.api.dispatch.unchanged_polls import RememberedPoll
-from tradewind_provider.api.plane import ThisPlane
+from tradewind_provider.api.plane import Plane, ThisPlane
 from tradewind_provider.domain.queues import QueueDepth
 from tradewind_provider.services import polls
 from tradewind_provider.services.agents import Agent
 
 router = APIRouter()
-
-AGAIN_SECONDS = 5.0
-"""What an agent was told is not news for this long, so that what it cannot act on at once makes no loop of polls. It
-is in every answer all the same."""
-
-
-class RecentlyDelivered:
-    """What each session was told a moment ago."""
-
-    def __init__(self) -> None:
-        self._told: dict[UUID, dict[Hashable, float]] = {}
-
-    def fresh(self, session_id: UUID, things: Iterable[Hashable]) -> bool:
-        """True when one of `things` was not told in the last seconds."""
-        known = self.known(session_id)
-        return any(one not in known for one in things)
-
-    def known(self, session_id: UUID) -> frozenset[Hashable]:
-        since = time.monotonic() - AGAIN_SECONDS
-        told = {one: at for one, at in self._told.get(session_id, {}).items() if at > since}
-        if told:
-            self._told[session_id] = told
-        else:
-            self._told.pop(session_id, None)
-        return frozenset(told)
-
-    def forget(self) -> None:
-        """Everything is news again."""
-        self._told.clear()
-
-    def tell(self, session_id: UUID, things: Iterable[Hashable]) -> None:
-        moment = time.monotonic()
-        for one in things:
-            self._told.setdefault(session_id, {}).setdefault(one, moment)
-
-
-DELIVERED = RecentlyDelivered()
 
 
 @dataclass(frozen=True)
@@ -81,7 +43,7 @@ async def _poll_caller(request: Request, plane: ThisPlane) -> PollCaller:
     token, now = bearer(request.headers.get("authorization")), plane.clock()
     if (remembered := plane.dispatcher.unchanged_polls.find(token, now)) is not None:
         return PollCaller(token, remembered=remembered)
-    return PollCaller(token, agent=await KNOWN.agent(token, now))
+    return PollCaller(token, agent=await plane.sessions.agent(token, now))
 
 
 @router.post("/poll", summary="Say how things are and ask for news")
@@ -96,7 +58,7 @@ async def poll(
     # one that is to be answered sooner is heard in full: nobody would have looked whether its session is open
     in_time = hold >= 2 * dispatcher.heartbeats.every
     if remembered is not None and in_time and remembered.said == said.model_copy(update={"hold": None}):
-        news = await _wait_unchanged(request, dispatcher, remembered, hold)
+        news = await _wait_unchanged(request, plane, dispatcher, remembered, hold)
         if not (news.again or news.ended):
             return _answer(
                 dispatcher,
@@ -106,7 +68,7 @@ async def poll(
                 offers=news.offers,
                 commands=news.commands,
             )
-    agent = caller.agent or await KNOWN.agent(caller.session_token, plane.clock())
+    agent = caller.agent or await plane.sessions.agent(caller.session_token, plane.clock())
     now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
     heard = await transactions.run(
         lambda db: polls.handle_poll(db, agent, said, settings=plane.settings, now=now)
@@ -117,7 +79,7 @@ async def poll(
         *((one.attempt_id, one.epoch, "offer") for one in heard.offers),
         *((one.attempt_id, one.epoch, "unknown") for one in heard.unknown),
     ]
-    if heard.session_token is not None or DELIVERED.fresh(session_id, owed):
+    if heard.session_token is not None or dispatcher.delivered.fresh(session_id, owed):
         hold = 0.0
     known = frozenset(one.id for one in heard.commands)
     news = News()
@@ -126,10 +88,10 @@ async def poll(
         news = await _unless_gone(request, waiting)
         _mind(dispatcher, session_id, news)
     if news.ended:
-        KNOWN.forget()
-        await KNOWN.agent(caller.session_token, plane.clock())  # raises why
+        plane.sessions.forget()
+        await plane.sessions.agent(caller.session_token, plane.clock())  # raises why
     commands = (*heard.commands, *news.commands)
-    DELIVERED.tell(session_id, [*owed, *(one.id for one in news.commands)])
+    dispatcher.delivered.tell(session_id, [*owed, *(one.id for one in news.commands)])
     return _answer(
         dispatcher,
         agent.site,
@@ -143,7 +105,7 @@ async def poll(
 
 
 async def _wait_unchanged(
-    request: Request, dispatcher: Dispatcher, remembered: RememberedPoll, hold: float
+    request: Request, plane: Plane, dispatcher: Dispatcher, remembered: RememberedPoll, hold: float
 ) -> News:
     """What comes for a session that has nothing to say."""
     session_id = remembered.agent.session_id
@@ -155,13 +117,13 @@ async def _wait_unchanged(
     remembered.news = dispatcher.news_of_agents
     _mind(dispatcher, session_id, news)
     if news.ended:
-        KNOWN.forget()
-    DELIVERED.tell(session_id, [one.id for one in news.commands])
+        plane.sessions.forget()
+    dispatcher.delivered.tell(session_id, [one.id for one in news.commands])
     return news
 
 
 def _mind(dispatcher: Dispatcher, session_id: UUID, news: News) -> None:
-    """Whoever is given something has something to say next, or did not get it."""
+    """A poll that was answered with news is followed by a changed poll, unless the answer was lost."""
     if news:
         dispatcher.unchanged_polls.forget([session_id])
 

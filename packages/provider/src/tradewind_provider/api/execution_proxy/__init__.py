@@ -1,9 +1,9 @@
-"""The door: every request of an agent comes in here, and only here do agents reach Airflow's Execution API.
+"""The proxy through which agents reach Airflow's Execution API.
 
-Session, attempt and epoch are checked, the data boundary is applied again, and what is left is passed to Airflow's own
+It checks session, attempt and epoch, applies the data boundary again, and passes what is left to Airflow's own
 Execution API in the same process with a token made for that request. Airflow's tokens never leave the plane.
 """
 
-from tradewind_provider.api.execution_proxy.proxy import Door
+from tradewind_provider.api.execution_proxy.proxy import ExecutionProxy
 
-__all__ = ["Door"]
+__all__ = ["ExecutionProxy"]

@@ -70,10 +70,6 @@ class LiveAddressGate:
             self._until = self._monotonic() + FRESH_SECONDS
             return self._known
 
-    def forget(self) -> None:
+    def expire(self) -> None:
         """Read again at the next request: called when this process has changed the list."""
         self._until = 0.0
-
-
-GATE = LiveAddressGate()
-"""Of this process."""

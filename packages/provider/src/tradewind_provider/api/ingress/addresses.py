@@ -17,8 +17,7 @@ from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import problems
-from tradewind_provider.api.auth.refusal_events import REFUSAL_EVENTS
-from tradewind_provider.api.ingress.address_gate import GATE
+from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.services import client_address
 
@@ -54,12 +53,14 @@ class AddressCheck:
         self,
         app: ASGIApp,
         *,
-        gate: Callable[[], Awaitable[AddressGate]] = GATE,
+        gate: Callable[[], Awaitable[AddressGate]],
+        refusal_events: RefusalEvents,
         proxies: Callable[[], AddressGate] = lambda: settings.current().gate,
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._app = app
         self._gate = gate
+        self._refusal_events = refusal_events
         self._proxies = proxies
         self._look_every = look_every
         self._held: dict[int, _Held] = {}
@@ -142,7 +143,7 @@ class AddressCheck:
             remedy="add the address to the Deployment's allowed addresses (`tradewind allowed-ips add`); when it is a "
             "proxy's, name the proxy in [tradewind] trusted_proxies",
         )
-        await REFUSAL_EVENTS.note(refused, source=source)
+        await self._refusal_events.note(refused, source=source)
         return refused
 
 

@@ -18,7 +18,7 @@ from tradewind_protocol import dags, paths, triggers, versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import bodies, transactions
 from tradewind_provider.api.auth import credentials
-from tradewind_provider.api.auth.rate_limiter import RATE_LIMITER, AuthenticationRateLimiter, CredentialKind
+from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
 from tradewind_provider.clock import Clock
 from tradewind_provider.services import tokens
 
@@ -66,9 +66,16 @@ def largest(path: str, *, deployment: int) -> int:
 class Admission:
     """Looks at the credential of a request that has a body."""
 
-    def __init__(self, clock: Clock, *, knocking: AuthenticationRateLimiter = RATE_LIMITER) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        rate_limiter: AuthenticationRateLimiter,
+        sessions: credentials.AuthenticatedSessions,
+    ) -> None:
         self._clock = clock
-        self._knocking = knocking
+        self._rate_limiter = rate_limiter
+        self._sessions = sessions
 
     async def check(self, scope: Scope, path: str) -> None:
         """Returns when the credential in the headers was good within the hour, or is good now.
@@ -78,17 +85,17 @@ class Admission:
         """
         credentials.check_protocol(bodies.header(scope, versions.HEADER.lower().encode()))
         presented = credentials.bearer(bodies.header(scope, b"authorization"))
-        if self._knocking.was_good(presented):
+        if self._rate_limiter.was_good(presented):
             return
         now = self._clock()
         if path == paths.SESSIONS:
-            await self._knocking.shown(
+            await self._rate_limiter.shown(
                 CredentialKind.AGENT_TOKEN,
                 presented,
                 lambda: transactions.run(lambda db: tokens.use(db, presented, now=now)),
             )
         else:
-            await credentials.KNOWN.agent(presented, now)
+            await self._sessions.agent(presented, now)
 
 
 def timely(receive: Receive, *, monotonic: Callable[[], float] = time.monotonic) -> Receive:

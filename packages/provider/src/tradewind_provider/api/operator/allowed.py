@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.api.ingress.address_gate import GATE
+from tradewind_provider.api.ingress.address_gate import LiveAddressGate
 from tradewind_provider.api.operator.access import Administrator, Now, Operator
 from tradewind_provider.services.operator import allow_list
 
@@ -21,11 +21,14 @@ def get(caller: Operator) -> operator.AllowedAddresses:
 
 
 @router.put("", summary="Set the allowed addresses")
-def put(ask: operator.SetAllowedAddresses, caller: Administrator, now: Now) -> operator.AllowedAddresses:
+def put(
+    ask: operator.SetAllowedAddresses, request: Request, caller: Administrator, now: Now
+) -> operator.AllowedAddresses:
     """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
     refused unless forced; with `revision`, so is one that was changed by another user meanwhile. Idempotent."""
     answer = transactions.in_transaction(
         lambda db: allow_list.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
     )
-    GATE.forget()
+    gate: LiveAddressGate = request.app.state.gate
+    gate.expire()
     return answer

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from tradewind_protocol.errors import Refusal
+from tradewind_provider.api.ingress.address_gate import LiveAddressGate
 from tradewind_provider.api.operator import (
     agents,
     allowed,
@@ -34,8 +35,11 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app() -> FastAPI:
-    """The application mounted at /tradewind. Airflow's auth manager decides who may do what."""
+def create_app(gate: LiveAddressGate | None = None) -> FastAPI:
+    """The application mounted at /tradewind. Airflow's auth manager decides who may do what.
+
+    `gate` is the API server's, which reads a changed list of addresses at once.
+    """
     app = FastAPI(
         title="Tradewind operator API",
         description="Agents, their tokens, queues, attempts and the audit trail of one orchestration plane. "
@@ -44,6 +48,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.gate = gate or LiveAddressGate()
     problems.install(app)
     for noun in (tokens, allowed, agents, attempts, queues, bundles, events, recipes, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.boundary import Caller, RouteMatch
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider import settings
 from tradewind_provider.api import transactions
 from tradewind_provider.domain import dag_access as rules
 from tradewind_provider.domain.dag_access import Access, SiteGrant
@@ -35,7 +34,7 @@ class DagAccessCheck:
     def __init__(
         self,
         *,
-        grants: Callable[[], Collection[SiteGrant]] = lambda: settings.current().site_access,
+        grants: Collection[SiteGrant] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._grants = grants
@@ -67,7 +66,7 @@ class DagAccessCheck:
                 await self._has_trigger_of_asset(agent, query)
 
     def _require(self, agent: Agent, dag_id: str, access: Access, subject: UUID, db: Session) -> None:
-        dag_access.require(db, agent, dag_id, access, subject=subject, grants=self._grants())
+        dag_access.require(db, agent, dag_id, access, subject=subject, grants=self._grants)
 
     async def _has_trigger_of_task(self, agent: Agent, found: RouteMatch, query: bytes) -> None:
         index = "-1" if (given := _one(query, "map_index")) is None else given
