@@ -402,7 +402,7 @@ async def test_a_deployment_below_a_prefix_is_found(
     behind = Behind()
     plane = Plane(behind)
     session = plane.session()
-    transport = httpx.ASGITransport(plane.door, root_path=root)
+    transport = httpx.ASGITransport(plane.middleware, root_path=root)
     headers = {
         "Authorization": f"Bearer {session}",
         paths.ATTEMPT_HEADER: plane.attempt(session, plane.task_instance()),
