@@ -20,6 +20,7 @@ from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow import workloads
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.app import create_app
+from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.composition import compose
 from tradewind_provider.services import work_queue
@@ -218,3 +219,8 @@ async def running(settings: Settings, clock: Clock, secret: str) -> AsyncIterato
 
 def with_cadence(settings: Settings, **more: float) -> Settings:
     return replace(settings, cadence=settings.cadence.model_copy(update=more))
+
+
+def sweeper_of(settings: Settings, clock: Clock) -> Sweeper:
+    """The sweeper of one more API server on the same database."""
+    return Sweeper(settings, clock=clock, sessions=compose(settings, clock=clock).sessions)

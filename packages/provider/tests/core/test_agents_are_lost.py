@@ -13,7 +13,7 @@ from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.settings import Settings, parse_on_agent_loss
 from tradewind_provider.store.tables import Event
 
-from .scenes import NOON, Clock, Plane, queued, ref, row, sessions_of
+from .scenes import NOON, Clock, Plane, queued, ref, row, sessions_of, sweeper_of
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def swept(sweeper: Sweeper, clock: Clock, seconds: float) -> None:
 async def test_running_work_of_a_silent_agent_is_lost_after_three_beats(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     ran, offered = queued(clock), queued(clock)
     offers = {offer["attempt_id"]: offer for offer in await agent.offers()}
@@ -53,7 +53,7 @@ async def test_running_work_of_a_silent_agent_is_lost_after_three_beats(
 async def test_an_api_server_that_stops_gives_nobody_up_for_the_polls_it_refuses(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     attempt = queued(clock)
     (offer,) = await agent.offers()
@@ -69,7 +69,7 @@ async def test_an_api_server_that_stops_gives_nobody_up_for_the_polls_it_refuses
 async def test_an_agent_that_polls_is_never_lost(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     for _ in range(10):
         await swept(sweeper, clock, 25)
@@ -85,7 +85,7 @@ async def test_a_plane_that_was_down_gives_agents_their_time(
     await agent.start(offer)
     clock.forward(3000)  # nobody was there to hear
 
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     await swept(sweeper, clock, 70)
     assert row(attempt).state == "running"
     assert (await agent.poll(running=[ref(offer)])).status_code == 200
@@ -96,7 +96,7 @@ async def test_a_plane_that_was_down_gives_agents_their_time(
 async def test_a_plane_that_was_stopped_in_between_starts_to_listen_anew(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     attempt = queued(clock)
     (offer,) = await agent.offers()
@@ -114,7 +114,7 @@ async def test_an_operator_can_have_work_outlive_a_partition(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
     rules = parse_on_agent_loss("retry, edge=wait:10m")
-    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=rules), clock=clock)
+    sweeper = sweeper_of(replace(sweeping_settings, on_agent_loss=rules), clock)
     agent = await plane.agent(queues=("default", "edge")).opens()
     brief, patient = queued(clock), queued(clock, queue="edge")
     offers = {offer["attempt_id"]: offer for offer in await agent.offers()}
@@ -137,7 +137,7 @@ async def test_an_operator_can_have_work_outlive_a_partition(
 
 async def test_patience_ends(plane: Plane, clock: Clock, sweeping_settings: Settings) -> None:
     rules = parse_on_agent_loss("wait:10m")
-    sweeper = Sweeper(replace(sweeping_settings, on_agent_loss=rules), clock=clock)
+    sweeper = sweeper_of(replace(sweeping_settings, on_agent_loss=rules), clock)
     agent = await plane.agent().opens()
     attempt = queued(clock)
     (offer,) = await agent.offers()
@@ -153,7 +153,7 @@ async def test_patience_ends(plane: Plane, clock: Clock, sweeping_settings: Sett
 async def test_work_an_agent_forgot_is_given_up(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     attempt = queued(clock)
     (offer,) = await agent.offers()
@@ -171,7 +171,7 @@ async def test_work_an_agent_forgot_is_given_up(
 async def test_work_an_agent_names_again_is_not_given_up(
     plane: Plane, clock: Clock, sweeping_settings: Settings
 ) -> None:
-    sweeper = Sweeper(sweeping_settings, clock=clock)
+    sweeper = sweeper_of(sweeping_settings, clock)
     agent = await plane.agent().opens()
     attempt = queued(clock)
     (offer,) = await agent.offers()
@@ -193,7 +193,7 @@ async def test_history_is_forgotten_and_live_rows_are_not(
     await agent.finish(offer)
     await agent.goodbye()
     clock.now = NOON + timedelta(days=15)
-    await Sweeper(sweeping_settings, clock=clock).once()
+    await sweeper_of(sweeping_settings, clock).once()
     assert sessions_of(agent.agent_id) == []
     with pytest.raises(AssertionError):
         row(done)

@@ -7,11 +7,10 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import Event
 
-from .scenes import Clock, Plane
+from .scenes import Clock, Plane, sweeper_of
 
 DISK = {"check": "disk", "message": "/state has 12 MB left", "remedy": "make room"}
 
@@ -50,7 +49,7 @@ async def test_a_check_that_fails_and_passes_again_is_written_down_with_its_word
 async def test_silence_and_its_end_are_written_down_by_one_of_two_servers(
     plane: Plane, clock: Clock, settings: Settings
 ) -> None:
-    sweepers = [Sweeper(replace(settings, sweep=5.0), clock=clock) for _ in range(2)]
+    sweepers = [sweeper_of(replace(settings, sweep=5.0), clock) for _ in range(2)]
 
     async def swept(seconds: int) -> None:
         for _ in range(seconds // 5):
@@ -80,7 +79,7 @@ async def test_silence_while_the_plane_was_away_is_nobodys(
     agent = await plane.agent().opens()
     await agent.poll()
     clock.forward(3000)
-    sweeper = Sweeper(replace(settings, sweep=5.0), clock=clock)
+    sweeper = sweeper_of(replace(settings, sweep=5.0), clock)
     clock.forward(5)
     await sweeper.once()
     await agent.poll()

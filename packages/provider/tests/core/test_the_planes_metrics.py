@@ -16,12 +16,12 @@ from tradewind_provider.services import metrics, tokens
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import AgentToken, Attempt
 
-from .scenes import Agent, Clock, Plane, queued
+from .scenes import Agent, Clock, Plane, queued, sweeper_of
 
 
 @pytest.fixture
 def sweeper(settings: Settings, clock: Clock) -> Sweeper:
-    return Sweeper(replace(settings, sweep=5.0), clock=clock)
+    return sweeper_of(replace(settings, sweep=5.0), clock)
 
 
 async def test_a_scraper_with_an_agent_token_sees_agents_and_queues(plane: Plane, clock: Clock) -> None:

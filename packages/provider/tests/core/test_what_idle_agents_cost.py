@@ -249,7 +249,7 @@ async def test_a_session_that_ended_while_nobody_was_told_is_refused(plane: Plan
     with create_session() as db:
         db.execute(
             update(AgentSession).values(
-                ended_at=clock(), ended_how="token_deleted", ended_reason="its token was deleted"
+                ended_at=clock(), ended_how="lost", ended_reason="has not been heard from"
             )
         )
     task = await holds(plane, agent)
