@@ -16,6 +16,7 @@ from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.airflow.database import create_session
+from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.api.ingress.address_gate import LiveAddressGate
 from tradewind_provider.api.ingress.addresses import AddressCheck
 from tradewind_provider.domain.addresses import AddressGate, networks, proxy_warnings
@@ -106,7 +107,9 @@ async def asked(path: str, *, peer: str, root: str = "") -> httpx.Response:
         return "inside"
 
     transport = httpx.ASGITransport(
-        AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=(peer, 1), root_path=root
+        AddressCheck(inner, gate=fixed, refusal_events=RefusalEvents(), proxies=lambda: GATE),
+        client=(peer, 1),
+        root_path=root,
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         return await client.get(path)
@@ -176,7 +179,7 @@ async def test_a_change_of_the_list_holds_within_two_seconds_and_asks_once_for_m
     moment = 2.0
     assert (await live()).allowed == GATE.allowed
     tables.gate = AddressGate()
-    live.forget()  # this server made the change itself
+    live.expire()  # this server made the change itself
     assert (await live()).allowed == ()
 
 
@@ -208,7 +211,8 @@ async def test_an_answer_held_while_the_list_changed_does_not_leave() -> None:
         return gate
 
     transport = httpx.ASGITransport(
-        AddressCheck(inner, gate=now, proxies=AddressGate), client=("198.51.100.1", 1)
+        AddressCheck(inner, gate=now, refusal_events=RefusalEvents(), proxies=AddressGate),
+        client=("198.51.100.1", 1),
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         answer = asyncio.create_task(client.post("/remote-execution/v1/poll"))
@@ -231,7 +235,7 @@ async def test_a_request_that_is_held_ends_when_the_list_no_longer_admits_it() -
     async def now() -> AddressGate:
         return gate
 
-    app = AddressCheck(inner, gate=now, proxies=AddressGate, look_every=0.05)
+    app = AddressCheck(inner, gate=now, refusal_events=RefusalEvents(), proxies=AddressGate, look_every=0.05)
     path = paths.PREFIX + "/poll"
     async with (
         httpx.AsyncClient(
@@ -264,7 +268,7 @@ async def test_over_a_connection_the_refusal_comes_at_once() -> None:
     async def now() -> AddressGate:
         return gate
 
-    app = AddressCheck(inner, gate=now, proxies=AddressGate, look_every=0.05)
+    app = AddressCheck(inner, gate=now, refusal_events=RefusalEvents(), proxies=AddressGate, look_every=0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=0)
@@ -288,7 +292,8 @@ async def test_everything_a_request_does_knows_where_it_came_from() -> None:
         return client_address.address()
 
     transport = httpx.ASGITransport(
-        AddressCheck(inner, gate=fixed, proxies=lambda: GATE), client=("10.0.0.1", 1)
+        AddressCheck(inner, gate=fixed, refusal_events=RefusalEvents(), proxies=lambda: GATE),
+        client=("10.0.0.1", 1),
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://plane") as client:
         answer = await client.get("/tradewind/v1/me", headers={"X-Forwarded-For": "6.6.6.6, 198.51.100.9"})

@@ -431,7 +431,7 @@ async def test_what_a_neighbour_says_wrong_is_answered_with_a_refusal() -> None:
         "session_id": str(stream.session_id),
         "piece": {"server": str(relay().server), "number": 5},
     }
-    assert (await route.for_neighbour(said))["refusal"]["error"] == "conflict"
+    assert (await route.from_peer(relay(), said))["refusal"]["error"] == "conflict"
     relay().close(stream)
 
 
