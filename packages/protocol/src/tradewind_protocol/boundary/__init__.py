@@ -1,6 +1,6 @@
 """The data boundary: what of Airflow's Execution API and of our own verbs may pass between a site and the plane.
 
-Pure functions of a request. The agent's gateway asks them before anything leaves the site; the door on the plane asks
+Pure functions of a request. The agent's gateway asks them before anything leaves the site; the proxy on the plane asks
 them again, so that neither side has to trust the other. Nothing here reads a file, a clock or a socket.
 
 `classify` finds the route, `admit` says whether this caller may use it, `decide` applies the rules to the body.

@@ -62,7 +62,7 @@ CALLBACK_PRIORITY = 1_000_000
 def read(workload: Any, *, default_queue: str) -> Workload:
     """An Airflow workload in our words. Raises ValueError for a kind this version does not know."""
     body = json.loads(workload.model_dump_json())
-    # minted at the door, for one request: a token that travelled could be used past the door and could expire in a queue
+    # minted by the execution API proxy, for one request: a token that travelled could be used past it and could expire in a queue
     body["token"] = ""
     if isinstance(workload, ExecuteTask):
         ti = workload.ti

@@ -1,1 +1,1 @@
-"""HTTP. One audience per package: agents, operators; the door leads agents to Airflow's own Execution API."""
+"""HTTP. One package for each audience: agents, operators; the proxy leads agents to Airflow's own Execution API."""

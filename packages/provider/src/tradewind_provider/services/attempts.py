@@ -24,7 +24,7 @@ from tradewind_provider.store.tables import Attempt
 
 @dataclass(frozen=True)
 class HeldAttempt:
-    """What the door needs to know of a granted attempt."""
+    """What the execution API proxy needs to know of a granted attempt."""
 
     attempt_id: UUID
     epoch: int

@@ -20,6 +20,7 @@ from tradewind_provider.api.agent import (
     dags,
     logs,
     metrics,
+    polling,
     sessions,
     site,
     stopping,
@@ -27,7 +28,6 @@ from tradewind_provider.api.agent import (
     triggers,
 )
 from tradewind_provider.api.agent.sweeper import Sweeper
-from tradewind_provider.api.dispatch import polling
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.api.plane import Plane
 from tradewind_provider.domain.addresses import proxy_warnings

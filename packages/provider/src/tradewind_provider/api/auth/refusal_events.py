@@ -33,7 +33,7 @@ MOST_A_MINUTE: Final = 30
 
 class RefusalEvents:
     """Writes an event for a refusal unless the same one was written in the last ten minutes, and at most 30 a minute:
-    whoever knocks at the door decides neither how large the table gets nor how busy the database is."""
+    a client with wrong credentials decides neither how large the table gets nor how busy the database is."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic, clock: Clock = utc_now) -> None:
         self._monotonic = monotonic
