@@ -17,7 +17,7 @@ from tradewind_protocol import paths, versions
 
 AGENTS = int(os.environ.get("BENCH_CROWD", "1000"))
 CHANNEL = "tradewind"
-"""On which the plane announces at commit that there is work; whoever listens there hears it when API servers do."""
+"""On which the plane announces at commit that there is work; a listener hears it when API servers do."""
 _WATCHED = ("API server", "scheduler", "database")
 
 

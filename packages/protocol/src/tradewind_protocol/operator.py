@@ -145,7 +145,7 @@ class AgentView(Message):
 
 
 class Reason(Message):
-    """Why a person does something; kept in the audit trail and shown to whoever looks at the agent."""
+    """Why a person does something; kept in the audit trail and shown with the agent."""
 
     reason: str = Field(default="", max_length=1000)
 
@@ -182,7 +182,7 @@ class AllowedAddresses(Message):
     revision: int = 0  # grows by one with every change; 0: as [tradewind] allowed_addresses says
     changed_at: datetime | None = None
     changed_by: str = ""
-    your_address: str = ""  # of whoever asks, as the plane sees it
+    your_address: str = ""  # the address of the caller, as the plane sees it
     locked_out: tuple[str, ...] = ()  # names of connected agents the list does not admit
     warnings: tuple[
         str, ...

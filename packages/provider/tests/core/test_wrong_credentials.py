@@ -101,13 +101,13 @@ async def test_events_of_refusals_are_few_however_often_somebody_knocks(clock: C
     assert len(refusals()) == 31
 
 
-async def knock(knocking: AuthenticationRateLimiter, token: str, *, good: bool = False) -> Code | None:
+async def shown(limiter: AuthenticationRateLimiter, token: str, *, good: bool = False) -> Code | None:
     async def work() -> None:
         if not good:
             raise Refused(Code.TOKEN_UNKNOWN, "no such token")
 
     try:
-        await knocking.shown(CredentialKind.AGENT_TOKEN, token, work)
+        await limiter.shown(CredentialKind.AGENT_TOKEN, token, work)
     except Refused as refused:
         return refused.code
     return None
@@ -115,16 +115,16 @@ async def knock(knocking: AuthenticationRateLimiter, token: str, *, good: bool =
 
 async def test_an_address_of_many_wrong_tokens_is_not_listened_to_for_a_while() -> None:
     moment = 0.0
-    knocking = AuthenticationRateLimiter(RefusalEvents(), per_minute=3, monotonic=lambda: moment)
-    assert [await knock(knocking, f"wrong {n}") for n in range(3)] == [Code.TOKEN_UNKNOWN] * 3
-    assert await knock(knocking, "right", good=True) is Code.RATE_LIMITED
+    limiter = AuthenticationRateLimiter(RefusalEvents(), per_minute=3, monotonic=lambda: moment)
+    assert [await shown(limiter, f"wrong {n}") for n in range(3)] == [Code.TOKEN_UNKNOWN] * 3
+    assert await shown(limiter, "right", good=True) is Code.RATE_LIMITED
     moment = 20.0
-    assert await knock(knocking, "right", good=True) is None
-    assert await knock(knocking, "wrong") is Code.TOKEN_UNKNOWN
-    assert await knock(knocking, "wrong") is Code.RATE_LIMITED
-    assert await knock(knocking, "right", good=True) is None  # it was good a moment ago
+    assert await shown(limiter, "right", good=True) is None
+    assert await shown(limiter, "wrong") is Code.TOKEN_UNKNOWN
+    assert await shown(limiter, "wrong") is Code.RATE_LIMITED
+    assert await shown(limiter, "right", good=True) is None  # it was good a moment ago
     client_address.ADDRESS.set("203.0.113.8")
-    assert await knock(knocking, "wrong") is Code.TOKEN_UNKNOWN
+    assert await shown(limiter, "wrong") is Code.TOKEN_UNKNOWN
     assert ("rate_limited", f"address:{ADDRESS}", ADDRESS) in refusals()
 
 

@@ -13,7 +13,7 @@ def on_stop(first: Callable[[str], None], again: Callable[[str], None]) -> Itera
     """While inside, the first SIGTERM or SIGINT calls `first` and every later one `again`, with the signal's name.
 
     The loop's handlers are used: they run between callbacks of the loop and never inside one. A loop that is not in the
-    main thread (a test, an embedding program) gets no handlers, and whoever embeds it stops it by other means.
+    main thread (a test, an embedding program) gets no handlers, and the embedding program stops it by other means.
     """
     loop = asyncio.get_running_loop()
     asked = False

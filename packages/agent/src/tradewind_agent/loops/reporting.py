@@ -57,7 +57,7 @@ class Reporting:
             await asyncio.sleep(
                 self._backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
             )
-            # No knocking at a door that is known to be shut: the poll loop is the one that finds out.
+            # Skip the request while the plane is known to be unreachable: the poll loop finds out when it is back.
             await self._plane.wait_reachable()
 
     async def _together(self, entries: list[Entry]) -> bool:

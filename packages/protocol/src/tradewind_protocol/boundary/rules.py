@@ -58,7 +58,7 @@ class Rules:
 
     @property
     def policy(self) -> Policy:
-        """What to ask the plane for: strict only when nothing at all is open, so that its door never refuses more."""
+        """What to ask the plane for: strict only when nothing at all is open, so that its proxy never refuses more."""
         return Policy.STRICT if replace(self, schemes=SCHEMES) == Rules() else Policy.OPEN
 
     def at_least(self, policy: Policy) -> Rules:

@@ -20,7 +20,7 @@ def notice(agent_name: str) -> str:
     """What is shown in place of source that was not sent."""
     return (
         f"# The source of this Dag stays at its site: agent {agent_name!r} does not send it.\n"
-        "# Whoever runs the agent can change that with `source = open`, or `policy = open`, in its settings, where the\n"
+        "# The owner of the agent can change that with `source = open`, or `policy = open`, in its settings, where the\n"
         "# plane allows it ([tradewind] policy).\n"
     )
 

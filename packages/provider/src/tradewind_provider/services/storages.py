@@ -21,11 +21,11 @@ def compare(db: Session, session: AgentSession) -> None:
     """Note in each environment of the session whether its storage is another one than that of the agents that are there
     already. One that only differs from environments that get no work for this very reason is the first. Idempotent."""
     bundles = frozenset(session.bundles)
-    mine = [(one, _keeper(session.name, one, bundles)) for one in session.environments]
-    if not any(keeper.base or keeper.key for _, keeper in mine) and not in_conflict(session):
+    mine = [(one, _holder(session.name, one, bundles)) for one in session.environments]
+    if not any(holder.base or holder.key for _, holder in mine) and not in_conflict(session):
         return
     there = [
-        _keeper(row.name, one, frozenset(row.bundles))
+        _holder(row.name, one, frozenset(row.bundles))
         for row in db.execute(
             select(AgentSession.name, AgentSession.environments, AgentSession.bundles)
             .where(
@@ -41,12 +41,12 @@ def compare(db: Session, session: AgentSession) -> None:
         if not one.get("held")
     ]
     compared = []
-    for one, keeper in mine:
-        found = storages.conflict(keeper, there)
+    for one, holder in mine:
+        found = storages.conflict(holder, there)
         compared.append(
             {
                 **{name: value for name, value in one.items() if name not in _NOTED},
-                **({} if found is None else _noted(found, keeper)),
+                **({} if found is None else _noted(found, holder)),
             }
         )
     session.environments = compared
@@ -55,9 +55,9 @@ def compare(db: Session, session: AgentSession) -> None:
 _NOTED: Final = ("conflict", "held", "remedy", "keys")
 
 
-def _noted(found: storages.StorageConflict, keeper: StorageHolder) -> dict[str, Any]:
+def _noted(found: storages.StorageConflict, holder: StorageHolder) -> dict[str, Any]:
     return {
-        "conflict": found.said_of(keeper),
+        "conflict": found.said_of(holder),
         "held": found.holds,
         "remedy": found.remedy,
         "keys": found.keys,
@@ -93,7 +93,7 @@ def findings(session: AgentSession) -> list[Finding]:
     ]
 
 
-def _keeper(agent: str, environment: dict[str, Any], of_session: frozenset[str]) -> StorageHolder:
+def _holder(agent: str, environment: dict[str, Any], of_session: frozenset[str]) -> StorageHolder:
     xcom = environment.get("xcom") or {}
     own = environment.get("bundles")
     return StorageHolder(

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 
 class NoDatabase:
-    """Stands where Airflow keeps its session factory: whoever calls it learns why it cannot work here."""
+    """Stands where Airflow keeps its session factory: a caller gets an error that says why it cannot work here."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         _refuse()

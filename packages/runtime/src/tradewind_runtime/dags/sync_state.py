@@ -69,7 +69,7 @@ class _Bundle:
 
 @dataclass(frozen=True)
 class BundleState:
-    """A bundle as last refreshed, here or by whoever spoke before."""
+    """A bundle as last refreshed, here or by the agent that was leader before."""
 
     version: str | None
     refreshed_at: datetime | None
@@ -290,7 +290,7 @@ class SyncState:
             self._batch_files = 1
 
     def wake(self) -> None:
-        """Let whoever waits in `next_report` look again (and notice that it should stop)."""
+        """Wake the caller of `next_report`, which looks again and notices that it should stop."""
         with self._condition:
             self._condition.notify_all()
 
@@ -322,7 +322,7 @@ class SyncState:
             return {name: one.role for name, one in self._bundles.items()}
 
     def findings(self) -> tuple[Finding, ...]:
-        """What the plane refuses, for whoever looks after the site."""
+        """Findings for the owner of the site: what the plane refuses."""
         with self._condition:
             found = [
                 _finding(

@@ -28,7 +28,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class PollCaller:
-    """Whoever polls: an agent that was authenticated, or one whose polls may say nothing new."""
+    """The caller of a poll: an authenticated agent, or one whose last poll is remembered."""
 
     session_token: str
     agent: Agent | None = None

@@ -43,7 +43,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
     opened = await plane.rate_limiter.shown(
         CredentialKind.AGENT_TOKEN, presented, lambda: transactions.run(work)
     )
-    plane.sessions.forget()  # whoever was fenced is so in this process at once
+    plane.sessions.forget()  # a fenced session is refused by this process at once
     return SessionOpened(
         session_id=opened.agent.session_id,
         session_token=opened.session_token,

@@ -85,7 +85,7 @@ class Dispatcher:
         self.depths: Mapping[Route, QueueDepth] = {}
         """What waits for each route, as of the last look."""
         self.news_of_agents = 0
-        """How often there was any. Whoever took it down before it read a session's commands says so to `wait`."""
+        """How often there was news of agents. A caller notes it before it reads a session's commands, and passes it to `wait`."""
         self.unchanged_polls = UnchangedPolls()
         self.delivered = RecentlyDelivered()
         self.heartbeats = HeartbeatWriter(
@@ -123,7 +123,7 @@ class Dispatcher:
             return await asyncio.wait_for(asyncio.shield(one.news), timeout if timeout > 0 else _LONGEST_LOOK)
         except asyncio.TimeoutError:
             if self._look_in_hand is not None:
-                # whoever waits longest is first in line, so it is often those who are to be answered now that are
+                # the poll that waits longest is first in line, so it is often those that are to be answered now that are
                 # being given something
                 await asyncio.wait({self._look_in_hand}, timeout=_OVERTIME)
             return one.news.result() if one.news.done() else News()

@@ -56,7 +56,7 @@ class UnchangedPolls:
         self._keys: dict[UUID, str] = {}
 
     def find(self, session_token: str, now: datetime) -> RememberedPoll | None:
-        """What is remembered of whoever shows this token from where the request in hand comes from."""
+        """The remembered poll of the session with this token, when it came from the address of the request in hand."""
         found = self._known.get(credential_hashes.hashed(session_token))
         if found is None or found.until <= now or found.address != client_address.address():
             return None

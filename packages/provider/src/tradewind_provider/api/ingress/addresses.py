@@ -37,7 +37,7 @@ class _Held:
     scope: Scope
     receive: Receive
     send: Send
-    answered: bool = False  # its answer has begun, whoever gave it
+    answered: bool = False  # its answer has begun, from here or from the application
     turned_away: bool = False  # the answer is ours
 
 

@@ -31,7 +31,7 @@ class Caller:
 
     @property
     def readable_dags(self) -> frozenset[str] | None:
-        """The Dags whose work this user may see; None: all, for whoever operates the plane."""
+        """The Dags whose work this user may see; None: all, for an operator of the plane."""
         return None if self.may(Permission.OPERATE) else permissions.readable_dags(self.user)
 
 
