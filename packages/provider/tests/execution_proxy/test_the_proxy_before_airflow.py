@@ -447,3 +447,14 @@ async def test_a_version_too_far_away_is_told_which_side_to_upgrade(plane: Plane
         answer = await client.get("/task-instances/count?dag_id=etl")
     assert answer.status_code == 426
     assert "upgrade the orchestration plane" in answer.json()["message"]
+
+
+async def test_a_request_that_airflow_leaves_unanswered_is_answered(plane: Plane) -> None:
+    """An XCom of a task instance that is not there breaks a foreign key as the answer is made."""
+    session = plane.session()
+    task_instance = plane.task_instance("running")
+    header = plane.attempt(session, task_instance)
+    run_id = plane.ti(task_instance).run_id
+    async with plane.http(session, header) as client:
+        answer = await client.post(f"/xcoms/etl/{run_id}/no_task/k", json="s3://b/k")
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal")

@@ -59,6 +59,8 @@ class AgentRequests:
                 await self._execution(scope, receive, watched, path.removeprefix(EXECUTION))
             else:
                 await self._verb(scope, receive, watched, path)
+            if not started:  # Airflow returns so when its database refuses what a request has written
+                raise RuntimeError("the application returned without an answer")
         except Refused as refused:
             await bodies.refuse(send, refused)
         except bodies.ClientGone:
