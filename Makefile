@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist clean
+.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,14 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 
 test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
+
+test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
+	@$(PYTHON) scripts/dist.py --without-sboms
+	$(PY) -m pytest -s tests/images $(ARGS)
+
+containers:  ## install what builds and runs images without a daemon (Debian, as root)
+	@{ command -v buildah && command -v runc && command -v mmdebstrap; } >/dev/null || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah runc mmdebstrap >/dev/null) || true
 
 helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it)
 	@$(PY) -c "import helm_python" 2>/dev/null || \

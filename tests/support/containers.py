@@ -1,0 +1,112 @@
+"""Real containers without a daemon: images that buildah keeps, run by runc as the restricted Pod Security Standard would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tradewind.embedded.processes import LocalProcess
+
+USER = 50000
+
+
+def available() -> str:
+    """Why no container can run here; empty when one can."""
+    if os.geteuid() != 0:
+        return "containers of this test need root"
+    lacking = [tool for tool in ("buildah", "runc") if shutil.which(tool) is None]
+    return f"no {' and no '.join(lacking)} on this machine: `make containers`" if lacking else ""
+
+
+@dataclass
+class Image:
+    """An image, its root file system mounted read-only below every container of it."""
+
+    name: str
+    root: Path
+    config: Mapping[str, object]
+
+    @classmethod
+    def mounted(cls, name: str) -> Image:
+        container = _buildah("from", "--pull-never", name)
+        root = Path(_buildah("mount", container))
+        about = json.loads(_buildah("inspect", "--type", "image", name))
+        return cls(name, root, about["OCIv1"]["config"])
+
+    @property
+    def size(self) -> int:
+        """Bytes unpacked."""
+        told = subprocess.run(["du", "-sbx", str(self.root)], text=True, capture_output=True, check=True)
+        return int(told.stdout.split()[0])
+
+
+@dataclass
+class Container:
+    """One container: no capabilities, a read-only root, user 50000 of group 0, the network of this machine."""
+
+    image: Image
+    place: Path  # for the bundle and what is mounted
+    command: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # path inside → folder or file; a folder may be written to
+
+    @property
+    def name(self) -> str:
+        return self.place.name
+
+    def process(self) -> LocalProcess:
+        """`runc run`, not started yet. A signal to it is a signal to the container's first process."""
+        self.place.mkdir(parents=True, exist_ok=True)
+        (self.place / "config.json").write_text(json.dumps(self._spec()))
+        command = ["runc", "run", "--bundle", str(self.place), self.name]
+        return LocalProcess(self.name, command, env=dict(os.environ), log=self.place / "log", cwd=self.place)
+
+    def execute(self, *command: str) -> str:
+        """What a command in the running container prints."""
+        done = subprocess.run(
+            ["runc", "exec", self.name, *command], text=True, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _spec(self) -> dict[str, object]:
+        config = self.image.config
+        arguments = [*config["Entrypoint"], *(self.command or config["Cmd"])]  # type: ignore[misc]
+        env = dict(one.partition("=")[::2] for one in config["Env"])  # type: ignore[attr-defined]
+        private = ["nosuid", "nodev", "mode=1777", "size=512m"]
+        mounts = [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": private},
+            {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": private},
+        ]
+        for inside, outside in self.mounts.items():
+            options = ["rbind", "rw" if outside.is_dir() else "ro"]
+            mounts.append({"destination": inside, "type": "bind", "source": str(outside), "options": options})
+        return {
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": USER, "gid": 0},
+                "args": arguments,
+                "env": [f"{key}={value}" for key, value in {**env, **self.env}.items()],
+                "cwd": config["WorkingDir"],
+                "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted")},
+                "noNewPrivileges": True,
+            },
+            "root": {"path": str(self.image.root), "readonly": True},
+            "mounts": mounts,
+            "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
+        }
+
+
+def _buildah(*arguments: str) -> str:
+    done = subprocess.run(["buildah", *arguments], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"buildah {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
