@@ -76,7 +76,7 @@ async def test_a_host_that_never_says_hello_is_killed_and_found(tmp_path: Path):
     running = asyncio.create_task(watched.host.run())
     await watched.until(lambda: watched.host.problem)
     [finding] = watched.host.findings()
-    assert "said nothing" in finding.message and "host.log" in finding.remedy
+    assert "did not report ready" in finding.message and "host.log" in finding.remedy
     assert watched.host.pid is None
     await watched.host.stop()
     await running
