@@ -310,7 +310,6 @@ def test_a_granted_callback_of_a_lost_dag_processor_is_not_repeated_but_noted(
 
 async def over_http(site: Site, clock: Clock, hub: notifications.Hub | None = None) -> httpx.AsyncClient:
     app = FastAPI()
-    app.state.clock = clock
     app.state.plane = replace(compose(Settings(), clock=clock), hub=hub or notifications.Hub())
     problems.install(app)
     app.include_router(dags.router, prefix="/v1")
@@ -357,17 +356,6 @@ async def test_a_watch_without_news_ends_when_it_was_told_to(clock: Clock, site:
     async with await over_http(site, clock) as client:
         watch = wire.Watch(instance=site.instance, marks=site.marks, hold=0.3)
         assert (await ask(client, wire.WATCH, watch)).json() == wire.News().model_dump(mode="json")
-
-
-async def test_a_report_that_is_too_large_is_refused_before_it_is_read(
-    clock: Clock, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dags, "LARGEST_BODY", 1000)
-    site.claim("main")
-    async with await over_http(site, clock) as client:
-        answer = await client.post(wire.REPORT, content=b"x" * 2000)
-    assert answer.status_code == 413
-    assert answer.json()["error"] == Code.TOO_LARGE.value
 
 
 async def test_claim_and_report_over_http(clock: Clock, site: Site, parsed: Parsed) -> None:

@@ -244,3 +244,10 @@ async def test_a_long_poll_waits_for_its_client_as_long_as_it_has_to() -> None:
     await paced()
     now = 10_000.0
     assert (await paced())["type"] == "http.disconnect"
+
+
+async def test_a_report_of_dags_has_the_deployments_limit(airflow: FastAPI) -> None:
+    plane = Plane(airflow, largest=1000)
+    async with plane.http(plane.session(components=("dag_processor",))) as client:
+        answer = await client.post("http://plane" + paths.PREFIX + dags.REPORT, content=b"x" * 1001)
+    assert (answer.status_code, answer.json()["error"]) == (413, "too_large")

@@ -16,11 +16,11 @@ from tradewind_provider.airflow import execution_api
 from tradewind_provider.api import bodies
 from tradewind_provider.api.execution_proxy.proxy import EXECUTION, ExecutionProxy
 from tradewind_provider.api.ingress import admission
+from tradewind_provider.api.ingress.addresses import is_an_agents
 from tradewind_provider.api.plane import Plane
 
 log = logging.getLogger(__name__)
 
-ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
 _ATTEMPTS: Final = paths.PREFIX + "/attempts/"
 _KEPT_BACK: Final = frozenset({b"refreshed-api-token", b"set-cookie", b"www-authenticate"})
 
@@ -42,10 +42,10 @@ class AgentRequests:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, self._starting(scope, send))
             return
-        path = get_route_path(scope) if scope["type"] == "http" else ""
-        if path != ROOT and not path.startswith(ROOT + "/"):
+        if scope["type"] != "http" or not is_an_agents(scope):
             await self._app(scope, receive, send)
             return
+        path = get_route_path(scope)
         send = bodies.signed(send, without=_KEPT_BACK)
         started = False
 

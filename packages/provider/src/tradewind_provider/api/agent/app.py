@@ -47,7 +47,6 @@ def create_app(plane: Plane) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.clock = plane.clock
     app.state.plane = plane
     problems.install(app)
     app.add_middleware(_SaysVersion)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import dags as wire
-from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
 from tradewind_provider.api.plane import CurrentAgent, ThisPlane
-from tradewind_provider.clock import Clock, utc_now
+from tradewind_provider.clock import Clock
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, reports, watches
 
@@ -26,49 +24,30 @@ HOLD_MOST = 30.0
 LOOK_EVERY = 5.0
 """Seconds between two looks without news: keeps Airflow's health page green, and finds what no process announced."""
 
-LARGEST_BODY = 32 * 1024 * 1024
-
 dag_requests.install(notifications.dags_changed)
 site_triggers.install()
 
 
-async def _body(request: Request) -> bytes:
-    """The body as it came. Raises Refused TOO_LARGE before it is read whole."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise Refused(
-                Code.TOO_LARGE,
-                f"the report is larger than {LARGEST_BODY // 2**20} MiB",
-                remedy="send fewer files in one report",
-            )
-        parts.append(part)
-    return b"".join(parts)
-
-
 @router.post(wire.CLAIM, summary="Claim bundles, and hear what the plane holds of them")
-async def claim(request: Request, agent: CurrentAgent, body: wire.Claim) -> wire.Claimed:
+async def claim(plane: ThisPlane, agent: CurrentAgent, body: wire.Claim) -> wire.Claimed:
     """Idempotent."""
     agent.require(Component.DAG_PROCESSOR)
-    return await run_in_threadpool(_claim, agent, body, _clock(request)())
+    return await run_in_threadpool(_claim, agent, body, plane.clock())
 
 
 @router.post(wire.REPORT, summary="Report what changed in one bundle")
-async def report(
-    request: Request, agent: CurrentAgent, body: Annotated[bytes, Depends(_body)]
-) -> wire.Reported:
+async def report(request: Request, plane: ThisPlane, agent: CurrentAgent) -> wire.Reported:
     """Idempotent. A file that cannot be stored is refused alone."""
+    # `AgentRequests` has bounded the body.
     agent.require(Component.DAG_PROCESSOR)
-    return await run_in_threadpool(_report, agent, body, _clock(request))
+    return await run_in_threadpool(_report, agent, await request.body(), plane.clock)
 
 
 @router.post(wire.WATCH, summary="Wait for what the plane wants of a dag processor")
 async def watch(request: Request, agent: CurrentAgent, plane: ThisPlane, body: wire.Watch) -> wire.News:
     """Answers at once when there is something, else after `hold` seconds. Idempotent."""
     agent.require(Component.DAG_PROCESSOR)
-    clock = _clock(request)
+    clock = plane.clock
     loop = asyncio.get_running_loop()
     until = loop.time() + min(HOLD_MOST if body.hold is None else body.hold, HOLD_MOST)
     with plane.hub.subscribe(notifications.DAGS, notifications.AGENTS) as heard:
@@ -84,11 +63,6 @@ async def watch(request: Request, agent: CurrentAgent, plane: ThisPlane, body: w
             await heard.wait(min(left, LOOK_EVERY))
             if await request.is_disconnected():
                 return wire.News()
-
-
-def _clock(request: Request) -> Clock:
-    clock: Clock = getattr(request.app.state, "clock", utc_now)
-    return clock
 
 
 def _claim(agent: Agent, body: wire.Claim, now: datetime) -> wire.Claimed:

@@ -14,13 +14,11 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.boundary import Caller, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
+from tradewind_provider.api.auth import credentials
 from tradewind_provider.domain import dag_access as rules
 from tradewind_provider.domain.dag_access import Access, SiteGrant
 from tradewind_provider.services import dag_access, triggers
 from tradewind_provider.services.agents import Agent
-
-FRESH_SECONDS: Final = 2.0
-"""How long an agent goes on after a bundle of its site was given to another one."""
 
 _MOST: Final = 20_000
 _XCOM_WRITES: Final = frozenset({"xcom.set", "xcom.delete"})
@@ -58,7 +56,7 @@ class DagAccessCheck:
             await transactions.run(partial(self._require, agent, dag_id, access, subject))
             if len(self._allowed) >= _MOST:
                 self._allowed.clear()
-            self._allowed[key] = moment + FRESH_SECONDS
+            self._allowed[key] = moment + credentials.FRESH_SECONDS
         if caller is Caller.TRIGGERER:
             if found.route.name in _XCOM_WRITES:
                 await self._has_trigger_of_task(agent, found, query)

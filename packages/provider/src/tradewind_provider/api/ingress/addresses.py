@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,7 +72,7 @@ class AddressCheck:
         source = source_of(scope, self._proxies())
         token = client_address.ADDRESS.set(source)
         try:
-            if _is_an_agents(scope):
+            if is_an_agents(scope):
                 await self._agents(scope, receive, send, source)
             else:
                 await self._app(scope, receive, send)
@@ -126,8 +125,14 @@ class AddressCheck:
                     if held.answered:
                         continue
                     held.answered = held.turned_away = True
-                    with suppress(Exception):  # it hung up: nobody is left to be told
+                    try:
                         await problems.answer(refused)(held.scope, held.receive, held.send)
+                    except Exception as error:  # the client has hung up, in one of several ways
+                        log.debug(
+                            "A held request could not be told that its address is not allowed any more: %s",
+                            type(error).__name__,
+                            extra={"action": "held_request_gone"},
+                        )
 
     async def _refused(self, source: str) -> Refused | None:
         """Why this address is not let in; None when it is."""
@@ -155,6 +160,7 @@ def source_of(scope: Scope, gate: AddressGate) -> str:
     return gate.source_of(peer, forwarded, rewritten=port == 0 and bool(forwarded))
 
 
-def _is_an_agents(scope: Scope) -> bool:
+def is_an_agents(scope: Scope) -> bool:
+    """Whether an HTTP request is for the Remote Execution API or its proxy."""
     path = get_route_path(scope)
     return path == ROOT or path.startswith(ROOT + "/")
