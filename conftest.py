@@ -9,7 +9,9 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from support import skips
+from support import airflow_home, skips
+
+airflow_home.use_one_of_its_own()
 
 # How long an example takes says something of the machine and of what else it does; a test that hangs has its timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)

@@ -7,20 +7,10 @@ server for the tests. Airflow reads its environment at its first import, so this
 from __future__ import annotations
 
 import atexit
-import base64
 import os
-import shutil
 import sys
-import tempfile
 
 if "airflow" not in sys.modules:
-    _home = tempfile.mkdtemp(prefix="tradewind-provider-")
-    atexit.register(shutil.rmtree, _home, ignore_errors=True)
-    os.environ["AIRFLOW_HOME"] = _home
-    os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-    os.environ["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor,tradewind_provider.executor.RemoteExecutor"
-    os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
     _url = os.environ.get("TRADEWIND_TEST_POSTGRESQL")
     if _url is None and os.environ.get("TRADEWIND_TEST_DATABASE") == "postgresql":
         from tests.support.postgresql import running

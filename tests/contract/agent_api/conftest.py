@@ -3,23 +3,9 @@ against that behind an nginx where there is one."""
 
 from __future__ import annotations
 
-import atexit
-import base64
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 
 import pytest
-
-if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
-    _home = tempfile.mkdtemp(prefix="tradewind-contract-")
-    atexit.register(shutil.rmtree, _home, ignore_errors=True)
-    os.environ["AIRFLOW_HOME"] = _home
-    os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-    os.environ["AIRFLOW__CORE__FERNET_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 from support import nginx
 

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
-if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
-    _home = tempfile.mkdtemp(prefix="tradewind-proxy-")
-    atexit.register(shutil.rmtree, _home, ignore_errors=True)
-    os.environ.setdefault("AIRFLOW_HOME", _home)
-    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-
 import httpx
+import pytest
 from airflow import settings as airflow_settings
 from airflow.api_fastapi.app import create_app
 from airflow.configuration import conf

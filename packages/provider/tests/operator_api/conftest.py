@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from airflow.api_fastapi import app as airflow_app
+from airflow.configuration import conf
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.utils import db as airflow_db
+from fastapi import FastAPI
+from sqlalchemy import delete, inspect
+from sqlalchemy.orm import Session
+
+from tradewind_provider.airflow.database import create_session
+from tradewind_provider.api.operator.access import expected_beats
+from tradewind_provider.api.operator.app import create_app
+from tradewind_provider.clock import utc_now
+from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.store.base import Base
+from tradewind_provider.store.dag_tables import DagBundle
+from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
 
 _USERS = {"ada": "admin", "olga": "op", "una": "user", "vera": "viewer"}
-
-if "airflow" not in sys.modules:  # read at Airflow's first import, and only then
-    _home = tempfile.mkdtemp(prefix="tradewind-operator-")
-    atexit.register(shutil.rmtree, _home, ignore_errors=True)
-    os.environ.setdefault("AIRFLOW_HOME", _home)
-    os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-
-import httpx  # noqa: E402
-from airflow.api_fastapi import app as airflow_app  # noqa: E402
-from airflow.configuration import conf  # noqa: E402
-from airflow.models.dag import DagModel  # noqa: E402
-from airflow.models.dagbundle import DagBundleModel  # noqa: E402
-from airflow.utils import db as airflow_db  # noqa: E402
-from fastapi import FastAPI  # noqa: E402
-from sqlalchemy import delete, inspect  # noqa: E402
-from sqlalchemy.orm import Session  # noqa: E402
-
-from tradewind_provider.airflow.database import create_session  # noqa: E402
-from tradewind_provider.api.operator.access import expected_beats  # noqa: E402
-from tradewind_provider.api.operator.app import create_app  # noqa: E402
-from tradewind_provider.clock import utc_now  # noqa: E402
-from tradewind_provider.domain.agents import HeartbeatLimits  # noqa: E402
-from tradewind_provider.store.base import Base  # noqa: E402
-from tradewind_provider.store.dag_tables import DagBundle  # noqa: E402
-from tradewind_provider.store.manager import TradewindDBManager  # noqa: E402, F401  # fills the MetaData
-from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt  # noqa: E402
-
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 
 
