@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-fast test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
+.PHONY: help helm setup demo test test-fast test-backends azurite test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,15 +78,23 @@ test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on rea
 test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (TRADEWIND_TEST_REPORTS=names picks some)
 	$(PY) -m pytest tests/reports $(ARGS)
 
+test-backends: $(STAMP) azurite  ## secrets backends and object stores against the clouds' emulators or a real server
+	$(PY) -m pytest tests/backends $(ARGS)
+
 test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
 
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm  ## install all that tests are skipped without (Debian, as root)
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm azurite  ## install all that tests are skipped without (Debian, as root)
 	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
+
+# Exactly what its package-lock.json holds the hashes of; no package's own scripts are run.
+azurite:  ## install the emulator of Azure Blob Storage (needs Node; its tests are skipped without it)
+	@test -x tests/backends/azurite/node_modules/.bin/azurite-blob || ! command -v npm >/dev/null || \
+	  (cd tests/backends/azurite && npm ci --silent --ignore-scripts) || true
 
 openssh:  ## install an SSH server for bundles that are cloned over SSH (Debian, as root; its test is skipped without it)
 	@command -v sshd >/dev/null || ls /usr/sbin/sshd >/dev/null 2>&1 || \
@@ -187,6 +195,8 @@ lock: | $(UV)  ## resolve the constraints and requirements.lock anew
 	  --constraint requirements.lock -o tests/chart/requirements.lock tests/chart/requirements.in
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock -o scripts/requirements.lock scripts/requirements.in
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  -o tests/backends/requirements.lock tests/backends/requirements.in
 
 version:  ## write the version in VERSION wherever another one is written
 	@$(PYTHON) scripts/versions.py

@@ -30,7 +30,7 @@ class Files(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file.rpartition("/")[0] if file.startswith("tests/on_airflow/") else file
+        return file.rpartition("/")[0] if file.startswith(("tests/on_airflow/", "tests/backends/")) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None:

@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from support.installed import PLANES_DRIVERS, ROOT, checkout, environments
-from tradewind.embedded.environments import Checkout, Environments
+from tradewind.embedded.environments import WHEELS, Checkout, Environments
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def virtualenv(
@@ -68,6 +73,13 @@ def _imports(interpreter: Path, module: str, user: int) -> bool:
         return subprocess.run(command, user=user, group=user, capture_output=True, cwd="/").returncode == 0
     except PermissionError:
         return False
+
+
+def of_cloud(extra: str, *more: str) -> Path:
+    """The interpreter of a task environment with one of the extras of `tradewind-runtime`, in the published versions."""
+    project = tomllib.loads((ROOT / "packages" / "runtime" / "pyproject.toml").read_text())["project"]
+    wanted = [*project["optional-dependencies"][extra], *more]
+    return checkout().environment(f"tasks-{extra}", WHEELS["tasks"], wanted, lock=ROOT / "constraints.txt")
 
 
 def environment_behind() -> Path:
