@@ -6,7 +6,7 @@ version of the bundle, files that are gone. `watch` is a long poll for what the 
 to run, a claim to make again.
 
 A **mark** names one state of what the plane holds of a bundle; each write makes a new one. A dag processor whose mark
-is not the plane's (the plane was restored from a backup, somebody deleted a Dag, another agent wrote) claims again and
+is not the plane's (the plane was restored from a backup, a person deleted a Dag, another agent wrote) claims again and
 sends what differs. That is what lets an unchanged file cost nothing.
 """
 
@@ -209,7 +209,7 @@ class Watch(Message):
 
 
 class ParseRequest(Message):
-    """Somebody wants this file parsed now. Sent until named in `parsing`; parsing twice does no harm."""
+    """A person wants this file parsed now. Sent until named in `parsing`; parsing twice does no harm."""
 
     id: str
     bundle: str

@@ -117,7 +117,7 @@ class Refused(Exception):
 
     @classmethod
     def as_told(cls, refusal: Refusal) -> Refused:
-        """The exception for a refusal somebody sent, whatever its `detail` holds."""
+        """The exception for a refusal that was received, whatever its `detail` holds."""
         refused = cls(refusal.error, refusal.message, remedy=refusal.remedy)
         refused.refusal = refusal
         return refused

@@ -2,7 +2,7 @@
 
 Airflow's log readers open `http://<host name>:<port>/log/…`, whichever of them a Deployment has. An agent's word must
 not decide where an API server connects to, so the plane makes the name itself, and makes it under `.invalid`: a domain
-that exists for names nobody can reach (RFC 2606). The agent's name is in it for people, in a form that keeps it one
+that exists for names that cannot be reached (RFC 2606). The agent's name is in it for people, in a form that keeps it one
 label of a URL's host whatever characters it has.
 """
 

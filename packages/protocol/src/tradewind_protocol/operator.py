@@ -216,7 +216,7 @@ class RecipeBundle(Message):
 
 
 class AskRecipes(Message):
-    """An agent that somebody wants to start."""
+    """An agent that a person wants to start."""
 
     plane_url: _Typed
     name: _Typed

@@ -108,7 +108,7 @@ def parse(value: object) -> Reference | None:
 def xcom(
     base: str, *, dag_id: str, run_id: str, task_id: str, name: str, mark: str = "", compression: str = ""
 ) -> Reference:
-    """Where an XCom value goes. `name`: 32 hex digits nobody else has."""
+    """Where an XCom value goes. `name`: 32 hex digits, unique."""
     folders = (segment(dag_id), segment(run_id), segment(task_id))
     return Reference(base, folders, name, StoredKind.XCOM, mark, compression)
 

@@ -21,7 +21,7 @@ async def cancel(*tasks: asyncio.Future[Any]) -> None:
         _, left = await asyncio.wait(left, timeout=_AGAIN)
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # looked at, so that nobody complains
+            task.exception()  # retrieved, or asyncio logs that it never was
 
 
 async def first(*tasks: asyncio.Future[Any]) -> None:

@@ -177,7 +177,7 @@ ALL: Final[dict[str, Option]] = {
     ),
     "trusted_proxies": Option(
         "Networks of proxies, in CIDR notation, whose X-Forwarded-For is believed when the address of a request is "
-        "looked for. That of anybody else is ignored. Name the proxies' exact addresses: a client in one of these networks "
+        "looked for. That of any other client is ignored. Name the proxies' exact addresses: a client in one of these networks "
         "can claim any address.",
         "string",
         "",

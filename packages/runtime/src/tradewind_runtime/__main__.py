@@ -28,7 +28,7 @@ def main() -> int:
     try:
         control = Control.from_environment()
     except ControlClosed as problem:
-        print(problem, file=sys.stderr)  # noqa: T201 (nobody is there to send it to)
+        print(problem, file=sys.stderr)  # noqa: T201 (there is no agent to send it to)
         return 2
     try:
         configure = control.receive()

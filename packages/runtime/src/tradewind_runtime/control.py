@@ -72,7 +72,7 @@ class Control:
         wipe(self._taken)
 
     def send(self, message: Message) -> None:
-        """Send one message whole. Raises ControlClosed when nobody listens any more."""
+        """Send one message whole. Raises ControlClosed when the other end is closed."""
         with self._sending:
             try:
                 self._connection.sendall(hosts.line(message))

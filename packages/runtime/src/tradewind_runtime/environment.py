@@ -101,7 +101,7 @@ def _variable(option: str) -> str:
 
 
 def _has_user_name(environ: MutableMapping[str, str]) -> bool:
-    """Whether `getpass.getuser` would find one. Containers often run as a number nobody wrote down."""
+    """Whether `getpass.getuser` would find one. Containers often run as a number that has no name."""
     if any(environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
         return True
     try:

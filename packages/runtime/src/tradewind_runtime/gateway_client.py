@@ -1,4 +1,4 @@
-"""HTTP to the agent's gateway, over its unix socket. Everything a host asks of anybody goes this way."""
+"""HTTP to the agent's gateway, over its unix socket. Every request of a host goes this way."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def transport(path: str, *, connections: int = 10) -> httpx.HTTPTransport:
     """A pooled transport over the unix socket at `path`. Proxies of the environment play no part."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=2)
     # There is no TLS on a unix socket; left to itself httpx reads all of the world's authorities for each transport,
-    # which is most of the time and memory a new client costs. This context knows none, so it trusts nobody.
-    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.HTTPTransport(uds=path, limits=limits, verify=nobody)
+    # which is most of the time and memory a new client costs. This context knows none, so it trusts no server.
+    trusts_none = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.HTTPTransport(uds=path, limits=limits, verify=trusts_none)
 
 
 class Gateway:

@@ -40,7 +40,7 @@ def run(control: Control, configure: Configure) -> int:
     """Be the triggerer process until told to stop, or until the agent is gone. Returns the exit status.
 
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
-    triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by somebody else.
+    triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by another triggerer.
     """
     from tradewind_runtime.airflow import execution_client, process, site_settings
     from tradewind_runtime.airflow import triggers as seam
@@ -101,7 +101,7 @@ class AgentsEnd:
     """Reads the control socket for the loop."""
 
     def __init__(self, control: Control, supervisor: Supervisor) -> None:
-        self.gone = False  # the agent's end is closed: nobody is left to deliver to
+        self.gone = False  # the agent's end is closed: nothing can be delivered
         self.asked = False
         self._control = control
         self._supervisor = supervisor
@@ -131,7 +131,7 @@ class Status:
         self._told_at = 0.0
 
     def tell(self, supervisor: Supervisor) -> None:
-        """Raises ControlClosed when nobody listens any more."""
+        """Raises ControlClosed when the agent's end is closed."""
         now = time.monotonic()
         running, waiting = len(supervisor.running_triggers), len(supervisor.outbox)
         facts = (running, waiting, supervisor.working)
@@ -146,7 +146,7 @@ class Status:
 
 
 def _end(supervisor: Supervisor, outbox: Outbox, *, agent_gone: bool) -> None:
-    """Stop the triggers without `on_kill`, then let the last reports out while somebody is there to take them."""
+    """Stop the triggers without `on_kill`, then let the last reports out while the agent's end is open."""
     if agent_gone:
         supervisor.end(signal.SIGKILL, seconds=STOP_GRACE)
         return

@@ -1,4 +1,4 @@
-"""Whether the plane answers, as everybody in the agent sees it."""
+"""Whether the plane answers, as every part of the agent sees it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Reachability:
-    """Set by every request, read by everybody. Times are the event loop's, in seconds.
+    """Set by every request, read by every part of the agent. Times are the event loop's, in seconds.
 
     One failed request is enough to doubt: `on_doubt` then asks the poll loop to find out at once, so a connection that
     a middlebox cut does not look like an outage for longer than one round trip.

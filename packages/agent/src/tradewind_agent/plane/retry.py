@@ -53,7 +53,7 @@ def must_be_a_plane(response: PlaneResponse, *, names_itself: bool = False) -> N
     """Return when a plane answered, whatever it said. Raises PlaneUnreachable, with a sentence that names what did.
 
     `names_itself`: this plane is known to put its protocol version on every answer, so an answer without it is
-    somebody else's even when it is JSON.
+    another server's even when it is JSON.
     """
     if versions.HEADER in response.headers or refusal_in(response) is not None:
         return

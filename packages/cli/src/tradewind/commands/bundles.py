@@ -44,7 +44,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
 def release(session: Session, bundle: str, reason: str) -> None:
     """Take BUNDLE from its site, so that another site can claim it.
 
-    Its Dags go stale until somebody claims it. Take it out of the first site's configuration before: its agent would
+    Its Dags go stale until an agent claims it. Take it out of the first site's configuration before: its agent would
     claim it again.
     """
     with session.connect() as client:

@@ -31,7 +31,7 @@ CALLBACK: Final = Caller.CALLBACK
 CONNECTION_TEST: Final = Caller.CONNECTION_TEST
 DAG_PROCESSOR: Final = Caller.DAG_PROCESSOR
 TRIGGERER: Final = Caller.TRIGGERER
-NOBODY: Final[frozenset[Caller]] = frozenset()
+NO_CALLER: Final[frozenset[Caller]] = frozenset()
 
 
 def admit(found: RouteMatch, caller: Caller, own: UUID | None = None) -> Rejection | None:

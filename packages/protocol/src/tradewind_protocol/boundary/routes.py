@@ -11,7 +11,7 @@ from tradewind_protocol.boundary.callers import (
     CALLBACK,
     CONNECTION_TEST,
     DAG_PROCESSOR,
-    NOBODY,
+    NO_CALLER,
     TASK,
     TRIGGERER,
     Caller,
@@ -83,8 +83,8 @@ _READ = "a read; what comes back is the plane's own"
 _SCHEDULING = "needed to schedule: states and counts, no values"
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("health", "GET", "/health", _C, NOBODY, "no process of a site needs it"),
-    Route("health.ping", "GET", "/health/ping", _C, NOBODY, "no process of a site needs it"),
+    Route("health", "GET", "/health", _C, NO_CALLER, "no process of a site needs it"),
+    Route("health.ping", "GET", "/health/ping", _C, NO_CALLER, "no process of a site needs it"),
     # ---- one try of a task
     Route(
         "ti.run",

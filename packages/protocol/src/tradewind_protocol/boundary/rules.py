@@ -104,7 +104,7 @@ def unknown(method: str, path: str, rules: Rules) -> Decision:
 def _xcom(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     key = found.params["key"]
     if key.startswith(LINK) and rules.links is Policy.STRICT:
-        # An error here would show up in every task with an extra link, for something nobody asked for.
+        # An error here would show up in every task with an extra link, for a link that the Dag's author did not ask for.
         return LocalAnswer(201, b'{"message": "XCom successfully set"}', f"link {key} stays at the site")
     if rules.xcom is Policy.OPEN:
         return Pass((f"xcom {key}",))

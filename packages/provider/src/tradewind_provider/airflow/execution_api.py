@@ -26,7 +26,7 @@ _MOST: Final = 10_000
 
 
 def keys_are_local() -> bool:
-    """Whether Airflow verifies tokens without asking anybody for keys, which it does by a client that belongs to the
+    """Whether Airflow verifies tokens without asking a server for keys, which it does by a client that belongs to the
     server's event loop."""
     return not conf.get("api_auth", "trusted_jwks_url", fallback="")
 

@@ -130,7 +130,7 @@ class LogStream:
                 raise SourceEnded(f"the agent sent nothing more for {silence:g} s")
 
     def close(self) -> None:
-        """Nobody reads any more: the agent hears so with its next piece. Idempotent."""
+        """The reader has gone: the agent hears so with its next piece. Idempotent."""
         with self._changed:
             self._closed = True
             self._pieces.clear()
@@ -153,7 +153,7 @@ class LogPage:
 
 
 class LogReader:
-    """Somebody whose request opens streams."""
+    """A reader of logs, whose request opens streams."""
 
     def __init__(self, page: LogPage | None = None) -> None:
         self.page = page  # None: the head and the tail of everything

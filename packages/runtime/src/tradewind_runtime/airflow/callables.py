@@ -152,7 +152,7 @@ def _is_notifier(found: Any) -> bool:
 
 
 def _is_own(module_name: str) -> bool:
-    """Whether a module is neither Python's nor installed. One that nobody finds counts as own: it cannot be imported."""
+    """Whether a module is neither Python's nor installed. One that is not found counts as own: it cannot be imported."""
     top = module_name.partition(".")[0]
     if top in sys.stdlib_module_names or top in sys.builtin_module_names or top.startswith("tradewind"):
         return False

@@ -63,7 +63,7 @@ class Loop(Protocol):
         """The process that ran the callbacks of `file` and was started at `started` (monotonic) has ended."""
 
     def priority_files(self) -> set[tuple[str, str]]:
-        """Files (bundle, path) somebody wants to be parsed before all others."""
+        """Files (bundle, path) that are to be parsed before all others."""
 
 
 def configured_bundles() -> tuple[list[BaseDagBundle], list[str]]:

@@ -19,7 +19,7 @@ _PREFIXES: Final = {"connections": "AIRFLOW_CONN_", "variables": "AIRFLOW_VAR_"}
 
 
 def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
-    """Ask each backend for a connection nobody has, then read what there is, the way a task reads it: the connections and
+    """Ask each backend for a connection that does not exist, then read what there is, the way a task reads it: the connections and
     variables that are named, else the first of those that can be listed. Raises what a backend raises."""
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 

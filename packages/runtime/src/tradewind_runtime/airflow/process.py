@@ -61,7 +61,7 @@ def start_as_airflows_commands_do(component: str) -> None:
 
 
 def use_own_fernet_key(*, unless_configured: bool = False) -> None:
-    """Give this process, and what it forks, a Fernet key that nobody else has and nobody keeps.
+    """Give this process, and what it forks, a Fernet key that no other process has and that is stored nowhere.
 
     `airflow.models.Connection` encrypts a password as soon as it has one, which here is never stored: without a key
     each task that reads a connection would warn that values are not encrypted. The plane's key does not come here.

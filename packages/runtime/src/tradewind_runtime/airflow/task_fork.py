@@ -30,7 +30,7 @@ class ProcessManager(Protocol):
         """The pid of a process of the task, which has those ends of its pairs. Raises OSError when there is none."""
 
     def exit_code(self, timeout: float | None) -> int | None:
-        """Of that process, negative for a signal; None while it lives. Its pid is nobody else's until the attempt ends."""
+        """Of that process, negative for a signal; None while it lives. No other process has its pid until the attempt ends."""
 
 
 class TaskProcess:

@@ -253,7 +253,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         if self._arrived:
             self.creating_triggers.extend(self.build_trigger_workloads(set(self._arrived)))
             self._arrived = {}
-        # A task's trigger that fired has done its work and is on its way out: nobody killed it.
+        # A task's trigger that fired has done its work and is on its way out: it was not killed.
         quietly = arrived.moved | (arrived.cancel & self._fired)
         self.cancelling_triggers |= {-one for one in quietly & held}
         self.cancelling_triggers |= (arrived.cancel - quietly) & held
@@ -267,7 +267,9 @@ class Supervisor(stock.TriggerRunnerSupervisor):
                 _must_be_readable(create)
                 one = workload(create)
             except ValueError as error:
-                self.on_trigger_failure(trigger_id, [f"The plane sent a trigger nobody can read: {error}\n"])
+                self.on_trigger_failure(
+                    trigger_id, [f"The plane sent a trigger that cannot be read: {error}\n"]
+                )
                 continue
             if one.ti is None and not create.watched_assets:
                 self._callbacks.add(trigger_id)

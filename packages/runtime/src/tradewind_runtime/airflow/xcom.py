@@ -116,7 +116,7 @@ def _of_airflows_backend(value: Any) -> str | None:
 
 
 def _is_for_the_plane(key: str | None, value: Any) -> bool:
-    """One of Airflow's own control keys, in its exact form: under any other form it may be anybody's data."""
+    """One of Airflow's own control keys, in its exact form: under any other form it may be a task's own data."""
     if key == TRIGGERED_RUN_KEY:
         return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
     if key != SKIP_KEY or not (isinstance(value, dict) and len(value) == 1):

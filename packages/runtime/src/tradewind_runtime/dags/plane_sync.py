@@ -63,7 +63,7 @@ class RolesChanged:
 
 @dataclass(frozen=True)
 class ParseNow:
-    """Somebody asked for this file to be parsed."""
+    """A person asked for this file to be parsed."""
 
     bundle: str
     path: str
@@ -258,7 +258,7 @@ class _Watching:
         for granted in news.granted:
             if (offer := self.offered.get(granted)) is not None:
                 tell(RunCallback(offer))
-        # An offer that was not granted is not repeated when somebody else has it: forgotten here too.
+        # An offer that was not granted is not repeated when another agent has it: forgotten here too.
         self.offered = {offer.id: offer for offer in news.callbacks}
 
     def refused_for_long(self, refused: bool) -> bool:

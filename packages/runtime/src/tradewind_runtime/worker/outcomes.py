@@ -31,7 +31,7 @@ class Ending:
     ended_at: datetime
     wait_status: int  # of the supervisor, as from waitpid
     word: dict[str, object] | None  # what the supervisor said last; None when it said nothing
-    stop_reason: str | None = None  # None: nobody asked it to stop
+    stop_reason: str | None = None  # None: it was not asked to stop
     out_of_memory: str = ""  # whose memory ran out, when the kernel counted a kill meanwhile
     unkillable: tuple[int, ...] = ()
 

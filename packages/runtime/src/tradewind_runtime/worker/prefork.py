@@ -288,7 +288,7 @@ class PreforkProcess:
         self._pool.ended(running.attempt_id, running.dag_file)
 
     def _kill_strays(self, spare: Sequence[int] = ()) -> list[int]:
-        """Those under a process manager that is gone came to us, the next adopter above: all of them go, and nobody else's can be
+        """Those under a process manager that is gone came to us, the next adopter above: all of them go, and no others can be
         among them. Returns whom nothing kills."""
         managers = (running.slot.pid for running in self._attempts.values())
         return reaper.kill_descendants(spare={*managers, *self._pool.pids, *spare})
@@ -297,7 +297,7 @@ class PreforkProcess:
         self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))
 
     def _wait_for_the_end(self) -> None:
-        """With nobody to report to."""
+        """Without a report: its receiver is gone."""
         while self._attempts:
             poller = select.poll()
             by_control = {running.slot.fileno(): running for running in self._attempts.values()}

@@ -28,7 +28,7 @@ def serve(control_socket: socket.socket, work: supervisor.Work) -> NoReturn:
     """Be a process manager's process; never returns.
 
     `control_socket` is a packet socket to the prefork process. A packet with a descriptor brings the pipe with an attempt's RunAttempt
-    line. The answer is one packet, once nobody of the attempt is left: the pids that could not be killed, a line end, and
+    line. The answer is one packet, once no process of the attempt is left: the pids that could not be killed, a line end, and
     how it went. The end of `control_socket` means that no more will come, or that the prefork process is gone: everyone is killed at once.
     When the supervisor ends, everyone under it is killed and the process manager ends as the supervisor did.
     """
@@ -43,7 +43,7 @@ def serve(control_socket: socket.socket, work: supervisor.Work) -> NoReturn:
 class _ProcessManager:
     def __init__(self, control_socket: socket.socket, work: supervisor.Work) -> None:
         self._control_socket, self._work = control_socket, work
-        self._task: int | None = None  # until the end of its attempt: nobody else gets its pid before
+        self._task: int | None = None  # until the end of its attempt: no other process gets its pid before
         self._told = True  # that it has ended
         kernel.default_signals()
         os.setsid()
@@ -146,7 +146,7 @@ class _ProcessManager:
 
     def _collect(self) -> None:
         """Look who has ended. What was adopted is collected; the task stays a zombie until the end of its attempt, so that
-        a signal its supervisor sends late meets nobody else."""
+        a signal its supervisor sends late meets no other process."""
         with suppress(ChildProcessError):
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if ended.si_pid == self._supervisor:
@@ -161,7 +161,7 @@ class _ProcessManager:
                 os.waitpid(ended.si_pid, 0)
 
     def _end(self, said: bytes) -> None:
-        """The attempt is over: leave nobody of it, then say so."""
+        """The attempt is over: leave no process of it, then say so."""
         if self._task is not None:
             with suppress(ChildProcessError):
                 os.waitpid(self._task, os.WNOHANG)

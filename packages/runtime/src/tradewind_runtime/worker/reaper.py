@@ -1,4 +1,4 @@
-"""Making sure that nobody of an attempt is left."""
+"""Making sure that no process of an attempt is left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def descendants(root: int) -> list[int]:
 
 
 def own_children() -> list[int]:
-    """The processes whose parent is this one, which has one thread. All of them: nobody leaves the kernel's list while it
+    """The processes whose parent is this one, which has one thread. All of them: no process leaves the kernel's list while it
     is read, since only this process could collect who has ended."""
     me = os.getpid()
     try:
@@ -80,13 +80,13 @@ def send(pids: list[int], number: signal.Signals) -> None:
 
 
 def kill_descendants(*, spare: Container[int] = (), patience: float = 10.0) -> list[int]:
-    """Kill everything under this process with SIGKILL and collect it, again and again until nobody is left.
+    """Kill everything under this process with SIGKILL and collect it, again and again until none is left.
 
     `spare` are children that stay, with all that is under them. Returns the pids that could not be killed within
     `patience` seconds (stuck in the kernel, or another user's).
     """
     deadline = time.monotonic() + patience
-    while has_children():  # nearly always there is nobody
+    while has_children():  # nearly always there are none
         strays = [pid for pid in own_children() if pid not in spare]
         if not strays:
             return []

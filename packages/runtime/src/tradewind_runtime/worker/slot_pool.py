@@ -91,7 +91,7 @@ class SlotPool:
         )
 
     def give_back(self, slot: SlotProcess) -> None:
-        """Its attempt has ended well and nobody of it is left: keep it for another one."""
+        """Its attempt has ended well and no process of it is left: keep it for another one."""
         if slot.may_go_on and slot.origin in (None, self._preloaded):
             self._idle.append(slot)
         else:
@@ -141,7 +141,7 @@ class SlotPool:
             self._make()
 
     def handle(self, fd: int) -> bool:
-        """Act on news of one of `awaited`. False when `fd` is somebody else's. A process manager that was killed may have left its
+        """Act on news of one of `awaited`. False when `fd` is none of theirs. A process manager that was killed may have left its
         supervisor to this process."""
         for slot_processes in (self._idle, self._leaving):
             for slot in slot_processes:

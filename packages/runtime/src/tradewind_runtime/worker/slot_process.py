@@ -56,7 +56,7 @@ class SlotProcess:
         return {**word, "unkillable": pids} if isinstance(word, dict) else None
 
     def ask_to_end(self) -> None:
-        """SIGTERM, which Airflow's supervisor passes on to the task. Nobody is served here after that."""
+        """SIGTERM, which Airflow's supervisor passes on to the task. No attempt is served here after that."""
         self._left = 0
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)

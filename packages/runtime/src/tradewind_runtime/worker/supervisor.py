@@ -60,7 +60,7 @@ class ProcessManager:
                 return descriptors[0], said == NOTED_WORK
             if not said:
                 return None
-            # the end of a task nobody waited for any more
+            # the end of a task that was given up
 
     def fork(self, ends: Sequence[socket.socket]) -> int:
         beginning, told = os.pipe()

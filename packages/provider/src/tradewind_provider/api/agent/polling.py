@@ -55,7 +55,7 @@ async def poll(
     assert dispatcher is not None  # the dependency has checked it
     hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
     remembered = caller.remembered
-    # one that is to be answered sooner is heard in full: nobody would have looked whether its session is open
+    # one that is to be answered sooner is heard in full: its session would not have been looked up
     in_time = hold >= 2 * dispatcher.heartbeats.every
     if remembered is not None and in_time and remembered.said == said.model_copy(update={"hold": None}):
         news = await _wait_unchanged(request, plane, dispatcher, remembered, hold)
@@ -136,14 +136,14 @@ def _answer(dispatcher: Dispatcher, site: str, said: Poll, now: datetime, **more
 
 
 async def _unless_gone(request: Request, waiting: Coroutine[object, object, News]) -> News:
-    """The news, unless the client goes away first: then `waiting` is cancelled, so that nothing is offered to nobody."""
+    """The news, unless the client goes away first: then `waiting` is cancelled, so that no offer goes to a client that has left."""
     work = asyncio.ensure_future(waiting)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return work.result()
-        raise Refused(Code.UNAVAILABLE, "the client went away")  # nobody reads it
+        raise Refused(Code.UNAVAILABLE, "the client went away")  # the client does not read it
     finally:
         await aiotasks.cancel(work, gone)
 

@@ -24,7 +24,7 @@ from tradewind_provider.store.tables import AgentToken
 router = APIRouter(tags=["site"])
 
 FRESH_SECONDS = 2.0
-"""How long somebody who asks often goes without their token being looked up: what was deleted opens nothing after that."""
+"""How long the outcome of looking a token up is used: a deleted token opens nothing after that."""
 
 _MOST = 1000
 
@@ -72,7 +72,7 @@ TokenHolder = Annotated[Holder, Depends(token_holder)]
 
 @router.get(wire.TOKEN, summary="What an agent token opens")
 async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looked_up)]) -> wire.AboutToken:
-    """Says that the token is good, and for which Deployment. Opens no session and fences nobody."""
+    """Says that the token is good, and for which Deployment. Opens no session and fences no agent."""
     return wire.AboutToken(
         deployment=plane.settings.deployment,
         token=holder.token,
@@ -96,7 +96,7 @@ async def queues(request: Request, plane: ThisPlane, holder: TokenHolder) -> wir
 
 @router.get(wire.QUEUES + "/{queue:path}", summary="What waits and runs in one")
 async def one_queue(queue: str, request: Request, plane: ThisPlane, holder: TokenHolder) -> wire.QueueDepth:
-    """For KEDA's metrics-api scaler: `valueLocation: work`. A queue of the token's site; one that nobody has heard of is
+    """For KEDA's metrics-api scaler: `valueLocation: work`. A queue of the token's site; an unknown one is
     empty."""
     counts, _ = await _counts(request.app).get()
     return _depth(queue, counts.get(holder.site, {}).get(queue, QueueCount()), plane.clock())

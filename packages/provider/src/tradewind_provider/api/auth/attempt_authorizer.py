@@ -21,7 +21,7 @@ from tradewind_provider.api.auth import credentials
 from tradewind_provider.services import attempts, triggers
 from tradewind_provider.services.agents import Agent
 
-NOBODY: Final = UUID(int=0)
+NO_SUBJECT: Final = UUID(int=0)
 """Whom Airflow takes a component for: it knows this id as "no task instance" and writes it down as a watcher."""
 
 _MOST: Final = 20_000
@@ -32,7 +32,7 @@ class AttemptCaller:
     """On whose behalf a request is made."""
 
     caller: Caller
-    subject: UUID  # the task instance, callback or connection test; NOBODY for a component
+    subject: UUID  # the task instance, callback or connection test; NO_SUBJECT for a component
     label: str
     hostname: str = ""  # where Airflow keeps one, for an attempt
 
@@ -82,7 +82,7 @@ class AttemptAuthorizer:
             )
         if header in (Component.DAG_PROCESSOR.value, Component.TRIGGERER.value):
             agent.require(Component(header))
-            return AttemptCaller(Caller(header), NOBODY, header)
+            return AttemptCaller(Caller(header), NO_SUBJECT, header)
         attempt_id, epoch = _parsed(header)
         key = (agent.session_id, attempt_id, epoch)
         moment = self._monotonic()

@@ -57,7 +57,7 @@ class AuthenticatedSessions:
         return agent
 
     def forget(self) -> None:
-        """Look everybody up again: called when a session of this process ended."""
+        """Look every credential up again: called when a session of this process ended."""
         self._known.clear()
 
 

@@ -1,4 +1,4 @@
-"""Showing a credential: how often somebody may show a wrong one, and who is told of it."""
+"""Showing a credential: how often a client may show a wrong one, and where that is reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CredentialKind(Enum):
 
 
 class AuthenticationRateLimiter:
-    """Listens to nobody from an address that has shown too many wrong credentials, except to those whose credential was
+    """Refuses every client of an address that has shown too many wrong credentials, except to those whose credential was
     good within the hour: one broken agent must not shut out the others behind its proxy."""
 
     def __init__(

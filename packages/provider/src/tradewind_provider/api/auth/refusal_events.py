@@ -25,7 +25,7 @@ NOTED: Final = frozenset(
         Code.RATE_LIMITED,
     }
 )
-"""What somebody who runs a plane wants to know of."""
+"""What an administrator of a plane wants to know of."""
 
 AGAIN_SECONDS: Final = 600.0
 MOST_A_MINUTE: Final = 30

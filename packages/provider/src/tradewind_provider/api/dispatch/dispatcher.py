@@ -78,7 +78,7 @@ class Dispatcher:
         self._at_once: set[_Waiting] = set()
         self._kick_work = asyncio.Event()
         self._kick_sessions = asyncio.Event()
-        # routes for which something was left waiting; None: nobody has looked since there was news
+        # routes for which something was left waiting; None: not looked at since there was news
         self._left: Collection[Route] | None = None
         self._look_in_hand: asyncio.Future[None] | None = None
         self.stopping = False

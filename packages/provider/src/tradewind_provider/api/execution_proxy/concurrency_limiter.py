@@ -9,7 +9,7 @@ from typing import Final
 
 PATIENCE: Final = 0.05
 """Seconds a request waits for its turn, some ten times what one takes. After that it goes all the same: those before it
-wait for something else, a lock in the database perhaps, and must not hold up everybody."""
+wait for something else, a lock in the database perhaps, and must not hold up every other request."""
 
 
 class ConcurrencyLimiter:

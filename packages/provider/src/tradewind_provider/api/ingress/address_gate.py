@@ -46,7 +46,7 @@ class LiveAddressGate:
         self._reading: asyncio.Lock | None = None
 
     async def __call__(self) -> AddressGate:
-        """The gate now. Raises Refused UNAVAILABLE when it was never known: nobody is let in by a guess."""
+        """The gate now. Raises Refused UNAVAILABLE when it was never known: no client is let in by a guess."""
         if self._known is not None and self._until > self._monotonic():
             return self._known
         self._reading = self._reading or asyncio.Lock()

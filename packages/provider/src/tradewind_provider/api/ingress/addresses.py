@@ -156,7 +156,7 @@ def source_of(scope: Scope, gate: AddressGate) -> str:
     """The address a request comes from, by the word of trusted proxies only."""
     peer, port = scope.get("client") or ("", 0)
     forwarded = [one for line in Headers(scope=scope).getlist("x-forwarded-for") for one in line.split(",")]
-    # a web server told to trust proxy headers leaves no port; what it took from them may be anybody's word
+    # a web server told to trust proxy headers leaves no port; what it took from them may be the client's own word
     return gate.source_of(peer, forwarded, rewritten=port == 0 and bool(forwarded))
 
 

@@ -1,6 +1,6 @@
 """What is settled from a request's headers, before a byte of its body is read: its credential, its size, its pace.
 
-A body is memory and time of the API server. Without this step anybody who can reach the server could spend both: the
+A body is memory and time of the API server. Without this step any client that can reach the server could spend both: the
 web framework reads and parses a body before it asks for the credential.
 """
 

@@ -25,7 +25,7 @@ _WELL_FORMED: Final = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]*)?"
 
 class AgentHosts:
     """ASGI middleware around the whole API server. On the names of [tradewind] agent_hosts everything but the Remote
-    Execution API answers 404 as plain text, the UI and Airflow's API included. To anybody, /healthz says "ok", and /readyz
+    Execution API answers 404 as plain text, the UI and Airflow's API included. To any client, /healthz says "ok", and /readyz
     what the Remote Execution API's own says: 503 while this server starts or stops, or its database is away.
 
     A request that a proxy passes on counts by either of its names, Host and X-Forwarded-Host: saying another one never

@@ -1,4 +1,4 @@
-"""Noticing that somebody who reads a log has left: Airflow reads logs in a thread, which cannot."""
+"""Noticing that the reader of a log has left: Airflow reads logs in a thread, which cannot."""
 
 from __future__ import annotations
 

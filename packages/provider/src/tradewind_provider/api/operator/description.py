@@ -1,4 +1,4 @@
-"""`/tradewind/docs`: the operator API described for people, in one page that asks nobody else for anything.
+"""`/tradewind/docs`: the operator API described for people, in one page that asks no other server for anything.
 
 FastAPI's own page fetches its script from a public host, which a plane in a closed network cannot reach.
 """

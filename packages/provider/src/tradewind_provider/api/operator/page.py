@@ -1,4 +1,4 @@
-"""The files of the Remote Agents page. They hold nothing of this plane, so nobody need be signed in to get them."""
+"""The files of the Remote Agents page. They hold nothing of this plane, so they need no sign-in."""
 
 from __future__ import annotations
 
