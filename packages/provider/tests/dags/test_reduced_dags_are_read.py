@@ -247,7 +247,7 @@ def test_a_run_can_be_started_with_the_form_as_it_is_and_the_site_takes_its_own_
         "plain": "typed by a person",
     }
     answer = json.dumps({"dag_run": {"conf": filled_in}, "next_kwargs": None}).encode()
-    assert json.loads(boundary.for_site(answer, KEY.open))["dag_run"]["conf"] == {
+    assert json.loads(boundary.for_site(answer))["dag_run"]["conf"] == {
         "rows": 10,
         "day": "2026-01-01",
         "region": "eu",
@@ -263,23 +263,35 @@ def test_only_the_site_reads_what_the_plane_hands_back_and_only_for_what_it_is_o
         "start_trigger_args"
     ]
 
+    ti = {"id": "ti", "dag_id": "everywhere", "task_id": "own"}
+
     def created(classpath: str, open_: boundary.Unseal = KEY.open) -> Any:
-        answer = {"create": [{"classpath": classpath, "arguments": json.dumps(start["trigger_kwargs"])}]}
-        [create] = json.loads(boundary.for_site(json.dumps(answer).encode(), open_))["create"]
-        return json.loads(create["arguments"])
+        create = {"classpath": classpath, "arguments": json.dumps(start["trigger_kwargs"]), "ti": ti}
+        [told] = json.loads(boundary.triggers_answer(json.dumps({"create": [create]}).encode(), open_))[
+            "create"
+        ]
+        return json.loads(told["arguments"])
+
+    def resumed(method: str) -> Any:
+        answer = {
+            "dag_run": {"dag_id": "everywhere"},
+            "next_method": method,
+            "next_kwargs": start["next_kwargs"],
+        }
+        found = boundary.classify("PATCH", "/task-instances/ti/run")
+        return json.loads(boundary.execution_answer(found, json.dumps(answer).encode(), KEY.open))[
+            "next_kwargs"
+        ]
 
     assert created(start["trigger_cls"]) == whole["trigger_kwargs"]
-    assert boundary.is_sealed(created("airflow.providers.standard.triggers.file.FileTrigger"))
-    assert boundary.is_sealed(created(start["trigger_cls"], SiteKey(b"of another site").open))
-    resumed = {"next_method": "resume", "next_kwargs": start["next_kwargs"]}
-    assert boundary.value_for_site(resumed, KEY.open)["next_kwargs"] == whole["next_kwargs"]
-    assert (
-        boundary.value_for_site({**resumed, "next_method": "print"}, KEY.open)["next_kwargs"]
-        == start["next_kwargs"]
-    )
+    assert boundary.why_undeclared(created("airflow.providers.standard.triggers.file.FileTrigger"))
+    assert boundary.why_undeclared(created(start["trigger_cls"], SiteKey(b"of another site").open))
+    assert resumed("resume") == whole["next_kwargs"]
+    assert boundary.why_undeclared(resumed("print"))
     called = dag["deadline"][0]["callback"]["__data__"]
     with_context = {**called, "kwargs": {**called["kwargs"], "context": {"dag_run": {}}}}
-    assert boundary.value_for_site(with_context, KEY.open)["kwargs"] == {
+    work = boundary.callback_workload({"callback": {"data": with_context}}, KEY.open)
+    assert work["callback"]["data"]["kwargs"] == {
         "text": "SECRET-FIELD-deadline",
         "context": {"dag_run": {}},
     }

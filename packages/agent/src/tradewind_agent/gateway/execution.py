@@ -76,7 +76,9 @@ class ExecutionRequests:
         reply = await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
         if attempt is not None and found is not None and found.route.name == _TASK_STATE:
             _note_state(attempt, asked.body, reply)
-        return replace(reply, body=boundary.for_site(reply.body, self._key.open))
+        if not 200 <= reply.status < 300:
+            return reply
+        return replace(reply, body=boundary.execution_answer(found, reply.body, self._key.open))
 
     def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)

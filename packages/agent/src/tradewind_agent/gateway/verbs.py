@@ -13,9 +13,10 @@ from tradewind_agent.gateway.interfaces import Plane
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest, Reply, refusal
+from tradewind_agent.http.responses import PlaneResponse
 from tradewind_agent.kits import aiotasks
 from tradewind_agent.state.site_key import SiteKey
-from tradewind_protocol import boundary, paths
+from tradewind_protocol import boundary, paths, triggers
 from tradewind_protocol.boundary import Change, Decision, LocalAnswer, Rejection
 from tradewind_protocol.errors import Code
 from tradewind_protocol.states import Component
@@ -99,7 +100,12 @@ class VerbRequests:
             for name, value in response.headers.items()
             if name.lower() in ("content-type", "retry-after") or name.lower().startswith("tradewind-")
         )
-        return Reply(response.status_code, boundary.for_site(response.content, self._key.open), kept)
+        return Reply(response.status_code, self._for_site(asked.path, response), kept)
+
+    def _for_site(self, path: str, response: PlaneResponse) -> bytes:
+        if path == triggers.SYNC and 200 <= response.status_code < 300:
+            return boundary.triggers_answer(response.content, self._key.open)
+        return boundary.for_site(response.content)
 
     def _refused(self, cause: Cause, refuse: Rejection, asked: GatewayRequest) -> Reply:
         cause = replace(cause, decision="refused", what=refuse.message)

@@ -24,7 +24,7 @@ from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import Unseal, value_for_site
+from tradewind_protocol.boundary import Unseal, callback_workload
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind, process_end
@@ -310,8 +310,8 @@ async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: f
 
 
 def _workload(offer: Offer, workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
-    """The workload as its worker process gets it: a callback's arguments come sealed from a plane that must not read them."""
-    return value_for_site(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
+    """The workload as its worker process gets it: a callback with the arguments that the site declared."""
+    return callback_workload(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
 
 
 def _subject(offer: Offer) -> str:

@@ -12,13 +12,19 @@ To classify a new route of Airflow: add it to `routes.py`, say there who may cal
 from tradewind_protocol.boundary.callers import Caller, admit
 from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
+from tradewind_protocol.boundary.declarations import UNDECLARED, declare, why_undeclared
 from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keyed, without_notices
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import ROUTES, Owner, Route, RouteMatch, Treatment, classify
 from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
-from tradewind_protocol.boundary.sealing import SEALED, Seal, Unseal, is_sealed
+from tradewind_protocol.boundary.sealing import SEALED, Seal, Unseal, has_seal, is_sealed
 from tradewind_protocol.boundary.serialized_dags import ReducedDag, not_reduced, reduced
-from tradewind_protocol.boundary.site_responses import for_site, value_for_site
+from tradewind_protocol.boundary.site_responses import (
+    callback_workload,
+    execution_answer,
+    for_site,
+    triggers_answer,
+)
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.boundary.verbs import VERBS, Verb, decide_verb, verb
 
@@ -27,6 +33,7 @@ __all__ = [
     "ROUTES",
     "SCHEMES",
     "SEALED",
+    "UNDECLARED",
     "VERBS",
     "LocalAnswer",
     "Caller",
@@ -46,20 +53,25 @@ __all__ = [
     "Treatment",
     "Verb",
     "admit",
+    "callback_workload",
     "classify",
     "decide",
     "decide_verb",
+    "declare",
     "derived",
+    "execution_answer",
     "for_site",
+    "has_seal",
     "is_notice",
     "is_reference",
     "is_sealed",
     "keyed",
     "not_reduced",
     "reduced",
+    "triggers_answer",
     "unknown",
-    "value_for_site",
     "verb",
+    "why_undeclared",
     "without_code",
     "without_notices",
     "without_quoted_source",

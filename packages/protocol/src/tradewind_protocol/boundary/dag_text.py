@@ -9,7 +9,7 @@ from typing import Any
 
 from tradewind_protocol.boundary.dag_fields import TYPE, VAR
 from tradewind_protocol.boundary.notices import NOTICE_KEY, Digest, is_notice, notice
-from tradewind_protocol.boundary.sealing import Seal, is_sealed, sealed
+from tradewind_protocol.boundary.sealing import Seal, has_seal, is_sealed, seal_only, sealed
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,21 @@ class Text:
         return notice(self.digest, *(() if shared else (self.dag_id,)), *place, value=value)
 
     def sealed(self, arguments: Any, bound: Any, *place: str, shared: bool = False) -> Any:
-        """Arguments that the site gets back, in sealed form, for `bound` only; a notice where there is no key."""
-        if is_sealed(arguments):
+        """Arguments that the site gets back, in sealed form, for `bound` only; a notice where there is no key. That there
+        are none is sealed as well."""
+        if has_seal(arguments):
             self.has_sealed = True
-            return arguments
-        if is_nothing(arguments) or is_notice(arguments):
+            if not is_sealed(arguments):
+                self.replaced.append(" ".join(place))
+            return seal_only(arguments)
+        if is_notice(arguments) or (self.seal is None and is_nothing(arguments)):
             return arguments
         self.replaced.append(" ".join(place))
         whose = place if shared else (self.dag_id, *place)
         if self.seal is None:
             return {NOTICE_KEY: notice(self.digest, *whose, value=arguments)}
         self.has_sealed = True
-        return sealed(self.seal, str(bound), whose, arguments)
+        return sealed(self.seal, str(bound), whose, {} if is_nothing(arguments) else arguments)
 
     def left_out(self, fields: dict[str, Any], doc: Any, *place: str) -> Any:
         """What stands in the `doc_md` of an object of which `fields` were left out."""

@@ -14,7 +14,7 @@ from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer,
 from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import RouteMatch, Treatment, ambiguous
-from tradewind_protocol.boundary.sealing import Seal, is_sealed, sealed
+from tradewind_protocol.boundary.sealing import Seal, has_seal, sealed
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
@@ -69,12 +69,12 @@ class Rules:
 def decide(found: RouteMatch, body: bytes, rules: Rules, seal: Seal | None = None) -> Decision:
     """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts.
 
-    `seal` is the site's: what a task passes on to its trigger and to itself leaves sealed. The plane has none and lets it
-    pass as it comes.
+    `seal` is the site's: what a task passes on to its trigger and to itself leaves sealed, under open rules beside its
+    readable form. The plane has none and lets it pass as it comes.
     """
     route = found.route
-    if route.treatment is Treatment.STATE and seal is not None and rules.triggers is Policy.STRICT:
-        return _sealed(found, body, seal)
+    if route.treatment is Treatment.STATE and seal is not None:
+        return _sealed(found, body, seal, readable=rules.triggers is Policy.OPEN)
     if (rule := _RULES.get(route.treatment)) is not None:
         return rule(found, body, rules)
     return Pass(_carried(route.carries, body))
@@ -128,7 +128,7 @@ def _xcom(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
     )
 
 
-def _sealed(found: RouteMatch, body: bytes, seal: Seal) -> Decision:
+def _sealed(found: RouteMatch, body: bytes, seal: Seal, *, readable: bool) -> Decision:
     """How a try ends. What it passes on when it defers, to a trigger and to the method that resumes, leaves sealed."""
     names = found.route.carries
     try:
@@ -139,11 +139,13 @@ def _sealed(found: RouteMatch, body: bytes, seal: Seal) -> Decision:
         return Pass(names)
     changed = []
     for name, bound in (("trigger_kwargs", "classpath"), ("next_kwargs", "next_method")):
-        if isinstance(sent.get(name), dict) and sent[name] and not is_sealed(sent[name]):
+        arguments = sent.get(name) or {}
+        if isinstance(sent.get(bound), str) and isinstance(arguments, dict) and not has_seal(arguments):
             place = (found.params.get("task_instance_id", ""), name)
-            sent[name] = sealed(seal, str(sent.get(bound)), place, sent[name])
+            sent[name] = sealed(seal, sent[bound], place, arguments, readable=readable)
             changed.append(name)
-    carries = tuple(name for name in names if sent.get(name) and name not in changed)
+    kept = () if readable else changed
+    carries = tuple(name for name in names if sent.get(name) and name not in kept)
     if not changed:
         return Pass(carries)
     return Change(json.dumps(sent).encode(), f"{' and '.join(changed)} sealed", (*carries, carried.SEALED))

@@ -1,8 +1,12 @@
-"""Arguments that the plane has to hand back to the site, in a form only the site's agents can read.
+"""Arguments that the plane has to hand back to the site, as only the site can have written them.
 
-A trigger that starts before its task, an asset's watcher and a deadline's callback run at the site when the plane says
-so, and the plane keeps their arguments until then. Under strict rules it keeps them sealed. What is sealed is bound to
-the class or function it is for: the plane cannot have it opened as the arguments of another.
+A trigger, the method that resumes a deferred task, an asset's watcher and a deadline's callback run at the site when the
+plane says so, and the plane keeps their arguments until then. The site seals them: what opens with the site's key was
+declared by the site's own Dag file or task. What is sealed is bound to the class, method or function it is for, and to
+the place that declared it: the plane cannot have it opened as the arguments of another.
+
+Under strict rules the plane keeps the sealed form only. Where the owner lets arguments leave, they leave beside it: for
+people to read, since the site takes back the sealed form and nothing else.
 """
 
 from __future__ import annotations
@@ -10,14 +14,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tradewind_protocol.boundary.dag_fields import TYPE, VAR
 
 SEALED: Final = "tradewind_sealed"
-"""The one key of a map of arguments that is sealed."""
+"""The key of the sealed form in a map of arguments."""
 
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{16,}={0,2}")
+
+Place = tuple[str, ...]
+"""Which part of which Dag or attempt declared the arguments."""
 
 Seal = Callable[[str], str]
 """Text to what only this site can read. Equal texts give equal results, so that a Dag's version stays the same."""
@@ -26,47 +34,64 @@ Unseal = Callable[[str], str | None]
 """Undo `Seal`; None for what was sealed with another key, or not sealed at all."""
 
 
-def is_sealed(arguments: Any) -> bool:
-    """Whether arguments are in sealed form, encoded as Airflow does or not. Nobody without the key can say more."""
+@dataclass(frozen=True)
+class Declared:
+    """Arguments that this site sealed, opened, with what the plane may add; and the place that declared them."""
+
+    arguments: Any
+    place: Place
+
+
+def has_seal(arguments: Any) -> bool:
+    """Whether arguments have a sealed form, alone or beside the readable one, encoded as Airflow does or not."""
     inner = _inner(arguments)
     return (
         isinstance(inner, dict)
-        and set(inner) == {SEALED}
-        and isinstance(inner[SEALED], str)
+        and isinstance(inner.get(SEALED), str)
         and _FORM.fullmatch(inner[SEALED]) is not None
     )
 
 
-def sealed(seal: Seal, bound: str, place: tuple[str, ...], arguments: Any) -> Any:
-    """`arguments` in sealed form, encoded as they were. `place` makes equal arguments of two places look different."""
+def is_sealed(arguments: Any) -> bool:
+    """Whether arguments are in sealed form and no other. Nobody without the key can say more."""
+    return has_seal(arguments) and set(_inner(arguments)) == {SEALED}
+
+
+def seal_only(arguments: Any) -> Any:
+    """Arguments that have a seal, without their readable form."""
+    return _encoded(arguments, {SEALED: _inner(arguments)[SEALED]})
+
+
+def sealed(seal: Seal, bound: str, place: Place, arguments: Any, *, readable: bool = False) -> Any:
+    """`arguments` in sealed form, encoded as they were; with `readable` beside the form they had. `place` makes equal
+    arguments of two places look different."""
     inner = _inner(arguments)
-    text = json.dumps([bound, place, inner], sort_keys=True)
-    told = {SEALED: seal(text)}
-    return {TYPE: arguments[TYPE], VAR: told} if inner is not arguments else told
+    form = {SEALED: seal(json.dumps([bound, place, inner], sort_keys=True))}
+    return _encoded(arguments, {**inner, **form} if readable and isinstance(inner, dict) else form)
 
 
-def opened(value: Any, open_: Unseal, names: Collection[str]) -> Any:
-    """`value` with everything in it unsealed that is bound to one of `names`; the rest is left as it is."""
-    if isinstance(value, list):
-        return [opened(item, open_, names) for item in value]
-    if not isinstance(value, dict):
-        return value
-    rest = {key: opened(item, open_, names) for key, item in value.items() if key != SEALED}
-    if SEALED not in value:
-        return rest
-    arguments = _opened(value[SEALED], open_, names)
-    return {SEALED: value[SEALED], **rest} if arguments is None else {**arguments, **rest}
-
-
-def _opened(text: Any, open_: Unseal, names: Collection[str]) -> dict[str, Any] | None:
-    plain = open_(text) if isinstance(text, str) else None
+def opened(arguments: Any, open_: Unseal, bound: str, *, added: Collection[str] = ()) -> Declared | None:
+    """What the site sealed for `bound`; None when it sealed nothing, or for something else. Of what stands beside the
+    sealed form only the keys of `added` count, which Airflow adds on the plane: they never replace what was sealed."""
+    if not has_seal(arguments):
+        return None
+    inner = _inner(arguments)
+    plain = open_(inner[SEALED])
     if plain is None:
         return None
-    bound, _, arguments = json.loads(plain)
-    return arguments if bound in names and isinstance(arguments, dict) else None
+    name, place, declared = json.loads(plain)
+    if name != bound or not isinstance(declared, dict | None):
+        return None
+    beside = {key: inner[key] for key in added if key in inner}
+    return Declared(_encoded(arguments, {**beside, **(declared or {})}), tuple(place))
 
 
 def _inner(arguments: Any) -> Any:
     if isinstance(arguments, dict) and set(arguments) == {TYPE, VAR}:
         return arguments[VAR]
     return arguments
+
+
+def _encoded(like: Any, inner: dict[str, Any]) -> Any:
+    """`inner` in the encoding that `like` has."""
+    return inner if _inner(like) is like else {TYPE: like[TYPE], VAR: inner}

@@ -128,8 +128,8 @@ def _operator(
 def _start_trigger(text: Text, args: dict[str, Any], *place: str) -> dict[str, Any]:
     kept = _named(args, is_name_or_number, TYPE, "trigger_cls", "next_method", "timeout")
     for name, bound in (("trigger_kwargs", "trigger_cls"), ("next_kwargs", "next_method")):
-        if name in args:
-            kept[name] = text.sealed(args[name], kept.get(bound), *place, "start_trigger_args", name)
+        if name in args or text.seal is not None:
+            kept[name] = text.sealed(args.get(name), kept.get(bound), *place, "start_trigger_args", name)
     return kept
 
 
@@ -155,8 +155,8 @@ def _deadline(text: Text, deadline: Any) -> Any:
     if isinstance(callback, dict) and isinstance(callback.get("__data__"), dict):
         called = callback["__data__"]
         facts = _named(called, is_name, "path", "executor")
-        if "kwargs" in called:
-            facts["kwargs"] = text.sealed(called["kwargs"], facts.get("path"), "deadline", "kwargs")
+        if "kwargs" in called or text.seal is not None:
+            facts["kwargs"] = text.sealed(called.get("kwargs"), facts.get("path"), "deadline", "kwargs")
         kept["callback"] = {
             **_named(callback, is_name_or_number, "__classname__", "__version__"),
             "__data__": facts,

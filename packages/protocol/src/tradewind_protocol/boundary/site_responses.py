@@ -1,53 +1,76 @@
-"""What the plane sends down, as a site may read it: notices out of every `conf`, and sealed arguments opened."""
+"""What the plane sends down, as a site may read it: notices out of every `conf`, and only what the site declared."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
+from tradewind_protocol.boundary import declarations
 from tradewind_protocol.boundary.notices import NOTICE, without_notices
-from tradewind_protocol.boundary.sealing import SEALED, Unseal, opened
+from tradewind_protocol.boundary.routes import RouteMatch
+from tradewind_protocol.boundary.sealing import Unseal
 
-_MARKS: Final = (NOTICE, SEALED)
+_START_OF_TRY: Final = "ti.run"
+_UNREADABLE: Final = b"null"
 
 
-def for_site(body: bytes, open_: Unseal) -> bytes:
-    """An answer of the plane as the site reads it. One with neither a notice nor anything sealed is returned unread."""
-    if not any(mark.encode() in body for mark in _MARKS):
+def for_site(body: bytes) -> bytes:
+    """An answer of the plane without notices. One that has none, or is no JSON, is returned as it is."""
+    if NOTICE.encode() not in body:
         return body
+    try:
+        return json.dumps(_without_notices(json.loads(body))).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+def execution_answer(found: RouteMatch | None, body: bytes, open_: Unseal) -> bytes:
+    """A successful answer of the Execution API."""
+    if found is None or found.route.name != _START_OF_TRY:
+        return for_site(body)
+    subject = found.params.get("task_instance_id", "")
+    return _judged(body, lambda read: declarations.resumption(read, open_, subject))
+
+
+def triggers_answer(body: bytes, open_: Unseal) -> bytes:
+    """A successful answer to `POST /triggers/sync`."""
+
+    def judged(read: dict[str, Any]) -> dict[str, Any]:
+        created = read.get("create")
+        if isinstance(created, list):
+            read["create"] = [declarations.trigger(one, open_) for one in created if isinstance(one, dict)]
+        return read
+
+    return _judged(body, judged)
+
+
+def callback_workload(workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
+    """A workload that calls a function."""
+    called = workload.get("callback")
+    if not isinstance(called, dict) or not isinstance(called.get("data"), dict):
+        return workload
+    data = declarations.callback(_without_notices(called["data"]), open_)
+    return {**workload, "callback": {**called, "data": data}}
+
+
+def _judged(body: bytes, judge: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
+    """An answer that was read and written again, so that no other reader finds in it what was not judged."""
     try:
         answer = json.loads(body)
+        return (
+            json.dumps(judge(_without_notices(answer))).encode() if isinstance(answer, dict) else _UNREADABLE
+        )
     except (ValueError, RecursionError):
-        return body
-    return json.dumps(value_for_site(answer, open_)).encode()
+        return _UNREADABLE
 
 
-def value_for_site(value: Any, open_: Unseal) -> Any:
-    """The same for JSON that was read already: an answer, a trigger, or a workload."""
+def _without_notices(value: Any) -> Any:
     if isinstance(value, list):
-        return [value_for_site(item, open_) for item in value]
+        return [_without_notices(item) for item in value]
     if not isinstance(value, dict):
         return value
-    read = {key: value_for_site(item, open_) for key, item in value.items()}
+    read = {key: _without_notices(item) for key, item in value.items()}
     if "conf" in read:
         read["conf"] = without_notices(read["conf"])
-    if isinstance(read.get("arguments"), str):  # of a trigger: JSON in JSON
-        read["arguments"] = _arguments(read["arguments"], read.get("classpath"), open_)
-    if "next_kwargs" in read:
-        read["next_kwargs"] = opened(read["next_kwargs"], open_, (str(read.get("next_method")),))
-    if "kwargs" in read and "path" in read:
-        read["kwargs"] = opened(read["kwargs"], open_, (str(read["path"]),))
     return read
-
-
-def _arguments(text: str, classpath: Any, open_: Unseal) -> str:
-    if not any(mark in text for mark in _MARKS):
-        return text
-    try:
-        arguments = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    inner = arguments.get("__var", arguments) if isinstance(arguments, dict) else {}
-    called = inner.get("callback_path") if isinstance(inner, dict) else None
-    read = value_for_site(arguments, open_)
-    return json.dumps(opened(read, open_, {str(classpath), str(called)}))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tradewind_protocol import dags, paths, stored_runs, triggers
 from tradewind_protocol.boundary import carried
 from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Rejection
+from tradewind_protocol.boundary.declarations import declare
 from tradewind_protocol.boundary.notices import Digest
 from tradewind_protocol.boundary.references import is_reference
 from tradewind_protocol.boundary.rules import Rules
@@ -180,14 +181,24 @@ def _dags(file: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None,
     found.carry(carried.STRUCTURE)
     if rules.dags is Policy.OPEN:
         found.carry(carried.AUTHORS_TEXT)
+        _declare(file, seal, found)
         return 0
     if rules.dag_fields:
         found.carry(carried.AUTHORS_TEXT)
     all_reduced = [reduced(dag, digest, rules.dag_fields, seal=seal) for dag in file["dags"]]
     file["dags"] = [one.data for one in all_reduced]
+    _declare(file, seal, found)
     if any(one.has_sealed for one in all_reduced):
         found.carry(carried.SEALED)
     return sum(len(one.replaced) for one in all_reduced)
+
+
+def _declare(file: dict[str, Any], seal: Seal | None, found: _Findings) -> None:
+    """Seal what leaves in readable form."""
+    count = 0 if seal is None else sum(declare(dag, seal) for dag in file["dags"])
+    if count:
+        found.changed.append("arguments of triggers and callbacks sealed")
+        found.carry(carried.SEALED)
 
 
 def _without_code(file: dict[str, Any]) -> int:

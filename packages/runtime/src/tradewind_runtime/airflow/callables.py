@@ -1,8 +1,10 @@
 """Which code the plane may name, and have run here with arguments of its choice.
 
-A task is code of the site's own Dag file. Callbacks of deadlines and triggers come otherwise: the plane sends a dotted
-name and arguments, and Airflow imports and calls whatever it is, `os.system` as readily as a notifier. The plane is
-another party than the site, so a name is judged here before Airflow has it.
+A task is code of the site's own Dag file. Callbacks of deadlines, triggers and the methods that resume tasks come
+otherwise: the plane sends a name and arguments, and Airflow imports and calls whatever it is, `os.system` as readily as a
+notifier. The plane is another party than the site. The agent's gateway has compared names and arguments with what the
+site's own Dags and tasks declared (`tradewind_protocol.boundary.declarations`), and marks what none of them did; that is
+refused here. A name is judged once more before Airflow has it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final
 
+from tradewind_protocol import boundary
+
 IN_DAG_FILE: Final = "unusual_prefix_"
 """What Airflow puts before the name of a module that is a Dag file."""
 
@@ -29,6 +33,12 @@ _REMEDY: Final = (
 
 class NotForThePlane(PermissionError):
     """The plane named code that it may not have run at this site."""
+
+
+def judge_declaration(arguments: Any) -> None:
+    """Return if the site declared what these arguments are for. Raises NotForThePlane with the gateway's reason."""
+    if why := boundary.why_undeclared(arguments):
+        raise NotForThePlane(why)
 
 
 def judge_callback(path: str, *, dag_file: Path | None = None) -> None:
@@ -91,6 +101,7 @@ def judge_next_methods() -> None:
 
     @functools.wraps(resume)
     def judged(self: Any, next_method: str, next_kwargs: Any, context: Any) -> Any:
+        judge_declaration(next_kwargs)
         judge_next_method(type(self), next_method)
         return resume(self, next_method, next_kwargs, context)
 

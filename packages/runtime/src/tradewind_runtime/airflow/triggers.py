@@ -6,6 +6,7 @@ process, corrects what would do harm far from an operator's eyes: see each metho
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import selectors
@@ -62,13 +63,13 @@ def workload(create: wire.CreateTrigger) -> RunTrigger:
     )
 
 
-def _must_be_readable(create: wire.CreateTrigger) -> None:
-    """Raises ValueError for arguments that another agent of this site has sealed, and this one's gateway could not open."""
-    if boundary.SEALED in create.arguments:
-        raise ValueError(
-            f"the arguments of {create.classpath} were sealed with another key than this agent's. Give every agent of "
-            "the site the same site_key_file"
-        )
+def _must_be_declared(create: wire.CreateTrigger) -> None:
+    """Raises NotForThePlane for a trigger that the gateway found not to be the site's own."""
+    try:
+        arguments = json.loads(create.arguments)
+    except ValueError:
+        return  # told where it is built
+    callables.judge_declaration(arguments)
 
 
 def packed(event: TriggerEvent, store: Callable[[str, Any], Any]) -> wire.Event:
@@ -264,12 +265,10 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         for trigger_id in sorted(new_trigger_ids):
             create = self._arrived[trigger_id]
             try:
-                _must_be_readable(create)
+                _must_be_declared(create)
                 one = workload(create)
-            except ValueError as error:
-                self.on_trigger_failure(
-                    trigger_id, [f"The plane sent a trigger that cannot be read: {error}\n"]
-                )
+            except (ValueError, callables.NotForThePlane) as error:
+                self.on_trigger_failure(trigger_id, [f"The trigger cannot run: {error}\n"])
                 continue
             if one.ti is None and not create.watched_assets:
                 self._callbacks.add(trigger_id)

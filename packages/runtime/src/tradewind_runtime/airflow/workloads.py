@@ -128,6 +128,7 @@ def _judge_callbacks(callback_supervisor: Any) -> None:
     ) -> tuple[bool, str | None]:
         try:
             dag_file = Path(bundle_path) / dag_rel_path if bundle_path and dag_rel_path else None
+            callables.judge_declaration(callback_kwargs)
             callables.judge_callback(callback_path, dag_file=dag_file)
         except callables.NotForThePlane as refused:
             return False, str(refused)
