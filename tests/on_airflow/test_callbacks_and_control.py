@@ -14,7 +14,9 @@ from support.deployment import Deployment
 
 @pytest.fixture(scope="module", autouse=True)
 def dags_are_on_the_plane(deployment: Deployment) -> None:
-    deployment.rest.wait_for_dags(["callbacks", "deadline", "async_deadline", "long", "stores"])
+    deployment.rest.wait_for_dags(
+        ["callbacks", "deadline", "async_deadline", "notifies", "notifies_on_the_triggerer", "long", "stores"]
+    )
 
 
 def test_task_and_run_callbacks_run_at_the_site(deployment: Deployment) -> None:
@@ -38,6 +40,17 @@ def test_a_missed_deadline_calls_back_on_an_agent(deployment: Deployment) -> Non
 def test_a_missed_deadline_calls_back_on_the_sites_triggerer(deployment: Deployment) -> None:
     deployment.rest.trigger("async_deadline")
     assert deployment.wait_for_journal("async_deadline_callback", timeout=90)["text"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("dag", "event"),
+    [("notifies", "notified"), ("notifies_on_the_triggerer", "notified_on_the_triggerer")],
+)
+def test_a_notifier_renders_the_template_of_the_dags_own_text(
+    deployment: Deployment, dag: str, event: str
+) -> None:
+    deployment.rest.trigger(dag)
+    assert deployment.wait_for_journal(event, timeout=90)["text"] == "42 is late"
 
 
 def test_a_task_keeps_its_state_between_tries(deployment: Deployment) -> None:

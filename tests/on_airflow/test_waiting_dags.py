@@ -10,7 +10,14 @@ from support.deployment import Deployment
 @pytest.fixture(scope="module", autouse=True)
 def dags_are_on_the_plane(deployment: Deployment) -> None:
     deployment.rest.wait_for_dags(
-        ["deferrable", "xcom_from_trigger", "start_from_trigger", "asset_watcher", "human"]
+        [
+            "deferrable",
+            "xcom_from_trigger",
+            "start_from_trigger",
+            "template_of_a_trigger",
+            "asset_watcher",
+            "human",
+        ]
     )
 
 
@@ -27,6 +34,14 @@ def test_a_task_may_start_from_its_trigger(deployment: Deployment) -> None:
     assert deployment.rest.run("start_from_trigger").state == "success"
     assert deployment.journal("started_from_trigger")
     assert not deployment.journal("never_executed")
+
+
+def test_a_trigger_that_starts_before_its_task_renders_the_template_of_the_dags_own_text(
+    deployment: Deployment,
+) -> None:
+    run = deployment.rest.run("template_of_a_trigger")
+    assert run.state == "success"
+    assert deployment.journal("rendered_by_the_trigger")[-1]["run"] == f"of {run.run_id}"
 
 
 def test_an_asset_event_starts_the_dag_that_waits_for_it(deployment: Deployment) -> None:

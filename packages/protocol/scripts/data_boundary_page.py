@@ -27,7 +27,7 @@ The egress ledger (`<state_dir>/ledger/`) has a line for each request, without i
 | task and asset state (`store`) | only as a reference, or null | pass |
 | extra links (`links`) | dropped; the task gets the answer that they were stored | pass |
 | what authors write into operators, Dags and params (`dags`) | replaced by notices with a digest, or sealed | sent |
-| what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent |
+| what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent, and sealed beside it |
 | Dag source (`source`) | not sent; a notice stands in its place. Tracebacks quote no line of code | sent |
 
 The setting `policy` sets all kinds, and each other setting changes one. The plane also holds every site to strict, whatever the site sets
@@ -87,8 +87,10 @@ The plane keeps some arguments and hands them back to the site:
 - those of a trigger that starts before its task (`start_trigger_args`), of an asset's watcher, and of a deadline's callback;
 - when a task defers, those of its trigger and of the method that resumes it (`triggers`).
 
-The agent encrypts them with a key derived from the site's (AES-SIV), binds them to the class or function they are for, and opens them
-when they come back. An agent with another key cannot open them: the trigger fails and says so.
+The agent encrypts them with a key derived from the site's (AES-SIV). It binds them to the class or function they are for, and to the Dag,
+task or asset that declared them. When they come back, it opens them, and uses nothing that it has not sealed. An agent with another key
+cannot open them: the trigger fails and says so. Where arguments leave in readable form (`open`, `dag_fields`), they leave sealed as well,
+because the sealed form is what [the site takes back](what-a-plane-can-ask.md#what-the-site-has-declared).
 
 ### Defaults of params
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import site_journal
 from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, SyncCallback, task
 from airflow.sdk.exceptions import AirflowSkipException
-from site_triggers import deadline_missed_on_the_triggerer
+from site_triggers import Tells, deadline_missed_on_the_triggerer
 
 
 def task_failed(context):
@@ -92,6 +92,24 @@ with DAG(
         time.sleep(8)
 
     slow_too()
+
+for name, callback in (
+    ("notifies", SyncCallback(Tells, {"text": "{{ 40 + 2 }} is late"})),
+    ("notifies_on_the_triggerer", AsyncCallback(Tells, {"text": "{{ 40 + 2 }} is late"})),
+):
+    with DAG(
+        name,
+        schedule=None,
+        deadline=DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=timedelta(seconds=1), callback=callback
+        ),
+    ):
+
+        @task
+        def takes_its_time():
+            time.sleep(8)
+
+        takes_its_time()
 
 with DAG("long", schedule=None):
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import site_journal
+from airflow.sdk.bases.notifier import BaseNotifier
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 
@@ -38,6 +39,36 @@ class ReadsXCom(BaseTrigger):
             key="note", dag_id=self.dag_id, task_id=self.task_id, run_id=self.run_id
         )
         yield TriggerEvent({"length": len(value)})
+
+
+class TellsItsField(BaseTrigger):
+    """Fires what Airflow has made of its field."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "site_triggers.TellsItsField", {"moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        yield TriggerEvent(self.moment)
+
+
+class Tells(BaseNotifier):
+    """A notifier with a template."""
+
+    template_fields = ("text",)
+
+    def __init__(self, text: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.text = text
+
+    def notify(self, context: Any) -> None:
+        site_journal.write("notified", text=self.text)
+
+    async def async_notify(self, context: Any) -> None:
+        site_journal.write("notified_on_the_triggerer", text=self.text)
 
 
 class FileWatch(BaseEventTrigger):

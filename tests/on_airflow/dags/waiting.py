@@ -56,6 +56,32 @@ class StartsFromTrigger(BaseOperator):
 with DAG("start_from_trigger", schedule=None):
     StartsFromTrigger(task_id="starts")
 
+
+class StartsWithATemplate(BaseOperator):
+    """Its trigger waits until a moment that its Dag's text names as a template."""
+
+    template_fields = ("moment",)
+    start_from_trigger = True
+
+    def __init__(self, *, moment: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.moment = moment
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls="site_triggers.TellsItsField",
+            trigger_kwargs={"moment": moment},
+            next_method="execute_complete",
+        )
+
+    def execute(self, context: Any) -> None:
+        site_journal.write("never_executed")
+
+    def execute_complete(self, context: Any, event: Any = None) -> None:
+        site_journal.write("rendered_by_the_trigger", run=event)
+
+
+with DAG("template_of_a_trigger", schedule=None):
+    StartsWithATemplate(task_id="starts", moment="of {{ run_id }}")
+
 made = Asset("made-here")
 
 with DAG("asset_producer", schedule=None):

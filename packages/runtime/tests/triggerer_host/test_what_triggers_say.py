@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tradewind_protocol.boundary import SEALED
+from tradewind_protocol.boundary.declarations import undeclared
 from tradewind_protocol.sessions import Policy
 
 from .conftest import FakePlane, Site, StartHost, task
@@ -46,8 +46,8 @@ def test_a_site_whose_boundary_is_open_says_it_all(start_host: StartHost, plane:
     assert "raise RuntimeError" in said
 
 
-def test_arguments_that_another_key_sealed_fail_the_trigger_and_say_what_to_do(site: Site) -> None:
-    site.plane.want(1, "Simple", ti=site.task("sealed"), **{SEALED: "x" * 40})
+def test_arguments_that_the_site_did_not_declare_fail_the_trigger_and_say_what_to_do(site: Site) -> None:
+    site.plane.want(1, "Simple", ti=site.task("sealed"), **undeclared("a trigger"))
     said = site.plane.wait_for(lambda: site.plane.failures().get(1))
     assert "site_key_file" in said
 

@@ -12,6 +12,7 @@ import pytest
 from support.secrets_backend import local_files
 from support.worker_host import FakeGateway, WorkerHost
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary.declarations import undeclared
 from tradewind_protocol.states import OutcomeKind
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -79,6 +80,28 @@ def test_code_that_is_not_the_sites_is_refused(
     assert (outcome.kind, outcome.exit_code) == (OutcomeKind.FAILED, 1)
     assert "which it may not have run here" in attempt.log()
     assert not mark.exists()
+
+
+def test_what_the_gateway_found_to_be_nobodys_declaration_is_not_called(call: Any) -> None:
+    attempt = call("site_callbacks.Tells", undeclared("a callback 'site_callbacks.Tells'"))
+    assert (attempt.outcome().kind, attempt.outcome().exit_code) == (OutcomeKind.FAILED, 1)
+    assert "neither a Dag nor a task of this site declared it" in attempt.log()
+    assert "told" not in attempt.log()
+
+
+def test_a_task_does_not_resume_with_what_it_did_not_declare(host: WorkerHost, gateway: FakeGateway) -> None:
+    gateway.resumes = {"next_method": "resume", "next_kwargs": undeclared("the task to resume with 'resume'")}
+    attempt = host.run("defers")
+    attempt.outcome()
+    assert gateway.states_of(attempt) == ["failed"]
+    assert "neither a Dag nor a task of this site declared it" in attempt.log()
+    assert "resumed with" not in attempt.log()
+
+
+def test_a_sentry_integration_of_the_planes_choice_is_not_imported(host: WorkerHost) -> None:
+    attempt = host.run("succeeds", sentry_integration="site_callbacks.is_not_there")
+    assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
+    assert "is_not_there" not in attempt.log()
 
 
 def test_the_sites_own_function_runs(call: Any) -> None:
