@@ -21,13 +21,22 @@ def build(out: Path, *options: str, **env: str) -> Path:
     return out
 
 
+def version() -> str:
+    """Of what is built."""
+    return (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+
+
 class Page:
     """A page of the docs. Its commands and settings are taken from it as they stand."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         text = (ROOT / "docs" / name).read_text(encoding="utf-8")
-        self._blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE)
+        self._blocks = [
+            (language, re.sub(f"^{indent}", "", block, flags=re.MULTILINE))
+            for indent, language, block in found
+        ]
 
     def block(self, beginning: str, language: str = "") -> str:
         """The fenced block of a language that has a line with that beginning."""
