@@ -65,8 +65,9 @@ test-images: $(STAMP) containers  ## build the images on a base of Debian's pack
 	$(PY) -m pytest -s tests/images $(ARGS)
 
 containers:  ## install what builds and runs images without a daemon (Debian, as root)
-	@{ command -v buildah && command -v runc && command -v mmdebstrap; } >/dev/null || \
-	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah runc mmdebstrap >/dev/null) || true
+	@{ command -v buildah && command -v podman && command -v runc && command -v mmdebstrap; } >/dev/null || \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	   apt-get install -y -qq --no-install-recommends buildah podman runc mmdebstrap >/dev/null) || true
 
 helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it)
 	@$(PY) -c "import helm_python" 2>/dev/null || \
@@ -186,6 +187,9 @@ lock: | $(UV)  ## resolve the constraints and requirements.lock anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
 	  --no-emit-package tradewind-protocol --constraint scripts/airflow-3.2.in -o constraints-airflow-3.2.txt \
 	  packages/runtime/pyproject.toml
+	@for patch in tests/on_airflow/oldest/*.in; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --no-emit-package tradewind-protocol \
+	    --constraint $$patch -o $${patch%.in}.txt $$(sed -n 's/^# for: //p' $$patch) || exit 1; done
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint constraints.txt --no-emit-package tradewind-protocol -o requirements.lock requirements.in \
 	  $(addsuffix /pyproject.toml,$(PACKAGES))

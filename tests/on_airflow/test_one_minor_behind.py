@@ -14,7 +14,7 @@ from support.airflow_rest import eventually
 from support.deployment import JOURNAL, Deployment, run_site
 from support.environments import environment_behind
 
-DAGS = Path(__file__).parent / "dags_one_minor_behind"
+DAGS = Path(__file__).parent / "dags_of_minors"
 pytestmark = pytest.mark.timeout(600)
 
 

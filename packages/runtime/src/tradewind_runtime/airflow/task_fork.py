@@ -71,6 +71,14 @@ class TaskProcessForOlder(TaskProcess):
             raise psutil.TimeoutExpired(timeout or 0, self.pid) from problem
 
 
+_OPTIONS = (
+    (),  # 3.2.0, 3.2.1
+    ("use_exec",),  # 3.2.2, 3.3.0
+    ("use_exec", "new_process_group"),  # since 3.3.1
+)
+"""What the supervisor's `start` may be told besides the target and the logger, by release."""
+
+
 class UnknownSupervisor(RuntimeError):
     """This Airflow's supervisor starts processes in a way that this release does not know."""
 
@@ -105,24 +113,17 @@ class TaskFork:
             *,
             target: Any = supervisor._subprocess_main,
             logger: Any = None,
-            use_exec: bool = False,
-            **constructor_kwargs: Any,
+            **options: Any,
         ) -> Any:
             is_a_task = cls is supervisor.ActivitySubprocess and target is supervisor._subprocess_main
-            if self._manager is None or not is_a_task or use_exec:
-                return forking_itself(
-                    cls,
-                    target=target,
-                    logger=logger,
-                    use_exec=use_exec,
-                    **constructor_kwargs,
-                )
+            if self._manager is None or not is_a_task or options.get("use_exec"):
+                return forking_itself(cls, target=target, logger=logger, **options)
             return _started(
                 self._manager,
                 cls,
                 older,
                 process_log=logger or supervisor.structlog.get_logger(logger_name="task").bind(),
-                **constructor_kwargs,
+                **{name: value for name, value in options.items() if name != "use_exec"},
             )
 
         base.start = classmethod(start)
@@ -130,7 +131,7 @@ class TaskFork:
 
 def _started(manager: ProcessManager, cls: Any, older: bool, **attributes: Any) -> Any:
     """Airflow's object for a process that `manager` forks. Each has a process group of its own (`run_task`), which
-    Airflow 3.3 asks for by an attribute and 3.2 does not know."""
+    Airflow asks for by an attribute since 3.3.1 and did not know before."""
     pairs = [socket.socketpair() for _ in range(4)]
     try:
         pid = manager.fork([theirs for theirs, _ in pairs])
@@ -163,16 +164,17 @@ def run_task(ends: Sequence[int]) -> NoReturn:
 
 
 def is_known(supervisor: Any) -> bool:
-    """Whether a module of Airflow's supervisor is put together as `TaskFork` expects it: as that of 3.2 or of 3.3."""
+    """Whether a module of Airflow's supervisor is put together as `TaskFork` expects it: as that of any release of 3.2 or 3.3."""
     try:
         start = list(inspect.signature(supervisor.WatchedSubprocess.start).parameters)
         main = inspect.signature(supervisor._fork_main)
         tracker = supervisor.psutil.Process if is_older(supervisor) else supervisor.ProcessTracker
     except AttributeError:
         return False
-    group = [] if is_older(supervisor) else ["new_process_group"]
+    *named, rest = start
     return (
-        start == ["target", "logger", "use_exec", *group, "constructor_kwargs"]
+        (*named[:2], rest) == ("target", "logger", "constructor_kwargs")
+        and tuple(named[2:]) in _OPTIONS
         and list(main.parameters) == ["requests", "child_stdout", "child_stderr", "log_fd", "target"]
         and all(hasattr(tracker, name) for name in ("pid", "send_signal", "wait"))
     )
