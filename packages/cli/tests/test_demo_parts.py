@@ -15,9 +15,10 @@ import httpx
 import pytest
 from rich.console import Console
 
-from tradewind.demo import runs, site
-from tradewind.demo.runs import RunView
-from tradewind.demo.show import Show
+from tradewind.demo import site
+from tradewind.stage import runs
+from tradewind.stage.runs import RunView
+from tradewind.stage.show import Show
 
 
 class FakeAirflow:
@@ -61,7 +62,8 @@ def airflow() -> FakeAirflow:
 
 @pytest.fixture
 def demo_runs(airflow: FakeAirflow) -> runs.Runs:
-    return runs.Runs(httpx.Client(transport=httpx.MockTransport(airflow), base_url="http://plane"))
+    http = httpx.Client(transport=httpx.MockTransport(airflow), base_url="http://plane")
+    return runs.Runs(http, triggered=site.TRIGGERED, by_asset=site.BY_ASSET)
 
 
 def test_the_demo_waits_for_the_dags_it_is_about(airflow: FakeAirflow, demo_runs: runs.Runs) -> None:
@@ -72,9 +74,9 @@ def test_the_demo_waits_for_the_dags_it_is_about(airflow: FakeAirflow, demo_runs
 def test_a_dag_that_an_asset_starts_is_unpaused_before_the_asset_is_made(
     airflow: FakeAirflow, demo_runs: runs.Runs
 ) -> None:
-    airflow.dags = dict.fromkeys(runs.ALL, True)
+    airflow.dags = dict.fromkeys(site.ALL, True)
     demo_runs.start()
-    assert airflow.dags == dict.fromkeys(runs.ALL, False)
+    assert airflow.dags == dict.fromkeys(site.ALL, False)
     assert [one.split()[:2] for one in airflow.writes] == [
         ["PATCH", "dags/demo_report"],
         ["PATCH", "dags/demo_orders"],
@@ -85,7 +87,7 @@ def test_a_dag_that_an_asset_starts_is_unpaused_before_the_asset_is_made(
 
 
 def test_a_run_is_counted_in_tasks(airflow: FakeAirflow, demo_runs: runs.Runs) -> None:
-    airflow.dags = dict.fromkeys(runs.ALL, False)
+    airflow.dags = dict.fromkeys(site.ALL, False)
     airflow.runs = {"demo_orders": "running"}
     airflow.instances = {"demo_orders": ["success", "skipped", "running", None]}
     orders, waiting, _ = demo_runs.views()
@@ -130,7 +132,7 @@ def test_the_example_dags_are_shipped_and_written_to_the_site(tmp_path: Path) ->
     written = site.write_dags(tmp_path / "dags")
     assert [path.name for path in written] == ["orders.py", "report.py", "waiting.py"]
     source = "\n".join(path.read_text() for path in written)
-    assert all(f"def {dag_id}(" in source for dag_id in runs.ALL)
+    assert all(f"def {dag_id}(" in source for dag_id in site.ALL)
 
 
 def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_words(
@@ -166,12 +168,12 @@ def test_a_signal_that_comes_while_a_process_is_forked_is_heard_once_it_is_start
     script = (
         "import os, signal, sys, time\n"
         "from pathlib import Path\n"
-        "from tradewind.commands.demo import _Interrupted\n"
+        "from tradewind.stage.interruption import Interrupted\n"
         "from tradewind.embedded.processes import LocalProcess\n"
         "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
         "process = LocalProcess('sleeper', ['sleep', '60'], env={}, log=Path(sys.argv[1]))\n"
         "try:\n"
-        "    with _Interrupted():\n"
+        "    with Interrupted():\n"
         "        process.start()\n"
         "        time.sleep(10)\n"
         "except KeyboardInterrupt:\n"

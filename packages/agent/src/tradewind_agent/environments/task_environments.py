@@ -9,12 +9,13 @@ from pathlib import Path
 import structlog
 
 from tradewind_agent.access.local_secrets import LocalSecrets
-from tradewind_agent.environments import airflow_versions, dag_processor, triggerer, variables, worker
+from tradewind_agent.environments import dag_processor, triggerer, variables, worker
 from tradewind_agent.environments.launcher import Launcher, ProcessCommand
 from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.environments.worker import Worker
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state.site_key import SiteKey
+from tradewind_protocol import airflow_versions
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.polling import Finding

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console
 
-from tradewind.demo import perform
-from tradewind.demo.show import Show
+from tradewind.demo import site
+from tradewind.embedded.agent import AgentSettings
 from tradewind.embedded.environments import Checkout, Environments, Released
+from tradewind.embedded.plane import PlaneSettings
 from tradewind.errors import BadUsage, CommandError
 from tradewind.output import printable
-
-_ASK_AGAIN = 0.05  # seconds until a signal that came at a bad moment is heard
+from tradewind.stage import stage as stages
+from tradewind.stage.interruption import Interrupted
+from tradewind.stage.show import Show
 
 
 @click.command()
@@ -62,31 +60,55 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: 
     """
     console = Console(highlight=False, emoji=False)
     show = Show(console, started=time.monotonic())
-    with _directory(directory) as place, _Interrupted() as interrupted:
+    with _directory(directory) as place, Interrupted() as interrupted:
         try:
-            stage = perform.Stage(place.resolve(), _environments(checkout, show), show, port=port)
+            stage = _stage(place.resolve(), _environments(checkout, show), show, port)
             interrupted.kill_all = stage.kill
             with stage:
-                perform.run(stage.plane, stage.agent, show, timeout=timeout)
+                stages.run(stage, show, timeout=timeout, triggered=site.TRIGGERED, by_asset=site.BY_ASSET)
                 if not once:
                     show.say(
                         f"every request that left the agent's site is a line in {stage.agent.state_dir}/ledger"
                     )
                     password = stage.plane.passwords["admin"]
                     show.say(f"open {stage.plane.url} and sign in as admin with {password}; Ctrl-C ends it")
-                    perform.watch_over(stage.plane, stage.agent)
+                    stages.watch_over(stage)
         except KeyboardInterrupt:
             show.say("stopped; no process is left")
             if once:
                 raise CommandError("the demo was interrupted before every run had ended") from None
-        except perform.DemoFailed as failure:
+        except stages.StageFailed as failure:
             for name, text in failure.logs:
                 click.echo(f"\n--- {name}\n{printable(text)}", err=True)
             raise CommandError(f"the demo failed: {failure}") from failure
 
 
+def _stage(place: Path, environments: Environments, show: Show, port: int) -> stages.Stage:
+    dags = place / "site" / "dags"
+    written = site.write_dags(dags)
+
+    def agent(url: str, token: str) -> AgentSettings:
+        return AgentSettings(
+            home=place / "site",
+            plane_url=url,
+            token=token,
+            name="demo-agent",
+            dags=dags,
+            interpreter=environments.agent,
+            tasks=environments.tasks,
+        )
+
+    return stages.Stage(
+        PlaneSettings(home=place / "plane", port=port, interpreter=environments.plane),
+        agent,
+        show,
+        token="demo",
+        only_at_the_site=", ".join(path.name for path in written),
+    )
+
+
 def _environments(checkout: Path | None, show: Show) -> Environments:
-    """Raises DemoFailed when they cannot be installed."""
+    """Raises StageFailed when they cannot be installed."""
     checkout = checkout or _own_checkout()
     try:
         with show.doing("installing what is not there yet of the three environments"):
@@ -94,7 +116,7 @@ def _environments(checkout: Path | None, show: Show) -> Environments:
                 return Checkout(checkout.resolve(), say=show.say).environments()
             return Released(version("tradewind"), say=show.say).environments()
     except (OSError, RuntimeError) as problem:
-        raise perform.DemoFailed(f"the environments could not be installed: {problem}") from problem
+        raise stages.StageFailed(f"the environments could not be installed: {problem}") from problem
 
 
 def _own_checkout() -> Path | None:
@@ -117,47 +139,3 @@ def _directory(chosen: Path | None) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-class _Interrupted:
-    """Ctrl-C, SIGTERM and SIGHUP end the demo in an orderly way, once; again means: at once.
-
-    The second one raises nothing, because it arrives while processes are being stopped and would leave the rest of
-    them behind. It kills them instead, so that the stopping comes to its end.
-
-    While a process is being started a signal waits: Python ignores what is raised in the functions that it calls around
-    a fork, and a process that was started but not noted would be left behind.
-    """
-
-    def __init__(self) -> None:
-        self.kill_all: Callable[[], None] = lambda: None
-        self._before: dict[signal.Signals, Any] = {}
-        self._asked = False
-
-    def __enter__(self) -> _Interrupted:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-            self._before[number] = signal.signal(number, self._interrupt)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _interrupt(self, _: int, frame: FrameType | None) -> None:
-        if _starts_a_process(frame):
-            signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN)
-            return
-        if self._asked:
-            self.kill_all()
-            return
-        self._asked = True
-        raise KeyboardInterrupt
-
-
-def _starts_a_process(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if frame.f_code is subprocess.Popen.__init__.__code__:
-            return True
-        frame = frame.f_back
-    return False

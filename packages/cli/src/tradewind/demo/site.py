@@ -5,6 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+TRIGGERED = ("demo_orders", "demo_waiting")
+"""Dags the demo starts."""
+
+BY_ASSET = ("demo_report",)
+"""Dags that start by themselves once `demo_orders` has published."""
+
+ALL = (*TRIGGERED, *BY_ASSET)
+
 
 def write_dags(directory: Path) -> list[Path]:
     """Put the example Dags where the agent's bundle looks for them; what was written, by name."""

@@ -1,4 +1,4 @@
-"""What a person sees of the demo: a table that lives on a terminal, plain lines everywhere else."""
+"""What a person sees of runs on a local plane: a table that lives on a terminal, plain lines everywhere else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tradewind.demo.runs import RunView
+from tradewind.stage.runs import RunView
 
 Watch = Callable[[Sequence[RunView]], None]
 
@@ -19,7 +19,7 @@ _STYLES = {"success": "green", "failed": "red", "running": "cyan", "waiting": "d
 
 
 class Show:
-    """Tells how the demo goes. `started` is a monotonic clock's reading."""
+    """Tells how it goes. `started` is a monotonic clock's reading."""
 
     def __init__(self, console: Console, *, started: float) -> None:
         self.console = console
@@ -82,7 +82,7 @@ def _tasks(view: RunView) -> str:
 
 def _rest(view: RunView) -> str:
     if not view.run_id:
-        return "starts when demo_orders has published its asset"
+        return "starts when its asset has been published"
     return ", ".join(
         f"{count} {state}" for state, count in view.states if state not in ("success", "skipped")
     )

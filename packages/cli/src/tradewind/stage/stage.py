@@ -1,27 +1,25 @@
-"""The order of events of the demo, from an empty directory to runs that have succeeded."""
+"""The order of events on this machine, from an empty directory to runs that have succeeded."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tradewind.client.operator_client import OperatorClient
-from tradewind.demo import site
-from tradewind.demo.runs import ALL, Runs, RunView
-from tradewind.demo.show import Show
 from tradewind.embedded.agent import Agent, AgentSettings
-from tradewind.embedded.environments import Environments
 from tradewind.embedded.plane import Plane, PlaneSettings
+from tradewind.stage.runs import Runs, RunView
+from tradewind.stage.show import Show
 from tradewind_protocol import operator, states
 
 _ASK_EVERY = 0.5  # seconds between looks at the plane
 
 
-class DemoFailed(Exception):
-    """The demo did not get where it should have. Carries the reason and the logs that matter."""
+class StageFailed(Exception):
+    """It did not get where it should have. Carries the reason and the logs that matter."""
 
     def __init__(self, reason: str, *logs: tuple[str, str]) -> None:
         super().__init__(reason)
@@ -29,21 +27,32 @@ class DemoFailed(Exception):
 
 
 class Stage:
-    """A plane and one agent, running while entered; both are gone afterwards. Raises DemoFailed when they do not start."""
+    """A plane and one agent, running while entered; both are gone afterwards. Raises StageFailed when they do not start."""
 
-    def __init__(self, directory: Path, environments: Environments, show: Show, *, port: int) -> None:
-        self._site = directory / "site"
-        self._environments = environments
+    def __init__(
+        self,
+        plane: PlaneSettings,
+        made_agent: Callable[[str, str], AgentSettings],
+        show: Show,
+        *,
+        token: str,
+        only_at_the_site: str,
+    ) -> None:
+        """`made_agent` has the agent's settings for a plane's address and an agent token, which is named `token` and takes
+        the place of one with that name. `only_at_the_site` names for a person what only the agent has."""
+        self._made_agent = made_agent
         self._show = show
+        self._token = token
+        self._only_at_the_site = only_at_the_site
         self._stack = ExitStack()
-        self.plane = Plane(PlaneSettings(home=directory / "plane", port=port, interpreter=environments.plane))
+        self.plane = Plane(plane)
         self.agent: Agent
 
     def __enter__(self) -> Stage:
         try:
             self._stack.callback(self.plane.stop)
             self._start_plane()
-            self.agent = self._stack.enter_context(self._made_agent())
+            self.agent = self._stack.enter_context(self._new_agent())
         except BaseException:
             self._stack.close()
             raise
@@ -68,37 +77,35 @@ class Stage:
             with show.doing("starting the plane: one API server, one scheduler"):
                 plane.start()
         except (RuntimeError, TimeoutError) as problem:
-            raise DemoFailed(f"the plane did not start: {problem}") from problem
+            raise StageFailed(f"the plane did not start: {problem}") from problem
         show.say(f"the plane is up at {plane.url}: sign in as admin with {plane.passwords['admin']}")
 
-    def _made_agent(self) -> Agent:
-        plane, show, dags = self.plane, self._show, self._site / "dags"
-        names = ", ".join(path.name for path in site.write_dags(dags))
+    def _new_agent(self) -> Agent:
+        plane, show = self.plane, self._show
         with OperatorClient(plane.url, token=plane.sign_in()) as client:
-            made = client.create_token(operator.NewToken(name="demo", expires_in_days=1))
+            for each in client.tokens().items:
+                if each.name == self._token:  # of an earlier start on the same database
+                    client.delete_token(each.id, reason="replaced")
+            made = client.create_token(operator.NewToken(name=self._token, expires_in_days=1))
         show.say(f"made agent token {made.prefix} over the operator API")
-        show.say(f"starting an agent with that token and the plane's address; only it has {names}")
-        return Agent(
-            AgentSettings(
-                home=self._site,
-                plane_url=plane.url,
-                token=made.token,
-                name="demo-agent",
-                dags=dags,
-                interpreter=self._environments.agent,
-                tasks=self._environments.tasks,
-            )
+        show.say(
+            f"starting an agent with that token and the plane's address; only it has {self._only_at_the_site}"
         )
+        return Agent(self._made_agent(plane.url, made.token))
 
 
-def run(plane: Plane, agent: Agent, show: Show, *, timeout: float) -> None:
-    """Start the demo's Dags and watch them to their end. Raises DemoFailed unless all have succeeded."""
+def run(
+    stage: Stage, show: Show, *, timeout: float, triggered: Sequence[str] = (), by_asset: Sequence[str] = ()
+) -> None:
+    """Start these Dags (without any: all that arrive) and watch them to their end. Raises StageFailed unless all have
+    succeeded."""
     deadline = time.monotonic() + timeout
+    plane, agent = stage.plane, stage.agent
     with plane.client() as http, OperatorClient(plane.url, token=plane.sign_in()) as client:
-        runs = Runs(http)
+        runs = Runs(http, triggered=triggered, by_asset=by_asset)
 
-        def failed(reason: str) -> DemoFailed:
-            return DemoFailed(reason, *_evidence(plane, agent, runs))
+        def failed(reason: str) -> StageFailed:
+            return StageFailed(reason, *_evidence(plane, agent, runs))
 
         def wait(what: str, done: Callable[[], bool]) -> None:
             while not done():
@@ -110,9 +117,11 @@ def run(plane: Plane, agent: Agent, show: Show, *, timeout: float) -> None:
         with show.doing("waiting for the agent to open its session"):
             wait("the agent opens its session", lambda: _is_present(client))
         with show.doing("waiting for the agent to send its Dags"):
-            wait("the agent sends its Dags", lambda: not runs.missing())
+            wait("the agent sends its Dags", lambda: not runs.missing() and bool(runs.all or runs.known()))
+        if not runs.all:
+            runs = Runs(http, triggered=runs.known())
         runs.start()
-        show.say(f"started {len(ALL)} Dags: {', '.join(ALL)}")
+        show.say(f"started {len(runs.all)} Dags: {', '.join(runs.all)}")
 
         views: list[RunView] = []
         with show.watching() as watch:
@@ -130,10 +139,11 @@ def run(plane: Plane, agent: Agent, show: Show, *, timeout: float) -> None:
         show.say(f"all {len(views)} Dags succeeded: {done} tasks, every one of them run by the agent")
 
 
-def watch_over(plane: Plane, agent: Agent) -> None:
-    """Return only when something of the demo ends by itself. Raises DemoFailed with its last words."""
+def watch_over(stage: Stage, each_second: Callable[[], None] = lambda: None) -> None:
+    """Return only when something of the stage ends by itself. Raises StageFailed with its last words."""
     while True:
-        _check_alive(plane, agent, DemoFailed)
+        _check_alive(stage.plane, stage.agent, StageFailed)
+        each_second()
         time.sleep(1)
 
 
@@ -142,7 +152,7 @@ def _is_present(client: OperatorClient) -> bool:
     return any(agent.state in present for agent in client.agents().items)
 
 
-def _check_alive(plane: Plane, agent: Agent, failed: Callable[..., DemoFailed]) -> None:
+def _check_alive(plane: Plane, agent: Agent, failed: Callable[..., StageFailed]) -> None:
     for process in (*plane.all_processes, agent.process):
         if not process.running:
             problem = failed(f"{process.name} ended with exit code {process.exit_code}")
@@ -157,7 +167,7 @@ def _evidence(plane: Plane, agent: Agent, runs: Runs) -> list[tuple[str, str]]:
     ]
     try:
         failures = runs.failures()
-        found += [("Dag file", error) for error in runs.import_errors()]
+        found += [("Dag file", f"{name}: {error}") for name, error in runs.import_errors().items()]
     except Exception as problem:  # the plane may be what failed; its log is above
         return [*found, ("the plane's API", str(problem))]
     for one in failures:

@@ -1,20 +1,13 @@
-"""The demo's Dags as the plane sees them, over Airflow's own REST API: wait for them, start them, watch them."""
+"""Some Dags as the plane sees them, over Airflow's own REST API: wait for them, start them, watch them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-
-TRIGGERED = ("demo_orders", "demo_waiting")
-"""Dags the demo starts."""
-
-BY_ASSET = ("demo_report",)
-"""Dags that start by themselves once `demo_orders` has published."""
-
-ALL = (*TRIGGERED, *BY_ASSET)
 
 _ENDED = frozenset({"success", "failed"})
 
@@ -40,37 +33,46 @@ class RunView:
 
 
 class Runs:
-    """The demo's runs on one plane. `http` is signed in and has the plane as its base."""
+    """Runs of Dags on one plane: `triggered` by us, and `by_asset` once those have published.
 
-    def __init__(self, http: httpx.Client) -> None:
+    `http` is signed in and has the plane as its base.
+    """
+
+    def __init__(self, http: httpx.Client, *, triggered: Sequence[str], by_asset: Sequence[str] = ()) -> None:
         self._http = http
+        self.triggered, self.by_asset = tuple(triggered), tuple(by_asset)
+        self.all = (*self.triggered, *self.by_asset)
+
+    def known(self) -> list[str]:
+        """Every Dag that the plane has been sent."""
+        return sorted(dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"])
 
     def missing(self) -> tuple[str, ...]:
-        """Which of the demo's Dags the plane has not been sent yet."""
-        known = {dag["dag_id"] for dag in self._get("/api/v2/dags", limit=100)["dags"]}
-        return tuple(dag_id for dag_id in ALL if dag_id not in known)
+        """Which of these Dags the plane has not been sent yet."""
+        known = self.known()
+        return tuple(dag_id for dag_id in self.all if dag_id not in known)
 
-    def import_errors(self) -> list[str]:
-        """What the agent's dag processor found wrong with a file."""
-        errors = self._get("/api/v2/importErrors")["import_errors"]
-        return [f"{error['filename']}: {error['stack_trace']}" for error in errors]
+    def import_errors(self) -> dict[str, str]:
+        """What the agent's dag processor found wrong, by file."""
+        errors = self._get("/api/v2/importErrors", limit=100)["import_errors"]
+        return {str(error["filename"]): str(error["stack_trace"]) for error in errors}
 
     def start(self) -> None:
         """Unpause every Dag, those that an asset starts first, then start a run of the others."""
-        for dag_id in (*BY_ASSET, *TRIGGERED):
+        for dag_id in (*self.by_asset, *self.triggered):
             self._checked(self._http.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": False}))
-        for dag_id in TRIGGERED:
+        for dag_id in self.triggered:
             self._checked(self._http.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None}))
 
     def views(self) -> list[RunView]:
         """How every Dag's newest run is now."""
-        return [self._view(dag_id) for dag_id in ALL]
+        return [self._view(dag_id) for dag_id in self.all]
 
     def failures(self) -> list[dict[str, Any]]:
         """The task instances that did not end well, as Airflow describes them."""
         found: list[dict[str, Any]] = []
         missing = self.missing()
-        for view in [self._view(dag_id) for dag_id in ALL if dag_id not in missing]:
+        for view in [self._view(dag_id) for dag_id in self.all if dag_id not in missing]:
             if view.run_id:
                 found += [
                     one for one in self._instances(view) if one["state"] in ("failed", "upstream_failed")
