@@ -22,6 +22,7 @@ _OWN = {
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
     "demo": "tradewind.commands.demo:demo",
+    "project": "tradewind.commands.project:project",
     "completion": "tradewind.commands.completion:completion",
 }
 

@@ -42,11 +42,13 @@ def run(configure: Configure) -> Iterator[dict[str, Any]]:
     """Every line of the answer.
 
     `configure.options`: `bundles` as for a dag processor, `rules` (kinds of data that are open although the policy is
-    strict), `with_dags` (whether a file's line has its Dags as they leave the site).
+    strict), `with_dags` (whether a file's line has its Dags as they leave the site), `environ` (environment variables of the
+    check alone; they may be secrets, so they are not on a command line).
     """
     if find_spec("airflow") is None:
         yield {"problem": f"{sys.executable} has no Airflow", "remedy": "Install tradewind-runtime into it"}
         return
+    os.environ.update(configure.options.get("environ") or {})
     config.apply(configure.options)
     os.environ.setdefault(_DEPTH, "20")  # so that the line of the Dag file is in the traceback
     environment.prepare(configure)

@@ -81,23 +81,23 @@ class Checkout:
     ) -> Path:
         """The interpreter of an environment that has those packages of the checkout, and more ones of the lock."""
         lock = lock or self._lock
-        with _locked(self._kept):
+        with locked(self._kept):
             base = self._base(name, ours, more, lock)
             wheels = [self._wheel(package) for package in ours]
-            made = self._kept / f"{base.name}-{_digest(*(str(wheel) for wheel in wheels))}"
-            if not _is_complete(made):
+            made = self._kept / f"{base.name}-{digest(*(str(wheel) for wheel in wheels))}"
+            if not is_complete(made):
                 # What others wrote is linked, its bytecode with it; only what is ours is installed anew.
                 _linked(base, made)
                 if wheels:
                     self._install(made, "--no-deps", *map(str, wheels))
-                    _run([str(made / "bin" / "python"), "-m", "compileall", "-q", *_ours_in(made)])
+                    run([str(made / "bin" / "python"), "-m", "compileall", "-q", *_ours_in(made)])
                 self._remove_unused()
-            _complete(made)
+            complete(made)
         return made / "bin" / "python"
 
     def wheels(self) -> list[Path]:
         """A wheel of every package of the checkout."""
-        with _locked(self._kept):
+        with locked(self._kept):
             return [self._wheel(package.parent.name) for package in self._packages()]
 
     def _packages(self) -> list[Path]:
@@ -107,8 +107,8 @@ class Checkout:
         """An environment with everything that is not ours. Made anew when a declaration or the lock changed."""
         declared = [(self._root / "packages" / package / "pyproject.toml").read_text() for package in ours]
         made_of = (str(self._python), sys.version, lock.read_text(), *sorted(more), *declared)
-        base = self._kept / f"{name}-{_digest(*made_of)}"
-        if not _is_complete(base):
+        base = self._kept / f"{name}-{digest(*made_of)}"
+        if not is_complete(base):
             self._say(f"installing the environment of the {name}")
             shutil.rmtree(base, ignore_errors=True)
             self._uv("venv", "--quiet", "--relocatable", "--python", str(self._python), str(base))
@@ -117,14 +117,14 @@ class Checkout:
             if ours:
                 names = [Path(wheel).name.split("-")[0] for wheel in wheels]
                 self._uv("pip", "uninstall", "--quiet", "--python", str(base / "bin" / "python"), *names)
-        _complete(base)
+        complete(base)
         return base
 
     def _wheel(self, package: str) -> Path:
         source = self._root / "packages" / package
         files = [source / "pyproject.toml", *_files(source / "src")]
-        digest = _digest(*(f"{path.relative_to(source)}:{_digest_of(path)}" for path in files))
-        place = self._kept / "wheels" / f"{package}-{digest}"
+        contents = digest(*(f"{path.relative_to(source)}:{_digest_of(path)}" for path in files))
+        place = self._kept / "wheels" / f"{package}-{contents}"
         if not place.exists():
             self._say(f"building the wheel of packages/{package}")
             unfinished = place.with_suffix(".unfinished")
@@ -140,10 +140,10 @@ class Checkout:
 
     def _uv(self, *arguments: str) -> None:
         own = self._root / ".tools" / "bin" / "uv"
-        uv = str(own) if own.exists() else shutil.which("uv")
+        uv = str(own) if own.exists() else uv_program()
         if uv is None:
             raise RuntimeError("uv is not installed; `make setup` in the checkout installs it")
-        _run([uv, *arguments], cwd=self._kept)
+        run([uv, *arguments], cwd=self._kept)
 
     def _remove_unused(self) -> None:
         before = time.time() - _UNUSED_AFTER
@@ -165,23 +165,23 @@ class Released:
 
     def environments(self) -> Environments:
         """The three. Raises RuntimeError with the installer's words when one cannot be installed."""
-        with _locked(self._kept):
+        with locked(self._kept):
             return Environments(**{role: self._environment(role) for role in RELEASED})
 
     def _environment(self, role: str) -> Path:
-        made = self._kept / f"{role}-{_digest(self._version, sys.executable, sys.version)}"
+        made = self._kept / f"{role}-{digest(self._version, sys.executable, sys.version)}"
         python = str(made / "bin" / "python")
-        if not _is_complete(made):
+        if not is_complete(made):
             self._say(f"installing the environment of the {role}")
             shutil.rmtree(made, ignore_errors=True)
             requirement = f"{RELEASED[role]}=={self._version}"
-            if uv := shutil.which("uv"):
-                _run([uv, "venv", "--quiet", "--python", sys.executable, str(made)])
-                _run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, requirement])
+            if uv := uv_program():
+                run([uv, "venv", "--quiet", "--python", sys.executable, str(made)])
+                run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, requirement])
             else:
-                _run([sys.executable, "-m", "venv", str(made)])
-                _run([python, "-m", "pip", "install", "--quiet", requirement])
-            _complete(made)
+                run([sys.executable, "-m", "venv", str(made)])
+                run([python, "-m", "pip", "install", "--quiet", requirement])
+            complete(made)
         return Path(python)
 
 
@@ -195,12 +195,13 @@ def _ours_in(environment: Path) -> list[str]:
     return [str(path) for path in environment.glob("lib/python*/site-packages/tradewind*") if path.is_dir()]
 
 
-def _complete(made: Path) -> None:
+def complete(made: Path) -> None:
     """Note that this environment is whole and used now."""
     (made / ".complete").touch()
 
 
-def _is_complete(made: Path) -> bool:
+def is_complete(made: Path) -> bool:
+    """Whether this environment was made to its end."""
     return (made / ".complete").exists()
 
 
@@ -210,7 +211,8 @@ def _files(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _digest(*texts: str) -> str:
+def digest(*texts: str) -> str:
+    """Twelve hexadecimal digits of what something is made of."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
@@ -219,23 +221,39 @@ def _digest_of(path: Path) -> str:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
+    """One process at a time is inside; the folder is made when it is missing."""
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _run(command: list[str], *, cwd: Path | None = None) -> None:
-    """Run it to its end. Raises RuntimeError with what it said when it fails."""
+def run(command: Sequence[str], *, cwd: Path | None = None, given: str | None = None) -> str:
+    """Run a tool to its end, with `given` on its standard input. Returns its output. Raises RuntimeError with what it said
+    when it fails."""
     kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(
-        command, cwd=cwd, env=kept, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=cwd,
+        env=kept,
+        input=given,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode != 0:
         raise RuntimeError(
             f"`{' '.join(command[:4])} …` failed with exit code {done.returncode}:\n{done.stdout}"
         )
+    return done.stdout
+
+
+def uv_program() -> str | None:
+    """The program uv: on the search path, else beside this Python."""
+    beside = Path(sys.executable).with_name("uv")
+    return shutil.which("uv") or (str(beside) if beside.exists() else None)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from tradewind.embedded import processes
 
 REMOTE_EXECUTOR = "tradewind_provider.executor.RemoteExecutor"
 
+_KEYS = (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret"))
+
 
 def free_port() -> int:
     """A TCP port of the loopback interface that is free at the moment."""
@@ -90,12 +92,19 @@ class Plane:
         self.stop()
 
     def configure(self) -> None:
-        """Write airflow.cfg and the sign-in file."""
+        """Write airflow.cfg and the sign-in file. A home that was configured before keeps its keys and passwords."""
         self.home.mkdir(parents=True, exist_ok=True)
         passwords = self.home / "passwords.json"
+        if passwords.exists():
+            self.passwords = json.loads(passwords.read_text(encoding="utf-8"))
         _write_private(passwords, json.dumps(self.passwords))
+        before = configparser.ConfigParser(interpolation=None)
+        before.read(self.home / "airflow.cfg", encoding="utf-8")
         config = configparser.ConfigParser(interpolation=None)
         config.read_dict(self._options(passwords))
+        for section, key in _KEYS:
+            if before.has_option(section, key):
+                config.set(section, key, before.get(section, key))
         for section, values in self.settings.options.items():
             for key, value in values.items():
                 if not config.has_section(section):
