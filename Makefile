@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-fast test-backends azurite test-tools openssh prometheus test-airflow test-reports test-pg test-faults faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
+.PHONY: help helm setup demo test test-fast test-backends azurite test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,7 +52,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 # The long files come first, so that the last ones are short.
 FAST := packages/provider packages/runtime packages/agent packages/cli packages/protocol \
-        tests/chart tests/contract tests/distributions tests/docs tests/reports
+        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
@@ -84,6 +84,9 @@ test-backends: $(STAMP) azurite  ## secrets backends and object stores against t
 
 test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
+
+test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real planes and agents (ARGS="--chaos 3600" for an hour)
+	TRADEWIND_TEST_HOSTILE=all $(PY) -m pytest tests/hostile $(ARGS)
 
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)

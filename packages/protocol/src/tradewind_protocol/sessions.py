@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tradewind_protocol import sites
 from tradewind_protocol.attempts import AttemptRef
@@ -20,6 +20,13 @@ Name = Annotated[str, Field(min_length=1, max_length=250, pattern=NAME_PATTERN)]
 
 BundleName = Annotated[str, Field(min_length=1, max_length=250, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """The name of a Dag bundle, as Airflow takes it: any text of one line that fits its column."""
+
+
+LONGEST_FACT: Final = 2000
+
+Fact = Annotated[str, AfterValidator(lambda text: text[:LONGEST_FACT])]
+"""Text that an agent says of itself, for a person to read. The rest of a longer one is dropped, and no session fails
+for it."""
 
 
 class Policy(str, Enum):
@@ -43,9 +50,9 @@ class TaskEnvironment(Message):
     name: Name
     queues: tuple[Name, ...] = Field(max_length=200)
     slots: int = Field(ge=0, le=10_000)
-    python: str = ""  # e.g. "3.12.1"
-    airflow: str = ""  # e.g. "3.3.2"
-    problem: str = ""  # why it cannot run work; empty when it can
+    python: Fact = ""  # e.g. "3.12.1"
+    airflow: Fact = ""  # e.g. "3.3.2"
+    problem: Fact = ""  # why it cannot run work; empty when it can
     starting: bool = False  # its processes are on their way, and it cannot run work yet
     bundles: tuple[BundleName, ...] | None = Field(default=None, max_length=1000)
     """Dag bundles whose work it can run. None: all that the session was opened with."""
@@ -57,8 +64,8 @@ class TaskEnvironment(Message):
 class Host(Message):
     """Facts about the machine, for people."""
 
-    hostname: str = ""
-    platform: str = ""
+    hostname: Fact = ""
+    platform: Fact = ""
     cpus: int = 0
     memory_bytes: int = 0
     pid: int = 0
