@@ -98,6 +98,9 @@ The form that starts a run shows a notice where a default stays at the site. If 
 counts. If the user replaces it, the new value counts. The site, and not the plane, checks such a value against `enum`, `pattern` and other rules
 before the task runs.
 
+Under either policy, the plane keeps no regular expression (`pattern`, `patternProperties`) and no reference of a param's schema: one that
+never ends would hold up the scheduler. The form does not check them. The site does, before the task runs.
+
 ### Exceptions
 
 `dag_fields` lists fields that leave although `dags` is strict: `BashOperator:bash_command`,

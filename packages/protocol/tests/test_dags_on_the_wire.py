@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from uuid import UUID
 
 import pytest
@@ -65,4 +66,14 @@ def test_a_report_of_the_largest_file_fits_into_one_request() -> None:
 
 
 def test_where_the_plane_says_a_file_is_tells_nothing_of_a_disk() -> None:
-    assert dags.neutral_fileloc("main", "sub/a.py") == "/main/sub/a.py"
+    assert dags.neutral_fileloc("main", "sub/a.py") == "/dev/null/main/sub/a.py"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "path"), [("etc", "passwd"), ("../../etc", "passwd"), ("/etc", "passwd"), ("..", "etc/passwd")]
+)
+def test_a_neutral_place_of_a_file_is_no_file_of_the_planes(bundle: str, path: str) -> None:
+    place = dags.neutral_fileloc(bundle, path)
+    assert place == "/dev/null/etc/passwd" == os.path.normpath(place)
+    with pytest.raises(NotADirectoryError):
+        open(place)

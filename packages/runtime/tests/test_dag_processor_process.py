@@ -291,7 +291,7 @@ def test_an_unchanged_file_is_sent_once_and_then_costs_nothing(site: Site) -> No
     site.plane.wait_for(lambda: "one.py" in site.plane.files())
     result = site.plane.files()["one.py"]
     assert [dag["dag"]["dag_id"] for dag in result.dags] == ["one"]
-    assert result.dags[0]["dag"]["fileloc"] == "/main/one.py"
+    assert result.dags[0]["dag"]["fileloc"] == "/dev/null/main/one.py"
     assert result.source is None
     site.write("two.py", "two")
     site.plane.wait_for(lambda: "two.py" in site.plane.files())
@@ -538,7 +538,7 @@ def test_source_travels_only_where_the_site_says_so(site: Site) -> None:
     assert site.plane.files()["one.py"].source == {"one.py": (site.dags / "one.py").read_text()}
     packed = site.plane.files()["packed.zip"]
     assert packed.source == {"packed.zip/inner.py": ONE_DAG.format(dag_id="packed", task_id="a")}
-    assert packed.dags[0]["dag"]["fileloc"] == "/main/packed.zip/inner.py"
+    assert packed.dags[0]["dag"]["fileloc"] == "/dev/null/main/packed.zip/inner.py"
 
 
 def test_a_parser_that_ends_a_moment_after_its_pipes_is_noticed_at_once(site: Site) -> None:
@@ -710,4 +710,4 @@ def test_a_bundle_may_have_any_name_that_airflow_takes(site: Site) -> None:
     host = site.start()
     assert host.hello().bundles == ("the Dags of März",)
     site.plane.wait_for(lambda: "one.py" in site.plane.files())
-    assert site.plane.files()["one.py"].dags[0]["dag"]["fileloc"] == "/the Dags of März/one.py"
+    assert site.plane.files()["one.py"].dags[0]["dag"]["fileloc"] == "/dev/null/the Dags of März/one.py"

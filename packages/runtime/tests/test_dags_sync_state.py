@@ -213,7 +213,7 @@ def test_equal_parses_have_equal_content_wherever_the_file_lies() -> None:
     here = built(seconds=1.0)
     there = built(parsed=[serialized(fileloc="/elsewhere/a.py")], seconds=2.0)
     assert here.result.content == there.result.content
-    assert here.result.dags[0]["dag"]["fileloc"] == "/main/a.py"
+    assert here.result.dags[0]["dag"]["fileloc"] == "/dev/null/main/a.py"
     assert built(parsed=[ParsedDag(serialized().data, "other")]).result.content != here.result.content
     assert built(import_errors={"a.py": "x"}).result.content != here.result.content
     assert built(source={"a.py": "x"}).result.content != here.result.content

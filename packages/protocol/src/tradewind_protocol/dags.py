@@ -237,5 +237,8 @@ _FILELOC = re.compile(r"[\x00-\x1f]")
 
 
 def neutral_fileloc(bundle: str, path: str) -> str:
-    """Where the plane says a file is: `/<bundle>/<path>`, which says nothing of the site's disk."""
-    return _FILELOC.sub("", f"/{bundle}/{path}")
+    """Where the plane says a file is: below `/dev/null`, which is no directory. It says nothing of the site's disk, and
+    can name no file of the plane's, whatever the bundle and the file are called."""
+    parts = f"{bundle}/{path}".split("/")
+    kept = "/".join(part for part in parts if part not in ("", ".", ".."))
+    return _FILELOC.sub("", f"/dev/null/{kept}")

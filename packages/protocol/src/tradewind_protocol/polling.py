@@ -36,14 +36,12 @@ class Poll(Message):
     whose answer was lost is simply offered again, and a command not in `carried_out` is simply sent again.
     """
 
-    room: tuple[Room, ...] = Field(default=(), max_length=100)
+    room: tuple[Room, ...] = ()
     holding: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)  # offered, not started
     running: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)  # granted, not finished
     carried_out: tuple[UUID, ...] = Field(default=(), max_length=1000)  # commands done since the last answer
     findings: tuple[Finding, ...] = Field(default=(), max_length=100)
-    environments: tuple[TaskEnvironment, ...] | None = Field(
-        default=None, max_length=100
-    )  # when they changed since the session was opened
+    environments: tuple[TaskEnvironment, ...] | None = None  # when they changed since the session was opened
     draining: bool = False  # the agent takes nothing more by itself, and leaves when what runs has ended
     hold: float | None = None  # answer within this many seconds; None: the cadence decides; 0: at once
 

@@ -198,13 +198,15 @@ def parsed(tmp_path: Path) -> Parsed:
     return parse
 
 
-def parse_file(place: Path, file: Path, *, bundle: str = "main", **changes: Any) -> wire.FileResult:
-    """The result of parsing a real file, its Dags as they leave a strict site."""
+def parse_file(
+    place: Path, file: Path, *, bundle: str = "main", reduce: bool = True, **changes: Any
+) -> wire.FileResult:
+    """The result of parsing a real file, its Dags as they leave a strict site, or an open one."""
     bag = BundleDagBag(dag_folder=str(file), bundle_path=place, bundle_name=bundle, load_op_links=False)
     serialized, errors = _serialize_dags(bag, airflow_settings.log)  # type: ignore[arg-type]
     read = [json.loads(json.dumps(one.data)) for one in serialized]
     key = SiteKey(b"the site's")
-    data = tuple(boundary.reduced(one, key.digest, seal=key.seal).data for one in read)
+    data = tuple(boundary.reduced(one, key.digest, seal=key.seal).data if reduce else one for one in read)
     facts = {"dags": [one.hash for one in serialized], "errors": {**bag.import_errors, **errors}}
     whole: dict[str, Any] = {
         "path": str(file.relative_to(place)),

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.exceptions import ParamValidationError
+from airflow.models.dagbag import DBDagBag
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
-from airflow.serialization.serialized_objects import DagSerialization
+from airflow.serialization.serialized_objects import BaseSerialization, DagSerialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tradewind_protocol.errors import Code
 from tradewind_provider.airflow import dag_bounds
+from tradewind_provider.airflow.database import create_session
 
-from .conftest import Parsed, Site
+from .conftest import Clock, Parsed, Site
 from .test_what_a_site_reports_is_stored import errors, tasks
 
 TEXT = """
@@ -140,6 +143,176 @@ def test_a_param_whose_schema_is_elsewhere_is_not_fetched(site: Site, parsed: Pa
     assert "$ref" in json.dumps(data)
     assert site.report(files=(file.model_copy(update={"dags": (data,)}),)).refused
     assert "refers to 'http://127.0.0.1:9/x.json'" in errors()["one.py"]
+
+
+SCHEDULED = TEXT.replace("schedule=None", "schedule='@daily'")
+
+SLOW = {"pattern": "^(a+)+$"}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "a pattern": SLOW,
+    "a pattern in an item": {"type": "array", "items": SLOW},
+    "a pattern of names": {"type": "object", "patternProperties": {"^(a+)+$": {}}},
+    "a pattern in a choice": {"anyOf": [SLOW, {"type": "null"}]},
+    "a pattern by reference": {"$ref": "#/$defs/slow", "$defs": {"slow": SLOW}},
+    "references that double": {
+        "$ref": "#/$defs/d0",
+        "$defs": {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)} | {"d40": {}},
+    },
+    "a reference to itself": {"$ref": "#"},
+}  # fmt: skip
+
+
+def with_param(data: dict[str, Any], schema: Any, default: Any) -> dict[str, Any]:
+    changed = json.loads(json.dumps(data))
+    param = {
+        "__class": "airflow.sdk.definitions.param.Param",
+        "default": default,
+        "description": None,
+        "schema": schema,
+        "source": None,
+    }
+    param["schema"], param["default"] = (
+        BaseSerialization.serialize(schema),
+        BaseSerialization.serialize(default),
+    )
+    changed["dag"]["params"] = [["p", param]]
+    return changed
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
+@pytest.mark.parametrize(
+    "value", ["a" * 5000 + "!", ["a" * 5000 + "!"], {"a" * 5000 + "!": 1}], ids=["text", "list", "map"]
+)
+def test_a_params_schema_costs_the_plane_little(
+    schema: dict[str, Any], value: Any, site_open: Site, parsed: Parsed
+) -> None:
+    """The plane keeps the schema without what is costly. The site validates with the whole one."""
+    site_open.claim("main")
+    file = parsed("one.py", TEXT, reduce=False)
+    data = with_param(file.dags[0], schema, value)
+    site_open.report(files=(file.model_copy(update={"dags": (data,)}),))
+    assert errors() == {}
+    with create_session() as db:
+        dag = DBDagBag().get_latest_version_of_dag("one", session=db)
+    assert dag is not None
+    if schema.get("type", "array") != "array" and isinstance(value, (str, list)):
+        with pytest.raises(ParamValidationError):
+            dag.params.validate()
+    dag.params.deep_merge({"p": value}).dump()
+
+
+def test_names_of_properties_are_no_keywords(site_open: Site, parsed: Parsed) -> None:
+    site_open.claim("main")
+    file = parsed("one.py", TEXT, reduce=False)
+    schema = {
+        "type": "object",
+        "properties": {"pattern": {"type": "string", "pattern": "x"}},
+        "enum": [{"pattern": "x"}],
+    }
+    data = with_param(file.dags[0], schema, {"pattern": "x"})
+    site_open.report(files=(file.model_copy(update={"dags": (data,)}),))
+    with create_session() as db:
+        dag = DBDagBag().get_latest_version_of_dag("one", session=db)
+    assert dag is not None
+    kept = dag.params.get_param("p").schema
+    assert kept == {
+        "type": "object",
+        "properties": {"pattern": {"type": "string"}},
+        "enum": [{"pattern": "x"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "default", "said"),
+    [
+        ({"anyOf": [{"const": n} for n in range(500)]}, list(range(500)), "steps to validate"),
+        ({"uniqueItems": True}, [{"a": n} for n in range(400)], "steps to validate"),
+        ({"type": "integer"}, "x", "Invalid input for param p"),
+    ],
+    ids=["many choices", "unique maps", "of another type"],
+)
+def test_a_default_that_a_scheduled_run_cannot_take_is_an_import_error(
+    schema: Any, default: Any, said: str, site_open: Site, parsed: Parsed
+) -> None:
+    """A run that an asset starts is made outside of what Airflow's scheduler survives."""
+    site_open.claim("main")
+    file = parsed("one.py", SCHEDULED, reduce=False)
+    data = with_param(file.dags[0], schema, default)
+    assert site_open.report(files=(file.model_copy(update={"dags": (data,)}),)).refused
+    assert said in errors()["one.py"]
+
+
+DEADLINE = {
+    "reference": {"reference_type": "DagRunQueuedAtDeadline"},
+    "interval": 3600.0,
+    "callback": {
+        "__classname__": "airflow.sdk.definitions.callback.SyncCallback",
+        "__version__": 0,
+        "__data__": {"path": "site.late", "kwargs": {}},
+    },
+}
+OLD_STYLE = {
+    "__type": "airflow.sdk.definitions.callback.SyncCallback",
+    "__var": {"path": "os.system", "kwargs": {"command": "id"}, "executor": "LocalExecutor"},
+}
+DEADLINES: dict[str, Any] = {
+    "a callback that Airflow reads in another way": {"callback": {**DEADLINE["callback"], **OLD_STYLE}},  # type: ignore[dict-item]
+    "a callback with more": {"callback": {**DEADLINE["callback"], "more": 1}},  # type: ignore[dict-item]
+    "a callback of an argument that is an object": {
+        "callback": {
+            **DEADLINE["callback"],
+            "__data__": {
+                "path": "x",
+                "kwargs": {
+                    "a": {
+                        "__classname__": "airflow.models.connection.Connection",
+                        "__version__": 0,
+                        "__data__": {},
+                    }
+                },
+            },
+        }  # type: ignore[dict-item]
+    },
+    "an endless interval": {"interval": 1e300},
+    "an interval of 200 years": {"interval": 200 * 365.25 * 86400},
+    "no interval": {"interval": None},
+    "an interval of the plane's variable": {
+        "interval": {
+            "__classname__": "airflow.sdk.definitions.deadline.VariableInterval",
+            "__version__": 0,
+            "__data__": {"key": "k"},
+        }
+    },
+    "no reference": {"reference": {}},
+    "a reference to a class": {"reference": {"reference_type": "x", "__class_path": "os.system"}},
+    "an average of 2^80 runs": {"reference": {"reference_type": "AverageRuntimeDeadline", "max_runs": 2**80}},
+    "an average of no runs": {"reference": {"reference_type": "AverageRuntimeDeadline", "max_runs": 0}},
+    "a date that is none": {"reference": {"reference_type": "FixedDatetimeDeadline", "datetime": 1e15}},
+    "a long name": {"name": "n" * 251},
+    "a field of its own": {"id": "x"},
+}
+
+
+@pytest.mark.parametrize("change", DEADLINES.values(), ids=DEADLINES.keys())
+def test_a_deadline_that_the_scheduler_would_fail_at_is_an_import_error(
+    change: dict[str, Any], site_open: Site, parsed: Parsed
+) -> None:
+    site_open.claim("main")
+    file = parsed("one.py", TEXT, reduce=False)
+    data = json.loads(json.dumps(file.dags[0]))
+    data["dag"]["deadline"] = [{**DEADLINE, **change}]
+    assert site_open.report(files=(file.model_copy(update={"dags": (data,)}),)).refused, errors()
+    data["dag"]["deadline"] = [DEADLINE]
+    assert not site_open.report(files=(file.model_copy(update={"dags": (data,), "content": "ab"}),)).refused
+    for several in ([DEADLINE] * 101, DEADLINE, ["an id"], "x"):
+        data["dag"]["deadline"] = several
+        assert site_open.report(files=(file.model_copy(update={"dags": (data,), "content": "ac"}),)).refused
+
+
+@pytest.fixture
+def site_open(clock: Clock) -> Site:
+    """What it reports is stored as it is: nothing was kept at the site."""
+    return Site(clock, policy="open")
 
 
 def test_every_column_that_a_dag_fills_of_a_task_instance_is_checked(parsed: Parsed) -> None:

@@ -333,5 +333,5 @@ def test_it_is_stored_once_it_is_reduced(site: Site, parsed: Parsed) -> None:
 def neutral(data: Data) -> Data:
     return {
         **data,
-        "dag": {**data["dag"], "relative_fileloc": MARKED.name, "fileloc": f"/main/{MARKED.name}"},
+        "dag": {**data["dag"], "relative_fileloc": MARKED.name, "fileloc": f"/dev/null/main/{MARKED.name}"},
     }

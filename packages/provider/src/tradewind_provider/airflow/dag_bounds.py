@@ -19,9 +19,10 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskmap import TaskMap
 from airflow.models.trigger import Trigger
 from airflow.serialization.definitions.notset import is_arg_set
-from airflow.serialization.definitions.param import SerializedParamsDict
 from sqlalchemy import Integer, String
 from sqlalchemy.types import TypeEngine
+
+from tradewind_provider.airflow import dag_deadlines, dag_params
 
 OF_TASK: Final = {
     # attribute of a deserialized operator: column that takes it (TaskInstance.insert_mapping)
@@ -87,7 +88,9 @@ def check(dag: Any, lazy: Any) -> None:
     _fits(owner, "timetable_description", lazy.timetable.description, DagModel.timetable_description.type)
     for task in dag.tasks:
         _check_task(task)
-    _check_params(owner, dag.params)
+    # a user's run may give the values that defaults lack; one of the scheduler's may not
+    dag_params.check(owner, dag.params, evaluated=dag.timetable.can_be_scheduled)
+    dag_deadlines.check(owner, lazy.data["dag"].get("deadline"))
     for asset in _assets(lazy):
         _check_asset(owner, asset)
     _check_weights(owner, dag.tasks)
@@ -115,7 +118,7 @@ def _check_task(task: Any) -> None:
         )
         _duration(owner, "start_trigger_args.timeout", getattr(starts, "timeout", None))
     _check_expansion(owner, task)
-    _check_params(owner, getattr(task, "params", None))
+    dag_params.check(owner, getattr(task, "params", None), evaluated=False)
 
 
 def _check_expansion(owner: str, task: Any) -> None:
@@ -135,30 +138,6 @@ def _check_weights(owner: str, tasks: Any) -> None:
     """A weight rule adds priorities of other tasks up: their sum must fit, too."""
     total = sum(abs(int(task.priority_weight or 0)) for task in tasks)
     _fits(owner, "the sum of priority_weight", total, TaskInstance.priority_weight.type)
-
-
-def _check_params(owner: str, params: Any) -> None:
-    """A schema that refers to an address would have the plane fetch it."""
-    if not isinstance(params, SerializedParamsDict):
-        return
-    for name in params:
-        for reference in _references(params.get_param(name).schema):
-            if not reference.startswith("#"):
-                raise ValueError(
-                    f"{owner}: the schema of param {name[:100]!r} refers to {reference[:100]!r}, outside of itself"
-                )
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
-                yield value
-            else:
-                yield from _references(value)
-    elif isinstance(schema, (list, tuple)):
-        for one in schema:
-            yield from _references(one)
 
 
 def _assets(lazy: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.airflow import dag_bounds, remote_executor
+from tradewind_provider.airflow import dag_bounds, dag_params, remote_executor
 from tradewind_provider.airflow.lazy_dag import LazyDag
 
 _WARNING_TYPES = frozenset({"asset conflict", "non-existent pool", "runtime varying value"})
@@ -45,7 +45,7 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
         )
     try:
         wire.checked_path(inside)
-        placed = {**dag, "fileloc": wire.neutral_fileloc(bundle, inside)}
+        placed = {**dag_params.bounded(dag), "fileloc": wire.neutral_fileloc(bundle, inside)}
         whole = {**data, "dag": remote_executor.given(placed)}
         DagSerialization.validate_schema(whole)
         read = DagSerialization.from_dict(copy.deepcopy(whole))

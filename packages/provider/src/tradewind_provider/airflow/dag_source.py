@@ -11,6 +11,8 @@ from typing import Any
 from airflow.models.dagcode import DagCode
 from airflow.models.errors import ParseImportError
 
+from tradewind_protocol import dags as wire
+
 _given: ContextVar[Mapping[str, str] | None] = ContextVar("tradewind_dag_source", default=None)
 _notice: ContextVar[str] = ContextVar("tradewind_dag_source_notice", default="")
 _INSTALLED = "_tradewind_airflows_own"
@@ -58,7 +60,7 @@ def install() -> None:
     def full_file_path(error: ParseImportError) -> str:
         # What listeners of import errors are told: Airflow's looks the bundle up in the plane's own configuration.
         return (
-            f"/{error.bundle_name}/{error.filename}"
+            wire.neutral_fileloc(error.bundle_name or "", error.filename or "")
             if _given.get() is not None
             else str(airflows_path(error))
         )

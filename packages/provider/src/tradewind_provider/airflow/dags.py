@@ -22,6 +22,7 @@ from airflow.serialization.definitions.dag import SerializedDAG
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import dags as wire
 from tradewind_provider.airflow import dag_source
 from tradewind_provider.airflow.lazy_dag import LazyDag
 
@@ -89,7 +90,7 @@ def store(db: Session, facts: FileFacts, *, now: datetime) -> list[str]:
     """
     bundle, path = facts.bundle, facts.path
     errors = {(bundle, name): _text(text) for name, text in facts.import_errors.items()}
-    source = {f"/{bundle}/{name}": text for name, text in facts.source.items()}
+    source = {wire.neutral_fileloc(bundle, name): text for name, text in facts.source.items()}
     dag_ids = [dag.dag_id for dag in facts.dags]
     with dag_source.given(source, otherwise=facts.notice):
         _write_recent_again(db, facts, now=now)
