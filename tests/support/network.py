@@ -259,6 +259,10 @@ class Namespace:
         """What to put before a command to run it in here; the process keeps its id."""
         return ["ip", "netns", "exec", self.name]
 
+    def add_address(self, address: str) -> None:
+        """One more on this machine's end of the cable."""
+        _ip("addr", "add", f"{address}/32", "dev", self._cable)
+
     def unplug(self) -> None:
         """Packets are swallowed in both directions; no side is told."""
         _ip("link", "set", self._cable, "down")

@@ -519,18 +519,24 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
     assert "the vault is sealed" in found["secrets:main"].evidence
 
 
+READ, FILES = "read as a task reads: ", "LocalFilesystemBackend"
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("read", "evidence"),
     [
-        (BackendReads(), "read as a task reads: connection site_only (generic), variable site_only"),
+        (
+            BackendReads(),
+            f"{READ}connection site_only (generic) from {FILES}, variable site_only from {FILES}",
+        ),
         (
             BackendReads(("site_only",), ("site_only",)),
-            "read as a task reads: connection site_only (generic)",
+            f"{READ}connection site_only (generic) from {FILES}",
         ),
         (
             BackendReads(("no_such",)),
-            "connection 'no_such' cannot be read by a task: The conn_id `no_such` isn't defined",
+            f"connection 'no_such' cannot be read by a task: it is in none of {FILES}, EnvironmentVariablesBackend",
         ),
     ],
 )

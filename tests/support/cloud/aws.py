@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 from support.cloud.server import Server, program
 from tradewind.embedded.plane import free_port
 
 REGION = "eu-west-1"
+ACCOUNT = "123456789012"  # moto's
+
+_CALLS = """
+import json, sys, boto3
+for service, operation, arguments in json.load(sys.stdin):
+    answer = getattr(boto3.client(service), operation)(**arguments)
+    answer.pop("ResponseMetadata", None)
+    print(json.dumps(answer, default=str))
+"""
+
+Call = tuple[str, str, dict[str, Any]]
 
 
 class Moto(Server):
-    """Each kind of request of AWS's real clients. It checks rights only after `/moto-api/reset-auth`, as moto does."""
+    """Answers AWS's real clients; the name that a request is for chooses the service. It checks no rights: when it is told to,
+    it tells refusals in another form than AWS does. So `refusal` has AWS's."""
 
     name = "moto"
 
     def __init__(self, home: Path) -> None:
         port = free_port()
-        super().__init__(home, [program("moto_server"), "-H", "127.0.0.1", "-p", str(port)], port=port)
+        command = [program("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+        super().__init__(home, command, port=port)
 
     def environment(self) -> dict[str, str]:
         """What has every client of AWS's SDK speak to this server, as anybody."""
@@ -27,3 +44,30 @@ class Moto(Server):
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
         }
+
+    def calls(self, *calls: Call) -> list[dict[str, Any]]:
+        """Make requests with AWS's SDK: the service, the method of its client, its arguments. Returns the answers."""
+        done = subprocess.run(
+            [program("python"), "-c", _CALLS],
+            input=json.dumps(calls),
+            env={"PATH": os.environ["PATH"], **self.environment()},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def refusal(code: str, message: str) -> tuple[int, dict[str, str], bytes]:
+    """What AWS's services of JSON answer when they refuse a request."""
+    body = json.dumps({"__type": code, "Message": message})
+    return 400, {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, body.encode()
+
+
+def sts_refusal(code: str, message: str) -> tuple[int, dict[str, str], bytes]:
+    """What AWS's token service answers then."""
+    body = (
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    )
+    return 400, {"content-type": "text/xml"}, body.encode()

@@ -34,8 +34,14 @@ class OpenBao(Server):
         """One request as root. Returns the answer's JSON, or None where there is none."""
         headers = {"X-Vault-Token": ROOT_TOKEN}
         answer = httpx.request(method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=10)
-        answer.raise_for_status()
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def status(self, path: str) -> int:
+        """Of the answer to a request of root's."""
+        return httpx.get(
+            f"{self.url}/v1/{path}", headers={"X-Vault-Token": ROOT_TOKEN}, timeout=10
+        ).status_code
 
     def put(self, path: str, **values: str) -> None:
         """Write one secret, as `bao kv put secret/PATH …`."""

@@ -56,6 +56,9 @@ def serve(control: Control, configure: Configure) -> int:
     try:
         # Before the first import of Airflow: it reads its configuration, and opens its database, as it is imported.
         environment.prepare(configure)
+        if problem := _asks_itself():
+            control.send(problem)
+            return 1
         _name_process(configure)
         if configure.component is not Component.WORKER:
             kernel.refuse_inspection()  # it holds a secret of the gateway, and tasks may run as the same user
@@ -91,6 +94,14 @@ def _too_old(component: Component) -> Problem | None:
         message=f"a {component.value.replace('_', ' ')} needs Airflow {needed}, and {sys.executable} has {installed}",
         remedy=f"name an environment with Airflow {needed} in the setting {component.value}_environment, or upgrade this one",
     )
+
+
+def _asks_itself() -> Problem | None:
+    """Why the secrets backend of this environment could never sign in."""
+    from tradewind_runtime.airflow import secrets_backends
+
+    found = secrets_backends.own_connection()
+    return Problem(message=found, remedy=secrets_backends.OWN_CONNECTION_REMEDY) if found else None
 
 
 def _name_process(configure: Configure) -> None:

@@ -126,7 +126,8 @@ def _made(check: str, look: Any, remedy: str) -> dict[str, str]:
     try:
         return {"check": check, "verdict": "ok", "evidence": look()}
     except Exception as error:
-        return _failed(check, _said(error), remedy)
+        known = getattr(error, "remedy", "")
+        return _failed(check, str(error)[:800] if known else _said(error), known or remedy)
 
 
 def _failed(check: str, evidence: str, remedy: str) -> dict[str, str]:

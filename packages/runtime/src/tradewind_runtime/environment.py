@@ -58,9 +58,11 @@ def prepare(configure: Configure, environ: MutableMapping[str, str] = os.environ
     process.use_own_fernet_key(unless_configured=True)
     process.mask_configured_secrets()
 
-    from tradewind_runtime.airflow import plane_secrets
+    from tradewind_runtime.airflow import plane_secrets, secrets_backends
 
-    plane_secrets.explain_what_is_not_read(configure)
+    failures = secrets_backends.Failures()
+    secrets_backends.report(failures)
+    plane_secrets.explain_what_is_not_read(configure, failures)
 
 
 def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, str]) -> None:

@@ -11,36 +11,54 @@ from uuid import uuid4
 
 from airflow.sdk.configuration import conf
 
-from tradewind_runtime.airflow import workloads
+from tradewind_runtime import secrets_failures
+from tradewind_runtime.airflow import secrets_backends as reports
+from tradewind_runtime.airflow import secrets_identity, workloads
 from tradewind_runtime.dags import bundle_fetches
 
 _NOBODY: Final = "tradewind_doctor_asks_for_nothing"
 _PREFIXES: Final = {"connections": "AIRFLOW_CONN_", "variables": "AIRFLOW_VAR_"}
 
 
+class NotReadable(RuntimeError):
+    """A backend did not answer; with what to do about it, if that is known."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
 def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
-    """Ask each backend for a connection that does not exist, then read what there is, the way a task reads it: the connections and
-    variables that are named, else the first of those that can be listed. Raises what a backend raises."""
+    """Read the connections and variables that are named, the way a task reads them; when none is, ask each backend for a
+    connection that no site has, and read the first of those that can be listed. Says as whom, and which backend
+    answered. Raises NotReadable."""
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
     workloads.prepare()  # what it imports is imported where tasks ask
+    if problem := reports.own_connection():
+        raise NotReadable(problem, reports.OWN_CONNECTION_REMEDY)
     backends = ensure_secrets_backend_loaded()
-    asked = []
-    for backend in backends:
-        name = type(backend).__name__
-        if name == "EnvironmentVariablesBackend":
-            continue
-        try:
+    owners = [each for each in backends if type(each).__name__ != "EnvironmentVariablesBackend"]
+    if not connections and not variables:
+        for backend in owners:
             _ask(backend)
-        except Exception as error:
-            raise _of(backend, error) from error
-        asked.append(name)
-    answered = f"asked and answered: {', '.join(asked)}" if asked else "none but the environment's variables"
     read = [
         *(_read_connection(one, backends) for one in connections or _listed(backends, "connections")),
         *(_read_variable(one, backends) for one in variables or _listed(backends, "variables")),
     ]
-    return "; ".join([answered, *(["read as a task reads: " + ", ".join(read)] if read else [])])
+    asked = ", ".join(map(_introduced, owners))
+    parts = [f"asked and answered: {asked}" if asked else "none but the environment's variables"]
+    return "; ".join([*parts, *(["read as a task reads: " + ", ".join(read)] if read else [])])
+
+
+def _introduced(backend: Any) -> str:
+    """Its class, and as whom it signs in."""
+    name = type(backend).__name__
+    try:
+        known_as = secrets_identity.identity(backend)
+    except Exception as error:
+        known_as = f"an identity that cannot be told: {secrets_failures.explain(name, error).cause}"
+    return f"{name} as {known_as}" if known_as else name
 
 
 def _listed(backends: Sequence[Any], what: str) -> list[str]:
@@ -60,8 +78,8 @@ def _read_connection(name: str, backends: Sequence[Any]) -> str:
     try:
         found: Connection = _get_connection(name)
     except Exception as error:
-        raise _why_not_found(f"connection {name!r}", "get_connection", name, backends, error) from error
-    return f"connection {name} ({found.conn_type})"
+        raise _why_not_found("connection", name, backends, error) from error
+    return f"connection {name} ({found.conn_type}) from {_answered('connection', name, backends)}"
 
 
 def _read_variable(name: str, backends: Sequence[Any]) -> str:
@@ -70,37 +88,65 @@ def _read_variable(name: str, backends: Sequence[Any]) -> str:
     try:
         _get_variable(name, deserialize_json=False)
     except Exception as error:
-        raise _why_not_found(f"variable {name!r}", "get_variable", name, backends, error) from error
-    return f"variable {name}"
+        raise _why_not_found("variable", name, backends, error) from error
+    return f"variable {name} from {_answered('variable', name, backends)}"
 
 
-def _why_not_found(
-    what: str, method: str, name: str, backends: Sequence[Any], error: Exception
-) -> RuntimeError:
+def _answered(kind: str, name: str, backends: Sequence[Any]) -> str:
+    """Which backend has it, and what else leads to the same secret there."""
+    for backend in backends:
+        with suppress(Exception):  # a task goes on to the next one, too
+            if getattr(backend, f"get_{kind}")(name) is not None:
+                also = ""
+                if type(backend).__name__ == "AzureKeyVaultBackend" and "_" in name:
+                    also = f" (Key Vault has no underscores: {name.replace('_', '-')!r} is the same secret)"
+                return type(backend).__name__ + also
+    return "a backend that has it no more"
+
+
+def _why_not_found(kind: str, name: str, backends: Sequence[Any], error: Exception) -> NotReadable:
     """A task is only told that it is not defined; what a backend raised goes to its debug log."""
     for backend in backends:
         try:
-            getattr(backend, method)(name)
+            getattr(backend, f"get_{kind}")(name)
         except Exception as cause:
-            return RuntimeError(f"{what} cannot be read by a task: {_of(backend, cause)}")
-    return RuntimeError(f"{what} cannot be read by a task: {error}")
+            return _failure(backend, kind, name, cause)
+        if (kept := reports.kept_back(backend, kind, name)) is not None:
+            return _failure(backend, kind, name, kept)
+    asked = ", ".join(type(each).__name__ for each in backends)
+    return NotReadable(
+        f"{kind} {name!r} cannot be read by a task: it is in none of {asked}",
+        "Store it under the name that the backend's prefix makes of it",
+    )
 
 
-def _of(backend: Any, error: Exception) -> Exception:
-    name = type(backend).__name__
-    if type(error) is RuntimeError:
-        return RuntimeError(f"{name}: {error}")
-    return RuntimeError(f"{name}: {type(error).__name__}: {error}")
+def _failure(backend: Any, kind: str, name: str, error: Exception) -> NotReadable:
+    said, _, remedy = reports.sentence(_class(backend), kind, name, error).partition(" To do: ")
+    return NotReadable(f"{kind} {name!r} cannot be read by a task: {said}", remedy)
+
+
+def _class(backend: Any) -> str:
+    return type(backend).__name__
 
 
 def _ask(backend: Any) -> None:
-    """For a connection, and for a variable: a backend may keep them in different places."""
-    try:
-        backend.get_connection(_NOBODY)
-    except NotImplementedError:
-        backend.get_conn_value(_NOBODY)
+    """For a connection, and for a variable: a backend may keep them in different places. Raises NotReadable."""
+    for kind in ("connection", "variable"):
+        try:
+            _look(backend, kind)
+            kept = reports.kept_back(backend, kind, _NOBODY)
+        except Exception as error:
+            kept = error
+        if kept is not None:
+            raise _failure(backend, kind, _NOBODY, kept) from kept
+
+
+def _look(backend: Any, kind: str) -> None:
     with suppress(NotImplementedError):
-        backend.get_variable(_NOBODY)
+        getattr(backend, f"get_{kind}")(_NOBODY)
+        return
+    if kind == "connection":
+        backend.get_conn_value(_NOBODY)
 
 
 def xcom_storage() -> str:

@@ -9,11 +9,13 @@ import structlog
 
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
+from tradewind_runtime.airflow.secrets_backends import Failures
 
 
-def explain_what_is_not_read(configure: Configure) -> None:
+def explain_what_is_not_read(configure: Configure, failures: Failures) -> None:
     """Have each look-up that ends at the plane say once, in the task's log, that the plane was not asked and how it can
-    be. For the kinds whose policy is strict; in processes forked from here on. Idempotent."""
+    be. For the kinds whose policy is strict; in processes forked from here on. Nothing is said of what a backend of the
+    site failed to read. Idempotent."""
     from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend as backend
 
     for kind, method in (("connection", "get_connection"), ("variable", "get_variable")):
@@ -22,24 +24,30 @@ def explain_what_is_not_read(configure: Configure) -> None:
         if not strict or hasattr(found, "explains"):
             continue
         said: set[str] = set()
-        setattr(backend, method, _explaining(found, kind, said))
-        setattr(backend, f"a{method}", _explaining_later(getattr(backend, f"a{method}"), kind, said))
+        setattr(backend, method, _explaining(found, kind, said, failures))
+        setattr(
+            backend, f"a{method}", _explaining_later(getattr(backend, f"a{method}"), kind, said, failures)
+        )
 
 
-def _explaining(look_up: Callable[..., Any], kind: str, said: set[str]) -> Callable[..., Any]:
+def _explaining(
+    look_up: Callable[..., Any], kind: str, said: set[str], failures: Failures
+) -> Callable[..., Any]:
     def explaining(*args: Any, **kwargs: Any) -> Any:
         if (value := look_up(*args, **kwargs)) is None:
-            _say(kind, _name(args, kwargs), said)
+            _say(kind, _name(args, kwargs), said, failures)
         return value
 
     explaining.explains = True  # type: ignore[attr-defined]
     return explaining
 
 
-def _explaining_later(look_up: Callable[..., Any], kind: str, said: set[str]) -> Callable[..., Any]:
+def _explaining_later(
+    look_up: Callable[..., Any], kind: str, said: set[str], failures: Failures
+) -> Callable[..., Any]:
     async def explaining(*args: Any, **kwargs: Any) -> Any:
         if (value := await look_up(*args, **kwargs)) is None:
-            _say(kind, _name(args, kwargs), said)
+            _say(kind, _name(args, kwargs), said, failures)
         return value
 
     return explaining
@@ -50,8 +58,8 @@ def _name(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return str(args[1] if len(args) > 1 else kwargs.get("conn_id", kwargs.get("key", "")))
 
 
-def _say(kind: str, name: str, said: set[str]) -> None:
-    if name in said:
+def _say(kind: str, name: str, said: set[str], failures: Failures) -> None:
+    if name in said or failures.found_again(kind, name):
         return
     said.add(name)
     structlog.get_logger(logger_name="task").info(

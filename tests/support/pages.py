@@ -1,0 +1,28 @@
+"""Settings as the documentation has them, for tests that run them word for word."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code of that language on a page of docs/how-to, in its order."""
+    text = (HOW_TO / page).read_text()
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(r"^ {0,3}", "", each, flags=re.MULTILINE) for each in found]
+
+
+def environment(page: str, block: int) -> dict[str, str]:
+    """The variables of the first task environment in that sample of the agent's settings."""
+    settings: dict[str, Any] = tomllib.loads(blocks(page, "toml")[block])
+    return dict(settings["environments"][0]["env"])
