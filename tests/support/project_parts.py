@@ -66,7 +66,7 @@ def made(root: Path, dist: Path | None) -> Project:
     return settings.read(root)
 
 
-def dist(folder: Path, *, airflow: str = "3.3.2") -> Path:
+def dist(folder: Path, *, airflow: str = "3.3.2", check: str = CHECK) -> Path:
     """What stands for the folder that `make dist` builds."""
     folder.mkdir()
     wheel(folder, "apache-airflow-core", airflow, {"airflow.py": ""})
@@ -76,7 +76,7 @@ def dist(folder: Path, *, airflow: str = "3.3.2") -> Path:
         folder,
         "tradewind-runtime",
         "0.1.0",
-        {"tradewind_runtime/dag_check.py": CHECK},
+        {"tradewind_runtime/dag_check.py": check},
         ["apache-airflow-core"],
     )
     wheel(folder, "tradewind-provider", "0.1.0", {}, ["apache-airflow-core"], extras=["postgres"])

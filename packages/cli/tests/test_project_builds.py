@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def test_a_lock_names_hashes_and_is_made_anew_only_when_what_it_is_made_of_chang
     packages.lock(project.site)
     assert len(said) == 2
     assert locked_version(project.site.lock, "extra") == "1.0"
+
+
+def test_tradewind_built_again_under_the_same_version_is_locked_and_installed_anew(
+    project: Project, dist: Path
+) -> None:
+    first = Packages(project).environment(project.site)
+    shutil.rmtree(dist)
+    project_parts.dist(dist, check="print('another')")
+    second = Packages(project).environment(project.site)
+    assert second != first
+    [found] = second.parents[1].glob("lib/python*/site-packages/tradewind_runtime/dag_check.py")
+    assert found.read_text() == "print('another')"
 
 
 def test_a_package_that_is_nowhere_is_said_with_the_words_of_uv(project: Project) -> None:

@@ -45,7 +45,7 @@ class Packages:
         wanted.write_text(self._wanted(part), encoding="utf-8")
         new = self._project.kept / f"{part.role}.lock"
         if part.lock.exists():
-            shutil.copyfile(part.lock, new)
+            new.write_text(_of_others(part.lock.read_text(encoding="utf-8")), encoding="utf-8")
         else:
             new.unlink(missing_ok=True)
         command = ["pip", "compile", "--quiet", "--universal", "--python-version", self._project.python]
@@ -163,6 +163,17 @@ def _first_line(path: Path) -> str:
             return file.readline()
     except FileNotFoundError:
         return ""
+
+
+def _of_others(lock: str) -> str:
+    """A lock without Tradewind: a package that was built again has other hashes under the same version, and uv keeps old ones."""
+    kept, is_ours = [], False
+    for line in lock.splitlines(keepends=True):
+        if not line[:1].isspace():
+            is_ours = line.startswith("tradewind")
+        if not is_ours:
+            kept.append(line)
+    return "".join(kept)
 
 
 def _without_mark(text: str) -> str:
