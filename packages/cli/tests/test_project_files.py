@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,26 @@ def test_a_folder_with_something_in_it_is_left_alone(tradewind: Any, tmp_path: P
     assert result.exit_code == 2
     assert "is not empty" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_new_repository_of_git_is_an_empty_folder(tradewind: Any, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    assert tradewind("project", "init", str(tmp_path), "--name", "shop").exit_code == 0
+    assert (tmp_path / "tradewind.toml").exists()
+
+
+def test_a_port_that_is_taken_and_a_second_dev_are_refused_at_once(tradewind: Any, tmp_path: Path) -> None:
+    project = project_parts.made(tmp_path / "shop", None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = tradewind("project", "dev", "--port", port, "--project", str(project.root))
+    assert result.exit_code == 2
+    assert f"port {port} cannot be used" in result.output
+    with (project.kept / "dev.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = tradewind("project", "dev", "--port", "0", "--project", str(project.root))
+    assert result.exit_code == 2
+    assert "runs in this project already" in result.output
 
 
 def test_a_folder_that_make_dist_did_not_build_is_refused(tradewind: Any, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shlex
 import shutil
+import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -236,12 +238,13 @@ def dev(once: bool, dags: Sequence[str], fresh: bool, port: int, timeout: int, s
         raise BadUsage("--dag is for --once")
     show = Show(Console(highlight=False, emoji=False), started=time.monotonic())
     place = found.kept / "dev"
-    with _working(found), Interrupted() as interrupted:
+    with _only_one(found.kept / "dev.lock"), Interrupted() as interrupted:
+        _check_port(port)
         if fresh:
             shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True, exist_ok=True)
         try:
-            with show.doing("installing what is not there yet of the three environments"):
+            with _working(found), show.doing("installing what is not there yet of the three environments"):
                 stage = development.stage(found, place, show, port=port)
             interrupted.kill_all = stage.kill
             with stage:
@@ -373,11 +376,34 @@ def _say(session: Session) -> Callable[[str], None]:
     return lambda sentence: click.echo(f"{sentence}…", err=True)
 
 
-def _working(found: Project) -> ExitStack:
+def _working(found: Project) -> AbstractContextManager[None]:
     """One command at a time builds in a project."""
-    stack = ExitStack()
-    stack.enter_context(locked(found.kept))
-    return stack
+    return locked(found.kept)
+
+
+@contextmanager
+def _only_one(file: Path) -> Iterator[None]:
+    """Raises BadUsage when another process is inside."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadUsage("`tradewind project dev` runs in this project already") from None
+        yield
+
+
+def _check_port(port: int) -> None:
+    """Raises BadUsage when something listens there. Airflow would say so a minute later, in a log."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise BadUsage(
+                f"port {port} cannot be used: {problem.strerror}",
+                remedy="Name another with --port; 0 takes a free one.",
+            ) from problem
 
 
 def _show(findings: Sequence[checks.Finding]) -> None:

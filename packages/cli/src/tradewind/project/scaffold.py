@@ -18,10 +18,10 @@ _HIDDEN: Final = "dot_"
 
 
 def write(root: Path, *, name: str, python: str, version: str, dist: Path | None) -> list[Path]:
-    """Write a project into a folder that is missing or empty. Returns its files. Raises BadUsage otherwise."""
+    """Write a project into a folder that is missing or empty, but for Git's own. Returns its files. Raises BadUsage otherwise."""
     if root.is_file():
         raise BadUsage(f"{root} is a file", remedy="Name a folder that does not exist yet.")
-    if root.is_dir() and any(root.iterdir()):
+    if root.is_dir() and any(one.name != ".git" for one in root.iterdir()):
         raise BadUsage(f"{root} is not empty", remedy="Name a folder that does not exist yet.")
     values = {
         "@NAME@": name,
