@@ -18,7 +18,8 @@ from tradewind.embedded import plane
 from tradewind.embedded.agent import Agent, local_bundle
 
 DAGS = Path(__file__).parent / "dags_sites"
-OF_EU = {"eu_flow", "eu_daily", "eu_late"}
+OF_EU = {"eu_flow", "eu_daily", "eu_late", "eu_uses"}
+OF_US = {"us_flow", "us_makes", "us_uses"}
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -86,7 +87,7 @@ def sites(directory: Path, database_server: Any) -> Iterator[Sites]:
                 **more,
             )
             made[name] = stack.enter_context(site)
-        rest.wait_for_dags(["us_flow", *OF_EU])
+        rest.wait_for_dags([*OF_US, *OF_EU])
         yield Sites(
             running,
             rest,
@@ -98,7 +99,7 @@ def sites(directory: Path, database_server: Any) -> Iterator[Sites]:
 def test_a_site_shares_its_bundle_and_brings_nothing_that_it_was_not_told_to(sites: Sites) -> None:
     owners = {one["name"]: one["site"] for one in sites.ask("bundles")}
     assert owners == {"eu dags": "eu", "us-dags": "us"}
-    assert sites.rest.dags().keys() == {"planes_own", "us_flow", *OF_EU}
+    assert sites.rest.dags().keys() == {"planes_own", *OF_US, *OF_EU}
     eventually(
         lambda: (
             {one["name"]: one["state"] for one in sites.ask("agents")}
@@ -144,6 +145,23 @@ def test_a_backfill_and_a_deadline_callback_run_at_the_site(sites: Sites) -> Non
     sites.rest.run("eu_late")
     eventually(lambda: bool(sites.journal("late")), timeout=60, what="the callback ran")
     assert sites.journal("late").keys() <= {"eu-1", "eu-2"}
+
+
+def test_an_asset_of_one_site_starts_dags_of_another_only_with_a_grant(sites: Sites) -> None:
+    for dag in ("eu_uses", "us_uses"):
+        sites.rest.unpause(dag)
+    assert sites.rest.run("us_makes").state == "success"
+    eventually(lambda: "us-1" in sites.journal("used_there"), timeout=60, what="the site's own Dag ran")
+    with sites.plane.client() as http:
+        logs = http.get("/api/v2/eventLogs", params={"dag_id": "eu_uses"}).raise_for_status().json()
+        (told,) = [one for one in logs["event_logs"] if one["event"] == "tradewind_asset_not_consumed"]
+        assert "asset 'shared' by Dag 'us_makes' of site 'us'" in told["extra"]
+        assert "tradewind site-access add eu consume us" in told["extra"]
+        assert sites.journal("used") == {}
+        grant = {"site": "eu", "access": "consume", "other": "us"}
+        http.post("/tradewind/v1/site-access", json=grant).raise_for_status()
+    assert sites.rest.run("us_makes").state == "success"
+    eventually(lambda: sites.journal("used").keys() & {"eu-1", "eu-2"}, timeout=60, what="it ran here too")
 
 
 def test_work_of_a_site_whose_agents_are_gone_waits_and_says_for_whom(sites: Sites) -> None:

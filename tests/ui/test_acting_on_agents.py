@@ -183,6 +183,26 @@ def test_networks_are_allowed_and_a_list_that_locks_everybody_out_is_refused(
             assert answer.is_success, answer.text
 
 
+def test_access_to_dags_of_another_site_is_added_and_removed(open_page: Any) -> None:
+    page = open_page("site-access")
+    expect(page.get_by_role("heading", name="Each site reaches its own Dags only")).to_be_visible()
+    page.get_by_role("button", name="Add access").click()
+    dialog = page.get_by_role("dialog", name="Add access")
+    dialog.get_by_label("Site", exact=False).first.fill("reporting")
+    dialog.get_by_label("Dags of site").fill("reporting")
+    dialog.get_by_label("Access").select_option("start")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog).to_contain_text("The request failed")
+    dialog.get_by_label("Dags of site").fill("*")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    row = page.get_by_role("row").filter(has_text="reporting")
+    expect(row).to_contain_text("Start")
+    expect(row).to_contain_text("every site and the plane")
+    row.get_by_role("button", name="Remove reporting: Start, every site and the plane").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Remove", exact=True).click()
+    expect(row).to_have_count(0)
+
+
 def test_a_refusal_is_shown_where_it_was_asked_for_and_the_form_stays(open_page: Any) -> None:
     page = open_page("tokens")
     for _ in range(2):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not AXE.exists(), reason="`make test-ui` install
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", ["", "queues", "tokens", "addresses", "events", "register"])
+@pytest.mark.parametrize("path", ["", "queues", "tokens", "addresses", "site-access", "events", "register"])
 def test_every_page_is_clean(open_page: Any, stand: Any, working_site: str, path: str, dark: bool) -> None:
     finding = {"check": "disk", "message": "the disk is full", "remedy": "Free some space."}
     stand.agent("siena", findings=[finding])

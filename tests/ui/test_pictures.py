@@ -19,7 +19,9 @@ from playwright.sync_api import Error, expect
 
 PICTURES = os.environ.get("TRADEWIND_PICTURES", "")
 SIZES = {"wide": (1440, 900), "narrow": (820, 1100)}
-PAGES = {"agents": ""} | {each: each for each in ("queues", "tokens", "addresses", "events", "register")}
+PAGES = {"agents": ""} | {
+    each: each for each in ("queues", "tokens", "addresses", "site-access", "events", "register")
+}
 
 pytestmark = pytest.mark.skipif(not PICTURES, reason="`make ui-pictures` takes pictures")
 

@@ -73,7 +73,7 @@ def test_everything_the_page_asks_for_is_under_the_path(
         expect(page.get_by_text("by admin: new disk")).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", name="porto", exact=True)).to_be_visible()
-        for each in ("Queues", "Tokens", "Allowed addresses", "Events"):
+        for each in ("Queues", "Tokens", "Allowed addresses", "Site access", "Events"):
             page.get_by_role("navigation", name="Remote Agents").get_by_role("link", name=each).click()
             expect(page).to_have_url(re.compile(re.escape(f"{proxy.url}/plugin/remote-agents/")))
         expect(page.get_by_text("new disk").first).to_be_visible()

@@ -11,6 +11,7 @@ import { AgentsPage } from "./pages/AgentsPage";
 import { EventsPage } from "./pages/EventsPage";
 import { QueuesPage } from "./pages/QueuesPage";
 import { RegisterPage } from "./pages/RegisterPage";
+import { SiteAccessPage } from "./pages/SiteAccessPage";
 import { TokensPage } from "./pages/TokensPage";
 import { Loading, Nothing, Problem } from "./parts/states";
 
@@ -51,6 +52,7 @@ export function RemoteAgents() {
             <Route path="queues" element={<QueuesPage />} />
             <Route path="tokens" element={<TokensPage />} />
             <Route path="addresses" element={<AddressesPage />} />
+            <Route path="site-access" element={<SiteAccessPage />} />
             <Route path="events" element={<EventsPage />} />
             <Route path="register" element={<RegisterPage />} />
             <Route path="*" element={<Nothing title="Page not found" />} />
@@ -71,6 +73,7 @@ function Tabs({ me }: { me: Me }) {
     { of: "queues", to: `${HOME}/queues`, name: "Queues", shown: true },
     { of: "tokens", to: `${HOME}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
     { of: "addresses", to: `${HOME}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
+    { of: "site-access", to: `${HOME}/site-access`, name: "Site access", shown: me.may.includes("operate") },
     { of: "events", to: `${HOME}/events`, name: "Events", shown: me.may.includes("audit") },
     { of: "register", to: `${HOME}/register`, name: "Register an agent", shown: true },
   ];

@@ -58,6 +58,15 @@ AGENT = operator.AgentView(
     beat_age=4.0,
 )
 
+GRANT = operator.SiteGrantView(
+    id=UUID("00000000-0000-0000-0000-000000000009"),
+    site="reporting",
+    other="warehouse",
+    access=operator.SiteAccess.READ,
+    created_at=NOW,
+    created_by="ada",
+)
+
 
 class FakePlane:
     """Holds one of everything, remembers what it was asked, and refuses what it is told to refuse."""
@@ -145,7 +154,11 @@ class FakePlane:
             return 200, AGENT.model_copy(update={"running": (ATTEMPT,)}).model_dump(mode="json")
         if path == f"/tokens/{TOKEN_ID}":
             return 200, TOKEN.model_dump(mode="json")
+        if (method, path) == ("POST", "/site-access"):
+            made_grant = GRANT.model_copy(update={name: body[name] for name in ("site", "other", "access")})
+            return 201, made_grant.model_dump(mode="json")
         lists: dict[str, list[Any]] = {
+            "/site-access": [GRANT],
             "/tokens": [TOKEN],
             "/agents": list(self.agents),
             "/attempts": [ATTEMPT],

@@ -13,6 +13,7 @@ from tradewind_protocol.errors import Code, Refusal
 
 SECRET = "tw_agent_" + "s" * 43
 TOKEN_ID = "00000000-0000-0000-0000-000000000001"
+GRANT_ID = "00000000-0000-0000-0000-000000000009"
 
 
 def networks(plane: Any) -> list[tuple[str, str]]:
@@ -119,3 +120,25 @@ def test_a_shell_completes_the_new_verbs(tradewind: Any, shell: str) -> None:
         env["COMP_CWORD"] = ""
     result = tradewind(env=env)
     assert {"list", "set", "add", "remove"} <= set(result.output.replace(",", " ").split())
+
+
+def test_site_access_is_a_table_for_people_and_json_for_programs(at_plane: Any) -> None:
+    result = at_plane("site-access", "list")
+    head, row = (line.split() for line in result.stdout.splitlines())
+    assert head == ["SITE", "MAY", "DAGS", "OF", "CREATED", "BY", "CREATED"]
+    assert row[:4] == ["reporting", "read", "warehouse", "ada"]
+    found = json.loads(at_plane("site-access", "list", "-o", "json").stdout)
+    assert found["items"][0]["access"] == "read"
+
+
+def test_access_is_added_and_removed_by_its_names(at_plane: Any, plane: Any) -> None:
+    added = at_plane("site-access", "add", "ops", "start", "*", "--reason", "nightly")
+    assert added.stdout == "Agents of site 'ops' may start Dags of every site, and of the plane.\n"
+    asked = {"reason": "nightly", "site": "ops", "other": "*", "access": "start"}
+    assert plane.asked[-1] == ("POST", "/site-access", "", asked)
+    removed = at_plane("site-access", "remove", "reporting", "read", "warehouse", "--reason", "over")
+    assert removed.exit_code == 0, removed.output
+    assert plane.asked[-1] == ("DELETE", f"/site-access/{GRANT_ID}", "reason=over", None)
+    absent = at_plane("site-access", "remove", "reporting", "write", "warehouse")
+    assert absent.exit_code == 1 and "site-access list" in absent.stderr
+    assert at_plane("site-access", "add", "ops", "own", "*").exit_code == 2

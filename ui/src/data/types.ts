@@ -155,6 +155,17 @@ export type Recipe = { key: string; title: string; steps: { explained: string; w
 
 export type Recipes = { recipes: Recipe[]; problems: { field: string; message: string }[] };
 
+export type SiteAccess = "wait" | "read" | "start" | "write" | "consume";
+
+export type SiteGrant = {
+  id: string;
+  site: string;
+  other: string;
+  access: SiteAccess;
+  created_at: string;
+  created_by: string;
+};
+
 export type AllowedNetwork = { network: string; description: string };
 
 export type AllowedAddresses = {

@@ -14,6 +14,7 @@ from tradewind.output import Output
 _OWN = {
     "tokens": "tradewind.commands.tokens:tokens",
     "allowed-ips": "tradewind.commands.allowed_ips:allowed_ips",
+    "site-access": "tradewind.commands.site_access:site_access",
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",
     "queues": "tradewind.commands.queues:queues",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from enum import Enum
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import Field
@@ -195,6 +196,38 @@ class SetAllowedAddresses(Reason):
     networks: tuple[AllowedNetwork, ...] = Field(max_length=1000)
     force: bool = False
     revision: int | None = Field(default=None, ge=0, le=2**31)  # refused when the list has another one by now
+
+
+# ---- site access
+
+
+class SiteAccess(str, Enum):
+    """What agents of one site may do with Dags of another."""
+
+    READ = "read"  # runs, states and XComs
+    WAIT = "wait"  # states and numbers of runs and tasks, no values
+    START = "start"  # start and clear runs, and wait for them
+    WRITE = "write"  # XComs and everything above
+    CONSUME = "consume"  # events of assets that the other site's Dags write start Dags of this site
+
+
+class NewSiteGrant(Reason):
+    """Let agents of `site` do something with Dags of `other`, another site or `*`: every site and the plane."""
+
+    site: Name
+    other: Name | Literal["*"]
+    access: SiteAccess
+
+
+class SiteGrantView(Message):
+    """One permission of a site for Dags of another site."""
+
+    id: UUID
+    site: str
+    other: str
+    access: SiteAccess
+    created_at: datetime
+    created_by: str
 
 
 # ---- how an agent is started

@@ -47,7 +47,7 @@ def compose(
         rate_limiter=rate_limiter,
         sessions=AuthenticatedSessions(rate_limiter, monotonic=monotonic),
         authorizer=AttemptAuthorizer(monotonic=monotonic),
-        dag_access=DagAccessCheck(grants=settings.site_access, monotonic=monotonic),
+        dag_access=DagAccessCheck(monotonic=monotonic),
         execution=ExecutionApi(),
         execution_tokens=ExecutionTokens(),
     )

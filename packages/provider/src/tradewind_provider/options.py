@@ -156,16 +156,6 @@ ALL: Final[dict[str, Option]] = {
         values="`strict` or `open`, and the same after `<site>=`",
         change="When a site may let values pass: open that site by name. Its own settings still decide what it lets out.",
     ),
-    "site_access": Option(
-        "Which sites may reach Dags of others through Airflow's Execution API: their runs, states and XComs. "
-        "'<site>=<other site>:read' or ':write' (start and clear runs, write XComs); 'write' includes 'read'. '*' as "
-        "the other site: every site, and the plane's own Dags. Empty: each site reaches its own Dags only.",
-        "string",
-        "",
-        "reporting=warehouse:read, ops=*:write",
-        values="`<site>=<site or *>:<read or write>`, separated by commas",
-        change="When a site's tasks start runs of another site's Dags, wait for them or read what they returned.",
-    ),
     "allowed_addresses": Option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
         "a user sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",

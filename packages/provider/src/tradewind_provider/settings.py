@@ -11,7 +11,6 @@ from typing import Final
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
 from tradewind_provider.domain.addresses import AddressGate
-from tradewind_provider.domain.dag_access import Access, SiteGrant
 from tradewind_provider.options import ALL, SHORTCUTS
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -71,7 +70,6 @@ class Settings:
     tokens_limit: int = 50
     session_limits: SessionLimits = DEFAULT_LIMITS
     policies: Policies = STRICT_FOR_ALL
-    site_access: tuple[SiteGrant, ...] = ()
     live_log_bytes: int = 32 * 1024 * 1024
     live_log_seconds: float = 10.0
     history_days: int = 14
@@ -110,7 +108,6 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
             per_token=int(read.number("sessions_per_token")), per_site=int(read.number("sessions_per_site"))
         ),
         policies=parse_policies(options["policy"]),
-        site_access=parse_site_access(options["site_access"]),
         live_log_bytes=int(read.number("live_log_bytes")),
         live_log_seconds=read.number("live_log_seconds"),
         history_days=int(read.number("history_days")),
@@ -153,24 +150,6 @@ def parse_policies(text: str) -> Policies:
         else:
             default = policy
     return Policies(default, sites)
-
-
-def parse_site_access(text: str) -> tuple[SiteGrant, ...]:
-    """`"reporting=warehouse:read, ops=*:write"` as grants. Raises SettingsError."""
-    grants = []
-    for part in filter(None, (one.strip() for one in text.split(","))):
-        site, _, rest = part.partition("=")
-        other, _, word = rest.rpartition(":")
-        try:
-            access = Access(word.strip().lower())
-        except ValueError:
-            access = None
-        if access is None or not site.strip() or not other.strip():
-            raise SettingsError(
-                f"[tradewind] site_access: {part!r} is not of the form '<site>=<other site or *>:<read or write>'"
-            )
-        grants.append(SiteGrant(site.strip(), other.strip(), access))
-    return tuple(grants)
 
 
 def _wait(rule: str, part: str) -> float:

@@ -29,7 +29,6 @@ from tradewind_protocol.sessions import Cadence
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent_requests import AgentRequests
 from tradewind_provider.composition import compose
-from tradewind_provider.domain.dag_access import SiteGrant
 from tradewind_provider.services.sessions import hashed
 from tradewind_provider.settings import Settings
 from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
@@ -86,11 +85,11 @@ class Clock:
 class Plane:
     """Rows as the rest of the plane would write them, and ways to ask through the middleware."""
 
-    def __init__(self, app: Any, *, largest: int = 100_000, site_access: tuple[SiteGrant, ...] = ()) -> None:
+    def __init__(self, app: Any, *, largest: int = 100_000) -> None:
         self.clock = Clock()
         self.app = app
         self.switch = ShortcutSwitch()
-        settings = Settings(cadence=Cadence(largest_body=largest), site_access=site_access)
+        settings = Settings(cadence=Cadence(largest_body=largest))
         self.parts = compose(settings, monotonic=self.clock)
         self.execution = self.parts.execution
         middleware = AgentRequests(app, plane=self.parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,14 +14,14 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.models.xcom import XComModel
-from fastapi import FastAPI
 from sqlalchemy import delete, func, select, update
 
+from tradewind_protocol.operator import SiteAccess
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.domain.dag_access import Access, SiteGrant
-from tradewind_provider.services import sessions, triggers
+from tradewind_provider.domain.dag_access import SiteGrant
+from tradewind_provider.services import sessions, site_grants, triggers
 from tradewind_provider.store.dag_tables import DagBundle
-from tradewind_provider.store.tables import Attempt
+from tradewind_provider.store.tables import Attempt, SiteAccessGrant
 
 from .conftest import Plane, utc_now
 
@@ -119,27 +119,71 @@ async def test_a_dag_that_the_plane_does_not_know_is_not_there(plane: Plane) -> 
         assert (await client.get("/dag-runs/count?dag_id=unheard_of")).json() == 0
 
 
+STATE, VALUE = ("GET", "/dag-runs/theirs/r/state"), ("GET", "/xcoms/theirs/r/t/k")
+START, WRITE = ("POST", "/dag-runs/theirs/{new}"), ("DELETE", "/xcoms/theirs/r/t/k")
+EVERYTHING = {STATE, VALUE, START, WRITE}
+
+
+@pytest.fixture
+def granted() -> Iterator[Callable[[SiteGrant], UUID]]:
+    """Makes a grant, as an administrator does."""
+
+    def grant(one: SiteGrant) -> UUID:
+        with create_session() as db:
+            return site_grants.add(db, one, actor="ada", reason="", now=utc_now()).id
+
+    yield grant
+    with create_session() as db:
+        db.execute(delete(SiteAccessGrant))
+
+
+async def refused_of(plane: Plane, session: str, caller: str) -> set[tuple[str, str]]:
+    found = set()
+    for method, path in EVERYTHING:
+        status, error = await answered(plane, session, caller, method, path.format(new=uuid4()))
+        if status == 403:
+            assert error == "not_permitted"
+            found.add((method, path))
+    return found
+
+
 @pytest.mark.parametrize(
-    ("grant", "reads", "writes"),
+    ("grant", "allowed"),
     [
-        (SiteGrant("eu", "us", Access.READ), True, False),
-        (SiteGrant("eu", "us", Access.WRITE), True, True),
-        (SiteGrant("eu", "*", Access.READ), True, False),
-        (SiteGrant("us", "eu", Access.WRITE), False, False),
-        (SiteGrant("eu", "asia", Access.WRITE), False, False),
+        (SiteGrant("eu", "us", SiteAccess.WAIT), {STATE}),
+        (SiteGrant("eu", "us", SiteAccess.READ), {STATE, VALUE}),
+        (SiteGrant("eu", "us", SiteAccess.START), {STATE, START}),
+        (SiteGrant("eu", "us", SiteAccess.WRITE), EVERYTHING),
+        (SiteGrant("eu", "*", SiteAccess.READ), {STATE, VALUE}),
+        (SiteGrant("eu", "us", SiteAccess.CONSUME), set()),
+        (SiteGrant("us", "eu", SiteAccess.WRITE), set()),
+        (SiteGrant("eu", "asia", SiteAccess.WRITE), set()),
     ],
 )
 async def test_an_administrator_opens_the_dags_of_one_site_to_another(
-    airflow: FastAPI, grant: SiteGrant, reads: bool, writes: bool
+    plane: Plane,
+    granted: Callable[[SiteGrant], UUID],
+    grant: SiteGrant,
+    allowed: set[tuple[str, str]],
 ) -> None:
-    plane = await Plane(airflow, site_access=(grant,)).started()
+    granted(grant)
     session = plane.session(site="eu")
     task = plane.attempt(session, plane.task_instance("running"))
-    async with plane.http(session, task) as client:
-        read = await client.get("/dag-runs/theirs/r/state")
-        written = await client.delete("/xcoms/theirs/r/t/k")
-    assert (read.status_code == 200) is reads
-    assert (written.status_code == 200) is writes, written.text
+    assert await refused_of(plane, session, task) == EVERYTHING - allowed
+
+
+async def test_a_grant_counts_and_ends_within_two_seconds(
+    plane: Plane, granted: Callable[[SiteGrant], UUID]
+) -> None:
+    session = plane.session(site="eu")
+    task = plane.attempt(session, plane.task_instance("running"))
+    assert await refused_of(plane, session, task) == EVERYTHING
+    grant = granted(SiteGrant("eu", "us", SiteAccess.WRITE))
+    assert await refused_of(plane, session, task) == set()
+    with create_session() as db:
+        site_grants.remove(db, grant, actor="ada", reason="", now=utc_now())
+    plane.clock.at += 2.0
+    assert await refused_of(plane, session, task) == EVERYTHING
 
 
 async def test_an_attempt_of_the_planes_own_dag_reaches_that_dag_at_any_site(plane: Plane) -> None:

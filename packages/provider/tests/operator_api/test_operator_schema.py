@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import pytest
 import schemathesis
@@ -46,6 +47,7 @@ def test_any_request_is_answered_as_described(
     there = {"agent_id": agent_id, "token_id": rows.token("there")}
     rows.bundle("there")
     there["name"] = "there"
+    there["grant_id"] = uuid4()
     there["attempt_id"] = rows.attempt("running", session_id=rows.session_of(agent_id))
 
     @settings(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import site_journal
 from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
-from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback, task
+from airflow.sdk import DAG, Asset, DeadlineAlert, DeadlineReference, SyncCallback, task
 
 
 def late(**kwargs):
@@ -27,6 +27,15 @@ with DAG("eu_flow", schedule=None):
     DateTimeSensorAsync(task_id="waits", target_time=past)
     DateTimeSensorAsync(task_id="begins_waiting", target_time=past, start_from_trigger=True)
     plain() >> mapped.expand(n=[1, 2, 3])
+
+
+with DAG("eu_uses", schedule=[Asset("shared")]):
+
+    @task
+    def use():
+        site_journal.write("used")
+
+    use()
 
 
 with DAG("eu_daily", schedule="@daily", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False):

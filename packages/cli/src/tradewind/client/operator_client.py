@@ -93,6 +93,17 @@ class OperatorClient:
     def set_allowed_addresses(self, ask: operator.SetAllowedAddresses) -> operator.AllowedAddresses:
         return self._ask(operator.AllowedAddresses, "PUT", "/allowed-addresses", ask)
 
+    # ---- site access
+
+    def site_access(self, **filters: Any) -> operator.Page[operator.SiteGrantView]:
+        return self._ask(operator.Page[operator.SiteGrantView], "GET", "/site-access", params=filters)
+
+    def add_site_access(self, ask: operator.NewSiteGrant) -> operator.SiteGrantView:
+        return self._ask(operator.SiteGrantView, "POST", "/site-access", ask)
+
+    def remove_site_access(self, grant_id: UUID, *, reason: str = "") -> None:
+        self._request("DELETE", f"/site-access/{grant_id}", params={"reason": reason})
+
     # ---- who asks
 
     def me(self) -> operator.Me:

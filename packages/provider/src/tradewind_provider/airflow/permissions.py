@@ -28,8 +28,8 @@ class Permission(Enum):
     """What a person can be allowed to do with this plane."""
 
     READ = "look at agents, queues and attempts"
-    OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens and allowed addresses"
-    ADMINISTER = "make, rotate and delete agent tokens, set allowed addresses, and take bundles from sites"
+    OPERATE = "cordon, drain, resume, size and remove agents, stop attempts, and see agent tokens, allowed addresses and site access"
+    ADMINISTER = "make, rotate and delete agent tokens, set allowed addresses and site access, and take bundles from sites"
     AUDIT = "read the audit trail"
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.sql.functions import coalesce
 
 from tradewind_protocol import triggers as wire
 from tradewind_protocol import values
-from tradewind_provider.airflow import site_triggers, trigger_jobs
+from tradewind_provider.airflow import assets, site_triggers, trigger_jobs
 
 AT_A_TIME = Trigger.max_trigger_to_select_per_loop
 """Of each kind of trigger in one assignment, so that several triggerers share what appears at once."""
@@ -178,12 +178,13 @@ def event_transaction() -> AbstractContextManager[Session]:
     return create_session(scoped=True)
 
 
-def submit_event(db: Session, trigger_id: int, event: wire.Event) -> None:
-    """What Airflow does when a trigger fires. Raises ValueError when the event is none."""
+def submit_event(db: Session, trigger_id: int, event: wire.Event, *, site: str) -> None:
+    """What Airflow does when a trigger fires at that site. Raises ValueError when the event is none."""
     fired = event_of(event)
     if not isinstance(fired.payload, dict) and _is_of_callback(db, trigger_id):
         raise ValueError("the event of a callback's trigger must be a map")
-    Trigger.submit_event(trigger_id, fired, session=db)
+    with assets.emitted_by(db, site):
+        Trigger.submit_event(trigger_id, fired, session=db)
 
 
 def event_of(event: wire.Event) -> TriggerEvent:

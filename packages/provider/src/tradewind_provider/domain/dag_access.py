@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 from urllib.parse import parse_qsl
 
 from tradewind_protocol.boundary import RouteMatch
+from tradewind_protocol.operator import SiteAccess
 
 ANY_SITE: Final = "*"
 
 _DAG: Final = "dag_id"
 _READING: Final = frozenset({"GET", "HEAD"})
-
-
-class Access(str, Enum):
-    """What a request does with a Dag, its runs and their values."""
-
-    READ = "read"
-    WRITE = "write"
+_STARTS: Final = frozenset({"dagrun.trigger", "dagrun.clear"})
+_WAITS: Final = frozenset(
+    {
+        "dagrun.count",
+        "dagrun.state",
+        "dagrun.previous",
+        "dagrun.previous_before_2026_04",
+        "ti.count",
+        "ti.previous",
+        "ti.states",
+        "ti.breadcrumbs",
+    }
+)
+_GRANTED_BY: Final[Mapping[SiteAccess, frozenset[SiteAccess]]] = {
+    SiteAccess.WAIT: frozenset({SiteAccess.WAIT, SiteAccess.READ, SiteAccess.START, SiteAccess.WRITE}),
+    SiteAccess.READ: frozenset({SiteAccess.READ, SiteAccess.WRITE}),
+    SiteAccess.START: frozenset({SiteAccess.START, SiteAccess.WRITE}),
+    SiteAccess.WRITE: frozenset({SiteAccess.WRITE}),
+    SiteAccess.CONSUME: frozenset({SiteAccess.CONSUME}),
+}
 
 
 @dataclass(frozen=True)
 class SiteGrant:
-    """Agents of `site` may reach the Dags of `other`; ANY_SITE: those of every site, and the plane's own. Who may write
-    may read."""
+    """Agents of `site` may do something with the Dags of `other`; ANY_SITE: with those of every site, and the plane's
+    own."""
 
     site: str
     other: str
-    access: Access
+    access: SiteAccess
 
-    def allows(self, site: str, owner: str | None, access: Access) -> bool:
-        return (
-            self.site == site
-            and self.other in (ANY_SITE, owner)
-            and (self.access is Access.WRITE or access is Access.READ)
-        )
+    def allows(self, site: str, owner: str | None, access: SiteAccess) -> bool:
+        """Whether the grant lets agents of `site` do that with Dags of `owner`."""
+        return self.site == site and self.other in (ANY_SITE, owner) and self.access in _GRANTED_BY[access]
 
 
-def access_of(found: RouteMatch) -> Access:
-    """What the request does, by its method."""
-    return Access.READ if found.route.method in _READING else Access.WRITE
+def access_of(found: RouteMatch) -> SiteAccess:
+    """What the request does with the Dags that it names."""
+    if found.route.name in _STARTS:
+        return SiteAccess.START
+    if found.route.name in _WAITS:
+        return SiteAccess.WAIT
+    return SiteAccess.READ if found.route.method in _READING else SiteAccess.WRITE
 
 
 def dags_named(found: RouteMatch, query: bytes) -> frozenset[str]:

@@ -1,35 +1,32 @@
-"""Whether an agent may reach a Dag: it has to be one of its site, unless an administrator opened more."""
+"""Whether an agent may reach a Dag: it has to be one of its site, unless an administrator granted more."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.operator import SiteAccess
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.airflow import dag_bundles
-from tradewind_provider.domain.dag_access import Access, SiteGrant
-from tradewind_provider.services import work_routes
+from tradewind_provider.services import site_grants, work_routes
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.tables import Attempt
 
 _HELD = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
-def require(
-    db: Session, agent: Agent, dag_id: str, access: Access, *, subject: UUID, grants: Collection[SiteGrant]
-) -> None:
+def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subject: UUID) -> None:
     """Raises Refused NOT_PERMITTED when the Dag is neither of the agent's site, nor of the bundle of the attempt that
-    runs `subject` with this agent, nor of a site that `grants` opens. A Dag that the plane does not know passes: Airflow
+    runs `subject` with this agent, nor of a site that a grant opens. A Dag that the plane does not know passes: Airflow
     answers that it is not there."""
     bundle = dag_bundles.of_dag(db, dag_id)
     if bundle is None:
         return
     owner = work_routes.site_of(db, bundle)
-    if owner == agent.site or any(one.allows(agent.site, owner, access) for one in grants):
+    if owner == agent.site:
         return
     # the plane's own Dags run at the sites their queues name, and a bundle may change hands while its tasks run
     runs_it = select(Attempt.id).where(
@@ -38,11 +35,11 @@ def require(
         Attempt.bundle == bundle,
         Attempt.state.in_(_HELD),
     )
-    if db.scalar(runs_it.limit(1)) is not None:
+    if db.scalar(runs_it.limit(1)) is not None or site_grants.allow(db, agent.site, owner, access):
         return
     raise Refused(
         Code.NOT_PERMITTED,
         f"agent {agent.name!r} of site {agent.site!r} may not {access.value} Dag {dag_id!r} or its runs: it is not a "
         "Dag of this site",
-        remedy="an administrator of the plane opens the Dags of one site to another with [tradewind] site_access",
+        remedy=site_grants.remedy(agent.site, owner, access),
     )

@@ -95,7 +95,7 @@ def _apply_one(
             return report.seq  # it is gone: nothing waits for it any more
         if report.event is not None:
             try:
-                airflow_triggers.submit_event(db, report.trigger_id, report.event)
+                airflow_triggers.submit_event(db, report.trigger_id, report.event, site=agent.site)
             except ValueError as error:
                 raise Refused(Code.MALFORMED, f"event of trigger {report.trigger_id}: {error}") from error
         elif report.failure is not None:

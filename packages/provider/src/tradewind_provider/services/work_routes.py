@@ -43,6 +43,11 @@ def site_of(db: Session, bundle: str) -> str | None:
     return routes.addressed("", _known(db))[0] if owner.site is None and owner.is_plane else owner.site
 
 
+def is_planes(db: Session, bundle: str) -> bool:
+    """Whether a bundle is the plane's own."""
+    return _owner(db, bundle).is_plane
+
+
 def of_site(db: Session, site: str, bundles: Collection[str]) -> set[str]:
     """Those of the bundles whose Dags are for agents of that site: its own, and for the site that gets the plane's work
     the plane's."""

@@ -1,4 +1,4 @@
-"""The tables: agent tokens, settings, sessions, attempts, commands, audit events.
+"""The tables: agent tokens, settings, site access, sessions, attempts, commands, audit events.
 
 Other modules of `store` add tables to the same MetaData (`store.base.Base`).
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, Uuid, text
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_protocol import sites
@@ -62,6 +62,20 @@ class Setting(Base):
     revision: Mapped[int] = mapped_column(Integer, default=1)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_by: Mapped[str] = mapped_column(String(250))
+
+
+class SiteAccessGrant(Base):
+    """Agents of one site may do something with Dags of another. An administrator made it."""
+
+    __tablename__ = "tradewind_site_access"
+    __table_args__ = (UniqueConstraint("site", "other", "access"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    site: Mapped[str] = mapped_column(String(250))
+    other: Mapped[str] = mapped_column(String(250))  # "*": every site, and the plane
+    access: Mapped[str] = mapped_column(String(20))  # operator.SiteAccess
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(250))
 
 
 class AgentSession(Base):

@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from tradewind_protocol import dags as wire
 from tradewind_protocol.states import Component
 from tradewind_provider import notifications
-from tradewind_provider.airflow import dag_requests, database, site_triggers
+from tradewind_provider.airflow import assets, dag_requests, database, site_triggers
 from tradewind_provider.api import transactions
 from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.clock import Clock
+from tradewind_provider.services import asset_access
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, reports, watches
 
@@ -26,6 +27,7 @@ LOOK_EVERY = 5.0
 
 dag_requests.install(notifications.dags_changed)
 site_triggers.install()
+assets.install(asset_access.admit)
 
 
 @router.post(wire.CLAIM, summary="Claim bundles, and hear what the plane holds of them")

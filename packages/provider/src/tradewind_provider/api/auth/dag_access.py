@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol.boundary import Caller, RouteMatch
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.operator import SiteAccess
 from tradewind_provider.api import transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.domain import dag_access as rules
-from tradewind_provider.domain.dag_access import Access, SiteGrant
 from tradewind_provider.services import dag_access, triggers
 from tradewind_provider.services.agents import Agent
 
@@ -32,12 +32,10 @@ class DagAccessCheck:
     def __init__(
         self,
         *,
-        grants: Collection[SiteGrant] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._grants = grants
         self._monotonic = monotonic
-        self._allowed: dict[tuple[UUID, UUID, str, Access], float] = {}
+        self._allowed: dict[tuple[UUID, UUID, str, SiteAccess], float] = {}
 
     async def check(
         self, agent: Agent, caller: Caller, subject: UUID, found: RouteMatch, query: bytes
@@ -63,8 +61,8 @@ class DagAccessCheck:
             elif found.route.name.startswith(_ASSET_STORE):
                 await self._has_trigger_of_asset(agent, query)
 
-    def _require(self, agent: Agent, dag_id: str, access: Access, subject: UUID, db: Session) -> None:
-        dag_access.require(db, agent, dag_id, access, subject=subject, grants=self._grants)
+    def _require(self, agent: Agent, dag_id: str, access: SiteAccess, subject: UUID, db: Session) -> None:
+        dag_access.require(db, agent, dag_id, access, subject=subject)
 
     async def _has_trigger_of_task(self, agent: Agent, found: RouteMatch, query: bytes) -> None:
         index = "-1" if (given := _one(query, "map_index")) is None else given

@@ -20,6 +20,7 @@ from tradewind_provider.api.operator import (
     problems,
     queues,
     recipes,
+    site_access,
     tokens,
 )
 
@@ -50,7 +51,7 @@ def create_app(gate: LiveAddressGate | None = None) -> FastAPI:
     )
     app.state.gate = gate or LiveAddressGate()
     problems.install(app)
-    for noun in (tokens, allowed, agents, attempts, queues, bundles, events, recipes, me):
+    for noun in (tokens, allowed, site_access, agents, attempts, queues, bundles, events, recipes, me):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
     app.include_router(description.router)

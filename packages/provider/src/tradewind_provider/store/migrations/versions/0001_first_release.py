@@ -231,6 +231,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_tradewind_setting")),
     )
     op.create_table(
+        "tradewind_site_access",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("site", sa.String(length=250), nullable=False),
+        sa.Column("other", sa.String(length=250), nullable=False),
+        sa.Column("access", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.String(length=250), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tradewind_site_access")),
+        sa.UniqueConstraint(
+            "site", "other", "access", name=op.f("uq_tradewind_site_access_site_other_access")
+        ),
+    )
+    op.create_table(
         "tradewind_trigger_source",
         sa.Column("source", sa.Uuid(), nullable=False),
         sa.Column("agent_id", sa.Uuid(), nullable=False),
@@ -246,6 +259,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_tradewind_trigger_source_updated_at", table_name="tradewind_trigger_source")
     op.drop_table("tradewind_trigger_source")
+    op.drop_table("tradewind_site_access")
     op.drop_table("tradewind_setting")
     op.drop_index(
         "uq_tradewind_session_live",

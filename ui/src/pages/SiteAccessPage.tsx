@@ -1,0 +1,143 @@
+import { Button, Field, Flex, Input, NativeSelect, SimpleGrid, Text, Textarea } from "@chakra-ui/react";
+import { useState } from "react";
+
+import { call } from "../data/api";
+import { useHere } from "../data/context";
+import type { Page, SiteAccess, SiteGrant } from "../data/types";
+import { usePolled } from "../data/usePolled";
+import { DataTable, type Column } from "../parts/DataTable";
+import { FormDialog, ReasonDialog, type Action } from "../parts/dialogs";
+import { When } from "../parts/marks";
+import { Nothing, Shown } from "../parts/states";
+
+const ACCESS: { value: SiteAccess; short: string; long: string }[] = [
+  { value: "wait", short: "Wait for", long: "Wait: read states of runs and tasks" },
+  { value: "read", short: "Read", long: "Read: also runs and XComs" },
+  { value: "start", short: "Start", long: "Start: start and clear runs, and wait for them" },
+  { value: "write", short: "Write", long: "Write: read, start, and write XComs" },
+  { value: "consume", short: "Consume assets", long: "Consume assets: their events start Dags" },
+];
+
+const shortOf = (access: SiteAccess) => ACCESS.find((each) => each.value === access)?.short ?? access;
+const named = (other: string) => (other === "*" ? "every site and the plane" : other);
+
+/** What agents of one site may do with Dags of another. */
+export function SiteAccessPage() {
+  const { may, say } = useHere();
+  const polled = usePolled<Page<SiteGrant>>("/site-access?limit=1000", 5);
+  const [adding, setAdding] = useState(false);
+  const [action, setAction] = useState<Action>();
+  const label = (grant: SiteGrant) => `${grant.site}: ${shortOf(grant.access)}, ${named(grant.other)}`;
+  const remove = (grant: SiteGrant): Action => ({
+    title: `Remove access of site ${grant.site}`,
+    explained: `Within seconds, agents of site ${grant.site} lose “${shortOf(grant.access)}” for Dags of ${named(grant.other)}.`,
+    submit: "Remove",
+    dangerous: true,
+    run: async (reason) => {
+      await call(`/site-access/${grant.id}`, { method: "DELETE", query: { reason } });
+      say(`The access of site ${grant.site} was removed`);
+      polled.refresh();
+    },
+  });
+  const columns: Column<SiteGrant>[] = [
+    { name: "Site", cell: (grant) => <Text fontWeight="semibold">{grant.site}</Text> },
+    { name: "Access", cell: (grant) => shortOf(grant.access) },
+    { name: "Dags of", cell: (grant) => named(grant.other) },
+    { name: "Created", cell: (grant) => <When at={grant.created_at} /> },
+    { name: "Created by", hideBelow: "md", cell: (grant) => grant.created_by },
+    {
+      name: "Actions",
+      quiet: true,
+      cell: (grant) =>
+        may("administer") ? (
+          <Button
+            size="xs"
+            variant="outline"
+            colorPalette="red"
+            aria-label={`Remove ${label(grant)}`}
+            onClick={() => setAction(remove(grant))}
+          >
+            Remove
+          </Button>
+        ) : undefined,
+    },
+  ];
+  return (
+    <>
+      <Flex justify="space-between" align="flex-start" gap={3} mb={4} wrap="wrap">
+        <Text color="fg.muted" fontSize="sm" maxW="44em">
+          Agents of a site reach the Dags of their own site only. Here you allow more: what agents of one site may do with Dags of
+          another. A change takes effect on every API server within two seconds.
+        </Text>
+        {may("administer") ? (
+          <Button size="sm" colorPalette="brand" onClick={() => setAdding(true)}>
+            Add access
+          </Button>
+        ) : undefined}
+      </Flex>
+      <Shown polled={polled} what="site access">
+        {(page) =>
+          page.items.length === 0 ? (
+            <Nothing title="Each site reaches its own Dags only" />
+          ) : (
+            <DataTable label="Site access" columns={columns} rows={page.items} id={(grant) => grant.id} />
+          )
+        }
+      </Shown>
+      {adding ? <Adding onClose={() => setAdding(false)} done={polled.refresh} /> : undefined}
+      <ReasonDialog action={action} onClose={() => setAction(undefined)} />
+    </>
+  );
+}
+
+function Adding({ onClose, done }: { onClose: () => void; done: () => void }) {
+  const { say } = useHere();
+  const [site, setSite] = useState("");
+  const [other, setOther] = useState("");
+  const [access, setAccess] = useState<SiteAccess>("wait");
+  const [reason, setReason] = useState("");
+  return (
+    <FormDialog
+      title="Add access"
+      open
+      onClose={onClose}
+      submit="Add"
+      onSubmit={async () => {
+        const body = { site: site.trim(), other: other.trim(), access, reason };
+        await call<SiteGrant>("/site-access", { method: "POST", body });
+        say(`Site ${body.site} has access to Dags of ${named(body.other)}`);
+        done();
+      }}
+    >
+      <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
+        <Field.Root required>
+          <Field.Label>Site</Field.Label>
+          <Input required maxLength={250} placeholder="reporting" value={site} onChange={(event) => setSite(event.target.value)} />
+          <Field.HelperText>Agents of this site get the access.</Field.HelperText>
+        </Field.Root>
+        <Field.Root required>
+          <Field.Label>Dags of site</Field.Label>
+          <Input required maxLength={250} placeholder="warehouse" value={other} onChange={(event) => setOther(event.target.value)} />
+          <Field.HelperText>* stands for every site and the plane.</Field.HelperText>
+        </Field.Root>
+      </SimpleGrid>
+      <Field.Root>
+        <Field.Label>Access</Field.Label>
+        <NativeSelect.Root>
+          <NativeSelect.Field value={access} onChange={(event) => setAccess(event.target.value as SiteAccess)}>
+            {ACCESS.map((each) => (
+              <option key={each.value} value={each.value}>
+                {each.long}
+              </option>
+            ))}
+          </NativeSelect.Field>
+          <NativeSelect.Indicator />
+        </NativeSelect.Root>
+      </Field.Root>
+      <Field.Root>
+        <Field.Label>Reason</Field.Label>
+        <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} />
+      </Field.Root>
+    </FormDialog>
+  );
+}
