@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradewind_runtime.airflow.site_storage import ForeignReference, ValueGone
+from tradewind_runtime.airflow.site_storage import ForeignReference, StorageUnavailable, ValueGone
 from tradewind_runtime.airflow.xcom import SiteXComBackend
 
-__all__ = ["ForeignReference", "SiteXComBackend", "ValueGone"]
+__all__ = ["ForeignReference", "SiteXComBackend", "StorageUnavailable", "ValueGone"]

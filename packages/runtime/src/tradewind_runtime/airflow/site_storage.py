@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import fsspec.utils  # type: ignore[import-untyped]
 from airflow.sdk import ObjectStoragePath
@@ -21,13 +22,19 @@ from airflow.sdk.configuration import conf
 from tradewind_protocol import storage
 from tradewind_protocol.sessions import Storage
 from tradewind_protocol.storage import Reference
-from tradewind_runtime import storage_marks
+from tradewind_runtime import json_pieces, storage_marks
+from tradewind_runtime.airflow import object_stores
 
 _DRAFT: Final = ".part"
+_Done = TypeVar("_Done")
 
 
 class ValueGone(RuntimeError):
     """The plane has a reference, the site's storage does not have the value."""
+
+
+class StorageUnavailable(RuntimeError):
+    """The site's storage refuses a request, or does not answer. The value may well be there."""
 
 
 class ForeignReference(ValueError):
@@ -56,33 +63,30 @@ class SiteStorage:
             f"{self.setting.replace('_path', '_compression')} = {self.compression!r} is not known here"
         )
 
-    def write(self, reference: Reference, content: bytes) -> None:
-        """Store `content`. On a disk a reader sees all of it or nothing."""
-        if (folder := storage_marks.folder_of(self.base)) is not None and not self.compression:
-            _write_file(folder / reference.path, content)
-            return
-        place = self._place(reference.path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open(mode="wb", compression=self.compression or None) as file:
-            file.write(content)
+    def write(self, reference: Reference, pieces: Iterator[bytes]) -> None:
+        """Store an object of those pieces. On a disk a reader sees all of it or nothing. Raises StorageUnavailable."""
+        with self._explained("write", reference.path, "written"):
+            if (folder := storage_marks.folder_of(self.base)) is not None and not self.compression:
+                _write_file(folder / reference.path, pieces)
+            else:
+                object_stores.write(self._place(reference.path), pieces, compression=self.compression)
 
     def read(self, reference: Reference) -> Any:
-        """The JSON behind a reference of this storage. Raises ForeignReference, or ValueGone when it cannot be read."""
+        """The JSON behind a reference of this storage. Raises ForeignReference, and what `read_path` raises."""
         self.require_own(reference)
         return self.read_path(reference.path)
 
     def read_path(self, path: str) -> Any:
-        """The JSON of the object at `path`, which is relative to the base. Raises ValueGone when it cannot be read."""
+        """The JSON of the object at `path`, which is relative to the base. Raises ValueGone when there is none,
+        StorageUnavailable when the storage does not say."""
         try:
-            with self._place(path).open(mode="rb", compression="infer") as file:
-                content = file.read()
-            return json.loads(content)
+            with self._explained("read", path, "read"):
+                text = object_stores.read(self._place(path))
+            return json.loads(text)
         except (FileNotFoundError, NotADirectoryError):
             problem = "is not there: it was deleted, or its storage is another one than when it was written"
         except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are
             problem = f"is damaged ({error})"
-        except OSError as error:
-            problem = f"cannot be read ({error.strerror or error})"
         raise ValueGone(
             f"the {self.what} value at {self.base}/{path} {problem}. Clear the task that wrote it; and see that every "
             f"agent and task environment of this site has the same storage: {self.remedy}"
@@ -94,14 +98,16 @@ class SiteStorage:
             self.delete_path(reference.path)
 
     def delete_path(self, path: str) -> None:
-        """Delete the object at `path`, which is relative to the base. Idempotent."""
-        self._place(path).unlink(missing_ok=True)
+        """Delete the object at `path`, which is relative to the base. Idempotent. Raises StorageUnavailable."""
+        with self._explained("delete", path, "deleted"):
+            object_stores.delete(self._place(path))
 
     def objects(self, *, below: Collection[str] | None = None) -> Iterator[tuple[Reference, int, float]]:
         """Every value of this storage with its size and the time it was written (seconds since 1970). What is no value
         of ours is passed over, as is one whose file system does not say when it was written. `below`: only those
         of XComs and of tasks' state in these folders of Dags."""
         root = self._place("")
+        root.fs.invalidate_cache()
         tops = [""] if below is None else [f"{top}{dag}" for dag in below for top in ("", "tasks/")]
         for top in tops:
             folder = f"{root.path.rstrip('/')}/{top}".rstrip("/")
@@ -158,8 +164,48 @@ class SiteStorage:
         """Where in this storage the value of a reference lies."""
         return self._place(reference.path)
 
+    @contextmanager
+    def _explained(self, right: str, path: str, done: str) -> Iterator[None]:
+        """Name the storage, the cause and the remedy of what a storage refuses. A missing object and a damaged one pass."""
+        try:
+            yield
+        except (ValueError, StorageUnavailable):
+            raise
+        except Exception as error:
+            if isinstance(error, (FileNotFoundError, NotADirectoryError)) and right != "write":
+                raise
+            if not object_stores.is_failure(error):
+                raise
+            raise StorageUnavailable(
+                f"the {self.what} value at {self.base}/{path} cannot be {done}: {cause(error)}. "
+                f"{_remedy(error, right, self.setting)}"
+            ) from error
+
     def _place(self, path: str) -> ObjectStoragePath:
         return ObjectStoragePath(f"{self.base}/{path}")
+
+
+def cause(error: BaseException) -> str:
+    """What a storage answered, in one line."""
+    said = str(getattr(error, "strerror", None) or error).strip()
+    return f"{type(error).__name__}: {said.splitlines()[0][:400]}" if said else type(error).__name__
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether a storage knows the identity and refuses, or does not know it."""
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    return isinstance(error, PermissionError) or str(status) in ("401", "403")
+
+
+def _remedy(error: BaseException, right: str, setting: str) -> str:
+    if is_denied(error):
+        also = ". S3 answers so for a missing object, too, when the role may not list the bucket" * (
+            right == "read"
+        )
+        return f"Give this environment's identity the right to {right} objects there{also}"
+    if isinstance(error, FileNotFoundError):
+        return f"Create the bucket or container, or correct {setting}; the agent never creates one"
+    return "Retries of the task help once the storage answers: see that it can be reached from this environment"
 
 
 def _written(about: dict[str, Any]) -> float | None:
@@ -176,23 +222,28 @@ def _written(about: dict[str, Any]) -> float | None:
     return None
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
     """Retried when the folder is gone: what cleans up removes empty ones."""
-    for last in (False, False, True):
+    draft = path.with_name(f".{secrets.token_hex(8)}{_DRAFT}")
+    try:
+        # who else may read it is the umask's and the folder's affair
+        with _with_folder(path, lambda: draft.open("xb")) as file:
+            for piece in pieces:
+                file.write(piece)
+        _with_folder(path, lambda: os.replace(draft, path))
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _with_folder(path: Path, do: Callable[[], _Done]) -> _Done:
+    for _ in range(2):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{secrets.token_hex(8)}{_DRAFT}")
-        try:
-            with draft.open("xb") as file:  # who else may read it is the umask's and the folder's affair
-                file.write(content)
-            os.replace(draft, path)
-            return
-        except FileNotFoundError:
-            if last:
-                raise
-        except BaseException:
-            with suppress(OSError):
-                draft.unlink()
-            raise
+        with suppress(FileNotFoundError):
+            return do()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return do()
 
 
 @cache
@@ -227,6 +278,15 @@ def of_this_process() -> Storage:
     return Storage(base=place.base, mark=place.mark) if ours and place.threshold >= 0 else Storage()
 
 
-def dumped(value: Any) -> bytes:
-    """A serialized value as it is stored. Raises TypeError for what is no JSON."""
-    return json.dumps(value).encode()
+def dumped(value: Any) -> Iterator[bytes]:
+    """A serialized value as it is stored, in pieces. Raises TypeError for what is no JSON."""
+    return json_pieces.encode(value, piece=object_stores.PIECE)
+
+
+def reaches(pieces: Iterator[bytes], threshold: int) -> tuple[bool, Iterator[bytes]]:
+    """Whether the pieces have `threshold` bytes or more, and the pieces: no more of them is made than it takes to tell."""
+    made, size = [], 0
+    while size < threshold and (piece := next(pieces, b"")):
+        made.append(piece)
+        size += len(piece)
+    return size >= threshold, chain(made, pieces)

@@ -51,7 +51,7 @@ class SiteStateStoreBackend(BaseStoreBackend):
     def set(
         self, scope: Scope, key: str, value: str, *, expires_at: datetime | None = None, session: Any = None
     ) -> None:
-        site_storage.of_state().write(_reference(scope, key), value.encode())
+        site_storage.of_state().write(_reference(scope, key), iter([value.encode()]))
 
     def delete(self, scope: Scope, key: str, *, session: Any = None) -> None:
         site_storage.of_state().delete(_reference(scope, key))
@@ -78,9 +78,9 @@ class SiteStateStoreBackend(BaseStoreBackend):
 
 def _stored(value: Any, key: str, scope: Scope) -> str:
     place = site_storage.of_state()
-    content = site_storage.dumped(value)
-    if len(content) < place.threshold:
-        return content.decode()
+    stored, content = site_storage.reaches(site_storage.dumped(value), place.threshold)
+    if not stored:
+        return b"".join(content).decode()
     reference = _reference(scope, key)
     place.write(reference, content)
     return reference.text
@@ -123,6 +123,7 @@ def _reference(scope: Scope, key: str) -> Reference:
 
 
 def _files(folder: ObjectStoragePath) -> Iterator[ObjectStoragePath]:
+    folder.fs.invalidate_cache()  # others write, too
     if not folder.exists():
         return
     for each in list(folder.iterdir()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -11,6 +12,9 @@ from airflow.sdk.bases.xcom import BaseXCom
 from tradewind_protocol import storage
 from tradewind_protocol.storage import Reference, StoredKind
 from tradewind_runtime.airflow import site_storage
+from tradewind_runtime.airflow.site_storage import StorageUnavailable
+
+log = logging.getLogger(__name__)
 
 SKIP_KEY: Final = "skipmixin_key"
 """Written by branch and short-circuit operators: which tasks follow, which are skipped. The plane's scheduler reads it
@@ -56,14 +60,16 @@ class SiteXComBackend(BaseXCom):
     ) -> Any:
         """Store the value and return its reference. What the plane has to read itself is returned as it is.
 
-        Raises what the Task SDK raises for a value that cannot be serialized, and what the storage raises.
+        Raises what the Task SDK raises for a value that cannot be serialized, and StorageUnavailable.
         """
         serialized = BaseXCom.serialize_value(value)
         place = site_storage.of_xcoms()
         if _is_for_the_plane(key, value) or not place.base:
             return serialized
         content = site_storage.dumped(serialized)
-        stored = 0 <= place.threshold <= len(content) or storage.parse(serialized) is not None
+        stored = storage.parse(serialized) is not None
+        if not stored and place.threshold >= 0:
+            stored, content = site_storage.reaches(content, place.threshold)
         if not stored:
             return serialized
         reference = storage.xcom(
@@ -83,7 +89,8 @@ class SiteXComBackend(BaseXCom):
         """The value behind a reference; what is no reference is a value itself.
 
         Raises ForeignReference when the reference is to another storage than this site's, ValueGone when the storage
-        does not have the value (Airflow's backend would hand the task the reference instead, in both cases).
+        does not have the value (Airflow's backend would hand the task the reference instead, in both cases), and
+        StorageUnavailable when it refuses or does not answer.
         """
         if (reference := _reference(result.value)) is not None:
             result = _Result(site_storage.of_xcoms().read(reference))
@@ -93,11 +100,16 @@ class SiteXComBackend(BaseXCom):
 
     @classmethod
     def purge(cls, xcom: Any, *args: Any) -> None:
-        """Delete the value behind a reference of this site; anything else, and what is gone, is passed over."""
-        if (reference := _reference(xcom.value)) is not None:
-            site_storage.of_xcoms().delete(reference)
-        elif (path := _of_airflows_backend(xcom.value)) is not None:
-            site_storage.of_xcoms().delete_path(path)
+        """Delete the value behind a reference of this site; anything else, and what is gone, is passed over.
+
+        A storage that does not delete keeps no task from its start: the agent's cleaning removes the value later."""
+        try:
+            if (reference := _reference(xcom.value)) is not None:
+                site_storage.of_xcoms().delete(reference)
+            elif (path := _of_airflows_backend(xcom.value)) is not None:
+                site_storage.of_xcoms().delete_path(path)
+        except StorageUnavailable as error:
+            log.warning("An XCom value is left in the storage: %s", error)
 
 
 def _reference(value: Any) -> Reference | None:
