@@ -61,7 +61,12 @@ def servers(request: pytest.FixtureRequest, directory: Path) -> Iterator[Servers
 def plane(directory: Path) -> Iterator[Plane]:
     """A plane under `strict`, the default. It has no secrets backend and no bucket: these are the sites'."""
     asked = os.environ.get("TRADEWIND_TEST_DATABASE") == "postgresql"
-    options = {"scheduler": {"scheduler_idle_sleep_time": "0.5"}}
+    options = {
+        "scheduler": {"scheduler_idle_sleep_time": "0.5"},
+        "tradewind": {
+            "live_log_seconds": "50"
+        },  # a process that opens a bucket starts slowly on a busy machine
+    }
     if not asked:
         with Plane(plane_settings(home=directory / "plane", options=options)) as running:
             yield running

@@ -244,7 +244,7 @@ def test_what_the_sites_airflow_cfg_says_is_kept(site, tmp_path):
 
 
 def test_the_doctor_says_where_values_go(site):
-    said = "__import__('tradewind_runtime.airflow.inspection', fromlist=['x']).xcom_storage()"
+    said = "__import__('tradewind_runtime.airflow.storage_inspection', fromlist=['x']).xcom()"
     assert site(said) == f"wrote, read and deleted an object in {site.folder.rstrip('/')}"
     assert site(said, policy="open") == "values go to the plane: the data policy for xcom is open"
 

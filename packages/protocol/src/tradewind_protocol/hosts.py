@@ -79,6 +79,13 @@ ToHost = Annotated[Configure | RunAttempt | StopAttempt | StopHost, Field(discri
 # ---- process to agent
 
 
+class LogStorage(Message):
+    """Where a task environment uploads the logs of its tasks."""
+
+    url: str = ""  # or the name of the owner's class that knows it; empty: nowhere
+    retried: bool = False  # a log whose upload fails is kept, and uploaded later
+
+
 class Hello(Message):
     """First line from every process, sent once it is ready to work."""
 
@@ -89,6 +96,7 @@ class Hello(Message):
     pid: int
     bundles: tuple[str, ...] = ()
     xcom: Storage = Storage()  # of a worker
+    logs: LogStorage = LogStorage()  # of a worker
     accelerators: dict[str, str] = {}  # by name, why each is off; empty for one that is on
 
 

@@ -223,6 +223,15 @@ ALL: Final[dict[str, Option]] = {
         least=0.1,
         change="Higher, when agents answer slowly and the log page says that they did not.",
     ),
+    "log_link": Option(
+        "Address of a task's log in a platform of the site's, shown on the log page: `{dag_id}`, `{run_id}`, `{task_id}`, "
+        "`{map_index}`, `{try_number}` and `{path}` stand for their values. Empty: none.",
+        "string",
+        "",
+        values="empty, or an address that begins with https:// or http://, with these names in braces",
+        change="Set it, where a shipper or the agents bring logs to a platform or bucket that people can open.",
+        example="https://logs.example.com/search?q=dag:{dag_id}+run:{run_id}+task:{task_id}+try:{try_number}",
+    ),
     "history_days": Option(
         "Ended sessions, finished attempts and carried-out commands are deleted after this many days.",
         "integer",

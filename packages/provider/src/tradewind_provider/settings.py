@@ -72,6 +72,7 @@ class Settings:
     policies: Policies = STRICT_FOR_ALL
     live_log_bytes: int = 32 * 1024 * 1024
     live_log_seconds: float = 10.0
+    log_link: str = ""
     history_days: int = 14
     events_days: int = 365
     gate: AddressGate = AddressGate()
@@ -110,6 +111,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         policies=parse_policies(options["policy"]),
         live_log_bytes=int(read.number("live_log_bytes")),
         live_log_seconds=read.number("live_log_seconds"),
+        log_link=_log_link(options["log_link"]),
         history_days=int(read.number("history_days")),
         events_days=int(read.number("events_days")),
         gate=AddressGate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
@@ -118,6 +120,22 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         failures_per_minute=read.number("failures_per_minute"),
         shortcuts=read.choice("shortcuts"),
     )
+
+
+def _log_link(text: str) -> str:
+    """Raises SettingsError for a pattern that names something else, or leads a browser elsewhere than to a page."""
+    if not text:
+        return ""
+    known = dict.fromkeys(("dag_id", "run_id", "task_id", "map_index", "try_number", "path"), "x")
+    try:
+        filled = text.format(**known)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise SettingsError(
+            f"[tradewind] log_link has {error}: it may have {', '.join(f'{{{name}}}' for name in known)}"
+        ) from None
+    if not filled.startswith(("https://", "http://")):
+        raise SettingsError("[tradewind] log_link is no address: it begins with https:// or http://")
+    return text
 
 
 def parse_on_agent_loss(text: str) -> OnAgentLoss:

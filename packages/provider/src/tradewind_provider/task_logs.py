@@ -11,9 +11,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from tradewind_protocol.errors import Refused
@@ -94,17 +95,20 @@ class TaskLogs:
             return self._from_storage(relative_path, ti)
         self._claim(ti, found)
         if (page := _page()) is not None:
-            theirs = [each for each in found.sources if each.agent == page.agent]
+            theirs = [each for each in (*found.sources, *found.readers) if each.agent == page.agent]
             said, lines = self._from_agents(relative_path, one, theirs)
             return said, lines or [self._told(f"No agent {page.agent!r} has run this try of the task.")]
         finished = not task_log_files.unfinished(ti)
         if finished and (stored := self._stored(relative_path, ti))[1]:
             return stored
-        said, lines = self._from_agents(relative_path, one, found.sources)
+        said, lines = self._from_agents(relative_path, one, found.sources, readers=found.readers)
         if finished:
             # Airflow looks there itself only while the task is unfinished, or when there are no lines yet
             here, parts = task_log_files.from_log_folder(relative_path)
             said, lines = said + here, lines + parts
+        if link := _link(self._settings.log_link, relative_path, one):
+            said = [link, *said]
+            lines = [*lines, self._told(f"This log in the site's log platform: {link}")]
         if lines:
             return said, lines
         return ["No agent has run this try"], [self._told("No agent has run this try of the task.")]
@@ -148,17 +152,30 @@ class TaskLogs:
             return [], []
 
     def _from_agents(
-        self, path: str, one: TaskTry, sources: list[LogSource]
+        self, path: str, one: TaskTry, sources: list[LogSource], *, readers: Sequence[LogSource] = ()
     ) -> tuple[list[str], list[Lines]]:
         said: list[str] = []
         lines: list[Lines] = []
         asked = [(source, self._ask(source, path)) for source in sources]
         until = time.monotonic() + self._settings.live_log_seconds
+        stored = False  # what agents that are gone put into the site's log storage, read by another agent
+        for source in readers:
+            if isinstance(answer := self._ask(source, path), _Asked):
+                answer.stream.wait_first(max(0.0, until - time.monotonic()))
+                if stored := bool(answer.stream.files):
+                    said += [
+                        f"agent {source.agent}: {file.name} ({file.size} bytes)"
+                        for file in answer.stream.files
+                    ]
+                    lines.append(_started(self._lines(answer, path, one)))
+                    break
+                self._done(answer)
         for source, answer in asked:
             if isinstance(answer, str):
                 if source.certain:
                     said.append(answer)
-                    lines.append(self._told(answer))
+                    if not stored:
+                        lines.append(self._told(answer))
                 continue
             answer.stream.wait_first(max(0.0, until - time.monotonic()))
             if answer.stream.files:
@@ -258,6 +275,19 @@ def _page() -> LogPage | None:
     """The part of a large log that the request in hand asks for."""
     reader = READER.get()
     return reader.page if reader is not None else None
+
+
+def _link(pattern: str, path: str, one: TaskTry) -> str:
+    """The log's address by the owner's pattern. Names are quoted: they come from Dags."""
+    values = {
+        "dag_id": one.dag_id,
+        "run_id": one.run_id,
+        "task_id": one.task_id,
+        "map_index": str(one.map_index),
+        "try_number": str(one.try_number),
+        "path": path,
+    }
+    return pattern.format(**{name: quote(value, safe="") for name, value in values.items()})
 
 
 def _left_out(gap: LogGap, asked: _Asked, one: TaskTry) -> str:

@@ -188,6 +188,52 @@ async def test_the_log_of_an_agent_that_is_gone_says_where_it_is_at_once(
     assert f"the site of agent eu-1, in task-logs/{PATH}" in said and "gone since 2026-03-01 12:00" in said
 
 
+async def test_the_log_of_an_agent_that_is_gone_is_read_by_another_agent_of_its_site(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    await agent.goodbye()
+    other = await plane.agent(name="eu-2").opens()
+    await other.poll()
+    result = reading()
+    wanted = await asked(other)
+    assert wanted["path"] == PATH
+    await sends(other, wanted, 0, "of the bucket", last=True)
+    said, lines = await result
+    assert lines == ["of the bucket"]
+    assert said[0].startswith("agent eu-2: ")
+    assert commands_left() == 0
+
+
+async def test_an_agent_without_the_bucket_leaves_the_word_of_where_the_log_is(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    agent = await ran(plane, clock)
+    await agent.goodbye()
+    other = await plane.agent(name="eu-2").opens()
+    await other.poll()
+    result = reading()
+    wanted = await asked(other)
+    await sends(other, wanted, 0, files=[], last=True, problem="there is no log here")
+    _, lines = await result
+    assert len(lines) == 1
+    assert "site of agent eu-1" in lines[0]
+
+
+async def test_a_log_has_the_address_that_its_owner_has_set(
+    plane: Plane, clock: Clock, settings: Settings
+) -> None:
+    pattern = "https://logs.example.com/?q={dag_id}+{run_id}+{task_id}+{try_number}&file={path}"
+    await ran(plane, clock)
+    linked = TaskLogs(settings=replace(settings, log_link=pattern, live_log_seconds=0.1), clock=clock)
+    said, streams = await asyncio.to_thread(linked.stream, PATH, TI)
+    address = (
+        "https://logs.example.com/?q=d+r+t+1&file=dag_id%3Dd%2Frun_id%3Dr%2Ftask_id%3Dt%2Fattempt%3D1.log"
+    )
+    assert said[0] == address
+    assert address in [line for lines in streams for line in lines][-1]
+
+
 async def test_a_silent_agent_is_not_waited_for(
     plane: Plane, clock: Clock, reading: Callable[[], Any]
 ) -> None:

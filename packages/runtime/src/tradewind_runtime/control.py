@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tradewind_protocol import hosts
+from tradewind_protocol.hosts import LogStorage
 from tradewind_protocol.messages import Message
 from tradewind_protocol.sessions import Storage
 
@@ -84,6 +85,7 @@ class Control:
         bundles: Sequence[str] = (),
         xcom: Storage | None = None,
         accelerators: Mapping[str, str] | None = None,
+        logs: LogStorage | None = None,
     ) -> None:
         """Tell the agent that this host is ready, and what it runs on."""
         self.send(
@@ -95,6 +97,7 @@ class Control:
                 bundles=tuple(bundles),
                 xcom=xcom or Storage(),
                 accelerators=dict(accelerators or {}),
+                logs=logs or LogStorage(),
             )
         )
 

@@ -40,7 +40,7 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         return
     try:
         environment.prepare(configure)
-        from tradewind_runtime.airflow import inspection
+        from tradewind_runtime.airflow import inspection, storage_inspection
     except Exception as error:
         yield _failed(
             "environment",
@@ -63,11 +63,8 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         ),
         "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
     )
-    yield _made(
-        "xcom",
-        inspection.xcom_storage,
-        "Check [common.io] xcom_objectstorage_path, its connection, and the right to write, read and delete there",
-    )
+    for check, look, remedy in storage_inspection.checks():
+        yield _made(check, look, remedy)
     yield _made(
         "accelerators", lambda: _accelerators(configure), "Set `accelerators` in the agent's settings"
     )

@@ -6,8 +6,9 @@ import asyncio
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.agent import document, introduction
 from tradewind_agent.agent.introduction import agent_version
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
+from tradewind_agent.environments.log_storage import LogStorageProcess
 from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.errors import AgentError
 from tradewind_agent.gateway import policy
@@ -28,6 +30,7 @@ from tradewind_agent.gateway.server import socket_place
 from tradewind_agent.http import tls
 from tradewind_agent.kits import aiotasks, aiotime, signals
 from tradewind_agent.loops.cleaning import Cleaning
+from tradewind_agent.loops.log_uploading import LogUploading
 from tradewind_agent.loops.polling import Polling
 from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
@@ -133,6 +136,7 @@ class Agent:
                 now=self.now,
                 on_change=self._on_change,
                 trace=self._trace,
+                on_log=lambda environment, path: self.log_uploading.attempt_ended(environment, path),
             )
             self.reporting = Reporting(outbox=outbox, plane=plane, on_delivered=self._on_delivered)
             stack.push_async_callback(
@@ -150,9 +154,18 @@ class Agent:
                     traces=self.collector.relay if self.collector is not None else None,
                 )
             )
+            logs = {
+                each.name: LogStorageProcess(self.settings, each, waiting=self.environments.waiting_logs)
+                for each in self.settings.task_environments
+            }
+            for storage in logs.values():
+                stack.push_async_callback(storage.close)
+            self.log_uploading = LogUploading(self.environments, logs=logs, now=self.now)
             self.log_streams = LogStreams(
                 plane=plane,
                 directory=self.environments.log_directory,
+                waiting=self.environments.waiting_logs,
+                stored=lambda path, into: self._stored_log(logs, path, into),
                 shown=self.settings.live_logs,
                 noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
             )
@@ -169,7 +182,7 @@ class Agent:
             self.checks = Checks(
                 state_dir=self.settings.state_dir,
                 outbox=outbox,
-                processes=self.environments.findings,
+                processes=lambda: [*self.environments.findings(), *self.log_uploading.findings()],
                 ledger_problem=lambda: self.ledger.problem,
                 health_problem=lambda: self.probes.problem,
                 now=self.now,
@@ -206,6 +219,7 @@ class Agent:
                         "reporting": self.reporting.run(),
                         "processes": self._processes(),
                         "cleaning": self.cleaning.run(),
+                        "log uploading": self.log_uploading.run(),
                         "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
                     }
                 )
@@ -229,6 +243,14 @@ class Agent:
         self.environments.start()
         # They outlive this loop: while the agent ends they are stopped after the poll loop, and not cancelled with it.
         await asyncio.Event().wait()
+
+    async def _stored_log(self, logs: Mapping[str, LogStorageProcess], path: str, into: Path) -> list[str]:
+        """What the log storages of the environments have of a log: those with the same address are asked once."""
+        storages = {storage.url: name for name, storage in reversed(self.environments.log_storages().items())}
+        for name in storages.values():
+            if found := await logs[name].read(path, into):
+                return found
+        return []
 
     async def _last_delivery(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):

@@ -34,13 +34,34 @@ async def ask(
     settings: Settings, environment: EnvironmentSettings, module: str, question: str
 ) -> InterpreterOutput:
     """Run `module` with `question` on its standard input. Cancelled, it leaves no process. Raises OSError."""
-    process = await asyncio.create_subprocess_exec(
+    process = await start(settings, environment, module)
+    try:
+        out, err = await process.communicate(question.encode())
+    except asyncio.CancelledError:
+        await kill(process)
+        raise
+    return InterpreterOutput(
+        process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+    )
+
+
+async def start(
+    settings: Settings,
+    environment: EnvironmentSettings,
+    module: str,
+    *,
+    errors: int = asyncio.subprocess.PIPE,
+    limit: int = 65_536,
+) -> asyncio.subprocess.Process:
+    """Start `module` with pipes, in a process group of its own. `limit`: bytes of its longest line. Raises OSError."""
+    return await asyncio.create_subprocess_exec(
         str(environment.interpreter),
         "-m",
         module,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=errors,
+        limit=limit,
         env=variables.for_process(
             os.environ,
             passed=settings.pass_environment,
@@ -50,13 +71,10 @@ async def ask(
         ),
         start_new_session=True,
     )
-    try:
-        out, err = await process.communicate(question.encode())
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        raise
-    return InterpreterOutput(
-        process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
-    )
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End a process that `start` began, and what it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

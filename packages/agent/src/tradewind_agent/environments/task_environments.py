@@ -17,7 +17,7 @@ from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import airflow_versions
 from tradewind_protocol.boundary import Rules
-from tradewind_protocol.hosts import Configure
+from tradewind_protocol.hosts import Configure, LogStorage
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Policy, SessionOpened, Storage, TaskEnvironment
 from tradewind_protocol.states import Component
@@ -66,6 +66,16 @@ class TaskEnvironments:
     def log_directory(self) -> Path:
         """Where processes write the logs of tasks and triggers."""
         return self._settings.state_dir / "task-logs"
+
+    @property
+    def waiting_logs(self) -> Path:
+        """Where logs are kept that the log storage has not taken yet."""
+        return self._settings.state_dir / "task-logs-waiting"
+
+    def log_storages(self) -> dict[str, LogStorage]:
+        """Where environments upload the logs of their tasks, by name; those that upload none are left out."""
+        hellos = {name: process.hello for name, process in self.workers.items() if process.hello is not None}
+        return {name: hello.logs for name, hello in hellos.items() if hello.logs.url}
 
     def start(self) -> None:
         """Start every process; each is kept alive until `stop`."""
@@ -201,6 +211,7 @@ class TaskEnvironments:
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
+                    "waiting_logs": str(self.waiting_logs),
                     "accelerators": list(settings.accelerators),
                     "base_url": (session.base_url if session is not None else "") or settings.plane_url,
                     "connections": rules.connections.value,

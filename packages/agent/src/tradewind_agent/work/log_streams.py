@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import structlog
@@ -15,7 +17,7 @@ from tradewind_agent.kits import aiotasks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.log_sender import LogSender
 from tradewind_agent.work import log_windows
-from tradewind_agent.work.log_files import LogFiles, LogNotFound
+from tradewind_agent.work.log_files import LogFiles, LogNotFound, OpenLog
 from tradewind_agent.work.log_windows import LogWindowGap
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.logs import LARGEST_PIECE, LogFile, LogGap, LogPiece, StreamLog, squeeze
@@ -29,11 +31,23 @@ Noted = Callable[[str], AbstractContextManager[None]]
 
 
 class LogStreams:
-    """Carries out `stream_log`. Reads only what `log_files` finds; a site that shows no logs answers where they are."""
+    """Carries out `stream_log`: sends what the site's log storage has, then what is on this machine's disk. Opens only what
+    `log_files` finds; a site that shows no logs answers where they are."""
 
-    def __init__(self, *, plane: PlaneClient, directory: Path, shown: bool, noted: Noted) -> None:
+    def __init__(
+        self,
+        *,
+        plane: PlaneClient,
+        directory: Path,
+        waiting: Path,
+        stored: Callable[[str, Path], Awaitable[list[str]]],
+        shown: bool,
+        noted: Noted,
+    ) -> None:
         self._plane = plane
         self._directory = directory
+        self._waiting = waiting  # of logs that the storage has not taken yet, each below a folder of its own
+        self._stored = stored  # writes what the storage has into a folder; where each file came from
         self._shown = shown
         self._noted = noted  # requests made inside are written into the ledger with this text
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
@@ -77,17 +91,41 @@ class LogStreams:
                 self._last(asked, 0, f"{MOST} logs of this agent are read now; look again soon")
             )
             return
-        try:
-            files = await asyncio.to_thread(LogFiles(self._directory, asked.path).__enter__)
-        except LogNotFound as error:
-            await sender.send(self._last(asked, 0, str(error)))
-            return
-        with files:
-            await self._content(asked, sender, files)
+        with ExitStack() as stack:
+            files, problem = await self._open(stack, asked.path)
+            if problem and not files:
+                await sender.send(self._last(asked, 0, problem))
+                return
+            await self._content(asked, sender, files, problem)
 
-    async def _content(self, asked: StreamLog, sender: LogSender, files: LogFiles) -> None:
-        listed = tuple(LogFile(name=each.name, size=each.size) for each in files.files)
-        pieces = log_windows.content(files.files, most=asked.most, piece=LARGEST_PIECE, begin=asked.begin)
+    async def _open(self, stack: ExitStack, path: str) -> tuple[tuple[OpenLog, ...], str]:
+        """The parts of the log, and why one of them is missing: the storage has what was uploaded, in whichever agent's disk
+        it was; what waits for its upload and what is written now are here."""
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradewind-log-")))
+        found: list[OpenLog] = []
+        problem = missing = ""
+        try:
+            for number, name in enumerate(await self._stored(path, folder)):
+                found += [
+                    replace(each, name=name)
+                    for each in await asyncio.to_thread(_opened, stack, folder, str(number))
+                ]
+        except (AgentError, OSError) as error:
+            problem = str(error)
+        parts = await asyncio.to_thread(lambda: sorted(self._waiting.glob("*")))
+        for directory in (*parts, self._directory):
+            try:
+                found += await asyncio.to_thread(_opened, stack, directory, path)
+            except LogNotFound as error:
+                missing = str(error) if directory == self._directory else missing
+        some = [each for each in found if each.size] or found[:1]
+        return tuple(some), problem or ("" if some else missing)
+
+    async def _content(
+        self, asked: StreamLog, sender: LogSender, files: tuple[OpenLog, ...], problem: str
+    ) -> None:
+        listed = tuple(LogFile(name=each.name, size=each.size) for each in files)
+        pieces = log_windows.content(files, most=asked.most, piece=LARGEST_PIECE, begin=asked.begin)
         number = 0
         while (data := await asyncio.to_thread(next, pieces, None)) is not None:
             gap = LogGap(begin=data.begin, end=data.end) if isinstance(data, LogWindowGap) else None
@@ -103,9 +141,14 @@ class LogStreams:
                 log.debug("The reader left", action="log_reader_left", path=asked.path)
                 return
             number += 1
-        last = self._last(asked, number, "")
+        last = self._last(asked, number, problem)
         await sender.send(last.model_copy(update={"files": listed}) if number == 0 else last)
 
     @staticmethod
     def _last(asked: StreamLog, number: int, problem: str) -> LogPiece:
         return LogPiece(server=asked.server, number=number, last=True, problem=problem[:2000])
+
+
+def _opened(stack: ExitStack, directory: Path, path: str) -> tuple[OpenLog, ...]:
+    """The files of a log below a folder, open until the stack is closed. Raises LogNotFound. Blocks."""
+    return stack.enter_context(LogFiles(directory, path)).files

@@ -38,6 +38,7 @@ class Running:
         on_change: Callable[[], None],
         trace: Callable[[Offer, str], AttemptTrace],
         open_: Unseal,
+        on_log: Callable[[str, str], None] = lambda environment, path: None,
     ) -> None:
         self.cordoned = False
         self.draining = False
@@ -51,6 +52,7 @@ class Running:
         self._on_change = on_change
         self._trace = trace
         self._open = open_  # what this site sealed
+        self._on_log = on_log  # an attempt has ended that wrote the log at this path, in that environment
         self._traces: dict[UUID, AttemptTrace] = {}  # of those whose outcome is being delivered
         self._attempts: dict[UUID, Attempt] = {}
         # What an earlier life left in the outbox ended there, and the plane may not know it yet.
@@ -191,6 +193,8 @@ class Running:
         finally:
             del self._attempts[attempt.ref.attempt_id]
             if attempt.outcome is not None:
+                if isinstance(path := attempt.offer.workload.get("log_path"), str) and path:
+                    self._on_log(attempt.environment, path)
                 self._undelivered[attempt.ref.attempt_id] = attempt.ref
                 self._traces[attempt.ref.attempt_id] = attempt.trace
                 self.ended[_end_of(attempt.outcome)] += 1

@@ -19,6 +19,7 @@ from tradewind_provider.services import commands
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 _MOST_TRIGGERERS = 4
+_MOST_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class LogSources:
     on_agents: bool  # False: the task itself ran elsewhere, or has not run
     elsewhere: bool  # True: agents have no part in the try, neither ran it nor shall run it
     executor: str = ""  # alias or path of the executor it was queued under, when it was one of ours
+    readers: tuple[
+        LogSource, ...
+    ] = ()  # agents of the site that may read what another one put into its log storage
 
 
 def find(db: Session, one: TaskTry, *, now: datetime, beats: HeartbeatLimits) -> LogSources:
@@ -76,6 +80,7 @@ def find(db: Session, one: TaskTry, *, now: datetime, beats: HeartbeatLimits) ->
     if not held and name:
         sessions = _newest_named(db, name)
     sources = {session.agent_id: _source(db, session, now=now, beats=beats) for session in sessions}
+    gone = [each for each in sessions if sources[each.agent_id].session_id is None]
     for session in _triggerers(db, one, deferred=len(held) > 1):
         if session.agent_id not in sources:
             certain = session.id == one.triggerer_session
@@ -85,6 +90,7 @@ def find(db: Session, one: TaskTry, *, now: datetime, beats: HeartbeatLimits) ->
         on_agents=bool(held or name),
         elsewhere=not (sources or held or name) and bool(one.hostname or not queued),
         executor=next((row.executor for row in queued if row.executor), ""),
+        readers=_readers(db, gone, now=now, beats=beats),
     )
 
 
@@ -121,6 +127,26 @@ def _source(
     if (now - heard).total_seconds() > beats.missed_after:
         return LogSource(newest.name, host, None, f"it has not been heard since {_moment(heard)}", certain)
     return LogSource(newest.name, host, present.id, certain=certain)
+
+
+def _readers(
+    db: Session, gone: list[AgentSession], *, now: datetime, beats: HeartbeatLimits
+) -> tuple[LogSource, ...]:
+    """Agents of the site of those that cannot be asked, which may read the site's log storage in their place."""
+    if not gone:
+        return ()
+    statement = (
+        select(AgentSession)
+        .where(
+            AgentSession.site == gone[0].site,
+            AgentSession.ended_at.is_(None),
+            AgentSession.agent_id.not_in([each.agent_id for each in gone]),
+        )
+        .order_by(AgentSession.last_beat_at.desc())
+    )
+    able = (each for each in db.scalars(statement) if Component.WORKER.value in each.components)
+    found = (_source(db, each, now=now, beats=beats, certain=False) for each in able)
+    return tuple(each for each in found if each.session_id is not None)[:_MOST_READERS]
 
 
 def _newest_named(db: Session, name: str) -> list[AgentSession]:

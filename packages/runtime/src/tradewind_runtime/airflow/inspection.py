@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
-
-from airflow.sdk.configuration import conf
 
 from tradewind_runtime import secrets_failures
 from tradewind_runtime.airflow import secrets_backends as reports
@@ -147,31 +144,6 @@ def _look(backend: Any, kind: str) -> None:
         return
     if kind == "connection":
         backend.get_conn_value(_NOBODY)
-
-
-def xcom_storage() -> str:
-    """Write, read and delete an object where XCom values go. Raises what the storage raises."""
-    backend = conf.get("core", "xcom_backend", fallback="")
-    path = conf.get("common.io", "xcom_objectstorage_path", fallback="")
-    if not path:
-        return f"{backend or 'Airflow’s own backend'}: values are not kept at the site"
-    if backend.endswith(".SiteXComBackend") and conf.getint("common.io", "xcom_objectstorage_threshold") < 0:
-        return "values go to the plane: the data policy for xcom is open"
-    from airflow.sdk import ObjectStoragePath
-
-    folder = ObjectStoragePath(path)
-    if folder.protocol in ("file", "local"):
-        folder.mkdir(parents=True, exist_ok=True)
-    thing = folder / f".tradewind-doctor-{uuid4().hex}"
-    with thing.open("wb") as file:
-        file.write(b"tradewind")
-    try:
-        with thing.open("rb") as file:
-            if (found := file.read()) != b"tradewind":
-                raise OSError(f"{thing} reads {len(found)} other bytes than were written")
-    finally:
-        thing.unlink()
-    return f"wrote, read and deleted an object in {path}"
 
 
 def bundle_names() -> list[str]:

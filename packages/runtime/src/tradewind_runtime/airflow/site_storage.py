@@ -36,6 +36,10 @@ class ValueGone(RuntimeError):
 class StorageUnavailable(RuntimeError):
     """The site's storage refuses a request, or does not answer. The value may well be there."""
 
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
+        self.problem, self.remedy = problem, remedy
+
 
 class ForeignReference(ValueError):
     """A reference to a value in another storage than this agent's."""
@@ -177,8 +181,8 @@ class SiteStorage:
             if not object_stores.is_failure(error):
                 raise
             raise StorageUnavailable(
-                f"the {self.what} value at {self.base}/{path} cannot be {done}: {cause(error)}. "
-                f"{_remedy(error, right, self.setting)}"
+                f"the {self.what} value at {self.base}/{path} cannot be {done}: {cause(error)}",
+                _remedy(error, right, self.setting),
             ) from error
 
     def _place(self, path: str) -> ObjectStoragePath:
@@ -205,7 +209,9 @@ def _remedy(error: BaseException, right: str, setting: str) -> str:
         return f"Give this environment's identity the right to {right} objects there{also}"
     if isinstance(error, FileNotFoundError):
         return f"Create the bucket or container, or correct {setting}; the agent never creates one"
-    return "Retries of the task help once the storage answers: see that it can be reached from this environment"
+    return (
+        "Retries of the task help once the storage answers: see that it can be reached from this environment"
+    )
 
 
 def _written(about: dict[str, Any]) -> float | None:

@@ -29,7 +29,14 @@ from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime import kernel, loggers
 from tradewind_runtime.accelerators import table
 from tradewind_runtime.accelerators.libraries import import_notes
-from tradewind_runtime.airflow import site_settings, site_storage, stale_clones, task_fork, traces
+from tradewind_runtime.airflow import (
+    log_storage,
+    site_settings,
+    site_storage,
+    stale_clones,
+    task_fork,
+    traces,
+)
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import Control, ControlClosed, wipe
 from tradewind_runtime.worker import outcomes, process_manager, reaper, slot_pool, supervision, supervisor
@@ -99,6 +106,7 @@ def run(control: Control, configure: Configure) -> int:
     kernel.after_fork_of_mine(control.forget)  # a fork comes in the middle of a line, with others behind it
     os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
     airflow_worker.prepare()
+    log_storage.keep_failed_uploads(configure)
     fork = task_fork.TaskFork()
     fork.install()
     if configure.options.get("traces"):
@@ -125,7 +133,12 @@ def run(control: Control, configure: Configure) -> int:
         )
         prefork = PreforkProcess(control, pool, slots=configure.slots)
         forking.imported()
-        control.hello(bundles=bundles, xcom=site_storage.of_this_process(), accelerators=switch.states)
+        control.hello(
+            bundles=bundles,
+            xcom=site_storage.of_this_process(),
+            accelerators=switch.states,
+            logs=log_storage.of_this_process(),
+        )
         return prefork.serve()
 
 
