@@ -27,9 +27,21 @@ for path in sorted(pathlib.Path(bundle["kwargs"]["path"]).rglob("*.py")):
     wrong = {path.name: "Traceback\\nValueError: wrong"} if "raise" in path.read_text() else {}
     dags = [] if wrong else [path.stem]
     line = {"bundle": bundle["name"], "file": path.name, "dags": dags, "errors": wrong, "requests": []}
+    line["reduced"] = [{"needs": "weekly"} if "Weekly" in path.read_text() else {}] * len(dags)
     print("tradewind-dag-check " + json.dumps(line))
 """
 """Stands for `tradewind_runtime.dag_check`, whose own tests parse with Airflow: it reads no Dag, but answers in its form."""
+
+PLANE_CHECK = """
+import json, os, pathlib, sys
+known = {path.stem for path in pathlib.Path(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"]).glob("*.py")}
+for one in map(json.loads, sys.stdin):
+    if (needs := one["dag"].get("needs")) and needs not in known:
+        line = {"bundle": one["bundle"], "file": one["file"], "cause": f"no {needs}", "remedy": "is it there?"}
+        print("tradewind-plane-check " + json.dumps(line))
+print("tradewind-plane-check " + json.dumps({"checked": 1}))
+"""
+"""Stands for `tradewind_provider.dag_check`: a Dag whose text names a timetable needs a plugin of that name."""
 
 BUILDER = """#!{python}
 import json, os, pathlib, sys
@@ -49,6 +61,8 @@ if given[0] == "build":
 if given[0] == "run":
     if "-c" in given:
         print("airflow 3.3.2")
+    elif "tradewind_provider.dag_check" in given:
+        print("tradewind-plane-check " + json.dumps({{"checked": 1}}))
     else:
         sys.stdin.read()
         print("tradewind-dag-check " + json.dumps({{"airflow": os.environ.get("FAKE_AIRFLOW", "3.3.2")}}))
@@ -79,7 +93,14 @@ def dist(folder: Path, *, airflow: str = "3.3.2", check: str = CHECK) -> Path:
         {"tradewind_runtime/dag_check.py": check},
         ["apache-airflow-core"],
     )
-    wheel(folder, "tradewind-provider", "0.1.0", {}, ["apache-airflow-core"], extras=["postgres"])
+    wheel(
+        folder,
+        "tradewind-provider",
+        "0.1.0",
+        {"tradewind_provider/dag_check.py": PLANE_CHECK},
+        ["apache-airflow-core"],
+        extras=["postgres"],
+    )
     (folder / "constraints.txt").write_text("")
     sums = [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())

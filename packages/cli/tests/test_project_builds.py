@@ -186,6 +186,28 @@ def test_a_build_whose_dags_do_not_parse_fails_each_time_and_names_the_file(
         assert "1 thing is wrong with the site" in result.output
 
 
+def test_a_dag_that_the_plane_would_refuse_is_named_until_the_plane_has_what_it_needs(
+    tradewind: Any, project: Project
+) -> None:
+    (project.site.folder / "dags" / "each_week.py").write_text("schedule = Weekly()\n")
+    result = build(tradewind, project, "site", "--builder", "venv")
+    assert result.exit_code == 1
+    assert "site/dags/each_week.py: error: the plane would refuse it: no weekly" in result.output
+    assert "    Is it there?\n" in result.output
+    (project.plane.folder / "plugins" / "weekly.py").touch()
+    assert build(tradewind, project, "site", "--builder", "venv").exit_code == 0
+
+
+def test_without_the_planes_image_its_part_of_the_check_is_left_for_later(
+    tradewind: Any, project: Project, podman: FakeBuilder
+) -> None:
+    alone = build(tradewind, project, "site", "--builder", "podman")
+    assert "the plane's image is not built here" in alone.output
+    both = build(tradewind, project, "--builder", "podman")
+    assert "site: built" in both.output, "checked again, now with the plane"
+    assert any("tradewind_provider.dag_check" in call for call in podman.calls("run"))
+
+
 def test_a_site_whose_airflow_is_newer_than_the_planes_is_not_built(
     tradewind: Any, project: Project, podman: FakeBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

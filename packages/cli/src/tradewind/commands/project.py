@@ -122,7 +122,7 @@ def check(session: Session, start: Path) -> None:
     with _working(found):
         building = Building(found, None, say=say)
         interpreter = Packages(found, say=say).environment(found.site)
-        report = building.report(found.site, str(interpreter))
+        report = building.report(str(interpreter))
     if session.output.is_json:
         session.output.data(asdict(report) | {"passed": report.passed})
     else:
@@ -188,7 +188,9 @@ def _build(
     made = []
     with _working(found):
         building = Building(found, builder, platform=platform, say=_say(session))
-        for role in dict.fromkeys(parts):
+        for role in (
+            one for one in settings.ROLES if one in parts
+        ):  # the plane first: the site is checked against it
             try:
                 built = building.build(found.part(role))
             except CheckFailed as failure:
@@ -410,4 +412,5 @@ def _show(findings: Sequence[checks.Finding]) -> None:
     for one in findings:
         click.echo(f"{one.where}: {one.level}: {printable(one.cause)}")
         if one.remedy:
-            click.echo(f"    {printable(one.remedy)}.".replace("..", "."))
+            remedy = printable(one.remedy).rstrip(".")
+            click.echo(f"    {remedy[0].upper()}{remedy[1:]}{'' if remedy.endswith('?') else '.'}")

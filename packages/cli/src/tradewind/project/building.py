@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -64,14 +64,13 @@ class Building:
         """Raises CheckFailed when it was built and is not right, CommandError when it cannot be built."""
         self._packages.lock(part)
         what = contents.of(self._project, part, platform=self._platform)
-        image = f"localhost/{part.image}:{what.address}" if self._builder else ""
         record = self._record(part, what.address)
         if (before := self._before(record)) is not None:
             return before
         if self._builder is None:
             name = str(self._packages.environment(part))
         else:
-            name = image
+            name = image = self._image(part)
             if not self._builder.has(image):
                 self._say(f"building {image}")
                 with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
@@ -84,20 +83,49 @@ class Building:
         record.write_text(json.dumps(asdict(built), indent=1), encoding="utf-8")
         return built
 
-    def report(self, part: Part, name: str) -> checks.Report:
-        """The check of a site that was built as `name`."""
+    def report(self, name: str) -> checks.Report:
+        """The check of a site that was built as `name`: its Dags parse, and the plane would store them."""
         self._say("parsing the Dags in the site's environment")
-        if self._builder is None:
-            with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
-                plugins = contents.plugins(self._project, part, Path(folder) / "plugins")
-                asked = checks.question(self._project, site=str(part.folder), state=folder)
-                variables = (f"AIRFLOW_HOME={folder}/airflow", f"AIRFLOW__CORE__PLUGINS_FOLDER={plugins}")
-                output = self._answer(["env", *variables, name, "-m", checks.MODULE], asked)
-        else:
+        output = self._ask_site(name)
+        found = checks.report(self._project, output, planes_airflow=self.planes_airflow())
+        if not found.passed or not found.dags:
+            return found
+        refused = self._refused_by_plane(checks.for_plane(output))
+        return replace(found, findings=(*found.findings, *refused))
+
+    def _ask_site(self, name: str) -> str:
+        if self._builder is not None:
             asked = checks.question(self._project, site=checks.IN_IMAGE, state="/tmp/check")
             command = ["env", "AIRFLOW_HOME=/tmp/check/airflow", _IN_IMAGE["site"], "-m", checks.MODULE]
-            output = self._builder.ask(name, command, asked)
-        return checks.report(self._project, output, planes_airflow=self.planes_airflow())
+            return self._builder.ask(name, command, asked)
+        with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
+            asked = checks.question(self._project, site=str(self._project.site.folder), state=folder)
+            return self._ask_environment(self._project.site, name, folder, checks.MODULE, asked)
+
+    def _refused_by_plane(self, asked: str) -> tuple[checks.Finding, ...]:
+        plane = self._project.plane
+        if self._builder is None:
+            with tempfile.TemporaryDirectory(prefix="tradewind-") as folder:
+                interpreter = str(self._packages.environment(plane))
+                answer = self._ask_environment(plane, interpreter, folder, checks.PLANES_MODULE, asked)
+        elif self._builder.has(image := self._image(plane)):
+            command = ["env", "AIRFLOW_HOME=/tmp/check", _IN_IMAGE["plane"], "-m", checks.PLANES_MODULE]
+            answer = self._builder.ask(image, command, asked)
+        else:
+            self._say("the plane's image is not built here: whether its plugins fit the Dags was not checked")
+            return ()
+        return checks.refused_by_plane(self._project, answer)
+
+    def _ask_environment(self, part: Part, interpreter: str, folder: str, module: str, asked: str) -> str:
+        plugins = contents.plugins(self._project, part, Path(folder) / "plugins")
+        variables = (f"AIRFLOW_HOME={folder}/airflow", f"AIRFLOW__CORE__PLUGINS_FOLDER={plugins}")
+        return self._answer(["env", *variables, interpreter, "-m", module], asked)
+
+    def _image(self, part: Part) -> str:
+        """The name of a part's image with its contents as they are now."""
+        self._packages.lock(part)
+        address = contents.of(self._project, part, platform=self._platform).address
+        return f"localhost/{part.image}:{address}"
 
     def planes_airflow(self) -> str:
         """The version in the plane's lock; the lock is made when it is missing."""
@@ -107,7 +135,7 @@ class Building:
 
     def _checked(self, part: Part, address: str, name: str) -> Built:
         if part.role == "site":
-            report = self.report(part, name)
+            report = self.report(name)
             if not report.passed:
                 raise CheckFailed(report)
             return Built(part.role, address, name, report.airflow, report.dags, report.findings)
@@ -127,12 +155,15 @@ class Building:
 
     def _record(self, part: Part, address: str) -> Path:
         kind = self._builder.name if self._builder else "venv"
-        # a finding is of the plane's Airflow, of variables of the check and of the bundles, too
-        with_what = environments.digest(
-            self.planes_airflow() if part.role == "site" else "",
-            json.dumps(checks.development_variables(self._project), sort_keys=True),
-        )
-        return self._project.kept / "built" / f"{part.role}-{kind}-{address}-{with_what}.json"
+        with_what = "" if part.role == "plane" else f"-{self._judged_with()}"
+        return self._project.kept / "built" / f"{part.role}-{kind}-{address}{with_what}.json"
+
+    def _judged_with(self) -> str:
+        """What a check of the site depends on beside the site: the plane as it is here, and variables of the check."""
+        plane = self._image(self._project.plane)
+        is_there = self._builder is None or self._builder.has(plane)
+        variables = json.dumps(checks.development_variables(self._project), sort_keys=True)
+        return environments.digest(plane if is_there else self.planes_airflow(), variables)
 
     def _before(self, record: Path) -> Built | None:
         try:

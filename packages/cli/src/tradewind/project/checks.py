@@ -23,6 +23,8 @@ from tradewind_protocol.states import Component
 
 MODULE: Final = "tradewind_runtime.dag_check"
 MARK: Final = "tradewind-dag-check "
+PLANES_MODULE: Final = "tradewind_provider.dag_check"
+PLANES_MARK: Final = "tradewind-plane-check "
 IN_IMAGE: Final = "/opt/site"
 """Where the site's files are in its image. A path below it in agent.toml is one of the project's folder `site` here."""
 
@@ -69,6 +71,7 @@ def question(project: Project, *, site: str, state: str) -> str:
             "bundles": options.get("bundles", []),
             "rules": {kind: options[kind] for kind in KINDS if kind in options},
             "environ": development_variables(project),
+            "with_dags": True,  # as they leave the site, for `for_plane`
         },
     )
     return configure.model_dump_json()
@@ -110,12 +113,49 @@ def development_variables(project: Project) -> dict[str, str]:
     return found
 
 
+def for_plane(output: str) -> str:
+    """The standard input of the plane's check: the Dags in the site's answer, as they would leave the site."""
+    asked = [
+        json.dumps({"bundle": one["bundle"], "file": one["file"], "dag": dag})
+        for one in _answers(output, MARK)
+        if "file" in one
+        for dag in one.get("reduced", ())
+    ]
+    return "\n".join(asked) + "\n"
+
+
 # ---- the answer
+
+
+def _answers(output: str, mark: str) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix(mark)) for line in output.splitlines() if line.startswith(mark)]
+
+
+def refused_by_plane(project: Project, output: str) -> tuple[Finding, ...]:
+    """What the plane's check says it would not store. Raises CommandError when that is no answer."""
+    lines = _answers(output, PLANES_MARK)
+    if not any("checked" in one for one in lines):
+        last = "\n".join(output.strip().splitlines()[-15:])
+        raise CommandError(
+            f"the plane's environment did not answer:\n{last}",
+            remedy="Is tradewind-provider in it, of the version that tradewind.toml names? Do its plugins load?",
+        )
+    places = _places(project)
+    return tuple(
+        Finding(
+            "error",
+            f"{places.get(one['bundle'], one['bundle'])}/{one['file']}",
+            f"the plane would refuse it: {one['cause']}",
+            one["remedy"],
+        )
+        for one in lines
+        if "cause" in one
+    )
 
 
 def report(project: Project, output: str, *, planes_airflow: str) -> Report:
     """What the output of the check means. Raises CommandError when it is no answer."""
-    lines = [json.loads(line.removeprefix(MARK)) for line in output.splitlines() if line.startswith(MARK)]
+    lines = _answers(output, MARK)
     if not lines:
         last = "\n".join(output.strip().splitlines()[-15:])
         raise CommandError(
