@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from airflow import settings as airflow_settings
 from airflow.models.asset import AssetActive, AssetModel, AssetWatcherModel
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
@@ -14,7 +15,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.models.xcom import XComModel
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, event, func, select, update
 
 from tradewind_protocol.operator import SiteAccess
 from tradewind_provider.airflow.database import create_session
@@ -197,6 +198,38 @@ async def test_an_attempt_of_the_planes_own_dag_reaches_that_dag_at_any_site(pla
         with create_session() as db:
             db.execute(update(Attempt).where(Attempt.subject_id == ti_id).values(bundle="dags"))
         assert (await client.post(path, json="s3://bucket/key")).status_code == 201
+
+
+async def test_a_dag_of_the_site_is_looked_up_once_for_all_of_the_agents_attempts(plane: Plane) -> None:
+    session = plane.session(site="eu")
+    looked_up: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "tradewind_dag_bundle" in statement:
+            looked_up.append(statement)
+
+    event.listen(airflow_settings.engine, "before_cursor_execute", note)
+    try:
+        for _ in range(3):
+            task = plane.attempt(session, plane.task_instance("running"))
+            status, _ = await answered(plane, session, task, "GET", "/dag-runs/ours/r/state")
+            assert status == 200
+    finally:
+        event.remove(airflow_settings.engine, "before_cursor_execute", note)
+    assert len(looked_up) == 1
+
+
+async def test_what_one_attempt_reaches_of_another_site_no_other_attempt_reaches(plane: Plane) -> None:
+    """The bundle has changed hands while its task runs: that is this attempt's right alone."""
+    session = plane.session(site="eu")
+    runs_it = plane.attempt(session, plane.task_instance("running"))
+    another = plane.attempt(session, plane.task_instance("running"))
+    with create_session() as db:
+        attempt_id = UUID(runs_it.partition(":")[0])
+        db.execute(update(Attempt).where(Attempt.id == attempt_id).values(bundle="us-dags"))
+    asked = ("GET", "/dag-runs/theirs/r/state")
+    assert (await answered(plane, session, runs_it, *asked))[0] == 200
+    assert await answered(plane, session, another, *asked) == (403, "not_permitted")
 
 
 async def test_a_bundle_that_changes_hands_is_out_of_reach_within_seconds(plane: Plane) -> None:

@@ -33,10 +33,11 @@ def execution_api() -> FastAPI:
     """An application with those endpoints of Airflow's that are answered in one thread. Routes added later come after
     those added before."""
     app = FastAPI()
-    for method, verb in ENDPOINTS:
+    for method, path in ENDPOINTS:
+        parts = [f"{{p{at}}}" if part == "x" else part for at, part in enumerate(path.split("/"))]
 
-        @app.api_route(f"/task-instances/{{ti_id}}/{verb}", methods=[method])
-        def nothing(ti_id: str) -> dict[str, str]:
+        @app.api_route("/".join(parts), methods=[method])
+        def nothing() -> dict[str, str]:
             return {}
 
     return app
@@ -164,6 +165,7 @@ async def test_what_every_task_asks_is_answered_in_one_thread_beside_the_servers
 
 async def test_airflow_starts_and_ends_a_task_in_such_a_thread(plane: Plane) -> None:
     agent, ti_id = plane.session(), plane.task_instance()
+    of_task, run_id = f"/task-instances/{ti_id}", plane.ti(ti_id).run_id
     start = {
         "state": "running",
         "hostname": "h",
@@ -172,24 +174,25 @@ async def test_airflow_starts_and_ends_a_task_in_such_a_thread(plane: Plane) -> 
         "start_date": "2026-01-01T00:00:00Z",
     }
     asked: list[tuple[str, str, Any]] = [
-        ("PATCH", "run", start),
-        ("PUT", "rtif", {"bash_command": "true"}),
-        ("PATCH", "state", {"state": "failed", "end_date": "2026-01-01T00:00:01Z"}),
+        ("PATCH", f"{of_task}/run", start),
+        ("PUT", f"{of_task}/rtif", {"bash_command": "true"}),
+        ("POST", f"/xcoms/etl/{run_id}/extract/return_value", "a value"),
+        ("PATCH", f"{of_task}/state", {"state": "failed", "end_date": "2026-01-01T00:00:01Z"}),
     ]
     threads: set[str] = set()
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(("UPDATE task_instance", "INSERT INTO rendered_task_instance_fields")):
+        if statement.startswith(("UPDATE task_instance", "INSERT INTO rendered_task_", "INSERT INTO xcom")):
             threads.add(threading.current_thread().name.rpartition("_")[0])
 
     event.listen(airflow_settings.engine, "before_cursor_execute", note)
     try:
         async with plane.http(agent, plane.attempt(agent, ti_id)) as http:
-            for method, what, body in asked:
+            for method, path, body in asked:
                 threads.clear()
-                said = await http.request(method, f"/task-instances/{ti_id}/{what}", json=body)
+                said = await http.request(method, path, json=body)
                 assert said.is_success, said.text
-                assert threads == {THREADS}, what
+                assert threads == {THREADS}, path
     finally:
         event.remove(airflow_settings.engine, "before_cursor_execute", note)
 
@@ -211,7 +214,7 @@ async def test_a_function_that_has_become_asynchronous_keeps_the_servers_loop(da
 
     inner.include_router(execution_api().router)
     through = await Plane(FastAPI(routes=[Mount("/execution", inner)])).started(ONE_THREAD)
-    why = "PUT /task-instances/…/rtif is answered by an asynchronous function"
+    why = "PUT /task-instances/x/rtif is answered by an asynchronous function"
     assert through.switch.states["single-thread"] == why
     agent, ti_id = through.session(), through.task_instance("running")
     async with through.http(agent, through.attempt(agent, ti_id)) as http:
@@ -221,7 +224,7 @@ async def test_a_function_that_has_become_asynchronous_keeps_the_servers_loop(da
 
 async def test_an_execution_api_without_such_an_endpoint_keeps_the_servers_loop(database: None) -> None:
     through = await Plane(FastAPI(routes=[Mount("/execution", FastAPI())])).started(ONE_THREAD)
-    assert through.switch.states["single-thread"] == "the Execution API has no PATCH /task-instances/…/run"
+    assert through.switch.states["single-thread"] == "the Execution API has no PATCH /task-instances/x/run"
 
 
 async def test_what_fails_in_that_thread_fails_as_it_does_elsewhere(plane: Plane) -> None:

@@ -18,16 +18,18 @@ from tradewind_provider.store.tables import Attempt
 _HELD = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
 
 
-def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subject: UUID) -> None:
-    """Raises Refused NOT_PERMITTED when the Dag is neither of the agent's site, nor of the bundle of the attempt that
+def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subject: UUID) -> bool:
+    """Whether the answer is the same for every attempt of the agent: False when `subject` is the reason for it.
+
+    Raises Refused NOT_PERMITTED when the Dag is neither of the agent's site, nor of the bundle of the attempt that
     runs `subject` with this agent, nor of a site that a grant opens. A Dag that the plane does not know passes: Airflow
     answers that it is not there."""
     bundle = dag_bundles.of_dag(db, dag_id)
     if bundle is None:
-        return
+        return True
     owner = work_routes.site_of(db, bundle)
     if owner == agent.site:
-        return
+        return True
     # the plane's own Dags run at the sites their queues name, and a bundle may change hands while its tasks run
     runs_it = select(Attempt.id).where(
         Attempt.session_id == agent.session_id,
@@ -35,8 +37,10 @@ def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subje
         Attempt.bundle == bundle,
         Attempt.state.in_(_HELD),
     )
-    if db.scalar(runs_it.limit(1)) is not None or site_grants.allow(db, agent.site, owner, access):
-        return
+    if db.scalar(runs_it.limit(1)) is not None:
+        return False
+    if site_grants.allow(db, agent.site, owner, access):
+        return True
     raise Refused(
         Code.NOT_PERMITTED,
         f"agent {agent.name!r} of site {agent.site!r} may not {access.value} Dag {dag_id!r} or its runs: it is not a "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,13 +28,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_provider.airflow.execution_api import ExecutionApi, keys_are_local
 
-ENDPOINTS: Final = (("PATCH", "run"), ("PATCH", "state"), ("PUT", "rtif"))
-"""Of `/task-instances/{id}/…`: a task starts, ends, and shows its rendered fields. Airflow answers each with a synchronous
-function and database session, and has no need of the server's own event loop for them."""
+ENDPOINTS: Final = (
+    ("PATCH", "/task-instances/x/run"),
+    ("PATCH", "/task-instances/x/state"),
+    ("PUT", "/task-instances/x/rtif"),
+    ("POST", "/xcoms/x/x/x/x"),
+)
+"""A task starts, ends, shows its rendered fields and pushes an XCom; `x` stands for any names. Airflow answers each with a
+synchronous function and database session, and has no need of the server's own event loop for them."""
 
 THREADS: Final = "tradewind-execution"
 _MOST: Final = 40  # threads, as many as FastAPI would use
-_TASK_INSTANCES: Final = "/task-instances/"
+_ASKED: Final = re.compile(
+    "|".join(f"{method} {re.sub(r'(?<=/)x(?=/|$)', '[^/]+', path)}" for method, path in ENDPOINTS)
+)
 _BACKEND: Final = "tradewind-single-thread"
 
 
@@ -60,12 +68,12 @@ class SingleThread:
             return "[api_auth] trusted_jwks_url is set: tokens are verified by a client of the server's event loop"
         if getattr(_eventloop, "sniffio", None) is not sniffio:
             return "this anyio does not ask sniffio for the backend that is current"
-        for method, verb in ENDPOINTS:
-            found = list(_endpoints(self._execution_api.app, method, _TASK_INSTANCES + f"x/{verb}"))
+        for method, path in ENDPOINTS:
+            found = list(_endpoints(self._execution_api.app, method, path))
             if not found:
-                return f"the Execution API has no {method} {_TASK_INSTANCES}…/{verb}"
+                return f"the Execution API has no {method} {path}"
             if any(inspect.iscoroutinefunction(one) for one in found):
-                return f"{method} {_TASK_INSTANCES}…/{verb} is answered by an asynchronous function"
+                return f"{method} {path} is answered by an asynchronous function"
         return None
 
     def install(self) -> None:
@@ -123,8 +131,7 @@ class InSingleThread:
 def _is_one(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
-    path = get_route_path(scope)
-    return path.startswith(_TASK_INSTANCES) and (scope["method"], path.rpartition("/")[2]) in ENDPOINTS
+    return _ASKED.fullmatch(f"{scope['method']} {get_route_path(scope)}") is not None
 
 
 async def _body(receive: Receive) -> bytes | None:

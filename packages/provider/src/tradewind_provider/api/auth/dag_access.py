@@ -35,7 +35,7 @@ class DagAccessCheck:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
-        self._allowed: dict[tuple[UUID, UUID, str, SiteAccess], float] = {}
+        self._allowed: dict[tuple[UUID, UUID | None, str, SiteAccess], float] = {}  # None: for every subject
 
     async def check(
         self, agent: Agent, caller: Caller, subject: UUID, found: RouteMatch, query: bytes
@@ -48,21 +48,21 @@ class DagAccessCheck:
         access = rules.access_of(found)
         moment = self._monotonic()
         for dag_id in rules.dags_named(found, query):
-            key = (agent.session_id, subject, dag_id, access)
-            if self._allowed.get(key, moment) > moment:
+            keys = [(agent.session_id, one, dag_id, access) for one in (None, subject)]
+            if any(self._allowed.get(key, moment) > moment for key in keys):
                 continue
-            await transactions.run(partial(self._require, agent, dag_id, access, subject))
+            for_all = await transactions.run(partial(self._require, agent, dag_id, access, subject))
             if len(self._allowed) >= _MOST:
                 self._allowed.clear()
-            self._allowed[key] = moment + credentials.FRESH_SECONDS
+            self._allowed[keys[0 if for_all else 1]] = moment + credentials.FRESH_SECONDS
         if caller is Caller.TRIGGERER:
             if found.route.name in _XCOM_WRITES:
                 await self._has_trigger_of_task(agent, found, query)
             elif found.route.name.startswith(_ASSET_STORE):
                 await self._has_trigger_of_asset(agent, query)
 
-    def _require(self, agent: Agent, dag_id: str, access: SiteAccess, subject: UUID, db: Session) -> None:
-        dag_access.require(db, agent, dag_id, access, subject=subject)
+    def _require(self, agent: Agent, dag_id: str, access: SiteAccess, subject: UUID, db: Session) -> bool:
+        return dag_access.require(db, agent, dag_id, access, subject=subject)
 
     async def _has_trigger_of_task(self, agent: Agent, found: RouteMatch, query: bytes) -> None:
         index = "-1" if (given := _one(query, "map_index")) is None else given
