@@ -271,3 +271,54 @@ asked = {"type": "DagFileParseRequest", "file": "f", "bundle_path": "/b", "bundl
 new = TypeAdapter(processor.ToDagProcessor)
 assert decoder.body_decoder.validate_python(asked) == new.validate_python(asked)
 """)
+
+
+FIRST_USES = """
+import os, resource
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+process.complete_the_models()
+from tradewind_runtime.accelerators import first_uses, import_effects
+
+def copied_pages(use):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        try:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            use()
+            os.write(writing, str(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        pages = int(said.read())
+    os.wait()
+    return pages
+"""
+
+
+def test_what_was_used_once_before_the_fork_costs_a_task_less_memory():
+    run(f"""{FIRST_USES}
+before = {{use.__name__: copied_pages(use) for use in first_uses.USES}}
+first_uses.FirstUses().install()
+after = {{use.__name__: copied_pages(use) for use in first_uses.USES}}
+for name in before:
+    assert after[name] < 0.8 * before[name], (before, after)
+assert sum(after.values()) < 0.6 * sum(before.values()), (before, after)
+""")
+
+
+def test_a_first_use_leaves_nothing_behind():
+    run(f"""{FIRST_USES}
+import gc
+from airflow.sdk import DAG
+from airflow.sdk._shared.secrets_masker import _secrets_masker
+def use_all():
+    for use in first_uses.USES:
+        use()
+assert import_effects.reason_not_to_share(use_all) is None
+use_all()
+gc.collect()
+assert not [one for one in gc.get_objects() if type(one) is DAG]
+assert not _secrets_masker().patterns
+""")

@@ -10,6 +10,7 @@ from tradewind_runtime.accelerators.child_exit_notification import (
     ParserExitNotification,
 )
 from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
+from tradewind_runtime.accelerators.first_uses import FirstUses
 from tradewind_runtime.accelerators.known_plugins import KnownPlugins
 from tradewind_runtime.accelerators.libraries import PreloadedLibraries
 from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
@@ -25,6 +26,7 @@ class OfWorker(NamedTuple):
     early_imports: EarlyImports
     validator_cache: ValidatorCache
     child_exit_notification: ChildExitNotification
+    first_uses: FirstUses
     known_plugins: KnownPlugins
     supervisor_reuse: SupervisorReuse
     preloaded_libraries: PreloadedLibraries
@@ -38,6 +40,7 @@ def of_worker(configure: Configure) -> OfWorker:
         EarlyImports(MODULES + OF_TASKS),
         ValidatorCache(),
         ChildExitNotification(),
+        FirstUses(),
         KnownPlugins(),
         SupervisorReuse(),
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
