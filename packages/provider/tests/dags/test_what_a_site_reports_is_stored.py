@@ -267,6 +267,32 @@ def test_a_task_for_another_executor_than_that_of_agents_is_an_import_error(
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "attribute"),
+    [
+        ("timetable", "timetables"),
+        ("weight_rule", "priority_weight_strategies"),
+    ],
+)
+def test_a_class_that_only_the_site_has_is_named_with_what_the_plane_needs(
+    site: Site, parsed: Parsed, own: str, attribute: str
+) -> None:
+    site.claim("main")
+    file = parsed("own.py", text("own"))
+    [stored] = file.dags
+    inside = stored["dag"]
+    if own == "timetable":
+        inside["timetable"] = {"__type": "owners_plugin.Owners", "__var": {}}
+    else:
+        inside["tasks"][0]["__var"]["weight_rule"] = "owners_plugin.Owners"
+    told = site.report(files=(file,))
+    assert told.refused[0].refusal.error is Code.MALFORMED
+    shown = errors()["own.py"]
+    assert "owners_plugin.Owners" in shown
+    assert f"install the plugin that lists it in `{attribute}`" in shown
+    assert "every scheduler and API server of the plane" in shown
+
+
 def test_a_dag_cannot_say_that_it_is_in_another_file(site: Site, parsed: Parsed) -> None:
     site.claim("main")
     file = parsed("one.py", text())

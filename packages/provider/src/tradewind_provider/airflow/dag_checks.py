@@ -6,7 +6,9 @@ import copy
 import json
 from typing import Any
 
-from airflow.serialization.serialized_objects import DagSerialization
+from airflow.exceptions import DeserializationError
+from airflow.serialization.helpers import TimetableNotRegistered
+from airflow.serialization.serialized_objects import DagSerialization, _PriorityWeightStrategyNotRegistered
 from airflow.utils.helpers import validate_key
 
 from tradewind_protocol import dags as wire
@@ -61,11 +63,30 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
 
 
 def _malformed(dag_id: str, path: str, problem: BaseException) -> Refused:
+    if isinstance(problem, DeserializationError) and problem.__cause__:
+        problem = problem.__cause__  # Airflow's own words name the Dag alone
     return Refused(
         Code.MALFORMED,
         f"Dag {dag_id[:250]!r} of file {path} cannot be read: {type(problem).__name__}: {str(problem)[:500]}",
-        remedy="does the task environment run the same Airflow minor as the plane, and does the plane have the "
-        "plugins (timetables, priority strategies) this Dag uses?",
+        remedy=_remedy(problem),
+    )
+
+
+def _remedy(problem: BaseException) -> str:
+    """What to do about a Dag that this plane cannot read. The plane computes schedules and priorities by its own copy of
+    the owner's class, so a class that only the site has is named."""
+    for kind, registered_in in (
+        (TimetableNotRegistered, "timetables"),
+        (_PriorityWeightStrategyNotRegistered, "priority_weight_strategies"),
+    ):
+        if isinstance(problem, kind):
+            return (
+                f"the plane computes with this class, too: install the plugin that lists it in `{registered_in}` in the "
+                "environment of every scheduler and API server of the plane, restart them, and parse the file again"
+            )
+    return (
+        "does the task environment run the same Airflow minor as the plane, and does the plane have the "
+        "plugins (timetables, priority strategies) this Dag uses?"
     )
 
 
