@@ -56,6 +56,17 @@ def test_every_value_leaves_as_a_reference_and_comes_back_as_it_was(site):
     assert site(f"[pull(reference) for reference in {references!r}]") == values
 
 
+def test_a_value_that_is_written_or_read_is_no_dataset_of_the_task(site):
+    """OpenLineage once told of each XCom that a mapped task had read as an input of the task."""
+    value, inputs, outputs = site(
+        "(lambda lineage, collector: [setattr(lineage, 'get_hook_lineage_collector', lambda: collector),"
+        " pull(push([1, 2])), list(collector._inputs), list(collector._outputs)][1:])"
+        "(*(lambda module: (module, module.HookLineageCollector()))(__import__('airflow.sdk.lineage').sdk.lineage))",
+        environ={"AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION": "gzip"},
+    )
+    assert (value, inputs, outputs) == ([1, 2], [], [])
+
+
 def test_two_pushes_of_one_key_never_share_a_file(site):
     first, second = site("[push(1), push(2)]")
     assert first != second
