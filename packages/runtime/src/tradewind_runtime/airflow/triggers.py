@@ -198,6 +198,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
     _callbacks: set[int] = attrs.field(factory=set, init=False, repr=False)
     _fired: set[int] = attrs.field(factory=set, init=False, repr=False)
     _files: OpenFiles = attrs.field(factory=OpenFiles, init=False, repr=False)
+    _next_counted_heartbeat: float = attrs.field(default=0.0, init=False, repr=False)
     _wake_writer: socket.socket | None = attrs.field(default=None, init=False, repr=False)
 
     @classmethod
@@ -292,6 +293,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         while self.events:
             entry = self.events.popleft()
             self._report(entry.trigger_id, entry.event, entry.persist_seq)
+            stock.stats.incr("triggers.succeeded")
 
     def on_trigger_event(self, trigger_id: int, event: TriggerEvent) -> None:
         self._report(trigger_id, event, None)
@@ -354,6 +356,9 @@ class Supervisor(stock.TriggerRunnerSupervisor):
             self.problem = (
                 f"the triggers' event loop has been silent for {silence:.0f} s: a trigger blocks it"
             )
+        if self.working and time.monotonic() >= self._next_counted_heartbeat:
+            self._next_counted_heartbeat = time.monotonic() + conf.getfloat("triggerer", "job_heartbeat_sec")
+            stock.stats.incr("triggerer_heartbeat")
         self.on_tick(self)
 
     def end(self, number: signal.Signals, *, seconds: float) -> None:
