@@ -10,6 +10,7 @@ import pytest
 from on_airflow.sites import (
     bare,
     local_executor_first,
+    owners_code,
     plugin_and_listener,
     remote_logs,
     secrets_backend,
@@ -26,6 +27,7 @@ SITES = (
     secrets_backend,
     remote_logs,
     plugin_and_listener,
+    owners_code,
     two_environments,
     two_agents,
     two_sites,
