@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from support.installed import PLANES_DRIVERS, ROOT, checkout, environments
@@ -86,4 +87,30 @@ def environment_behind() -> Path:
     """The interpreter of a task environment with the newest patch of the Airflow minor before the plane's."""
     return checkout().environment(
         "tasks-behind", ("protocol", "runtime"), lock=ROOT / "constraints-airflow-3.2.txt"
+    )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Interpreters of an Airflow without Tradewind, of a plane, and of a site's tasks."""
+
+    stock: Path
+    plane: Path
+    tasks: Path
+
+
+def observed() -> Observed:
+    """Interpreters that have what Airflow tells of itself with: OpenLineage's provider and StatsD's client."""
+    extras = tomllib.loads((ROOT / "packages" / "runtime" / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    wanted = [*extras["openlineage"], *extras["statsd"]]
+
+    def made(name: str, ours: Sequence[str], *more: str) -> Path:
+        return checkout().environment(name, ours, [*wanted, *more], lock=ROOT / "constraints.txt")
+
+    return Observed(
+        stock=made("stock-observed", (), "apache-airflow", *PLANES_DRIVERS),
+        plane=made("plane-observed", WHEELS["plane"], *PLANES_DRIVERS),
+        tasks=made("tasks-observed", WHEELS["tasks"]),
     )
