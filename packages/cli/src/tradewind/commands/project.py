@@ -212,7 +212,9 @@ def _build(
 
 
 @project.command()
-@click.option("--once", is_flag=True, help="Run every Dag once, then exit: 0 when all succeeded, else 1.")
+@click.option(
+    "--once", is_flag=True, help="Check the Dags, run each once, then exit: 0 when all succeeded, else 1."
+)
 @click.option("--dag", "dags", multiple=True, help="With --once: run only this Dag. May be repeated.")
 @click.option("--fresh", is_flag=True, help="Forget runs, variables and connections of earlier starts.")
 @click.option(
@@ -248,6 +250,7 @@ def dev(once: bool, dags: Sequence[str], fresh: bool, port: int, timeout: int, s
         try:
             with _working(found), show.doing("installing what is not there yet of the three environments"):
                 stage = development.stage(found, place, show, port=port)
+                dags = dags or (_every_dag(found, show) if once else ())
             interrupted.kill_all = stage.kill
             with stage:
                 if once:
@@ -262,6 +265,16 @@ def dev(once: bool, dags: Sequence[str], fresh: bool, port: int, timeout: int, s
             for name, text in failure.logs:
                 click.echo(f"\n--- {name}\n{printable(text)}", err=True)
             raise CommandError(str(failure), remedy=f"The logs are in {place}.") from failure
+
+
+def _every_dag(found: Project, show: Show) -> Sequence[str]:
+    """The Dags of the project. Raises CheckFailed, after its findings were shown, when a file is wrong."""
+    interpreter = Packages(found, say=show.say).environment(found.site)
+    report = Building(found, None, say=show.say).report(str(interpreter))
+    _show(report.findings)
+    if not report.passed:
+        raise CheckFailed(report)
+    return report.dags
 
 
 def _stay_up(found: Project, stage: stages.Stage, show: Show) -> None:

@@ -95,10 +95,9 @@ class Stage:
 
 
 def run(
-    stage: Stage, show: Show, *, timeout: float, triggered: Sequence[str] = (), by_asset: Sequence[str] = ()
+    stage: Stage, show: Show, *, timeout: float, triggered: Sequence[str], by_asset: Sequence[str] = ()
 ) -> None:
-    """Start these Dags (without any: all that arrive) and watch them to their end. Raises StageFailed unless all have
-    succeeded."""
+    """Start these Dags and watch them to their end. Raises StageFailed unless all have succeeded."""
     deadline = time.monotonic() + timeout
     plane, agent = stage.plane, stage.agent
     with plane.client() as http, OperatorClient(plane.url, token=plane.sign_in()) as client:
@@ -117,9 +116,7 @@ def run(
         with show.doing("waiting for the agent to open its session"):
             wait("the agent opens its session", lambda: _is_present(client))
         with show.doing("waiting for the agent to send its Dags"):
-            wait("the agent sends its Dags", lambda: not runs.missing() and bool(runs.all or runs.known()))
-        if not runs.all:
-            runs = Runs(http, triggered=runs.known())
+            wait("the agent sends its Dags", lambda: not runs.missing())
         runs.start()
         show.say(f"started {len(runs.all)} Dags: {', '.join(runs.all)}")
 
