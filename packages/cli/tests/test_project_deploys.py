@@ -78,7 +78,7 @@ def test_the_plane_says_plainly_that_there_is_no_platform(tradewind: Any, projec
 def test_there_is_nothing_to_deploy_without_images(tradewind: Any, project: Project) -> None:
     result = deploy(tradewind, project, "site", "--builder", "venv")
     assert result.exit_code == 1
-    assert "no image to deploy" in result.output
+    assert "cannot be deployed as an image" in result.output
 
 
 def test_helm_gets_the_digest_and_keeps_the_other_values(

@@ -113,9 +113,9 @@ def init(folder: Path, name: str | None, python: str | None, dist: Path | None) 
 @output_option
 @pass_session
 def check(session: Session, start: Path) -> None:
-    """Parse the Dags in the site's environment, under its data policy.
+    """Parse the Dags under the site's data policy.
 
-    Makes a virtual environment of the site's lock first. Exit code 1 when something is wrong.
+    In virtual environments of the site's and the plane's locks, which are made first. Exit code 1 when something is wrong.
     """
     found = settings.found(start)
     say = _say(session)
@@ -154,9 +154,9 @@ def build(
     registry: str | None,
     start: Path,
 ) -> None:
-    """Build the plane, the site, or both: images, or virtual environments where there are no containers.
+    """Build images, or virtual environments.
 
-    The tag of an image is a hash of its contents. What is built already is not built again. Before a site counts as built,
+    Of the plane, the site, or both; virtual environments where there are no containers. The tag of an image is a hash of its contents. What is built already is not built again. Before a site counts as built,
     its Dags are parsed inside it, and its Airflow is compared with the plane's.
     """
     found = settings.found(start)
@@ -233,9 +233,9 @@ def _build(
 )
 @_project_option
 def dev(once: bool, dags: Sequence[str], fresh: bool, port: int, timeout: int, start: Path) -> None:
-    """Run the project here: a plane with its plugins, an agent with its Dags.
+    """Run the project on this machine.
 
-    A Dag that changes is read again within seconds. Runs are kept for the next start. Ctrl-C ends every process.
+    A plane has the project's plugins, an agent its Dags, settings and packages. A Dag that changes is read again within seconds. Runs are kept for the next start. Ctrl-C ends every process.
     """
     found = settings.found(start)
     if dags and not once:
@@ -327,12 +327,14 @@ def deploy(
     image; else prints the command that does it. plane: prints what to do with its image.
     """
     found = settings.found(start)
-    made = _builder(session, builder, options)
+    made = builders.chosen(builder, options=options)
     if made is None:
         raise CommandError(
-            "there is no image to deploy: no program that builds images is here",
-            remedy="Install buildah, podman, docker or nerdctl. A virtual environment is deployed by copying the project and "
-            "building it there.",
+            "a virtual environment cannot be deployed as an image"
+            if builder == "venv"
+            else "there is no image to deploy: no program that builds images is here",
+            remedy="Install buildah, podman, docker or nerdctl. Without containers, copy the project to the machine of the agent and "
+            "run `tradewind project build site --builder venv` there.",
         )
     [built] = _build(session, found, [part], made, platform)
     pushed = rollout.push(made, found.part(part), built, registry)
