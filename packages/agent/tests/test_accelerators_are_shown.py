@@ -12,7 +12,7 @@ from tradewind_agent.testing import FakePlane
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [(None, ("all",)), ("none", ("none",)), ("shared_heap, known_plugins", ("shared_heap", "known_plugins"))],
+    [(None, ("all",)), ("none", ("none",)), ("shared_heap, early_imports", ("shared_heap", "early_imports"))],
 )
 def test_the_setting_is_all_none_or_names(
     monkeypatch: pytest.MonkeyPatch, said: str | None, meant: tuple[str, ...]
@@ -32,9 +32,9 @@ async def test_processes_are_told_and_what_they_answer_is_in_the_status_and_a_me
         document = agent.agent.board.document()
     text = status.text(document)
     assert "accelerators on: shared_heap" in text
-    assert "accelerator known_plugins is off: there is one" in text
+    assert "accelerator early_imports is off: there is one" in text
     [metric] = [one for one in metrics.METRICS if one.name == "tradewind_agent_accelerator"]
     assert sorted(metric.of(document)) == [
-        (("worker", "default", "known_plugins"), 0.0),
+        (("worker", "default", "early_imports"), 0.0),
         (("worker", "default", "shared_heap"), 1.0),
     ]

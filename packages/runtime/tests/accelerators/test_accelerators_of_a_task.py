@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -190,67 +189,6 @@ def fails():
 assert "no boto3" in made(Handler(), fails).applies()
 assert "ends the process" in made(Handler(), lambda: os._exit(0)).applies()
 """)
-
-
-PLUGINS = """
-import os, sys
-from tradewind_runtime.airflow import process
-process.import_airflow_without_database()
-from airflow.sdk._shared import module_loading
-for each in list(module_loading._get_grouped_entry_points()):
-    if each == "airflow.plugins":  # of this checkout's own environment
-        del module_loading._get_grouped_entry_points()[each]
-from airflow.sdk import listener, plugins_manager
-from airflow.sdk.execution_time import task_runner
-from tradewind_runtime.accelerators.known_plugins import KnownPlugins
-known_plugins = KnownPlugins()
-
-PLUGIN = '''
-from airflow.sdk.plugins_manager import AirflowPlugin
-class Heard(AirflowPlugin):
-    name = "heard"
-'''
-def add():
-    os.makedirs(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"], exist_ok=True)
-    with open(os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] + "/heard.py", "w") as file:
-        file.write(PLUGIN)
-def names():
-    return [each.name for each in plugins_manager._get_plugins()[0]]
-"""
-
-
-def test_a_site_without_plugins_knows_it_before_its_tasks_begin_and_sees_one_that_comes(tmp_path: Path):
-    run(
-        f"""{PLUGINS}
-assert known_plugins.applies() is None
-known_plugins.install()
-assert plugins_manager._get_plugins.cache_info().currsize == 1
-known = listener.get_listener_manager()
-if os.fork() == 0:
-    os._exit(0 if task_runner.get_listener_manager() is known and names() == [] else 1)
-assert os.wait()[1] == 0
-add()
-if os.fork() == 0:
-    os._exit(0 if task_runner.get_listener_manager() is not known and names() == ["heard"] else 1)
-assert os.wait()[1] == 0
-""",
-        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
-        AIRFLOW__CORE__LOAD_EXAMPLES="False",
-    )
-
-
-def test_plugins_that_are_there_are_loaded_by_each_task(tmp_path: Path):
-    run(
-        f"""{PLUGINS}
-add()
-assert "plugins folder" in known_plugins.applies()
-assert plugins_manager._get_plugins.cache_info().currsize == 0
-task_runner.get_listener_manager()
-assert names() == ["heard"]
-""",
-        AIRFLOW__CORE__PLUGINS_FOLDER=str(tmp_path / "plugins"),
-        AIRFLOW__CORE__LOAD_EXAMPLES="False",
-    )
 
 
 def test_a_parsers_validators_are_made_once_and_read_as_new_ones_do():

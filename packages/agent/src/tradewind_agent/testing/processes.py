@@ -46,7 +46,7 @@ class FakeProcess:
         self.configured: Configure | None = None
         self.received: list[Message] = []
         self.attempts: dict[UUID, asyncio.Task[None]] = {}
-        self.accelerators = {"shared_heap": "", "known_plugins": "there is one"}  # as its Hello tells of them
+        self.accelerators = {"shared_heap": "", "early_imports": "there is one"}  # as its Hello tells of them
         self._airflow = airflow
         self._problem = problem
         self._may_start = may_start

@@ -11,7 +11,6 @@ from tradewind_runtime.accelerators.child_exit_notification import (
 )
 from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
 from tradewind_runtime.accelerators.first_uses import FirstUses
-from tradewind_runtime.accelerators.known_plugins import KnownPlugins
 from tradewind_runtime.accelerators.libraries import PreloadedLibraries
 from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
 from tradewind_runtime.accelerators.shared_heap import SharedHeap
@@ -27,7 +26,6 @@ class OfWorker(NamedTuple):
     validator_cache: ValidatorCache
     child_exit_notification: ChildExitNotification
     first_uses: FirstUses
-    known_plugins: KnownPlugins
     supervisor_reuse: SupervisorReuse
     preloaded_libraries: PreloadedLibraries
     prepared_logging: PreparedLogging
@@ -41,7 +39,6 @@ def of_worker(configure: Configure) -> OfWorker:
         ValidatorCache(),
         ChildExitNotification(),
         FirstUses(),
-        KnownPlugins(),
         SupervisorReuse(),
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
         PreparedLogging(),
