@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks import processes
-from benchmarks.sides import Side
+from benchmarks.sides import BUNDLE, Side
 from support.deployment import new_token
 from tradewind_protocol import paths, versions
 
@@ -84,6 +84,7 @@ class Crowd:
             "environments": [
                 {"name": "default", "queues": [queue], "slots": 1, "python": "3.11.0", "airflow": "3.3.2"}
             ],
+            "bundles": [BUNDLE],
             "version": "0.1.0",
         }
 
@@ -167,6 +168,8 @@ async def _crowd(side: Side, seconds: float) -> dict[str, float]:
             found[f"{title}, ms: p{percent}"] = times[min(len(times) - 1, len(times) * percent // 100)]
     if one.problems:
         print("  crowd:", one.problems[0])
+    if not waits:
+        raise RuntimeError(f"none of {one.opened} simulated agents was offered one of the tasks")
     return found
 
 

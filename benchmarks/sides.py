@@ -21,6 +21,8 @@ from support.deployment import new_token
 from tradewind.embedded import agent, plane, processes
 
 DAGS = Path(__file__).parent / "dags"
+BUNDLE = agent.AgentSettings.bundle
+"""The bundle of those Dags, for every executor: the one that the embedded agent has by default."""
 SLOTS = 16
 """Tasks at once, the same for every executor."""
 
@@ -217,7 +219,7 @@ def _options(
     if name == "tradewind":
         options["tradewind"] = {"shortcuts": choices.shortcuts}
     else:
-        options["dag_processor"] = {"dag_bundle_config_list": json.dumps([agent.local_bundle("dags", dags)])}
+        options["dag_processor"] = {"dag_bundle_config_list": json.dumps([agent.local_bundle(BUNDLE, dags)])}
     if environments.environment(name) == "edge3":
         options["edge"] = {"api_enabled": "True", "worker_concurrency": str(SLOTS)}
     if name == "edge3":
