@@ -212,6 +212,7 @@ class TaskEnvironments:
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
                     "waiting_logs": str(self.waiting_logs),
+                    "upload_logs_every": settings.upload_logs_every,
                     "accelerators": list(settings.accelerators),
                     "base_url": (session.base_url if session is not None else "") or settings.plane_url,
                     "connections": rules.connections.value,

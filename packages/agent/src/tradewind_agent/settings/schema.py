@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         "has the run.",
     )
     keep_logs_days: float = Field(default=0.0, ge=0, description="The same for the logs of its tasks.")
+    upload_logs_every: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds between two uploads of a running task's log to the storage that the task environment's "
+        "`[logging]` names (S3, Azure Blob, Google Cloud Storage). 0: it is uploaded when the task ends.",
+    )
     keep_bytes: int = Field(
         default=0,
         ge=0,

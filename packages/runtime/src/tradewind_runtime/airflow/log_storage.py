@@ -6,6 +6,7 @@ a log that the storage did not take is kept in a folder of its own and uploaded 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 from airflow.sdk.configuration import conf
 
 from tradewind_protocol.hosts import Configure, LogStorage
+
+log = logging.getLogger(__name__)
 
 _EMPTYING: Final = ("s3", "gs", "wasb")
 _FOLDER: Final = "AIRFLOW__LOGGING__BASE_LOG_FOLDER"
@@ -86,6 +89,54 @@ def below(folder: Path) -> Iterator[Any]:
             os.environ[_FOLDER] = before
 
 
+def hand_over_while_running(configure: Configure) -> None:
+    """From now on supervisors that are forked hand what a running task has logged to the agent, which uploads it, each time so
+    many seconds have passed. The storage is nothing that a task's requests wait for."""
+    from airflow.sdk.execution_time import supervisor
+
+    every = float(configure.options.get("upload_logs_every") or 0)
+    if not every or not configure.options.get("waiting_logs") or not empties():
+        return
+    waiting = Path(str(configure.options["waiting_logs"]))
+    beat = supervisor.ActivitySubprocess._send_heartbeat_if_needed
+    last: dict[Any, float] = {}  # of the attempt that this process supervises
+
+    def beating(self: Any) -> None:
+        beat(self)
+        now = time.monotonic()
+        if self.id not in last:
+            last.clear()
+        if now - last.setdefault(self.id, now) >= every:
+            last[self.id] = now
+            try:
+                hand_over(self.process_log, waiting)
+            except OSError as error:
+                log.warning("A running task's log is not handed over: %s", error)
+
+    supervisor.ActivitySubprocess._send_heartbeat_if_needed = beating
+
+
+def hand_over(logger: Any, waiting: Path) -> None:
+    """Move what a logger has written to the logs that wait; it goes on in a new file. Raises OSError."""
+    from airflow.sdk import log as airflow_log
+
+    path = None
+    with suppress(ValueError):  # not below the log folder
+        path = airflow_log.relative_path_from_logger(logger._logger)
+    if path is None:
+        return
+    file = logger._logger._file
+    file.flush()
+    if os.fstat(file.fileno()).st_size == 0:
+        return
+    _keep(path, waiting)
+    fresh = os.open(airflow_log.init_log_file(str(path)), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.dup2(fresh, file.fileno(), inheritable=False)
+    finally:
+        os.close(fresh)
+
+
 def upload(part: Path) -> str:
     """Upload one log that waits: a folder of its own below Airflow's log folder, then the log's path. Why the storage did not
     take it, empty when it did."""
@@ -131,7 +182,17 @@ def _keep(path: Path, waiting: Path) -> None:
         os.rename(_folder() / path, target)
 
 
+def _waits(path: Path, waiting: Path) -> bool:
+    """Whether an earlier part of a log has not been uploaded yet."""
+    with suppress(FileNotFoundError):
+        return any((part / path).exists() for part in waiting.iterdir())
+    return False
+
+
 def _upload_or_keep(logger: Any, path: Path, waiting: Path, do: Any) -> None:
+    if _waits(path, waiting):  # the storage appends: one part after the other
+        _keep(path, waiting)
+        return
     try:
         with _overheard(_handler()) as said:
             do()

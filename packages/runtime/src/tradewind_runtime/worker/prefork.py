@@ -107,6 +107,7 @@ def run(control: Control, configure: Configure) -> int:
     os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
     airflow_worker.prepare()
     log_storage.keep_failed_uploads(configure)
+    log_storage.hand_over_while_running(configure)
     fork = task_fork.TaskFork()
     fork.install()
     if configure.options.get("traces"):
