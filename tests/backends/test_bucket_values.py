@@ -143,6 +143,8 @@ from tradewind_runtime.airflow import storage_inspection
 told(tried(storage_inspection.xcom))
 """
 
+RIGHTS = {"Get": "read", "Put": "write", "Delete": "delete"}
+
 USED = """
 reference = push({"a": 1})
 value = pull(reference)
@@ -180,7 +182,7 @@ def test_the_doctor_names_the_right_that_is_missing(strict_moto: Moto, tmp_path:
     rights = identity(strict_moto, policy)
     kind, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, DOCTOR)
     assert kind == "StoreFailed"
-    assert f"the right to {dict(Get='read', Put='write', Delete='delete')[right]} objects there" in words
+    assert f"the right to {RIGHTS[right]} objects there" in words
 
 
 def test_a_task_whose_old_values_cannot_be_deleted_runs_all_the_same(
