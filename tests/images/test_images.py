@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -18,51 +23,63 @@ import pytest
 
 from support import containers, directories
 from support.airflow_rest import AirflowRest
-from support.containers import USER, Container, Image
+from support.containers import USER, Container, Image, size_of
 from support.installed import ROOT
-from support.patience import eventually
+from support.patience import eventually, stretched
 from tradewind.embedded.plane import free_port
 from tradewind.embedded.processes import LocalProcess
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(2400)]
 
 MEGABYTE = 1024 * 1024
+MOST = {"agent-only": 150, "agent-slim": 450, "agent": 820, "plane": 400}
+"""Megabytes unpacked, on the base of Debian's packages."""
+OF_TASKS = 600
+"""Megabytes of the largest task environment."""
+ENVIRONMENTS = {
+    "agent-only": ("tradewind",),
+    "agent-slim": ("tradewind", "tasks"),
+    "agent": ("tradewind", "tasks"),
+    "plane": ("airflow",),
+}
 DAG = """
 import os
 import time
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 @dag(schedule=None)
-def hello():
+def frames():
     @task
-    def made() -> list[int]:
-        return [1, 2, 3]
+    def made():
+        import pandas
+
+        return pandas.DataFrame({"city": ["Ulm", "Köln", "Ulm"], "litres": [1, 2, 3]})
 
     @task
-    def summed(numbers: list[int]) -> None:
-        assert sum(numbers) == 6
+    def summed(frame) -> None:
+        assert frame.groupby("city")["litres"].sum().to_dict() == {"Ulm": 4, "Köln": 2}
         assert os.getuid() == 50000
 
     summed(made())
 
-@dag(schedule=None)
+@dag(schedule=None, params={"seconds": Param(8, type="number")})
 def slow():
     @task
-    def works() -> None:
+    def works(params=None) -> None:
         open("/var/lib/tradewind/mark.began", "w").close()
-        time.sleep(8)
+        time.sleep(params["seconds"])
         open("/var/lib/tradewind/mark.ended", "w").close()
 
     works()
 
-hello()
+frames()
 slow()
 """
 
 
 @pytest.fixture(scope="session")
-def image() -> Callable[[str], Image]:
+def image() -> Iterator[Callable[[str], Image]]:
     """An image by its name, built at the first use."""
     if reason := containers.available():
         pytest.skip(reason)
@@ -75,17 +92,29 @@ def image() -> Callable[[str], Image]:
             if not tag:
                 build(target, name)
             made[target] = Image.mounted(name)
-            print(f"\n{target}: {made[target].size / MEGABYTE:.0f} MB unpacked")
+            tasks = size_of(made[target].root / "opt" / "tasks") / MEGABYTE
+            print(
+                f"\n{target}: {made[target].size / MEGABYTE:.0f} MB unpacked, its tasks' environment {tasks:.0f} MB"
+            )
         return made[target]
 
-    return get
+    yield get
+    for each in made.values():
+        each.unmount()
 
 
-def build(target: str, name: str) -> None:
-    env = dict(os.environ)
-    if "BASE" not in env:
-        env["BASE"] = "localhost/tradewind-base:test"
-        subprocess.run([ROOT / "images/base", env["BASE"]], check=True)
+@cache
+def of_debian() -> str:
+    """A base of Debian's packages, made once a session."""
+    name = "localhost/tradewind-base:test"
+    subprocess.run([ROOT / "images/base", name], check=True)
+    return name
+
+
+def build(target: str, name: str, *, builder: str = "buildah") -> None:
+    # an isolation that needs no runtime and no control groups
+    env = {"BUILDAH_ISOLATION": "chroot", **os.environ, "BUILDER": builder}
+    env["BASE"] = env.get("BASE") or of_debian()
     certificates = Path("/etc/ssl/certs/ca-certificates.crt")  # of this machine, while it is built
     options = ["--pull-never"] + (
         ["--volume", f"{certificates}:{certificates}:ro"] if certificates.exists() else []
@@ -110,19 +139,60 @@ def test_the_agent_alone_has_no_airflow_and_is_small(image: Callable[[str], Imag
     agent = image("agent-only")
     assert not list(agent.root.glob("opt/*/lib/python*/site-packages/airflow"))
     [own] = agent.root.glob("opt/tradewind/lib/python*/site-packages")
-    told = subprocess.run(["du", "-sb", str(own)], text=True, capture_output=True, check=True)
-    assert int(told.stdout.split()[0]) < 50 * MEGABYTE, "what the agent adds to its base"
+    assert size_of(own) < 50 * MEGABYTE, "what the agent adds to its base"
     labels = agent.config["Labels"]
     assert isinstance(labels, dict)
     assert labels["org.opencontainers.image.version"] == (ROOT / "VERSION").read_text().strip()
     assert agent.config["User"] == f"{USER}:0"
 
 
-@pytest.mark.parametrize("target", ["agent-only", "agent-slim", "plane"])
-def test_an_image_has_no_compiler_and_no_caches(image: Callable[[str], Image], target: str) -> None:
+@pytest.mark.parametrize("target", MOST)
+def test_an_image_is_small_and_has_no_compiler_and_no_caches(
+    image: Callable[[str], Image], target: str
+) -> None:
+    made = image(target)
+    for found in (
+        "usr/bin/gcc",
+        "usr/bin/cc",
+        "root/.cache",
+        "var/lib/apt/lists/*_Packages",
+        "var/cache/apt/*.bin",
+        "var/cache/apt/archives/*.deb",
+        "opt/dist",
+    ):
+        assert not list(made.root.glob(found)), found
+    if "BASE" not in os.environ:
+        assert made.size <= MOST[target] * MEGABYTE
+        assert size_of(made.root / "opt" / "tasks") <= OF_TASKS * MEGABYTE
+
+
+@pytest.mark.parametrize("target", MOST)
+def test_an_image_lists_the_packages_of_each_environment(image: Callable[[str], Image], target: str) -> None:
     root = image(target).root
-    for found in ("usr/bin/gcc", "usr/bin/cc", "root/.cache", "var/lib/apt/lists/*_Packages", "opt/dist"):
-        assert not list(root.glob(found)), found
+    assert {path.name for path in root.glob("usr/share/sbom/*")} == {
+        f"{name}.cdx.json" for name in ENVIRONMENTS[target]
+    }
+    for name in ENVIRONMENTS[target]:
+        told = json.loads((root / f"usr/share/sbom/{name}.cdx.json").read_text())
+        listed = {normalised(each["name"]) for each in told["components"]}
+        installed = {
+            normalised(path.name.partition("-")[0])
+            for path in root.glob(f"opt/{name}/lib/python*/site-packages/*.dist-info")
+        }
+        assert listed == installed
+        assert len(listed) > 20
+
+
+def test_podman_builds_the_same_image(image: Callable[[str], Image]) -> None:
+    if shutil.which("podman") is None:
+        pytest.skip("no podman on this machine: `make containers`")
+    name = "localhost/tradewind-agent-only:podman"
+    build("agent-only", name, builder="podman")
+    assert containers.described(name) == image("agent-only").config
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_orphans_are_reaped_and_the_root_cannot_be_written_to(
@@ -145,23 +215,60 @@ def test_orphans_are_reaped_and_the_root_cannot_be_written_to(
         running.stop(grace=20)
 
 
-def test_a_plane_an_agent_and_a_dag(image: Callable[[str], Image], place: Path) -> None:
-    url, password, plane = started_plane(image("plane"), place)
-    try:
-        with httpx.Client(base_url=url, timeout=60) as http:
-            answer = http.post("/auth/token", json={"username": "admin", "password": password})
-            http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-            rest = AirflowRest(http)
-            token = http.post("/tradewind/v1/tokens", json={"name": "first"}).json()["token"]
-            run_dags(image("agent-slim"), place, url, token, rest)
-    finally:
-        for each in plane:
-            each.stop(grace=30)
+@dataclass
+class Site:
+    """A plane in containers, and what an agent in a container is given."""
+
+    rest: AirflowRest
+    place: Path
+    env: dict[str, str]
+
+    @property
+    def state(self) -> Path:
+        return self.place / "state"
+
+    def agent(self, image: Image, name: str) -> LocalProcess:
+        """Not started yet."""
+        mounts = {
+            "/var/lib/tradewind": self.state,
+            "/dags": self.place / "dags",
+            "/run/token": self.place / "token",
+        }
+        return Container(image, self.place / name, env=self.env, mounts=mounts).process()
+
+    def wait_healthy(self, agent: LocalProcess) -> None:
+        eventually(lambda: self._state() == "healthy", timeout=120, what=agent.tail)
+
+    def start_slow(self, agent: LocalProcess, *, seconds: int) -> str:
+        for mark in self.state.glob("mark.*"):
+            mark.unlink()
+        run = self.rest.trigger("slow", conf={"seconds": seconds})
+        eventually(lambda: (self.state / "mark.began").exists(), timeout=60, what=agent.tail)
+        return run
+
+    def _state(self) -> str:
+        found = self.rest.http.get("/tradewind/v1/agents").json()["items"]
+        return str(found[0]["state"]) if found else ""
 
 
-def run_dags(image: Image, place: Path, url: str, token: str, rest: AirflowRest) -> None:
-    state, dags = folder(place / "state"), folder(place / "dags")
-    (dags / "dags.py").write_text(DAG)
+@pytest.fixture(scope="module")
+def site(image: Callable[[str], Image]) -> Iterator[Site]:
+    with directories.short("tw-i-") as place:
+        url, password, plane = started_plane(image("plane"), place)
+        try:
+            with httpx.Client(base_url=url, timeout=60) as http:
+                answer = http.post("/auth/token", json={"username": "admin", "password": password})
+                http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+                token = http.post("/tradewind/v1/tokens", json={"name": "first"}).json()["token"]
+                yield given(place, url, token, AirflowRest(http))
+        finally:
+            for each in plane:
+                each.stop(grace=30)
+
+
+def given(place: Path, url: str, token: str, rest: AirflowRest) -> Site:
+    folder(place / "state")
+    (folder(place / "dags") / "dags.py").write_text(DAG)
     secret = place / "token"
     secret.write_text(token)
     os.chown(secret, USER, 0)
@@ -171,34 +278,69 @@ def run_dags(image: Image, place: Path, url: str, token: str, rest: AirflowRest)
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
         "kwargs": {"path": "/dags"},
     }
-    container = Container(
-        image,
-        place / "agent",
-        env={
-            "TRADEWIND_AGENT_PLANE_URL": url,
-            "TRADEWIND_AGENT_TOKEN_FILE": "/run/token",
-            "TRADEWIND_AGENT_NAME": "in-a-container",
-            "TRADEWIND_AGENT_METRICS_PORT": "0",
-            "TRADEWIND_AGENT_BUNDLES": json.dumps([bundle]),
-        },
-        mounts={"/var/lib/tradewind": state, "/dags": dags, "/run/token": secret},
-    )
-    agent = container.process()
-    began = time.monotonic()
+    env = {
+        "TRADEWIND_AGENT_PLANE_URL": url,
+        "TRADEWIND_AGENT_TOKEN_FILE": "/run/token",
+        "TRADEWIND_AGENT_NAME": "in-a-container",
+        "TRADEWIND_AGENT_METRICS_PORT": "0",
+        "TRADEWIND_AGENT_BUNDLES": json.dumps([bundle]),
+    }
+    return Site(rest, place, env)
+
+
+def test_a_dag_with_pandas_runs_and_sigterm_drains(image: Callable[[str], Image], site: Site) -> None:
+    agent = site.agent(image("agent"), "drains")
     agent.start()
     try:
-        eventually(lambda: state_of(rest) == "healthy", timeout=120, what=agent.tail)
-        print(f"\nhealthy after {time.monotonic() - began:.1f} s")
-        rest.wait_for_dags(["hello", "slow"])
-        assert rest.run("hello").state == "success", agent.tail()
-        run = rest.trigger("slow")
-        eventually(lambda: (state / "mark.began").exists(), timeout=60, what=agent.tail)
+        site.wait_healthy(agent)
+        site.rest.wait_for_dags(["frames", "slow"])
+        assert site.rest.run("frames").state == "success", agent.tail()
+        run = site.start_slow(agent, seconds=8)
         agent.stop(grace=60)  # SIGTERM: what runs may end
         assert agent.exit_code == 0, agent.tail()
-        assert (state / "mark.ended").exists(), "the task ended before the agent did"
-        assert rest.wait_for_run("slow", run).state == "success"
+        assert (site.state / "mark.ended").exists(), "the task ended before the agent did"
+        assert site.rest.wait_for_run("slow", run).state == "success"
     finally:
         agent.stop(grace=10)
+
+
+def test_a_second_sigterm_ends_what_runs(image: Callable[[str], Image], site: Site) -> None:
+    agent = site.agent(image("agent"), "ends")
+    agent.start()
+    try:
+        site.wait_healthy(agent)
+        site.rest.wait_for_dags(["slow"])
+        run = site.start_slow(agent, seconds=3600)
+        agent.signal(signal.SIGTERM)
+        eventually(lambda: "drain_requested" in agent.log.read_text(), timeout=30, what=agent.tail)
+        agent.signal(signal.SIGTERM)
+        agent.wait(stretched(60))
+        assert not (site.state / "mark.ended").exists()
+        assert site.rest.wait_for_run("slow", run).state == "failed"
+    finally:
+        agent.stop(grace=10)
+
+
+def test_from_the_pull_of_an_image_to_a_healthy_agent(image: Callable[[str], Image], site: Site) -> None:
+    """As a node does that has no image yet. The registry is a folder in the OCI's layout: no network is measured."""
+    layout = site.place / "layout"
+    image("agent").exported(layout)
+    began = time.monotonic()
+    pulled = Image.pulled(layout, site.place / "node")
+    there = time.monotonic()
+    agent = site.agent(pulled, "pulled")
+    agent.start()
+    try:
+        site.wait_healthy(agent)
+        healthy = time.monotonic()
+        site.rest.wait_for_dags(["frames"])
+        assert site.rest.run("frames").state == "success", agent.tail()
+    finally:
+        agent.stop(grace=30)
+        pulled.unmount()
+    print(
+        f"\nagent: {there - began:.1f} s to pull and unpack, {healthy - there:.1f} s from its start to healthy"
+    )
 
 
 def started_plane(image: Image, place: Path) -> tuple[str, str, list[LocalProcess]]:
@@ -237,11 +379,6 @@ def healthy(url: str) -> bool:
         return answer.is_success and answer.json()["scheduler"]["status"] == "healthy"
     except httpx.HTTPError:
         return False
-
-
-def state_of(rest: AirflowRest) -> str:
-    found = rest.http.get("/tradewind/v1/agents").json()["items"]
-    return str(found[0]["state"]) if found else ""
 
 
 def alive(container: Container) -> bool:

@@ -30,19 +30,33 @@ class Image:
     name: str
     root: Path
     config: Mapping[str, object]
+    store: Sequence[str] = ()  # of images, as buildah is told; empty for the machine's own
+    container: str = ""  # of buildah, which holds the mount
 
     @classmethod
-    def mounted(cls, name: str) -> Image:
-        container = _buildah("from", "--pull-never", name)
-        root = Path(_buildah("mount", container))
-        about = json.loads(_buildah("inspect", "--type", "image", name))
-        return cls(name, root, about["OCIv1"]["config"])
+    def mounted(cls, name: str, store: Sequence[str] = ()) -> Image:
+        container = _buildah(*store, "from", "--pull-never", name)
+        root = Path(_buildah(*store, "mount", container))
+        return cls(name, root, described(name, store), store, container)
+
+    def unmount(self) -> None:
+        _buildah(*self.store, "umount", self.container)
+        _buildah(*self.store, "rm", self.container)
+
+    def exported(self, layout: Path) -> None:
+        """Write the image into a folder in the OCI's layout, as a registry has it."""
+        _buildah("push", "--quiet", self.name, f"oci:{layout}:image")
+
+    @classmethod
+    def pulled(cls, layout: Path, store: Path) -> Image:
+        """The image of such a folder in a store of its own, as on a machine that had no image before."""
+        options = ("--root", str(store / "root"), "--runroot", str(store / "run"))
+        return cls.mounted(_buildah(*options, "pull", "--quiet", f"oci:{layout}:image"), options)
 
     @property
     def size(self) -> int:
         """Bytes unpacked."""
-        told = subprocess.run(["du", "-sbx", str(self.root)], text=True, capture_output=True, check=True)
-        return int(told.stdout.split()[0])
+        return size_of(self.root)
 
 
 @dataclass
@@ -104,6 +118,19 @@ class Container:
             "mounts": mounts,
             "linux": {"namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")]},
         }
+
+
+def described(name: str, store: Sequence[str] = ()) -> Mapping[str, object]:
+    """The image's configuration: what a container of it gets."""
+    about = json.loads(_buildah(*store, "inspect", "--type", "image", name))
+    config: Mapping[str, object] = about["OCIv1"]["config"]
+    return config
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of a folder and what is in it."""
+    told = subprocess.run(["du", "-sbx", str(folder)], text=True, capture_output=True, check=True)
+    return int(told.stdout.split()[0])
 
 
 def _buildah(*arguments: str) -> str:
