@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -68,11 +67,13 @@ for attempt in list(children):
 """
 
 
-def interpreter(directory: Path, *, name: str = "python", twist: str = "") -> Path:
+def interpreter(
+    directory: Path, *, name: str = "python", twist: str = "", python: str = sys.executable
+) -> Path:
     """An "interpreter" whose tradewind_runtime is HOST. `twist` runs before it listens."""
     path = directory / name
-    path.write_text(HOST.format(python=sys.executable, twist=twist))
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    path.write_text(HOST.format(python=python, twist=twist))
+    path.chmod(0o755)
     return path
 
 
@@ -86,8 +87,12 @@ class AgentProcess:
         *,
         executable: Path | None = None,
         through: tuple[str, ...] = (),
+        python: str = sys.executable,
+        env: dict[str, str] | None = None,
     ) -> None:
         self.through = through  # a command that starts the agent
+        self.python = python
+        self.env = env or {}
         self.directory = directory
         self.plane = plane
         self.state_dir = directory / "state"
@@ -122,9 +127,10 @@ class AgentProcess:
         ]
         with self.error_output.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                *self.through, sys.executable, "-m", "tradewind_agent", "run", *flags,
+                *self.through, self.python, "-m", "tradewind_agent", "run", *flags,
                 stdout=errors, stderr=errors,
-                env={"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)},
+                env={"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)}
+                | self.env,
             )  # fmt: skip
 
     async def until(self, condition: Callable[[], Any]) -> None:

@@ -40,7 +40,7 @@ from tradewind_agent.monitoring.masking import Masking
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
-from tradewind_agent.state import identity
+from tradewind_agent.state import identity, task_users
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
@@ -104,6 +104,7 @@ class Agent:
         Raises the AgentError that ended the agent: RefusedForGood, Fenced, StateDirectoryInUse, SettingsWrong.
         """
         async with AsyncExitStack() as stack:
+            task_users.prepare(self.settings)
             stack.enter_context(identity.hold(self.settings.state_dir))
             self.agent_id = identity.agent_id(self.settings.state_dir)
             self.agent_key = identity.agent_key(self.settings.state_dir)
@@ -115,7 +116,8 @@ class Agent:
                 self.collector.on_sent = self.ledger.traces
                 await stack.enter_async_context(self.collector)
             stack.push_async_callback(self._close_session)  # the ledger has it too
-            socket_path = stack.enter_context(socket_place(self.settings.state_dir))
+            group = task_users.socket_group(self.settings)
+            socket_path = stack.enter_context(socket_place(self.settings.state_dir, shared=group is not None))
             self.environments = TaskEnvironments(
                 settings=self.settings,
                 launcher=self._launcher,
@@ -151,6 +153,7 @@ class Agent:
                     outbox,
                     self.secrets,
                     site_key=site_key,
+                    socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
                 )
             )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def facts(agent: Agent) -> dict[str, Any]:
     """Everything that is shown of the agent, as `docs/how-to/watch-agents.md` describes it."""
+    users = {each.name: each.run_as for each in agent.settings.task_environments}
     plane, used = agent.plane, [each.environment for each in agent.running.live]
     session = plane.session
     ready = plane.reachable and session is not None
@@ -36,7 +37,11 @@ def facts(agent: Agent) -> dict[str, Any]:
         "draining": agent.drain.reason if agent.drain.requested else "",
         "cordoned": agent.running.cordoned,
         "environments": [
-            {**each.model_dump(mode="json"), "used": used.count(each.name)}
+            {
+                **each.model_dump(mode="json"),
+                "used": used.count(each.name),
+                "run_as": users[each.name],
+            }
             for each in agent.environments.task_environments()
         ],
         "hosts": [

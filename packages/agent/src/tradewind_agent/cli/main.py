@@ -69,6 +69,7 @@ def run(config: Path | None, **flags: Any) -> None:
     from tradewind_agent.kits import kernel
     from tradewind_agent.monitoring import logs
 
+    kernel.keep_capabilities()
     kernel.refuse_inspection()  # before the token is read: tasks may run as the same user
     try:
         loaded = settings.load(flags, config=config)

@@ -18,6 +18,7 @@ from tradewind_agent.doctor import (
     ports,
     proxies,
     running,
+    users,
 )
 from tradewind_agent.doctor.results import BackendReads, Examination, Result, Verdict, failed, ok, warning
 from tradewind_agent.monitoring import status
@@ -53,7 +54,7 @@ async def examine(
     ) as examination.http:
         async for result in plane.check(examination):
             yield result
-    for check in (disk.check, environments.check, outbox.check, ports.check, running.check):
+    for check in (disk.check, users.check, environments.check, outbox.check, ports.check, running.check):
         async for result in check(examination):
             yield result
 

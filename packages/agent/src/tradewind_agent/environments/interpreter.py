@@ -8,8 +8,9 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tradewind_agent.environments import variables
+from tradewind_agent.environments import launcher, variables
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.state import task_users
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class InterpreterOutput:
 async def ask(
     settings: Settings, environment: EnvironmentSettings, module: str, question: str
 ) -> InterpreterOutput:
-    """Run `module` with `question` on its standard input. Cancelled, it leaves no process. Raises OSError."""
+    """Run `module` with `question` on its standard input, as `start` does. Cancelled, it leaves no process."""
     process = await start(settings, environment, module)
     try:
         out, err = await process.communicate(question.encode())
@@ -53,7 +54,9 @@ async def start(
     errors: int = asyncio.subprocess.PIPE,
     limit: int = 65_536,
 ) -> asyncio.subprocess.Process:
-    """Start `module` with pipes, in a process group of its own. `limit`: bytes of its longest line. Raises OSError."""
+    """Start `module` with pipes, in a process group of its own, as the environment's user where this process may start
+    others. `limit`: bytes of its longest line. Raises OSError, SettingsWrong."""
+    user = None if task_users.missing_capabilities() else task_users.user_of(environment)
     return await asyncio.create_subprocess_exec(
         str(environment.interpreter),
         "-m",
@@ -65,11 +68,16 @@ async def start(
         env=variables.for_process(
             os.environ,
             passed=settings.pass_environment,
-            own={**variables.for_bundles(settings.bundles), **environment.env},
+            own={
+                **variables.for_bundles(settings.bundles),
+                **(user.variables if user is not None else {}),
+                **environment.env,
+            },
             defaults=variables.defaults(settings.state_dir),
             interpreter=environment.interpreter,
         ),
         start_new_session=True,
+        **launcher.as_user(user),
     )
 
 

@@ -18,6 +18,8 @@ import structlog
 
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotasks, aiotime
+from tradewind_agent.state import task_users
+from tradewind_agent.state.task_users import TaskUser
 from tradewind_protocol import hosts
 from tradewind_protocol.messages import Message
 
@@ -35,6 +37,7 @@ class ProcessCommand:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     log_file: Path
+    user: TaskUser | None = None  # None: the agent's
 
 
 class ChildProcess(Protocol):
@@ -87,6 +90,7 @@ class SubprocessLauncher:
                 env={**command.env, hosts.CONTROL_FD: str(theirs.fileno())},
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
+                **as_user(command.user),
             )
         except OSError as error:
             ours.close()
@@ -106,6 +110,19 @@ class SubprocessLauncher:
         return _Subprocess(
             command=command, process=process, reader=reader, writer=writer, output=output, pipe=transport
         )
+
+
+def as_user(user: TaskUser | None) -> dict[str, Any]:
+    """The options of a subprocess that runs as that user, in a folder that each user can enter."""
+    if user is None:
+        return {}
+    return {
+        "user": user.uid,
+        "group": user.gid,
+        "extra_groups": list(user.groups),
+        "umask": task_users.UMASK,
+        "cwd": "/",
+    }
 
 
 class _Subprocess:

@@ -14,6 +14,7 @@ from tradewind_agent.environments.launcher import Launcher, ProcessCommand
 from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.environments.worker import Worker
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.state import task_users
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import airflow_versions
 from tradewind_protocol.boundary import Rules
@@ -172,16 +173,22 @@ class TaskEnvironments:
     ) -> Worker:
         title = f"{component.value.replace('_', ' ')} process of environment {environment.name}"
         settings = self._settings
+        user = task_users.user_of(environment)
         command = ProcessCommand(
             title=title,
             argv=(str(environment.interpreter), "-m", "tradewind_runtime"),
             env=variables.for_process(
                 self._inherited,
                 passed=settings.pass_environment,
-                own={**variables.for_bundles(settings.bundles), **environment.env},
+                own={
+                    **variables.for_bundles(settings.bundles),
+                    **(user.variables if user is not None else {}),
+                    **environment.env,
+                },
                 defaults=variables.defaults(settings.state_dir),
                 interpreter=environment.interpreter,
             ),
+            user=user,
             log_file=settings.state_dir
             / "logs"
             / f"{component.value}-{environment.name.replace('/', '_')}.log",

@@ -48,6 +48,7 @@ class Gateway:
         secrets: Secrets,
         *,
         site_key: SiteKey | None = None,
+        socket_group: int | None = None,
         traces: Callable[[bytes], None] | None = None,
     ) -> None:
         self.socket_path = socket_path
@@ -68,7 +69,7 @@ class Gateway:
             ledger=ledger,
             key=key,
         )
-        self._server = SocketServer(self, socket_path)
+        self._server = SocketServer(self, socket_path, group=socket_group)
 
     @property
     def rules(self) -> GatewayPolicy:

@@ -1,4 +1,4 @@
-"""The gateway's unix socket, which only this user can open, and the HTTP server on it."""
+"""The gateway's unix socket, which only this user and the group of the tasks' users can open, and the HTTP server on it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ class SocketServer:
     """Serves an ASGI application on `path` from entering to leaving the context; see `Serving`. Leaving removes the
     socket."""
 
-    def __init__(self, app: Any, path: Path, *, grace: float = 2.0) -> None:
+    def __init__(self, app: Any, path: Path, *, grace: float = 2.0, group: int | None = None) -> None:
         self._app = app
         self._path = path
         self._grace = grace
+        self._group = group
 
     async def __aenter__(self) -> SocketServer:
-        listener = bind(self._path)
+        listener = bind(self._path, group=self._group)
         self._serving = Serving(
             self._app,
             listener,
@@ -48,19 +49,21 @@ class SocketServer:
 
 
 @contextmanager
-def socket_place(state_dir: Path) -> Iterator[Path]:
+def socket_place(state_dir: Path, *, shared: bool = False) -> Iterator[Path]:
     """Where the socket goes: the state directory, or a private temporary one while inside, when that path is too long
-    for the kernel."""
+    for the kernel. `shared`: processes of other users can reach it."""
     path = state_dir / "gateway.sock"
     if len(os.fsencode(path)) <= _LONGEST_IN_STATE_DIR:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tradewind-") as directory:
+        os.chmod(directory, 0o711 if shared else 0o700)
         yield Path(directory) / path.name
 
 
-def bind(path: Path) -> socket.socket:
-    """A listening socket that was never open to others. Replaces one that a dead process left behind."""
+def bind(path: Path, *, group: int | None = None) -> socket.socket:
+    """A listening socket that was never open to others than this user and `group`. Replaces one that a dead process left
+    behind."""
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise SettingsWrong(
             f"the path of the gateway's socket is longer than {LONGEST_PATH} bytes: {path}",
@@ -74,7 +77,9 @@ def bind(path: Path) -> socket.socket:
         with suppress(OSError):
             os.fchmod(listener.fileno(), 0o600)  # on Linux the file is born with this mode
         listener.bind(str(path))
-        os.chmod(path, 0o600)
+        if group is not None:
+            os.chown(path, -1, group)
+        os.chmod(path, 0o600 if group is None else 0o660)
         listener.setblocking(False)
     except BaseException:
         listener.close()

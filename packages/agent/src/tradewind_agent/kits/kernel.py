@@ -7,6 +7,28 @@ import os
 import sys
 
 _PR_SET_DUMPABLE = 4
+_PR_CAP_AMBIENT = 47
+_CAPABILITY_VERSION_3 = 0x20080522
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+
+def keep_capabilities() -> None:
+    """Hand none of this process's capabilities down to programs it starts. Raises OSError."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice, of 32 bits each
+    _require(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+    _require(libc.capget(header, sets))
+    sets[2] = sets[5] = 0
+    _require(libc.capset(header, sets))
+
+
+def _require(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def refuse_inspection() -> None:
@@ -17,6 +39,4 @@ def refuse_inspection() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    _require(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))

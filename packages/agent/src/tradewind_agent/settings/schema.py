@@ -55,6 +55,12 @@ class EnvironmentSettings(BaseModel):
     env: dict[str, str] = Field(
         default_factory=dict, repr=False, description="Environment variables of its hosts and tasks."
     )
+    run_as: str = Field(
+        default="",
+        description="User that its tasks, Dag parsing and triggers run as, so that they cannot read the agent's token, state "
+        "and memory. The agent has to be root or have capabilities (docs/how-to/separate-users.md). Default: the agent's "
+        "own user.",
+    )
     preload: tuple[str, ...] = Field(
         default=(), description="Third-party modules to import once, before tasks are forked."
     )
@@ -141,6 +147,10 @@ class Settings(BaseSettings):
     interpreter: Path = Field(
         default_factory=lambda: Path(sys.executable),
         description="Python of the one environment, when `environments` is not given.",
+    )
+    run_as: str = Field(
+        default="",
+        description="User that the one environment runs as, when `environments` is not given. Default: the agent's own.",
     )
     environments: tuple[EnvironmentSettings, ...] = Field(
         default=(), max_length=100, description="Task environments; see below. Default: one, named `default`."
@@ -356,7 +366,11 @@ class Settings(BaseSettings):
         """The environments, or the one that queues, slots and interpreter describe."""
         return self.environments or (
             EnvironmentSettings(
-                name="default", interpreter=self.interpreter, queues=self.queues, slots=self.slots
+                name="default",
+                interpreter=self.interpreter,
+                queues=self.queues,
+                slots=self.slots,
+                run_as=self.run_as,
             ),
         )
 

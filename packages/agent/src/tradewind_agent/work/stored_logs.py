@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -30,21 +30,33 @@ def removed(directory: Path, removals: Sequence[Removal], *, dry: bool) -> list[
 
 
 def _removed(folders: Iterable[Path], removal: Removal, *, dry: bool) -> Stored:
+    """Tasks write these folders, and may be another user's: no link in them is followed, whenever it is put there."""
     done = replace(removal.stored, files=0, bytes=0)
     for folder in folders:
-        for path, _, files in os.walk(folder, topdown=False):
-            for name in files:
-                file = Path(path, name)
-                with suppress(OSError):
-                    about = file.lstat()
-                    if about.st_mtime <= removal.before:
-                        if not dry:
-                            file.unlink()
-                        done = replace(done, files=done.files + 1, bytes=done.bytes + about.st_size)
+        with suppress(OSError), _opened(folder.parent) as parent:
+            for _, inside, files, descriptor in os.fwalk(folder.name, topdown=False, dir_fd=parent):
+                for name in files:
+                    with suppress(OSError):
+                        about = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                        if about.st_mtime <= removal.before:
+                            if not dry:
+                                os.unlink(name, dir_fd=descriptor)
+                            done = replace(done, files=done.files + 1, bytes=done.bytes + about.st_size)
+                for name in () if dry else inside:
+                    with suppress(OSError):
+                        os.rmdir(name, dir_fd=descriptor)
             if not dry:
-                with suppress(OSError):
-                    os.rmdir(path)
+                os.rmdir(folder.name, dir_fd=parent)
     return done
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _folders(directory: Path) -> list[Path]:
