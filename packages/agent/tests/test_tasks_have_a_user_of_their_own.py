@@ -209,3 +209,29 @@ def test_a_state_directory_of_before_is_shared_without_its_secrets(home: Path) -
     assert state.stat().st_mode & 0o777 == 0o711
     assert (state / "outbox.sqlite").stat().st_mode & 0o077 == 0
     assert (state / "ledger").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.timeout(240)
+async def test_the_real_processes_of_airflow_work_as_that_user(home: Path, plane: FakePlane) -> None:
+    if SAME not in os.path.realpath(PYTHON):
+        pytest.skip("there is no Python of this version that all users can run")
+    python = home / "python-of-all"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{readable_by_all()["PYTHONPATH"]}" exec {PYTHON} "$@"\n')
+    python.chmod(0o755)
+    (home / "dags").mkdir()
+    bundle = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"}
+    bundles = [{"name": "dags", **bundle, "kwargs": {"path": str(home / "dags")}}]
+    agent = AgentProcess(home, plane, executable=python)
+    agent.options["components"] = "worker,dag_processor,triggerer"
+    agent.env |= {"TRADEWIND_AGENT_RUN_AS": TASKS, "TRADEWIND_AGENT_BUNDLES": json.dumps(bundles)}
+    async with agent:
+        await agent.until(
+            lambda: (
+                plane.sessions and plane.session.polls and agent.output().count('"action": "host_ready"') == 3
+            )
+        )
+        await agent.ready()
+        users = {each.username() for each in agent.family()}
+        assert users == {TASKS}, users
+        mark = agent.state_dir / "xcom" / ".tradewind-storage"
+        assert mark.owner() == TASKS
