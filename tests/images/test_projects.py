@@ -15,6 +15,8 @@ from support.installed import ROOT
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(2400)]
 
+ENV = {"BUILDAH_ISOLATION": "chroot", **os.environ}
+"""A machine of tests may have no control groups."""
 BASE = "localhost/tradewind-agent-slim"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # of this machine, while it is built
 OPTIONS = ["--pull-never", *([f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"] if CERTIFICATES.exists() else [])]
@@ -31,7 +33,7 @@ def base() -> str:
         debian = "localhost/tradewind-base:test"
         if "BASE" not in os.environ:
             subprocess.run([ROOT / "images/base", debian], check=True)
-        env = {"BASE": debian, **os.environ, "BUILDER": "buildah"}
+        env = {"BASE": debian, **ENV, "BUILDER": "buildah"}
         subprocess.run([ROOT / "images/build", "agent-slim", name, *OPTIONS], check=True, env=env)
     return name
 
@@ -57,11 +59,11 @@ def inside(image: str, program: str) -> str:
 
 
 def output(*command: str) -> str:
-    return subprocess.run(command, text=True, capture_output=True, check=True).stdout.strip()
+    return subprocess.run(command, text=True, capture_output=True, check=True, env=ENV).stdout.strip()
 
 
 def tradewind(place: Path, *arguments: str, fails: bool = False) -> str:
-    env = {**os.environ, "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}"}
+    env = {**ENV, "PATH": f"{ROOT / '.tools/bin'}:{os.environ['PATH']}"}
     done = subprocess.run(
         [sys.executable, "-m", "tradewind", "project", *arguments],
         cwd=place,

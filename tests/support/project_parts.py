@@ -148,6 +148,11 @@ class FakeBuilder:
         program = place / name
         program.write_text(BUILDER.format(python=sys.executable, place=str(place)))
         program.chmod(0o755)
+        self.images("localhost/tradewind-plane:0.1.0", "localhost/tradewind-agent-slim:0.1.0")
+
+    def images(self, *names: str) -> None:
+        """The images that it has, and no others."""
+        (self.place / "images").write_text("".join(f"{name}\n" for name in names))
 
     def calls(self, verb: str) -> list[list[str]]:
         """Each call of that verb, its arguments."""

@@ -241,6 +241,17 @@ def test_an_image_is_built_of_staged_files_and_only_once(
     assert not any("sesame" in " ".join(call) for call in podman.calls("run"))
 
 
+def test_a_base_that_is_not_here_is_named_with_what_makes_it(
+    tradewind: Any, project: Project, podman: FakeBuilder
+) -> None:
+    podman.images()
+    result = build(tradewind, project, "--builder", "podman")
+    assert result.exit_code == 1
+    assert "does not have the base image localhost/tradewind-plane:0.1.0" in result.output
+    assert "images/build agent-slim" in result.output
+    assert podman.calls("build") == []
+
+
 def test_the_image_is_pushed_under_its_address_and_told_by_digest(
     tradewind: Any, project: Project, podman: FakeBuilder
 ) -> None:

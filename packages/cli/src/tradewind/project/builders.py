@@ -17,6 +17,10 @@ from tradewind.errors import CommandError
 NAMES: Final = ("buildah", "podman", "docker", "nerdctl")
 
 _EPOCH: Final = "315532800"
+_NO_BASE: Final = (
+    "`images/build plane` and `images/build agent-slim` in a checkout of Tradewind make the base images. Or name your own as base "
+    "in tradewind.toml, or take --builder venv."
+)
 
 
 class Builder:
@@ -36,6 +40,8 @@ class Builder:
 
     def build(self, context: Path, image: str, *, base: str, platform: str = "") -> None:
         """Build the context's Containerfile. The same context gives the same layers."""
+        if base.startswith("localhost/") and not self.has(base):
+            raise CommandError(f"{self.name} does not have the base image {base}", remedy=_NO_BASE)
         command = [
             "build",
             "--file",
@@ -131,9 +137,8 @@ def _works(name: str) -> bool:
 
 
 def _remedy(said: str) -> str:
-    if "localhost/tradewind" in said:
+    if "cgroup" in said:
         return (
-            "The base images are on no registry yet: `images/build plane` and `images/build agent-slim` in a checkout of "
-            "Tradewind make them. Or name your own as base in tradewind.toml, or take --builder venv."
+            "Where there are no control groups, as in a container, set the variable BUILDAH_ISOLATION=chroot."
         )
     return ""
