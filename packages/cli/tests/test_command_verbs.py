@@ -146,6 +146,17 @@ def test_a_token_is_deleted_only_after_asking(at_plane: Any, plane: Any) -> None
     assert plane.asked[-1][0] == "DELETE"
 
 
+def test_every_token_is_deleted_at_once_after_asking(at_plane: Any, plane: Any) -> None:
+    assert at_plane("tokens", "delete").exit_code == 2
+    assert at_plane("tokens", "delete", "ci", "--all").exit_code == 2
+    assert at_plane("tokens", "delete", "--all", input="n\n").exit_code == 1
+    assert [one[0] for one in plane.asked] == ["GET"]
+    result = at_plane("tokens", "delete", "--all", "--yes", "--reason", "restored")
+    assert result.exit_code == 0, result.output
+    assert plane.asked[-1][0] == "DELETE"
+    assert "is deleted" in result.output
+
+
 def test_control_characters_of_an_agent_do_not_reach_the_terminal(at_plane: Any, plane: Any) -> None:
     plane.agents = [plane.agents[0].model_copy(update={"state_reason": "\x1b[2Jgone\x07"})]
     output = at_plane("agents", "list").output

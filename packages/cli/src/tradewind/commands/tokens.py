@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from tradewind.client.operator_client import OperatorClient
 from tradewind.client.private_files import new_private_file
 from tradewind.commands import find
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
 from tradewind_protocol import operator, sites
+
+_AT_ONCE = 100
 
 _COLUMNS = (
     Column("NAME", lambda token: token.name),
@@ -167,18 +170,35 @@ def get(session: Session, token: str) -> None:
 
 
 @tokens.command()
-@click.argument("token")
+@click.argument("token", required=False)
+@click.option(
+    "--all", "every", is_flag=True, help="Delete every agent token: after a backup of the database was restored."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @reason_option
 @output_option
 @pass_session
-def delete(session: Session, token: str, yes: bool, reason: str) -> None:
-    """Delete an agent token. The sessions opened with it end within seconds."""
+def delete(session: Session, token: str | None, every: bool, yes: bool, reason: str) -> None:
+    """Delete an agent token, or all. The sessions opened with it end within seconds."""
+    if (token is None) is not every:
+        raise BadUsage("name one agent token, or give --all")
     with session.connect() as client:
-        view = find.token(client, token)
+        views = _all(client) if token is None else [find.token(client, token)]
+        named = f"all {len(views)} agent tokens" if token is None else repr(views[0].name)
         if not yes:
-            click.confirm(f"Delete {view.name!r} and end the sessions of its agents?", abort=True, err=True)
-        client.delete_token(view.id, reason=reason)
+            click.confirm(f"Delete {named} and end the sessions of their agents?", abort=True, err=True)
+        for view in views:
+            client.delete_token(view.id, reason=reason)
     if session.output.is_json:
-        session.output.data(view)
-    session.output.say(f"Agent token {view.name!r} is deleted.")
+        session.output.data(views if every else views[0])
+    for view in views:
+        session.output.say(f"Agent token {view.name!r} is deleted.")
+
+
+def _all(client: OperatorClient) -> list[operator.TokenView]:
+    found: list[operator.TokenView] = []
+    while True:
+        page = client.tokens(limit=_AT_ONCE, offset=len(found))
+        found += page.items
+        if len(page.items) < _AT_ONCE:
+            return found
