@@ -85,7 +85,7 @@ test-backends: $(STAMP) azurite rsyslog  ## secrets backends and object stores a
 test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
 	TRADEWIND_TEST_DATABASE=postgresql $(PY) -m pytest -m "not faults and not ui" packages tests/contract tests/on_airflow $(ARGS)
 
-test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real planes and agents (ARGS="--chaos 3600" for an hour)
+test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real planes and agents (TRADEWIND_TEST_CHAOS=3600 for an hour of chaos)
 	TRADEWIND_TEST_HOSTILE=all $(PY) -m pytest tests/hostile $(ARGS)
 
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")

@@ -6,10 +6,19 @@ ring deals the values of the largest family out in turn.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from tradewind_protocol.boundary import Pass
+from tradewind_provider.domain import leases
 
 from .attempts import breaches
 from .families import ALL
@@ -46,3 +55,116 @@ async def test_a_family_of_attempts_is_held_off(world: World, family: str) -> No
 def test_attempts_are_many_and_each_has_a_name_of_its_own() -> None:
     names = [one.id for one in ALL]
     assert len(names) == len(set(names)) >= LEAST, len(names)
+
+
+async def _let_in(*_: object, **__: object) -> None:
+    """In place of a check that raises."""
+
+
+DEALT = {"fields", "Dags"}
+"""Families of which the fast ring makes a part."""
+
+
+def test_the_page_says_how_many_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/threat-model.md").read_text(encoding="utf-8")
+    figures = dict(re.findall(r"^\| ([^|]+) \| [^|]+ \| ([\d,]+) \|$", page, re.MULTILINE))
+    for family, count in Counter(one.family for one in ALL).items():
+        if family not in DEALT or os.environ.get("TRADEWIND_TEST_HOSTILE") == "all":
+            assert figures[family] == f"{count:,}"
+
+
+WALLS: list[tuple[str, str, Callable[[Any, World], Any], str]] = [
+    # what holds the attempts off, their family, what is put in its place, and the attempts that have to get through then
+    (
+        "tradewind_provider.services.sessions.authenticate",
+        "credentials",
+        lambda wall, world: lambda db, presented, now: wall(db, world.attacker.session, now),
+        "POST /poll with a credential: of a session never made",
+    ),
+    (
+        "tradewind_provider.api.auth.dag_access.DagAccessCheck.check",
+        "execution API, foreign",
+        lambda wall, world: _let_in,
+        "GET /dag-runs/{dag_id}/{run_id}",
+    ),
+    (
+        "tradewind_protocol.boundary.admit",
+        "execution API, roles",
+        lambda wall, world: lambda found, caller, own=None: None,
+        "by dag_processor",
+    ),
+    (
+        "tradewind_provider.domain.leases.is_held",
+        "execution API, lies",
+        lambda wall, world: lambda lease, session_id, epoch: None,
+        "with an old epoch",
+    ),
+    (
+        "tradewind_provider.domain.leases.may_finish",
+        "leases",
+        lambda wall, world: lambda lease, session_id, epoch: leases.Decision.CHANGE,
+        "finish the victim's running attempt",
+    ),
+    (
+        "tradewind_provider.services.dags.bundles._refusal",
+        "sites",
+        lambda wall, world: lambda *_: None,
+        "claim the victim's bundle",
+    ),
+    (
+        "tradewind_provider.api.ingress.agent_hosts._is_odd",
+        "host names",
+        lambda wall, world: lambda name: False,
+        "with a user",
+    ),
+    (
+        "tradewind_protocol.boundary.decide",
+        "paths",
+        lambda wall, world: lambda found, body, rules: Pass(),
+        "GET '/connections/plane_conn'",
+    ),
+    (
+        "tradewind_provider.api.ingress.admission.largest",
+        "bodies",
+        lambda wall, world: lambda path, *, deployment: 2**40,
+        "POST /poll of 64 MiB without a length, with a credential",
+    ),
+    (
+        "tradewind_protocol.sessions.LONGEST_FACT",
+        "fields",
+        lambda wall, world: 2**40,
+        "host.hostname = 900 kB of text",
+    ),
+    (
+        "tradewind_provider.airflow.permissions.allowed",
+        "operator API",
+        lambda wall, world: lambda user, permission: True,
+        "by viewer",
+    ),
+    (
+        "tradewind_provider.airflow.dag_bounds.check",
+        "Dags",
+        lambda wall, world: lambda dag, lazy: None,
+        "a task of 2^40 slots",
+    ),
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("family", [family for _, family, _, _ in WALLS])
+async def test_without_its_wall_a_family_gets_through(
+    world: World, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last in this file: what gets through here is not mended."""
+    [(wall, _, instead, named)] = [one for one in WALLS if one[1] == family]
+    where, _, name = wall.rpartition(".")
+    place = pkgutil.resolve_name(where)
+    monkeypatch.setattr(place, name, instead(getattr(place, name), world))
+    tried = [one for one in ALL if one.family == family and named in one.name and not one.open]
+    assert tried
+    assert any([await breaches(world, one) for one in tried[:40]])
+
+
+def test_every_family_has_a_wall_that_is_broken_once() -> None:
+    assert {family for _, family, _, _ in WALLS} == {one.family for one in ALL}

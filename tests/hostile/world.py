@@ -295,16 +295,16 @@ async def plane_of_two_sites(home: Path) -> AsyncIterator[World]:
             await _sign_in(world)
             await _open_sessions(world)
             _work(world)
+            # the routes of the Execution API take seconds to make, longer than a token for them is good on a busy machine
+            await world.ask("GET", "/execution/health")
             await world.store_values()
             logging.getLogger().addHandler(world.log)
             try:
-                # the routes of the Execution API take seconds to make
                 await world.ask(
                     "GET",
                     paths.PREFIX + paths.EXECUTION + "/health",
                     given=headers(world.attacker.session, "worker"),
                 )
-                await world.ask("GET", "/execution/health")
                 world.changed()
                 world.log.take()
                 yield world
@@ -564,7 +564,7 @@ _MOVING: Final = frozenset(
 def _fingerprints(world: World) -> dict[str, str]:
     """A digest of every row that no agent of the attacker's site may change or add to."""
     foreign = [world.victim.dag, "plane_dag"]
-    mine = [world.attacker.bundle]
+    mine = [world.attacker.bundle, "attackers"]
     wanted: list[tuple[str, Any]] = [
         (name, _table(name).c.dag_id.in_(foreign)) for name in ("task_instance", "dag_run", "xcom", "dag_version", "serialized_dag", "rendered_task_instance_fields")
     ]  # fmt: skip

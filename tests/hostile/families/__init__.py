@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..attempts import Attempt
-from . import bodies, credentials, execution, fields, hosts, leases, operators, sites
+from . import bodies, credentials, dags, execution, fields, hosts, leases, operators, sites
 
 ALL: Final[tuple[Attempt, ...]] = (
     *credentials.ATTEMPTS,
@@ -16,4 +16,5 @@ ALL: Final[tuple[Attempt, ...]] = (
     *bodies.ATTEMPTS,
     *fields.ATTEMPTS,
     *operators.ATTEMPTS,
+    *dags.ATTEMPTS,
 )

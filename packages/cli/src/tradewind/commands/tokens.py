@@ -172,7 +172,10 @@ def get(session: Session, token: str) -> None:
 @tokens.command()
 @click.argument("token", required=False)
 @click.option(
-    "--all", "every", is_flag=True, help="Delete every agent token: after a backup of the database was restored."
+    "--all",
+    "every",
+    is_flag=True,
+    help="Delete every agent token: after a backup of the database was restored.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @reason_option
