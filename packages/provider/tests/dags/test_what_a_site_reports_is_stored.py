@@ -312,6 +312,23 @@ def test_a_dag_that_is_too_large_is_refused_by_name(
     assert "one.py" in errors()
 
 
+def test_a_dag_keeps_its_id_while_a_dag_processor_of_the_plane_has_its_bundle_inactive(
+    site: Site, clock: Clock, parsed: Parsed
+) -> None:
+    """Airflow makes every bundle inactive that its own configuration does not name, at each start of a dag processor. A
+    hostile agent beside two sites took a Dag in that moment."""
+    intruder = Site(clock, "evil-1", site="evil")
+    site.claim("main")
+    intruder.claim("theirs")
+    site.report(files=(parsed("one.py", text()),))
+    with create_session() as db:
+        db.execute(update(DagBundleModel).where(DagBundleModel.name == "main").values(active=False))
+    intruder.report("theirs", files=(parsed("copy.py", text(task_id="stolen"), bundle="theirs"),))
+    assert dag().bundle_name == "main"
+    assert tasks() == ["a"]
+    assert "belongs to one.py of bundle 'main'" in errors()["copy.py"]
+
+
 def test_a_dag_id_of_another_bundle_is_not_taken_until_it_is_free(
     site: Site, clock: Clock, parsed: Parsed
 ) -> None:

@@ -37,7 +37,8 @@ class BundleOwner:
 
     bundle: str
     path: str
-    alive: bool  # not stale, and its bundle is active
+    stale: bool
+    active: bool  # its bundle, as Airflow has it
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def owners(db: Session, dag_ids: Collection[str]) -> dict[str, BundleOwner]:
     )
     return {
         row.dag_id: BundleOwner(
-            row.bundle_name or "", row.relative_fileloc or "", not row.is_stale and bool(row.active)
+            row.bundle_name or "", row.relative_fileloc or "", bool(row.is_stale), bool(row.active)
         )
         for row in rows
     }

@@ -285,7 +285,7 @@ def _ownership(
     errors = dict(found.errors)
     for dag in found.dags:
         owner = owners.get(dag.dag_id)
-        if owner is None or not owner.alive or _own(db, owner, bundle, path, dag.dag_id):
+        if owner is None or not _lives(db, owner) or _own(db, owner, bundle, path, dag.dag_id):
             free.append(dag)
             continue
         blocked.append(dag.dag_id)
@@ -296,6 +296,12 @@ def _ownership(
             f"Dag id {dag.dag_id!r} belongs to {owner.path} of {where}. A Dag id may be used once",
         )
     return free, blocked, errors
+
+
+def _lives(db: Session, owner: dags.BundleOwner) -> bool:
+    """Whether a Dag keeps its id. A bundle of a site does although Airflow has it inactive: each start of a dag
+    processor of the plane makes bundles inactive that are not in the plane's configuration, until their site is heard."""
+    return not owner.stale and (owner.active or db.get(DagBundle, owner.bundle) is not None)
 
 
 def _own(db: Session, owner: dags.BundleOwner, bundle: str, path: str, dag_id: str) -> bool:
