@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from support.installed import PLANES_DRIVERS, ROOT, checkout, environments
@@ -99,6 +100,7 @@ class Observed:
     tasks: Path
 
 
+@cache
 def observed() -> Observed:
     """Interpreters that have what Airflow tells of itself with: OpenLineage's provider and StatsD's client."""
     extras = tomllib.loads((ROOT / "packages" / "runtime" / "pyproject.toml").read_text())["project"][

@@ -1,0 +1,158 @@
+"""OpenLineage: runs of Dags are told by the plane, tasks by the site, and both together are what LocalExecutor's Airflow tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from backends.observed.conftest import Told
+from support.airflow_rest import eventually
+from support.deployment import Deployment
+from support.environments import observed
+from support.lineage import Event, leaves, parent, told
+
+CHANGES = re.compile(
+    r"(^eventTime|\.start_date|\.run_after|\.log_url|\.dag_version_id|\.fileloc|\.stackTrace|\.hostname|\.tasksDuration\.\w+"
+    # the run that a task started has the time of its start as its interval
+    r"|\.data_interval_\w+|\.nominal\w+Time)$"
+)
+"""Places in an event with times, addresses and paths."""
+
+DOCUMENTATION = "job.facets.documentation.description"
+
+
+def is_of_a_run(event: Event) -> bool:
+    return "." not in event["job"]["name"]
+
+
+def comparable(events: list[Event], *, without: str = "") -> list[Any]:
+    """Events in an order of their own, without what changes."""
+    kept = [
+        {place: value for place, value in leaves(each) if not CHANGES.search(place) and place != without}
+        for each in events
+    ]
+    return sorted(kept, key=lambda each: json.dumps(each, sort_keys=True, default=str))
+
+
+def events_of(told: Told) -> list[Event]:
+    return told.lineage.of("lineage") + told.lineage.of("lineage_fails")
+
+
+def test_the_plane_tells_of_runs_and_the_site_of_tasks(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    assert told(events_of(by_plane)) == [
+        ("lineage", "COMPLETE"),
+        ("lineage", "START"),
+        ("lineage_fails", "FAIL"),
+        ("lineage_fails", "START"),
+    ]
+    assert not [each for each in events_of(by_site) if is_of_a_run(each)]
+
+
+def test_the_site_tells_of_tasks_what_local_executor_tells(
+    deployment: Deployment, locally: Told, by_site: Told
+) -> None:
+    expected = [each for each in events_of(locally) if not is_of_a_run(each)]
+    types = [event_type for _, event_type in told(expected)]
+    assert {"START", "COMPLETE", "FAIL"} == set(types) and len(types) > 20
+    assert told(events_of(by_site)) == told(expected)
+    assert comparable(events_of(by_site)) == comparable(expected)
+
+
+def test_the_plane_tells_of_runs_what_local_executor_tells_but_for_texts(
+    deployment: Deployment, locally: Told, by_plane: Told
+) -> None:
+    expected = [each for each in events_of(locally) if is_of_a_run(each)]
+    found = comparable(events_of(by_plane), without=DOCUMENTATION)
+    assert found == comparable(expected, without=DOCUMENTATION)
+    texts = {value for each in events_of(by_plane) for place, value in leaves(each) if place == DOCUMENTATION}
+    assert all(text.startswith("kept at the site") for text in texts)
+
+
+def test_each_task_names_the_run_that_the_plane_told_of(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    runs = {(each["job"]["name"], each["run"]["runId"]) for each in events_of(by_plane)}
+    assert {parent(each) for each in events_of(by_site)} == runs
+
+
+def test_each_try_and_each_mapped_task_is_a_run_of_its_own(deployment: Deployment, by_site: Told) -> None:
+    def runs(task_id: str) -> set[str]:
+        return {
+            each["run"]["runId"]
+            for each in by_site.lineage.events
+            if each["job"]["name"] == f"lineage.{task_id}"
+        }
+
+    assert len(runs("second_try")) == 2
+    assert len(runs("double")) == 3
+    assert len(runs("waits")) == len(runs("pokes")) == 1
+
+
+def test_datasets_are_those_of_the_dag_and_no_value_of_an_xcom(deployment: Deployment, by_site: Told) -> None:
+    datasets = {
+        (each["job"]["name"], f"{dataset['namespace']}/{dataset['name']}".replace("//", "/"))
+        for each in by_site.lineage.events
+        for dataset in (*each["inputs"], *each["outputs"])
+    }
+    dag_file = Path(__file__).parent / "dags" / "lineage.py"
+    assert datasets == {("lineage.reports", f"file/{dag_file}".replace("//", "/"))}
+
+
+def test_what_the_plane_tells_has_nothing_of_the_site(deployment: Deployment, by_plane: Told) -> None:
+    assert "SECRET-" not in json.dumps(by_plane.lineage.events)
+
+
+def test_a_site_that_disables_source_code_sends_none(deployment: Deployment, by_site: Told) -> None:
+    sent = json.dumps(by_site.lineage.events)
+    assert "SECRET-SOURCE" not in sent
+    assert "SECRET-COMMAND" not in sent
+    assert "SECRET-ERROR-of-a-task" in sent  # stays with the site's receiver
+
+
+def test_every_event_is_as_the_specification_says(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    events = by_plane.lineage.events + by_site.lineage.events
+    validation = Path(__file__).parents[2] / "support" / "lineage_validation.py"
+    done = subprocess.run(
+        [observed().tasks, validation], input=json.dumps(events), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    broken = [{**events[0], "run": {**events[0]["run"], "facets": {"parent": {"run": {}}}}}]
+    done = subprocess.run(
+        [observed().tasks, validation], input=json.dumps(broken), capture_output=True, text=True, check=True
+    )
+    assert "facet parent names no producer" in done.stdout
+
+
+def test_the_end_of_a_try_whose_agent_was_lost_is_told_by_the_plane(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    """Comes last: it kills the agent."""
+    run_id = deployment.rest.trigger("lineage_lost", logical_date="2026-03-03T00:00:00Z")
+    deployment.wait_for_journal("lost", attempt=1)
+    deployment.agent.process.signal(signal.SIGKILL, group=True)
+    deployment.agent.process.wait(30)
+    deployment.agent.start()
+    run = deployment.rest.wait_for_run("lineage_lost", run_id, timeout=180)
+    assert run.state == "success", run
+    name = "lineage_lost.lost"
+
+    def by(side: Told) -> list[Event]:
+        return [each for each in side.lineage.events if each["job"]["name"] == name]
+
+    eventually(
+        lambda: bool(by(by_plane)) and len(by(by_site)) >= 3,
+        timeout=30,
+        what=lambda: f"plane {told(by(by_plane))}, site {told(by(by_site))}",
+    )
+    first, second = [each["run"]["runId"] for each in by(by_site) if each["eventType"] == "START"]
+    assert [(each["eventType"], each["run"]["runId"]) for each in by(by_plane)] == [("FAIL", first)]
+    assert [each["run"]["runId"] for each in by(by_site) if each["eventType"] == "COMPLETE"] == [second]
+    assert {parent(each) for each in by(by_plane)} == {parent(each) for each in by(by_site)}
