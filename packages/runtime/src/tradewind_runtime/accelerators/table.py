@@ -13,6 +13,7 @@ from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, Earl
 from tradewind_runtime.accelerators.first_uses import FirstUses
 from tradewind_runtime.accelerators.libraries import PreloadedLibraries
 from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
+from tradewind_runtime.accelerators.secrets_reader import SecretsReader
 from tradewind_runtime.accelerators.shared_heap import SharedHeap
 from tradewind_runtime.accelerators.supervisor_reuse import SupervisorReuse
 from tradewind_runtime.accelerators.switch import Switch
@@ -29,6 +30,7 @@ class OfWorker(NamedTuple):
     supervisor_reuse: SupervisorReuse
     preloaded_libraries: PreloadedLibraries
     prepared_logging: PreparedLogging
+    secrets_reader: SecretsReader
     shared_heap: SharedHeap
 
 
@@ -42,6 +44,7 @@ def of_worker(configure: Configure) -> OfWorker:
         SupervisorReuse(),
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
         PreparedLogging(),
+        SecretsReader(),
         SharedHeap(),
     )
 

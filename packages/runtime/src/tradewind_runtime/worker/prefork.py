@@ -12,7 +12,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -132,7 +132,9 @@ def run(control: Control, configure: Configure) -> int:
             learn=accelerators.preloaded_libraries.learns,
             attempts=accelerators.supervisor_reuse.attempts,
         )
-        prefork = PreforkProcess(control, pool, slots=configure.slots)
+        prefork = PreforkProcess(
+            control, pool, slots=configure.slots, helpers=accelerators.secrets_reader.pids
+        )
         forking.imported()
         control.hello(
             bundles=bundles,
@@ -140,7 +142,10 @@ def run(control: Control, configure: Configure) -> int:
             accelerators=switch.states,
             logs=log_storage.of_this_process(),
         )
-        return prefork.serve()
+        try:
+            return prefork.serve()
+        finally:
+            accelerators.secrets_reader.close()
 
 
 class AttemptForks:
@@ -164,10 +169,14 @@ class AttemptForks:
 class PreforkProcess:
     """The attempts that run, by id. One of them is in here for exactly as long as a process of it exists."""
 
-    def __init__(self, control: Control, pool: slot_pool.SlotPool, *, slots: int) -> None:
+    def __init__(
+        self, control: Control, pool: slot_pool.SlotPool, *, slots: int, helpers: Collection[int] = ()
+    ) -> None:
+        """`helpers`: processes of this one that are no attempt's."""
         self._control = control
         self._pool = pool
         self._slots = slots
+        self._helpers = helpers
         self._attempts: dict[UUID, _Attempt] = {}
         self._stopping = False
         self._told: tuple[int, int] | None = None
@@ -305,7 +314,7 @@ class PreforkProcess:
         """Those under a process manager that is gone came to us, the next adopter above: all of them go, and no others can be
         among them. Returns whom nothing kills."""
         managers = (running.slot.pid for running in self._attempts.values())
-        return reaper.kill_descendants(spare={*managers, *self._pool.pids, *spare})
+        return reaper.kill_descendants(spare={*managers, *self._pool.pids, *self._helpers, *spare})
 
     def _report(self, attempt_id: UUID, outcome: Outcome) -> None:
         self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))

@@ -1,0 +1,123 @@
+"""One process reads the secrets backend for all tasks; what it does not answer a task reads for itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import forked
+
+BACKEND = """
+import os
+from airflow.sdk.bases.secrets_backend import BaseSecretsBackend
+
+class Backend(BaseSecretsBackend):
+    made = 0
+    def __init__(self):
+        type(self).made += 1
+        self.number = self.made
+    def get_conn_value(self, conn_id, team_name=None):
+        if conn_id == "fails":
+            raise PermissionError("here")
+        found = {"host": "by", "conn_type": "http", "port": os.getpid(), "login": f"client-{self.number}"}
+        return None if conn_id == "nowhere" else __import__("json").dumps(found)
+    def get_variable(self, key, team_name=None):
+        return None if key == "nowhere" else f"{os.getpid()} " + "x" * int(key)
+"""
+
+PROBE = """
+import json, os, signal, sys
+from tradewind_protocol.hosts import Configure
+from tradewind_runtime import environment
+environment.prepare(Configure(component="worker", agent_name="a", gateway="/g", secret=""))
+from tradewind_runtime.accelerators.secrets_reader import SecretsReader
+from airflow.sdk import Connection, Variable
+from airflow.sdk.execution_time import task_runner
+class Comms:
+    def send(self, msg):
+        raise RuntimeError("no plane is asked")
+task_runner.SUPERVISOR_COMMS = Comms()
+reader = SecretsReader(backends={sys.argv[1]})
+if (reason := reader.applies()) is not None:
+    print(json.dumps({"off": reason}))
+    sys.exit()
+reader.install()
+[pid] = reader.pids
+def in_a_task(look):
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            found = look()
+        except Exception as error:
+            found = type(error).__name__
+        os.write(theirs, json.dumps([found, os.getpid()]).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as told:
+        found = json.loads(told.read())
+    os.waitpid(child, 0)
+    return found
+def connection(name):
+    found = Connection.get(name)
+    return [found.port, found.login]
+said = {"reader": pid}
+said["first"] = in_a_task(lambda: connection("any"))
+said["second"] = in_a_task(lambda: connection("other"))
+said["variable"] = in_a_task(lambda: [int(Variable.get("7").split()[0]), len(Variable.get("1000000"))])
+said["missing"] = in_a_task(lambda: Variable.get("nowhere", default="by default"))
+said["fails"] = in_a_task(lambda: connection("fails"))
+said["renewed"] = in_a_task(lambda: connection("any"))
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+said["without"] = in_a_task(lambda: connection("any"))
+reader.close()
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture
+def probed(tmp_path: Path) -> Any:
+    (tmp_path / "owners_backend.py").write_text(BACKEND)
+
+    def probe(backend: str = "owners_backend.Backend", known: str = "owners_backend.Backend") -> Any:
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(tmp_path),
+            "AIRFLOW_HOME": str(tmp_path / "airflow"),
+            "AIRFLOW__SECRETS__BACKEND": backend,
+        }
+        answer = forked.run(PROBE, known, env=env)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout.splitlines()[-1])
+
+    return probe
+
+
+def test_tasks_get_what_the_reader_reads_with_one_client(probed: Any) -> None:
+    said = probed()
+    reader = said["reader"]
+    assert said["first"][0][0] == said["second"][0][0] == reader
+    assert said["first"][0][1] == said["second"][0][1], "the same client"
+    [by, length], task = said["variable"]
+    assert by == reader != task
+    assert length > 1_000_000
+    assert said["missing"][0] == "by default"
+
+
+def test_what_the_reader_cannot_answer_a_task_reads_for_itself(probed: Any) -> None:
+    said = probed()
+    assert said["fails"][0] == "AirflowNotFoundException"
+    assert said["renewed"][0][0] == said["reader"]
+    assert said["renewed"][0][1] != said["first"][0][1], "after a failure the reader signs in anew"
+    [by, _], task = said["without"]
+    assert by == task, "the reader is gone"
+
+
+def test_it_is_off_where_a_backend_may_answer_each_task_differently(probed: Any) -> None:
+    assert probed(known="another.Backend") == {"off": "Backend is not the backend of a cloud or of Vault"}
+    assert probed(backend="") == {"off": "no secrets backend is configured"}
