@@ -15,6 +15,7 @@ import pytest
 
 from support import project_parts
 from support.project_parts import FakeBuilder
+from tradewind.embedded import environments
 from tradewind.errors import CommandError
 from tradewind.project import builders, contents
 from tradewind.project.packages import Packages, locked_version
@@ -107,6 +108,19 @@ def test_an_environment_is_made_once_for_a_lock(project: Project) -> None:
     said.clear()
     assert Packages(project, say=said.append).environment(project.site) == first
     assert said == []
+
+
+def test_the_interpreter_of_the_command_is_taken_where_uv_finds_none(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = environments.uv_program()
+    assert uv is not None
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "uv").symlink_to(Path(uv).resolve())
+    monkeypatch.setenv("PATH", str(tmp_path / "only"))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    assert Packages(project).environment(project.site).exists()
 
 
 # ---- addresses

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,8 @@ class Packages:
             new.unlink(missing_ok=True)
         command = ["pip", "compile", "--quiet", "--universal", "--python-version", self._project.python]
         command += [
+            "--python",
+            sys.executable,
             "--generate-hashes",
             "--no-header",
             "--no-annotate",
@@ -97,7 +100,7 @@ class Packages:
                 self._say(f"installing the environment of the {name}")
                 shutil.rmtree(made, ignore_errors=True)
                 what = f"the environment of the {name} cannot be made"
-                self._uv("venv", "--quiet", "--python", self._project.python, str(made), about=what)
+                self._uv("venv", "--quiet", "--python", self._interpreter(), str(made), about=what)
                 # without --constraint, which may not go with the hashes of a lock
                 own = self._source() if "--require-hashes" not in arguments else self._links()
                 self._uv("pip", "install", "--quiet", "--python", str(python), *arguments, *own, about=what)
@@ -105,6 +108,11 @@ class Packages:
         return python
 
     # ---- inside
+
+    def _interpreter(self) -> str:
+        """The one that runs this command when it is of the project's minor version: uv need not know where it is."""
+        minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return sys.executable if self._project.python == minor else self._project.python
 
     def _links(self) -> list[str]:
         dist = self._project.dist
