@@ -32,7 +32,7 @@ def base() -> str:
     if subprocess.run(known, capture_output=True, check=False).returncode:
         debian = "localhost/tradewind-base:test"
         if "BASE" not in os.environ:
-            subprocess.run([ROOT / "images/base", debian], check=True)
+            subprocess.run([ROOT / "images/base", debian], check=True, env=ENV)
         env = {"BASE": debian, **ENV, "BUILDER": "buildah"}
         subprocess.run([ROOT / "images/build", "agent-slim", name, *OPTIONS], check=True, env=env)
     return name
