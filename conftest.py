@@ -13,6 +13,8 @@ from support import airflow_home, skips
 
 airflow_home.use_one_of_its_own()
 
+collect_ignore_glob = ["packages/*/src/*"]  # the tests in a new project's template are run by that project
+
 # How long an example takes says something of the machine and of what else it does; a test that hangs has its timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")

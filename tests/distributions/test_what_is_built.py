@@ -97,7 +97,7 @@ def test_distributions_depend_on_exactly_their_own_version_of_each_other(dist: P
     ("name", "extras"),
     [
         ("tradewind_provider", {"postgres"}),
-        ("tradewind_runtime", {"amazon", "azure", "git", "google", "hashicorp"}),
+        ("tradewind_runtime", {"amazon", "azure", "git", "google", "hashicorp", "openlineage", "statsd"}),
     ],
 )
 def test_the_extras(dist: Path, name: str, extras: set[str]) -> None:

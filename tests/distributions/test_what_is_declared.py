@@ -20,7 +20,10 @@ else:
 PACKAGES = Path(__file__).parents[2] / "packages"
 DISTRIBUTIONS = sorted(path.parent.name for path in PACKAGES.glob("*/pyproject.toml"))
 NOT_INSTALLED = {"_typeshed": "of type checkers"}
-DATA = {"tradewind/demo/dags": "Dags, which the tasks' environment imports"}
+DATA = {
+    "tradewind/demo/dags": "Dags, which the tasks' environment imports",
+    "tradewind/project/template": "files of a new project, which has environments of its own",
+}
 
 
 def imports(package: str) -> Iterator[tuple[str, Path]]:
@@ -48,10 +51,16 @@ def distributions(module: str) -> set[str]:
         return {top.replace("_", "-")}  # editable here, so that its files are not listed
     found = _normalised(owners().get(top, []))
     if not module.startswith("airflow.providers."):
-        return found
+        return found or _named_like(module)
     prefix = "apache-airflow-providers-"  # which share the name `airflow`
-    asked = prefix + module.removeprefix("airflow.providers.").replace(".", "-")
-    return {name for name in found if name.startswith(prefix) and f"{asked}-".startswith(f"{name}-")}
+    named = {prefix + each for each in _named_like(module.removeprefix("airflow.providers."))}
+    return found & named or named
+
+
+def _named_like(module: str) -> set[str]:
+    """What may hold a module that is not installed here, as those of extras: `azure.identity` is in azure-identity."""
+    parts = module.split(".")
+    return _normalised("-".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def declared(package: str) -> set[str]:

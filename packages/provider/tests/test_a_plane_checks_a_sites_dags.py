@@ -89,7 +89,7 @@ def test_a_timetable_that_the_plane_does_not_have_is_named(place: Path, asked: s
     assert "weekly.py" not in refused(place, place / "plugins", asked)
     found = refused(place, place / "none", asked)["weekly.py"]
     assert "weekly.Weekly" in found["cause"]
-    assert "plugins" in found["remedy"]
+    assert "install the plugin that lists it in `timetables`" in found["remedy"]
 
 
 def test_a_task_that_names_another_executor_is_named_and_a_plain_dag_is_not(place: Path, asked: str) -> None:

@@ -68,6 +68,10 @@ def _task(number: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return lambda dag: dag["tasks"][number]["__var"]
 
 
+def _mapped(dag: dict[str, Any]) -> dict[str, Any]:
+    return next(task["__var"] for task in dag["tasks"] if task["__var"].get("_is_mapped"))
+
+
 def _fields() -> Iterator[tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str]]:
     for name in SCHEMA["dag"]["properties"]:
         if name not in ("dag_id", "relative_fileloc"):
@@ -75,9 +79,9 @@ def _fields() -> Iterator[tuple[str, Callable[[dict[str, Any]], dict[str, Any]],
     for name in SCHEMA["operator"]["properties"]:
         yield f"task.{name}", _task(0), name
     for name in ("pool", "queue", "retries", "pool_slots", "priority_weight", "task_type", "partial_kwargs"):
-        yield f"mapped task.{name}", _task(1), name
+        yield f"mapped task.{name}", _mapped, name
     for name in ("queue", "retries", "pool_slots", "executor", "priority_weight", "trigger_rule"):
-        yield f"mapped task.partial_kwargs.{name}", lambda dag: _task(1)(dag)["partial_kwargs"], name
+        yield f"mapped task.partial_kwargs.{name}", lambda dag: _mapped(dag)["partial_kwargs"], name
     for name in ("__type", "__var"):
         yield f"timetable.{name}", lambda dag: dag["timetable"], name
     for name in SCHEMA["task_group"]["properties"]:

@@ -29,7 +29,7 @@ READ: Final = {
     "/bundles",
 }
 OPERATE: Final = {
-    "GET /tokens", "GET /tokens/{token_id}", "GET /allowed-addresses", "POST /agents/{agent_id}/cordon", "POST /agents/{agent_id}/drain",
+    "GET /tokens", "GET /tokens/{token_id}", "GET /allowed-addresses", "GET /site-access", "POST /agents/{agent_id}/cordon", "POST /agents/{agent_id}/drain",
     "POST /agents/{agent_id}/resume", "POST /agents/{agent_id}/slots", "DELETE /agents/{agent_id}", "POST /attempts/{attempt_id}/stop",
 }  # fmt: skip
 AUDIT: Final = {"GET /events"}
@@ -40,6 +40,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /tokens/{token_id}/rotate": {"overlap_hours": 0},
     "PUT /allowed-addresses": {"networks": ["0.0.0.0/0"]},
     "POST /agents/{agent_id}/slots": {"environment": "main", "slots": 0},
+    "POST /site-access": {"site": "us", "other": "eu", "access": "write"},
 }
 
 

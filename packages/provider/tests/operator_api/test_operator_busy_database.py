@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from airflow import settings
@@ -50,6 +51,7 @@ _BODIES = {
     "/tokens": {"name": "eu"},
     "/tokens/{token_id}/rotate": {},
     "/allowed-addresses": {"networks": [{"network": "10.0.0.0/8"}], "force": True},
+    "/site-access": {"site": "us", "other": "eu", "access": "read"},
     "/agents/{agent_id}/slots": {"environment": "default", "slots": 2},
 }
 
@@ -65,6 +67,7 @@ async def test_every_verb_tries_again_when_the_database_is_busy(
         attempt_id=rows.attempt("running", session_id=None if gone else rows.session_of(agent_id)),
         token_id=rows.token("us"),
         name="etl/main",
+        grant_id=uuid4(),
     )
     rows.bundle("etl/main")
     busy.times = 2

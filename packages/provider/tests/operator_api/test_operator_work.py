@@ -186,6 +186,7 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "Agents",
         "Agent tokens",
         "Allowed addresses",
+        "Site access",
         "Attempts",
         "Queues",
         "Dag bundles",
