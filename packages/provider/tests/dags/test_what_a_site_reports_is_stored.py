@@ -10,6 +10,7 @@ from typing import Any
 
 import airflow.example_dags
 import pytest
+from airflow.models.asset import AssetModel
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagbundle import DagBundleModel
@@ -18,7 +19,8 @@ from airflow.models.dagwarning import DagWarning
 from airflow.models.errors import ParseImportError
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.trigger import Trigger
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, event, func, insert, select, update
+from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
 from tradewind_protocol.errors import Code, Refused
@@ -71,6 +73,38 @@ def test_a_reported_dag_is_what_airflow_would_have_stored(site: Site, parsed: Pa
     assert found.fileloc == "/dev/null/main/sub/one.py"
     assert not found.is_stale
     assert tasks() == ["a"]
+
+
+SHARES = """
+from airflow.sdk import DAG, Asset
+with DAG("shares", schedule=[Asset("shared")]):
+    pass
+"""
+
+
+def test_a_file_is_stored_although_another_site_reports_the_same_asset_at_that_moment(
+    site: Site, parsed: Parsed
+) -> None:
+    """Two sites came up together, and the Dags of one stayed away until somebody touched the file."""
+    clashed: list[str] = []
+
+    def other_site_is_first(session: Session, *_: Any) -> None:
+        if not clashed and any(isinstance(row, AssetModel) for row in session.new):
+            clashed.append("shared")
+            session.connection().execute(
+                insert(AssetModel).values(name="shared", uri="shared", group="asset")
+            )
+
+    event.listen(Session, "before_flush", other_site_is_first)
+    try:
+        site.claim("main")
+        told = site.report(files=(parsed("shares.py", SHARES),))
+    finally:
+        event.remove(Session, "before_flush", other_site_is_first)
+    assert clashed
+    assert (told.stored, told.refused) == (("shares.py",), ())
+    assert not errors()
+    assert not dag("shares").is_stale
 
 
 def test_airflows_example_dags_are_all_stored(site: Site, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import boundary
@@ -28,6 +28,8 @@ from tradewind_provider.store.dag_tables import DagBundle, DagFile
 log = logging.getLogger(__name__)
 
 Open = Callable[[], AbstractContextManager[Session]]
+
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class _Storing:
     def store(self, file: wire.FileResult) -> None:
         found = _checked(self._report.bundle, file, strict=self._agent.policy is Policy.STRICT)
         try:
-            self._store(file, found)
+            self._store_again_after_conflicts(file, found)
         except OperationalError:
             raise  # the database is away or busy: the whole report is worth sending again
         except Refused:
@@ -167,6 +169,24 @@ class _Storing:
             refused=(*refused, *self._refused),
             resend=tuple(dict.fromkeys(self._resend)),
         )
+
+    def _store_again_after_conflicts(self, file: wire.FileResult, found: _Found) -> None:
+        """Two sites can report the same new asset or Dag in one moment: the second finds the first one's rows when it
+        tries again. A refusal would last, since a file that did not change is not sent again."""
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._store(file, found)
+            # Airflow tries again in the transaction that the conflict ended, and hides the conflict behind the second
+            except (IntegrityError, PendingRollbackError) as problem:
+                if not left:
+                    raise
+                log.info(
+                    "Cannot store %s of bundle %s beside another report (%s); trying again",
+                    file.path,
+                    self._report.bundle,
+                    type(problem).__name__,
+                    extra={"action": "dag_file_again"},
+                )
 
     def _store(self, file: wire.FileResult, found: _Found) -> None:
         now = self._clock()
