@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+from support.http_sink import HttpSink
 
 
 @dataclass(frozen=True)
@@ -27,52 +26,29 @@ class Span:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class Collector:
+class Collector(HttpSink):
     """Serves on a free loopback port inside `with`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.spans: list[Span] = []
         self.requests: list[bytes] = []
         self.metrics: list[bytes] = []
-        collector = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                known = self.path in ("/v1/traces", "/v1/metrics")
-                if self.path == "/v1/traces":
-                    collector._take(body)
-                elif known:
-                    collector.metrics.append(body)
-                self.send_response(200 if known else 404)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Collector:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        if path == "/v1/traces":
+            self._keep_spans(body)
+        elif path == "/v1/metrics":
+            self.metrics.append(body)
+        else:
+            return 404
+        return 200
 
     def where(self, wanted: Callable[[Span], bool]) -> list[Span]:
         """Those of the spans, each once however often it was told."""
         return list({one.span_id: one for one in list(self.spans) if wanted(one)}.values())
 
-    def _take(self, body: bytes) -> None:
+    def _keep_spans(self, body: bytes) -> None:
         self.requests.append(body)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = str(_attributes(resource.resource.attributes).get("service.name", ""))

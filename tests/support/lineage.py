@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from support.http_sink import HttpSink
 
 Event = dict[str, Any]
 
 
-class Receiver:
+class Receiver(HttpSink):
     """Serves `POST /api/v1/lineage` on a free loopback port inside `with`."""
 
     name = "lineage receiver"
 
     def __init__(self, *, key: str = "") -> None:
+        super().__init__()
         self.events: list[Event] = []
         self.refused = 0
-        receiver = self
+        self._key = key
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                status = 404 if self.path != "/api/v1/lineage" else 201
-                if key and self.headers.get("authorization") != f"Bearer {key}":
-                    status, receiver.refused = 401, receiver.refused + 1
-                if status == 201:
-                    receiver.events.append(json.loads(body))
-                self.send_response(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Receiver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
+        if self._key and headers.get("authorization") != f"Bearer {self._key}":
+            self.refused += 1
+            return 401
+        if path != "/api/v1/lineage":
+            return 404
+        self.events.append(json.loads(body))
+        return 201
 
     def of(self, dag_id: str) -> list[Event]:
         """The events of that Dag's runs and tasks, in the order of their arrival."""
