@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.timeout(60),
     pytest.mark.skipif(
         sys.platform != "linux" or os.geteuid() != 0 or not PYTHON,
-        reason="root has to make two users of itself",
+        reason="becoming other users needs root, on Linux",
     ),
 ]
 
