@@ -158,8 +158,10 @@ async def test_an_agent_stops_a_task_of_another_user(home: Path, plane: FakePlan
     async with agent:
         await agent.until(lambda: work.starts)
         await agent.grown(2)
-        for _ in range(2):
-            agent.process.terminate()
+        agent.process.terminate()
+        # two signals of one kind that nothing has taken yet are one signal (signal(7), "Queueing and delivery")
+        await agent.until(lambda: plane.session.polls[-1][1].draining)
+        agent.process.terminate()
         assert await agent.ended() == 0, agent.output()
     assert work.outcomes[0].kind is OutcomeKind.STOPPED
 
