@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -145,7 +146,7 @@ def test_an_environment_that_cannot_be_installed_is_said_with_the_installers_wor
     for installer in ("UV", "PIP"):
         monkeypatch.setenv(f"{installer}_NO_INDEX", "1")
         monkeypatch.setenv(f"{installer}_FIND_LINKS", str(tmp_path))
-    result = tradewind("demo", "--once")
+    result = tradewind("demo", "--once", "--port", "0")
     assert result.exit_code == 1
     assert "the environments could not be installed" in result.output
     assert "tradewind-provider" in result.output
@@ -157,9 +158,17 @@ def test_an_editable_command_runs_the_sources_beside_it() -> None:
     assert demo._own_checkout() == Path(__file__).parents[3]
 
 
+def test_a_port_that_is_taken_is_said_before_anything_is_installed(tradewind: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = tradewind("demo", "--port", str(port))
+    assert result.exit_code == 2
+    assert f"port {port} cannot be used" in result.output
+
+
 def test_a_directory_with_something_in_it_is_left_alone(tradewind: Any, tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
-    result = tradewind("demo", "--directory", str(tmp_path))
+    result = tradewind("demo", "--port", "0", "--directory", str(tmp_path))
     assert result.exit_code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 

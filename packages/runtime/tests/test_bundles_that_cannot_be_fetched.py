@@ -74,7 +74,7 @@ def test_the_remedy_fits_what_was_said(said: str, remedy: str) -> None:
 
 
 def told(script: str, place: Path, **env: str) -> Any:
-    """What a script fingerprints as JSON in a process of its own, its Airflow configured by `env` alone."""
+    """What a script prints as JSON in a process of its own, its Airflow configured by `env` alone."""
     whole = {"PATH": os.environ["PATH"], "HOME": str(place), "AIRFLOW_HOME": str(place / "airflow"), **env}
     done = forked.run(script, env=whole)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Each value through the site's backend and through Airflow's own way; fingerprints what came of it, as JSON."""
+"""Each value through the site's backend and through Airflow's own way; prints what came of it, as JSON."""
 
 from __future__ import annotations
 

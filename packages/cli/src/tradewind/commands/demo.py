@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from tradewind.commands.stages import check_port, failures_told, port_option, timeout_option
 from tradewind.demo import site
 from tradewind.embedded.agent import AgentSettings
 from tradewind.embedded.environments import Checkout, Environments, Released
 from tradewind.embedded.plane import PlaneSettings
-from tradewind.errors import BadUsage, CommandError
-from tradewind.output import printable
+from tradewind.errors import BadUsage
 from tradewind.stage import stage as stages
 from tradewind.stage.interruption import Interrupted
 from tradewind.stage.show import Show
@@ -28,20 +28,8 @@ from tradewind.stage.show import Show
 @click.option(
     "--once", is_flag=True, help="Exit with 0 when every run has succeeded, or with 1 when one has not."
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port of the web UI; 0 takes a free one.",
-)
-@click.option(
-    "--timeout",
-    type=click.IntRange(min=10),
-    default=300,
-    show_default=True,
-    help="Seconds that the runs may take.",
-)
+@port_option
+@timeout_option("the runs")
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
@@ -60,27 +48,20 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: 
     """
     console = Console(highlight=False, emoji=False)
     show = Show(console, started=time.monotonic())
-    with _directory(directory) as place, Interrupted() as interrupted:
-        try:
-            stage = _stage(place.resolve(), _environments(checkout, show), show, port)
-            interrupted.kill_all = stage.kill
-            with stage:
-                stages.run(stage, show, timeout=timeout, triggered=site.TRIGGERED, by_asset=site.BY_ASSET)
-                if not once:
-                    show.say(
-                        f"every request that left the agent's site is a line in {stage.agent.state_dir}/ledger"
-                    )
-                    password = stage.plane.passwords["admin"]
-                    show.say(f"open {stage.plane.url} and sign in as admin with {password}; Ctrl-C ends it")
-                    stages.watch_over(stage)
-        except KeyboardInterrupt:
-            show.say("stopped; no process is left")
-            if once:
-                raise CommandError("the demo was interrupted before every run had ended") from None
-        except stages.StageFailed as failure:
-            for name, text in failure.logs:
-                click.echo(f"\n--- {name}\n{printable(text)}", err=True)
-            raise CommandError(f"the demo failed: {failure}") from failure
+    check_port(port)
+    telling = failures_told(show, once=once, what="the demo")
+    with _directory(directory) as place, Interrupted() as interrupted, telling:
+        stage = _stage(place.resolve(), _environments(checkout, show), show, port)
+        interrupted.kill_all = stage.kill
+        with stage:
+            stages.run(stage, show, timeout=timeout, triggered=site.TRIGGERED, by_asset=site.BY_ASSET)
+            if not once:
+                show.say(
+                    f"every request that left the agent's site is a line in {stage.agent.state_dir}/ledger"
+                )
+                password = stage.plane.passwords["admin"]
+                show.say(f"open {stage.plane.url} and sign in as admin with {password}; Ctrl-C ends it")
+                stages.watch_over(stage)
 
 
 def _stage(place: Path, environments: Environments, show: Show, port: int) -> stages.Stage:

@@ -35,7 +35,7 @@ class State(NamedTuple):
 _REASONS = {
     "sockets": "its import leaves a socket open, which all attempts would share",
     "logged": "its import logs or warns, which belongs into each task's log",
-    "printed": "its import fingerprints something, which belongs into each task's log",
+    "printed": "its import prints something, which belongs into each task's log",
     "at_exit": "its import leaves something to do at the end of the process, which a forked process would not do",
     "environment": "its import changes environment variables",
     "directory": "its import changes the working directory",
