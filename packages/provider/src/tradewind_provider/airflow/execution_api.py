@@ -18,8 +18,10 @@ log = logging.getLogger(__name__)
 MOUNT: Final = "/execution"
 """Where Airflow's API server mounts it."""
 
-VALID: Final = 60.0
-"""Seconds a token is good for. Airflow sends a fresh one along once 30 s are left; ours are used up before that."""
+VALID: Final = 600.0
+"""Seconds a token is good for: Airflow's own (`[execution_api] jwt_expiration_time`). It is verified when its request's turn
+comes, which an overloaded API server can put off for a minute and more; a task would fail of it ("Signature has expired").
+Airflow sends a fresh one along once a fifth is left; ours are used up long before."""
 
 _REUSED: Final = 20.0
 _MOST: Final = 10_000
