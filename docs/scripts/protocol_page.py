@@ -38,7 +38,7 @@ own. Version {versions.PROTOCOL}.
 
 | header | on | says |
 |---|---|---|
-| `Authorization: Bearer …` | every request | the agent token (opening a session, `/token`, `/queues`), else the session token |
+| `Authorization: Bearer …` | every request | a token that people make (opening a session, `/token`, `/queues`, `/backlog`), else the session token |
 | `{versions.HEADER}` | every request and every answer | the protocol version of who speaks. An answer without it is not a plane's |
 | `Tradewind-Attempt` | requests of tasks and hosts | `<attempt id>:<epoch>`, or the name of a component |
 | `Tradewind-Request` | the agent's own requests | an id that joins the logs of both sides |

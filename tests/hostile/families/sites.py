@@ -213,6 +213,8 @@ QUEUES: Final = (
     "/queues/eu%2Fdefault",
     "/queues/..%2F..%2Feu",
     "/queues/*",
+    "/backlog?queue=default&queue=eu/default&queue=*",
+    "/backlog?queue=default&group=eu",
 )
 
 ATTEMPTS: Final = (

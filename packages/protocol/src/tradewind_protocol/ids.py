@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import secrets
 import string
+from enum import Enum
 from typing import Final
 
 AGENT_TOKEN_PREFIX: Final = "tw_agent_"
 """An agent token: buys a session. 256 bits, stored by the plane as a hash, shown once. Between prefix and secret stands
 the mark of the Deployment it was made in, so that another Deployment can tell it from one that never was."""
+
+SCALER_TOKEN_PREFIX: Final = "tw_scale_"
+"""A scaler's token: reads the queue numbers of its site, and opens nothing."""
+
+SENTINEL_TOKEN_PREFIX: Final = "tw_sentinel_"
+"""A sentinel's token: reports for its site, and reads its queue numbers. It buys no session."""
+
+
+class TokenKind(str, Enum):
+    """What a token that people make is for. A kind has a prefix of its own."""
+
+    AGENT = "agent"
+    SCALER = "scaler"
+    SENTINEL = "sentinel"
+
+    @property
+    def prefix(self) -> str:
+        return _PREFIXES[self]
+
+    @classmethod
+    def of(cls, token: str) -> TokenKind | None:
+        """The kind whose form `token` has: prefix, length and alphabet; None when it is none of them."""
+        return next((kind for kind in cls if has_form_of(token, kind.prefix)), None)
+
+
+_PREFIXES: Final = {
+    TokenKind.AGENT: AGENT_TOKEN_PREFIX,
+    TokenKind.SCALER: SCALER_TOKEN_PREFIX,
+    TokenKind.SENTINEL: SENTINEL_TOKEN_PREFIX,
+}
 
 MARK_LENGTH: Final = 8
 """Characters of a Deployment's mark. It tells nothing and is no secret."""
@@ -25,7 +56,7 @@ _SECRET_LENGTH: Final = 43
 
 def new_secret(prefix: str, *, mark: str = "") -> str:
     """A fresh credential of 256 random bits, in characters that need no quoting anywhere. `mark` is that of the
-    Deployment, for an agent token."""
+    Deployment, for a token that people make."""
     return prefix + mark + secrets.token_urlsafe(32)
 
 
@@ -34,9 +65,10 @@ def new_mark() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(MARK_LENGTH))
 
 
-def mark_of(agent_token: str) -> str:
-    """The mark of the Deployment an agent token was made in; empty when it carries none."""
-    body = agent_token.removeprefix(AGENT_TOKEN_PREFIX)
+def mark_of(token: str) -> str:
+    """The mark of the Deployment a token was made in; empty when it carries none."""
+    prefix = next((one for one in _PREFIXES.values() if token.startswith(one)), AGENT_TOKEN_PREFIX)
+    body = token.removeprefix(prefix)
     return body[:MARK_LENGTH] if len(body) == MARK_LENGTH + _SECRET_LENGTH else ""
 
 
@@ -44,7 +76,7 @@ def has_form_of(token: str, prefix: str) -> bool:
     """True when `token` could be a credential of that kind: right prefix, right length, right alphabet."""
     body = token.removeprefix(prefix)
     lengths = {_SECRET_LENGTH}
-    if prefix == AGENT_TOKEN_PREFIX:
+    if prefix in _PREFIXES.values():
         lengths.add(MARK_LENGTH + _SECRET_LENGTH)
     return (
         token.startswith(prefix)
@@ -56,8 +88,8 @@ def has_form_of(token: str, prefix: str) -> bool:
 
 def shown(token: str) -> str:
     """What may be logged or listed of a credential: its prefix, mark and four characters, never enough to use it."""
-    for prefix in (AGENT_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, LOCAL_SECRET_PREFIX):
+    for prefix in (*_PREFIXES.values(), SESSION_TOKEN_PREFIX, LOCAL_SECRET_PREFIX):
         if token.startswith(prefix):
-            mark = len(mark_of(token)) if prefix == AGENT_TOKEN_PREFIX else 0
+            mark = len(mark_of(token)) if prefix in _PREFIXES.values() else 0
             return token[: len(prefix) + mark + 4] + "…"
     return "…"

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tradewind_protocol import sites
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.ids import TokenKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
 from tradewind_protocol.sessions import Host, Name, Policy
@@ -38,6 +39,7 @@ class NewToken(Message):
     site: Name = (
         sites.DEFAULT
     )  # whose agents it is for: they get the work of this site's bundles and no other
+    kind: TokenKind = TokenKind.AGENT  # what it is for: an agent, a scaler or a sentinel of that site
     description: str = Field(default="", max_length=1000)
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)  # None: never
 
@@ -48,6 +50,7 @@ class TokenView(Message):
     id: UUID
     name: str
     site: str = sites.DEFAULT
+    kind: TokenKind = TokenKind.AGENT
     description: str = ""
     prefix: str = ""  # the first characters of the value, to recognise it by
     created_at: datetime

@@ -84,6 +84,8 @@ class OpenSession(Message):
     """A secret made on the agent and kept beside its id. The first opening binds it to the id; from then on nobody is this
     agent without it, whatever agent token they hold. Empty: an agent of a version that has none."""
     name: Name
+    group: str = Field(default="", max_length=250, pattern=r"^([A-Za-z0-9][A-Za-z0-9._@:/-]*)?$")
+    """Agents of one group are scaled together, as those of one worker of a Helm release. Empty: of none."""
     components: tuple[Component, ...] = Field(min_length=1)
     environments: tuple[TaskEnvironment, ...] = Field(default=(), max_length=100)
     trigger_capacity: int = Field(default=0, ge=0, le=100_000)

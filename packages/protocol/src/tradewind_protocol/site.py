@@ -1,4 +1,4 @@
-"""What the holder of an agent token may ask without a session: is my token good, and what waits."""
+"""What the holder of a token may ask without a session: is my token good, and what waits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tradewind_protocol.sessions import Policy
 TOKEN: Final = "/token"  # GET
 QUEUES: Final = "/queues"  # GET all of them
 """Paths under `paths.PREFIX`. `QUEUES/<name>` is one queue: that it is empty is no error."""
+BACKLOG: Final = "/backlog"  # GET ?queue=…&queue=…[&group=…]
+"""The sum of several queues. `group` is a set of agents that are scaled together, by the name in their settings."""
 
 
 class AboutToken(Message):
@@ -33,6 +35,16 @@ class QueueDepth(QueueStatistics):
 
     running: int = 0  # offered or running
     work: int = 0  # depth and running: slots it could fill now
+
+
+class Backlog(Message):
+    """Several queues of a site as one, for a scaler of the agents that serve them."""
+
+    work: int = 0  # slots it could fill now: what waits, and what the group's agents have (without a group: all agents)
+    depth: int = 0  # pieces of work that wait
+    running: int = 0  # offered or running, on any agent of the site
+    oldest_wait: float = 0.0  # seconds
+    mine: int = 0  # of `running`, what the group's agents have; without a group, all of it
 
 
 class QueueDepths(Message):

@@ -26,6 +26,7 @@ def of(agent: Agent) -> OpenSession:
         agent_key=agent.agent_key,
         instance=agent.instance,
         name=settings.name,
+        group=settings.group,
         components=settings.components,
         environments=agent.environments.task_environments(),
         trigger_capacity=settings.trigger_capacity if Component.TRIGGERER in settings.components else 0,

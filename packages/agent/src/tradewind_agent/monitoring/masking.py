@@ -18,7 +18,9 @@ SHORTEST: Final = 5
 """Characters of a value that is masked: a shorter one stands in too many words."""
 
 _CREDENTIAL: Final = re.compile(
-    f"({ids.AGENT_TOKEN_PREFIX}|{ids.SESSION_TOKEN_PREFIX}|{ids.LOCAL_SECRET_PREFIX})[A-Za-z0-9_-]{{4,}}"
+    "("
+    + "|".join([*(kind.prefix for kind in ids.TokenKind), ids.SESSION_TOKEN_PREFIX, ids.LOCAL_SECRET_PREFIX])
+    + ")[A-Za-z0-9_-]{4,}"
 )
 _IN_URL: Final = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)@")
 _SECRET_NAME: Final = re.compile(

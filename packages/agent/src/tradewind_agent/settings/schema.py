@@ -98,6 +98,13 @@ class Settings(BaseSettings):
         default_factory=lambda: platform.node() or "agent",
         description="The agent's name. Default: the host name.",
     )
+    group: str = Field(
+        default="",
+        max_length=250,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._@:/-]*)?$",
+        description="Agents of one group are scaled together: `GET …/backlog?group=` counts what they run. The Helm chart "
+        "sets `<release>/<worker>`.",
+    )
     state_dir: Path = Field(
         default_factory=lambda: default_state_dir(),
         description="Where the agent keeps its identity, outbox, ledger and logs. One agent per directory.",

@@ -14,12 +14,14 @@ from tradewind.commands.session import Session, output_option, page_options, pas
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
 from tradewind_protocol import operator, sites
+from tradewind_protocol.ids import TokenKind
 
 _AT_ONCE = 100
 
 _COLUMNS = (
     Column("NAME", lambda token: token.name),
     Column("SITE", lambda token: token.site),
+    Column("KIND", lambda token: token.kind.value),
     Column("PREFIX", lambda token: token.prefix),
     Column("EXPIRES", lambda token: moment(token.expires_at) if token.expires_at else "never"),
     Column("LAST USED", lambda token: moment(token.last_used_at) if token.last_used_at else "never"),
@@ -41,6 +43,13 @@ def tokens() -> None:
     show_default=True,
     help="The site of the token's agents. Agents get only the work of their site's bundles.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in TokenKind]),
+    default=TokenKind.AGENT.value,
+    show_default=True,
+    help="agent opens sessions; scaler reads the site's queue numbers and nothing else; sentinel reports for a sentinel.",
+)
 @click.option("--description", default="", help="A description of the token.")
 @click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Default: the token does not expire.")
 @click.option(
@@ -54,6 +63,7 @@ def create(
     session: Session,
     name: str,
     site: str,
+    kind: str,
     description: str,
     expires_in_days: int | None,
     to_file: Path | None,
@@ -61,7 +71,11 @@ def create(
     """Create an agent token. Its value is shown once and not stored."""
     try:
         ask = operator.NewToken(
-            name=name, site=site, description=description, expires_in_days=expires_in_days
+            name=name,
+            site=site,
+            kind=TokenKind(kind),
+            description=description,
+            expires_in_days=expires_in_days,
         )
     except ValueError:
         raise BadUsage(
@@ -155,6 +169,7 @@ def get(session: Session, token: str) -> None:
             ("Name", view.name),
             ("ID", str(view.id)),
             ("Site", view.site),
+            ("Kind", view.kind.value),
             ("Description", view.description),
             ("Prefix", view.prefix),
             ("Created", f"{moment(view.created_at)} by {view.created_by or 'an unknown user'}"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import states
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain.routes import Route
+from tradewind_provider.store.attempt_states import HELD
 from tradewind_provider.store.base import UtcDateTime
-from tradewind_provider.store.tables import Attempt
+from tradewind_provider.store.tables import AgentSession, Attempt
 
 FRESH_SECONDS = 5.0
 
@@ -49,6 +50,7 @@ class QueueCount:
     depth: int = 0
     running: int = 0
     oldest: datetime | None = None  # of what waits
+    by_group: Mapping[str, int] = field(default_factory=dict)  # of what runs, what agents of a group have
 
 
 ByQueue = dict[str, QueueCount]
@@ -64,10 +66,44 @@ def count(db: Session) -> dict[str, ByQueue]:
         was = queues.get(one.route.queue, QueueCount())
         if one.state is AttemptState.QUEUED:
             oldest = min(was.oldest or one.oldest, one.oldest)
-            queues[one.route.queue] = QueueCount(was.depth + one.count, was.running, oldest)
+            queues[one.route.queue] = replace(was, depth=was.depth + one.count, oldest=oldest)
         else:
-            queues[one.route.queue] = QueueCount(was.depth, was.running + one.count, was.oldest)
+            queues[one.route.queue] = replace(was, running=was.running + one.count)
+    for site, queue, group, number in db.execute(_HELD_BY_GROUP):
+        queues = found.get(site or "", {})
+        if (counted := queues.get(queue)) is not None:
+            queues[queue] = replace(counted, by_group={**counted.by_group, group: number})
     return found
+
+
+_HELD_BY_GROUP = (
+    select(Attempt.site, Attempt.queue, AgentSession.worker_group, func.count())
+    .join(AgentSession, AgentSession.id == Attempt.session_id)
+    .where(Attempt.state.in_(HELD), AgentSession.worker_group != "")
+    .group_by(Attempt.site, Attempt.queue, AgentSession.worker_group)
+)
+
+
+@dataclass(frozen=True)
+class BacklogCount:
+    """Several queues as one."""
+
+    depth: int
+    running: int
+    mine: int
+    oldest: datetime | None
+
+
+def backlog(queues: ByQueue, names: Iterable[str], group: str = "") -> BacklogCount:
+    """The sum of these queues, each counted once. `group`: whose agents' work is `mine`; without one, all is."""
+    counts = [queues.get(name, QueueCount()) for name in dict.fromkeys(names)]
+    running = sum(one.running for one in counts)
+    return BacklogCount(
+        depth=sum(one.depth for one in counts),
+        running=running,
+        mine=sum(one.by_group.get(group, 0) for one in counts) if group else running,
+        oldest=min((one.oldest for one in counts if one.oldest is not None), default=None),
+    )
 
 
 class QueueCountCache:

@@ -298,6 +298,7 @@ def _describe(
 ) -> None:
     strict = Policy.STRICT in (ask.policy, policies.of(token.site))
     session.name = ask.name
+    session.worker_group = ask.group
     session.token_id = token.id
     session.site = token.site
     session.bought_with = bought_with or token.token_hash

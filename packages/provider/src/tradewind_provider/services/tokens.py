@@ -1,11 +1,12 @@
-"""Agent tokens: the credential that buys sessions. Shown once, kept as a hash, good for one Deployment."""
+"""Tokens that people make for agents, scalers and sentinels. Shown once, kept as a hash, good for one Deployment."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -13,12 +14,21 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import ids, sites
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.ids import TokenKind
 from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import audit, deployment, session_termination
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
+AGENTS: Final = frozenset({TokenKind.AGENT})
+ANY: Final = frozenset(TokenKind)
+
+_OPENS: Final = {
+    TokenKind.AGENT: "opens sessions of agents",
+    TokenKind.SCALER: "reads queue numbers and nothing else",
+    TokenKind.SENTINEL: "reports for a sentinel, reads queue numbers and nothing else",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ def create(
     *,
     name: str,
     site: str = sites.DEFAULT,
+    kind: TokenKind = TokenKind.AGENT,
     description: str = "",
     expires_in_days: int | None,
     created_by: str,
@@ -62,11 +73,12 @@ def create(
             f"this Deployment has {limit} agent tokens, as many as [tradewind] tokens_limit allows",
             remedy="delete one that is not used any more, or raise the limit",
         )
-    secret = ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark=deployment.mark(db, now=now))
+    secret = ids.new_secret(kind.prefix, mark=deployment.mark(db, now=now))
     token = AgentToken(
         id=uuid4(),
         name=name,
         site=site,
+        kind=kind.value,
         description=description,
         token_hash=hashed(secret),
         shown=ids.shown(secret),
@@ -81,7 +93,12 @@ def create(
         actor=created_by,
         subject=f"token:{name}",
         now=now,
-        detail={"token_id": str(token.id), "site": site, "expires_in_days": expires_in_days},
+        detail={
+            "token_id": str(token.id),
+            "site": site,
+            "kind": kind.value,
+            "expires_in_days": expires_in_days,
+        },
     )
     db.flush()
     return CreatedToken(token, secret)
@@ -167,7 +184,7 @@ def rotate(
         good_until=now + overlap,
     )
     db.add(former)
-    secret = ids.new_secret(ids.AGENT_TOKEN_PREFIX, mark=deployment.mark(db, now=now))
+    secret = ids.new_secret(TokenKind(token.kind).prefix, mark=deployment.mark(db, now=now))
     token.token_hash, token.shown = hashed(secret), ids.shown(secret)
     if expires_in_days is not None:
         token.expires_at = now + timedelta(days=expires_in_days)
@@ -243,14 +260,15 @@ def _expired(token: AgentToken) -> str:
     return f"came with the agent token {token.name!r}, which expired at {token.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
-def use(db: Session, presented: str, *, now: datetime) -> AgentToken:
-    """The token that is presented to open a session.
+def use(db: Session, presented: str, *, now: datetime, kinds: Collection[TokenKind] = AGENTS) -> AgentToken:
+    """The token that is presented, of one of these kinds.
 
-    Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, WRONG_DEPLOYMENT, TOKEN_DELETED or TOKEN_EXPIRED.
+    Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, WRONG_DEPLOYMENT, TOKEN_DELETED, TOKEN_EXPIRED, or
+    NOT_PERMITTED for a good token of another kind.
     """
     if not presented:
         raise Refused(Code.TOKEN_MISSING, "no agent token was sent", remedy="give the agent its token")
-    if not ids.has_form_of(presented, ids.AGENT_TOKEN_PREFIX):
+    if TokenKind.of(presented) is None:
         raise Refused(
             Code.TOKEN_MALFORMED,
             "what was sent is not an agent token",
@@ -292,6 +310,13 @@ def use(db: Session, presented: str, *, now: datetime) -> AgentToken:
             Code.TOKEN_EXPIRED,
             f"{former.shown} is a value of {token_sentence(token, former)}",
             remedy="give the agent the token's present value",
+            token=token.name,
+        )
+    if TokenKind(token.kind) not in kinds:
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"the token {token.name!r} is a token of kind {token.kind}: it {_OPENS[TokenKind(token.kind)]}",
+            remedy="use a token of kind " + " or ".join(one.value for one in TokenKind if one in kinds),
             token=token.name,
         )
     token.last_used_at = now

@@ -13,6 +13,7 @@ from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text, UniqueCon
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_protocol import sites
+from tradewind_protocol.ids import TokenKind
 from tradewind_provider.store.base import Base, Prose, UtcDateTime
 
 _BIG_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up INTEGER keys only
@@ -26,6 +27,9 @@ class AgentToken(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     name: Mapped[str] = mapped_column(String(250))
     site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
+    kind: Mapped[str] = mapped_column(
+        String(20), default=TokenKind.AGENT.value, server_default=TokenKind.AGENT.value
+    )
     description: Mapped[str] = mapped_column(Prose, default="")
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256, hexadecimal
     shown: Mapped[str] = mapped_column(String(40))  # prefix and four characters, for people
@@ -105,6 +109,8 @@ class AgentSession(Base):
     token_id: Mapped[UUID] = mapped_column(Uuid)  # the agent token that bought it
     site: Mapped[str] = mapped_column(String(250), default=sites.DEFAULT, server_default=sites.DEFAULT)
     bought_with: Mapped[str | None] = mapped_column(String(64))  # hash of the value of it that did
+    # agents that are scaled together; empty: of none
+    worker_group: Mapped[str] = mapped_column(String(250), default="", server_default="")
     address: Mapped[str | None] = mapped_column(String(64))  # from where it was last heard
     components: Mapped[list[str]] = mapped_column(JSON)
     environments: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sessions.TaskEnvironment

@@ -1,17 +1,19 @@
-"""What the holder of an agent token may ask without a session: `GET /token`, `GET /queues`, `GET /queues/{name}`."""
+"""What the holder of a token may ask without a session: `/token`, `/queues`, `/queues/{name}`, `/backlog`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 
 from tradewind_protocol import site as wire
 from tradewind_protocol import versions
+from tradewind_protocol.ids import TokenKind
+from tradewind_protocol.sessions import Name
 from tradewind_provider.api import transactions
 from tradewind_provider.api.agent import sessions
 from tradewind_provider.api.auth import credentials
@@ -35,43 +37,59 @@ class Holder:
 
     token: str
     site: str
+    kind: TokenKind
     expires_at: datetime | None
 
 
-async def _looked_up(request: Request, plane: ThisPlane) -> Holder:
-    """FastAPI dependency. Raises Refused as `tokens.use` does, VERSION_SKEW as well."""
+async def _looked_up(request: Request, plane: ThisPlane, kinds: Collection[TokenKind]) -> Holder:
+    """Raises Refused as `tokens.use` does, VERSION_SKEW as well."""
     credentials.check_protocol(request.headers.get(versions.HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
     return await plane.rate_limiter.shown(
         CredentialKind.AGENT_TOKEN,
         presented,
-        lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now))),
+        lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now, kinds=kinds))),
     )
 
 
 def _used(token: AgentToken) -> Holder:
-    return Holder(token.name, token.site, token.expires_at)
+    return Holder(token.name, token.site, TokenKind(token.kind), token.expires_at)
 
 
-async def token_holder(request: Request, plane: ThisPlane) -> Holder:
-    """FastAPI dependency: as `_looked_up`, at most FRESH_SECONDS old."""
+async def _remembered(request: Request, plane: ThisPlane, kinds: Collection[TokenKind]) -> Holder:
+    """As `_looked_up`, at most FRESH_SECONDS old."""
     known: dict[str, tuple[Holder, float]] = _state(request.app, "token_holders", dict)
     key = credential_hashes.hashed(credentials.bearer(request.headers.get("authorization")))
     holder, until = known.pop(key, (None, 0.0))
-    if holder is None or until <= time.monotonic():
-        holder, until = await _looked_up(request, plane), time.monotonic() + FRESH_SECONDS
+    if holder is None or until <= time.monotonic() or holder.kind not in kinds:
+        holder, until = await _looked_up(request, plane, kinds), time.monotonic() + FRESH_SECONDS
     if len(known) >= _MOST:
         known.clear()
     known[key] = holder, until
     return holder
 
 
-TokenHolder = Annotated[Holder, Depends(token_holder)]
+async def token_holder(request: Request, plane: ThisPlane) -> Holder:
+    """FastAPI dependency: the holder of an agent token."""
+    return await _remembered(request, plane, tokens.AGENTS)
+
+
+async def any_holder(request: Request, plane: ThisPlane) -> Holder:
+    """FastAPI dependency: the holder of a token of any kind."""
+    return await _remembered(request, plane, tokens.ANY)
+
+
+async def _holder_now(request: Request, plane: ThisPlane) -> Holder:
+    """FastAPI dependency: the holder of a token that opens or reports something, looked up now."""
+    return await _looked_up(request, plane, tokens.AGENTS | {TokenKind.SENTINEL})
+
+
+QueueReader = Annotated[Holder, Depends(any_holder)]
 
 
 @router.get(wire.TOKEN, summary="What an agent token opens")
-async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looked_up)]) -> wire.AboutToken:
+async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_holder_now)]) -> wire.AboutToken:
     """Says that the token is good, and for which Deployment. Opens no session and fences no agent."""
     return wire.AboutToken(
         deployment=plane.settings.deployment,
@@ -86,7 +104,7 @@ async def about_token(plane: ThisPlane, holder: Annotated[Holder, Depends(_looke
 
 
 @router.get(wire.QUEUES, summary="What waits and runs, by queue")
-async def queues(request: Request, plane: ThisPlane, holder: TokenHolder) -> wire.QueueDepths:
+async def queues(request: Request, plane: ThisPlane, holder: QueueReader) -> wire.QueueDepths:
     """For scalers: the queues of the token's site. However many ask, the database is asked once in a few seconds."""
     counts, age = await _counts(request.app).get()
     now = plane.clock()
@@ -95,18 +113,46 @@ async def queues(request: Request, plane: ThisPlane, holder: TokenHolder) -> wir
 
 
 @router.get(wire.QUEUES + "/{queue:path}", summary="What waits and runs in one")
-async def one_queue(queue: str, request: Request, plane: ThisPlane, holder: TokenHolder) -> wire.QueueDepth:
+async def one_queue(queue: str, request: Request, plane: ThisPlane, holder: QueueReader) -> wire.QueueDepth:
     """For KEDA's metrics-api scaler: `valueLocation: work`. A queue of the token's site; an unknown one is
     empty."""
     counts, _ = await _counts(request.app).get()
     return _depth(queue, counts.get(holder.site, {}).get(queue, QueueCount()), plane.clock())
 
 
-def _depth(name: str, one: QueueCount, now: datetime) -> wire.QueueDepth:
-    oldest = max((now - one.oldest).total_seconds(), 0.0) if one.oldest is not None else 0.0
-    return wire.QueueDepth(
-        queue=name, depth=one.depth, oldest_wait=oldest, running=one.running, work=one.depth + one.running
+@router.get(wire.BACKLOG, summary="What waits and runs in several queues together")
+async def backlog(
+    request: Request,
+    plane: ThisPlane,
+    holder: QueueReader,
+    queue: Annotated[list[Name], Query(min_length=1, max_length=200)],
+    group: Annotated[str, Query(max_length=250)] = "",
+) -> wire.Backlog:
+    """For one trigger of KEDA's metrics-api scaler (`valueLocation: work`) for agents that serve several queues. All
+    queues are those of the token's site; an unknown one is empty."""
+    counts, _ = await _counts(request.app).get()
+    found = queue_depths.backlog(counts.get(holder.site, {}), queue, group)
+    return wire.Backlog(
+        work=found.depth + found.mine,
+        depth=found.depth,
+        running=found.running,
+        oldest_wait=_waited(found.oldest, plane.clock()),
+        mine=found.mine,
     )
+
+
+def _depth(name: str, one: QueueCount, now: datetime) -> wire.QueueDepth:
+    return wire.QueueDepth(
+        queue=name,
+        depth=one.depth,
+        oldest_wait=_waited(one.oldest, now),
+        running=one.running,
+        work=one.depth + one.running,
+    )
+
+
+def _waited(oldest: datetime | None, now: datetime) -> float:
+    return max((now - oldest).total_seconds(), 0.0) if oldest is not None else 0.0
 
 
 def _counts(app: FastAPI) -> QueueCountCache:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import errors, operator
+from tradewind_protocol.ids import TokenKind
 from tradewind_provider.services import tokens
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentToken, FormerTokenValue
@@ -22,6 +23,7 @@ def create(
         db,
         name=ask.name,
         site=ask.site,
+        kind=ask.kind,
         description=ask.description,
         expires_in_days=ask.expires_in_days,
         created_by=actor,
@@ -84,6 +86,7 @@ def view(token: AgentToken, former: Sequence[FormerTokenValue], *, now: datetime
         id=token.id,
         name=token.name,
         site=token.site,
+        kind=TokenKind(token.kind),
         description=token.description,
         prefix=token.shown,
         created_at=token.created_at,
