@@ -119,6 +119,24 @@ def test_a_module_whose_import_leaves_a_thread_or_a_socket_is_not_preloaded(tmp_
     ]
 
 
+def test_many_unsafe_modules_do_not_make_the_safe_ones_imported_again_and_again(tmp_path):
+    (tmp_path / "counted.py").write_text("open('count', 'a').write('x')\n")
+    for number in range(5):
+        (tmp_path / f"unsafe_{number}.py").write_text("print('hello')\n")
+    names = ["counted", *(f"unsafe_{number}" for number in range(5))]
+    script = "import sys; from tradewind_runtime.accelerators.libraries import preload; print(len(preload.preload(sys.argv[1:])))"
+    said = subprocess.run(
+        [sys.executable, "-c", script, *names],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said == "5\n"
+    assert (tmp_path / "count").read_text() == "xx"  # tried once, kept once
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [

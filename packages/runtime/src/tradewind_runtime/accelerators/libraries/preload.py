@@ -25,27 +25,28 @@ class Refusal:
 
 
 def preload(modules: Sequence[str]) -> list[Refusal]:
-    """Import every module that is safe to share; returns the others. Call it from a process with one thread."""
+    """Import every module that is safe to share; returns the others. Call it from a process with one thread.
+
+    Each is imported twice at the most, once to try it and once to keep it, however many are unsafe.
+    """
     wanted, refused = list(modules), []
-    # One unsafe module at a time: what is imported by an unsafe one looks safe when it is tried after it.
     while wanted:
-        missing, unsafe = _tried(wanted)
+        # One unsafe module at a time: what is imported by an unsafe one looks safe when it is tried after it.
+        safe, missing, unsafe = _tried(wanted)
+        for name in safe:
+            importlib.import_module(name)
         refused += missing
-        out = {each.module for each in missing}
-        if unsafe is not None:
-            refused.append(unsafe)
-            out |= {name for name in wanted if name == unsafe.module or name.startswith(unsafe.module + ".")}
-        wanted = [name for name in wanted if name not in out]
         if unsafe is None:
             break
-    for name in wanted:
-        importlib.import_module(name)
+        refused.append(unsafe)
+        inside = unsafe.module + "."
+        wanted = [name for name in wanted[wanted.index(unsafe.module) + 1 :] if not name.startswith(inside)]
     return refused
 
 
-def _tried(modules: Sequence[str]) -> tuple[list[Refusal], Refusal | None]:
-    """Import them in a forked process, which says each name before it tries it: those that cannot be imported, and the
-    first that is unsafe."""
+def _tried(modules: Sequence[str]) -> tuple[list[str], list[Refusal], Refusal | None]:
+    """Import them in a forked process, which says each name before it tries it: those that are safe, those that cannot be
+    imported, and the first that is unsafe, after which none is tried."""
     said_end, said = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -68,10 +69,13 @@ def _tried(modules: Sequence[str]) -> tuple[list[Refusal], Refusal | None]:
         lines = [json.loads(line) for line in source.read().splitlines()]
     _, status = os.waitpid(pid, 0)
     absent = [Refusal(name, reason) for name, what, reason in lines if what == "missing"]
-    if status == 0 or not lines:
-        return absent, None
-    name, what, reason = lines[-1]
-    return absent, Refusal(name, reason if what == "unsafe" else "its import ends the process")
+    unsafe = None
+    if status != 0 and lines:
+        name, what, reason = lines[-1]
+        unsafe = Refusal(name, reason if what == "unsafe" else "its import ends the process")
+    out = {each.module for each in (*absent, *([unsafe] if unsafe else ()))}
+    safe = [name for name, what, _ in lines if what == "trying" and name not in out]
+    return safe, absent, unsafe
 
 
 def _say(to: int, name: str, what: str, reason: str = "") -> None:
