@@ -69,9 +69,9 @@ containers:  ## install what builds and runs images without a daemon (Debian, as
 	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	   apt-get install -y -qq --no-install-recommends buildah podman runc mmdebstrap >/dev/null) || true
 
-helm: $(STAMP)  ## install the Helm library for the chart's tests (they are skipped without it)
-	@$(PY) -c "import helm_python" 2>/dev/null || \
-	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock || true
+helm: $(STAMP)  ## install the Helm library and Kubernetes' schemas for the charts' tests
+	@$(PY) -c "import helm_python, kubernetes_validate" 2>/dev/null || \
+	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock
 
 test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)

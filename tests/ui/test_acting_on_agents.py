@@ -323,12 +323,9 @@ def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) ->
     values = yaml.safe_load(written(page, "values file"))
     jsonschema.validate(values, json.loads((CHART / "values.schema.json").read_text()))
     assert values["image"] == {"repository": "registry.example.com/etl", "tag": "7"}
-    assert values["settings"] == {
-        "name": "oslo-2",
-        "queues": ["default"],
-        "slots": 20,
-        "storage": "/mnt/shared/tradewind",
-    }
+    standalone = values["standalone"]
+    assert (standalone["settings"], standalone["queues"]) == ({"name": "oslo-2"}, ["default"])
+    assert values["storage"] == "/mnt/shared/tradewind"
     expect(page.get_by_role("region", name="install command")).to_contain_text(
         "helm install oslo-2 /srv/tradewind/dist/charts/tradewind-agent-"
     )

@@ -98,12 +98,21 @@ def test_values_of_the_chart_that_a_shell_writes_say_what_was_filled_in(tmp_path
         "planeUrl": "https://airflow.example.com/eu",
         "token": {"existingSecret": "frankfurt-1-token"},
         "image": {"repository": "registry.example.com/etl", "tag": "7"},
-        "settings": {
-            "name": "frankfurt-1",
+        "storage": "/mnt/shared",
+        "standalone": {
+            "enabled": True,
+            "settings": {"name": "frankfurt-1"},
             "components": ["worker", "dag_processor"],
             "queues": ["default"],
             "slots": 20,
-            "storage": "/mnt/shared",
+            "volumes": [
+                {"name": "dags", "persistentVolumeClaim": {"claimName": "frankfurt-1-dags"}},
+                {"name": "storage", "persistentVolumeClaim": {"claimName": "frankfurt-1-storage"}},
+            ],
+            "volumeMounts": [
+                {"name": "dags", "mountPath": NASTY, "readOnly": True},
+                {"name": "storage", "mountPath": "/mnt/shared", "readOnly": False},
+            ],
         },
         "bundles": [
             {
@@ -111,14 +120,6 @@ def test_values_of_the_chart_that_a_shell_writes_say_what_was_filled_in(tmp_path
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
                 "kwargs": {"path": NASTY},
             }
-        ],
-        "volumes": [
-            {"name": "dags", "persistentVolumeClaim": {"claimName": "frankfurt-1-dags"}},
-            {"name": "storage", "persistentVolumeClaim": {"claimName": "frankfurt-1-storage"}},
-        ],
-        "volumeMounts": [
-            {"name": "dags", "mountPath": NASTY, "readOnly": True},
-            {"name": "storage", "mountPath": "/mnt/shared", "readOnly": False},
         ],
     }
 
@@ -284,14 +285,15 @@ def test_agents_that_share_a_bucket_are_given_one_key_and_those_of_a_folder_have
     shared = by_key(replace(LEAST, storage="s3://site@bucket/xcom"))
     for recipe in shared.values():
         text = "".join(one.text for one in recipe.steps)
-        assert "openssl rand -hex 32" in text and "site_key_file" in text, recipe.key
+        assert "openssl rand -hex 32" in text, recipe.key
+        assert ("siteKey:" if recipe.key == "helm" else "site_key_file") in text, recipe.key
     in_bash(step(shared["host"], "site key command"), tmp_path)
     made = (tmp_path / "site.key").read_text()
     assert len(made) >= 32 and (tmp_path / "site.key").stat().st_mode & 0o777 == 0o600
     in_bash(step(shared["host"], "site key command"), tmp_path)
     assert (tmp_path / "site.key").read_text() == made
     values = yaml.safe_load(step(shared["helm"], "values file").split("\n", 1)[1].rpartition("\n")[0])
-    (mount,) = values["volumeMounts"]
-    assert values["settings"]["site_key_file"] == f"{mount['mountPath']}/site.key"
+    assert values["siteKey"] == {"existingSecret": "tradewind-site-key"}
+    assert values["storage"] == "s3://site@bucket/xcom"
     for recipe in by_key(replace(LEAST, storage="/mnt/shared")).values():
         assert "site_key" not in "".join(one.text for one in recipe.steps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from tradewind_provider.domain.recipes.kubernetes import (
-    KEY_FOLDER,
     KEY_SECRET,
     about_claims,
     claims,
@@ -18,17 +17,35 @@ from tradewind_provider.domain.recipes.text import file, literal, quoted, slug
 
 
 def values(wanted: RecipeRequest) -> str:
+    """Values of the chart that run one agent for everything, as the other recipes do."""
     name = slug(wanted.name)
+    chosen = choices(wanted)
+    storage = chosen.pop("storage", "")
     lines = [
         f"planeUrl: {literal(wanted.plane_url)}",
         "token:",
         f"  existingSecret: {name}-token",
+        *(["siteKey:", f"  existingSecret: {KEY_SECRET}"] if wanted.needs_key else []),
+        *([f"storage: {literal(storage)}"] if storage else []),
         "image:",
         *(f"  {key}: {literal(value)}" for key, value in _parts(wanted.image).items()),
-        "settings:",
-        *(f"  {key}: {literal(value)}" for key, value in choices(wanted).items()),
-        *([f"  site_key_file: {KEY_FOLDER}/site.key"] if wanted.needs_key else []),
+        "standalone:",
+        "  enabled: true",
+        "  settings:",
+        f"    name: {literal(chosen.pop('name'))}",
+        *(f"  {key}: {literal(value)}" for key, value in chosen.items()),
     ]
+    if claims(wanted):
+        lines += ["  volumes:"]
+        lines += [
+            f"    - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}"
+            for one, _, _ in claims(wanted)
+        ]
+        lines += ["  volumeMounts:"]
+        lines += [
+            f"    - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
+            for one, path, read_only in claims(wanted)
+        ]
     if wanted.bundle.kind != NONE:
         lines += [
             "bundles:",
@@ -36,19 +53,6 @@ def values(wanted: RecipeRequest) -> str:
             f"    classpath: {literal(wanted.bundle.classpath)}",
             f"    kwargs: {literal(wanted.bundle.kwargs)}",
         ]
-    volumes = [
-        f"  - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}"
-        for one, _, _ in claims(wanted)
-    ]
-    mounts = [
-        f"  - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
-        for one, path, read_only in claims(wanted)
-    ]
-    if wanted.needs_key:
-        volumes.append(f"  - {{name: site-key, secret: {{secretName: {KEY_SECRET}, defaultMode: 0440}}}}")
-        mounts.append(f"  - {{name: site-key, mountPath: {KEY_FOLDER}, readOnly: true}}")
-    if volumes:
-        lines += ["volumes:", *volumes, "volumeMounts:", *mounts]
     return "\n".join(lines)
 
 

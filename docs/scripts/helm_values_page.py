@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Write docs/reference/helm-values.md from the comments and defaults of the agent chart's values.yaml."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+VALUES = ROOT / "deploy/helm/tradewind-agent/values.yaml"
+PAGE = ROOT / "docs/reference/helm-values.md"
+_KEY = re.compile(r"^( *)([A-Za-z]+):(.*)$")
+
+
+def rows(text: str) -> Iterator[tuple[str, str, str]]:
+    """Name with dots, default, and what the comment above says, of each value."""
+    above: list[str] = []
+    said: list[str] = []
+    found: list[tuple[str, str, str]] = []
+    for line in text.splitlines():
+        if line.strip().startswith("#"):
+            said.append(line.strip().removeprefix("#").strip())
+        elif match := _KEY.match(line):
+            depth = len(match[1]) // 2
+            above[depth:] = [match[2]]
+            found.append((".".join(above), match[3].strip(), " ".join(said)))
+            said = []
+        else:
+            said = []
+    yield from found
+
+
+def table(text: str) -> list[str]:
+    lines = ["| value | default | |", "|---|---|---|"]
+    listed = list(rows(text))
+    names = [name for name, _, _ in listed]
+    for at, (name, default, said) in enumerate(listed):
+        is_map = at + 1 < len(names) and names[at + 1].startswith(f"{name}.")
+        shown = "" if is_map else f"`{default or '{}'}`"
+        lines.append(f"| `{name}` | {shown} | {said.replace('|', chr(92) + '|')} |")
+    return lines
+
+
+def page() -> str:
+    text = VALUES.read_text(encoding="utf-8")
+    assert yaml.safe_load(text)
+    head, foot = _HEAD.strip(), _FOOT.strip()
+    return "\n".join([head, "", *table(text), "", foot, ""])
+
+
+_HEAD = """
+# Values of the Helm chart
+
+Generated from `deploy/helm/tradewind-agent/values.yaml` by `docs/scripts/helm_values_page.py`. How to install it:
+[agents on Kubernetes](../how-to/kubernetes.md).
+
+The chart's `values.schema.json` refuses a key that is not here, before anything is installed. What cannot work is refused with
+what to do. A value that is `null` or empty counts as absent. The smallest file:
+
+```yaml
+planeUrl: https://airflow.example.com
+token: {existingSecret: my-site-token}
+siteKey: {existingSecret: tradewind-site-key}
+storage: s3://site_storage@my-bucket/tradewind
+image: {repository: registry.example.com/airflow-agent, tag: "3.3.2"}
+```
+
+Each key of `podDefaults` may stand in `workerDefaults`, in each of `workers`, in `dagProcessor`, `triggerer` and `standalone`, and so may `image`.
+Those that are about pods, not about the agent, may stand in `sentinel`.
+"""
+
+_FOOT = """
+## Beside other charts
+
+What Apache Airflow's chart (1.x, Celery workers), the agent chart of a commercial offering, and this one have. An empty cell: no such value.
+
+| what | Airflow's | commercial | here |
+|---|---|---|---|
+| several workers of different kinds | `workers.celery.sets`, a list | `workers`, a list | `workers`, a map: one key of one worker can be set in a second file |
+| credential | Secrets, or values | Secret's name, value or file | `token.existingSecret` only; re-read without a restart |
+| digest of the image | `images.airflow.digest` | | `image.digest`, also of one worker |
+| pull secrets | `registry.secretName` | `imagePullSecrets` | `image.pullSecrets` |
+| secrets backend | `env`, `config` | `secretBackend` | `secretsBackend`; a credential in its arguments is refused |
+| values of XCom, state of tasks | `config` | `xcomBackend`, `stateStore` | `storage` |
+| bundles | `dags.gitSync`, `dagProcessor.dagBundleConfigList` | `dagBundleConfigList`, a text | `bundles`, YAML |
+| environment variables | `env`, `secret`, `extraEnv` | `commonEnv` | `env`, `envFrom`, of all or of one part |
+| labels, annotations | `labels`, by component | `labels`, `annotations` | `commonLabels`, `commonAnnotations`, `podLabels`, `podAnnotations`, `annotations` |
+| account for cloud identity | by component | by component | `serviceAccount` of each part |
+| pods from Dags | `allowPodLaunching` | `canUseKubernetesPodOperator` | `kubernetesPods`, of each part |
+| probes, security contexts, init and extra containers, volumes | by component | by component | of all or of one part; the startup probe allows slow images |
+| node selector, affinity, tolerations | by component | by component | of all or of one part |
+| topology spread, priority class | by component | | `topologySpread`, `priorityClassName` |
+| update strategy | by component | | `strategy`; by default no pod is stopped before its successor is ready |
+| disruption budget | `podDisruptionBudget`, scheduler and others | | `podDisruptionBudget`; only where more than one pod can exist |
+| grace | `terminationGracePeriodSeconds` | 600 s | `terminationGracePeriodSeconds`, and the agent's `grace` from it |
+| network policy | `networkPolicies.enabled` | | `networkPolicy` |
+| scaling by a metric | `hpa`, `keda` (asks the metadata database) | HPA | `autoscaling`: HPA, or KEDA by the plane's backlog with a token for it alone |
+| scaling to zero | `keda` | | `autoscaling.min: 0` |
+| proxy, authority, client certificate | `env`, `volumes` | | `proxy`, `ca`, `clientCertificate` |
+| monitoring objects | StatsD | | `metrics`: Service, monitors, alerts, dashboard |
+| log shipper | `fluentd`, by Elasticsearch | Vector with a `preStop` | `logShipper`, a sidecar that ends after the agent |
+| watch over the pods | | sentinel | `sentinel` |
+| check of the installation | | | `helm test` runs the doctor |
+| all in one pod | | | `standalone` |
+| other objects | `extraSecrets`, `extraConfigMaps` | | `extraObjects` |
+| unknown keys | refused | taken | refused |
+"""
+
+if __name__ == "__main__":
+    made = page()
+    if "--check" in sys.argv:
+        sys.exit(
+            0 if PAGE.read_text(encoding="utf-8") == made else f"{PAGE} is stale: run {Path(__file__).name}"
+        )
+    PAGE.write_text(made, encoding="utf-8")

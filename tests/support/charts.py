@@ -1,0 +1,132 @@
+"""The charts as Helm renders them, without a cluster: Helm's own library, and Kubernetes' own schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import kubernetes_validate
+import yaml
+
+from support.installed import ROOT
+
+AGENT = ROOT / "deploy/helm/tradewind-agent"
+KUBERNETES = ("1.35", "1.36", "1.37")
+BESIDE = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1"}
+"""Kinds of other programs, which Kubernetes' schemas do not have."""
+
+
+class Rendered(dict[tuple[str, str], dict[str, Any]]):
+    """Objects by kind and name."""
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The objects of a kind, by name."""
+        return {name: each for (found, name), each in self.items() if found == kind}
+
+    def only(self, kind: str) -> dict[str, Any]:
+        """The one object of a kind."""
+        (found,) = self.of(kind).values()
+        return found
+
+    def workloads(self) -> dict[str, dict[str, Any]]:
+        """All that makes pods, by name."""
+        return {name: each for (kind, name), each in self.items() if kind in MAKERS}
+
+
+MAKERS = ("Deployment", "StatefulSet", "Job")
+
+
+def render(
+    chart: Path,
+    values: Mapping[str, Any],
+    *,
+    name: str = "site",
+    namespace: str = "data",
+) -> Rendered:
+    """What Helm makes of the chart. Raises HelmError with what it says."""
+    given = json.loads(json.dumps(values))
+    with helm.Chart.load(chart) as loaded:
+        loaded.validate_schema(loaded.merge_values(given))
+        made = loaded.render(given, name=name, namespace=namespace)
+    found = Rendered()
+    for each in documents(made):
+        key = (each["kind"], each["metadata"]["name"])
+        assert key not in found, f"two objects are {key}"
+        found[key] = each
+    return found
+
+
+def documents(made: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for path, text in made.items():
+        if not path.endswith("NOTES.txt"):
+            yield from (each for each in yaml.load_all(text, Loader=_Strict) if each)
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that is there twice: YAML keeps the last one, and the other setting is silently gone."""
+
+
+def _once(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+    assert not twice, f"keys that are there twice: {twice}{node.start_mark}"
+    return loader.construct_mapping(node, deep=True)
+
+
+_Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _once)
+
+
+def valid(made: Rendered) -> None:
+    """Hold each object against the schemas of the versions of Kubernetes that are supported."""
+    for each in made.values():
+        if each["apiVersion"] not in BESIDE:
+            for version in KUBERNETES:
+                kubernetes_validate.validate(each, version, strict=True)
+
+
+def pod_of(workload: Mapping[str, Any]) -> dict[str, Any]:
+    return workload["spec"]["template"]["spec"]  # type: ignore[no-any-return]
+
+
+def environment(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of the first container: a value, or where it comes from."""
+    listed = pod_of(workload)["containers"][0]["env"]
+    names = [each["name"] for each in listed]
+    assert len(names) == len(set(names)), sorted(names)
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in listed}
+
+
+def not_restricted(pod: Mapping[str, Any]) -> list[str]:
+    """What the restricted Pod Security Standard has against a pod."""
+    found = []
+    context = pod.get("securityContext", {})
+    if context.get("runAsNonRoot") is not True:
+        found.append("may run as root")
+    if context.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        found.append("has no seccomp profile")
+    allowed = {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+    found += [
+        f"volume {each['name']}" for each in pod.get("volumes", []) if not set(each) - {"name"} <= allowed
+    ]
+    found += [f"has {key}" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        own = container.get("securityContext", {})
+        if own.get("allowPrivilegeEscalation") is not False or "ALL" not in own.get("capabilities", {}).get(
+            "drop", []
+        ):
+            found.append(f"container {container['name']} may escalate")
+        if own.get("readOnlyRootFilesystem") is not True:
+            found.append(f"container {container['name']} writes to its root")
+    return found
