@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -120,6 +120,9 @@ class Intruder:
     scene: Scene
     token: str
     dice: random.Random
+    agent_id: UUID = field(default_factory=uuid4)
+    agent_key: str = field(default_factory=lambda: uuid4().hex)
+    instance: UUID = field(default_factory=uuid4)
     session: str = ""
     did: Counter[str] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
@@ -172,7 +175,7 @@ class Intruder:
     def opens(self) -> None:
         self.session = "-"
         body = {
-            "agent_id": uuid4(), "instance": uuid4(), "name": "intruder", "components": ["worker", "dag_processor", "triggerer"],
+            "agent_id": self.agent_id, "agent_key": self.agent_key, "instance": uuid4(), "name": "intruder", "components": ["worker", "dag_processor", "triggerer"],
             "environments": [{"name": "main", "queues": ["default"], "slots": 50}], "trigger_capacity": 1000, "policy": "open",
             "bundles": ["eu dags", "us-dags", "own", "evil"],
         }  # fmt: skip
@@ -193,11 +196,17 @@ class Intruder:
                 "hold": self.dice.choice([0, 2]),
             },
         )
-        if answer.status_code == 200 and (answer.json()["offers"] or answer.json()["commands"]):
-            self.gained.append(f"offers {answer.text[:300]}")
+        if answer.status_code != 200:
+            return
+        news = answer.json()
+        for offer in news["offers"]:
+            if offer["label"].startswith("evil_"):
+                self.did["offered its own"] += 1
+            else:
+                self.gained.append(f"an offer of {offer['label']}")
+        self.gained += [f"a command {one}" for one in news["commands"]]
 
     def claims(self) -> None:
-        self.instance = getattr(self, "instance", uuid4())
         names = ["evil", "eu dags", "us-dags", "own"]
         answer = self.ask(
             "POST", "/dags/claim", {"instance": self.instance, "bundles": [{"name": name} for name in names]}
@@ -214,14 +223,16 @@ class Intruder:
             self.gained.append(f"a file of {bundle} removed")
 
     def reports_hostile_dags(self) -> None:
-        """Dags of its own bundle: under others' ids, on the plane's executor, with callbacks to run there."""
+        """Dags of its own bundle: under others' ids, on the plane's executor, with callbacks to run there. One is as it should be."""
         self.claims()
         [[data]] = self.scene.rows("select data::text from serialized_dag where dag_id = 'us_flow' limit 1")
         whole = json.loads(data)
         dag = whole["dag"]
         dags.each_day(dag)
         dag.update(start_date=1767225600.0, is_paused_upon_creation=False, catchup=False)
-        dag.update(dag_id="evil_flow", relative_fileloc="evil.py", fileloc="/etc/passwd", deadline=None)
+        dag.update(dag_id="evil_good", relative_fileloc="good.py", deadline=None)
+        good = {"path": "good.py", "content": "600d", "dags": [copy.deepcopy(whole)]}
+        dag.update(dag_id="evil_flow", relative_fileloc="evil.py", fileloc="/etc/passwd")
         task = dag["tasks"][0]["__var"]
         old = {"__type": "airflow.sdk.definitions.callback.SyncCallback",
                "__var": {"path": "os.system", "kwargs": {"command": "touch /tmp/evil"}, "executor": "LocalExecutor"}}  # fmt: skip
@@ -241,7 +252,12 @@ class Intruder:
         )  # fmt: skip
         change()
         file = {"path": "evil.py", "content": f"{self.dice.getrandbits(64):x}", "dags": [whole]}
-        self.ask("POST", "/dags/report", {"instance": self.instance, "bundle": "evil", "files": [file]})
+        answer = self.ask(
+            "POST", "/dags/report", {"instance": self.instance, "bundle": "evil", "files": [good, file]}
+        )
+        if answer.status_code == 200:
+            self.did["reported"] += 1
+            self.did["refused Dags"] += len(answer.json()["refused"])
 
     def takes_triggers(self) -> None:
         running = triggers.pack_ids(self.dice.sample(range(1, 2000), 200))
@@ -320,7 +336,7 @@ class Intruder:
 
     def _run(self) -> tuple[str, str]:
         found = self.scene.rows(
-            "select dag_id, run_id from dag_run where dag_id <> 'evil_flow' order by id desc limit 20"
+            "select dag_id, run_id from dag_run where dag_id not like 'evil%' order by id desc limit 20"
         )
         return tuple(self.dice.choice(found)) if found else ("eu_flow", "x")
 
@@ -365,12 +381,14 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
     alive = [one.pid for one in scene.plane.all_processes if one.running]
     thread.start()
     try:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not intruder.gained and not intruder.failed:
             if sum(state not in ("success", "failed") for state in states(scene, runs)) < 6:
                 runs += [(dag_id, scene.rest.trigger(dag_id)) for dag_id in FLOWS]
             time.sleep(dice.uniform(4, 8))
             if SECONDS > 100:
                 strikes[strike(scene, dice)] += 1
+                if strikes.total() % 20 == 0:
+                    print(f"{until - time.monotonic():.0f} s to go: {intruder.did.total()} deeds, {dict(strikes)}", flush=True)
     finally:
         intruder.stop.set()
         thread.join(60)
@@ -389,7 +407,7 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
         assert scene.wrote(event).keys() <= places, event
     succeeded = dict(scene.rows(
         "select task_id, count(*) from task_instance where state = 'success' and task_id in ('plain', 'mapped', 'there', 'here') "
-        "and dag_id <> 'evil_flow' group by 1"
+        "and dag_id not like 'evil%' group by 1"
     ))  # fmt: skip
     for event, count in succeeded.items():
         assert scene.wrote(event).total() >= count, (
@@ -408,8 +426,9 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
         "planes_own": "own",
     }
     assert not Path("/tmp/evil").exists()
-    [[scheduled]] = scene.rows("select count(*) from dag_run where dag_id = 'evil_flow'")
+    [[scheduled]] = scene.rows("select count(*) from dag_run where dag_id like 'evil%'")
     assert scheduled, "the scheduler made no run of what the intruder stored"
+    assert intruder.did["offered its own"], "the intruder was not offered the work of its own Dag"
     assert [one.pid for one in scene.plane.all_processes if one.running] == alive or SECONDS > 100
     if SECONDS <= 100:
         assert not any(state == "failed" for state in states(scene, runs)), ended
