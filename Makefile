@@ -35,7 +35,8 @@ demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exi
 
 # The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
 CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
-        tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py
+        tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py \
+        tests/hostile/test_a_hostile_agent_among_others.py
 # Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.
 SITES := bare or secrets_backend or two_agents or local_executor_first
 # The faults people ask about first. They restart a PostgreSQL of their own, and are skipped on a machine that has none.

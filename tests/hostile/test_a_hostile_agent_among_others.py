@@ -38,7 +38,11 @@ from tradewind_protocol import paths, triggers, versions
 
 from .families import dags
 
-SECONDS = float(os.environ.get("TRADEWIND_TEST_CHAOS", "60"))
+SECONDS = float(
+    os.environ.get(
+        "TRADEWIND_TEST_CHAOS", "60" if os.environ.get("TRADEWIND_TEST_HOSTILE") == "all" else "15"
+    )
+)
 SEED = int(os.environ.get("TRADEWIND_TEST_SEED", "7"))
 DAGS = Path(__file__).parents[1] / "on_airflow" / "dags_sites"
 FLOWS = {"eu_flow": "eu", "us_flow": "us", "planes_own": "plane"}
@@ -388,7 +392,10 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
             if SECONDS > 100:
                 strikes[strike(scene, dice)] += 1
                 if strikes.total() % 20 == 0:
-                    print(f"{until - time.monotonic():.0f} s to go: {intruder.did.total()} deeds, {dict(strikes)}", flush=True)
+                    print(
+                        f"{until - time.monotonic():.0f} s to go: {intruder.did.total()} deeds, {dict(strikes)}",
+                        flush=True,
+                    )
     finally:
         intruder.stop.set()
         thread.join(60)

@@ -22,7 +22,7 @@ import httpx
 from airflow import settings as airflow_settings
 from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
-from airflow.models.asset import AssetActive, AssetModel
+from airflow.models.asset import AssetActive, AssetModel, DagScheduleAssetReference
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
@@ -339,7 +339,8 @@ def _database() -> None:
 
 
 _EMPTIED: Final = (
-    "xcom", "task_instance", "dag_run", "serialized_dag", "dag_code", "dag_version", "trigger", "asset_active", "asset",
+    "xcom", "task_instance", "dag_run", "serialized_dag", "dag_code", "dag_version", "trigger", "asset_active",
+    "dag_schedule_asset_reference", "asset",
     "dag", "dag_bundle", "variable", "connection",
 )  # fmt: skip
 
@@ -438,6 +439,8 @@ def _fill(world: World) -> None:
                 asset = AssetModel(name=site.asset, uri=f"s3://bucket/{site.asset}", group="asset")
                 asset.extra = {"note": world.canaries["asset"]} if secret else {}
                 db.add_all([asset, AssetActive.for_asset(asset)])
+                db.flush()
+                db.add(DagScheduleAssetReference(asset_id=asset.id, dag_id=dag_id))
                 row = {
                     "token_id": site.token_id,
                     "agent_id": site.agent_id,

@@ -62,7 +62,7 @@ class RemoteExecutor(BaseExecutor):
     def start(self) -> None:
         """Take over what no scheduler reports any more, before Airflow looks for tasks without heartbeats."""
         site_triggers.install()  # the scheduler makes triggers, too
-        assets.install(asset_access.admit)  # and ends tasks that have nothing to run
+        assets.install(asset_access.admit, asset_access.tells)  # and ends tasks that have nothing to run
         dag_requests.install(
             notifications.dags_changed
         )  # callbacks are made in the scheduler; without this a site hears of them seconds later

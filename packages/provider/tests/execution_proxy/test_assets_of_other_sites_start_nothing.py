@@ -8,9 +8,16 @@ from uuid import uuid4
 
 import pytest
 from airflow.assets.manager import AssetManager
-from airflow.models.asset import AssetActive, AssetDagRunQueue, AssetModel, DagScheduleAssetReference
+from airflow.models.asset import (
+    AssetActive,
+    AssetDagRunQueue,
+    AssetEvent,
+    AssetModel,
+    DagScheduleAssetReference,
+)
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from sqlalchemy import delete, select
 
@@ -29,7 +36,7 @@ BUNDLES = {"eu": "eu-assets", "us": "us-assets", None: "planes-assets"}
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    assets.install(asset_access.admit)
+    assets.install(asset_access.admit, asset_access.tells)
 
 
 @pytest.fixture
@@ -119,6 +126,43 @@ def test_a_grant_lets_a_site_consume_what_another_writes(
     with create_session() as db:
         site_grants.add(db, grant, actor="ada", reason="", now=utc_now())
     assert emitted(asset, by="makes-us") == started
+
+
+@pytest.mark.parametrize(
+    ("grant", "told"),
+    [
+        (None, {"makes-eu", "makes-None", None}),
+        (SiteGrant("eu", "us", SiteAccess.CONSUME), {"makes-eu", "makes-us", "makes-None", None}),
+    ],
+)
+def test_a_run_is_told_of_events_by_the_same_rule(
+    asset: str, grant: SiteGrant | None, told: set[str | None]
+) -> None:
+    """A run gets every event of its assets since the run before, and not only those that started it."""
+    for by in ("makes-eu", "makes-us", "makes-None", None):
+        emitted(asset, by=by)
+    with create_session() as db:
+        if grant is not None:
+            site_grants.add(db, grant, actor="ada", reason="", now=utc_now())
+        run = DagRun(
+            dag_id="uses-eu",
+            run_id=f"r-{uuid4()}",
+            run_type="asset_triggered",
+            run_after=utc_now(),
+            state="queued",
+        )
+        db.add(run)
+        db.flush()
+        # as the scheduler does
+        run.consumed_asset_events.extend(
+            db.scalars(select(AssetEvent).where(AssetEvent.asset.has(AssetModel.name == asset)))
+        )
+        db.flush()
+        run_id = run.run_id
+    with create_session() as db:
+        run = db.scalar(select(DagRun).where(DagRun.run_id == run_id))
+        assert {one.source_dag_id for one in run.consumed_asset_events} == told
+        db.delete(run)
 
 
 def test_what_the_plane_or_a_user_writes_starts_any_dag(asset: str) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from airflow import settings as airflow_settings
-from airflow.models.asset import AssetActive, AssetModel, AssetWatcherModel
+from airflow.models.asset import (
+    AssetActive,
+    AssetEvent,
+    AssetModel,
+    AssetWatcherModel,
+    DagScheduleAssetReference,
+)
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
@@ -285,7 +292,7 @@ async def test_a_triggerer_writes_xcoms_of_tasks_that_wait_for_its_triggers(plan
 
 
 async def test_a_triggerer_asks_for_the_state_of_assets_that_its_triggers_watch(plane: Plane) -> None:
-    session = plane.session(components=("triggerer",))
+    session = plane.session(site="eu", components=("triggerer",))
     watched, other = f"watched-{uuid4()}", f"other-{uuid4()}"
     trigger_id = trigger_of(session)
     with create_session() as db:
@@ -294,6 +301,7 @@ async def test_a_triggerer_asks_for_the_state_of_assets_that_its_triggers_watch(
             db.add(asset)
             db.add(AssetActive.for_asset(asset))
             db.flush()
+            db.add(DagScheduleAssetReference(asset_id=asset.id, dag_id="ours"))
             if name == watched:
                 db.add(AssetWatcherModel(name="w", asset_id=asset.id, trigger_id=trigger_id))
     async with plane.http(session, "triggerer") as client:
@@ -306,3 +314,76 @@ async def test_a_triggerer_asks_for_the_state_of_assets_that_its_triggers_watch(
             assert (refused.status_code, refused.json()["error"]) == (403, "trigger_not_yours")
             twice = [(by, parameter), (by, parameter.replace(watched, other)), ("key", "cursor")]
             assert (await client.get(path, params=twice)).json()["error"] == "malformed"
+
+
+ABOUT_AN_ASSET = [
+    ("GET", "/assets/by-name?name={name}", SiteAccess.CONSUME),
+    ("GET", "/assets/by-uri?uri=s3://bucket/{name}", SiteAccess.CONSUME),
+    ("GET", "/asset-events/by-asset?name={name}&uri=s3://bucket/{name}", SiteAccess.CONSUME),
+    ("GET", "/asset-events/by-asset?name={name}&uri=", SiteAccess.CONSUME),
+    ("GET", "/asset-events/by-asset?name=&uri=s3://bucket/{name}", SiteAccess.CONSUME),
+    ("PUT", "/store/asset/by-name/value?name={name}&key=k", SiteAccess.WRITE),
+    ("GET", "/store/asset/by-uri/value?uri=s3://bucket/{name}&key=k", SiteAccess.CONSUME),
+    ("DELETE", "/store/asset/by-name/value?name={name}&key=k", SiteAccess.WRITE),
+    ("DELETE", "/store/asset/by-name/clear?name={name}", SiteAccess.WRITE),
+]
+
+
+def asset_used_by(*dags: str) -> str:
+    """A new asset, in the schedules of those Dags, one after the other."""
+    name = f"used-{uuid4()}"
+    with create_session() as db:
+        asset = AssetModel(name=name, uri=f"s3://bucket/{name}", group="asset")
+        db.add_all([asset, AssetActive.for_asset(asset)])
+        db.flush()
+        for number, dag_id in enumerate(dags):
+            used = DagScheduleAssetReference(asset_id=asset.id, dag_id=dag_id)
+            used.created_at = utc_now() + timedelta(minutes=number)
+            db.add(used)
+    return name
+
+
+@pytest.mark.parametrize(("method", "path", "access"), ABOUT_AN_ASSET)
+async def test_an_asset_is_the_sites_whose_dag_has_used_it_the_longest(
+    plane: Plane,
+    granted: Callable[[SiteGrant], UUID],
+    method: str,
+    path: str,
+    access: SiteAccess,
+) -> None:
+    """Naming it too gives the other site nothing, and takes nothing from the first."""
+    session = plane.session(site="eu", components=ALL_COMPONENTS)
+    task = plane.attempt(session, plane.task_instance("running"))
+    body = {"value": "s3://bucket/k"} if method == "PUT" else None
+    first_theirs, first_ours = asset_used_by("theirs", "ours"), asset_used_by("ours", "theirs")
+    async with plane.http(session, task) as client:
+        own = await client.request(method, path.format(name=first_ours), json=body)
+        assert own.status_code != 403, own.text
+        refused = await client.request(method, path.format(name=first_theirs), json=body)
+        assert (refused.status_code, refused.json()["error"]) == (403, "not_permitted")
+        assert f"site-access add eu {access.value} us" in refused.json()["remedy"]
+        granted(SiteGrant("eu", "us", access))
+        let_in = await client.request(method, path.format(name=first_theirs), json=body)
+        assert let_in.status_code != 403, let_in.text
+
+
+async def test_an_asset_that_no_dag_uses_is_of_the_site_that_wrote_its_first_event(plane: Plane) -> None:
+    session = plane.session(site="eu", components=ALL_COMPONENTS)
+    task = plane.attempt(session, plane.task_instance("running"))
+    nobodys, ours = asset_used_by(), asset_used_by()
+    with create_session() as db:
+        asset_id = db.scalar(select(AssetModel.id).where(AssetModel.name == ours))
+        db.add(
+            AssetEvent(
+                asset_id=asset_id,
+                source_dag_id="ours",
+                source_task_id="t",
+                source_run_id="r",
+                source_map_index=-1,
+            )
+        )
+    async with plane.http(session, task) as client:
+        refused = await client.get(f"/assets/by-name?name={nobodys}")
+        assert (refused.status_code, refused.json()["error"]) == (403, "not_permitted")
+        assert (await client.get(f"/assets/by-name?name={ours}")).status_code == 200
+        assert (await client.get("/assets/by-name?name=never-was")).status_code == 404

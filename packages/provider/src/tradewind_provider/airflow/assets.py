@@ -1,4 +1,4 @@
-"""Which Dags an asset's event may start: Airflow's asset manager, asked before it queues them."""
+"""Which Dags an asset's event may start, and which runs it is told to: Airflow asks before it stores either."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow.assets.manager import AssetManager
-from airflow.models.asset import AssetModel
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from airflow.models.asset import (
+    AssetAliasModel,
+    AssetEvent,
+    AssetModel,
+    DagScheduleAssetAliasReference,
+    DagScheduleAssetReference,
+    TaskInletAssetReference,
+    TaskOutletAssetReference,
+)
+from airflow.models.dagrun import DagRun
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import or_, select
+from sqlalchemy.orm import PassiveFlag, Session
+from sqlalchemy.orm.attributes import get_history
 
 from tradewind_provider.airflow import dag_bundles
 
 _SITE: Final = "tradewind_event_site"
+_EVENTS: Final = "consumed_asset_events"
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,14 @@ Admit = Callable[[Session, AssetChange, Mapping[str, str]], Collection[str]]
 """Of Dags and their bundles, the ids of those that the change may start."""
 
 
-def install(admit: Admit) -> None:
-    """Ask `admit` about every event of an asset in this process from now on. Idempotent. What a user of the API or of
-    the UI reports is not asked about."""
+Tells = Callable[[Session, AssetChange, str], bool]
+"""Whether a run of a Dag in that bundle is told of the change."""
+
+
+def install(admit: Admit, tells: Tells) -> None:
+    """Ask `admit` about every event of an asset in this process from now on, and `tells` about every event that a run is
+    made with: it gets all that came since the run before, and not only the one that started it. Idempotent. What a user
+    of the API or of the UI reports is not asked about."""
     queue = AssetManager._queue_dagruns
     if hasattr(queue, "__wrapped__"):
         return
@@ -51,7 +68,60 @@ def install(admit: Admit) -> None:
             told["dags_to_queue"] = {one for one in dags if one.dag_id in admitted}
         queue.__func__(cls, **told)
 
+    def drops_events(db: Session, *_: object) -> None:
+        for run in [one for one in (*db.new, *db.dirty) if isinstance(one, DagRun)]:
+            for event in get_history(run, _EVENTS, passive=PassiveFlag.PASSIVE_NO_INITIALIZE).added or ():
+                if event.source_dag_id is None:
+                    continue
+                bundle = dag_bundles.of_dag(db, event.source_dag_id)
+                change = AssetChange(event.asset.name, bundle, event.source_dag_id, None)
+                if not tells(db, change, str(dag_bundles.of_dag(db, run.dag_id))):
+                    run.consumed_asset_events.remove(event)
+
+    sqlalchemy_event.listen(Session, "before_flush", drops_events)
     AssetManager._queue_dagruns = classmethod(judged)  # type: ignore[arg-type]
+
+
+_USES: Final = (DagScheduleAssetReference, TaskInletAssetReference, TaskOutletAssetReference)
+
+
+def owners(
+    db: Session, *, name: str | None = None, uri: str | None = None, alias: str | None = None
+) -> set[str | None]:
+    """For each asset of that name or that URI, and each that the alias stands for, the Dag that has used it the longest. A
+    Dag that uses it no more counts only by an event that it wrote. None: no Dag that the plane knows uses that asset."""
+    found = set(db.scalars(select(AssetModel.id).where(or_(AssetModel.name == name, AssetModel.uri == uri))))
+    resolved = select(AssetAliasModel).where(AssetAliasModel.name == alias)
+    found |= {asset.id for one in db.scalars(resolved) for asset in one.assets}
+    dags = {_first_user(db, asset_id) for asset_id in found}
+    if alias is not None:
+        waits = (
+            select(DagScheduleAssetAliasReference.dag_id)
+            .join(AssetAliasModel, AssetAliasModel.id == DagScheduleAssetAliasReference.alias_id)
+            .where(AssetAliasModel.name == alias)
+            .order_by(DagScheduleAssetAliasReference.created_at, DagScheduleAssetAliasReference.dag_id)
+        )
+        dags |= set(db.scalars(waits.limit(1)))
+    return dags
+
+
+def _first_user(db: Session, asset_id: int) -> str | None:
+    uses = [
+        (row.created_at, str(row.dag_id))
+        for table in _USES
+        for row in db.execute(
+            select(table.created_at, table.dag_id)
+            .where(table.asset_id == asset_id)
+            .order_by(table.created_at, table.dag_id)
+            .limit(1)
+        )
+    ]
+    if uses:
+        return min(uses)[1]
+    wrote = select(AssetEvent.source_dag_id).where(
+        AssetEvent.asset_id == asset_id, AssetEvent.source_dag_id.is_not(None)
+    )
+    return db.scalar(wrote.order_by(AssetEvent.timestamp).limit(1))
 
 
 @contextmanager

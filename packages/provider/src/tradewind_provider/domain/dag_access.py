@@ -13,6 +13,7 @@ from tradewind_protocol.operator import SiteAccess
 ANY_SITE: Final = "*"
 
 _DAG: Final = "dag_id"
+_OF_ASSETS: Final = frozenset({"asset", "asset_event", "asset_store"})
 _READING: Final = frozenset({"GET", "HEAD"})
 _STARTS: Final = frozenset({"dagrun.trigger", "dagrun.clear"})
 _WAITS: Final = frozenset(
@@ -56,6 +57,8 @@ def access_of(found: RouteMatch) -> SiteAccess:
         return SiteAccess.START
     if found.route.name in _WAITS:
         return SiteAccess.WAIT
+    if found.route.name.partition(".")[0] in _OF_ASSETS and found.route.method in _READING:
+        return SiteAccess.CONSUME
     return SiteAccess.READ if found.route.method in _READING else SiteAccess.WRITE
 
 
@@ -63,6 +66,29 @@ def dags_named(found: RouteMatch, query: bytes) -> frozenset[str]:
     """The ids of the Dags that a request names, in its path and in its query. All of a parameter that is there twice:
     which one Airflow reads does not matter then."""
     return frozenset({found.params.get(_DAG, ""), *parameters(query, _DAG)} - {""})
+
+
+@dataclass(frozen=True)
+class AssetNamed:
+    """What a request says of the asset that it is about."""
+
+    name: str | None = None
+    uri: str | None = None
+    alias: str | None = None
+
+
+def assets_named(found: RouteMatch, query: bytes) -> frozenset[AssetNamed]:
+    """The assets that a request names in its query, all of a parameter that is there twice. Empty for other requests."""
+    kind, _, which = found.route.name.partition(".")
+    if kind not in _OF_ASSETS:
+        return frozenset()
+    if which == "by_alias":
+        names = [one for key in ("name", "alias_name") for one in parameters(query, key)]
+        return frozenset(AssetNamed(alias=one) for one in names)
+    return frozenset(
+        [AssetNamed(name=one) for one in parameters(query, "name")]
+        + [AssetNamed(uri=one) for one in parameters(query, "uri")]
+    )
 
 
 def parameters(query: bytes, name: str) -> list[str]:

@@ -20,19 +20,27 @@ def admit(db: Session, change: AssetChange, dags: Mapping[str, str]) -> Collecti
     """Of Dags and their bundles, those that the change may start: Dags of the site it came from, and of sites that have a
     grant to consume it. What the plane's own Dags write starts any Dag. Every other Dag gets a line in its audit log in
     Airflow that says what an administrator can do."""
-    if change.site is None and change.bundle is not None and work_routes.is_planes(db, change.bundle):
-        return dags.keys()
-    producer = change.site or work_routes.site_of(db, str(change.bundle))
     admitted = set()
     for dag_id, bundle in dags.items():
-        consumer = work_routes.site_of(db, bundle)
-        if consumer is not None and (
-            consumer == producer or site_grants.allow(db, consumer, producer, SiteAccess.CONSUME)
-        ):
+        if tells(db, change, bundle):
             admitted.add(dag_id)
         else:
-            _refuse(db, change, dag_id, consumer, producer)
+            _refuse(db, change, dag_id, work_routes.site_of(db, bundle), _producer(db, change))
     return admitted
+
+
+def tells(db: Session, change: AssetChange, bundle: str) -> bool:
+    """Whether Dags of that bundle learn of the change: by the same rule."""
+    if change.site is None and change.bundle is not None and work_routes.is_planes(db, change.bundle):
+        return True
+    producer, consumer = _producer(db, change), work_routes.site_of(db, bundle)
+    return consumer is not None and (
+        consumer == producer or site_grants.allow(db, consumer, producer, SiteAccess.CONSUME)
+    )
+
+
+def _producer(db: Session, change: AssetChange) -> str | None:
+    return change.site or work_routes.site_of(db, str(change.bundle))
 
 
 def _refuse(

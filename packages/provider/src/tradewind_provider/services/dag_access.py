@@ -10,12 +10,28 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.operator import SiteAccess
 from tradewind_protocol.states import AttemptState
-from tradewind_provider.airflow import dag_bundles
+from tradewind_provider.airflow import assets, dag_bundles
+from tradewind_provider.domain.dag_access import AssetNamed
 from tradewind_provider.services import site_grants, work_routes
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.tables import Attempt
 
 _HELD = (AttemptState.OFFERED.value, AttemptState.RUNNING.value)
+
+
+def require_asset(db: Session, agent: Agent, asset: AssetNamed, access: SiteAccess, *, subject: UUID) -> None:
+    """An asset is the site's whose Dag has used it the longest, so that a site cannot take one by naming it.
+
+    Raises Refused NOT_PERMITTED as for a Dag of that site, and for an asset that no Dag uses. An asset that the plane does
+    not know passes: Airflow answers that it is not there."""
+    for dag_id in assets.owners(db, name=asset.name, uri=asset.uri, alias=asset.alias):
+        if dag_id is None:
+            raise Refused(
+                Code.NOT_PERMITTED,
+                f"asset {(asset.name or asset.uri or asset.alias)!r} is used by no Dag of site {agent.site!r}",
+                remedy="name it in the schedule, the inlets or the outlets of a Dag of the site",
+            )
+        require(db, agent, dag_id, access, subject=subject)
 
 
 def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subject: UUID) -> bool:

@@ -27,7 +27,7 @@ LOOK_EVERY = 5.0
 
 dag_requests.install(notifications.dags_changed)
 site_triggers.install()
-assets.install(asset_access.admit)
+assets.install(asset_access.admit, asset_access.tells)
 
 
 @router.post(wire.CLAIM, summary="Claim bundles, and hear what the plane holds of them")

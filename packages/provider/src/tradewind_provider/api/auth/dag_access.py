@@ -42,7 +42,7 @@ class DagAccessCheck:
     ) -> None:
         """Returns when the caller may reach what the request names.
 
-        Raises Refused NOT_PERMITTED for a Dag of another site, TRIGGER_NOT_YOURS when a triggerer writes an XCom of a
+        Raises Refused NOT_PERMITTED for a Dag or an asset of another site, TRIGGER_NOT_YOURS when a triggerer writes an XCom of a
         task that waits for none of its triggers, or asks for the state of an asset that none of them watches.
         """
         access = rules.access_of(found)
@@ -55,11 +55,18 @@ class DagAccessCheck:
             if len(self._allowed) >= _MOST:
                 self._allowed.clear()
             self._allowed[keys[0 if for_all else 1]] = moment + credentials.FRESH_SECONDS
+        for asset in rules.assets_named(found, query):
+            await transactions.run(partial(self._require_asset, agent, asset, access, subject))
         if caller is Caller.TRIGGERER:
             if found.route.name in _XCOM_WRITES:
                 await self._has_trigger_of_task(agent, found, query)
             elif found.route.name.startswith(_ASSET_STORE):
                 await self._has_trigger_of_asset(agent, query)
+
+    def _require_asset(
+        self, agent: Agent, asset: rules.AssetNamed, access: SiteAccess, subject: UUID, db: Session
+    ) -> None:
+        dag_access.require_asset(db, agent, asset, access, subject=subject)
 
     def _require(self, agent: Agent, dag_id: str, access: SiteAccess, subject: UUID, db: Session) -> bool:
         return dag_access.require(db, agent, dag_id, access, subject=subject)
