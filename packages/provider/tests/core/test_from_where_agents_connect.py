@@ -124,6 +124,12 @@ async def test_an_agent_from_elsewhere_is_refused_by_name_and_people_are_not() -
     assert (await asked("/remote-execution/v1/poll", peer="203.0.113.9")).status_code == 200
 
 
+async def test_a_probe_of_readiness_is_answered_wherever_it_comes_from() -> None:
+    # a load balancer or a node asks: refused, it would take every API server out of service
+    assert (await asked(paths.PREFIX + "/readyz", peer="198.51.100.1")).status_code == 200
+    assert (await asked(paths.PREFIX + "/readyz/more", peer="198.51.100.1")).status_code == 403
+
+
 async def test_a_prefix_in_front_of_the_plane_changes_nothing() -> None:
     answer = await asked("/eu/remote-execution/v1/execution/x", peer="198.51.100.1", root="/eu")
     assert answer.status_code == 403

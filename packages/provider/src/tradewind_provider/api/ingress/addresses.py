@@ -23,6 +23,7 @@ from tradewind_provider.services import client_address
 log = logging.getLogger(__name__)
 
 ROOT: Final = paths.PREFIX.rsplit("/", 1)[0]
+_READY: Final = paths.PREFIX + "/readyz"
 
 LOOK_EVERY: Final = 2.0
 """Seconds. With what the gate knows being as old again, a change of the list ends held requests within five."""
@@ -42,7 +43,8 @@ class _Held:
 
 class AddressCheck:
     """ASGI middleware around the whole API server: finds where a request comes from, and refuses agents from elsewhere
-    than the Deployment's allowed addresses. Requests that are not an agent's only learn their address.
+    than the Deployment's allowed addresses. Requests that are not an agent's only learn their address; so does a probe of
+    readiness, which comes from a load balancer or a node and says nothing of the Deployment.
 
     A request that was admitted and is held is asked again every LOOK_EVERY seconds, and when its answer is there, so that
     a change of the list holds for connections that were open before it.
@@ -72,7 +74,7 @@ class AddressCheck:
         source = source_of(scope, self._proxies())
         token = client_address.ADDRESS.set(source)
         try:
-            if is_an_agents(scope):
+            if is_an_agents(scope) and not _is_probe(scope):
                 await self._agents(scope, receive, send, source)
             else:
                 await self._app(scope, receive, send)
@@ -164,3 +166,7 @@ def is_an_agents(scope: Scope) -> bool:
     """Whether an HTTP request is for the Remote Execution API or its proxy."""
     path = get_route_path(scope)
     return path == ROOT or path.startswith(ROOT + "/")
+
+
+def _is_probe(scope: Scope) -> bool:
+    return get_route_path(scope) == _READY and scope["method"] in ("GET", "HEAD")
