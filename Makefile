@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-fast test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
+.PHONY: help helm setup demo test test-sentinel test-fast test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 
 test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
+
+test-sentinel: $(STAMP)  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
+	$(PY) -m pytest tests/sentinel $(ARGS)
 
 test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
 	@$(PYTHON) scripts/dist.py --without-sboms

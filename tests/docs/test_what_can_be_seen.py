@@ -85,6 +85,7 @@ def test_names_follow_prometheus_conventions(metric) -> None:
         "component",
         "check",
         "agent",
+        "sentinel",
         "token",
         "process",
         "task_state",

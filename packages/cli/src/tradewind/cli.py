@@ -18,6 +18,7 @@ _OWN = {
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",
     "queues": "tradewind.commands.queues:queues",
+    "sentinel": "tradewind.commands.sentinel:sentinel",
     "bundles": "tradewind.commands.bundles:bundles",
     "events": "tradewind.commands.events:events",
     "me": "tradewind.commands.me:me",

@@ -14,6 +14,7 @@ from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.ids import TokenKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
+from tradewind_protocol.sentinel import SentinelFinding, WatchedAgent, WatchedGroup
 from tradewind_protocol.sessions import Host, Name, Policy
 from tradewind_protocol.states import AgentState, AttemptState, Component, OutcomeKind, ProcessEnd
 
@@ -102,6 +103,34 @@ class AttemptView(Message):
     waits_for: str = ""  # while it waits: which agent could take it, and why none does, for a person
 
 
+# ---- sentinels
+
+
+class SentinelFindingView(SentinelFinding):
+    """What a sentinel finds wrong."""
+
+    site: str
+    sentinel: str  # its name
+
+
+class SentinelView(Message):
+    """A sentinel, and what it reported last."""
+
+    name: str
+    site: str
+    lost: bool = False  # it missed three reports
+    version: str = ""
+    platform: str = ""  # "kubernetes", "machine"
+    scope: str = ""  # namespace
+    token: str = ""  # name of the token it came with
+    first_at: datetime
+    last_at: datetime
+    age: float = 0.0  # seconds since the last report
+    agents: tuple[WatchedAgent, ...] = ()
+    groups: tuple[WatchedGroup, ...] = ()
+    findings: tuple[SentinelFindingView, ...] = ()
+
+
 # ---- agents
 
 
@@ -146,6 +175,7 @@ class AgentView(Message):
     token: str = ""  # name of the agent token it came with
     pending_commands: int = 0  # asked for, not yet carried out
     running: tuple[AttemptView, ...] = ()  # filled when one agent is asked for
+    sentinel: tuple[SentinelFindingView, ...] = ()  # what sentinels find wrong with it; filled as `running`
 
 
 class Reason(Message):

@@ -22,6 +22,7 @@ from tradewind_provider.store.tables import (
     Attempt,
     Event,
     FormerTokenValue,
+    SentinelRow,
     Setting,
 )
 
@@ -47,6 +48,7 @@ def _empty(database: None) -> Iterator[None]:
             AgentSession,
             AgentToken,
             FormerTokenValue,
+            SentinelRow,
             Setting,
             Event,
         ):

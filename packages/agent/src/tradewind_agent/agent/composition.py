@@ -18,7 +18,6 @@ import structlog
 from tradewind_agent import traces
 from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.agent import document, introduction
-from tradewind_agent.agent.introduction import agent_version
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
 from tradewind_agent.environments.log_storage import LogStorageProcess
 from tradewind_agent.environments.task_environments import TaskEnvironments
@@ -37,6 +36,7 @@ from tradewind_agent.loops.reporting import Reporting
 from tradewind_agent.monitoring import health, status
 from tradewind_agent.monitoring.checks import Checks
 from tradewind_agent.monitoring.masking import Masking
+from tradewind_agent.monitoring.version import agent_version
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings

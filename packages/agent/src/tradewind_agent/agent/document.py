@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from tradewind_agent.agent.introduction import agent_version
+from tradewind_agent.monitoring.version import agent_version
 
 if TYPE_CHECKING:
     from tradewind_agent.agent.composition import Agent

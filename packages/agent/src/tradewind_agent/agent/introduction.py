@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
+from tradewind_agent.monitoring.version import agent_version
 from tradewind_protocol import sessions
 from tradewind_protocol.sessions import OpenSession
 from tradewind_protocol.states import Component
@@ -42,11 +42,3 @@ def of(agent: Agent) -> OpenSession:
             pid=os.getpid(),
         ),
     )
-
-
-def agent_version() -> str:
-    """The version of this distribution; empty in a source tree that was never installed."""
-    try:
-        return version("tradewind-agent")
-    except PackageNotFoundError:
-        return ""

@@ -84,6 +84,41 @@ def run(config: Path | None, **flags: Any) -> None:
 
 
 @main.command()
+@click.option("--plane-url", help="Address of the orchestration plane.")
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), help="File that holds a token of kind sentinel."
+)
+@click.option("--name", help="The sentinel's name. Default: the host name.")
+@click.option("--platform", type=click.Choice(["auto", "kubernetes", "machine"]), help="Default: auto.")
+@click.option("--namespace", help="Kubernetes: namespace of the agents. Default: the pod's own.")
+@click.option("--units", help="Machine: patterns of systemd units, separated by commas.")
+@click.option("--state-dirs", help="Machine: state directories of agents, separated by commas.")
+@click.option("--policy", type=click.Choice(["strict", "open"]), help="The data boundary. Default: strict.")
+@click.option(
+    "--port", type=int, help="Port of /healthz, /readyz, /metrics, /status; 0: off. Default: 39092."
+)
+def sentinel(**flags: Any) -> None:
+    """Watch agents from outside and report what is wrong to the plane, until SIGTERM or Ctrl-C.
+
+    Every setting has a variable TRADEWIND_SENTINEL_…. Exits with 0 after a stop, 78 when a setting is wrong.
+    """
+    from tradewind_agent.kits import kernel
+    from tradewind_agent.monitoring import logs
+    from tradewind_agent.sentinel import composition
+    from tradewind_agent.sentinel import settings as sentinel_settings
+
+    kernel.refuse_inspection()
+    try:
+        loaded = sentinel_settings.load(flags)
+        logs.configure(format=loaded.log_format, level=loaded.log_level)
+        reason = asyncio.run(composition.run(loaded))
+    except AgentError as error:
+        click.echo(f"tradewind-agent sentinel: {error}", err=True)
+        sys.exit(error.exit_code)
+    click.echo(f"tradewind-agent sentinel: stopped ({reason})", err=True)
+
+
+@main.command()
 @_CONFIG
 @_STATE_DIR
 @click.option("--json", "as_json", is_flag=True, help="Print the whole document as JSON.")

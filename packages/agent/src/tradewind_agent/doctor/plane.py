@@ -33,7 +33,8 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     token: str = ""
     unread: AgentError | None = None
     try:
-        token = AgentToken(value=settings.token, file=settings.token_file).read()
+        given = examination.token or AgentToken(value=settings.token, file=settings.token_file)
+        token = given.read()
     except AgentError as error:
         unread = error
     try:

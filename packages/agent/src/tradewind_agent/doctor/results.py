@@ -8,6 +8,7 @@ from enum import Enum
 
 import httpx
 
+from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
 from tradewind_protocol.site import AboutToken
 
@@ -72,6 +73,7 @@ class Examination:
     expect_private: bool = False  # the plane's name has to lead to private addresses only
     read: BackendReads = BackendReads()
     patience: float = 10.0  # seconds for an answer from the network
+    token: AgentToken | None = None  # instead of the one that the settings name
     environment_patience: float = 180.0  # seconds for an environment to look at itself
     http: httpx.AsyncClient | None = None
     tls: ssl.SSLContext | None = None

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
 from tradewind_agent.errors import SettingsWrong
 from tradewind_protocol import ids
+from tradewind_protocol.ids import TokenKind
+
+_CALLED: Final = {
+    TokenKind.AGENT: "an agent token",
+    TokenKind.SCALER: "a scaler's token",
+    TokenKind.SENTINEL: "a sentinel's token",
+}
 
 
 class AgentToken:
@@ -16,7 +24,10 @@ class AgentToken:
     A file may be replaced while the agent runs (a mounted secret, a rotation): `changed()` tells.
     """
 
-    def __init__(self, *, value: SecretStr | None = None, file: Path | None = None) -> None:
+    def __init__(
+        self, *, value: SecretStr | None = None, file: Path | None = None, kind: TokenKind = TokenKind.AGENT
+    ) -> None:
+        self._kind = kind
         self._value = value
         self._file = file
         self._last_read: str | None = None
@@ -24,10 +35,12 @@ class AgentToken:
     def read(self) -> str:
         """The token as it is now. Raises SettingsWrong, which names the place and never the token."""
         token = self._now()
-        if not ids.has_form_of(token, ids.AGENT_TOKEN_PREFIX):
+        if not ids.has_form_of(token, self._kind.prefix):
             raise SettingsWrong(
-                f"{self._place} does not hold an agent token",
-                remedy=f"An agent token is {ids.AGENT_TOKEN_PREFIX}… as `tradewind tokens create` prints it",
+                f"{self._place} does not hold {_CALLED[self._kind]}",
+                remedy=f"It is {self._kind.prefix}… as `tradewind tokens create"
+                + (f" --kind {self._kind.value}" if self._kind is not TokenKind.AGENT else "")
+                + "` prints it",
             )
         self._last_read = token
         return token
@@ -40,7 +53,7 @@ class AgentToken:
             token = self._now()
         except SettingsWrong:
             return False
-        return token != self._last_read and ids.has_form_of(token, ids.AGENT_TOKEN_PREFIX)
+        return token != self._last_read and ids.has_form_of(token, self._kind.prefix)
 
     @property
     def _place(self) -> str:

@@ -136,6 +136,14 @@ class OperatorClient:
     def queues(self) -> operator.Page[operator.QueueView]:
         return self._ask(operator.Page[operator.QueueView], "GET", "/queues")
 
+    def sentinels(self) -> operator.Page[operator.SentinelView]:
+        return self._ask(operator.Page[operator.SentinelView], "GET", "/sentinels")
+
+    def sentinel_findings(self, **filters: Any) -> operator.Page[operator.SentinelFindingView]:
+        return self._ask(
+            operator.Page[operator.SentinelFindingView], "GET", "/sentinels/findings", params=filters
+        )
+
     def bundles(self, **filters: Any) -> operator.Page[operator.BundleView]:
         return self._ask(operator.Page[operator.BundleView], "GET", "/bundles", params=filters)
 

@@ -44,6 +44,6 @@ def record(
             detail=dict(detail or {}),
         )
     )
-    if actor != PLANE and not actor.startswith("agent:"):
+    if actor != PLANE and not actor.startswith(("agent:", "sentinel:")):
         about = {"subject": subject, "reason": reason, "address": address, **(detail or {})}
         audit_log.write(db, event=f"tradewind_{action}", owner=actor, extra=about, now=now)

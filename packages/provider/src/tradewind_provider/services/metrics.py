@@ -21,7 +21,7 @@ from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services.ended_attempts import EndedTotals, Histogram
-from tradewind_provider.services.operator import agent_views, queues
+from tradewind_provider.services.operator import agent_views, queues, sentinels
 from tradewind_provider.store.tables import AgentSession, AgentToken
 
 MOST_QUEUES: Final = 100
@@ -40,6 +40,10 @@ class PlaneSnapshot:
     queues: tuple[QueueView, ...] = ()
     ended: EndedTotals = field(default_factory=EndedTotals)
     refusals: Mapping[str, int] = field(default_factory=dict)  # code → how many, by this API server
+    sentinels: Mapping[tuple[str, str], datetime] = field(
+        default_factory=dict
+    )  # site, sentinel → when it reported last
+    sentinel_findings: Mapping[tuple[str, str], int] = field(default_factory=dict)  # site, check → how many
     versions: tuple[str, str] = ("", "")  # of tradewind-provider and of Airflow
     polls: int = 0  # held by this API server
     log_streams: int = 0  # through this API server
@@ -83,10 +87,13 @@ def look(db: Session, *, now: datetime, beats: HeartbeatLimits) -> PlaneSnapshot
         or_(AgentSession.ended_at.is_(None), AgentSession.ended_at > now - GONE_FOR)
     )
     found = agent_views.views(db, recent, now=now, beats=beats)
+    watching = sentinels.listed(db, now=now).items
     return PlaneSnapshot(
         agents=Counter(agent.state for agent in found),
         lost=_lost(found, now=now),
         tokens=_expiries(db, now=now),
+        sentinels={(one.site, one.name): one.last_at for one in watching},
+        sentinel_findings=Counter((one.site, each.check) for one in watching for each in one.findings),
         queues=limited(queues.listed(db, now=now, beats=beats).items),
     )
 
@@ -164,6 +171,18 @@ METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
         "When an agent token expires; absent for one that never does",
         ("site", "token"),
         lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.tokens.items())],
+    ),
+    MetricDefinition(
+        "tradewind_plane_sentinel_report_timestamp_seconds",
+        "When a sentinel reported last; for a week after its last report",
+        ("site", "sentinel"),
+        lambda snapshot: [(name, at.timestamp()) for name, at in sorted(snapshot.sentinels.items())],
+    ),
+    MetricDefinition(
+        "tradewind_plane_sentinel_findings",
+        "What sentinels find wrong, by check",
+        ("site", "check"),
+        lambda snapshot: [(key, float(n)) for key, n in sorted(snapshot.sentinel_findings.items())],
     ),
     MetricDefinition(
         "tradewind_plane_attempts_ended_total",

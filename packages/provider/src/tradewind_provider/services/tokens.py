@@ -22,6 +22,7 @@ from tradewind_provider.store.tables import AgentSession, AgentToken, FormerToke
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
 AGENTS: Final = frozenset({TokenKind.AGENT})
+SENTINELS: Final = frozenset({TokenKind.SENTINEL})
 ANY: Final = frozenset(TokenKind)
 
 _OPENS: Final = {

@@ -144,6 +144,23 @@ class AgentSession(Base):
     ended_reason: Mapped[str | None] = mapped_column(Prose)  # for a person
 
 
+class SentinelRow(Base):
+    """A sentinel of a site, and what it reported last."""
+
+    __tablename__ = "tradewind_sentinel"
+    __table_args__ = (UniqueConstraint("site", "name"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    site: Mapped[str] = mapped_column(String(250))
+    name: Mapped[str] = mapped_column(String(250))
+    token_id: Mapped[UUID] = mapped_column(Uuid)  # the token it came with last
+    address: Mapped[str | None] = mapped_column(String(64))
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lost_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an event said so
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)  # sentinel.SentinelReport
+
+
 class Attempt(Base):
     """One workload Airflow's scheduler queued: its row is the queue, the lease and the report in one."""
 

@@ -21,6 +21,7 @@ from tradewind_provider.api.agent import (
     logs,
     metrics,
     polling,
+    sentinel,
     sessions,
     site,
     stopping,
@@ -50,7 +51,7 @@ def create_app(plane: Plane) -> FastAPI:
     app.state.plane = plane
     problems.install(app)
     app.add_middleware(_SaysVersion)
-    for module in (sessions, polling, attempts, dags, triggers, logs, stored_runs, site, metrics):
+    for module in (sessions, polling, attempts, dags, triggers, logs, stored_runs, site, sentinel, metrics):
         app.include_router(module.router, prefix="/v1")
     return app
 

@@ -13,7 +13,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.auth.credentials import AuthenticatedSessions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, HeartbeatLimits
-from tradewind_provider.services import agent_states, reaper, tokens, work_routes
+from tradewind_provider.services import agent_states, reaper, sentinels, tokens, work_routes
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Sweeper:
         lost = reaper.lose_agents(db, self._settings, listening_since=since, now=now)
         reaper.lose_missing(db, self._settings, now=now)
         agent_states.notice_silence(db, self._beats, listening_since=since, now=now)
+        sentinels.notice_silence(db, listening_since=since, now=now)
         away = (now - since).total_seconds() < self._settings.cadence.lost_after
         reaper.keep_tasks_alive(db, self._settings, plane_away=away, now=now)
         return lost

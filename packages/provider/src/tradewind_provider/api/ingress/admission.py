@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 from starlette.types import Message, Receive, Scope
 
-from tradewind_protocol import dags, paths, triggers, versions
+from tradewind_protocol import dags, paths, sentinel, triggers, versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import bodies, transactions
 from tradewind_provider.api.auth import credentials
@@ -36,6 +36,7 @@ LARGEST: Final[tuple[tuple[str, int], ...]] = (
     (re.escape(dags.CLAIM), 4 * _MIB),  # 1,000 bundles
     (re.escape(dags.WATCH), 2 * _MIB),  # the marks of 1,000 bundles
     (re.escape(triggers.SYNC), 8 * _MIB),  # the ids of 100,000 triggers, and reports up to 4 MiB and one
+    (re.escape(sentinel.REPORT), 2 * _MIB),  # 2,000 agents and 500 findings
     (r"/logs/[^/]+", 4 * _MIB),  # one piece
 )
 """The other large verb is `dags/report`: it has the Deployment's limit, and is parsed in a thread."""
@@ -88,11 +89,12 @@ class Admission:
         if self._rate_limiter.was_good(presented):
             return
         now = self._clock()
-        if path == paths.SESSIONS:
+        if path in (paths.SESSIONS, sentinel.REPORT):
+            kinds = tokens.AGENTS if path == paths.SESSIONS else tokens.SENTINELS
             await self._rate_limiter.shown(
                 CredentialKind.AGENT_TOKEN,
                 presented,
-                lambda: transactions.run(lambda db: tokens.use(db, presented, now=now)),
+                lambda: transactions.run(lambda db: tokens.use(db, presented, now=now, kinds=kinds)),
             )
         else:
             await self._sessions.agent(presented, now)

@@ -20,6 +20,7 @@ from tradewind_provider.api.operator import (
     problems,
     queues,
     recipes,
+    sentinels,
     site_access,
     tokens,
 )
@@ -51,7 +52,19 @@ def create_app(gate: LiveAddressGate | None = None) -> FastAPI:
     )
     app.state.gate = gate or LiveAddressGate()
     problems.install(app)
-    for noun in (tokens, allowed, site_access, agents, attempts, queues, bundles, events, recipes, me):
+    for noun in (
+        tokens,
+        allowed,
+        site_access,
+        agents,
+        attempts,
+        queues,
+        bundles,
+        sentinels,
+        events,
+        recipes,
+        me,
+    ):
         app.include_router(noun.router, prefix="/v1", responses=_REFUSALS)
     app.include_router(page.router)
     app.include_router(description.router)

@@ -14,7 +14,7 @@ from tradewind_protocol import errors, operator, polling, sessions, states
 from tradewind_provider import notifications
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import audit, commands
-from tradewind_provider.services.operator import agent_views, attempts
+from tradewind_provider.services.operator import agent_views, attempts, sentinels
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
@@ -55,7 +55,12 @@ def get(
         readable=readable,
     )
     running = attempts.page(db, filters, PageRequest(limit=1000), now=now, beats=beats).items
-    return agent_views.view(db, session, now=now, beats=beats).model_copy(update={"running": running})
+    return agent_views.view(db, session, now=now, beats=beats).model_copy(
+        update={
+            "running": running,
+            "sentinel": sentinels.of_agent(db, site=session.site, name=session.name, now=now),
+        }
+    )
 
 
 def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:

@@ -1,0 +1,174 @@
+"""What a sentinel answers on its own port: probes, metrics, the last report to the letter, and a relay for scalers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import structlog
+
+from tradewind_agent.kits.serving import Serving
+from tradewind_agent.monitoring.health import listen
+from tradewind_protocol.sentinel import SentinelReport
+
+log = structlog.get_logger(__name__)
+
+FRESH_SECONDS: Final = 5.0
+_MOST_QUERIES: Final = 200
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class SentinelState:
+    """The last report, and whether it arrived."""
+
+    def __init__(self) -> None:
+        self.report: SentinelReport | None = None
+        self.problem = ""
+        self._evaluated: float | None = None
+        self._sent: float | None = None
+        self._reports = 0
+        self._since: dict[Hashable, datetime] = {}
+
+    def evaluated(self, report: SentinelReport, at: float) -> None:
+        self.report, self._evaluated = report, at
+        wrong = {(one.check, one.subject) for one in report.findings}
+        self._since = {key: since for key, since in self._since.items() if key in wrong}
+
+    def since(self, key: tuple[str, str], now: datetime) -> datetime:
+        """Since when this finding is one, for what has no time of its own."""
+        return self._since.setdefault(key, now)
+
+    def sent(self, at: float) -> None:
+        self._sent, self.problem = at, ""
+        self._reports += 1
+
+    def failed(self, problem: str) -> None:
+        self.problem = problem
+
+    @property
+    def not_ready(self) -> str:
+        if self.report is None:
+            return "nothing was evaluated yet"
+        return self.problem
+
+    def document(self) -> dict[str, Any]:
+        """What left, or would have: the owner of the site can compare."""
+        return {
+            "not_ready": self.not_ready,
+            "evaluated_at": self._evaluated,
+            "sent_at": self._sent,
+            "reports": self._reports,
+            "report": self.report.model_dump(mode="json") if self.report is not None else None,
+        }
+
+    def metrics(self, now: float) -> str:
+        findings = (
+            Counter(one.check for one in self.report.findings) if self.report is not None else Counter()
+        )
+        agents = Counter(one.state for one in self.report.agents) if self.report is not None else Counter()
+        lines = [
+            "# HELP tradewind_sentinel_findings Findings by check",
+            "# TYPE tradewind_sentinel_findings gauge",
+            *(
+                f'tradewind_sentinel_findings{{check="{check}"}} {count}'
+                for check, count in sorted(findings.items())
+            ),
+            "# HELP tradewind_sentinel_agents Pods, units or processes of agents by state",
+            "# TYPE tradewind_sentinel_agents gauge",
+            *(
+                f'tradewind_sentinel_agents{{state="{state}"}} {count}'
+                for state, count in sorted(agents.items())
+            ),
+            "# HELP tradewind_sentinel_reports_total Reports that the plane has taken",
+            "# TYPE tradewind_sentinel_reports_total counter",
+            f"tradewind_sentinel_reports_total {self._reports}",
+        ]
+        if self._sent is not None:
+            lines += [
+                "# HELP tradewind_sentinel_report_age_seconds How long ago the plane took a report",
+                "# TYPE tradewind_sentinel_report_age_seconds gauge",
+                f"tradewind_sentinel_report_age_seconds {max(0.0, now - self._sent):.1f}",
+            ]
+        return "\n".join(lines) + "\n"
+
+
+class Port:
+    """Serves from entering to leaving the context; nothing for port 0. A port that cannot be opened stops nothing."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        state: SentinelState,
+        backlog: Callable[[str], Awaitable[tuple[int, bytes]]],
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._host, self._port = host, port
+        self._state = state
+        self._backlog = backlog
+        self._monotonic = monotonic
+        self._now = now
+        self._answers: dict[str, tuple[float, bytes]] = {}
+        self._serving: Serving | None = None
+
+    async def __aenter__(self) -> Port:
+        if self._port == 0:
+            return self
+        try:
+            listener = listen(self._host, self._port)
+        except OSError as error:
+            log.warning("The sentinel's port cannot be opened", action="sentinel_port_off", error=str(error))
+            return self
+        self._serving = Serving(self, listener, name="sentinel")
+        await self._serving.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._serving is not None:
+            await self._serving.__aexit__(*error)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        status, kind, body = await self._answer(
+            scope["path"], scope.get("query_string", b"").decode("latin-1")
+        )
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, path: str, query: str) -> tuple[int, bytes, bytes]:
+        text, as_json = b"text/plain; charset=utf-8", b"application/json"
+        if path == "/healthz":
+            return 200, text, b"ok\n"
+        if path == "/readyz":
+            why = self._state.not_ready
+            return (503 if why else 200), text, f"{why or 'ready'}\n".encode()
+        if path == "/metrics":
+            return 200, b"text/plain; version=0.0.4; charset=utf-8", self._state.metrics(self._now()).encode()
+        if path == "/status":
+            return 200, as_json, json.dumps(self._state.document(), indent=1).encode() + b"\n"
+        if path == "/backlog":
+            status, body = await self._relayed(query)
+            return status, as_json, body
+        return 404, text, b"there are /healthz, /readyz, /metrics, /status and /backlog\n"
+
+    async def _relayed(self, query: str) -> tuple[int, bytes]:
+        """At most FRESH_SECONDS old, so that a scaler that asks often costs the plane nothing. Never a refusal."""
+        at, body = self._answers.get(query, (0.0, b""))
+        if body and self._monotonic() - at < FRESH_SECONDS:
+            return 200, body
+        status, body = await self._backlog(query)
+        if status == 200:
+            if len(self._answers) >= _MOST_QUERIES:
+                self._answers.clear()
+            self._answers[query] = (self._monotonic(), body)
+        return status, body
