@@ -22,6 +22,21 @@ from support.environments import of_cloud
 
 BUCKET = "site"
 
+TOLD = {
+    "task": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
+    "callback": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
+    "frame": repr({"a": [1, 2], "b": ["x", None]}),
+    "mapped": "14",
+    "sensor": repr({"sensed": True}),
+    "template": repr("template 6"),
+    "trigger": repr("from the task"),
+    "state": repr({"id": 42}),
+    "deleted state": "None",
+    "asset state": "[1, 2]",
+    "large": repr((20_000_000, {"x"})),
+}
+"""What the Dag of `dags_stores` tells, whatever the store."""
+
 
 class Store(ABC):
     """One store behind a port that can be closed, with a bucket of its own. Used inside `with`."""
@@ -166,7 +181,7 @@ class GoogleCloudStorage(Store):
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
 
-        file = self.server.home / "key.json"
+        file = self.server.home / f"key-{self._tokens.server_port}.json"
         if not file.exists():
             made = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -101,6 +101,55 @@ def test_a_large_value_is_not_held_twice(kind: type[Store], servers: Servers, tm
     assert reading < 2.3 * size, "the text, and the value that is made of it"
 
 
+KINDS = """
+import numpy, pandas, pyarrow
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.configuration import conf
+def through(write, read, value):
+    try:
+        return repr(read(write(value)))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+VALUES = {
+    "frame": pandas.DataFrame({"a": [1, 2], "b": ["x", None]}),
+    "array": numpy.arange(6, dtype="float32"),
+    "number": numpy.int64(7),
+    "tuples": (1, ("two", [3.0, {"four": (5,)}]), None),
+    "text": "ü😀" * 10_000,
+    "nothing": None,
+    "bytes": b"bytes",
+    "arrow": pyarrow.table({"a": [1]}),
+}
+found = {}
+for name, value in VALUES.items():
+    stock = through(BaseXCom.serialize_value, lambda one: BaseXCom.deserialize_value(Stored(one)), value)
+    found[name] = [stock, through(push, pull, value)]
+told([found, push("of the last kind")])
+"""
+
+REFUSED = {"array", "arrow", "bytes"}
+"""What Airflow's serializers take from no task, with any backend."""
+
+
+@pytest.mark.parametrize(("compression", "suffix"), [("", ""), ("gzip", ".gz")])
+@pytest.mark.parametrize("kind", STORES, ids=lambda kind: kind.name)
+def test_every_kind_of_value_comes_back_as_without_a_backend(
+    kind: type[Store], compression: str, suffix: str, servers: Servers, tmp_path: Path
+) -> None:
+    if problem := unavailable(kind):
+        pytest.skip(problem)
+    with kind(servers) as store:
+        variables = {**store.variables(), "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION": compression}
+        found, reference = run(store.interpreter, tmp_path, store.storage, variables, KINDS)
+    assert {name: ours for name, (_, ours) in found.items()} == {
+        name: stock for name, (stock, _) in found.items()
+    }
+    assert {
+        name for name, (stock, _) in found.items() if stock.startswith("TypeError: Cannot serialize")
+    } == REFUSED
+    assert reference.endswith(suffix), reference
+
+
 @pytest.fixture
 def strict_moto(directory: Path, tmp_path: Path) -> Iterator[Moto]:
     """AWS that checks rights. It is of this test alone: the other tests' requests are anybody's."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backends.stores_of import STORES, Store, unavailable
+from backends.stores_of import STORES, TOLD, Store, unavailable
 from support.airflow_rest import AirflowRest, Run, eventually
 from support.cloud.server import Servers
 from support.deployment import run_site, site_key
@@ -20,20 +20,6 @@ from tradewind.embedded.plane import Plane
 pytestmark = pytest.mark.timeout(900)
 
 DAGS = Path(__file__).parent / "dags_stores"
-
-TOLD = {
-    "task": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
-    "callback": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
-    "frame": repr({"a": [1, 2], "b": ["x", None]}),
-    "mapped": "14",
-    "sensor": repr({"sensed": True}),
-    "template": repr("template 6"),
-    "trigger": repr("from the task"),
-    "state": repr({"id": 42}),
-    "deleted state": "None",
-    "asset state": "[1, 2]",
-    "large": repr((20_000_000, {"x"})),
-}
 
 
 @dataclass

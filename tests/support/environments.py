@@ -79,9 +79,14 @@ def _imports(interpreter: Path, module: str, user: int) -> bool:
 
 def of_cloud(extra: str, *more: str) -> Path:
     """The interpreter of a task environment with one of the extras of `tradewind-runtime`, in the published versions."""
+    return with_extra("tasks", WHEELS["tasks"], extra, *more)
+
+
+def with_extra(name: str, ours: Sequence[str], extra: str, *more: str) -> Path:
+    """The same for an environment with others of our packages, or with none."""
     project = tomllib.loads((ROOT / "packages" / "runtime" / "pyproject.toml").read_text())["project"]
     wanted = [*project["optional-dependencies"][extra], *more]
-    return checkout().environment(f"tasks-{extra}", WHEELS["tasks"], wanted, lock=ROOT / "constraints.txt")
+    return checkout().environment(f"{name}-{extra}", ours, wanted, lock=ROOT / "constraints.txt")
 
 
 def environment_behind() -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import chain
 from typing import Any, Final
 
@@ -34,7 +34,10 @@ def write(place: ObjectStoragePath, pieces: Iterator[bytes], *, compression: str
         fs.pipe_file(place.path, first)
         return
     try:
-        with fs.open(place.path, mode="wb", compression=compression or None, block_size=PIECE) as file:
+        with (
+            fs.open(place.path, mode="wb", block_size=PIECE) as stored,
+            _compressed(stored, compression) as file,
+        ):
             for piece in chain((first,), () if second is None else (second,), pieces):
                 file.write(piece)
     except BaseException:
@@ -80,6 +83,17 @@ def _pieces(place: ObjectStoragePath) -> Iterator[bytes]:
     size = int(fs.size(path))
     for start in range(PIECE, size, PIECE):
         yield fs.cat_file(path, start=start, end=min(start + PIECE, size))
+
+
+def _compressed(stored: Any, compression: str) -> AbstractContextManager[Any]:
+    """A file that is written in compressed form to one that is open.
+
+    A file that fsspec opens with a compression does not close the one that stores the object: that would be stored whenever
+    Python's collector comes by, after its reference is with the plane or never.
+    """
+    from fsspec.compression import compr  # type: ignore[import-untyped]
+
+    return closing(compr[compression](stored, mode="w")) if compression else nullcontext(stored)
 
 
 def _is_compressed(path: str) -> bool:
