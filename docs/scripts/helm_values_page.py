@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/reference/helm-values.md from the comments and defaults of the agent chart's values.yaml."""
+"""Write the reference pages of the charts' values from the comments and defaults of each values.yaml."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-VALUES = ROOT / "deploy/helm/tradewind-agent/values.yaml"
-PAGE = ROOT / "docs/reference/helm-values.md"
 _KEY = re.compile(r"^( *)([A-Za-z]+):(.*)$")
 
 
@@ -45,11 +43,16 @@ def table(text: str) -> list[str]:
     return lines
 
 
-def page() -> str:
-    text = VALUES.read_text(encoding="utf-8")
-    assert yaml.safe_load(text)
-    head, foot = _HEAD.strip(), _FOOT.strip()
-    return "\n".join([head, "", *table(text), "", foot, ""])
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each page, and what belongs on it."""
+    for chart, name, head, foot in (
+        ("tradewind-agent", "helm-values.md", _HEAD, _FOOT),
+        ("tradewind-plane", "plane-helm-values.md", _PLANE_HEAD, ""),
+    ):
+        text = (ROOT / "deploy/helm" / chart / "values.yaml").read_text(encoding="utf-8")
+        assert yaml.safe_load(text)
+        parts = [head.strip(), "", *table(text), *(["", foot.strip()] if foot else []), ""]
+        yield ROOT / "docs/reference" / name, "\n".join(parts)
 
 
 _HEAD = """
@@ -110,10 +113,26 @@ What Apache Airflow's chart (1.x, Celery workers), the agent chart of a commerci
 | unknown keys | refused | taken | refused |
 """
 
+_PLANE_HEAD = """
+# Values of the plane's Helm chart
+
+Generated from `deploy/helm/tradewind-plane/values.yaml` by `docs/scripts/helm_values_page.py`. How to install it:
+[a plane on Kubernetes](../how-to/plane-on-kubernetes.md).
+
+The chart's `values.schema.json` refuses a key that is not here, before anything is installed. The smallest file:
+
+```yaml
+image: {repository: registry.example.com/tradewind-plane, tag: "0.1.0"}
+publicUrl: https://airflow.example.com
+database: {existingSecret: plane-database}
+keys: {existingSecret: plane-keys}
+auth: {manager: airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager}
+```
+"""
+
 if __name__ == "__main__":
-    made = page()
-    if "--check" in sys.argv:
-        sys.exit(
-            0 if PAGE.read_text(encoding="utf-8") == made else f"{PAGE} is stale: run {Path(__file__).name}"
-        )
-    PAGE.write_text(made, encoding="utf-8")
+    for place, made in pages():
+        if "--check" not in sys.argv:
+            place.write_text(made, encoding="utf-8")
+        elif not place.exists() or place.read_text(encoding="utf-8") != made:
+            sys.exit(f"{place} is stale: run {Path(__file__).name}")

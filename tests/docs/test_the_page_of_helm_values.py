@@ -65,3 +65,15 @@ def test_the_files_of_the_pages_are_accepted() -> None:
             values = yaml.safe_load(block)
             least = least or values
             jsonschema.validate({**least, **values}, SCHEMA)
+
+
+def test_the_files_of_the_planes_pages_are_accepted() -> None:
+    schema = json.loads((ROOT / "deploy/helm/tradewind-plane/values.schema.json").read_text())
+    closed(schema)
+    checked = 0
+    for page in ("reference/plane-helm-values.md", "how-to/plane-on-kubernetes.md"):
+        text = (ROOT / "docs" / page).read_text().partition("## With Apache Airflow's own chart")[0]
+        for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+            jsonschema.validate(yaml.safe_load(block), schema)
+            checked += 1
+    assert checked == 3
