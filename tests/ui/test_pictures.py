@@ -20,7 +20,7 @@ from playwright.sync_api import Error, expect
 PICTURES = os.environ.get("TRADEWIND_PICTURES", "")
 SIZES = {"wide": (1440, 900), "narrow": (820, 1100)}
 PAGES = {"agents": ""} | {
-    each: each for each in ("queues", "tokens", "addresses", "site-access", "events", "register")
+    each: each for each in ("queues", "sentinel", "tokens", "addresses", "site-access", "events", "register")
 }
 
 pytestmark = pytest.mark.skipif(not PICTURES, reason="`make ui-pictures` takes pictures")
@@ -44,6 +44,62 @@ def a_day_of_work(database: Path) -> None:
             " VALUES (?, 'task', ?, -1, 1, '', ?, 1, '', 'finished', 1, ?, ?, ?, ?, '')",
             rows,
         )
+
+
+def a_sentinel_reports(http: Any) -> None:
+    """Of a namespace in which one worker cannot start, one was killed for its memory, and one is at zero."""
+    name = f"frankfurt-{uuid4().hex[:6]}"
+    secret = http.post("/tradewind/v1/tokens", json={"name": name, "kind": "sentinel"}).json()["token"]
+    now = datetime.now(timezone.utc)
+
+    def finding(check: str, subject: str, minutes: int, **said: str) -> dict[str, Any]:
+        since = (now - timedelta(minutes=minutes)).isoformat()
+        return {"check": check, "subject": subject, "since": since, **said}
+
+    report = {
+        "instance": str(uuid4()),
+        "name": "frankfurt",
+        "platform": "kubernetes",
+        "scope": "airflow-site",
+        "agents": [
+            {"name": "site-default-6f7c-x2k9p", "group": "site/default", "state": "pending"},
+            {
+                "name": "site-ml-7d9c-4kq2m",
+                "group": "site/ml",
+                "state": "running",
+                "ready": True,
+                "restarts": 3,
+                "since": (now - timedelta(hours=7)).isoformat(),
+            },
+        ],
+        "groups": [
+            {"name": "site/default", "queues": ["default"], "least": 1, "most": 4, "present": 1},
+            {"name": "site/gpu", "queues": ["gpu", "train"], "least": 0, "most": 8},
+            {"name": "site/ml", "queues": ["ml"], "least": 1, "most": 1, "present": 1, "ready": 1},
+        ],
+        "findings": [
+            finding(
+                "image_pull",
+                "site-default-6f7c-x2k9p",
+                2,
+                cause="the registry refuses to give the image",
+                evidence="ImagePullBackOff: failed to authorize: 401 Unauthorized",
+                remedy="Name a pull secret that is good for this registry (image.pullSecrets), in the namespace of the pod",
+            ),
+            finding(
+                "out_of_memory",
+                "site-ml-7d9c-4kq2m",
+                14,
+                cause="the container was killed because it used up its memory limit",
+                evidence="OOMKilled, exit status 137, limit 2Gi",
+                remedy="Raise resources.limits.memory or lower slots",
+            ),
+        ],
+    }
+    answer = http.post(
+        "/remote-execution/v1/sentinel/report", json=report, headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def on_another_machine(route: Any) -> None:
@@ -101,6 +157,7 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
                 }
             ],
         )
+        a_sentinel_reports(http)
         stand.agent("oslo")
         for agent in http.get("/tradewind/v1/agents").json()["items"]:
             if agent["name"] == "oslo":

@@ -11,6 +11,7 @@ import { AgentsPage } from "./pages/AgentsPage";
 import { EventsPage } from "./pages/EventsPage";
 import { QueuesPage } from "./pages/QueuesPage";
 import { RegisterPage } from "./pages/RegisterPage";
+import { SentinelPage } from "./pages/SentinelPage";
 import { SiteAccessPage } from "./pages/SiteAccessPage";
 import { TokensPage } from "./pages/TokensPage";
 import { Loading, Nothing, Problem } from "./parts/states";
@@ -50,6 +51,7 @@ export function RemoteAgents() {
             <Route index element={<AgentsPage />} />
             <Route path="agents/:agentId" element={<AgentPage />} />
             <Route path="queues" element={<QueuesPage />} />
+            <Route path="sentinel" element={<SentinelPage />} />
             <Route path="tokens" element={<TokensPage />} />
             <Route path="addresses" element={<AddressesPage />} />
             <Route path="site-access" element={<SiteAccessPage />} />
@@ -71,6 +73,7 @@ function Tabs({ me }: { me: Me }) {
   const tabs = [
     { of: "agents", to: HOME, name: "Agents", shown: true },
     { of: "queues", to: `${HOME}/queues`, name: "Queues", shown: true },
+    { of: "sentinel", to: `${HOME}/sentinel`, name: "Sentinel", shown: true },
     { of: "tokens", to: `${HOME}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
     { of: "addresses", to: `${HOME}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
     { of: "site-access", to: `${HOME}/site-access`, name: "Site access", shown: me.may.includes("operate") },

@@ -9,7 +9,7 @@ import { usePolled } from "../data/usePolled";
 import { bytes, count, duration, moment, spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
 import { ReasonDialog, type Action } from "../parts/dialogs";
-import { AttemptBadge, AttemptLink, beat, Clamped, Findings, ProcessBadge, SlotsBar, StateBadge, Tags, TaskStateBadge, When } from "../parts/marks";
+import { AttemptBadge, AttemptLink, beat, Clamped, Findings, ProcessBadge, SentinelFindings, SlotsBar, StateBadge, Tags, TaskStateBadge, When } from "../parts/marks";
 import { Shown } from "../parts/states";
 import { EventTable } from "./EventsPage";
 
@@ -24,6 +24,7 @@ export function AgentPage() {
         <>
           <Top agent={agent} ask={setAction} done={polled.refresh} />
           <Findings agent={agent} />
+          <SentinelFindings findings={agent.sentinel} />
           <SimpleGrid columns={{ base: 1, xl: 2 }} gap={4}>
             <Part title="Details">
               <Facts agent={agent} />

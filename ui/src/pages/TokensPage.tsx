@@ -3,7 +3,7 @@ import { useState } from "react";
 
 import { call } from "../data/api";
 import { useHere } from "../data/context";
-import type { Page, Token, TokenCreated } from "../data/types";
+import type { Page, Token, TokenCreated, TokenKind } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { Copyable } from "../parts/Copyable";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -57,6 +57,7 @@ export function TokensPage() {
       ),
     },
     { name: "Site", cell: (token) => token.site },
+    { name: "Kind", hideBelow: "md", cell: (token) => token.kind },
     { name: "Prefix", cell: (token) => <Text fontFamily="mono" fontSize="xs">{token.prefix}</Text> },
     { name: "Created", hideBelow: "lg", cell: (token) => <MadeBy token={token} /> },
     { name: "Last used", cell: (token) => <When at={token.last_used_at} /> },
@@ -188,6 +189,7 @@ function NewToken({
 }) {
   const [name, setName] = useState("");
   const [site, setSite] = useState("default");
+  const [kind, setKind] = useState<TokenKind>("agent");
   const [description, setDescription] = useState("");
   const [days, setDays] = useState("365");
   return (
@@ -197,7 +199,7 @@ function NewToken({
       onClose={onClose}
       submit="Create"
       onSubmit={async () => {
-        const body = { name: name.trim(), site: site.trim(), description, expires_in_days: days ? Number(days) : null };
+        const body = { name: name.trim(), site: site.trim(), kind, description, expires_in_days: days ? Number(days) : null };
         onMade(await call<TokenCreated>("/tokens", { method: "POST", body }));
         setName("");
         setDescription("");
@@ -214,6 +216,20 @@ function NewToken({
         <Field.HelperText>
           Agents of a site share its Dag bundles and get only its work. You cannot change the site later.
         </Field.HelperText>
+      </Field.Root>
+      <Field.Root>
+        <Field.Label>Kind</Field.Label>
+        <NativeSelect.Root>
+          <NativeSelect.Field
+            value={kind}
+            onChange={(event: { target: { value: string } }) => setKind(event.target.value as TokenKind)}
+          >
+            <option value="agent">agent: opens sessions of agents</option>
+            <option value="scaler">scaler: reads queue numbers and nothing else</option>
+            <option value="sentinel">sentinel: reports for a sentinel</option>
+          </NativeSelect.Field>
+          <NativeSelect.Indicator />
+        </NativeSelect.Root>
       </Field.Root>
       <Field.Root>
         <Field.Label>Description</Field.Label>

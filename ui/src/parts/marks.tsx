@@ -3,7 +3,7 @@ import { Alert, Badge, Box, Button, Flex, HStack, Link, Text, Wrap } from "@chak
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import type { Agent, AgentState, Attempt } from "../data/types";
+import type { Agent, AgentState, Attempt, SentinelFinding } from "../data/types";
 import { ago, count, duration, moment, spaced } from "../data/words";
 
 const PALETTES: Record<AgentState, string> = {
@@ -183,6 +183,28 @@ export function Findings({ agent }: { agent: Agent }) {
         <Alert.Description>
           <Clamped text={finding.message} of={`finding ${finding.check}`} fontSize="sm" />
           {finding.remedy ? <Text whiteSpace="pre-wrap">{finding.remedy}</Text> : undefined}
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  ));
+}
+
+/** What sentinels found from outside: cause, evidence, remedy, and since when. */
+export function SentinelFindings({ findings }: { findings: SentinelFinding[] }) {
+  return findings.map((finding) => (
+    <Alert.Root key={`${finding.sentinel} ${finding.check} ${finding.subject}`} status="warning" mb={3} alignItems="flex-start">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title overflowWrap="anywhere">
+          {finding.subject}: {finding.cause}
+        </Alert.Title>
+        <Alert.Description>
+          {finding.evidence ? <Clamped text={finding.evidence} of={`evidence of ${finding.check}`} fontSize="sm" /> : undefined}
+          {finding.remedy ? <Text>{finding.remedy}</Text> : undefined}
+          <Text color="fg.muted" fontSize="xs">
+            {finding.check}, since <When at={finding.since} />
+            {finding.count > 1 ? `, seen ${finding.count} times` : ""}, by sentinel {finding.sentinel}
+          </Text>
         </Alert.Description>
       </Alert.Content>
     </Alert.Root>
