@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,12 +18,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tradewind_protocol import paths
 from tradewind_protocol.boundary import Pass
 from tradewind_provider.domain import leases
 
 from .attempts import breaches
 from .families import ALL
-from .world import World, plane_of_two_sites
+from .world import ATTACKER, World, headers, plane_of_two_sites
 
 LEAST = 545
 """Attempts of the assessment that this suite began with."""
@@ -50,6 +52,42 @@ async def test_a_family_of_attempts_is_held_off(world: World, family: str) -> No
                 await world.store_values()
     assert await world.attackers_session_lives()
     assert not through, f"{len(through)} attempts\n" + "\n".join(through)
+
+
+OPENED_BY_A_TOKEN = ("/metrics", "/queues", "/queues/default", "/token")
+LONGEST_AFTER_DELETION = 2.0
+"""Seconds; docs/reference/threat-model.md."""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_token_that_was_good_a_moment_ago_opens_nothing(world: World) -> None:
+    """By the wall's own clock: what answered 28 s after the deletion of its token answers two seconds at most."""
+    given = headers(world.users["ada"])
+    made = await world.ask(
+        "POST", "/tradewind/v1/tokens", given=given, json_body={"name": "short", "site": ATTACKER}
+    )
+    token = made.json()["token"]
+    for path in OPENED_BY_A_TOKEN:
+        answer = await world.ask("GET", paths.PREFIX + path, given=headers(token))
+        assert answer.status_code == 200, (path, answer.text)
+    deleted = await world.ask("DELETE", f"/tradewind/v1/tokens/{made.json()['id']}", given=given)
+    assert deleted.is_success, deleted.text
+    at = time.monotonic()
+    open_for = dict.fromkeys(OPENED_BY_A_TOKEN, 0.0)
+    shut: set[str] = set()
+    while shut != set(OPENED_BY_A_TOKEN) and time.monotonic() - at < 30:
+        for path in OPENED_BY_A_TOKEN:
+            asked = time.monotonic() - at
+            answer = await world.ask("GET", paths.PREFIX + path, given=headers(token))
+            if answer.status_code == 200:
+                open_for[path] = asked
+            else:
+                assert answer.json()["error"] == "token_deleted", answer.text
+                shut.add(path)
+    assert shut == set(OPENED_BY_A_TOKEN)
+    assert max(open_for.values()) <= LONGEST_AFTER_DELETION, open_for
+    world.changed()
 
 
 def test_attempts_are_many_and_each_has_a_name_of_its_own() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import json
 import os
 import re
 import shlex
@@ -45,6 +46,65 @@ def of_a_recipe():
 of_a_recipe()
 """
 
+HOSTILE = """
+import os
+import pwd
+from pathlib import Path
+from airflow.sdk import dag, task
+
+OWN = ("airflow", "bundles", "state", "task-logs", "xcom")
+
+def works(action, *arguments):
+    try:
+        action(*arguments)
+    except OSError:
+        return False
+    return True
+
+def got() -> list[str]:
+    agent = pwd.getpwnam("tradewind").pw_uid
+    found = []
+    state = Path("/var/lib/tradewind")
+    secrets = ["agent-key", "agent-id", "site.key", "outbox.sqlite", "agent.lock"]
+    for file in (*(state / one for one in secrets), Path("/etc/tradewind/token"), Path("/etc/tradewind/agent.toml")):
+        found += [f"opened {file}"] if works(file.open, "rb") else []
+    for top in ("/etc/tradewind", state, *(state / one for one in ("ledger", "logs", *OWN))):
+        for folder, _, files in os.walk(top):
+            found += [f"opened {folder}/{name}" for name in files if works((Path(folder) / name).read_bytes)]
+            found += [f"may write to {folder}"] if os.access(folder, os.W_OK) else []
+    found += ["unlinked the socket"] if works(os.unlink, "/var/lib/tradewind/gateway.sock") else []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.stat().st_uid not in (agent, 0) or (process / "stat").read_text().split()[2] == "Z":
+                continue
+        except FileNotFoundError:
+            continue
+        for name in ("environ", "mem"):
+            found += [f"read {name} of the agent"] if works((process / name).open, "rb") else []
+        found += ["may signal the agent"] if works(os.kill, int(process.name), 0) else []
+    found += [f"became {uid}" for uid in (0, agent) if works(os.setuid, uid)]
+    return found
+
+@dag(dag_id="systemd-1-hostile", schedule=None)
+def hostile():
+    @task
+    def tries() -> dict:
+        (Path.home() / "kept").write_text("a file of the task")
+        status = Path("/proc/self/status").read_text()
+        rights = [line.split()[1].strip("0") for line in status.splitlines() if line.startswith("Cap") and "Bnd" not in line]
+        return {"got": got(), "user": Path.home().owner(), "uid": os.getuid(), "rights": "".join(rights)}
+
+    @task
+    def tells(tried: dict) -> None:
+        assert (Path.home() / "kept").read_text() == "a file of the task"
+        import json
+        print("tried:", json.dumps(tried))
+
+    tells(tries())
+
+hostile()
+"""
+
 
 NAMES = ("host-1", "systemd-1", "container-1")
 
@@ -68,7 +128,8 @@ def repository(directory: Path) -> Iterator[str]:
     made = git_server.Repository(directory / "recipes-git")
     for name in NAMES:  # a Dag for each, because a Dag belongs to one site's bundle
         (made.clone / name).mkdir()
-    made.commit({f"{name}/of_a_recipe.py": DAG.replace("NAME", name) for name in NAMES})
+    dags = {f"{name}/of_a_recipe.py": DAG.replace("NAME", name) for name in NAMES}
+    made.commit({**dags, "systemd-1/hostile.py": HOSTILE})
     with git_server.over_http(made) as url:
         yield url
 
@@ -200,9 +261,10 @@ def test_as_a_service_of_systemd(
 
     # what systemd does with this unit
     user = service["User"]
+    capabilities = service["AmbientCapabilities"].split()
     state = f"/var/lib/{service['StateDirectory']}"
     machine.run(f"install -d -o {user} -g {user} -m {service['StateDirectoryMode']} {state}")
-    started = namespace.as_user(user, shlex.split(service["ExecStart"]))
+    started = namespace.as_user(user, shlex.split(service["ExecStart"]), capabilities=capabilities)
     agent = LocalProcess(
         "systemd agent",
         machine.command(*started),
@@ -213,9 +275,27 @@ def test_as_a_service_of_systemd(
     agent.start()
     try:
         arrives(rest, "systemd-1", agent)
-        assert machine.run(f"stat -c '%U %a' {state}").strip() == "tradewind 700"
+        assert machine.run(f"stat -c '%U %a' {state}").strip() == "tradewind 711"
+        _a_hostile_task_gets_nothing(rest, machine, agent)
     finally:
         agent.stop(grace=60)
+
+
+def _a_hostile_task_gets_nothing(rest: AirflowRest, machine: namespace.Machine, agent: LocalProcess) -> None:
+    """It has its values, its log and its files, and nothing of the agent's."""
+    rest.wait_for_dags(["systemd-1-hostile"])
+    run = rest.run("systemd-1-hostile")
+    of_task = f"/dags/systemd-1-hostile/dagRuns/{run.run_id}/taskInstances"
+    logs = {one: rest.get(f"{of_task}/{one}/logs/1")["content"] for one in ("tries", "tells")}
+    assert run.state == "success", logs
+    [said] = [line["event"] for line in logs["tells"] if line["event"].startswith("tried: ")]
+    tried = json.loads(said.removeprefix("tried: "))
+    uid = int(machine.run("id -u tradewind-tasks"))
+    assert (tried["uid"], tried["user"], tried["rights"]) == (uid, "tradewind-tasks", "")
+    own = "(airflow|bundles|state|task-logs|xcom)"
+    assert tried["got"], "it finds what is its own"
+    assert [one for one in tried["got"] if not re.search(f" /var/lib/tradewind/{own}(/|$)", one)] == []
+    assert agent.running
 
 
 def test_in_a_container(

@@ -75,6 +75,19 @@ class Machine:
         return f"mount -t overlay overlay -o {options} {folder}"
 
 
-def as_user(name: str, arguments: Sequence[str]) -> list[str]:
-    """A command run by that user with its groups and no rights of root's, as systemd starts a service."""
-    return ["setpriv", "--reuid", name, "--regid", name, "--init-groups", "--no-new-privs", "--", *arguments]
+def as_user(name: str, arguments: Sequence[str], *, capabilities: Sequence[str] = ()) -> list[str]:
+    """A command run by that user with its groups and no rights of root's but those, as systemd starts a service."""
+    given = ",".join(["-all", *(f"+{one.removeprefix('CAP_').lower()}" for one in capabilities)])
+    kept = [f"--inh-caps={given}", f"--ambient-caps={given}", f"--bounding-set={given}"]
+    return [
+        "setpriv",
+        "--reuid",
+        name,
+        "--regid",
+        name,
+        "--init-groups",
+        *kept,
+        "--no-new-privs",
+        "--",
+        *arguments,
+    ]

@@ -48,6 +48,15 @@ def outlet(field: str) -> Callable[[dict[str, Any], Any], None]:
     return lambda dag, value: dag["tasks"][0]["__var"]["outlets"][0]["__var"].__setitem__(field, value)
 
 
+def several(what: str, number: int, one: str) -> dict[str, Any]:
+    """A timetable inside another, as `AssetOrTimeSchedule` has it."""
+    inner = {
+        "__type": "airflow.timetables.trigger.MultipleCronTriggerTimetable",
+        "__var": {what: [one] * number},
+    }
+    return {"__type": "airflow.timetables.assets.AssetOrTimeSchedule", "__var": {"timetable": inner}}
+
+
 HUGE = 2**40
 CASES: list[tuple[str, Callable[[dict[str, Any], Any], None], Any, str]] = [
     ("pool_slots", task("pool_slots"), HUGE, "pool_slots is"),
@@ -75,6 +84,18 @@ CASES: list[tuple[str, Callable[[dict[str, Any], Any], None], Any, str]] = [
     ("tag", dag("tags"), ["t" * 101], "tags has 101"),
     ("dagrun_timeout", dag("dagrun_timeout"), 1e13, "dagrun_timeout is"),
     ("owner's link", dag("owner_links"), {"ada": "javascript:alert(1)"}, "not an http, https or mailto link"),
+    (
+        "many cron expressions",
+        dag("timetable"),
+        several("expressions", 101, "0 0 * * *"),
+        "expressions has 101 entries",
+    ),
+    (
+        "many dates",
+        dag("timetable"),
+        several("event_dates", 10_001, "2030-01-01T00:00:00+00:00"),
+        "event_dates has 10001 entries",
+    ),
     ("asset name", outlet("name"), "n" * 1501, "asset name has 1501"),
     ("asset uri", outlet("uri"), "file:///" + "n" * 1500, "asset uri has"),
     ("asset group", outlet("group"), "n" * 1501, "asset group has"),

@@ -60,11 +60,27 @@ MOST_EXPANDED: Final = 10_000
 """Task instances that literal values of `expand` make in one run of one task, at most. Airflow limits what an XCom
 expands to ([core] max_map_length, 1024), and not what is written in the Dag."""
 
+MOST_IN_A_TIMETABLE: Final = {"expressions": 100, "event_dates": 10_000}
+"""How much a timetable's list may hold. The scheduler reads all of it each time it looks at the Dag: 10,000 cron
+expressions cost it eight seconds."""
+
 _NEEDED: Final = frozenset(
     {"task_id", "queue", "pool", "pool_slots", "priority_weight", "retries", "task_type"}
 )
 """What a column demands, or the scheduler counts with."""
 _DURATIONS: Final = ("retry_delay", "max_retry_delay", "execution_timeout")
+
+
+def check_timetable(serialized: Any) -> None:
+    """Before it is read, which costs the same. Raises ValueError as `check` does."""
+    inside = [serialized]
+    while inside:
+        one = inside.pop()
+        if isinstance(one, dict):
+            for name, most in MOST_IN_A_TIMETABLE.items():
+                if isinstance(listed := one.get(name), list) and len(listed) > most:
+                    raise ValueError(f"timetable: {name} has {len(listed)} entries, more than {most}")
+        inside.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
 
 
 def check(dag: Any, lazy: Any) -> None:

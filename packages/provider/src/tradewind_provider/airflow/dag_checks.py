@@ -47,6 +47,7 @@ def checked(bundle: str, path: str, data: dict[str, Any]) -> LazyDag:
         )
     try:
         wire.checked_path(inside)
+        dag_bounds.check_timetable(dag.get("timetable"))
         placed = {**dag_params.bounded(dag), "fileloc": wire.neutral_fileloc(bundle, inside)}
         whole = {**data, "dag": remote_executor.given(placed)}
         DagSerialization.validate_schema(whole)

@@ -1,4 +1,5 @@
-"""As a service of systemd, under a user of its own. The agent and the tasks have an environment each."""
+"""As a service of systemd. The agent and the tasks have an environment each, and a user each: a task reads nothing of
+the agent's (docs/how-to/separate-users.md)."""
 
 from __future__ import annotations
 
@@ -15,10 +16,15 @@ from tradewind_provider.domain.recipes.text import (
     quoted,
 )
 
-_MAKE_USER: Final = (
-    "id -u tradewind >/dev/null 2>&1 || sudo useradd --system --user-group "
-    "--home-dir /var/lib/tradewind --shell /usr/sbin/nologin tradewind"
-)
+AGENT: Final = "tradewind"
+TASKS: Final = "tradewind-tasks"
+
+
+def _make_user(name: str, home: str, more: str = "") -> str:
+    return (
+        f"id -u {name} >/dev/null 2>&1 || sudo useradd --system --user-group {more}"
+        f"--home-dir {home} --shell /usr/sbin/nologin {name}"
+    )
 
 
 def unit(wanted: RecipeRequest) -> str:
@@ -28,9 +34,11 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
-User=tradewind
+User={AGENT}
+# To run tasks as the user {TASKS}. The agent hands these down to no process.
+AmbientCapabilities=CAP_CHOWN CAP_KILL CAP_SETGID CAP_SETUID
 StateDirectory=tradewind
-StateDirectoryMode=0700
+StateDirectoryMode=0711
 ExecStart=/opt/tradewind/bin/tradewind-agent run --config /etc/tradewind/agent.toml
 Restart=on-failure
 RestartSec=5
@@ -49,7 +57,8 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
         token_file="/etc/tradewind/token",
         state_dir="/var/lib/tradewind",
         interpreter="/opt/airflow/bin/python",
-        **({"site_key_file": "/etc/tradewind/site.key"} if wanted.needs_key else {}),
+        run_as=TASKS,
+        **({"site_key_file": "/etc/tradewind/site.key"} if wanted.storage else {}),
     )
     make_key = RecipeStep(
         ABOUT_KEY,
@@ -66,17 +75,16 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
         "systemd",
         (
             RecipeStep(
-                "Create a user for the agent, and its folders.",
+                "Create a user for the agent and one for tasks, who cannot read what is the agent's, and their folders.",
                 "user command",
                 "\n".join(
                     [
-                        _MAKE_USER,
+                        _make_user(TASKS, f"/var/lib/{TASKS}", "--create-home "),
+                        _make_user(AGENT, "/var/lib/tradewind"),
+                        f"sudo usermod --append --groups {TASKS} {AGENT}",
                         "sudo install -d -o root -g tradewind -m 750 /etc/tradewind",
-                        "sudo install -d -o tradewind -g tradewind -m 700 /var/lib/tradewind",
-                        *(
-                            f"sudo install -d -o tradewind -g tradewind -m 700 {quoted(one)}"
-                            for one in folders
-                        ),
+                        "sudo install -d -o tradewind -g tradewind -m 711 /var/lib/tradewind",
+                        *(f"sudo install -d -o {TASKS} -g {TASKS} -m 2770 {quoted(one)}" for one in folders),
                     ]
                 ),
             ),
@@ -89,15 +97,15 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 f"sudo /opt/airflow/bin/pip install {of_tasks}",
             ),
             RecipeStep(
-                "Write the token to a file that only the service's user can read. Paste it, press Enter, then Ctrl-D.",
+                "Write the token to a file that only the agent's user can read. Paste it, press Enter, then Ctrl-D.",
                 "token file command",
                 "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
             ),
-            *([make_key] if wanted.needs_key else []),
+            *([make_key] if wanted.storage else []),
             RecipeStep(
                 "Write the agent's settings."
                 + (
-                    f" The user tradewind must be able to read {wanted.bundle.folder}."
+                    f" The user {TASKS} must be able to read {wanted.bundle.folder}."
                     if wanted.bundle.kind == FOLDER
                     else ""
                 ),
