@@ -283,6 +283,34 @@ async def test_an_agents_running_work_becomes_its_pods_deletion_cost(
     assert costs == {"lab-default-1": "100", "lab-default-2": None}
 
 
+async def test_what_a_worker_does_not_reach_is_found_through_its_own_agent(
+    namespace: Namespace, tmp_path: Path
+) -> None:
+    namespace.pod("lab-default-1")
+    address = {"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], **address}
+    namespace.status("lab-default-1", ready)
+    sealed = {
+        "check": "secrets:default",
+        "verdict": "failed",
+        "evidence": "VaultBackend: Vault is sealed",
+        "remedy": "Unseal it",
+    }
+    fine = {"check": "xcom:default", "verdict": "ok", "evidence": "written and read", "remedy": ""}
+
+    async def agent(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/examination":
+            return httpx.Response(200, json={"at": 1.0, "running": False, "results": [sealed, fine]})
+        return httpx.Response(200, json={"attempts": [], "plane": {"reachable": True}})
+
+    async with watching(namespace, tmp_path, agents=httpx.MockTransport(agent)) as sentinel:
+        await until(sentinel)
+        found = [one for one in await sentinel._examine() if one.check.startswith("site:")]
+    assert [(one.check, one.subject, one.cause, one.remedy) for one in found] == [
+        ("site:secrets:default", "lab/default", "VaultBackend: Vault is sealed", "Unseal it")
+    ]
+
+
 async def test_under_open_the_node_and_the_image_are_named(namespace: Namespace, tmp_path: Path) -> None:
     namespace.pod("lab-default-1")
     namespace.status("lab-default-1", WAITING_FOR_IMAGE)

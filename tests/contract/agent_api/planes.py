@@ -406,12 +406,12 @@ def _empty_database() -> None:
     from tradewind_provider.airflow.database import create_session
     from tradewind_provider.store.base import Base
     from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
-    from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
+    from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt, SentinelRow
 
     assert airflow_settings.engine is not None
     if not inspect(airflow_settings.engine).has_table("dag"):
         airflow_db.initdb()
     Base.metadata.create_all(airflow_settings.engine)
     with create_session() as db:
-        for table in (Attempt, AgentCommand, AgentSession, AgentToken):
+        for table in (Attempt, AgentCommand, AgentSession, AgentToken, SentinelRow):
             db.execute(delete(table))

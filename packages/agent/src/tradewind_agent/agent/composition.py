@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
 from tradewind_agent.monitoring import health, status
 from tradewind_agent.monitoring.checks import Checks
+from tradewind_agent.monitoring.examinations import Examinations
 from tradewind_agent.monitoring.masking import Masking
 from tradewind_agent.monitoring.version import agent_version
 from tradewind_agent.plane.client import PlaneClient
@@ -71,6 +72,7 @@ class Agent:
         traces_transport: httpx.AsyncBaseTransport | None = None,
         launcher: Launcher | None = None,
         now: Callable[[], float] = time.time,
+        examine: Callable[[Settings], Awaitable[Sequence[Mapping[str, str]]]] | None = None,
     ) -> None:
         self.settings = settings
         self.now = now
@@ -94,7 +96,13 @@ class Agent:
         )
         self.collector = traces.from_settings(settings, resource=self._resource(), transport=traces_transport)
         self.probes = health.Probes(
-            settings.metrics_host, settings.metrics_port, document=self.board.document
+            settings.metrics_host,
+            settings.metrics_port,
+            document=self.board.document,
+            examination=lambda: self.examinations.document(),
+        )
+        self.examinations = Examinations(
+            (lambda: examine(settings)) if examine is not None else None, masked=self.masking.masked, now=now
         )
         self._changed: Callable[[], None] = lambda: None
 
@@ -213,6 +221,7 @@ class Agent:
             )
             self._changed = plane.reachability.on_doubt = polling.nudge
             self.board.gather(lambda: document.facts(self))
+            stack.push_async_callback(self.examinations.close)
             await stack.enter_async_context(self.probes)
             with signals.on_stop(self.drain.request, self.drain.now):
                 await aiotasks.first_to_end(
@@ -300,6 +309,7 @@ async def run(
     transport: httpx.AsyncBaseTransport | None = None,
     launcher: Launcher | None = None,
     now: Callable[[], float] = time.time,
+    examine: Callable[[Settings], Awaitable[Sequence[Mapping[str, str]]]] | None = None,
 ) -> str:
-    """Serve until asked to stop; see `Agent.run`."""
-    return await Agent(settings, transport=transport, launcher=launcher, now=now).run()
+    """Serve until asked to stop; see `Agent.run`. `examine` looks at the task environments, for /examination."""
+    return await Agent(settings, transport=transport, launcher=launcher, now=now, examine=examine).run()

@@ -66,6 +66,7 @@ def run(config: Path | None, **flags: Any) -> None:
     """
     # Imported here: `status` and `--help` need none of it, and the plane is dialled sooner than a shell completes.
     from tradewind_agent import agent, settings
+    from tradewind_agent.doctor import environments
     from tradewind_agent.kits import kernel
     from tradewind_agent.monitoring import logs
 
@@ -76,7 +77,7 @@ def run(config: Path | None, **flags: Any) -> None:
         logs.configure(format=loaded.log_format, level=loaded.log_level)
         for warning in loaded.warnings():
             click.echo(f"warning: {warning}", err=True)
-        reason = asyncio.run(agent.run(loaded))
+        reason = asyncio.run(agent.run(loaded, examine=environments.without_bundles))
     except AgentError as error:
         click.echo(f"tradewind-agent: {error}", err=True)
         sys.exit(error.exit_code)

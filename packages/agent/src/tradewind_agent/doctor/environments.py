@@ -10,7 +10,7 @@ from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
 from tradewind_agent.environments import interpreter
 from tradewind_agent.gateway import policy
 from tradewind_agent.kits import aiotime
-from tradewind_agent.settings import EnvironmentSettings
+from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol import airflow_versions
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
@@ -27,6 +27,16 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         with_bundles = environment.name == dags and Component.DAG_PROCESSOR in settings.components
         async for result in _examine(examination, environment, bundles=with_bundles):
             yield result
+
+
+async def without_bundles(settings: Settings) -> list[dict[str, str]]:
+    """What each environment says of its secrets backends and stores, as documents. Fetches no bundle."""
+    examination = Examination(settings)
+    return [
+        result.document()
+        for environment in settings.task_environments
+        async for result in _examine(examination, environment, bundles=False)
+    ]
 
 
 async def _examine(

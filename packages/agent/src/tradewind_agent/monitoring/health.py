@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics and /status of one agent, for probes, Prometheus and people on the machine."""
+"""/healthz, /readyz, /metrics, /status and /examination of one agent, for probes, Prometheus and people on the machine."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ class Health:
     the plane answers and nothing keeps the agent from taking work. Everything is gathered when asked.
     """
 
-    def __init__(self, *, document: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, *, document: Callable[[], dict[str, Any]], examination: Callable[[], dict[str, Any]] = dict
+    ) -> None:
         self._document = document
+        self._examination = examination
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Collector(document))
 
@@ -48,8 +51,11 @@ class Health:
         elif path == "/status":
             body = json.dumps(self._document(), indent=1, default=str).encode() + b"\n"
             await _answer(send, 200, body, kind=b"application/json")
+        elif path == "/examination":
+            body = json.dumps(self._examination(), indent=1).encode() + b"\n"
+            await _answer(send, 200, body, kind=b"application/json")
         else:
-            await _answer(send, 404, b"there are /healthz, /readyz, /metrics and /status\n")
+            await _answer(send, 404, b"there are /healthz, /readyz, /metrics, /status and /examination\n")
 
 
 class Probes:
@@ -58,9 +64,17 @@ class Probes:
     A port that cannot be opened does not stop the agent: `problem` says so, for the agent's own checks.
     """
 
-    def __init__(self, host: str, port: int, *, document: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        document: Callable[[], dict[str, Any]],
+        examination: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
         self._host, self._port = host, port
         self._document = document
+        self._examination = examination
         self._serving: Serving | None = None
         self.problem = ""
 
@@ -78,7 +92,9 @@ class Probes:
                 error=str(error),
             )
             return self
-        self._serving = Serving(Health(document=self._document), listener, name="health")
+        self._serving = Serving(
+            Health(document=self._document, examination=self._examination), listener, name="health"
+        )
         await self._serving.__aenter__()
         return self
 
