@@ -13,6 +13,7 @@ import yaml
 from support import charts
 from support.charts import environment, pod_of
 from support.installed import ROOT
+from tradewind_agent.sentinel.settings import SentinelSettings
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_provider.domain.recipes import Bundle, RecipeRequest, Versions, recipes
 
@@ -154,7 +155,10 @@ def test_each_worker_is_a_deployment_of_its_own_and_null_removes_one() -> None:
     }
     assert environment(part(made, "etl"))["TRADEWIND_AGENT_QUEUES"] == "a,b"
     assert environment(part(made, "gpu"))["TRADEWIND_AGENT_SLOTS"] == "2"
-    assert environment(part(made, "triggerer"))["TRADEWIND_AGENT_TRIGGER_QUEUES"] == "a,b,gpu"
+    assert environment(part(made, "triggerer"))["TRADEWIND_AGENT_QUEUES"] == "a,b,gpu"
+    assert "TRADEWIND_AGENT_TRIGGER_QUEUES" not in environment(part(made, "triggerer")), (
+        "triggers of no queue"
+    )
 
 
 def test_a_value_of_a_worker_wins_over_its_defaults_also_false_and_zero_and_lists_are_appended() -> None:
@@ -223,7 +227,7 @@ def test_the_agent_reads_what_the_chart_gives_it(monkeypatch: pytest.MonkeyPatch
     assert worker.token is None
     triggerer = read(monkeypatch, part(made, "triggerer"))
     assert ([each.value for each in triggerer.components], triggerer.policy.value) == (["triggerer"], "open")
-    assert (triggerer.trigger_capacity, triggerer.trigger_queues) == (100_000, ("x", "y"))
+    assert (triggerer.trigger_capacity, triggerer.queues) == (100_000, ("x", "y"))
 
 
 def test_a_pod_is_an_agent_by_its_name_and_keeps_its_state_over_restarts_of_the_container() -> None:
@@ -340,17 +344,28 @@ def test_the_sentinel_relays_the_backlog_and_keda_needs_no_token() -> None:
     assert "site-tradewind-agent-sentinel" in made.of("Service")
 
 
-def test_the_sentinel_knows_each_workload_and_may_read_no_secret() -> None:
+def test_the_sentinel_knows_each_workload_and_reads_pods_and_events_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = rendered(EVERYTHING)
-    env = environment(part(made, "sentinel"))
-    told = {each["name"]: each for each in json.loads(env["TRADEWIND_SENTINEL_WORKLOADS"])}
+    for name, value in environment(part(made, "sentinel")).items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else "from-elsewhere")
+    read = SentinelSettings()  # type: ignore[call-arg]
+    told = {each.name: each for each in read.workloads}
     assert set(told) == set(made.workloads()) - {
         "site-tradewind-agent-sentinel",
         "site-tradewind-agent-doctor",
     }
-    assert told["site-tradewind-agent-gpu"] == {
-        "name": "site-tradewind-agent-gpu", "group": "site/gpu", "queues": ["gpu", "train"], "least": 0, "most": 8,
-    }  # fmt: skip
+    gpu = told["site-tradewind-agent-gpu"]
+    assert (gpu.group, gpu.queues, gpu.least, gpu.most) == ("site/gpu", ("gpu", "train"), 0, 8)
+    assert (read.platform, read.namespace, read.pod_deletion_cost) == ("kubernetes", "data", True)
+    assert (read.plane_url, read.token) == (LEAST["planeUrl"], None)
+    role = made.of("Role")["site-tradewind-agent-sentinel"]
+    assert {(each, *rule["verbs"]) for rule in role["rules"] for each in rule["resources"]} == {
+        ("pods", "get", "list", "watch"),
+        ("events", "get", "list", "watch"),
+        ("pods", "patch"),
+    }
     assert part(made, "sentinel")["spec"]["strategy"] == {"type": "Recreate"}
 
 

@@ -26,9 +26,10 @@
 {{- end }}
 {{- if has "triggerer" .part.components }}
 - {name: TRADEWIND_AGENT_TRIGGER_CAPACITY, value: {{ int64 $cfg.capacity | quote }}}
-{{- if and (ne .part.component "standalone") (not (hasKey $settings "trigger_queues")) }}
+{{- /* The queues of the workers, and not trigger_queues, which would leave out triggers that have no queue. */}}
+{{- if and (ne .part.component "standalone") (not $cfg.environments) }}
 {{- with include "agent.allQueues" .parts }}
-- {name: TRADEWIND_AGENT_TRIGGER_QUEUES, value: {{ . | quote }}}
+- {name: TRADEWIND_AGENT_QUEUES, value: {{ . | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
