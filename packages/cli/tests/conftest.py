@@ -130,9 +130,13 @@ class FakePlane:
                 self.allowed = self.allowed.model_copy(update={"revision": self.allowed.revision + 1})
                 refusal = errors.Refusal(error=Code.CONFLICT, message="changed", detail={"revision": 1})
                 return 409, refusal.model_dump(mode="json")
-            networks = tuple(operator.AllowedNetwork.model_validate(one) for one in body["networks"])
-            update = {"networks": networks, "revision": self.allowed.revision + 1}
-            self.allowed = self.allowed.model_copy(update=update)
+            ask = operator.SetAllowedAddresses.model_validate(body)
+            named = {
+                key: value
+                for key in ("networks", "endpoints", "private_only")
+                if (value := getattr(ask, key)) is not None
+            }
+            self.allowed = self.allowed.model_copy(update={**named, "revision": self.allowed.revision + 1})
         return 200, self.allowed.model_dump(mode="json")
 
     def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:

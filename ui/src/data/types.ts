@@ -80,6 +80,8 @@ export type Agent = {
   ended_at: string | null;
   findings: { check: string; message: string; remedy: string }[];
   token: string;
+  address: string;
+  endpoint: string;
   pending_commands: number;
   running: Attempt[];
   sentinel: SentinelFinding[];
@@ -217,8 +219,12 @@ export type SiteGrant = {
 
 export type AllowedNetwork = { network: string; description: string };
 
+export type AllowedEndpoint = { endpoint: string; name: string };
+
 export type AllowedAddresses = {
   networks: AllowedNetwork[];
+  endpoints: AllowedEndpoint[];
+  private_only: boolean;
   revision: number;
   changed_at: string | null;
   changed_by: string;

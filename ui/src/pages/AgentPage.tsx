@@ -183,6 +183,7 @@ function Facts({ agent }: { agent: Agent }) {
     ["Data boundary", agent.policy],
     ["Trigger capacity", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "no triggerer"],
     ["Bundles", <Tags names={agent.bundles} />],
+    ["Network", agent.endpoint ? `private endpoint ${agent.endpoint}, from ${agent.address}` : `public, from ${agent.address || "unknown"}`],
     ["Agent token", agent.token || "deleted"],
     ["Session opened", <span title={moment(agent.opened_at)}><When at={agent.opened_at} /></span>],
     ["Agent ID", agent.id],

@@ -13,6 +13,7 @@ from tradewind.output import Output
 
 _OWN = {
     "tokens": "tradewind.commands.tokens:tokens",
+    "private-endpoints": "tradewind.commands.private_endpoints:private_endpoints",
     "allowed-ips": "tradewind.commands.allowed_ips:allowed_ips",
     "site-access": "tradewind.commands.site_access:site_access",
     "agents": "tradewind.commands.agents:agents",

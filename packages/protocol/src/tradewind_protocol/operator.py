@@ -173,6 +173,8 @@ class AgentView(Message):
     ended_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     token: str = ""  # name of the agent token it came with
+    address: str = ""  # from where it was last heard
+    endpoint: str = ""  # by which private endpoint; empty: the public way
     pending_commands: int = 0  # asked for, not yet carried out
     running: tuple[AttemptView, ...] = ()  # filled when one agent is asked for
     sentinel: tuple[SentinelFindingView, ...] = ()  # what sentinels find wrong with it; filled as `running`
@@ -209,10 +211,21 @@ class AllowedNetwork(Message):
     description: str = Field(default="", max_length=250)
 
 
+class AllowedEndpoint(Message):
+    """A private endpoint agents may connect by."""
+
+    endpoint: str = Field(
+        min_length=1, max_length=100
+    )  # aws:vpce-…, azure:<link identifier>, gcp:<connection id>
+    name: str = Field(default="", max_length=250)
+
+
 class AllowedAddresses(Message):
     """From where agents may connect to this Deployment."""
 
     networks: tuple[AllowedNetwork, ...] = ()  # none: from anywhere
+    endpoints: tuple[AllowedEndpoint, ...] = ()  # with none of them, and no network either: by any
+    private_only: bool = False  # the public way is shut; networks count for nothing
     revision: int = 0  # grows by one with every change; 0: as [tradewind] allowed_addresses says
     changed_at: datetime | None = None
     changed_by: str = ""
@@ -224,9 +237,12 @@ class AllowedAddresses(Message):
 
 
 class SetAllowedAddresses(Reason):
-    """Replace the list. One that would lock out the caller, or every connected agent, is refused unless forced."""
+    """Replace the networks, and of the rest what is named. A list that would lock out the caller or every connected agent is refused unless forced. So is a
+    change of endpoints or of the switch that would lock out any agent that is connected and admitted."""
 
     networks: tuple[AllowedNetwork, ...] = Field(max_length=1000)
+    endpoints: tuple[AllowedEndpoint, ...] | None = Field(default=None, max_length=1000)  # None: as they are
+    private_only: bool | None = None  # None: as it is
     force: bool = False
     revision: int | None = Field(default=None, ge=0, le=2**31)  # refused when the list has another one by now
 

@@ -21,6 +21,10 @@ OPERATOR_PREFIX: Final = "/tradewind/v1"
 ATTEMPT_HEADER: Final = "Tradewind-Attempt"
 """On a request under EXECUTION: "<attempt id>:<epoch>", or the name of a component ("dag_processor", "triggerer")."""
 
+ENDPOINT_HEADER: Final = "X-Tradewind-Endpoint"
+"""Set by the gateway of a cluster: the private endpoint by which the request came, "aws:vpce-…", "azure:<link identifier>" or
+"gcp:<connection id>", or "public". Believed of gateways only."""
+
 REQUEST_HEADER: Final = "Tradewind-Request"
 """A fresh id for each request, repeated on its retries; it joins the logs of both sides."""
 

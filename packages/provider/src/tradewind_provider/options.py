@@ -175,6 +175,16 @@ ALL: Final[dict[str, Option]] = {
         values="networks in CIDR notation",
         change="When a proxy or load balancer stands before the API servers, so that addresses of agents are looked for behind it.",
     ),
+    "endpoint_gateways": Option(
+        "Networks of the gateways, in CIDR notation, whose X-Tradewind-Endpoint is believed: it names the private endpoint "
+        "by which a request came, or says 'public'. That of any other client is ignored. A gateway must replace what a client wrote into this "
+        "header and into X-Forwarded-For; it counts as a trusted proxy, too.",
+        "string",
+        "",
+        "10.0.3.19",
+        values="networks in CIDR notation",
+        change="When agents connect by private endpoints: AWS PrivateLink, Azure Private Link, Private Service Connect.",
+    ),
     "agent_hosts": Option(
         "Host names that are for agents, separated by commas; * stands for any characters. On them only what agents ask "
         "for is served, everything else answers '404 page not found', and /healthz 'ok'. Empty: every name serves all.",

@@ -114,7 +114,11 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         log_link=_log_link(options["log_link"]),
         history_days=int(read.number("history_days")),
         events_days=int(read.number("events_days")),
-        gate=AddressGate(read.networks("allowed_addresses"), read.networks("trusted_proxies")),
+        gate=AddressGate(
+            read.networks("allowed_addresses"),
+            (*read.networks("trusted_proxies"), *read.networks("endpoint_gateways")),
+            read.networks("endpoint_gateways"),
+        ),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
         access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute"),

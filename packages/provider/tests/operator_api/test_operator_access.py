@@ -48,6 +48,31 @@ async def test_an_overlap_that_makes_no_sense_is_refused(signed_in: Any, rows: A
     assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
 
 
+async def test_the_private_endpoints_are_set_and_the_networks_stay(signed_in: Any, from_home: None) -> None:
+    admin = signed_in("ada")
+    await admin.put("/allowed-addresses", json={"networks": [{"network": "203.0.113.0/24"}]})
+    networks = [{"network": "203.0.113.0/24"}]
+    ask = {
+        "networks": networks,
+        "endpoints": [{"endpoint": "azure:3735928559", "name": "eu"}],
+        "reason": "private link",
+    }
+    answer = await admin.put("/allowed-addresses", json=ask)
+    assert answer.status_code == 200
+    assert (answer.json()["endpoints"], answer.json()["private_only"]) == (ask["endpoints"], False)
+    assert [one["network"] for one in answer.json()["networks"]] == ["203.0.113.0/24"]
+    assert (await admin.put("/allowed-addresses", json={"networks": networks, "private_only": True})).json()[
+        "private_only"
+    ]
+    (event, *_) = (await admin.get("/events", params={"action": "allowed_addresses_set"})).json()["items"]
+    assert event["detail"]["endpoints"] == ["azure:3735928559"]
+    wrong = await admin.put(
+        "/allowed-addresses", json={"networks": networks, "endpoints": [{"endpoint": "vpce-1"}]}
+    )
+    assert (wrong.status_code, wrong.json()["error"]) == (422, "malformed")
+    assert "aws:vpce-" in wrong.json()["remedy"]
+
+
 async def test_the_allowed_addresses_are_set_and_read(signed_in: Any, from_home: None) -> None:
     admin = signed_in("ada")
     empty = (await admin.get("/allowed-addresses")).json()

@@ -121,21 +121,21 @@ def remove(session: Session, networks: tuple[str, ...], force: bool, reason: str
 
 
 def _change(session: Session, change: Callable[[Networks], Networks], *, force: bool, reason: str) -> None:
+    def ask(before: operator.AllowedAddresses) -> operator.SetAllowedAddresses:
+        return operator.SetAllowedAddresses(networks=change(before.networks), force=force, reason=reason)
+
     with session.connect() as client:
-        _show(session, _changed(client, change, force=force, reason=reason))
+        _show(session, changed(client, ask))
 
 
-def _changed(
-    client: OperatorClient, change: Callable[[Networks], Networks], *, force: bool, reason: str
+def changed(
+    client: OperatorClient, ask: Callable[[operator.AllowedAddresses], operator.SetAllowedAddresses]
 ) -> operator.AllowedAddresses:
     """Read, change, write; repeat when another user was faster, so that no change is lost."""
     for left in range(_TRIES, 0, -1):
         before = client.allowed_addresses()
-        ask = operator.SetAllowedAddresses(
-            networks=change(before.networks), force=force, revision=before.revision, reason=reason
-        )
         try:
-            return client.set_allowed_addresses(ask)
+            return client.set_allowed_addresses(ask(before).model_copy(update={"revision": before.revision}))
         except Refused as refused:
             if left == 1 or "revision" not in refused.refusal.detail:
                 raise
@@ -147,6 +147,12 @@ def _show(session: Session, found: operator.AllowedAddresses) -> None:
         session.output.data(found)
         return
     nothing = "Agents may connect from anywhere."
+    if found.endpoints:
+        nothing = (
+            "Any address may connect the public way. Private endpoints: tradewind private-endpoints list"
+        )
+    if found.private_only:
+        nothing = "Agents may connect by private endpoints only: tradewind private-endpoints list"
     session.output.rows(_sorted(found.networks), _COLUMNS, none=nothing)
     if found.revision:
         click.echo(f"Set at {moment(found.changed_at)} by {found.changed_by}.", err=True)

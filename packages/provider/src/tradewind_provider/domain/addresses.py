@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -50,16 +51,68 @@ def proxy_warnings(proxies: Sequence[Network]) -> tuple[str, ...]:
     )
 
 
+UNREADABLE: Final = "unreadable"
+"""The endpoint of a request whose gateway names none that is well formed. No list can have it."""
+
+PUBLIC: Final = "public"
+"""What a gateway says of a request that came by no private endpoint."""
+
+_ENDPOINT: Final = re.compile(r"aws:vpce-[A-Za-z0-9-]{1,64}|azure:[0-9]{1,10}|gcp:[0-9]{1,20}")
+
+
+def endpoint(text: str) -> str:
+    """A private endpoint as its cloud names it: aws:<VPC endpoint id>, azure:<link identifier>, gcp:<connection id>.
+    Raises ValueError for anything else."""
+    text = text.strip()
+    if _ENDPOINT.fullmatch(text) is None:
+        raise ValueError(f"{text!r} does not name a private endpoint")
+    return text
+
+
 @dataclass(frozen=True)
 class AddressGate:
-    """Who may pass, and whose word on where a request comes from is believed."""
+    """Who may pass, and whose word on where a request comes from is believed.
+
+    Addresses behind a private endpoint are private and not unique: two customers' networks can have the same ones. Therefore
+    `allowed` never admits a request that came by an endpoint, and `endpoints` never one that came the public way.
+    """
 
     allowed: tuple[Network, ...] = ()  # empty: all
     proxies: tuple[Network, ...] = ()
+    gateways: tuple[Network, ...] = ()  # the proxies whose word on the endpoint is believed
+    endpoints: frozenset[str] = frozenset()
+    private_only: bool = False  # the public way is shut
 
-    def admits(self, source: str) -> bool:
-        """True when `source`, as `source_of` gives it, may connect."""
-        return not self.allowed or _within(source, self.allowed)
+    @property
+    def restricts(self) -> bool:
+        """False as long as agents may connect from anywhere."""
+        return bool(self.allowed or self.endpoints or self.private_only)
+
+    def admits(self, source: str, endpoint: str = "") -> bool:
+        """True when a request may pass that came by `endpoint` (empty: the public way) from `source`, as `source_of` gives it."""
+        if endpoint:
+            return endpoint in self.endpoints or not self.restricts
+        return not self.private_only and (not self.allowed or _within(source, self.allowed))
+
+    def endpoint_of(self, peer: str, named: Sequence[str], *, rewritten: bool = False) -> str:
+        """The private endpoint that a gateway says a request came by; empty: the public way. `named` is each value of the header.
+
+        What another peer than a gateway says is not believed, and a gateway has to say something: one that fails to read the
+        endpoint must not open the public way. `rewritten`: as in `source_of`. The peer is not known then, so
+        that what is named can be neither believed nor taken for the public way.
+        """
+        if rewritten:
+            return UNREADABLE if named and self.gateways else ""
+        if not _within(_bare(peer), self.gateways):
+            return ""
+        if len(named) != 1:
+            return UNREADABLE
+        if named[0] == PUBLIC:
+            return ""
+        try:
+            return endpoint(named[0])
+        except ValueError:
+            return UNREADABLE
 
     def source_of(self, peer: str, forwarded: Sequence[str], *, rewritten: bool = False) -> str:
         """Where a request comes from: its peer, or, as long as each one on the way is a trusted proxy, whom that proxy

@@ -1,4 +1,5 @@
-"""The list of networks agents may connect from: a row people change; until they do, what the configuration says."""
+"""The networks agents may connect from and the private endpoints they may connect by: a row people change; until they do, what
+the configuration says."""
 
 from __future__ import annotations
 
@@ -27,10 +28,20 @@ class AllowListEntry:
 
 
 @dataclass(frozen=True)
+class EndpointEntry:
+    """One private endpoint, and its name, for people."""
+
+    endpoint: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class AllowList:
     """The list as it is in force. `revision` 0: it was never changed."""
 
     entries: tuple[AllowListEntry, ...] = ()
+    endpoints: tuple[EndpointEntry, ...] = ()
+    private_only: bool = False
     revision: int = 0
     changed_at: datetime | None = None
     changed_by: str = ""
@@ -39,16 +50,33 @@ class AllowList:
     def networks(self) -> tuple[Network, ...]:
         return tuple(entry.network for entry in self.entries)
 
+    def gate(self, configured: AddressGate) -> AddressGate:
+        """What the list admits, with the proxies and gateways of the configuration."""
+        return AddressGate(
+            self.networks,
+            configured.proxies,
+            configured.gateways,
+            frozenset(one.endpoint for one in self.endpoints),
+            self.private_only,
+        )
+
 
 def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
     """The list in force; `initial`, from the configuration, until a person sets one."""
     row = db.get(Setting, NAME, populate_existing=True)
     if row is None:
         return AllowList(tuple(AllowListEntry(one) for one in initial))
-    entries = tuple(
-        AllowListEntry(addresses.network(one["network"]), one.get("description", "")) for one in row.value
+    return AllowList(
+        tuple(
+            AllowListEntry(addresses.network(one["network"]), one["description"])
+            for one in row.value["networks"]
+        ),
+        tuple(EndpointEntry(one["endpoint"], one["name"]) for one in row.value["endpoints"]),
+        row.value["private_only"],
+        row.revision,
+        row.changed_at,
+        row.changed_by,
     )
-    return AllowList(entries, row.revision, row.changed_at, row.changed_by)
 
 
 def parsed(network: str, description: str = "") -> AllowListEntry:
@@ -63,10 +91,24 @@ def parsed(network: str, description: str = "") -> AllowListEntry:
         ) from None
 
 
+def parsed_endpoint(endpoint: str, name: str = "") -> EndpointEntry:
+    """An entry from what a person wrote. Raises Refused MALFORMED naming it."""
+    try:
+        return EndpointEntry(addresses.endpoint(endpoint), name.strip())
+    except ValueError as error:
+        raise Refused(
+            Code.MALFORMED,
+            str(error),
+            remedy="write aws:vpce-08d2bf15fac5001c9, azure:<link identifier> or gcp:<PSC connection id>",
+        ) from None
+
+
 def replace(
     db: Session,
-    entries: Sequence[AllowListEntry],
+    entries: Sequence[AllowListEntry] | None,
     *,
+    endpoints: Sequence[EndpointEntry] | None = None,
+    private_only: bool | None = None,
     actor: str,
     address: str,
     reason: str = "",
@@ -75,10 +117,11 @@ def replace(
     initial: Sequence[Network],
     now: datetime,
 ) -> AllowList:
-    """Put `entries` in the place of the list; in force everywhere within seconds. `address` is the caller's.
+    """Put what is not None in the place of what is there; in force everywhere within seconds. `address` is the caller's.
 
-    The same list again changes nothing. Raises Refused CONFLICT when the list would lock out the caller or every
-    connected agent and `force` is not given, or when it is not at `revision` (if one is given) any more.
+    The same again changes nothing. Raises Refused CONFLICT when the list is not at `revision` (if one is given) any more and,
+    unless `force` is given, when new networks would lock out the caller or every connected agent, or when a change of endpoints or
+    of the switch would lock out an agent that is connected and admitted.
     """
     before = read(db, initial=initial)
     if revision is not None and revision != before.revision:
@@ -88,14 +131,26 @@ def replace(
             remedy="look at it and decide anew",
             revision=before.revision,
         )
-    wanted = tuple({entry.network: entry for entry in entries}.values())
-    gate = AddressGate(tuple(entry.network for entry in wanted))
-    if not force:
-        _refuse_lock_out(db, gate, address)
+    wanted = AllowList(
+        before.entries if entries is None else tuple({one.network: one for one in entries}.values()),
+        before.endpoints if endpoints is None else tuple({one.endpoint: one for one in endpoints}.values()),
+        before.private_only if private_only is None else private_only,
+    )
+    same = (before.entries, before.endpoints, before.private_only) == (
+        wanted.entries,
+        wanted.endpoints,
+        wanted.private_only,
+    )
+    if not force and not same:
+        _refuse_lock_out(db, before, wanted, address, of_networks=wanted.entries != before.entries)
     row = db.get(Setting, NAME, with_for_update=True)
-    if row is not None and before.entries == wanted:
+    if row is not None and same:
         return before
-    value = [{"network": str(one.network), "description": one.description} for one in wanted]
+    value = {
+        "networks": [{"network": str(one.network), "description": one.description} for one in wanted.entries],
+        "endpoints": [{"endpoint": one.endpoint, "name": one.name} for one in wanted.endpoints],
+        "private_only": wanted.private_only,
+    }
     if row is None:
         row = Setting(name=NAME, value=value, revision=1, changed_at=now, changed_by=actor)
         db.add(row)
@@ -109,31 +164,43 @@ def replace(
         reason=reason,
         now=now,
         detail={
-            "added": sorted({str(one.network) for one in wanted} - {str(one) for one in before.networks}),
-            "removed": sorted({str(one) for one in before.networks} - {str(one.network) for one in wanted}),
-            "networks": [str(one.network) for one in wanted][:100],
+            "added": sorted(_names(wanted) - _names(before)),
+            "removed": sorted(_names(before) - _names(wanted)),
+            "networks": [str(one) for one in wanted.networks][:100],
+            "endpoints": [one.endpoint for one in wanted.endpoints][:100],
+            "private_only": wanted.private_only,
             "forced": force,
         },
     )
     db.flush()
-    return AllowList(wanted, row.revision, now, actor)
+    return AllowList(wanted.entries, wanted.endpoints, wanted.private_only, row.revision, now, actor)
+
+
+def _names(found: AllowList) -> set[str]:
+    return {str(one) for one in found.networks} | {one.endpoint for one in found.endpoints}
 
 
 def locked_out(db: Session, gate: AddressGate) -> tuple[list[str], int]:
     """Names of connected agents that `gate` does not admit, and how many agents are connected whose address is known."""
     rows = db.execute(
-        select(AgentSession.name, AgentSession.address)
+        select(AgentSession.name, AgentSession.address, AgentSession.endpoint)
         .where(AgentSession.ended_at.is_(None), AgentSession.lost_at.is_(None))
         .where(AgentSession.address.is_not(None), AgentSession.address != "")
         .order_by(AgentSession.name)
     ).all()
-    return [name for name, address in rows if not gate.admits(address or "")], len(rows)
+    return [name for name, address, endpoint in rows if not gate.admits(address or "", endpoint or "")], len(
+        rows
+    )
 
 
-def _refuse_lock_out(db: Session, gate: AddressGate, address: str) -> None:
-    if not gate.allowed:
-        return
-    if address and not gate.admits(address):
+def _refuse_lock_out(
+    db: Session, before: AllowList, wanted: AllowList, address: str, *, of_networks: bool
+) -> None:
+    gate = wanted.gate(AddressGate())
+    here = AddressGate(
+        wanted.networks
+    )  # the caller is a person, whom the switch and the endpoints do not concern
+    if of_networks and address and not here.admits(address):
         raise Refused(
             Code.CONFLICT,
             f"this list would lock out the address you come from, {address}",
@@ -141,11 +208,25 @@ def _refuse_lock_out(db: Session, gate: AddressGate, address: str) -> None:
             your_address=address,
         )
     out, connected = locked_out(db, gate)
+    already, _ = locked_out(db, before.gate(AddressGate()))
     if out and len(out) == connected:
         raise Refused(
             Code.CONFLICT,
-            f"this list would lock out every connected agent: {', '.join(out[:10])}"
-            + (f" and {len(out) - 10} more" if len(out) > 10 else ""),
-            remedy="add their networks, or force the list if that is meant",
+            f"this list would lock out every connected agent: {_enumerated(out)}",
+            remedy="add their networks and private endpoints, or force the list if that is meant",
             locked_out=out[:100],
         )
+    newly = sorted(set(out) - set(already))
+    of_ways = (before.endpoints, before.private_only) != (wanted.endpoints, wanted.private_only)
+    if of_ways and newly:
+        raise Refused(
+            Code.CONFLICT,
+            f"this change would lock out connected agents: {_enumerated(newly)}",
+            remedy="let them connect by an allowed private endpoint first, or force the change if that is meant",
+            locked_out=newly[:100],
+        )
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more

@@ -32,7 +32,9 @@ def record(
     "<kind>:<name>". Nothing secret belongs in any of them. From where it was asked is known from the request in hand.
     What a person did is written into Airflow's own audit log as well.
     """
-    address = client_address.address()
+    address, about = client_address.address(), dict(detail or {})
+    if client_address.endpoint():
+        about["endpoint"] = client_address.endpoint()
     db.add(
         Event(
             at=now,
@@ -41,9 +43,9 @@ def record(
             subject=subject[:250],
             address=address[:64],
             reason=reason,
-            detail=dict(detail or {}),
+            detail=about,
         )
     )
     if actor != PLANE and not actor.startswith(("agent:", "sentinel:")):
-        about = {"subject": subject, "reason": reason, "address": address, **(detail or {})}
-        audit_log.write(db, event=f"tradewind_{action}", owner=actor, extra=about, now=now)
+        extra = {"subject": subject, "reason": reason, "address": address, **about}
+        audit_log.write(db, event=f"tradewind_{action}", owner=actor, extra=extra, now=now)

@@ -9,6 +9,20 @@ ADDRESS: ContextVar[str] = ContextVar("tradewind_address", default="")
 middleware, and with it known to everything that happens for the request, whatever thread it happens in."""
 
 
+ENDPOINT: ContextVar[str] = ContextVar("tradewind_endpoint", default="")
+"""The private endpoint by which the request came; empty: the public way. Set together with ADDRESS."""
+
+
 def address() -> str:
     """Of the request in hand."""
     return ADDRESS.get()
+
+
+def endpoint() -> str:
+    """Of the request in hand."""
+    return ENDPOINT.get()
+
+
+def origin() -> str:
+    """Address and endpoint in one: behind private endpoints, two clients can have the same address."""
+    return f"{address()} by {endpoint()}" if endpoint() else address()

@@ -92,6 +92,8 @@ def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, no
     agent_states.heard(db, session, beats, now=now)
     if (address := client_address.address()) and address != session.address:
         session.address = address
+    if (endpoint := client_address.endpoint() or None) != session.endpoint:
+        session.endpoint = endpoint
     mine = {
         row.id: row
         for row in db.scalars(

@@ -303,6 +303,7 @@ def _describe(
     session.site = token.site
     session.bought_with = bought_with or token.token_hash
     session.address = client_address.address() or None
+    session.endpoint = client_address.endpoint() or None
     session.components = [one.value for one in dict.fromkeys(ask.components)]
     session.environments = [one.model_dump(mode="json") for one in ask.environments]
     session.bundles = list(ask.bundles)

@@ -112,6 +112,9 @@ class AgentSession(Base):
     # agents that are scaled together; empty: of none
     worker_group: Mapped[str] = mapped_column(String(250), default="", server_default="")
     address: Mapped[str | None] = mapped_column(String(64))  # from where it was last heard
+    endpoint: Mapped[str | None] = mapped_column(
+        String(100)
+    )  # by which private endpoint; None: the public way
     components: Mapped[list[str]] = mapped_column(JSON)
     environments: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sessions.TaskEnvironment
     bundles: Mapped[list[str]] = mapped_column(JSON)

@@ -63,7 +63,7 @@ class AuthenticationRateLimiter:
 
     async def shown(self, credential: CredentialKind, token: str, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` makes of the token. Raises what it raises, and Refused RATE_LIMITED instead of asking it."""
-        source, digest, moment = client_address.address(), credential_hashes.hashed(token), self._monotonic()
+        source, digest, moment = client_address.origin(), credential_hashes.hashed(token), self._monotonic()
         buckets = self._of(credential)
         wait = buckets.wait(source, moment)
         if wait > 0 and self._good.get(digest, moment) <= moment:

@@ -38,7 +38,7 @@ class RememberedPoll:
     agent: Agent
     said: Poll
     place: Candidate | None
-    address: str
+    origin: str
     until: datetime
     news: int = 0  # how often there had been news of agents when its last poll was answered
 
@@ -56,9 +56,9 @@ class UnchangedPolls:
         self._keys: dict[UUID, str] = {}
 
     def find(self, session_token: str, now: datetime) -> RememberedPoll | None:
-        """The remembered poll of the session with this token, when it came from the address of the request in hand."""
+        """The remembered poll of the session with this token, when it came from where the request in hand does."""
         found = self._known.get(credential_hashes.hashed(session_token))
-        if found is None or found.until <= now or found.address != client_address.address():
+        if found is None or found.until <= now or found.origin != client_address.origin():
             return None
         return found
 
@@ -77,7 +77,7 @@ class UnchangedPolls:
             agent,
             said.model_copy(update={"hold": None}),
             heard.candidate,
-            client_address.address(),
+            client_address.origin(),
             min(heard.same_until, agent.good_until),
             news,
         )

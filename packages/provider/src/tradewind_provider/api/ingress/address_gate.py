@@ -25,7 +25,7 @@ async def _from_the_table() -> AddressGate:
     here = settings.current().gate
 
     def read(db: Session) -> AddressGate:
-        return AddressGate(allow_list.read(db, initial=here.allowed).networks, here.proxies)
+        return allow_list.read(db, initial=here.allowed).gate(here)
 
     return await transactions.run(read)
 

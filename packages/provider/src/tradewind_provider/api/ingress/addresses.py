@@ -17,7 +17,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.auth.refusal_events import RefusalEvents
-from tradewind_provider.domain.addresses import AddressGate
+from tradewind_provider.domain.addresses import UNREADABLE, AddressGate
 from tradewind_provider.services import client_address
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class _Held:
     """An admitted request that has no answer yet."""
 
     source: str
+    endpoint: str
     scope: Scope
     receive: Receive
     send: Send
@@ -71,25 +72,28 @@ class AddressCheck:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        source = source_of(scope, self._proxies())
-        token = client_address.ADDRESS.set(source)
+        proxies = self._proxies()
+        source, endpoint = source_of(scope, proxies), endpoint_of(scope, proxies)
+        address_token = client_address.ADDRESS.set(source)
+        endpoint_token = client_address.ENDPOINT.set(endpoint)
         try:
             if is_an_agents(scope) and not _is_probe(scope):
-                await self._agents(scope, receive, send, source)
+                await self._agents(scope, receive, send, source, endpoint)
             else:
                 await self._app(scope, receive, send)
         finally:
-            client_address.ADDRESS.reset(token)
+            client_address.ENDPOINT.reset(endpoint_token)
+            client_address.ADDRESS.reset(address_token)
 
-    async def _agents(self, scope: Scope, receive: Receive, send: Send, source: str) -> None:
-        if (refused := await self._refused(source)) is not None:
+    async def _agents(self, scope: Scope, receive: Receive, send: Send, source: str, endpoint: str) -> None:
+        if (refused := await self._refused(source, endpoint)) is not None:
             await problems.answer(refused)(scope, receive, send)
             return
-        held = _Held(source, scope, receive, send)
+        held = _Held(source, endpoint, scope, receive, send)
 
         async def judged(message: Message) -> None:
             if message["type"] == "http.response.start" and not held.answered:
-                refused = await self._refused(source)
+                refused = await self._refused(source, endpoint)
                 if held.answered:  # turned away in that moment
                     return
                 held.answered = True
@@ -122,8 +126,11 @@ class AddressCheck:
             if gate == judged:
                 continue
             judged = gate
-            for held in [one for one in self._held.values() if not gate.admits(one.source)]:
-                if not held.answered and (refused := await self._refused(held.source)) is not None:
+            for held in [one for one in self._held.values() if not gate.admits(one.source, one.endpoint)]:
+                if (
+                    not held.answered
+                    and (refused := await self._refused(held.source, held.endpoint)) is not None
+                ):
                     if held.answered:
                         continue
                     held.answered = held.turned_away = True
@@ -136,30 +143,69 @@ class AddressCheck:
                             extra={"action": "held_request_gone"},
                         )
 
-    async def _refused(self, source: str) -> Refused | None:
-        """Why this address is not let in; None when it is."""
+    async def _refused(self, source: str, endpoint: str) -> Refused | None:
+        """Why a request that came this way is not let in; None when it is."""
         try:
             gate = await self._gate()
         except Refused as unknown:
             return unknown
-        if gate.admits(source):
+        if gate.admits(source, endpoint):
             return None
-        refused = Refused(
-            Code.ADDRESS_NOT_ALLOWED,
-            f"agents may not connect to this Deployment from {source or 'an unknown address'}",
-            remedy="add the address to the Deployment's allowed addresses (`tradewind allowed-ips add`); when it is a "
-            "proxy's, name the proxy in [tradewind] trusted_proxies",
-        )
-        await self._refusal_events.note(refused, source=source)
+        refused = _refusal(gate, source or "an unknown address", endpoint)
+        await self._refusal_events.note(refused, source=f"{source} by {endpoint}" if endpoint else source)
         return refused
+
+
+def _refusal(gate: AddressGate, source: str, endpoint: str) -> Refused:
+    if endpoint == UNREADABLE:
+        message = f"the private endpoint of this request is not readable (from {source})"
+        remedy = f"have the gateway set one well-formed {paths.ENDPOINT_HEADER}, and start the API server without --proxy-headers"
+    elif endpoint:
+        message = (
+            f"agents may not connect to this Deployment by the private endpoint {endpoint} (from {source})"
+        )
+        remedy = f"add it to the Deployment's allowed private endpoints (`tradewind private-endpoints add {endpoint}`)"
+    elif gate.private_only:
+        message = (
+            "agents may connect to this Deployment by private endpoints only, and this request came the public way "
+            f"(from {source})"
+        )
+        remedy = (
+            "let the plane's name lead to your private endpoint (`tradewind-agent doctor --expect-private`), or open the "
+            "public way (`tradewind private-endpoints only off`)"
+        )
+    else:
+        message = f"agents may not connect to this Deployment from {source}"
+        remedy = (
+            "add the address to the Deployment's allowed addresses (`tradewind allowed-ips add`); when it is a "
+            "proxy's, name the proxy in [tradewind] trusted_proxies"
+        )
+    return Refused(Code.ADDRESS_NOT_ALLOWED, message, remedy=remedy)
 
 
 def source_of(scope: Scope, gate: AddressGate) -> str:
     """The address a request comes from, by the word of trusted proxies only."""
+    peer, rewritten = _peer(scope)
+    return gate.source_of(peer, _forwarded(scope), rewritten=rewritten)
+
+
+def endpoint_of(scope: Scope, gate: AddressGate) -> str:
+    """The private endpoint a request came by, by the word of gateways only; empty: the public way."""
+    if not gate.gateways:
+        return ""
+    peer, rewritten = _peer(scope)
+    return gate.endpoint_of(peer, Headers(scope=scope).getlist(paths.ENDPOINT_HEADER), rewritten=rewritten)
+
+
+def _peer(scope: Scope) -> tuple[str, bool]:
+    """The address of the connection, and whether the web server has put another one in its place: one told to trust proxy
+    headers leaves no port. What it took from them may be the client's own word."""
     peer, port = scope.get("client") or ("", 0)
-    forwarded = [one for line in Headers(scope=scope).getlist("x-forwarded-for") for one in line.split(",")]
-    # a web server told to trust proxy headers leaves no port; what it took from them may be the client's own word
-    return gate.source_of(peer, forwarded, rewritten=port == 0 and bool(forwarded))
+    return peer, port == 0 and bool(_forwarded(scope))
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    return [one for line in Headers(scope=scope).getlist("x-forwarded-for") for one in line.split(",")]
 
 
 def is_an_agents(scope: Scope) -> bool:

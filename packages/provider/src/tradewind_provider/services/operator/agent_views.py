@@ -139,6 +139,8 @@ def view_of(
         ended_at=session.ended_at,
         findings=tuple(polling.Finding.model_validate(one) for one in session.findings or ()),
         token=token,
+        address=session.address or "",
+        endpoint=session.endpoint or "",
         pending_commands=load.pending_commands,
     )
 

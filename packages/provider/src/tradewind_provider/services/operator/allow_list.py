@@ -28,6 +28,10 @@ def put(
     found = allow_list.replace(
         db,
         [allow_list.parsed(one.network, one.description) for one in ask.networks],
+        endpoints=None
+        if ask.endpoints is None
+        else [allow_list.parsed_endpoint(one.endpoint, one.name) for one in ask.endpoints],
+        private_only=ask.private_only,
         actor=actor,
         address=client_address.address(),
         reason=ask.reason,
@@ -40,12 +44,16 @@ def put(
 
 
 def _view(db: Session, found: allow_list.AllowList, configured: AddressGate) -> operator.AllowedAddresses:
-    out, _ = allow_list.locked_out(db, AddressGate(found.networks))
+    out, _ = allow_list.locked_out(db, found.gate(configured))
     return operator.AllowedAddresses(
         networks=tuple(
             operator.AllowedNetwork(network=str(one.network), description=one.description)
             for one in found.entries
         ),
+        endpoints=tuple(
+            operator.AllowedEndpoint(endpoint=one.endpoint, name=one.name) for one in found.endpoints
+        ),
+        private_only=found.private_only,
         revision=found.revision,
         changed_at=found.changed_at,
         changed_by=found.changed_by,
