@@ -1,0 +1,63 @@
+"""The sentinel of the agents' chart: what is rendered is what a sentinel reads, with the rights that it needs and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support import charts
+from support.charts import environment, not_restricted, pod_of
+from tradewind_agent.sentinel import settings as sentinel_settings
+
+VALUES: dict[str, Any] = {
+    "planeUrl": "https://airflow.example.com/eu",
+    "token": {"existingSecret": "site-token"},
+    "siteKey": {"existingSecret": "site-key"},
+    "storage": "s3://site@bucket/tradewind",
+    "image": {"repository": "registry.example.com/etl", "tag": "7"},
+    "scaler": {"existingSecret": "scaler"},
+    "workers": {
+        "default": {"queues": ["default"], "replicas": 3},
+        "gpu": {"queues": ["gpu", "train"], "autoscaling": {"type": "keda", "min": 0, "max": 8}},
+    },
+    "sentinel": {"enabled": True, "existingSecret": "sentinel"},
+}
+
+
+def rendered(**sentinel: Any) -> charts.Rendered:
+    return charts.render(charts.AGENT, {**VALUES, "sentinel": {**VALUES["sentinel"], **sentinel}})
+
+
+def test_a_sentinel_reads_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = rendered()[("Deployment", "site-tradewind-agent-sentinel")]
+    for name, value in environment(deployment).items():
+        if name.startswith(sentinel_settings.PREFIX):
+            monkeypatch.setenv(name, value)
+    read = sentinel_settings.load({})
+    assert read.watches_kubernetes and read.namespace == "data" and str(read.host) == "0.0.0.0"
+    found = {one.group: one for one in read.workloads}
+    assert (found["site/gpu"].least, found["site/gpu"].most, found["site/gpu"].queues) == (
+        0,
+        8,
+        ("gpu", "train"),
+    )
+    assert found["site/default"].least == 3
+    made = {name for kind, name in rendered() if kind == "Deployment"}
+    assert {one.name for one in read.workloads} <= made, "names of Deployments that there are"
+
+
+def test_it_is_one_pod_that_is_restricted_and_ends_before_the_next_begins() -> None:
+    deployment = rendered()[("Deployment", "site-tradewind-agent-sentinel")]
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (1, "Recreate")
+    assert not_restricted(pod_of(deployment)) == []
+
+
+def test_its_rights_are_pods_and_events_in_its_namespace_and_nothing_else() -> None:
+    watch = {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["get", "list", "watch"]}
+    role = rendered(podDeletionCost=False)[("Role", "site-tradewind-agent-sentinel")]
+    assert role["rules"] == [watch]
+    weighs = rendered(podDeletionCost=True)[("Role", "site-tradewind-agent-sentinel")]
+    assert weighs["rules"] == [watch, {"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
+    kinds = {kind for kind, _ in rendered()}
+    assert "ClusterRole" not in kinds and "ClusterRoleBinding" not in kinds
