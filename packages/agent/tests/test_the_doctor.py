@@ -36,6 +36,7 @@ from tradewind_agent.doctor import (
     outbox,
     ports,
     proxies,
+    route,
     running,
 )
 from tradewind_agent.doctor import plane as plane_check
@@ -118,7 +119,46 @@ async def test_a_public_address_is_a_failure_only_when_a_private_one_is_expected
     result = (await results(names, an_examination(tmp_path, url, expect_private=True)))["name"]
     assert result.verdict is Verdict.FAILED and "not private: 8.8.8.8" in result.evidence
     private = an_examination(tmp_path, "https://10.1.2.3", expect_private=True)
-    assert (await results(names, private))["name"].evidence == "10.1.2.3 leads to 10.1.2.3, all private"
+    evidence = (await results(names, private))["name"].evidence
+    assert evidence.startswith("10.1.2.3 leads to 10.1.2.3, all private; this machine ")
+
+
+async def test_the_route_is_looked_at_only_when_a_private_way_is_expected(tmp_path: Path) -> None:
+    one = an_examination(tmp_path, expect_private=True)
+    one.addresses = ("127.0.0.1",)
+    assert (await results(route, one))["route"].evidence == "127.0.0.1 from 127.0.0.1"
+    one.addresses = ("255.255.255.255",)  # the kernel refuses it without a route that broadcasts
+    result = (await results(route, one))["route"]
+    assert result.verdict is Verdict.FAILED and "no route to 255.255.255.255" in result.evidence
+    assert not one.reachable
+    assert await results(route, an_examination(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "evidence"),
+    [
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 18\r\n\r\n404 page not found",
+            Verdict.OK,
+            "answers '404 page not found'",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+            Verdict.FAILED,
+            "answers 200 with '<html>' in the place of '404 page not found'",
+        ),
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Verdict.FAILED, "answers 404 with 'nothing'"),
+    ],
+)
+async def test_at_the_root_of_the_gateways_name_nothing_is_found(
+    tmp_path: Path, answer: str, verdict: Verdict, evidence: str
+) -> None:
+    async with serving(saying(answer)) as port, httpx.AsyncClient() as client:
+        one = an_examination(tmp_path, f"http://127.0.0.1:{port}/d4f2", expect_private=True)
+        one.http = client
+        (result,) = [each async for each in route.at_the_root(one)]
+    assert result.verdict is verdict and evidence in result.evidence
+    assert f"http://127.0.0.1:{port}/ " in result.evidence
 
 
 async def test_a_port_nobody_listens_on_is_a_failure(tmp_path: Path) -> None:
@@ -214,6 +254,17 @@ async def test_a_certificate_of_an_unknown_authority_says_what_to_set(
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.FAILED and "self-signed certificate" in result.evidence
     assert "ca_file" in result.remedy and not one.reachable
+
+
+@needs_openssl
+async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(
+    tmp_path: Path, certificate: Path
+) -> None:
+    async with serving(says_nothing, ssl=side(certificate)) as port:
+        one = an_examination(tmp_path, f"https://localhost:{port}", ca_file=tmp_path / "cert.pem")
+        result = (await results(certificates, one))["tls"]
+    assert result.verdict is Verdict.FAILED and "is for another name" in result.evidence
+    assert "private zone" in result.remedy
 
 
 @needs_openssl

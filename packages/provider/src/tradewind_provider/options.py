@@ -185,6 +185,15 @@ ALL: Final[dict[str, Option]] = {
         values="networks in CIDR notation",
         change="When agents connect by private endpoints: AWS PrivateLink, Azure Private Link, Private Service Connect.",
     ),
+    "agent_url": Option(
+        "The address at which agents reach this plane, with its path. The page Register agent and its recipes show it in commands, "
+        "settings and chart values. Empty: the address that the browser uses.",
+        "string",
+        "",
+        "https://k3.external.example.com/d4f2",
+        values="empty, or an address that begins with https:// or http://",
+        change="When agents reach the plane by another name than people: a gateway, a private endpoint.",
+    ),
     "agent_hosts": Option(
         "Host names that are for agents, separated by commas; * stands for any characters. On them only what agents ask "
         "for is served, everything else answers '404 page not found', and /healthz 'ok'. Empty: every name serves all.",

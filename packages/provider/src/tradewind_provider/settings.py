@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+from urllib.parse import urlsplit
 
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
@@ -77,6 +78,7 @@ class Settings:
     events_days: int = 365
     gate: AddressGate = AddressGate()
     agent_hosts: tuple[str, ...] = ()
+    agent_url: str = ""  # empty: not known here
     access_log: bool = False
     failures_per_minute: float = 60.0
     shortcuts: frozenset[str] | None = None  # None: all of them
@@ -120,10 +122,28 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
             read.networks("endpoint_gateways"),
         ),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
+        agent_url=_agent_url(options["agent_url"]),
         access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute"),
         shortcuts=read.choice("shortcuts"),
     )
+
+
+def _agent_url(text: str) -> str:
+    """Without a slash at the end. Raises SettingsError for what is no address, or has credentials or a query in it."""
+    url = text.strip().rstrip("/")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("https", "http") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    if not whole or parts.query or parts.fragment or "@" in parts.netloc:
+        raise SettingsError(
+            f"[tradewind] agent_url is {text.strip().rpartition('@')[2]!r}: it is https://<name>[/<path>], without credentials"
+        )
+    return url
 
 
 def _log_link(text: str) -> str:

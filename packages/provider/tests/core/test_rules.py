@@ -428,6 +428,28 @@ def test_the_policy_is_read_per_site() -> None:
         settings.parse(options(policy="strict, lab=half"))
 
 
+def test_the_address_for_agents_has_a_path_and_no_slash_at_its_end() -> None:
+    assert settings.parse(options()).agent_url == ""
+    read = settings.parse(options(agent_url=" https://k3.external.example.com/d4f2/ "))
+    assert read.agent_url == "https://k3.external.example.com/d4f2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "k3.example.com",
+        "ftp://k3.example.com",
+        "https://a:secret@k3.example.com",
+        "https://k3:x",
+        "https://k3/?a",
+    ],
+)
+def test_an_address_for_agents_that_cannot_be_used_is_named_without_credentials(text: str) -> None:
+    with pytest.raises(settings.SettingsError, match="agent_url") as refused:
+        settings.parse(options(agent_url=text))
+    assert "secret" not in str(refused.value)
+
+
 def test_on_agent_loss_is_read_per_queue() -> None:
     rules = settings.parse_on_agent_loss("wait:90s, gpu=wait:2h, cheap=retry")
     assert [rules.wait(queue) for queue in ("any", "gpu", "cheap")] == [90.0, 7200.0, 0.0]

@@ -12,6 +12,7 @@ from airflow.models.log import Log
 from sqlalchemy import select
 
 from tradewind_protocol import ids
+from tradewind_provider import settings
 from tradewind_provider.services import client_address
 
 from .conftest import NOW
@@ -46,6 +47,28 @@ async def test_an_overlap_that_makes_no_sense_is_refused(signed_in: Any, rows: A
     token_id = rows.token("ci")
     answer = await signed_in("ada").post(f"/tokens/{token_id}/rotate", json={"overlap_hours": hours})
     assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+async def test_recipes_name_the_address_for_agents_and_not_the_browsers(
+    signed_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = {
+        "plane_url": "http://localhost:8080",
+        "name": "eu-1",
+        "image": "registry.example.com/agent:1",
+        "packages": "/srv/dist",
+        "bundle": {"kind": "folder", "name": "dags", "folder": "/srv/dags"},
+    }
+    made = (await signed_in("ada").post("/recipes", json=ask)).text
+    assert "http://localhost:8080" in made
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__AGENT_URL", "https://k3.external.example.com/d4f2/")
+    settings.current.cache_clear()
+    try:
+        made = (await signed_in("ada").post("/recipes", json=ask)).text
+    finally:
+        settings.current.cache_clear()
+    assert "https://k3.external.example.com/d4f2" in made
+    assert "localhost:8080" not in made
 
 
 async def test_the_private_endpoints_are_set_and_the_networks_stay(signed_in: Any, from_home: None) -> None:

@@ -15,6 +15,7 @@ from tradewind_agent.kits import aiotime
 
 CHECK = "tls"
 _SOON = 14 * 86400.0
+_OF_THE_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 async def check(examination: Examination) -> AsyncIterator[Result]:
@@ -71,6 +72,13 @@ def _judged(certificate: dict[str, object], version: str) -> Result:
 
 def _broken(error: Exception) -> Result:
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _OF_THE_NAME:
+            return failed(
+                CHECK,
+                f"the certificate is for another name: {error.verify_message}",
+                "Use the name that the plane's owner gave you in plane_url. If it is that one, it leads elsewhere: check the "
+                "record of the private zone",
+            )
         return failed(
             CHECK,
             f"the certificate is not trusted: {error.verify_message}",

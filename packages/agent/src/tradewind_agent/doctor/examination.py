@@ -17,6 +17,7 @@ from tradewind_agent.doctor import (
     plane,
     ports,
     proxies,
+    route,
     running,
     users,
 )
@@ -41,7 +42,7 @@ async def examine(
     else:
         where = settings.state_dir
         yield ok("settings", f"agent {settings.name!r}, state in {where}" + _running(examination))
-    for check in (proxies.check, names.check, connection.check, certificates.check):
+    for check in (proxies.check, names.check, route.check, connection.check, certificates.check):
         async for result in check(examination):
             yield result
     secret = settings.proxy.get_secret_value() if settings.proxy is not None else None
@@ -52,6 +53,8 @@ async def examine(
         timeout=httpx.Timeout(20.0, connect=10.0),
         headers={versions.HEADER: str(versions.PROTOCOL), "User-Agent": "tradewind-agent-doctor"},
     ) as examination.http:
+        async for result in route.at_the_root(examination):
+            yield result
         async for result in plane.check(examination):
             yield result
     for check in (disk.check, users.check, environments.check, outbox.check, ports.check, running.check):

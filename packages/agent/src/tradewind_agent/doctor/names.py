@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
@@ -37,12 +38,26 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         yield failed(
             CHECK,
             f"{host} leads to {shown}; not private: {', '.join(public)}",
-            "Link this network to the private DNS zone of the plane's private endpoint",
+            f"Link this network to the private DNS zone of the plane's private endpoint; {_resolvers()}",
         )
     elif len(examination.addresses) > 16:
         yield warning(CHECK, f"{host} leads to {len(examination.addresses)} addresses", "Check the DNS entry")
     else:
-        yield ok(CHECK, f"{host} leads to {shown}" + (", all private" if examination.expect_private else ""))
+        yield ok(
+            CHECK,
+            f"{host} leads to {shown}"
+            + (f", all private; {_resolvers()}" if examination.expect_private else ""),
+        )
+
+
+def _resolvers(file: Path = Path("/etc/resolv.conf")) -> str:
+    """Which DNS servers this machine asks."""
+    try:
+        lines = [line.split() for line in file.read_text().splitlines()]
+    except (OSError, ValueError):
+        lines = []
+    servers = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return f"this machine asks {', '.join(servers)}" if servers else "this machine names no DNS server"
 
 
 def _is_private(address: str) -> bool:
