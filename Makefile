@@ -33,8 +33,10 @@ demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exi
 	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments .) && \
 	  exec $$command -m tradewind demo --checkout . $(ARGS)
 
-# The real-Airflow core of make test: everyday, waiting and called-back Dags, logs, and the two faults users ask about first.
-CORE := tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
+# The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, and the two
+# faults users ask about first.
+CORE := tests/backends/real_site/test_a_real_site.py \
+        tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py \
         tests/hostile/test_a_hostile_agent_among_others.py
 # Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.

@@ -25,7 +25,7 @@ BUCKET = "site"
 TOLD = {
     "task": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
     "callback": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
-    "frame": repr({"a": [1, 2], "b": ["x", None]}),
+    "frame": "{'a': [1, 2], 'b': [0.5, nan]}",
     "mapped": "14",
     "sensor": repr({"sensed": True}),
     "template": repr("template 6"),
@@ -36,6 +36,9 @@ TOLD = {
     "large": repr((20_000_000, {"x"})),
 }
 """What the Dag of `dags_stores` tells, whatever the store."""
+
+XCOMS = 10
+"""How many values a run of it returns or pushes: three are of the mapped task."""
 
 
 class Store(ABC):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backends.stores_of import STORES, TOLD, Store, unavailable
+from backends.stores_of import STORES, TOLD, XCOMS, Store, unavailable
 from support.airflow_rest import AirflowRest, Run, eventually
 from support.cloud.server import Servers
 from support.deployment import run_site, site_key
@@ -92,7 +92,7 @@ def test_values_reach_every_kind_of_code_as_they_were(site: StoreSite) -> None:
     }
     assert site.told() == TOLD
     names = site.store.names()
-    assert sum(f"values/xcom/{run.dag_id}/" in name for name in names) >= 12
+    assert sum(f"values/xcom/{run.dag_id}/{run.run_id}/" in name for name in names) == XCOMS
     assert any("values/state/assets/" in name for name in names)
     log = site.log(run, "deferring")
     for line in ("before the trigger", "the trigger reads", "after the trigger"):

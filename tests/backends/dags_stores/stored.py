@@ -51,7 +51,7 @@ with DAG(f"{NAME}_stored", schedule=None):
     def frame():
         import pandas
 
-        return pandas.DataFrame({"a": [1, 2], "b": ["x", None]})
+        return pandas.DataFrame({"a": [1, 2], "b": [0.5, None]})
 
     @task
     def takes_frame(value):
