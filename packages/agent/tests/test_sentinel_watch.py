@@ -53,7 +53,7 @@ def cache_of(server: Server) -> Cache:
 
 async def held(server: Server, requests: int) -> None:
     while len(server.asked) < requests:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
 
 
 async def next_problem(cache: Cache, before: str) -> tuple[str, bool]:
@@ -82,6 +82,14 @@ async def test_changes_are_applied_and_the_next_watch_goes_on_where_this_one_end
         assert names(cache) == ["b"]
     assert [one.get("resourceVersion") for one in server.asked] == [None, "10", "20"]
     assert all(one["labelSelector"] == "a=b" for one in server.asked)
+
+
+async def test_a_server_that_ends_each_watch_at_once_is_asked_once_a_second() -> None:
+    server = Server([], [], [])
+    begun = asyncio.get_running_loop().time()
+    async with watching(cache_of(server)):
+        await held(server, 5)  # a list, three watches that end, and the one that is held
+    assert asyncio.get_running_loop().time() - begun >= 3.0
 
 
 async def test_a_version_that_is_too_old_is_listed_again() -> None:

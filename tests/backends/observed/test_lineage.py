@@ -9,11 +9,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from backends.observed.conftest import Told
 from support.airflow_rest import eventually
 from support.deployment import Deployment
 from support.environments import observed
 from support.lineage import Event, leaves, parent, told
+
+pytestmark = pytest.mark.timeout(900)  # the first test runs the Dags twice, each on an Airflow of its own
 
 CHANGES = re.compile(
     r"(^eventTime|\.start_date|\.run_after|\.log_url|\.dag_version_id|\.fileloc|\.stackTrace|\.hostname|\.tasksDuration\.\w+"

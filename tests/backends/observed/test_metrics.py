@@ -16,6 +16,8 @@ from support.deployment import Deployment, run_site
 from support.environments import observed
 from tradewind.embedded.plane import Plane
 
+pytestmark = pytest.mark.timeout(900)  # the first test runs the Dags twice, each on an Airflow of its own
+
 OF_SITES = re.compile(
     r"airflow\.(ti\.(start|finish)|ti_|task\.|task_\w+|operator_|dag\.\w+\.\w+\.duration|dag_processing\.|dagbag"
     r"|triggers\.|triggerer)"

@@ -153,7 +153,7 @@ class Sentinel:
         findings = [
             found
             for cache, kind in ((self._pods, "pods"), (self._events, "events"))
-            if (found := _watch_finding(cache.problem, kind, self._api.namespace, now)) is not None
+            if (found := self._watch_finding(cache.problem, kind, self._api.namespace, now)) is not None
         ]
         try:
             await aiotime.within(self._pods.listed.wait(), 20.0)
@@ -173,6 +173,29 @@ class Sentinel:
             findings += self._rules.not_created(workload.name, workload.group, about, now)
         findings += await self._ask_agents(pods, now)
         return agents, findings
+
+    def _watch_finding(
+        self, problem: Unwatchable | None, kind: str, namespace: str, now: datetime
+    ) -> SentinelFinding | None:
+        if problem is None:
+            return None
+        if problem.denied:
+            remedy = (
+                f"Give the sentinel's service account get, list and watch of {kind} in namespace {namespace}"
+            )
+            cause = f"the sentinel may not watch {kind}"
+        else:
+            remedy = "Check the NetworkPolicy: the sentinel has to reach the Kubernetes API server"
+            cause = "the sentinel does not reach the Kubernetes API server"
+        check = "permission" if problem.denied else "kubernetes_api"
+        return SentinelFinding(
+            check=check,
+            subject="sentinel",
+            cause=cause,
+            evidence=str(problem),
+            remedy=remedy,
+            since=self.state.since((check, "sentinel"), now),
+        )
 
     async def _ask_agents(self, pods: Sequence[Mapping[str, Any]], now: datetime) -> list[SentinelFinding]:
         """Each agent that runs, on its own port: also the one that Kubernetes calls ready."""
@@ -356,25 +379,4 @@ def _makes(workload: Workload, about: Mapping[str, Any]) -> bool:
     return (
         about.get("kind") == "ReplicaSet"
         and re.fullmatch(re.escape(workload.name) + "-[a-z0-9]+", name) is not None
-    )
-
-
-def _watch_finding(
-    problem: Unwatchable | None, kind: str, namespace: str, now: datetime
-) -> SentinelFinding | None:
-    if problem is None:
-        return None
-    if problem.denied:
-        remedy = f"Give the sentinel's service account get, list and watch of {kind} in namespace {namespace}"
-        cause = f"the sentinel may not watch {kind}"
-    else:
-        remedy = "Check the NetworkPolicy: the sentinel has to reach the Kubernetes API server"
-        cause = "the sentinel does not reach the Kubernetes API server"
-    return SentinelFinding(
-        check="permission" if problem.denied else "kubernetes_api",
-        subject="sentinel",
-        cause=cause,
-        evidence=str(problem),
-        remedy=remedy,
-        since=now,
     )

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PAGE: Final = 500
 _WATCH_SECONDS: Final = 300
+_SHORTEST_WATCH: Final = 1.0
+"""Seconds from the start of a watch to that of the next one."""
+
 _LONGEST_WAIT: Final = 30.0
 
 
@@ -237,11 +240,14 @@ class Cache:
             try:
                 if not version:
                     version = await self._list()
+                begun = asyncio.get_running_loop().time()
                 async for what, found in self._api.watch(self._kind, self._params, version):
                     failures = 0
                     version = str(found.get("metadata", {}).get("resourceVersion", version))
                     self._apply(what, found)
                 self.problem = None
+                # a server that ends each watch at once is not asked without a pause
+                await asyncio.sleep(max(0.0, begun + _SHORTEST_WATCH - asyncio.get_running_loop().time()))
             except ListTooOld:
                 version = ""
             except Unwatchable as error:
