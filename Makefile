@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images containers clean
+.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,15 @@ test-sentinel: $(STAMP)  ## the sentinel against a real Kubernetes API server an
 test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
 	@$(PYTHON) scripts/dist.py --without-sboms
 	$(PY) -m pytest -s tests/images $(ARGS)
+
+test-kubernetes: $(STAMP) helm kubernetes  ## a plane and two sites in a real cluster of one node, from images of this checkout (as root)
+	$(PY) -m pytest -s tests/kubernetes $(ARGS)
+
+kubernetes: containers  ## build a cluster's programs, once: ten minutes of two cores (Debian, as root; needs Go)
+	@{ command -v containerd && command -v etcd && command -v iptables && command -v socat && ls /usr/lib/cni/bridge; } >/dev/null 2>&1 || \
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	   containerd containernetworking-plugins etcd-server iptables conntrack socat gcc libc6-dev >/dev/null)
+	@tests/kubernetes/lab/build
 
 containers:  ## install what builds and runs images without a daemon (Debian, as root)
 	@{ command -v buildah && command -v podman && command -v runc && command -v mmdebstrap; } >/dev/null || \
