@@ -42,11 +42,12 @@ def run(control: Control, configure: Configure) -> int:
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
     triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by another triggerer.
     """
-    from tradewind_runtime.airflow import execution_client, log_storage, process, site_settings
+    from tradewind_runtime.airflow import execution_client, log_storage, process, site_settings, templates
     from tradewind_runtime.airflow import triggers as seam
 
     _raise_file_limit()
     log_storage.keep_failed_uploads(configure)
+    templates.restrict()
     process.use_own_fernet_key()  # the process that runs triggers expects their arguments encrypted
     assigned = AssignedTriggers(clock=time.monotonic)
     outbox = Outbox()

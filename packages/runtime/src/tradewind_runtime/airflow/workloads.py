@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tradewind_protocol.attempts import WorkKind
-from tradewind_runtime.airflow import callables, process, refusals, termination
+from tradewind_runtime.airflow import callables, process, refusals, templates, termination
 
 if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
@@ -36,6 +36,7 @@ def prepare() -> None:
 
     process.let_crashes_crash()
     callables.judge_next_methods()
+    templates.restrict()
     refusals.make_final()
     process.leave_executors_to_the_plane()
     termination.end_at_once_without_on_kill()
