@@ -32,7 +32,7 @@ def chromium() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
-            for mark in (pytest.mark.ui, pytest.mark.airflow, pytest.mark.timeout(180)):
+            for mark in (pytest.mark.ui, pytest.mark.airflow, pytest.mark.timeout(600)):
                 item.add_marker(mark)
 
 

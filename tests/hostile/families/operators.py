@@ -27,6 +27,8 @@ READ: Final = {
     "/queues",
     "/queues/throughput",
     "/bundles",
+    "/sentinels",
+    "/sentinels/findings",
 }
 OPERATE: Final = {
     "GET /tokens", "GET /tokens/{token_id}", "GET /allowed-addresses", "GET /site-access", "POST /agents/{agent_id}/cordon", "POST /agents/{agent_id}/drain",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from tradewind_protocol import dags, paths, site, stored_runs, triggers
+from tradewind_protocol import dags, paths, sentinel, site, stored_runs, triggers
 
 from ..world import Site, World, opening
 
@@ -41,6 +41,7 @@ class Call:
             dags.REPORT: {"instance": uuid4(), "bundle": of.bundle},
             dags.WATCH: {"instance": uuid4(), "hold": 0},
             triggers.SYNC: {"source": uuid4(), "hold": 0},
+            sentinel.REPORT: {"instance": uuid4(), "name": "watch"},
         }
         return found.get(self.path) if self.method == "POST" else None
 
@@ -66,6 +67,8 @@ CALLS: Final = (
     Call("GET", site.TOKEN, token=True),
     Call("GET", site.QUEUES, token=True),
     Call("GET", site.QUEUES + "/default", token=True),
+    Call("GET", site.BACKLOG + "?queue=default", token=True),
+    Call("POST", sentinel.REPORT, token=True),
     Call("GET", "/metrics", token=True),
 )
 

@@ -191,6 +191,7 @@ async def test_the_api_describes_itself(signed_in: Any, app: Any) -> None:
         "Queues",
         "Dag bundles",
         "Events",
+        "Sentinels",
         "Recipes",
         "You",
     }

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from tradewind_agent.kits import aiotime
 from tradewind_agent.monitoring import status
 from tradewind_agent.sentinel.rules import EXIT_STATUS, moment
 from tradewind_protocol.sentinel import SentinelFinding, WatchedAgent
@@ -193,7 +194,7 @@ class Machine:
             env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
         try:
-            out, err = await asyncio.wait_for(process.communicate(), _SYSTEMCTL_LIMIT)
+            out, err = await aiotime.within(process.communicate(), _SYSTEMCTL_LIMIT)
         except asyncio.TimeoutError:
             process.kill()
             await process.wait()
