@@ -94,6 +94,7 @@ def test_an_interpreter_of_the_system_is_in_no_virtualenv(tmp_path: Path):
 @pytest.mark.parametrize(
     "name",
     [
+        "HOSTNAME",  # of a container
         "PIP_INDEX_URL",
         "UV_INDEX_URL",
         "AZURE_CLIENT_ID",

@@ -19,6 +19,7 @@ PASSED: Final = (
         "TZDIR",
         "TMPDIR",
         "TERM",
+        "HOSTNAME",
     ),
     *("XDG_*", "AIRFLOW_*", "AIRFLOW__*", "PYTHON*", "LD_LIBRARY_PATH", "LD_PRELOAD", "MALLOC_*"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY"),
