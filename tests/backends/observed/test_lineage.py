@@ -20,7 +20,7 @@ from support.lineage import Event, leaves, parent, told
 pytestmark = pytest.mark.timeout(900)  # the first test runs the Dags twice, each on an Airflow of its own
 
 CHANGES = re.compile(
-    r"(^eventTime|\.start_date|\.run_after|\.log_url|\.dag_version_id|\.fileloc|\.stackTrace|\.hostname|\.tasksDuration\.\w+"
+    r"(^eventTime|\.start_date|\.dagRun\.(duration|end_date)|\.run_after|\.log_url|\.dag_version_id|\.fileloc|\.stackTrace|\.hostname|\.tasksDuration\.\w+"
     # the run that a task started has the time of its start as its interval
     r"|\.data_interval_\w+|\.nominal\w+Time)$"
 )
