@@ -23,7 +23,7 @@ from tradewind_provider.api.ingress.addresses import AddressCheck
 from tradewind_provider.domain.addresses import AddressGate, networks, proxy_warnings
 from tradewind_provider.options import OPTIONS
 from tradewind_provider.services import allow_list, client_address
-from tradewind_provider.store.tables import AgentSession
+from tradewind_provider.store.tables import AgentSession, Setting
 
 from .scenes import NOON, Plane, sessions_of
 
@@ -436,6 +436,18 @@ def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allow
 def in_force() -> list[str]:
     with create_session() as db:
         return [str(one) for one in allow_list.read(db, initial=networks("192.0.2.0/24")).networks]
+
+
+def test_a_list_that_was_set_before_there_were_private_endpoints_is_read() -> None:
+    replaced("203.0.113.0/24")
+    with create_session() as db:
+        row = db.get(Setting, allow_list.NAME)
+        assert row is not None
+        row.value = [{"network": "203.0.113.0/24", "description": "office"}]
+    with create_session() as db:
+        found = allow_list.read(db, initial=())
+    assert [(str(one.network), one.description) for one in found.entries] == [("203.0.113.0/24", "office")]
+    assert (found.endpoints, found.private_only) == ((), False)
 
 
 def test_the_configuration_counts_until_somebody_sets_the_list_even_to_nothing() -> None:

@@ -1,7 +1,8 @@
-"""The sum of all migrations is what the classes say, on a database of its own. Before the first release it is one."""
+"""The sum of all migrations is what the classes say, on a database of its own; none that databases have had is changed."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ from sqlalchemy import Engine, MetaData, create_engine, inspect, text
 
 from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager
+
+KEPT = {
+    "0001_first_release.py": "64b59b704c5d2433",
+    "0002_token_kinds.py": "24a86f0665dc2c6c",
+    "0003_sentinels.py": "fbd2508789b209b3",
+    "0004_private_endpoints.py": "2afffdfb665fe8a3",
+}
+"""The beginning of each file's SHA-256. A new migration is added here; an old one stays as it is."""
 
 
 @pytest.fixture
@@ -73,6 +82,13 @@ def indexes(engine: Engine, table: str) -> dict[str, str]:
         query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'migrated' AND tablename = :t"
     with engine.connect() as connection:
         return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query), {"t": table})}
+
+
+def test_a_migration_that_databases_have_had_is_not_changed() -> None:
+    # a database that is past it would never get the change, and the upgrade would leave a column out
+    folder = Path(TradewindDBManager.migration_dir) / "versions"
+    found = {path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in folder.glob("0*.py")}
+    assert found == KEPT, "add a migration instead"
 
 
 def test_migrations_and_classes_agree(empty: Engine) -> None:

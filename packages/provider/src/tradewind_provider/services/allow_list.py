@@ -66,13 +66,15 @@ def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
     row = db.get(Setting, NAME, populate_existing=True)
     if row is None:
         return AllowList(tuple(AllowListEntry(one) for one in initial))
+    # a list that was set before there were private endpoints: networks alone
+    value = row.value if isinstance(row.value, dict) else {"networks": row.value}
     return AllowList(
         tuple(
-            AllowListEntry(addresses.network(one["network"]), one["description"])
-            for one in row.value["networks"]
+            AllowListEntry(addresses.network(one["network"]), one.get("description", ""))
+            for one in value["networks"]
         ),
-        tuple(EndpointEntry(one["endpoint"], one["name"]) for one in row.value["endpoints"]),
-        row.value["private_only"],
+        tuple(EndpointEntry(one["endpoint"], one["name"]) for one in value.get("endpoints", ())),
+        value.get("private_only", False),
         row.revision,
         row.changed_at,
         row.changed_by,

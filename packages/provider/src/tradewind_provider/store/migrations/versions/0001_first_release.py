@@ -178,7 +178,6 @@ def upgrade() -> None:
         sa.Column("site", sa.String(length=250), server_default="default", nullable=False),
         sa.Column("bought_with", sa.String(length=64), nullable=True),
         sa.Column("address", sa.String(length=64), nullable=True),
-        sa.Column("endpoint", sa.String(length=100), nullable=True),
         sa.Column("components", sa.JSON(), nullable=False),
         sa.Column("environments", sa.JSON(), nullable=False),
         sa.Column("bundles", sa.JSON(), nullable=False),
