@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,9 @@ from tradewind_protocol import ids
 from tradewind_protocol.sentinel import SentinelReport
 from tradewind_protocol.sessions import Policy
 
-from . import api_server
 from .api_server import ApiServer, Namespace
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    if why := api_server.missing():
-        pytest.skip(why)
-    with api_server.running(tmp_path_factory.mktemp("kubernetes")) as one:
-        yield one
 
 
 @pytest.fixture

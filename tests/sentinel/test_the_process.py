@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,21 +18,12 @@ from tradewind_agent.kits.serving import Serving
 from tradewind_agent.monitoring.health import listen
 from tradewind_protocol import ids
 
-from . import api_server
 from .api_server import ApiServer, Namespace, free_port
 from .test_pods_of_a_real_api_server import WAITING_FOR_IMAGE, Plane
 
 pytestmark = pytest.mark.timeout(180)
 MOST_MEMORY = 66 * 2**20
 """Resident, shared libraries included, beside the test's other packages. In an environment of its own: 55 MiB, 39 of them its own."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    if why := api_server.missing():
-        pytest.skip(why)
-    with api_server.running(tmp_path_factory.mktemp("kubernetes")) as one:
-        yield one
 
 
 @pytest.fixture

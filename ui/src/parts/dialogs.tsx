@@ -1,5 +1,5 @@
 // Questions a person answers before something happens.
-import { Button, CloseButton, Dialog, Field, Input, Portal, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Button, Checkbox, CloseButton, Dialog, Field, HStack, Input, Portal, Text, Textarea, VStack } from "@chakra-ui/react";
 import { useState, type FormEvent, type ReactNode } from "react";
 
 import { asRefused, type Refused } from "../data/api";
@@ -134,5 +134,34 @@ function Asking({ action, onClose }: { action: Action; onClose: () => void }) {
         />
       </Field.Root>
     </FormDialog>
+  );
+}
+
+/** Why, and whether a change that locks agents out is meant; `children` says what is applied even so. */
+export function ReasonAndForce(props: {
+  reason: string;
+  onReason: (reason: string) => void;
+  force: boolean;
+  onForce: (force: boolean) => void;
+  children: ReactNode;
+}) {
+  return (
+    <>
+      <Field.Root>
+        <Field.Label>Reason</Field.Label>
+        <Textarea rows={2} maxLength={1000} value={props.reason} onChange={(event) => props.onReason(event.target.value)} />
+      </Field.Root>
+      <HStack>
+        <Checkbox.Root
+          size="sm"
+          checked={props.force}
+          onCheckedChange={(changed: { checked: boolean | "indeterminate" }) => props.onForce(changed.checked === true)}
+        >
+          <Checkbox.HiddenInput />
+          <Checkbox.Control />
+          <Checkbox.Label>{props.children}</Checkbox.Label>
+        </Checkbox.Root>
+      </HStack>
+    </>
   );
 }

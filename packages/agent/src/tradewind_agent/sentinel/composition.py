@@ -43,7 +43,6 @@ from tradewind_protocol.sessions import Policy
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = 30.0
 _PART: Final = "tradewind.io/part"
 _INSTANCE: Final = "app.kubernetes.io/instance"
 
@@ -257,7 +256,7 @@ class Sentinel:
     # ---- report
 
     async def _reports(self) -> None:
-        every = EVERY
+        every = ReportTaken().every  # until the plane has said
         while True:
             begun = asyncio.get_running_loop().time()
             report = await self.evaluate()
