@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -32,10 +33,13 @@ from tradewind_agent.doctor import (
     disk,
     environments,
     examination,
+    idle,
+    mtu,
     names,
     outbox,
     ports,
     proxies,
+    resolvers,
     route,
     running,
 )
@@ -56,7 +60,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def an_examination(tmp_path: Path, url: str = "http://127.0.0.1:1", **more: Any) -> Examination:
     about = {
-        key: more.pop(key) for key in ("expect_private", "patience", "environment_patience") if key in more
+        key: more.pop(key)
+        for key in ("expect_private", "long", "patience", "environment_patience")
+        if key in more
     }
     given = {
         "plane_url": url,
@@ -120,7 +126,7 @@ async def test_a_public_address_is_a_failure_only_when_a_private_one_is_expected
     assert result.verdict is Verdict.FAILED and "not private: 8.8.8.8" in result.evidence
     private = an_examination(tmp_path, "https://10.1.2.3", expect_private=True)
     evidence = (await results(names, private))["name"].evidence
-    assert evidence.startswith("10.1.2.3 leads to 10.1.2.3, all private; this machine ")
+    assert evidence == "10.1.2.3 leads to 10.1.2.3, all private"
 
 
 async def test_the_route_is_looked_at_only_when_a_private_way_is_expected(tmp_path: Path) -> None:
@@ -132,6 +138,56 @@ async def test_the_route_is_looked_at_only_when_a_private_way_is_expected(tmp_pa
     assert result.verdict is Verdict.FAILED and "no route to 255.255.255.255" in result.evidence
     assert not one.reachable
     assert await results(route, an_examination(tmp_path)) == {}
+
+
+def answering(records: dict[bytes, bytes], code: int = 0) -> Callable[[], asyncio.DatagramProtocol]:
+    """A DNS server with those records by type, or that error."""
+
+    class Server(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, address: Any) -> None:
+            question, kind = data[12:], data[-4:-2]
+            found = records.get(kind)
+            head = (
+                data[:2] + bytes([0x81, 0x80 | code]) + struct.pack("!HHHH", 1, int(found is not None), 0, 0)
+            )
+            record = (
+                b"" if found is None else b"\xc0\x0c" + kind + struct.pack("!HIH", 1, 60, len(found)) + found
+            )
+            self.transport.sendto(b"xx" + head[2:], address)  # an answer to another question is not taken
+            self.transport.sendto(head + question + record, address)
+
+    return Server
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "said"),
+    [
+        ({b"\0\x01": bytes([10, 20, 0, 5])}, 0, "10.20.0.5"),
+        ({b"\0\x1c": bytes(15) + b"\x01"}, 0, "::1"),
+        ({}, 3, "no such name"),
+        ({}, 2, "error 2"),
+        ({}, 0, "no address"),
+    ],
+)
+async def test_each_dns_server_is_asked_by_itself(records: dict[bytes, bytes], code: int, said: str) -> None:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(answering(records, code), local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    found = await resolvers.ask("127.0.0.1", "k3.external.example.com", patience=5, port=port)
+    transport.close()
+    assert str(found) == f"127.0.0.1 says {said}"
+
+
+async def test_a_dns_server_that_is_silent_or_shut_is_named() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        found = await resolvers.ask("127.0.0.1", "k3.example.com", patience=0.05, port=port)
+        assert found.fault == "nothing in time"
+    assert "refused" in (await resolvers.ask("127.0.0.1", "k3.example.com", port=port)).fault
 
 
 @pytest.mark.parametrize(
@@ -213,6 +269,75 @@ async def test_the_environments_proxy_and_its_exceptions_count(
     assert proxy.of("https://inside.test", None) is None
 
 
+# ---- idle connections, packets of full size
+
+
+async def answering_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What follows the first request is lost."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+    while await reader.read(1000):
+        pass
+    writer.close()
+
+
+async def ending_when_idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers, and hangs up after 0.3 s without a request."""
+    try:
+        while await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 0.3):
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+    except (asyncio.TimeoutError, asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def answering_always(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "evidence"),
+    [
+        (answering_always, Verdict.OK, "lives for 0.8 s and longer"),
+        (
+            ending_when_idle,
+            Verdict.OK,
+            "the other side ends a connection without traffic after 0 s and says so",
+        ),
+        (answering_once, Verdict.FAILED, "dropped in silence before 0.1 s"),
+    ],
+)
+async def test_a_connection_without_traffic_is_measured_when_asked_for(
+    tmp_path: Path, answer: Serve, verdict: Verdict, evidence: str
+) -> None:
+    async with serving(answer) as port:
+        one = an_examination(tmp_path, f"http://127.0.0.1:{port}", long=0.8, patience=0.2)
+        (result,) = (await results(idle, one)).values()
+    assert result.verdict is verdict and evidence in result.evidence
+    assert await results(idle, an_examination(tmp_path)) == {}
+
+
+def test_a_drop_that_only_unused_connections_feel_is_a_warning() -> None:
+    seen = [idle._Seen(180, alive=True), idle._Seen(240, alive=False), idle._Seen(300, alive=False)]
+    result = idle._judged(seen, 300)
+    assert result.verdict is Verdict.WARNING and "dropped in silence after 180 to 240 s" in result.evidence
+
+
+async def test_a_request_of_several_packets_is_sent_when_the_way_is_private(tmp_path: Path) -> None:
+    async with serving(answering_always) as port:
+        one = an_examination(tmp_path, f"http://127.0.0.1:{port}", expect_private=True)
+        one.answers = True
+        assert "packets of full size is answered" in (await results(mtu, one))["mtu"].evidence
+    async with serving(says_nothing) as port:
+        one = an_examination(tmp_path, f"http://127.0.0.1:{port}", expect_private=True, patience=0.05)
+        one.answers = True
+        assert (await results(mtu, one))["mtu"].verdict is Verdict.SKIPPED
+    assert await results(mtu, an_examination(tmp_path)) == {}
+
+
 # ---- TLS
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
@@ -253,6 +378,7 @@ async def test_a_certificate_of_an_unknown_authority_says_what_to_set(
         one = an_examination(tmp_path, f"https://127.0.0.1:{port}")
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.FAILED and "self-signed certificate" in result.evidence
+    assert "it was issued by Test Authority" in result.evidence
     assert "ca_file" in result.remedy and not one.reachable
 
 
@@ -264,6 +390,7 @@ async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(
         one = an_examination(tmp_path, f"https://localhost:{port}", ca_file=tmp_path / "cert.pem")
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.FAILED and "is for another name" in result.evidence
+    assert "it is for 127.0.0.1, issued by Test Authority" in result.evidence
     assert "private zone" in result.remedy
 
 

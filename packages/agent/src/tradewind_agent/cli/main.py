@@ -149,12 +149,29 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--expect-private", is_flag=True, help="Fail unless the plane's name has private addresses only."
 )
+@click.option(
+    "--public-resolver",
+    default="",
+    metavar="ADDRESS",
+    help="With --expect-private: also ask this DNS server of the internet, to compare.",
+)
+@click.option(
+    "--long",
+    is_flag=False,
+    flag_value=360.0,
+    default=0.0,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Also measure when a connection without traffic is dropped. Takes 360 s, or as long as given.",
+)
 @click.option("--connection", "connections", multiple=True, help="Read this connection as a task does.")
 @click.option("--variable", "read_variables", multiple=True, help="Read this variable as a task does.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
 def doctor(
     config: Path | None,
     expect_private: bool,
+    public_resolver: str,
+    long: float,
     connections: tuple[str, ...],
     read_variables: tuple[str, ...],
     output: str,
@@ -178,7 +195,10 @@ def doctor(
 
     async def examine(loaded: settings.Settings) -> None:
         read = BackendReads(connections, read_variables)
-        async for result in examination.examine(loaded, expect_private=expect_private, read=read):
+        checks = examination.examine(
+            loaded, expect_private=expect_private, public_resolver=public_resolver, long=long, read=read
+        )
+        async for result in checks:
             show(result)
 
     status_code = 0

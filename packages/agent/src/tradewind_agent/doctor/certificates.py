@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
@@ -45,7 +46,8 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         )
     except (ssl.SSLError, OSError, asyncio.TimeoutError) as error:
         examination.reachable = False
-        yield _broken(error)
+        shown = await _shown(examination) if isinstance(error, ssl.SSLCertVerificationError) else {}
+        yield _broken(error, shown)
         return
     session = writer.get_extra_info("ssl_object")
     certificate = session.getpeercert() or {}
@@ -61,32 +63,87 @@ def _plain(examination: Examination) -> Result:
 
 
 def _judged(certificate: dict[str, object], version: str) -> Result:
-    issuer = dict(pair for group in certificate.get("issuer", ()) for pair in group)  # type: ignore[attr-defined]
-    by = issuer.get("organizationName") or issuer.get("commonName") or "an authority without a name"
     left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
-    evidence = f"{version}, certificate by {by}, good for {left / 86400:.0f} days"
+    evidence = f"{version}, certificate by {_issuer(certificate)}, good for {left / 86400:.0f} days"
     if left < _SOON:
         return warning(CHECK, evidence, "Ask the administrator of the plane to renew it")
     return ok(CHECK, evidence)
 
 
-def _broken(error: Exception) -> Result:
+async def _shown(examination: Examination) -> dict[str, object]:
+    """What stands in a certificate that is not trusted. Empty if it cannot be read."""
+    parts = urlsplit(examination.settings.plane_url)
+    try:
+        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+        leaf = await _certificate(blind, examination, parts.hostname, parts.port or 443, binary=True)
+        # The library reads only what it has verified, so the certificate is made its own authority.
+        reading = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        reading.check_hostname = False
+        reading.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        reading.load_verify_locations(cadata=leaf)
+        found = await _certificate(reading, examination, parts.hostname, parts.port or 443, binary=False)
+        return dict(found or {})
+    except (ssl.SSLError, OSError, ValueError, asyncio.TimeoutError):
+        return {}
+
+
+async def _certificate(
+    context: ssl.SSLContext, examination: Examination, host: str | None, port: int, *, binary: bool
+) -> Any:
+    _, writer = await aiotime.within(
+        asyncio.open_connection(host, port, ssl=context, server_hostname=host), examination.patience
+    )
+    try:
+        return writer.get_extra_info("ssl_object").getpeercert(binary_form=binary)
+    finally:
+        writer.transport.abort()
+
+
+def _issuer(certificate: Mapping[str, object]) -> str:
+    issuer = dict(pair for group in certificate.get("issuer", ()) for pair in group)  # type: ignore[attr-defined]
+    return str(issuer.get("organizationName") or issuer.get("commonName") or "an authority without a name")
+
+
+def _names(certificate: Mapping[str, object]) -> str:
+    names = [str(value) for _, value in certificate.get("subjectAltName", ())]  # type: ignore[attr-defined]
+    return ", ".join(names) or "no name"
+
+
+def _broken(error: Exception, shown: Mapping[str, object]) -> Result:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _OF_THE_NAME:
+            names = f"; it is for {_names(shown)}, issued by {_issuer(shown)}" if shown else ""
             return failed(
                 CHECK,
-                f"the certificate is for another name: {error.verify_message}",
-                "Use the name that the plane's owner gave you in plane_url. If it is that one, it leads elsewhere: check the "
-                "record of the private zone",
+                f"the certificate is for another name: {error.verify_message}{names}",
+                "Use the name that the plane's owner gave you in plane_url. If it is that one and the certificate is another "
+                "cluster's, the record of the private zone leads to that cluster's endpoint: correct it. Else the plane's owner "
+                "has to correct the gateway's certificate",
             )
+        by = f"; it was issued by {_issuer(shown)}" if shown else ""
         return failed(
             CHECK,
-            f"the certificate is not trusted: {error.verify_message}",
-            "Set ca_file to the authority that signed it; a company's TLS-inspecting proxy has one of its own",
+            f"the certificate is not trusted: {error.verify_message}{by}",
+            "Set ca_file to the authority that signed it. If that is your company's, its proxy opens the connections of this "
+            "machine: have it leave out the plane's name, or set ca_file to the company's authority",
         )
     if "alert" in str(error).lower() and "certificate" in str(error).lower():
         return failed(
             CHECK, f"the other side wants a client certificate: {error}", "Set client_cert and client_key"
         )
-    cause = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
-    return failed(CHECK, f"TLS does not come about: {cause}", "Check that plane_url is an https address")
+    if isinstance(error, asyncio.TimeoutError):
+        return failed(
+            CHECK,
+            "TLS does not come about: no answer in time",
+            "TCP connects and the certificate does not arrive: see the line mtu below, and whether plane_url is an https address",
+        )
+    reset = isinstance(error, ConnectionError)
+    return failed(
+        CHECK,
+        f"TLS does not come about: {error}",
+        "The other side hangs up before TLS: a load balancer whose gateway expects the PROXY protocol without getting it, or the "
+        "reverse, does so. Ask the plane's owner, and check that plane_url is an https address"
+        if reset
+        else "Check that plane_url is an https address",
+    )

@@ -36,11 +36,23 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         )
         remedy = (
             f"A firewall drops it: allow outbound TCP {port} to {', '.join(examination.addresses)}"
+            + (
+                ", and inbound on the private endpoint's security group. Or the plane's owner has not approved the endpoint yet: "
+                "look at its state"
+                if examination.expect_private
+                else ""
+            )
             if silent
             else "Check host and port of plane_url, and that the plane runs"
+            + (
+                "; a private endpoint that was deleted or rejected refuses, too"
+                if examination.expect_private
+                else ""
+            )
         )
         yield failed(CHECK, f"{parts.hostname}:{port}: {cause}", remedy)
         return
     writer.close()
+    examination.answers = True
     took = (time.monotonic() - begun) * 1000
     yield ok(CHECK, f"{parts.hostname}:{port} answers in {took:.0f} ms")

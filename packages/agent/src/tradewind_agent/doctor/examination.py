@@ -12,6 +12,8 @@ from tradewind_agent.doctor import (
     connection,
     disk,
     environments,
+    idle,
+    mtu,
     names,
     outbox,
     plane,
@@ -30,10 +32,21 @@ _MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.FAILED: "FAIL", Ver
 
 
 async def examine(
-    settings: Settings, *, expect_private: bool = False, read: BackendReads | None = None
+    settings: Settings,
+    *,
+    expect_private: bool = False,
+    public_resolver: str = "",
+    long: float = 0.0,
+    read: BackendReads | None = None,
 ) -> AsyncIterator[Result]:
     """Every result, as it comes: first the way to the plane, then this machine."""
-    examination = Examination(settings, expect_private=expect_private, read=read or BackendReads())
+    examination = Examination(
+        settings,
+        expect_private=expect_private,
+        public_resolver=public_resolver,
+        long=long,
+        read=read or BackendReads(),
+    )
     document = status.read(settings.state_dir)
     examination.running = document is not None and status.alive(document)
     warnings = settings.warnings()
@@ -56,6 +69,9 @@ async def examine(
         async for result in route.at_the_root(examination):
             yield result
         async for result in plane.check(examination):
+            yield result
+    for check in (idle.check, mtu.check):
+        async for result in check(examination):
             yield result
     for check in (disk.check, users.check, environments.check, outbox.check, ports.check, running.check):
         async for result in check(examination):

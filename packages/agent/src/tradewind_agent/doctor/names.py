@@ -6,9 +6,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from tradewind_agent.doctor import resolvers
 from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
 
 CHECK = "name"
@@ -21,14 +21,16 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     if examination.proxied and not examination.expect_private:
         yield skipped(CHECK, f"the proxy {examination.proxied} resolves {host}")
         return
+    said = await _said(examination, host) if examination.expect_private else ""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         examination.reachable = bool(examination.proxied)
         yield failed(
             CHECK,
-            f"{host} has no address: {error.strerror or error}",
-            "Check plane_url, this machine's DNS servers, and the private zone if the plane is behind a private link",
+            f"{host} has no address: {error.strerror or error}{said}",
+            "Check plane_url, this machine's DNS servers, and, behind a private link, the private zone: whether it is linked to "
+            "this network, and whether it has a record of this name",
         )
         return
     examination.addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
@@ -37,27 +39,33 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     if examination.expect_private and public:
         yield failed(
             CHECK,
-            f"{host} leads to {shown}; not private: {', '.join(public)}",
-            f"Link this network to the private DNS zone of the plane's private endpoint; {_resolvers()}",
+            f"{host} leads to {shown}; not private: {', '.join(public)}{said}",
+            "Link this network to the private DNS zone of the plane's private endpoint, and let this machine ask the network's "
+            "resolver",
         )
     elif len(examination.addresses) > 16:
         yield warning(CHECK, f"{host} leads to {len(examination.addresses)} addresses", "Check the DNS entry")
     else:
         yield ok(
             CHECK,
-            f"{host} leads to {shown}"
-            + (f", all private; {_resolvers()}" if examination.expect_private else ""),
+            f"{host} leads to {shown}" + (f", all private{said}" if examination.expect_private else ""),
         )
 
 
-def _resolvers(file: Path = Path("/etc/resolv.conf")) -> str:
-    """Which DNS servers this machine asks."""
+async def _said(examination: Examination, host: str) -> str:
+    """What each DNS server of this machine says, and the public one that the caller named."""
     try:
-        lines = [line.split() for line in file.read_text().splitlines()]
-    except (OSError, ValueError):
-        lines = []
-    servers = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
-    return f"this machine asks {', '.join(servers)}" if servers else "this machine names no DNS server"
+        ipaddress.ip_address(host)
+        return ""  # there is nothing to ask
+    except ValueError:
+        pass
+    servers = resolvers.configured()
+    own = await resolvers.ask_each(servers, host)
+    text = "; " + ("; ".join(map(str, own)) if own else "this machine names no DNS server")
+    if examination.public_resolver:
+        public = await resolvers.ask(examination.public_resolver, host)
+        text += f"; outside, {public}"
+    return text
 
 
 def _is_private(address: str) -> bool:

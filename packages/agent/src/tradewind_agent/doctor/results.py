@@ -71,6 +71,8 @@ class Examination:
 
     settings: Settings
     expect_private: bool = False  # the plane's name has to lead to private addresses only
+    public_resolver: str = ""  # a DNS server of the internet to compare with; empty: none is asked
+    long: float = 0.0  # seconds for which connections are left idle; 0: that is not measured
     read: BackendReads = BackendReads()
     patience: float = 10.0  # seconds for an answer from the network
     token: AgentToken | None = None  # instead of the one that the settings name
@@ -80,6 +82,7 @@ class Examination:
     proxied: str = ""  # the proxy on the way, without its credentials
     addresses: tuple[str, ...] = ()
     reachable: bool = True  # so far
+    answers: bool = False  # something takes TCP connections at the plane's address and port
     running: bool = False  # an agent runs from the state directory
     about: AboutToken | None = None  # once the plane has taken the token
 
