@@ -73,7 +73,7 @@ test-images: $(STAMP) containers  ## build the images on a base of Debian's pack
 test-kubernetes: $(STAMP) helm kubernetes  ## a plane and two sites in a real cluster of one node, from images of this checkout (as root)
 	$(PY) -m pytest -s tests/kubernetes $(ARGS)
 
-kubernetes: containers  ## build a cluster's programs, once: ten minutes of two cores (Debian, as root; needs Go)
+kubernetes: containers postgresql  ## build a cluster's programs, once: ten minutes of two cores (Debian, as root; needs Go)
 	@{ command -v containerd && command -v etcd && command -v iptables && command -v socat && ls /usr/lib/cni/bridge; } >/dev/null 2>&1 || \
 	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	   containerd containernetworking-plugins etcd-server iptables conntrack socat gcc libc6-dev >/dev/null)

@@ -10,10 +10,8 @@ import pytest
 import yaml
 
 from support import charts
-from support.charts import environment, pod_of
-from support.installed import ROOT
+from support.charts import PLANE, environment, pod_of
 
-PLANE = ROOT / "deploy/helm/tradewind-plane"
 LEAST: dict[str, Any] = {
     "image": {"repository": "registry.example.com/plane", "tag": "7"},
     "publicUrl": "https://airflow.example.com",

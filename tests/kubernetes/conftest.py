@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from support import cluster as clusters
 from support.airflow_rest import AirflowRest
 from support.cluster import Cluster
-from support.cluster_site import EXAMPLES, PLANE, Site, values
+from support.cluster_plane import Plane
+from support.cluster_site import EXAMPLES, Site, values
 
 HERE = Path(__file__).parent
 KEEP = os.environ.get("TRADEWIND_TEST_CLUSTER") == "keep"
@@ -61,38 +60,12 @@ def load_images(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="session")
 def rest(cluster: Cluster) -> Iterator[AirflowRest]:
-    """The plane, signed in as admin."""
-    cluster.apply((HERE / "plane.yaml").read_text())
-    cluster.kubectl("-n", "plane", "rollout", "status", "deployment/plane", "--timeout=600s")
-    passwords = cluster.kubectl(
-        "-n",
-        "plane",
-        "exec",
-        "deployment/plane",
-        "-c",
-        "api-server",
-        "--",
-        "cat",
-        "/var/lib/airflow/passwords.json",
-    )
-    with (
-        cluster.way_to("plane", "plane", 8080) as way,
-        httpx.Client(base_url=PLANE, transport=way, timeout=60) as http,
-    ):
-        answer = http.post(
-            "/auth/token", json={"username": "admin", "password": json.loads(passwords)["admin"]}
-        )
-        answer.raise_for_status()
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        yield AirflowRest(http)
-
-
-def answers(http: httpx.Client) -> bool:
-    """False, too, until the node has the Service's rules."""
-    try:
-        return http.get("/api/v2/version").is_success
-    except httpx.TransportError:
-        return False
+    """The plane from its chart, signed in as admin."""
+    plane = Plane(cluster)
+    plane.prepare()
+    plane.upgrade()
+    with plane.signed_in() as rest:
+        yield rest
 
 
 @pytest.fixture(scope="session")

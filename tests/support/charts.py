@@ -14,6 +14,7 @@ import yaml
 from support.installed import ROOT
 
 AGENT = ROOT / "deploy/helm/tradewind-agent"
+PLANE = ROOT / "deploy/helm/tradewind-plane"
 KUBERNETES = ("1.35", "1.36", "1.37")
 BESIDE = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1"}
 """Kinds of other programs, which Kubernetes' schemas do not have."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from support import postgresql
 from support.installed import ROOT
 from support.patience import stretched
 from tradewind.embedded.processes import LocalProcess
@@ -57,6 +58,10 @@ class Cluster:
     def load(self, image: str) -> None:
         """Give an image of buildah's to the node."""
         subprocess.run([LAB / "load", image], check=True)
+
+    def database(self, program: str, *arguments: str) -> str:
+        """Run a program of PostgreSQL's against the server beside the cluster."""
+        return self.run(str(postgresql.binaries() / program), "-h", "127.0.0.1", "-U", "airflow", *arguments)
 
     def run(self, *command: str, stdin: str | None = None, check: bool = True) -> str:
         done = subprocess.run(

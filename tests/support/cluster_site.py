@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from support import cluster as clusters
+from support import cluster_plane
 from support.airflow_rest import AirflowRest
 from support.charts import AGENT
 from support.cluster import LAB, Cluster, wait
 
-PLANE = "http://plane.plane.svc.cluster.local:8080"
 SHARED = clusters.CACHE / "shared"
 DAGS = LAB.parent / "dags"
 KEY = "k" * 40
@@ -120,7 +120,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def values(site: str, **bundles: str) -> dict[str, Any]:
     """A small site: its Dags from a ConfigMap, its values in a folder that all its pods mount."""
     return {
-        "planeUrl": PLANE,
+        "planeUrl": cluster_plane.ADDRESS,
         "token": {"existingSecret": "site-token"},
         "siteKey": {"existingSecret": "site-key"},
         "storage": "/mnt/shared/values",

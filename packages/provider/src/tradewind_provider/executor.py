@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from tradewind_provider.airflow import (
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.scheduler_reports import SchedulerEvent
 from tradewind_provider.services import asset_access, reaper, work_queue
+from tradewind_provider.services.work_queue import EndedAttempt
 
 _RECONCILE_EVERY = 30.0  # seconds between full looks at what is live
 
@@ -93,18 +94,21 @@ class RemoteExecutor(BaseExecutor):
         """Nothing: agents come for their work."""
 
     def sync(self) -> None:
-        """Tell the scheduler what ended; look after the queue every few seconds."""
-        with database.create_session() as db:
-            self._report(db)
+        """Tell the scheduler what ended; look after the queue every few seconds.
+
+        The scheduler hears of an end once the mark that it did is committed. Raises what the database does, when it
+        refused the same transaction [database] max_db_retries times."""
+        ended = database.committed(self._mark_reported)
+        self._report(ended)
+        if self._has_callbacks():
+            self._report_running(database.committed(self._running_callbacks))
         moment = time.monotonic()
         if moment >= self._next_sweep:
             self._next_sweep = moment + self.settings.sweep
-            with database.create_session() as db:
-                self._sweep(db)
+            database.committed(self._sweep)
         if moment >= self._next_reconcile:
             self._next_reconcile = moment + _RECONCILE_EVERY
-            with database.create_session() as db:
-                self._reconcile(db)
+            database.committed(self._reconcile)
 
     def try_adopt_task_instances(self, tis: Sequence[Any]) -> Sequence[Any]:
         """Adopt every task instance an attempt answers for, running or waiting. Returns the others."""
@@ -167,18 +171,24 @@ class RemoteExecutor(BaseExecutor):
     def _alias(self) -> str | None:
         return None if self.name is None else (self.name.alias or self.name.module_path)
 
-    def _report(self, db: Session) -> None:
-        for one in work_queue.ended(db, scheduler_job_id=self._job_id, now=self._clock()):
+    def _mark_reported(self, db: Session) -> list[EndedAttempt]:
+        return work_queue.ended(db, scheduler_job_id=self._job_id, now=self._clock())
+
+    def _report(self, ended: Sequence[EndedAttempt]) -> None:
+        for one in ended:
             self._forget(one.attempt_id, one.key)
             if one.tell is SchedulerEvent.SUCCESS:
                 self.success(one.key, one.reason)
             elif one.tell is SchedulerEvent.FAILED:
                 self.fail(one.key, one.reason)
-        if self._has_callbacks():
-            running = work_queue.running_callbacks(db, scheduler_job_id=self._job_id)
-            for attempt_id in running.keys() - self._told_running:
-                self.running_state(running[attempt_id])
-            self._told_running = set(running)
+
+    def _running_callbacks(self, db: Session) -> dict[UUID, Any]:
+        return work_queue.running_callbacks(db, scheduler_job_id=self._job_id)
+
+    def _report_running(self, callbacks: Mapping[UUID, Any]) -> None:
+        for attempt_id in callbacks.keys() - self._told_running:
+            self.running_state(callbacks[attempt_id])
+        self._told_running = set(callbacks)
 
     def _sweep(self, db: Session) -> None:
         """The part of the sweep that needs no agent to be reachable from here. Agents are given up by API servers

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from airflow import settings as airflow_settings
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.jobs.job import Job, JobState
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -23,10 +25,12 @@ from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
+from airflow.utils.retries import MAX_DB_RETRIES
 from airflow.utils.session import create_session as scheduler_session
 from airflow.utils.state import CallbackState, DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
+from sqlalchemy.exc import OperationalError
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider import settings as provider_settings
@@ -248,6 +252,55 @@ def test_a_success_is_told_once_and_frees_the_slot(scheduler: Scheduler, make_ru
     assert scheduler.executor.slots_available == before
     scheduler.executor.sync()
     assert scheduler.executor.event_buffer == {}
+
+
+@contextmanager
+def refusing(beginning: str, *, times: int) -> Iterator[list[str]]:
+    """The database refuses statements that begin so, as one does whose lock another writer holds. Yields those refused."""
+    refused: list[str] = []
+
+    def refuse(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if statement.startswith(beginning) and len(refused) < times:
+            refused.append(statement)
+            raise OperationalError(statement, parameters, Exception("database is locked"))
+
+    engine = airflow_settings.engine
+    event.listen(engine, "before_cursor_execute", refuse)
+    try:
+        yield refused
+    finally:
+        event.remove(engine, "before_cursor_execute", refuse)
+
+
+def test_a_database_that_is_locked_for_a_moment_does_not_end_the_scheduler(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    ended(granted(run), "succeeded")
+    run.set(state="success")
+    with refusing("UPDATE tradewind_attempt SET reported_at", times=1) as refused:
+        scheduler.executor.sync()
+    assert len(refused) == 1
+    assert [one.reported_at is not None for one in run.attempts] == [True]
+    assert list(scheduler.executor.event_buffer) == [run.ti.key]
+
+
+def test_what_could_not_be_marked_is_told_at_the_next_heartbeat_and_once(
+    scheduler: Scheduler, make_run: Any
+) -> None:
+    run = make_run()
+    scheduler.queue()
+    ended(granted(run), "succeeded")
+    run.set(state="success")
+    with (
+        refusing("UPDATE tradewind_attempt SET reported_at", times=MAX_DB_RETRIES),
+        pytest.raises(OperationalError),
+    ):
+        scheduler.executor.sync()
+    assert not scheduler.executor.event_buffer
+    scheduler.executor.sync()
+    assert list(scheduler.executor.event_buffer) == [run.ti.key]
 
 
 @pytest.mark.parametrize("state", ["deferred", "up_for_reschedule", "scheduled"])

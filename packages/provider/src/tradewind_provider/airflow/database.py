@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from airflow import settings as airflow_settings
 from airflow.models.crypto import get_fernet
+from airflow.utils.retries import run_with_db_retries
 from airflow.utils.session import create_session as airflow_create_session
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -21,6 +28,15 @@ def create_session() -> Iterator[Session]:
     from a thread, not from the event loop."""
     with airflow_create_session(scoped=False) as session:
         yield session
+
+
+def committed(do: Callable[[Session], T]) -> T:
+    """What `do` returns in a transaction of its own, once that is committed. `do` is called again where the database
+    refuses the transaction (a lock, a deadlock, a connection that broke), as often as Airflow does it."""
+    for attempt in run_with_db_retries(logger=log):
+        with attempt, create_session() as session:
+            done = do(session)
+    return done
 
 
 _own: list[tuple[Engine, Engine]] = []  # Airflow's engine, and ours beside it
