@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
+.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -99,7 +99,7 @@ test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on rea
 test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (TRADEWIND_TEST_REPORTS=names picks some)
 	$(PY) -m pytest tests/reports $(ARGS)
 
-test-backends: $(STAMP) azurite rsyslog  ## secrets backends and object stores against the clouds' emulators or a real server
+test-backends: $(STAMP) azurite rsyslog otelcol  ## secrets backends and object stores against the clouds' emulators or a real server
 	$(PY) -m pytest tests/backends $(ARGS)
 
 test-pg: $(STAMP) postgresql nginx  ## make test and test-airflow on a PostgreSQL that the tests start
@@ -111,7 +111,7 @@ test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real plan
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm azurite rsyslog  ## install all that tests are skipped without (Debian, as root)
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm azurite rsyslog otelcol  ## install all that tests are skipped without (Debian, as root)
 	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
 
@@ -124,6 +124,13 @@ rsyslog:  ## install a log shipper (Debian, as root; its tests are skipped witho
 	@ls /usr/lib/*/rsyslog/omelasticsearch.so >/dev/null 2>&1 || \
 	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	   rsyslog rsyslog-elasticsearch >/dev/null) || true
+
+OTELCOL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tradewind-otelcol/otelcol
+otelcol: $(if $(shell command -v go),$(OTELCOL))  ## build an OpenTelemetry Collector, once: five minutes (needs Go; its tests are skipped without it)
+
+$(OTELCOL): $(wildcard tests/backends/otelcol/*)
+	@echo "building an OpenTelemetry Collector"
+	@cd tests/backends/otelcol && CGO_ENABLED=0 nice go build -trimpath -ldflags '-s -w' -o $@ .
 
 openssh:  ## install an SSH server for bundles that are cloned over SSH (Debian, as root; its test is skipped without it)
 	@command -v sshd >/dev/null || ls /usr/sbin/sshd >/dev/null 2>&1 || \

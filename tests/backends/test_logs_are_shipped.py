@@ -126,15 +126,3 @@ def test_lines_wait_while_the_platform_is_away(site: Site) -> None:
     shutil.rmtree(site.logs / "dag_id=orders")  # the agent's retention does not wait for the platform
     site.platform.return_()
     assert len(site.wait_for("while it is away", "while it is away, too")) == 2
-
-
-def test_the_other_shippers_read_the_same_files_and_name_the_same_fields() -> None:
-    """Vector, Fluent Bit and the OpenTelemetry Collector do not run here: their configurations are held to rsyslog's."""
-    folder = shippers.CONFIGURATION.parent
-    others = {file.name: file.read_text() for file in folder.glob("*.yaml")}
-    assert sorted(others) == ["fluent-bit.yaml", "otel-collector.yaml", "vector.yaml"]
-    for name, text in others.items():
-        for place in ("task_id=*/attempt=*.log", "task_id=*/map_index=*/attempt=*.log"):
-            assert f"/var/lib/tradewind/task-logs/dag_id=*/run_id=*/{place}" in text, name
-        for field in ("agent", "dag_id", "run_id", "task_id", "map_index", "try_number"):
-            assert field in text, (name, field)

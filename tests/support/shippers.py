@@ -1,14 +1,18 @@
-"""rsyslog with the configuration that owners get, on paths of a test's own."""
+"""rsyslog and the OpenTelemetry Collector with the configurations that owners get, on paths of a test's own."""
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.installed import ROOT
 from tradewind.embedded.processes import LocalProcess
 
 CONFIGURATION = ROOT / "deploy" / "log-shippers" / "rsyslog.conf"
+COLLECTOR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tradewind-otelcol" / "otelcol"
+"""What `make otelcol` builds."""
 
 
 def missing() -> str:
@@ -26,17 +30,38 @@ def program() -> str | None:
 def rsyslog(home: Path, *, logs: Path, port: int, agent: str) -> LocalProcess:
     """A shipper of the files below `logs`, not started yet. One with the same home goes on where that one stopped."""
     (home / "work").mkdir(parents=True, exist_ok=True)
-    text = CONFIGURATION.read_text()
-    for owners, ours in (
-        ("/var/spool/rsyslog", str(home / "work")),
-        ("/var/lib/tradewind/task-logs", str(logs)),
-        ('serverport="9200"', f'serverport="{port}"'),
-        ('action.resumeInterval="5"', 'action.resumeInterval="1"'),
-    ):
-        assert owners in text
-        text = text.replace(owners, ours)
-    (home / "rsyslog.conf").write_text(text)
+    changes = {
+        "/var/spool/rsyslog": str(home / "work"),
+        "/var/lib/tradewind/task-logs": str(logs),
+        'serverport="9200"': f'serverport="{port}"',
+        'action.resumeInterval="5"': 'action.resumeInterval="1"',
+    }
+    _write(home / "rsyslog.conf", CONFIGURATION, changes)
     command = [str(program()), "-n", "-iNONE", "-f", str(home / "rsyslog.conf")]
     return LocalProcess(
         "rsyslog", command, env={"TRADEWIND_AGENT": agent}, log=home / "rsyslog.log", cwd=home
     )
+
+
+def collector(home: Path, *, logs: Path, url: str, agent: str) -> LocalProcess:
+    """The same with the OpenTelemetry Collector, which sends to an OTLP receiver at that URL."""
+    (home / "state").mkdir(parents=True, exist_ok=True)
+    changes = {
+        "/var/lib/otelcol": str(home / "state"),
+        "/var/lib/tradewind/task-logs": str(logs),
+        "http://127.0.0.1:4318": url,
+    }
+    _write(home / "otelcol.yaml", CONFIGURATION.with_name("otel-collector.yaml"), changes)
+    command = [str(COLLECTOR), "--config", str(home / "otelcol.yaml")]
+    return LocalProcess(
+        "otelcol", command, env={"TRADEWIND_AGENT": agent}, log=home / "otelcol.log", cwd=home
+    )
+
+
+def _write(file: Path, owners: Path, changes: Mapping[str, str]) -> None:
+    """The owners' configuration with other places."""
+    text = owners.read_text()
+    for theirs, ours in changes.items():
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    file.write_text(text)

@@ -15,6 +15,7 @@ EXPECTED = (
     "asked for with",
     "`make ui-pictures`",
     "there is no earlier minor",
+    "no OpenTelemetry Collector on this machine",  # it is built from Go modules
     "none are kept",  # of the database
     "needs root and a writable cgroup",  # of the machine, not of what is installed
     "network namespaces need",
