@@ -327,6 +327,23 @@ def test_a_class_that_only_the_site_has_is_named_with_what_the_plane_needs(
     assert "every scheduler and API server of the plane" in shown
 
 
+def test_a_file_with_a_refused_dag_is_sent_again_with_the_next_claim_and_not_before(
+    site: Site, parsed: Parsed
+) -> None:
+    """A plane that was given the class, or upgraded, is started anew: agents then claim their bundles."""
+    site.claim("main")
+    file = parsed("own.py", text("good") + text("own"))
+    for stored in file.dags:
+        if stored["dag"]["dag_id"] == "own":
+            stored["dag"]["timetable"] = {"__type": "owners_plugin.Owners", "__var": {}}
+    told = site.report(files=(file, parsed("plain.py", text("plain"))))
+    assert set(told.stored) == {"own.py", "plain.py"}
+    assert (told.resend, site.watch().claim) == ((), ())
+    held = {one.path: one.content for one in site.claim("main").bundles[0].files}
+    assert held["own.py"] == ""
+    assert held["plain.py"]
+
+
 def test_a_dag_cannot_say_that_it_is_in_another_file(site: Site, parsed: Parsed) -> None:
     site.claim("main")
     file = parsed("one.py", text())

@@ -83,7 +83,7 @@ def _remedy(problem: BaseException) -> str:
         if isinstance(problem, kind):
             return (
                 f"the plane computes with this class, too: install the plugin that lists it in `{registered_in}` in the "
-                "environment of every scheduler and API server of the plane, restart them, and parse the file again"
+                "environment of every scheduler and API server of the plane, and restart them; the site then sends the file again"
             )
     return (
         "does the task environment run the same Airflow minor as the plane, and does the plane have the "

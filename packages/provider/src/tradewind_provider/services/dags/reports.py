@@ -218,8 +218,10 @@ class _Storing:
                 ),
                 now=now,
             )
+            # A plane with another plugin or version may take what this one refuses: such a file is sent again with the next claim.
+            content = "" if found.refused else file.content
             fresh = DagFile(
-                bundle=row.name, path=file.path, content=file.content, version=self._report.version,
+                bundle=row.name, path=file.path, content=content, version=self._report.version,
                 dag_ids=sorted(free_ids), blocked=sorted(blocked), error_paths=sorted(filed),
                 live=dags.live_count(db, row.name, among=free_ids), stored_at=now,
             )  # fmt: skip
@@ -243,7 +245,7 @@ class _Storing:
         if not dag_ids:
             return
         for file in db.scalars(select(DagFile)).all():
-            if file.content and set(file.blocked) & set(dag_ids):
+            if set(file.blocked) & set(dag_ids):
                 file.content = ""
                 if file.bundle == row.name:
                     self._resend.append(file.path)
