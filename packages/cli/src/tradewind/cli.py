@@ -24,6 +24,7 @@ _OWN = {
     "events": "tradewind.commands.events:events",
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
+    "gateway": "tradewind.commands.gateway:gateway",
     "demo": "tradewind.commands.demo:demo",
     "project": "tradewind.commands.project:project",
     "completion": "tradewind.commands.completion:completion",
