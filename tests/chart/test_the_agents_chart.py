@@ -33,7 +33,7 @@ KEDA = {"scaler": {"existingSecret": "scaler"}}
 EVERYTHING: dict[str, Any] = {
     "bundles": [GIT],
     "secretsBackend": {"class": "airflow.providers.hashicorp.secrets.vault.VaultBackend", "kwargs": {"url": "https://vault"}},
-    "logs": {"remote": "s3://bucket/logs", "connection": "site", "uploadEvery": 60},
+    "logs": {"remote": "s3://bucket/logs", "connection": "site", "container": "site", "uploadEvery": 60},
     "openLineage": {"url": "https://lineage", "namespace": "eu", "existingSecret": "lineage"},
     "traces": {"endpoint": "http://collector:4318", "existingSecret": "collector"},
     "ca": {"configMap": "company-ca", "alsoForTasks": True},

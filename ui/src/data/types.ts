@@ -198,6 +198,8 @@ export type AskRecipes = {
   };
   site: string;
   storage: string;
+  secrets: { kind: string; place: string; role: string };
+  logs: { url: string; connection: string; container: string };
   image: string;
   packages: string;
 };

@@ -15,6 +15,26 @@ import { Expires, Value } from "./TokensPage";
 const COMPONENTS = ["worker", "dag_processor", "triggerer"];
 const PAUSE = 250; // milliseconds without a key pressed, after which the plane is asked
 
+/** Kinds of secrets backends, and what each asks for. */
+const SECRETS: Record<string, { title: string; place: string; example: string; role?: string }> = {
+  "aws-secrets-manager": { title: "AWS Secrets Manager", place: "Region", example: "eu-west-1" },
+  "aws-parameter-store": { title: "AWS Systems Manager Parameter Store", place: "Region", example: "eu-west-1" },
+  "azure-key-vault": { title: "Azure Key Vault", place: "Vault URL", example: "https://my-vault.vault.azure.net/" },
+  "google-secret-manager": { title: "Google Secret Manager", place: "Project", example: "my-project" },
+  "vault-kubernetes": {
+    title: "HashiCorp Vault or OpenBao, Kubernetes auth",
+    place: "Vault URL",
+    example: "https://vault.example.com",
+    role: "Kubernetes role",
+  },
+  "vault-approle": {
+    title: "HashiCorp Vault or OpenBao, AppRole auth",
+    place: "Vault URL",
+    example: "https://vault.example.com",
+    role: "Role ID",
+  },
+};
+
 type Answered = {
   recipes: Recipe[];
   problems: string[];
@@ -31,6 +51,8 @@ export function RegisterPage() {
   const [queues, setQueues] = useState("default");
   const [slots, setSlots] = useState("20");
   const [storage, setStorage] = useState("");
+  const [secrets, setSecrets] = useState({ kind: "", place: "", role: "" });
+  const [logs, setLogs] = useState({ url: "", connection: "", container: "" });
   const [image, setImage] = useState("registry.example.com/airflow-agent:latest");
   const [packages, setPackages] = useState("/srv/tradewind/dist");
   const [bundle, setBundle] = useState({
@@ -51,13 +73,16 @@ export function RegisterPage() {
       bundle: Object.fromEntries(Object.entries(bundle).map(([key, text]) => [key, text.trim()])) as typeof bundle,
       site: site.trim(),
       storage: storage.trim(),
+      secrets: { kind: secrets.kind, place: secrets.place.trim(), role: secrets.role.trim() },
+      logs: { url: logs.url.trim(), connection: logs.connection.trim(), container: logs.container.trim() },
       image: image.trim(),
       packages: packages.trim(),
     }),
-    [name, components, queues, slots, bundle, site, storage, image, packages],
+    [name, components, queues, slots, bundle, site, storage, secrets, logs, image, packages],
   );
   const answered = useRecipes(wanted);
   const { problem } = answered;
+  const backend = SECRETS[secrets.kind];
   const part = (field: keyof typeof bundle) => ({
     value: bundle[field],
     set: (text: string) => setBundle((before) => ({ ...before, [field]: text })),
@@ -174,6 +199,69 @@ export function RegisterPage() {
               set={setStorage}
               problem={problem("storage")}
             />
+            <Field.Root>
+              <Field.Label>Secrets backend</Field.Label>
+              <NativeSelect.Root>
+                <NativeSelect.Field
+                  value={secrets.kind}
+                  onChange={(event: { target: { value: string } }) => {
+                    setSecrets((before) => ({ ...before, kind: event.target.value, place: "" }));
+                  }}
+                >
+                  <option value="">None (environment variables)</option>
+                  {Object.entries(SECRETS).map(([kind, { title }]) => (
+                    <option key={kind} value={kind}>
+                      {title}
+                    </option>
+                  ))}
+                </NativeSelect.Field>
+                <NativeSelect.Indicator />
+              </NativeSelect.Root>
+              <Field.HelperText>Where tasks read connections and variables. The plane has no access to it</Field.HelperText>
+            </Field.Root>
+            {backend ? (
+              <Typed
+                label={backend.place}
+                placeholder={backend.example}
+                value={secrets.place}
+                set={(place) => setSecrets((before) => ({ ...before, place }))}
+                problem={secrets.place ? problem("secrets.place") : ""}
+              />
+            ) : undefined}
+            {backend?.role ? (
+              <Typed
+                label={backend.role}
+                placeholder="airflow-site"
+                value={secrets.role}
+                set={(role) => setSecrets((before) => ({ ...before, role }))}
+                problem={secrets.role ? problem("secrets.role") : ""}
+              />
+            ) : undefined}
+            <Typed
+              label="Task logs"
+              placeholder="s3://bucket/logs, gs://bucket/logs or wasb://logs"
+              help="Where agents upload task logs. Leave empty to keep them on the agent's disk"
+              value={logs.url}
+              set={(url) => setLogs((before) => ({ ...before, url }))}
+              problem={problem("logs.url")}
+            />
+            {logs.url ? (
+              <Typed
+                label="Connection for task logs"
+                help="Connection ID in the site's secrets backend. S3 and Azure need one"
+                value={logs.connection}
+                set={(connection) => setLogs((before) => ({ ...before, connection }))}
+                problem={problem("logs.connection")}
+              />
+            ) : undefined}
+            {logs.url.startsWith("wasb://") ? (
+              <Typed
+                label="Container for task logs"
+                value={logs.container}
+                set={(container) => setLogs((before) => ({ ...before, container }))}
+                problem={logs.container ? problem("logs.container") : ""}
+              />
+            ) : undefined}
           </SimpleGrid>
           <Box mt={4}>
             <TokenStep name={wanted.name} site={wanted.site} problem={problem("name") || problem("site")} />

@@ -94,6 +94,9 @@
 {{- with .connection }}
 - {name: AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID, value: {{ . | quote }}}
 {{- end }}
+{{- with .container }}
+- {name: AIRFLOW__AZURE_REMOTE_LOGGING__REMOTE_WASB_LOG_CONTAINER, value: {{ . | quote }}}
+{{- end }}
 {{- if .uploadEvery }}
 - {name: TRADEWIND_AGENT_UPLOAD_LOGS_EVERY, value: {{ .uploadEvery | quote }}}
 {{- end }}

@@ -297,6 +297,22 @@ class RecipeBundle(Message):
     connection: _Typed = ""  # of the site, with the credential of the repository
 
 
+class RecipeSecrets(Message):
+    """The secrets backend of an agent's site."""
+
+    kind: _Typed = ""  # or aws-secrets-manager, azure-key-vault, vault-approle and so on
+    place: _Typed = ""  # a region, a project, or the address of a vault
+    role: _Typed = ""  # of Vault: as which tasks sign in
+
+
+class RecipeLogs(Message):
+    """The store that an agent uploads task logs to."""
+
+    url: _Typed = ""
+    connection: _Typed = ""  # of the site
+    container: _Typed = ""  # of Azure Blob Storage
+
+
 class AskRecipes(Message):
     """An agent that a person wants to start."""
 
@@ -308,6 +324,8 @@ class AskRecipes(Message):
     bundle: RecipeBundle = RecipeBundle()
     site: _Typed = sites.DEFAULT
     storage: _Typed = ""  # what several agents of a site share
+    secrets: RecipeSecrets = RecipeSecrets()
+    logs: RecipeLogs = RecipeLogs()
     image: _Typed = ""
     packages: _Typed = ""  # folder with the distributions that `make dist` built; empty: the package index
 

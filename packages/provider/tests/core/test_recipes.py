@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from support import pages
 from tradewind_provider.domain import recipes
-from tradewind_provider.domain.recipes import Bundle, Recipe, RecipeRequest, Versions
+from tradewind_provider.domain.recipes import Bundle, Logs, Recipe, RecipeRequest, Secrets, Versions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -161,6 +162,10 @@ agents = st.builds(
     bundle=bundles,
     storage=st.one_of(st.just(""), texts.map(lambda x: f"/{x}"), texts.map(lambda x: f"s3://bucket/{x}")),
     packages=st.one_of(st.just(""), texts.map(lambda x: f"/{x}")),
+    secrets=st.builds(
+        Secrets, kind=st.just("vault-approle"), place=texts.map(lambda x: f"https://{x}"), role=texts
+    ),
+    logs=st.builds(Logs, url=texts.map(lambda x: f"s3://bucket/{x}"), connection=names),
     image=st.from_regex(r"[a-z][a-z0-9./:-]{0,30}", fullmatch=True),
 )
 
@@ -201,6 +206,14 @@ def test_whatever_passes_the_checks_is_a_recipe_of_valid_shell_and_yaml(wanted: 
         ({"storage": "shared"}, "storage", "a bucket"),
         ({"storage": "s3://"}, "storage", "a bucket"),
         ({"storage": "/mnt/a:b"}, "storage", "neither : nor .."),
+        ({"secrets": Secrets("keepass")}, "secrets.kind", "none of"),
+        ({"secrets": Secrets("aws-secrets-manager")}, "secrets.place", "the region"),
+        ({"secrets": Secrets("azure-key-vault", "http://x")}, "secrets.place", "the vault's address"),
+        ({"secrets": Secrets("vault-approle", "https://u:p@v", "r")}, "secrets.place", "Vault's address"),
+        ({"secrets": Secrets("vault-approle", "https://v")}, "secrets.role", "the role"),
+        ({"logs": Logs("/logs")}, "logs.url", "a folder of a bucket"),
+        ({"logs": Logs("s3://bucket", "a b")}, "logs.connection", "id of a connection"),
+        ({"logs": Logs("wasb://logs")}, "logs.container", "the container"),
         ({"bundle": Bundle(kind="none")}, "bundle.kind", "say where the Dags are"),
         ({"bundle": Bundle(kind="svn")}, "bundle.kind", "none of"),
         ({"bundle": Bundle()}, "bundle.repository", "missing"),
@@ -252,6 +265,67 @@ def test_what_the_shared_storage_needs_is_installed(storage: str, package: str) 
     found = by_key(replace(LEAST, storage=storage))
     assert package in step(found["host"], "install command")
     assert package in step(found["container"], "Dockerfile")
+
+
+SERVICES = {
+    "aws-secrets-manager": ("site-on-aws.md", 0, "eu-west-1", ""),
+    "aws-parameter-store": ("site-on-aws.md", 1, "eu-west-1", ""),
+    "azure-key-vault": ("site-on-azure.md", 0, "https://tradewind.vault.azure.net/", ""),
+    "google-secret-manager": ("site-on-google-cloud.md", 0, "my-project", ""),
+    "vault-kubernetes": ("secrets-in-vault.md", 0, "https://vault.example.com", "airflow-site"),
+    "vault-approle": ("secrets-in-vault.md", 1, "https://vault.example.com", "airflow-site"),
+}
+"""Where the pages have the settings of each backend, which tests run word for word."""
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_secrets_backend_is_set_up_as_its_page_says(kind: str, tmp_path: Path) -> None:
+    page, block, place, role = SERVICES[kind]
+    expected = pages.environment(page, block)
+    arguments = json.loads(expected["AIRFLOW__SECRETS__BACKEND_KWARGS"])
+    found = by_key(replace(LEAST, secrets=Secrets(kind, place, role)))
+    in_bash(step(found["host"], "settings file"), tmp_path)
+    [environment] = tomllib.loads((tmp_path / "agent.toml").read_text())["environments"]
+    assert {key: environment[key] for key in ("name", "queues", "slots")} == {
+        "name": "default",
+        "queues": ["default"],
+        "slots": 20,
+    }
+    assert environment["env"]["AIRFLOW__SECRETS__BACKEND"] == expected["AIRFLOW__SECRETS__BACKEND"]
+    assert json.loads(environment["env"]["AIRFLOW__SECRETS__BACKEND_KWARGS"]) == arguments
+    in_bash(step(found["helm"], "values file"), tmp_path)
+    values = yaml.safe_load((tmp_path / "values.yaml").read_text())
+    assert values["secretsBackend"] == {"class": expected["AIRFLOW__SECRETS__BACKEND"], "kwargs": arguments}
+    extra = {"aws": "amazon", "azure": "azure", "google": "google", "vault": "hashicorp"}[
+        kind.partition("-")[0]
+    ]
+    assert f"[{extra},git]" in step(found["container"], "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("page", "block", "logs"),
+    [
+        ("site-on-aws.md", 2, Logs("s3://my-site/logs", "site_store")),
+        ("site-on-azure.md", 1, Logs("wasb://logs", "site_store", "site")),
+        ("site-on-google-cloud.md", 1, Logs("gs://my-site/logs")),
+    ],
+)
+def test_task_logs_go_to_a_store_as_its_page_says(page: str, block: int, logs: Logs, tmp_path: Path) -> None:
+    found = by_key(replace(LEAST, logs=logs))
+    in_bash(
+        step(found["systemd"], "settings file")
+        .replace("sudo install -o root -g tradewind -m 640", "install")
+        .replace("/etc/tradewind/", ""),
+        tmp_path,
+    )
+    read = tomllib.loads((tmp_path / "agent.toml").read_text())
+    [environment] = read["environments"]
+    assert environment["env"].items() <= pages.environment(page, block).items()
+    assert environment["interpreter"] == "/opt/airflow/bin/python" and "interpreter" not in read
+    in_bash(step(found["helm"], "values file"), tmp_path)
+    values = yaml.safe_load((tmp_path / "values.yaml").read_text())
+    said = {"remote": logs.url, "connection": logs.connection, "container": logs.container}
+    assert values["logs"] == {key: value for key, value in said.items() if value}
 
 
 def test_packages_come_from_a_folder_where_one_is_named(tmp_path: Path) -> None:

@@ -60,12 +60,15 @@ def serve(control: Control, configure: Configure) -> int:
             control.send(problem)
             return 1
         _name_process(configure)
+        from tradewind_runtime.airflow import token_renewal
+
+        helpers = token_renewal.start()
         if configure.component is not Component.WORKER:
             kernel.refuse_inspection()  # it holds a secret of the gateway, and tasks may run as the same user
         if configure.component is Component.WORKER:
             from tradewind_runtime.worker import prefork
 
-            return prefork.run(control, configure) or 0
+            return prefork.run(control, configure, helpers) or 0
         if configure.component is Component.DAG_PROCESSOR:
             from tradewind_runtime import dag_processor
 

@@ -127,7 +127,7 @@ _REMEDIES: Final = {
     Kind.UNAUTHENTICATED: "Check the credentials of this site's tasks, and when they expire: {identity}",
     Kind.AWAY: "Check the address, DNS, proxy, firewall and certificates between this site and {service}",
     Kind.SLOW: "{service} did not answer in time: check its load and the network between",
-    Kind.THROTTLED: "{service} limits the requests of this site: let fewer tasks read secrets at once, or raise the quota",
+    Kind.THROTTLED: "{service} limits the requests of this site: raise the quota, or set secrets_cache_seconds in the agent's settings",
     Kind.SEALED: "Unseal {service}, or wait until it is active",
     Kind.OTHER: "Check [secrets] backend and backend_kwargs of the task environment",
 }

@@ -16,7 +16,7 @@ import os
 from airflow.sdk.bases.secrets_backend import BaseSecretsBackend
 
 class Backend(BaseSecretsBackend):
-    made = 0
+    made = asked = 0
     def __init__(self):
         type(self).made += 1
         self.number = self.made
@@ -26,6 +26,9 @@ class Backend(BaseSecretsBackend):
         found = {"host": "by", "conn_type": "http", "port": os.getpid(), "login": f"client-{self.number}"}
         return None if conn_id == "nowhere" else __import__("json").dumps(found)
     def get_variable(self, key, team_name=None):
+        type(self).asked += 1
+        if key == "asked":
+            return str(self.asked)
         return None if key == "nowhere" else f"{os.getpid()} " + "x" * int(key)
 """
 
@@ -41,7 +44,7 @@ class Comms:
     def send(self, msg):
         raise RuntimeError("no plane is asked")
 task_runner.SUPERVISOR_COMMS = Comms()
-reader = SecretsReader(backends={sys.argv[1]})
+reader = SecretsReader(backends={sys.argv[1]}, cached=float(os.environ.get("CACHED", "0")))
 if (reason := reader.applies()) is not None:
     print(json.dumps({"off": reason}))
     sys.exit()
@@ -69,6 +72,7 @@ said = {"reader": pid}
 said["first"] = in_a_task(lambda: connection("any"))
 said["second"] = in_a_task(lambda: connection("other"))
 said["variable"] = in_a_task(lambda: [int(Variable.get("7").split()[0]), len(Variable.get("1000000"))])
+said["asked"] = [in_a_task(lambda: Variable.get("asked"))[0] for _ in range(2)]
 said["missing"] = in_a_task(lambda: Variable.get("nowhere", default="by default"))
 said["fails"] = in_a_task(lambda: connection("fails"))
 said["renewed"] = in_a_task(lambda: connection("any"))
@@ -84,12 +88,15 @@ print(json.dumps(said))
 def probed(tmp_path: Path) -> Any:
     (tmp_path / "owners_backend.py").write_text(BACKEND)
 
-    def probe(backend: str = "owners_backend.Backend", known: str = "owners_backend.Backend") -> Any:
+    def probe(
+        backend: str = "owners_backend.Backend", known: str = "owners_backend.Backend", cached: str = "0"
+    ) -> Any:
         env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(tmp_path),
             "AIRFLOW_HOME": str(tmp_path / "airflow"),
             "AIRFLOW__SECRETS__BACKEND": backend,
+            "CACHED": cached,
         }
         answer = forked.run(PROBE, known, env=env)
         assert answer.returncode == 0, answer.stderr
@@ -106,6 +113,13 @@ def test_tasks_get_what_the_reader_reads_with_one_client(probed: Any) -> None:
     [by, length], task = said["variable"]
     assert by == reader != task
     assert length > 1_000_000
+    assert said["missing"][0] == "by default"
+
+
+@pytest.mark.parametrize(("cached", "asks"), [("0", 2), ("3600", 1), ("0.000001", 2)])
+def test_an_answer_is_kept_for_as_long_as_the_owner_says(probed: Any, cached: str, asks: int) -> None:
+    said = probed(cached=cached)
+    assert len(set(said["asked"])) == asks
     assert said["missing"][0] == "by default"
 
 

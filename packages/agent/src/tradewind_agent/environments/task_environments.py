@@ -220,6 +220,7 @@ class TaskEnvironments:
                     "storage": settings.storage,
                     "waiting_logs": str(self.waiting_logs),
                     "upload_logs_every": settings.upload_logs_every,
+                    "secrets_cache_seconds": settings.secrets_cache_seconds,
                     "accelerators": list(settings.accelerators),
                     "base_url": (session.base_url if session is not None else "") or settings.plane_url,
                     "connections": rules.connections.value,

@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         description="Seconds between two uploads of a running task's log to the storage that the task environment's "
         "`[logging]` names (S3, Azure Blob, Google Cloud Storage). 0: it is uploaded when the task ends.",
     )
+    secrets_cache_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=86400,
+        description="Seconds for which tasks get a connection or variable that was read from the secrets backend of a cloud or of "
+        "Vault before. A changed secret takes as long to arrive. 0: it is asked for each task.",
+    )
     keep_bytes: int = Field(
         default=0,
         ge=0,

@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any, Final, NoReturn
 
@@ -38,14 +39,17 @@ BACKENDS: Final = frozenset(
 PATIENCE: Final = 120.0
 """Seconds after which a task reads for itself."""
 
+_MOST_ANSWERS: Final = 10_000
+
 _METHODS: Final = {"get_conn_value": "conn_id", "get_variable": "key"}
 
 
 class SecretsReader:
     name = "secrets_reader"
 
-    def __init__(self, backends: Collection[str] = BACKENDS) -> None:
-        self._backends = backends
+    def __init__(self, backends: Collection[str] = BACKENDS, *, cached: float = 0.0) -> None:
+        """`cached`: seconds for which an answer is given again without asking the backend."""
+        self._backends, self._cached = backends, cached
         self._pid = 0
         self._folder = ""
 
@@ -73,7 +77,7 @@ class SecretsReader:
         parent = os.getpid()
         self._pid = os.fork()
         if not self._pid:
-            _read_for_tasks(listening, cls, parent)
+            _read_for_tasks(listening, cls, parent, cached=self._cached)
         listening.close()
         for method, argument in _METHODS.items():
             setattr(cls, method, _asking_first(getattr(cls, method), method, argument, address))
@@ -125,7 +129,7 @@ def _asked(address: str, method: str, name: str) -> Any:
 # ---- in the reader
 
 
-def _read_for_tasks(listening: socket.socket, cls: Any, parent: int) -> NoReturn:
+def _read_for_tasks(listening: socket.socket, cls: Any, parent: int, *, cached: float) -> NoReturn:
     """Be the reader until the worker process ends."""
     try:
         kernel.die_with_parent(parent)
@@ -133,7 +137,7 @@ def _read_for_tasks(listening: socket.socket, cls: Any, parent: int) -> NoReturn
         kernel.close_descriptors([listening.fileno()])
         kernel.refuse_inspection()  # it holds what tasks read
         kernel.title("tradewind secrets reader")
-        reader = _Reader(cls)
+        reader = _Reader(cls, cached=cached)
         while True:
             connection, _ = listening.accept()
             threading.Thread(target=reader.answer, args=(connection,), daemon=True).start()
@@ -142,21 +146,36 @@ def _read_for_tasks(listening: socket.socket, cls: Any, parent: int) -> NoReturn
 
 
 class _Reader:
-    def __init__(self, cls: Any) -> None:
-        self._cls = cls
+    def __init__(self, cls: Any, *, cached: float) -> None:
+        self._cls, self._cached = cls, cached
         self._backend: Any = None
         self._making = threading.Lock()
+        self._answers: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def answer(self, connection: socket.socket) -> None:
         """One question. No answer to one that the backend could not answer: the task finds out why."""
         with connection, connection.makefile("rb") as asked:
             try:
                 method, name = json.loads(asked.readline())
-                value = self._read(method, name)
+                value = self._known(method, name)
                 connection.sendall(json.dumps({"value": value}).encode())
             except Exception as problem:
                 self._backend = None  # its credentials may be old: the next one reads them anew
                 log.debug("A secret is left to the task", error=type(problem).__name__)
+
+    def _known(self, method: str, name: str) -> Any:
+        """The answer, from memory if it is young enough. What is missing is asked for each time: it may just be put there."""
+        now = time.monotonic()
+        until, value = self._answers.get((method, name), (0.0, None))
+        if now < until:
+            return value
+        value = self._read(method, name)
+        self._answers.pop((method, name), None)
+        if value is not None and self._cached:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[method, name] = (now + self._cached, value)
+        return value
 
     def _read(self, method: str, name: str) -> Any:
         if self._backend is None:

@@ -44,7 +44,7 @@ def of_worker(configure: Configure) -> OfWorker:
         SupervisorReuse(),
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
         PreparedLogging(),
-        SecretsReader(),
+        SecretsReader(cached=float(options.get("secrets_cache_seconds") or 0)),
         SharedHeap(),
     )
 

@@ -76,8 +76,9 @@ def report(failures: Failures) -> None:
     configuration.initialize_secrets_backends = initialized
 
 
-def own_connection() -> str:
-    """Which connection the configured backend itself would need from itself, in a sentence; else empty."""
+def configured() -> tuple[str, dict[str, Any]]:
+    """The class of the configured backend and its keyword arguments, those in variables of their own included; empty without
+    one."""
     section, option, arguments = "workers", "secrets_backend", "secrets_backend_kwargs"
     if not configuration.conf.get(section, option, fallback=""):
         section, option, arguments = "secrets", "backend", "backend_kwargs"
@@ -88,6 +89,12 @@ def own_connection() -> str:
     kwargs |= {
         each.removeprefix(prefix).lower(): os.environ[each] for each in os.environ if each.startswith(prefix)
     }
+    return backend, kwargs
+
+
+def own_connection() -> str:
+    """Which connection the configured backend itself would need from itself, in a sentence; else empty."""
+    backend, kwargs = configured()
     for argument, name in sorted(kwargs.items()):
         if argument.endswith("conn_id") and isinstance(name, str) and name:
             if f"AIRFLOW_CONN_{name.upper()}" not in os.environ:

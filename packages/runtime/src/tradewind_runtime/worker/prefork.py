@@ -101,8 +101,9 @@ class _Attempt:
         return self.kill_all_at if self.kill_work_at is None else self.kill_work_at
 
 
-def run(control: Control, configure: Configure) -> int:
-    """Be the worker process until told to stop or until the agent is gone. Returns the process's exit code."""
+def run(control: Control, configure: Configure, helpers: Collection[int] = ()) -> int:
+    """Be the worker process until told to stop or until the agent is gone. Returns the process's exit code. `helpers`:
+    processes of this one that are no attempt's."""
     kernel.after_fork_of_mine(control.forget)  # a fork comes in the middle of a line, with others behind it
     os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
     airflow_worker.prepare()
@@ -133,7 +134,10 @@ def run(control: Control, configure: Configure) -> int:
             attempts=accelerators.supervisor_reuse.attempts,
         )
         prefork = PreforkProcess(
-            control, pool, slots=configure.slots, helpers=accelerators.secrets_reader.pids
+            control,
+            pool,
+            slots=configure.slots,
+            helpers=(*helpers, *accelerators.secrets_reader.pids),
         )
         forking.imported()
         control.hello(

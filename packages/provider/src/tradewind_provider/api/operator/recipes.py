@@ -29,6 +29,8 @@ def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
         bundle=recipes.Bundle(**ask.bundle.model_dump()),
         site=ask.site,
         storage=ask.storage,
+        secrets=recipes.Secrets(**ask.secrets.model_dump()),
+        logs=recipes.Logs(**ask.logs.model_dump()),
         image=ask.image,
         packages=ask.packages,
     )

@@ -11,9 +11,11 @@ from tradewind_provider.domain.recipes.kubernetes import kubernetes
 from tradewind_provider.domain.recipes.requests import (
     Bundle,
     FieldProblem,
+    Logs,
     Recipe,
     RecipeRequest,
     RecipeStep,
+    Secrets,
     Versions,
 )
 from tradewind_provider.domain.recipes.systemd import systemd
@@ -22,9 +24,11 @@ from tradewind_provider.domain.recipes.validation import problems
 __all__ = [
     "Bundle",
     "FieldProblem",
+    "Logs",
     "Recipe",
     "RecipeRequest",
     "RecipeStep",
+    "Secrets",
     "Versions",
     "problems",
     "recipes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tradewind_provider.domain.recipes import site_services
 from tradewind_provider.domain.recipes.kubernetes import (
     KEY_SECRET,
     about_claims,
@@ -27,6 +28,7 @@ def values(wanted: RecipeRequest) -> str:
         f"  existingSecret: {name}-token",
         *(["siteKey:", f"  existingSecret: {KEY_SECRET}"] if wanted.needs_key else []),
         *([f"storage: {literal(storage)}"] if storage else []),
+        *_services(wanted),
         "image:",
         *(f"  {key}: {literal(value)}" for key, value in _parts(wanted.image).items()),
         "standalone:",
@@ -54,6 +56,21 @@ def values(wanted: RecipeRequest) -> str:
             f"    kwargs: {literal(wanted.bundle.kwargs)}",
         ]
     return "\n".join(lines)
+
+
+def _services(wanted: RecipeRequest) -> list[str]:
+    lines = []
+    classpath, arguments = site_services.secrets_backend(wanted)
+    if classpath:
+        lines += ["secretsBackend:", f"  class: {literal(classpath)}", f"  kwargs: {literal(arguments)}"]
+    if wanted.logs.url:
+        lines += ["logs:", f"  remote: {literal(wanted.logs.url)}"]
+        lines += [
+            f"  {key}: {literal(value)}"
+            for key in ("connection", "container")
+            if (value := getattr(wanted.logs, key))
+        ]
+    return lines
 
 
 def helm(wanted: RecipeRequest, versions: Versions) -> Recipe:

@@ -41,6 +41,24 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class Secrets:
+    """The site's secrets backend."""
+
+    kind: str = ""  # a key of `site_services.SECRETS_BACKENDS`; empty: none
+    place: str = ""  # a region, a project, or the address of a vault
+    role: str = ""  # of Vault: as which tasks sign in
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The store that task logs are uploaded to."""
+
+    url: str = ""  # empty: they stay on the agent's disk
+    connection: str = ""  # the id of a connection of the site
+    container: str = ""  # of Azure Blob Storage
+
+
+@dataclass(frozen=True)
 class RecipeRequest:
     """One agent."""
 
@@ -52,6 +70,8 @@ class RecipeRequest:
     bundle: Bundle = Bundle()
     site: str = "default"  # of its token
     storage: str = ""  # what the agents of a site share; empty: this agent's own folder
+    secrets: Secrets = Secrets()
+    logs: Logs = Logs()
     image: str = ""
     packages: str = ""  # a folder that `make dist` built; empty: the package index of pip
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import Final
 
+from tradewind_provider.domain.recipes import site_services
 from tradewind_provider.domain.recipes.requests import GIT, RecipeRequest, Versions
 
 quoted = shlex.quote
@@ -53,7 +54,9 @@ def install_options(folder: str) -> list[str]:
 def packages_of_tasks(wanted: RecipeRequest, versions: Versions) -> list[str]:
     """What pip installs for the tasks, quoted for a shell."""
     extras = [_EXTRAS[store]] if (store := wanted.storage.partition("://")[0]) in _EXTRAS else []
+    extras += site_services.extras(wanted)
     extras += ["git"] if wanted.bundle.kind == GIT else []
+    extras = list(dict.fromkeys(extras))
     named = f"tradewind-runtime[{','.join(extras)}]" if extras else "tradewind-runtime"
     found = [f"{named}=={versions.tradewind}", "apache-airflow-providers-standard"]
     if not wanted.packages:  # whose constraints have a version of Airflow

@@ -15,8 +15,11 @@ from tradewind_provider.domain.recipes.requests import (
     NONE,
     Bundle,
     FieldProblem,
+    Logs,
     RecipeRequest,
+    Secrets,
 )
+from tradewind_provider.domain.recipes.site_services import LOG_SCHEMES, SECRETS_BACKENDS
 
 _NAME: Final = re.compile(NAME_PATTERN)
 _NAME_RULE: Final = "begins with a letter or a digit, then has letters, digits and . _ @ : / - only"
@@ -24,6 +27,13 @@ _IMAGE: Final = re.compile(r"[a-z0-9][a-z0-9._/:-]*(@sha256:[0-9a-f]{64})?", re.
 _CONNECTION: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s:]+")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9_.-]+(@[A-Za-z0-9_.-]+)?(/[^\s?#]*)?")
+_FOLDER: Final = re.compile(r"[A-Za-z0-9_.-]+(/[^\s?#]*)?")
+_PLACES: Final = {
+    "region_name": ("the region", "eu-west-1"),
+    "vault_url": ("the vault's address", "https://my-vault.vault.azure.net/"),
+    "project_id": ("the project", "my-project"),
+    "url": ("Vault's address", "https://vault.example.com"),
+}
 _STORES: Final = ("s3", "gs", "abfs", "abfss")
 
 
@@ -40,6 +50,8 @@ def problems(wanted: RecipeRequest) -> tuple[FieldProblem, ...]:
             *_bundle(wanted.bundle, wanted.components),
             ("site", _name(wanted.site, "the site")),
             ("storage", _storage(wanted.storage)),
+            *_secrets(wanted.secrets),
+            *_logs(wanted.logs),
             ("image", _image(wanted.image)),
             ("packages", _path(wanted.packages, "the folder with the packages") if wanted.packages else ()),
         )
@@ -168,6 +180,39 @@ def _storage(text: str) -> Iterator[str]:
             "Name a folder that every agent of the site mounts, such as /mnt/shared/tradewind, or a bucket, such as "
             "s3://connection@bucket/prefix (also gs:// and abfs://)."
         )
+
+
+def _secrets(secrets: Secrets) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if not secrets.kind:
+        return
+    if secrets.kind not in SECRETS_BACKENDS:
+        yield "secrets.kind", (f"{secrets.kind!r} is none of {', '.join(SECRETS_BACKENDS)}.",)
+        return
+    backend = SECRETS_BACKENDS[secrets.kind]
+    what, example = _PLACES[backend.place]
+    if backend.place.endswith("url"):
+        whole = re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?", secrets.place)
+    else:
+        whole = re.fullmatch(r"[a-z0-9][a-z0-9:.-]*", secrets.place)
+    if not whole:
+        yield "secrets.place", (f"Name {what}, such as {example}.",)
+    if backend.role and not re.fullmatch(r"[A-Za-z0-9._-]+", secrets.role):
+        yield "secrets.role", ("Name the role that tasks sign in with: letters, digits and . _ - only.",)
+
+
+def _logs(logs: Logs) -> Iterator[tuple[str, tuple[str, ...]]]:
+    scheme, _, place = logs.url.partition("://")
+    if not logs.url:
+        return
+    if scheme not in LOG_SCHEMES or not _FOLDER.fullmatch(place):
+        yield (
+            "logs.url",
+            ("Name a folder of a bucket, such as s3://bucket/logs, gs://bucket/logs or wasb://logs.",),
+        )
+    if logs.connection and not _CONNECTION.fullmatch(logs.connection):
+        yield "logs.connection", ("The id of a connection has letters, digits and _ . - only.",)
+    if scheme == "wasb" and not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", logs.container):
+        yield "logs.container", ("Name the container: lower-case letters, digits and - only.",)
 
 
 def _image(text: str) -> Iterator[str]:
