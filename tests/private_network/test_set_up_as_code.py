@@ -115,6 +115,21 @@ def test_each_side_is_told_the_values_of_the_others_variables(cloud: str) -> Non
     assert _block((CODE / cloud / "site" / "outputs.tf").read_text(), "tell_the_plane")
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_the_sample_on_a_clouds_page_sets_what_the_module_asks_for(side: str) -> None:
+    cloud = {"gcp": "google-cloud"}.get(side.partition("/")[0], side.partition("/")[0])
+    page = (ROOT / "docs" / "how-to" / f"private-link-{cloud}.md").read_text()
+    (sample,) = re.findall(rf'source\s*= "./deploy/private-link/{side}"\n(.*?)\n}}', page, re.DOTALL)
+    variables = dict(
+        re.findall(
+            r'^variable "(\w+)" {\n(.*?)\n}', (CODE / side / "main.tf").read_text(), re.MULTILINE | re.DOTALL
+        )
+    )
+    set_here = set(re.findall(r"^  (\w+)\s*=", sample, re.MULTILINE))
+    assert set_here <= set(variables)
+    assert {name for name, body in variables.items() if "default" not in body} <= set_here
+
+
 def _block(text: str, output: str) -> set[str]:
     body = text.partition(f'output "{output}"')[2].partition("\n}\n")[0].partition("value = {")[2]
     return set(re.findall(r"^\s+(\w+)\s*=", body, re.MULTILINE))
@@ -210,5 +225,5 @@ def test_the_template_of_each_cloud_says_the_same_as_the_module(side: str) -> No
         CODE / "aws" / side / "main.tf"
     ).read_text()
     for template in (CODE / "azure" / side / "azuredeploy.json", CODE / "aws" / side / "template.yaml"):
-        for found in re.findall(r"/readyz|8443|8080|\b443\b", template.read_text()):
+        for found in re.findall(r"/readyz|8443|8081|\b443\b", template.read_text()):
             assert found in terraform

@@ -51,7 +51,7 @@ variable "gateway_port" {
 variable "health_port" {
   description = "The gateway's plain port for health checks, which expects no PROXY protocol."
   type        = number
-  default     = 8080
+  default     = 8081
 }
 
 variable "health_path" {

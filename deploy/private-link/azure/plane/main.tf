@@ -81,7 +81,7 @@ variable "gateway_port" {
 variable "health_port" {
   description = "The gateway's plain port for health probes, which expects no PROXY protocol."
   type        = number
-  default     = 8080
+  default     = 8081
 }
 
 variable "health_path" {

@@ -33,7 +33,7 @@ run "connections_are_named_and_accepted_by_hand" {
     error_message = "The load balancer is not internal, or lacks a gateway."
   }
   assert {
-    condition     = aws_lb_target_group.gateway.health_check[0].port == "8080"
+    condition     = aws_lb_target_group.gateway.health_check[0].port == "8081"
     error_message = "A health check on the listener of the PROXY protocol never succeeds."
   }
 }

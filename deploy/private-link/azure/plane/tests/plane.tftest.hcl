@@ -36,7 +36,7 @@ run "connections_are_named_and_approved_by_hand" {
     error_message = "Azure refuses such a Private Link Service."
   }
   assert {
-    condition     = azurerm_lb_probe.gateway.port == 8080 && azurerm_lb_rule.https.backend_port == 8443
+    condition     = azurerm_lb_probe.gateway.port == 8081 && azurerm_lb_rule.https.backend_port == 8443
     error_message = "A probe on the listener of the PROXY protocol never succeeds."
   }
   assert {
