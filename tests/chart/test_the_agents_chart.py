@@ -146,6 +146,37 @@ def test_an_openshift_cluster_assigns_user_and_groups() -> None:
     assert pod_of(part(rendered(), "default"))["securityContext"]["runAsUser"] == 50000
 
 
+TASK_USER: dict[str, Any] = {
+    "taskUser": {"enabled": True},
+    "logShipper": {"enabled": True, "image": "registry.example.com/shipper:1"},
+}
+"""With a sidecar, which is no agent's."""
+
+
+def test_tasks_have_a_user_of_their_own_where_baseline_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rendered(ALTERNATIVES["environments"], TASK_USER)
+    charts.valid(made)
+    pod = pod_of(part(made, "default"))
+    assert (
+        "fsGroup" not in pod["securityContext"]
+    )  # tasks would have to be in it, and it reads the agent token
+    assert pod["securityContext"]["supplementalGroups"] == [50001]
+    agent, *others = [*pod["containers"], *pod["initContainers"]]
+    assert agent["securityContext"] == {
+        "runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False, "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "KILL", "SETGID", "SETUID"]},
+    }  # fmt: skip
+    assert [one["name"] for one in others] == ["task-user", "log-shipper"]
+    assert not charts.not_restricted({**pod, "containers": others, "initContainers": []})
+    for workload in made.workloads().values():
+        assert not charts.not_baseline(pod_of(workload)), workload
+    loaded = read(monkeypatch, part(made, "default"))
+    assert (loaded.user, loaded.run_as) == ("tradewind", "tradewind-tasks")
+    assert [one.run_as for one in loaded.task_environments] == ["tradewind-tasks"]
+    doctor = pod_of(part(made, "doctor"))["containers"][0]
+    assert doctor["securityContext"] == agent["securityContext"]
+
+
 def test_each_worker_is_a_deployment_of_its_own_and_null_removes_one() -> None:
     made = rendered(
         {"workers": {"default": None, "gpu": {"queues": ["gpu"], "slots": 2}, "etl": {"queues": ["a", "b"]}}}
@@ -483,6 +514,8 @@ def test_what_selects_pods_is_neither_version_nor_image() -> None:
         ({"bundles": [{**GIT, "kwargs": {"access_token": "x"}}]}, "name a connection of the site"),
         ({"bundles": [{"name": "dags"}]}, "classpath"),
         ({"secretsBackend": {"class": "x", "kwargs": {"token": "s"}}}, "secretsBackend.existingSecret"),
+        ({"settings": {"run_as": "etl"}}, "the value taskUser"),
+        ({"taskUser": {"enabled": True}, "openshift": True}, "OpenShift assigns users"),
         ({"resources": {}}, "resources is now podDefaults.resources"),
         ({"persistence": {"size": "1Gi"}}, "persistence is now podDefaults.state"),
         ({"imagePullSecrets": []}, "imagePullSecrets is now image.pullSecrets"),

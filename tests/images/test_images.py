@@ -73,9 +73,46 @@ def slow():
 
     works()
 
+@dag(schedule=None)
+def hostile():
+    @task
+    def tries() -> None:
+        # fails where it gets at what is the agent's
+        import signal
+        from pathlib import Path
+
+        assert (os.getuid(), os.getgid(), os.getgroups()) == (50001, 50001, [50001])
+        state = Path("/var/lib/tradewind")
+        users = {int(path.parent.name): path.read_text().partition("Uid:")[2].split()[0] for path in Path("/proc").glob("[0-9]*/status")}
+        assert sorted(set(users.values())) == ["0", "50000", "50001"], users
+        agents = [pid for pid, uid in users.items() if uid != "50001"]
+        tried = {
+            "read the token": lambda: Path("/run/token").read_bytes(),
+            "list the state": lambda: os.listdir(state),
+            "add to the state": lambda: (state / "mine").touch(),
+            "replace the socket": lambda: (state / "gateway.sock").unlink(),
+            "remove what others have in /tmp": lambda: Path("/tmp/of-root").unlink(),
+            **{f"read {name}": lambda name=name: (state / name).read_bytes() for name in ("agent-key", "site.key", "outbox.sqlite")},
+            **{f"list {name}": lambda name=name: os.listdir(state / name) for name in ("ledger", "logs")},
+            **{f"read the memory of {pid}": lambda pid=pid: open(f"/proc/{pid}/mem", "rb").read(1) for pid in agents},
+            **{f"stop {pid}": lambda pid=pid: os.kill(pid, signal.SIGTERM) for pid in agents},
+        }
+        for what, deed in tried.items():
+            try:
+                deed()
+            except PermissionError:
+                continue
+            raise AssertionError(f"a task could {what}")
+        (state / "xcom" / "mark.tried").touch()
+
+    tries()
+
 frames()
 slow()
+hostile()
 """
+
+FOUR = ("CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID")
 
 
 @pytest.fixture(scope="session")
@@ -317,6 +354,50 @@ def test_a_second_sigterm_ends_what_runs(image: Callable[[str], Image], site: Si
         agent.wait(stretched(60))
         assert not (site.state / "mark.ended").exists()
         assert site.rest.wait_for_run("slow", run).state == "failed"
+    finally:
+        agent.stop(grace=10)
+
+
+def test_where_root_starts_the_agent_tasks_are_another_user(
+    image: Callable[[str], Image], site: Site
+) -> None:
+    """As the chart does with `taskUser`: volumes and Secrets are root's, and the container has four capabilities."""
+    state, temporary, token = (
+        site.place / "state-of-root",
+        site.place / "tmp-of-root",
+        site.place / "token-of-root",
+    )
+    for each in (state, temporary):
+        each.mkdir()
+        each.chmod(0o777)  # as an emptyDir
+    (temporary / "of-root").touch()
+    token.write_text((site.place / "token").read_text())
+    token.chmod(0o440)
+    mounts = {
+        "/var/lib/tradewind": state,
+        "/dags": site.place / "dags",
+        "/run/token": token,
+        "/tmp": temporary,
+    }
+    container = Container(
+        image("agent"), site.place / "as-root", env=site.env, mounts=mounts, user=0, capabilities=FOUR
+    )
+    agent = container.process()
+    agent.start()
+    try:
+        site.wait_healthy(agent)
+        site.rest.wait_for_dags(["hostile"])
+        assert site.rest.run("hostile").state == "success", agent.tail()
+        assert (state / "xcom" / "mark.tried").stat().st_uid == USER + 1
+        assert (state / "outbox.sqlite").stat().st_uid == USER
+        assert "healthy" in container.execute("tradewind-agent", "status"), (
+            "root reads the agent's files as the agent"
+        )
+        assert "tasks run as user tradewind-tasks" in container.execute(
+            "sh", "-c", "tradewind-agent doctor || true"
+        )
+        agent.stop(grace=60)
+        assert agent.exit_code == 0, agent.tail()
     finally:
         agent.stop(grace=10)
 

@@ -131,3 +131,28 @@ def not_restricted(pod: Mapping[str, Any]) -> list[str]:
         if own.get("readOnlyRootFilesystem") is not True:
             found.append(f"container {container['name']} writes to its root")
     return found
+
+
+BASELINE = {
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP",
+    "SETUID", "SYS_CHROOT",
+}  # fmt: skip
+"""Capabilities that the baseline profile of the Pod Security Standards lets a container add."""
+
+
+def not_baseline(pod: Mapping[str, Any]) -> list[str]:
+    """What the baseline Pod Security Standard has against a pod."""
+    found = [f"has {key}" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    found += [f"volume {each['name']}" for each in pod.get("volumes", []) if "hostPath" in each]
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        own = container.get("securityContext", {})
+        added = set(own.get("capabilities", {}).get("add", [])) - BASELINE
+        found += [f"container {container['name']} adds {each}" for each in sorted(added)]
+        if own.get("privileged"):
+            found.append(f"container {container['name']} is privileged")
+        found += [
+            f"port {each['hostPort']} of the host"
+            for each in container.get("ports", [])
+            if each.get("hostPort")
+        ]
+    return found

@@ -1,4 +1,5 @@
-"""Real containers without a daemon: images that buildah keeps, run by runc as the restricted Pod Security Standard would."""
+"""Real containers without a daemon: images that buildah keeps, run by runc as the restricted Pod Security Standard would, or as
+baseline lets root start them."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Image:
 
 @dataclass
 class Container:
-    """One container: no capabilities, a read-only root, user 50000 of group 0, the network of this machine."""
+    """One container: a read-only root, user 50000 of group 0 without capabilities, the network of this machine."""
 
     image: Image
     place: Path  # for the bundle and what is mounted
@@ -70,6 +71,9 @@ class Container:
     mounts: Mapping[str, Path] = field(
         default_factory=dict
     )  # path inside → folder or file; a folder may be written to
+
+    user: int = USER
+    capabilities: Sequence[str] = ()  # of root
 
     @property
     def name(self) -> str:
@@ -107,11 +111,14 @@ class Container:
         return {
             "ociVersion": "1.0.2",
             "process": {
-                "user": {"uid": USER, "gid": 0},
+                "user": {"uid": self.user, "gid": 0},
                 "args": arguments,
                 "env": [f"{key}={value}" for key, value in {**env, **self.env}.items()],
                 "cwd": config["WorkingDir"],
-                "capabilities": {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted")},
+                "capabilities": {
+                    "inheritable": [],
+                    **{kind: list(self.capabilities) for kind in ("bounding", "effective", "permitted")},
+                },
                 "noNewPrivileges": True,
             },
             "root": {"path": str(self.image.root), "readonly": True},

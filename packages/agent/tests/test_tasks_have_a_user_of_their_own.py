@@ -119,9 +119,28 @@ def as_root(home: Path, plane: FakePlane) -> AgentProcess:
     return AgentProcess(home, plane, executable=interpreter(home, python=PYTHON))
 
 
-@pytest.mark.parametrize("start", [as_root, as_user])
+def as_root_of_a_container(home: Path, plane: FakePlane) -> AgentProcess:
+    """An agent that root starts with four capabilities, a state directory that is root's, and no `run_as`: it becomes the
+    setting's user."""
+    through = ("setpriv", "--inh-caps=-all", f"--bounding-set=-all,{CAPABILITIES}", "--no-new-privs")
+    agent = AgentProcess(
+        home,
+        plane,
+        executable=interpreter(home, python=PYTHON),
+        through=through,
+        python=PYTHON,
+        env=readable_by_all(),
+    )
+    os.chown(agent.token_file, pwd.getpwnam(AGENT).pw_uid, 0)
+    agent.state_dir.mkdir(mode=0o777)
+    agent.state_dir.chmod(0o777)  # as the folder of a pod's volume
+    agent.env |= {"TRADEWIND_AGENT_USER": AGENT}
+    return agent
+
+
+@pytest.mark.parametrize("start", [as_root, as_user, as_root_of_a_container])
 async def test_a_hostile_task_gets_nothing_of_its_agent(home: Path, plane: FakePlane, start: Any) -> None:
-    if start is as_user and (not shutil.which("setpriv") or SAME not in os.path.realpath(PYTHON)):
+    if start is not as_root and (not shutil.which("setpriv") or SAME not in os.path.realpath(PYTHON)):
         pytest.skip("there is no setpriv, or no Python of this version that all users can run")
     agent = start(home, plane)
     agent.env |= {"TRADEWIND_AGENT_RUN_AS": TASKS}
@@ -141,6 +160,10 @@ async def test_a_hostile_task_gets_nothing_of_its_agent(home: Path, plane: FakeP
         tasks = pwd.getpwnam(TASKS)
         assert (tried.pop("user"), tried.pop("groups")) == (tasks.pw_uid, [tasks.pw_gid])
         assert set(tried.pop("capabilities")) == {""}
+        if start is not as_root:
+            assert state_of(agent, "Uid") == {str(pwd.getpwnam(AGENT).pw_uid)}
+            assert state_of(agent, "CapPrm", "CapEff") == {f"{0b11100001:016x}"}
+            assert state_of(agent, "CapInh", "CapAmb") == {"0" * 16}
         assert {name for name, how in tried.items() if how == "done"} == ALLOWED, tried
         # what the task wrote, the agent reads and removes
         log = agent.state_dir / "task-logs" / "of-the-task.log"
@@ -149,6 +172,12 @@ async def test_a_hostile_task_gets_nothing_of_its_agent(home: Path, plane: FakeP
         assert log.parent.stat().st_mode & 0o7777 == 0o2770
         agent.process.terminate()
         assert await agent.ended() == 0, agent.output()
+
+
+def state_of(agent: AgentProcess, *names: str) -> set[str]:
+    """What the kernel says of the agent's process."""
+    lines = Path(f"/proc/{agent.process.pid}/status").read_text().splitlines()
+    return {value for line in lines if line.partition(":")[0] in names for value in line.split()[1:]}
 
 
 async def test_an_agent_stops_a_task_of_another_user(home: Path, plane: FakePlane) -> None:

@@ -16,13 +16,13 @@
 - {name: TRADEWIND_AGENT_COMPONENTS, value: {{ join "," .part.components | quote }}}
 {{- if has "worker" .part.components }}
 {{- if $cfg.environments }}
-- {name: TRADEWIND_AGENT_ENVIRONMENTS, value: {{ toJson $cfg.environments | quote }}}
+- {name: TRADEWIND_AGENT_ENVIRONMENTS, value: {{ include "agent.environments" . | quote }}}
 {{- else }}
 - {name: TRADEWIND_AGENT_QUEUES, value: {{ $cfg.queues | default (list "default") | join "," | quote }}}
 - {name: TRADEWIND_AGENT_SLOTS, value: {{ int64 $cfg.slots | quote }}}
 {{- end }}
 {{- else if $cfg.environments }}
-- {name: TRADEWIND_AGENT_ENVIRONMENTS, value: {{ toJson $cfg.environments | quote }}}
+- {name: TRADEWIND_AGENT_ENVIRONMENTS, value: {{ include "agent.environments" . | quote }}}
 {{- end }}
 {{- if has "triggerer" .part.components }}
 - {name: TRADEWIND_AGENT_TRIGGER_CAPACITY, value: {{ int64 $cfg.capacity | quote }}}
@@ -34,6 +34,10 @@
 {{- end }}
 {{- end }}
 - {name: HOME, value: /var/lib/tradewind}
+{{- with include "agent.taskUser" .root }}
+- {name: TRADEWIND_AGENT_USER, value: {{ $values.taskUser.agent | default "tradewind" | quote }}}
+- {name: TRADEWIND_AGENT_RUN_AS, value: {{ . | quote }}}
+{{- end }}
 {{- if $values.storage | default "" | ne "local" }}{{- with $values.storage }}
 - {name: TRADEWIND_AGENT_STORAGE, value: {{ . | quote }}}
 {{- end }}{{- end }}
@@ -120,10 +124,31 @@
 {{- end }}
 {{- end }}
 
-{{- /* User, groups and capabilities; on OpenShift, which assigns them, without numbers. */}}
+{{- /* Task environments, each with the user that its tasks run as. */}}
+{{- define "agent.environments" -}}
+{{- $given := list }}
+{{- range .part.cfg.environments }}{{- $each := deepCopy . }}
+{{- if and (include "agent.taskUser" $.root) (not $each.run_as) }}{{ $_ := set $each "run_as" (include "agent.taskUser" $.root) }}{{ end }}
+{{- $given = append $given $each }}
+{{- end }}
+{{- toJson $given }}
+{{- end }}
+
+{{- /* The user that tasks run as; empty: the agent's. */}}
+{{- define "agent.taskUser" -}}
+{{- with .Values.taskUser | default dict }}{{ if .enabled }}{{ .name | default "tradewind-tasks" }}{{ end }}{{ end }}
+{{- end }}
+
+{{- /*
+User, groups and capabilities; on OpenShift, which assigns them, without numbers. With a user for tasks, volumes have no group: the
+agent reads Secrets by group 0, and tasks are not in it; a sidecar reads task logs by the group of tasks.
+*/}}
 {{- define "agent.podSecurity" -}}
 {{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") }}
-{{- if not (include "agent.openshift" .root) }}
+{{- if include "agent.taskUser" .root }}
+{{- range $key := list "runAsUser" "runAsGroup" }}{{- $_ := set $context $key 50000 }}{{- end }}
+{{- $_ := set $context "supplementalGroups" (list (int64 .root.Values.taskUser.group)) }}
+{{- else if not (include "agent.openshift" .root) }}
 {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}{{- $_ := set $context $key 50000 }}{{- end }}
 {{- $_ := set $context "fsGroupChangePolicy" "OnRootMismatch" }}
 {{- end }}
@@ -131,8 +156,14 @@
 {{- toYaml $context }}
 {{- end }}
 
+{{- /* `agent`: the container is an agent's, which root starts where tasks have a user of their own. */}}
 {{- define "agent.containerSecurity" -}}
-{{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) }}
+{{- $capabilities := dict "drop" (list "ALL") }}
+{{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" $capabilities }}
+{{- if and .agent (include "agent.taskUser" .agent) }}
+{{- $_ := set $capabilities "add" (list "CHOWN" "KILL" "SETGID" "SETUID") }}
+{{- $_ := set $context "runAsUser" 0 }}{{- $_ := set $context "runAsGroup" 0 }}{{- $_ := set $context "runAsNonRoot" false }}
+{{- end }}
 {{- include "agent.merge" (dict "into" $context "from" (.given | default dict)) }}
 {{- toYaml $context }}
 {{- end }}
@@ -228,8 +259,17 @@ spec:
   terminationGracePeriodSeconds: {{ int64 $cfg.terminationGracePeriodSeconds }}
   securityContext: {{- include "agent.podSecurity" (dict "root" $root "given" $cfg.podSecurityContext) | nindent 4 }}
   {{- include "agent.scheduling" . | nindent 2 }}
-  {{- if or $cfg.initContainers (and $shipper.enabled (has "worker" $part.components)) }}
+  {{- if or $cfg.initContainers (include "agent.taskUser" $root) (and $shipper.enabled (has "worker" $part.components)) }}
   initContainers:
+    {{- with include "agent.taskUser" $root }}
+    # Also a container of another user than the agent's, without which Kubernetes lets only the agent's read the pod's identity token.
+    - name: task-user
+      image: {{ include "agent.image" $cfg.image | quote }}
+      imagePullPolicy: {{ $cfg.image.pullPolicy | default "IfNotPresent" }}
+      args: [sh, -c, {{ printf "id %[1]s || { echo 'taskUser: the image has no user %[1]s' >&2; exit 1; }" . | quote }}]
+      resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+      securityContext: {{- include "agent.containerSecurity" (dict) | nindent 8 }}
+    {{- end }}
     {{- with $cfg.initContainers }}{{ toYaml . | nindent 4 }}{{ end }}
     {{- if and $shipper.enabled (has "worker" $part.components) }}
     - name: log-shipper
@@ -276,7 +316,7 @@ spec:
       {{- with $cfg.resources }}
       resources: {{- toYaml . | nindent 8 }}
       {{- end }}
-      securityContext: {{- include "agent.containerSecurity" (dict "given" $cfg.securityContext) | nindent 8 }}
+      securityContext: {{- include "agent.containerSecurity" (dict "agent" $root "given" $cfg.securityContext) | nindent 8 }}
       volumeMounts: {{- include "agent.mounts" . | nindent 8 }}
     {{- with $cfg.extraContainers }}{{ toYaml . | nindent 4 }}{{ end }}
   volumes:

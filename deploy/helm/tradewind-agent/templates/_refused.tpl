@@ -30,6 +30,7 @@
 {{- $open := or (eq (toString $part.cfg.settings.xcom) "open") (and (not $part.cfg.settings.xcom) (eq (toString $part.cfg.settings.policy) "open")) }}
 {{- if not (or (eq $part.component "standalone") $values.storage $open) }}{{ fail "storage is empty: name where XCom values go, `s3://connection@bucket/prefix`, `abfs://…`, `gs://…` or a folder that every pod mounts; or `local`, where the Dags pass no values between tasks" }}{{ end }}
 {{- end }}
+{{- if and (include "agent.taskUser" .) (include "agent.openshift" .) }}{{ fail "taskUser is enabled, and OpenShift assigns users: set openshift to false where the pods' security context constraint lets root start them (anyuid), or leave taskUser off" }}{{ end }}
 {{- $sentinel := $values.sentinel | default dict }}
 {{- if and $sentinel.enabled (not $sentinel.existingSecret) }}{{ fail "sentinel.existingSecret is empty: make a token of its own kind (tradewind tokens create --kind sentinel), put it into a Secret and name it there" }}{{ end }}
 {{- $shipper := $values.logShipper | default dict }}
@@ -48,7 +49,8 @@
   "storage" "the value storage" "queues" "workers.<name>.queues" "slots" "workers.<name>.slots" "environments" "workers.<name>.environments"
   "components" "which of workers, dagProcessor and triggerer are enabled" "trigger_capacity" "triggerer.capacity"
   "grace" "podDefaults.terminationGracePeriodSeconds, less 60" "ca_file" "the value ca" "client_cert" "the value clientCertificate"
-  "client_key" "the value clientCertificate" "upload_logs_every" "the value logs.uploadEvery" }}
+  "client_key" "the value clientCertificate" "upload_logs_every" "the value logs.uploadEvery"
+  "run_as" "the value taskUser" "user" "the value taskUser" }}
 {{- if hasKey ($.settings | default dict) $name }}{{ fail (printf "%s.%s is %s" $where $name $instead) }}{{ end }}
 {{- end }}
 {{- end }}

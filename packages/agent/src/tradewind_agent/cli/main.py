@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,8 @@ _STATE_DIR = click.option(
     "--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Directory of the agent's state."
 )
 
+_SECRET_FILE = click.Path(path_type=Path, readable=False)  # root of a container may not read it yet
+
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -39,7 +42,7 @@ def main() -> None:
 @main.command()
 @_CONFIG
 @click.option("--plane-url", help="Address of the orchestration plane.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="File that holds the agent token.")
+@click.option("--token-file", type=_SECRET_FILE, help="File that holds the agent token.")
 @click.option("--name", help="The agent's name. Default: the host name.")
 @_STATE_DIR
 @click.option("--components", help="Any of worker,dag_processor,triggerer. Default: all three.")
@@ -69,11 +72,13 @@ def run(config: Path | None, **flags: Any) -> None:
     from tradewind_agent.doctor import environments
     from tradewind_agent.kits import kernel
     from tradewind_agent.monitoring import logs
+    from tradewind_agent.state import agent_user
 
     kernel.keep_capabilities()
     kernel.refuse_inspection()  # before the token is read: tasks may run as the same user
     try:
-        loaded = settings.load(flags, config=config)
+        loaded = agent_user.become(settings.load(flags, config=config))
+        kernel.refuse_inspection()  # another user may be inspected again
         logs.configure(format=loaded.log_format, level=loaded.log_level)
         for warning in loaded.warnings():
             click.echo(f"warning: {warning}", err=True)
@@ -127,6 +132,7 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Show the state of the agent on this machine. Exits with 0 when it is ready, 1 when not, 3 when none runs."""
     from tradewind_agent import settings
 
+    _as_the_agent(config)
     directory = state_dir or settings.state_dir_of(config)
     found = status_file.read(directory)
     if found is None or not status_file.alive(found):
@@ -139,7 +145,7 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
 @main.command()
 @_CONFIG
 @click.option("--plane-url", help="Address of the orchestration plane.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="File that holds the agent token.")
+@click.option("--token-file", type=_SECRET_FILE, help="File that holds the agent token.")
 @click.option("--name", help="The agent's name. Default: the host name.")
 @_STATE_DIR
 @click.option("--components", help="Any of worker,dag_processor,triggerer. Default: all three.")
@@ -185,6 +191,7 @@ def doctor(
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination
     from tradewind_agent.doctor.results import BackendReads, Result, Verdict
+    from tradewind_agent.state import agent_user
 
     results: list[Result] = []
 
@@ -203,7 +210,7 @@ def doctor(
 
     status_code = 0
     try:
-        asyncio.run(examine(settings.load(flags, config=config)))
+        asyncio.run(examine(agent_user.become(settings.load(flags, config=config))))
     except AgentError as error:
         show(examination.unreadable(error.message, error.remedy))
         status_code = error.exit_code
@@ -247,6 +254,7 @@ def ledger(
     from tradewind_agent.gateway import ledger as ledgers
     from tradewind_agent.gateway import ledger_lines
 
+    _as_the_agent(config)
     directory = (state_dir or settings.state_dir_of(config)) / "ledger"
     if not directory.is_dir():
         click.echo(f"there is no ledger in {directory}", err=True)
@@ -295,6 +303,7 @@ def storage(
     from tradewind_agent.cli.storage_table import table
     from tradewind_agent.state import storage_requests
 
+    _as_the_agent(config)
     directory = state_dir or settings.state_dir_of(config)
     found = status_file.read(directory)
     if found is None or not status_file.alive(found):
@@ -321,6 +330,19 @@ def storage(
         time.sleep(0.2)
     click.echo(json.dumps(report, indent=1) if output == "json" else table(report))
     sys.exit(1 if report.get("problems") else 0)
+
+
+def _as_the_agent(config: Path | None) -> None:
+    """Read and write the agent's files as the user that it becomes, where root calls: `kubectl exec` and `docker exec` do."""
+    from tradewind_agent import settings
+    from tradewind_agent.state import agent_user
+
+    try:
+        if os.geteuid() == 0 and (user := settings.setting_of("user", config)):
+            agent_user.switch(agent_user.named(user))
+    except AgentError as error:
+        click.echo(f"tradewind-agent: {error}", err=True)
+        sys.exit(error.exit_code)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

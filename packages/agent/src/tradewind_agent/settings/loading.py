@@ -67,10 +67,16 @@ def _sentence(error: Any) -> str:
 
 def state_dir_of(config: Path | None) -> Path:
     """Where an agent with these settings keeps its state; needs no token and checks nothing else."""
-    named = os.environ.get(f"{PREFIX}STATE_DIR")
+    named = setting_of("state_dir", config)
+    return Path(named).expanduser().absolute() if named else default_state_dir()
+
+
+def setting_of(name: str, config: Path | None) -> str:
+    """One setting as its variable or the file has it, or empty. Raises SettingsWrong when the file cannot be read."""
+    named = os.environ.get(f"{PREFIX}{name.upper()}", "")
     if not named and config is not None:
         try:
-            named = TomlConfigSettingsSource(Settings, toml_file=config)().get("state_dir")
+            named = TomlConfigSettingsSource(Settings, toml_file=config)().get(name) or ""
         except (OSError, ValueError) as error:
             raise SettingsWrong(f"the settings file {config} cannot be read: {error}") from None
-    return Path(named).expanduser().absolute() if named else default_state_dir()
+    return str(named)

@@ -162,6 +162,11 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(sys.executable),
         description="Python of the one environment, when `environments` is not given.",
     )
+    user: str = Field(
+        default="",
+        description="User that the agent becomes when root starts it; otherwise it is not looked at. Where no `run_as` is set "
+        "and there is a user `<user>-tasks`, tasks run as that one.",
+    )
     run_as: str = Field(
         default="",
         description="User that the one environment runs as, when `environments` is not given. Default: the agent's own.",

@@ -24,7 +24,9 @@ SHARED: Final = ("airflow", "bundles", "state", "task-logs", "xcom")
 UMASK: Final = 0o007
 """Of processes with a user of their own: what they write, the group reads and writes, and so does the agent."""
 
-_CAPABILITIES: Final = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
+CAPABILITIES: Final = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
+"""What an agent needs to run processes as other users, and the kernel's numbers of them."""
+
 _PRIVATE_FOLDER, _PASSABLE, _SHARED_FOLDER = 0o700, 0o711, 0o2770
 
 
@@ -109,8 +111,8 @@ def missing_capabilities() -> tuple[str, ...]:
         lines = Path("/proc/self/status").read_text().splitlines()
         effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
     except (OSError, StopIteration, ValueError):
-        return () if os.geteuid() == 0 else tuple(_CAPABILITIES)
-    return tuple(name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1)
+        return () if os.geteuid() == 0 else tuple(CAPABILITIES)
+    return tuple(name for name, bit in CAPABILITIES.items() if not effective >> bit & 1)
 
 
 def require_privileges() -> None:
@@ -119,7 +121,7 @@ def require_privileges() -> None:
         raise SettingsWrong(
             f"run_as is set, and the agent may not run processes as another user: it lacks {', '.join(missing)}",
             remedy="Start it as root, or with AmbientCapabilities="
-            f"{' '.join(_CAPABILITIES)} in its systemd unit, or leave run_as out: docs/how-to/separate-users.md says "
+            f"{' '.join(CAPABILITIES)} in its systemd unit, or leave run_as out: docs/how-to/separate-users.md says "
             "what tasks can read then",
         )
 
