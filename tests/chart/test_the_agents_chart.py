@@ -516,6 +516,7 @@ def test_what_selects_pods_is_neither_version_nor_image() -> None:
         ({"secretsBackend": {"class": "x", "kwargs": {"token": "s"}}}, "secretsBackend.existingSecret"),
         ({"settings": {"run_as": "etl"}}, "the value taskUser"),
         ({"taskUser": {"enabled": True}, "openshift": True}, "OpenShift assigns users"),
+        ({"taskUser": {"enabled": True}, "storage": "/shared", "siteKey": None}, "siteKey.existingSecret is empty"),
         ({"resources": {}}, "resources is now podDefaults.resources"),
         ({"persistence": {"size": "1Gi"}}, "persistence is now podDefaults.state"),
         ({"imagePullSecrets": []}, "imagePullSecrets is now image.pullSecrets"),

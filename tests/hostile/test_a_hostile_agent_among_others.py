@@ -405,8 +405,9 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
         what=lambda: f"every run ends: {states(scene, runs)}",
     )
     ended = Counter(f"{dag_id} {state}" for (dag_id, _), state in zip(runs, states(scene, runs), strict=True))
+    failed = failures(scene)
     print(f"\n{SECONDS:g} s, seed {SEED}: {sum(intruder.did.values())} deeds {dict(intruder.did)}; answers {dict(intruder.answers)}; "
-          f"strikes {dict(strikes)}; runs {dict(ended)}; user code {({event: dict(scene.wrote(event)) for event in OURS})}")  # fmt: skip
+          f"strikes {dict(strikes)}; runs {dict(ended)}; failed tasks {failed}; user code {({event: dict(scene.wrote(event)) for event in OURS})}")  # fmt: skip
     assert intruder.did.total() - intruder.did["interrupted"] > SECONDS / 2, intruder.did
     assert not intruder.gained, intruder.gained[:20]
     assert not intruder.failed, intruder.failed[:20]
@@ -439,6 +440,18 @@ def test_nothing_crosses_while_a_hostile_agent_does_what_it_can(scene: Scene) ->
     assert [one.pid for one in scene.plane.all_processes if one.running] == alive or SECONDS > 100
     if SECONDS <= 100:
         assert not any(state == "failed" for state in states(scene, runs)), ended
+
+
+def failures(scene: Scene) -> list[str]:
+    """Why tasks failed: at a site, as the plane has it of the last attempt; on the plane, as Airflow's own event log has it."""
+    found = scene.rows(
+        "select t.dag_id, t.task_id, t.run_id, t.id, a.outcome, a.reason from task_instance t left join lateral (select outcome, reason "
+        "from tradewind_attempt where subject_id = t.id order by created_at desc limit 1) a on true "
+        "where t.state = 'failed' and t.dag_id not like 'evil%'"
+    )
+    events = scene.rows("select dag_id, run_id, event, extra from log where task_id is not null")
+    print(events)
+    return [str(one) for one in found]
 
 
 def states(scene: Scene, runs: list[tuple[str, str]]) -> list[str]:

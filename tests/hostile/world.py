@@ -22,7 +22,14 @@ import httpx
 from airflow import settings as airflow_settings
 from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
-from airflow.models.asset import AssetActive, AssetModel, DagScheduleAssetReference
+from airflow.models.asset import (
+    AssetActive,
+    AssetAliasModel,
+    AssetEvent,
+    AssetModel,
+    DagScheduleAssetAliasReference,
+    DagScheduleAssetReference,
+)
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
@@ -105,6 +112,10 @@ class Site:
     @property
     def asset(self) -> str:
         return f"{self.name}-asset"
+
+    @property
+    def alias(self) -> str:
+        return f"{self.name}-alias"
 
     def names(self) -> dict[str, str]:
         """What a route's parameters are called, and this site's value for each."""
@@ -340,7 +351,8 @@ def _database() -> None:
 
 _EMPTIED: Final = (
     "xcom", "task_instance", "dag_run", "serialized_dag", "dag_code", "dag_version", "trigger", "asset_active",
-    "dag_schedule_asset_reference", "asset",
+    "dag_schedule_asset_reference", "dag_schedule_asset_alias_reference", "asset_alias_asset_event", "asset_alias_asset", "asset_event",
+    "asset_alias", "asset",
     "dag", "dag_bundle", "variable", "connection",
 )  # fmt: skip
 
@@ -355,7 +367,7 @@ def _fill(world: World) -> None:
     """Tokens, Dags, runs, values: as the rest of the plane would have written them."""
     world.canaries = {
         name: f"canary-{name}-{uuid4().hex}"
-        for name in ("conf", "xcom", "connection", "variable", "asset", "note")
+        for name in ("conf", "xcom", "connection", "variable", "asset", "event", "note")
     }
     now = utc_now()
     with create_session() as db:
@@ -448,6 +460,24 @@ def _fill(world: World) -> None:
                     "mark": "m",
                 }
                 db.add(DagBundle(name=bundle, site=site.name, claimed_at=now, **row))
+    with create_session() as db:
+        _event(db, world)
+
+
+def _event(db: Any, world: World) -> None:
+    """An event of the victim's asset, by an alias of the victim, and by one of the attacker's that stands for that asset, too."""
+    asset = db.scalar(select(AssetModel).where(AssetModel.name == world.victim.asset))
+    event = AssetEvent(
+        asset_id=asset.id, extra={"rows": world.canaries["event"]}, source_dag_id=world.victim.dag
+    )
+    db.add(event)
+    for site in (world.victim, world.attacker):
+        alias = AssetAliasModel(name=site.alias, group="asset")
+        alias.assets.append(asset)
+        alias.asset_events.append(event)
+        db.add(alias)
+        db.flush()
+        db.add(DagScheduleAssetAliasReference(alias_id=alias.id, dag_id=site.dag))
 
 
 def _task_instance(ti_id: UUID, dag_id: str, state: str, version: UUID) -> dict[str, Any]:

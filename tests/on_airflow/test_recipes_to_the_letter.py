@@ -337,9 +337,10 @@ def test_in_a_container(
     flags.add_argument("docker")
     flags.add_argument("run")
     flags.add_argument("--detach", action="store_true")
-    for name in ("--name", "--restart", "--stop-timeout"):
+    for name in ("--name", "--restart", "--stop-timeout", "--user", "--cap-drop", "--security-opt"):
         flags.add_argument(name)
-    flags.add_argument("--volume", action="append", default=[])
+    for name in ("--volume", "--cap-add"):
+        flags.add_argument(name, action="append", default=[])
     flags.add_argument("image")
     flags.add_argument("command", nargs=argparse.REMAINDER)
     asked = flags.parse_args(run)
@@ -352,13 +353,26 @@ def test_in_a_container(
             mounts += [f"mount -o remount,bind,ro {inside}"] if mode == ["ro"] else []
         else:
             assert inside == "/var/lib/tradewind"  # a new volume begins as the image's folder
-    user, _, group = verbs["USER"].partition(":")
-    started = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs", "--"]
+    assert (asked.user, asked.cap_drop, asked.security_opt) == ("0", "ALL", "no-new-privileges")
+    added = ",".join(f"+{one.lower()}" for one in asked.cap_add)
+    started = [
+        "setpriv",
+        "--inh-caps=-all",
+        f"--bounding-set=-all,{added}",
+        "--clear-groups",
+        "--no-new-privs",
+        "--",
+    ]
+    [(name, _, value)] = [command.partition("=") for verb, command in image if verb == "ENV"]
     script = "\n".join([*mounts, 'exec "$@"'])
     agent = LocalProcess(
         "container agent",
         machine.command("bash", "-euc", script, "bash", *started, *asked.command),
-        env={**machine.env(HOME="/home/tradewind", **PORT), "PATH": f"{IMAGE}/bin:/usr/bin:/bin:/usr/sbin"},
+        env={
+            **machine.env(HOME="/root", **PORT),
+            name: value,
+            "PATH": f"{IMAGE}/bin:/usr/bin:/bin:/usr/sbin",
+        },
         cwd=Path("/"),
         log=directory / "container.log",
     )

@@ -110,6 +110,20 @@ def _stored(dag: str) -> Body:
     return lambda world: {"runs": [{"dag": segment(dag), "run": segment("r1")}]}
 
 
+def _reads(template: str, **query: Callable[[World], str]) -> Callable[[World], Awaitable[httpx.Response]]:
+    """As the task that it runs."""
+
+    async def act(world: World) -> httpx.Response:
+        return await world.ask(
+            "GET",
+            paths.PREFIX + paths.EXECUTION + template,
+            given=headers(world.attacker.session, world.attacker.attempts["running"]),
+            params={name: of(world) for name, of in query.items()},
+        )
+
+    return act
+
+
 EVENT: Final = {"event": {"payload": "x"}}
 CASES: Final[dict[str, tuple[Callable[[World], Awaitable[httpx.Response]], Held]]] = {
     # an agent's identity
@@ -165,6 +179,12 @@ CASES: Final[dict[str, tuple[Callable[[World], Awaitable[httpx.Response]], Held]
         _post(triggers.SYNC, lambda w: {"source": uuid4(), "hold": 0, "capacity": 100_000, "queues": ["default", *(f"q{n}" for n in range(199))]}), _no_trigger),
     "send ids that inflate without end": (
         _post(triggers.SYNC, lambda w: {"source": uuid4(), "hold": 0, "running": _bomb()}), refused),
+    # assets
+    "read the events of the victim's asset": (
+        _reads("/asset-events/by-asset", name=lambda w: w.victim.asset, uri=lambda w: f"s3://bucket/{w.victim.asset}"), refused),
+    "read the events of the victim's alias": (_reads("/asset-events/by-asset-alias", name=lambda w: w.victim.alias), refused),
+    "read the events of an alias that it made stand for the victim's asset": (
+        _reads("/asset-events/by-asset-alias", name=lambda w: w.attacker.alias), refused),
     # runs and logs
     "ask for the fate of the victim's run": (_post(stored_runs.PATH, _stored("eu_dag")), _knows_nothing),
     "ask for the fate of the plane's run": (_post(stored_runs.PATH, _stored("plane_dag")), _knows_nothing),

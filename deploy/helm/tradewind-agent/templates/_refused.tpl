@@ -14,7 +14,8 @@
 {{- include "agent.refusedSettings" (dict "where" "settings" "settings" $values.settings) }}
 {{- $parts := dict }}{{- include "agent.collect" (dict "root" . "parts" $parts) }}
 {{- if not $parts }}{{ fail "the release has no pods: give it a worker (`workers: {default: {queues: [default]}}`), or `standalone: {enabled: true}`" }}{{ end }}
-{{- $folder := hasPrefix "/" ($values.storage | default "") }}
+{{- /* A folder holds the site's key, unless tasks of another user write to it. */}}
+{{- $folder := and (hasPrefix "/" ($values.storage | default "")) (not (include "agent.taskUser" .)) }}
 {{- range $key, $part := $parts }}
 {{- include "agent.refusedSettings" (dict "where" (printf "settings of %s" $key) "settings" $part.cfg.settings) }}
 {{- range $part.cfg.env }}{{- if hasPrefix "TRADEWIND_AGENT_" .name }}{{ fail (printf "env of %s has %s, which is a setting: write settings.%s there" $key .name (trimPrefix "TRADEWIND_AGENT_" .name | lower)) }}{{ end }}{{ end }}

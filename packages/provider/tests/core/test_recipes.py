@@ -138,6 +138,9 @@ def test_the_container_gets_the_folders_that_its_settings_name(tmp_path: Path) -
     words = shlex.split(step(by_key(wanted)["container"], "start command").replace("\\\n", ""))
     volumes = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
     assert volumes[-2:] == [f"{NASTY}:{NASTY}:ro", "/mnt/shared:/mnt/shared"]
+    assert any(one.endswith("/site.key:/run/secrets/site.key:ro") for one in volumes), (
+        "tasks write to the folder"
+    )
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -340,7 +343,7 @@ def test_packages_come_from_a_folder_where_one_is_named(tmp_path: Path) -> None:
         assert not any("apache-airflow-core" in package for one in installs for package in one)
     in_bash(step(found["container"], "copy command"), tmp_path)
     assert (tmp_path / "dist" / "constraints.txt").exists()
-    copied, run = step(found["container"], "Dockerfile").splitlines()[-6:-4]
+    copied, run = step(found["container"], "Dockerfile").splitlines()[-7:-5]
     assert copied == "COPY dist /opt/tradewind/dist"
     assert "--find-links /opt/tradewind/dist --constraint /opt/tradewind/dist/constraints.txt" in run
     command = shlex.split(step(found["helm"], "install command"))
@@ -371,4 +374,6 @@ def test_agents_that_share_a_bucket_are_given_one_key_and_those_of_a_folder_have
     assert values["storage"] == "s3://site@bucket/xcom"
     for recipe in by_key(replace(LEAST, storage="/mnt/shared")).values():
         has_key = "site_key" in "".join(one.text for one in recipe.steps)
-        assert has_key == (recipe.key == "systemd"), "where tasks are another user, they write to the folder"
+        assert has_key == (recipe.key in ("systemd", "container")), (
+            "where tasks are another user, they write to the folder"
+        )

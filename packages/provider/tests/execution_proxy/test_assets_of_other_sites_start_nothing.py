@@ -10,9 +10,11 @@ import pytest
 from airflow.assets.manager import AssetManager
 from airflow.models.asset import (
     AssetActive,
+    AssetAliasModel,
     AssetDagRunQueue,
     AssetEvent,
     AssetModel,
+    DagScheduleAssetAliasReference,
     DagScheduleAssetReference,
 )
 from airflow.models.dag import DagModel
@@ -81,7 +83,9 @@ def asset(database: None) -> Iterator[str]:
         db.execute(delete(DagBundle).where(DagBundle.name.in_(list(filter(None, BUNDLES.values())))))
 
 
-def emitted(asset: str, *, by: str | None = None, watched_at: str | None = None) -> set[str]:
+def emitted(
+    asset: str, *, by: str | None = None, watched_at: str | None = None, aliases: tuple[str, ...] = ()
+) -> set[str]:
     """The Dags that are queued for an event of the asset."""
     with create_session() as db:
         told = SimpleNamespace(name=asset, uri=f"s3://bucket/{asset}")
@@ -89,10 +93,12 @@ def emitted(asset: str, *, by: str | None = None, watched_at: str | None = None)
         if by is not None:
             ti = SimpleNamespace(task_id="t", dag_id=by, run_id="r", map_index=-1)
         if watched_at is None:
-            AssetManager.register_asset_change(task_instance=ti, asset=told, session=db)
+            AssetManager.register_asset_change(
+                task_instance=ti, asset=told, source_alias_names=aliases, session=db
+            )
         else:
             with assets.emitted_by(db, watched_at):
-                AssetManager.register_asset_change(asset=told, session=db)
+                AssetManager.register_asset_change(asset=told, extra={"from_trigger": True}, session=db)
     with create_session() as db:
         queued = set(db.scalars(select(AssetDagRunQueue.target_dag_id)))
         db.execute(delete(AssetDagRunQueue))
@@ -131,16 +137,21 @@ def test_a_grant_lets_a_site_consume_what_another_writes(
 @pytest.mark.parametrize(
     ("grant", "told"),
     [
-        (None, {"makes-eu", "makes-None", None}),
-        (SiteGrant("eu", "us", SiteAccess.CONSUME), {"makes-eu", "makes-us", "makes-None", None}),
+        (None, {"makes-eu", "makes-None", "trigger of eu", "user"}),
+        (
+            SiteGrant("eu", "us", SiteAccess.CONSUME),
+            {"makes-eu", "makes-us", "makes-None", "trigger of eu", "trigger of us", "user"},
+        ),
     ],
 )
 def test_a_run_is_told_of_events_by_the_same_rule(
-    asset: str, grant: SiteGrant | None, told: set[str | None]
+    asset: str, grant: SiteGrant | None, told: set[str]
 ) -> None:
     """A run gets every event of its assets since the run before, and not only those that started it."""
     for by in ("makes-eu", "makes-us", "makes-None", None):
         emitted(asset, by=by)
+    for site in ("eu", "us"):
+        emitted(asset, watched_at=site)
     with create_session() as db:
         if grant is not None:
             site_grants.add(db, grant, actor="ada", reason="", now=utc_now())
@@ -161,8 +172,42 @@ def test_a_run_is_told_of_events_by_the_same_rule(
         run_id = run.run_id
     with create_session() as db:
         run = db.scalar(select(DagRun).where(DagRun.run_id == run_id))
-        assert {one.source_dag_id for one in run.consumed_asset_events} == told
+        assert {source(one) for one in run.consumed_asset_events} == told
+        assert len(run.consumed_asset_events) == len(told)
         db.delete(run)
+
+
+def source(event: AssetEvent) -> str:
+    if event.source_dag_id is not None:
+        return str(event.source_dag_id)
+    site = event.extra.get(assets.FROM_SITE)
+    return f"trigger of {site}" if site else "user"
+
+
+def test_an_event_by_an_alias_starts_dags_by_the_same_rule(asset: str) -> None:
+    """Dags that wait for an alias, and for the asset that a task of another site made it stand for."""
+    alias = f"alias-{uuid4()}"
+    with create_session() as db:
+        model = AssetAliasModel(name=alias, group="asset")
+        db.add(model)
+        db.flush()
+        for site in ("eu", "us"):
+            db.add(DagScheduleAssetAliasReference(alias_id=model.id, dag_id=f"makes-{site}"))
+    try:
+        assert emitted(asset, by="makes-us", aliases=(alias,)) == {"uses-us", "makes-us"}
+        with create_session() as db:
+            site_grants.add(
+                db, SiteGrant("eu", "us", SiteAccess.CONSUME), actor="ada", reason="", now=utc_now()
+            )
+        assert emitted(asset, by="makes-us", aliases=(alias,)) == {
+            "uses-us",
+            "makes-us",
+            "uses-eu",
+            "makes-eu",
+        }
+    finally:
+        with create_session() as db:
+            db.execute(delete(DagScheduleAssetAliasReference))
 
 
 def test_what_the_plane_or_a_user_writes_starts_any_dag(asset: str) -> None:

@@ -28,6 +28,8 @@ from tradewind_provider.airflow import dag_bundles
 
 _SITE: Final = "tradewind_event_site"
 _EVENTS: Final = "consumed_asset_events"
+FROM_SITE: Final = "tradewind_site"
+"""Key in the extra of an event that a trigger made: the site that ran the trigger. Airflow stores no source with such an event."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,29 @@ def install(admit: Admit, tells: Tells) -> None:
             told["dags_to_queue"] = {one for one in dags if one.dag_id in admitted}
         queue.__func__(cls, **told)
 
-    def drops_events(db: Session, *_: object) -> None:
+    def notes_and_drops(db: Session, *_: object) -> None:
+        site = db.info.get(_SITE)
+        for event in [
+            one for one in db.new if isinstance(one, AssetEvent) and site and not one.source_dag_id
+        ]:
+            event.extra = {**(event.extra or {}), FROM_SITE: site}
         for run in [one for one in (*db.new, *db.dirty) if isinstance(one, DagRun)]:
             for event in get_history(run, _EVENTS, passive=PassiveFlag.PASSIVE_NO_INITIALIZE).added or ():
-                if event.source_dag_id is None:
-                    continue
-                bundle = dag_bundles.of_dag(db, event.source_dag_id)
-                change = AssetChange(event.asset.name, bundle, event.source_dag_id, None)
-                if not tells(db, change, str(dag_bundles.of_dag(db, run.dag_id))):
+                change = _change(db, event)
+                if change is not None and not tells(db, change, str(dag_bundles.of_dag(db, run.dag_id))):
                     run.consumed_asset_events.remove(event)
 
-    sqlalchemy_event.listen(Session, "before_flush", drops_events)
+    sqlalchemy_event.listen(Session, "before_flush", notes_and_drops)
     AssetManager._queue_dagruns = classmethod(judged)  # type: ignore[arg-type]
+
+
+def _change(db: Session, event: AssetEvent) -> AssetChange | None:
+    """What a stored event is; None for one that a user reported, or a trigger of the plane."""
+    if event.source_dag_id is not None:
+        bundle = dag_bundles.of_dag(db, event.source_dag_id)
+        return AssetChange(event.asset.name, bundle, event.source_dag_id, None)
+    site = (event.extra or {}).get(FROM_SITE)
+    return AssetChange(event.asset.name, None, None, str(site)) if site else None
 
 
 _USES: Final = (DagScheduleAssetReference, TaskInletAssetReference, TaskOutletAssetReference)

@@ -1,4 +1,5 @@
-"""In a container of Docker or Podman."""
+"""In a container of Docker or Podman. Root starts the agent, which becomes a user; its tasks are another one
+(docs/how-to/separate-users.md)."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from tradewind_provider.domain.recipes.text import (
 )
 
 USER: Final = 50000
+TASKS: Final = USER + 1
 STATE: Final = "/var/lib/tradewind"
 CONTEXT: Final = "/opt/tradewind/dist"  # where the image has the folder with the packages
 
@@ -29,18 +31,19 @@ def dockerfile(wanted: RecipeRequest, versions: Versions) -> str:
 RUN apt-get update \\
  && apt-get install --yes --no-install-recommends git openssh-client tini \\
  && rm -rf /var/lib/apt/lists/*
-RUN groupadd --gid {USER} tradewind \\
- && useradd --uid {USER} --gid {USER} --create-home tradewind \\
- && install -d -o {USER} -g {USER} -m 700 {STATE}
+RUN useradd --uid {USER} --gid 0 --create-home tradewind \\
+ && useradd --uid {TASKS} --user-group --create-home tradewind-tasks \\
+ && install -d -o {USER} -g 0 -m 770 {STATE}
 {copied}RUN pip install --no-cache-dir {packages}
-USER {USER}:{USER}
+ENV TRADEWIND_AGENT_USER=tradewind
+USER {USER}:0
 ENTRYPOINT ["tini", "--"]
 CMD ["tradewind-agent", "run"]"""
 
 
 def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
     name = slug(wanted.name)
-    key = {"site_key_file": "/run/secrets/site.key"} if wanted.needs_key else {}
+    key = {"site_key_file": "/run/secrets/site.key"} if wanted.storage else {}
     settings = agent_toml(wanted, token_file="/run/secrets/agent-token", state_dir=STATE, **key)
     make_key = RecipeStep(
         ABOUT_KEY,
@@ -57,14 +60,14 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
         '"$PWD/agent-token:/run/secrets/agent-token:ro"',
         f"{name}-state:{STATE}",
     ]
-    if wanted.needs_key:
+    if wanted.storage:
         mounts.append('"$PWD/site.key:/run/secrets/site.key:ro"')
     folders = []
     if wanted.bundle.kind == FOLDER:
-        folders.append(f"user {USER} must be able to read {wanted.bundle.folder}")
+        folders.append(f"user {TASKS} must be able to read {wanted.bundle.folder}")
         mounts.append(quoted(f"{wanted.bundle.folder}:{wanted.bundle.folder}:ro"))
     if wanted.shared_folder:
-        folders.append(f"user {USER} must be able to write to {wanted.shared_folder}")
+        folders.append(f"user {TASKS} must be able to write to {wanted.shared_folder}")
         mounts.append(quoted(f"{wanted.shared_folder}:{wanted.shared_folder}"))
     return Recipe(
         "container",
@@ -82,7 +85,7 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 "token file command",
                 f"sudo install -o {USER} -g {USER} -m 400 /dev/stdin agent-token",
             ),
-            *([make_key] if wanted.needs_key else []),
+            *([make_key] if wanted.storage else []),
             RecipeStep(
                 "Write the agent's settings:",
                 "settings file",
@@ -96,6 +99,8 @@ def container(wanted: RecipeRequest, versions: Versions) -> Recipe:
                 " \\\n  ".join(
                     [
                         f"docker run --detach --name {name} --restart on-failure --stop-timeout 660",
+                        "--user 0 --cap-drop ALL --cap-add CHOWN --cap-add KILL --cap-add SETGID --cap-add SETUID",
+                        "--security-opt no-new-privileges",
                         *(f"--volume {one}" for one in mounts),
                         f"{quoted(wanted.image)} tradewind-agent run --config /etc/tradewind/agent.toml",
                     ]
