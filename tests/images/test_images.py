@@ -390,7 +390,7 @@ def test_where_root_starts_the_agent_tasks_are_another_user(
         assert site.rest.run("hostile").state == "success", agent.tail()
         assert (state / "xcom" / "mark.tried").stat().st_uid == USER + 1
         assert (state / "outbox.sqlite").stat().st_uid == USER
-        assert "healthy" in container.execute("tradewind-agent", "status"), (
+        assert "\nready\n" in container.execute("tradewind-agent", "status"), (
             "root reads the agent's files as the agent"
         )
         assert "tasks run as user tradewind-tasks" in container.execute(

@@ -118,6 +118,13 @@ Airflow needs these to go on, so a Dag author keeps data out of them. The ledger
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
 A name under `.invalid` with the agent's name replaces the host name, so that no process of the plane can connect to it.
 
+## Between sites of one Deployment
+
+Two [sites](glossary.md#site) of one Deployment are two parties. Whatever an agent of one asks, the plane gives it no work, trigger, XCom value,
+state, run, event of an asset or log of the other. Only an administrator opens more: `tradewind site-access` shows and
+changes the list. Users of the plane see the names of both sites' Dags. The [threat model](threat-model.md) says what stops an agent that asks, and
+what the sites share.
+
 ## Between tasks of one site
 
 Tasks of one task environment run as one operating-system user and are forked from the same processes, as under

@@ -491,6 +491,62 @@ def test_triggers_of_watched_assets_come_and_go_with_the_dags_pause(site: Site, 
     assert triggers() == 0
 
 
+def asset_row(name: str = "in") -> tuple[str, dict[str, Any], list[str]]:
+    """Group, extra and the names of the watchers of an asset."""
+    with create_session() as db:
+        found = db.scalar(select(AssetModel).where(AssetModel.name == name))
+        assert found is not None
+        return found.group, dict(found.extra), sorted(each.name for each in found.watchers)
+
+
+NAMES_IT = """
+from airflow.sdk import DAG, Asset, AssetWatcher
+from airflow.providers.standard.triggers.file import FileDeleteTrigger
+from airflow.providers.standard.operators.empty import EmptyOperator
+own = AssetWatcher(name="stranger's", trigger=FileDeleteTrigger(filepath="/stranger"))
+asset = Asset("in", group="stranger's", extra={"rows": "none"}, watchers=WATCHERS)
+with DAG("names_it", schedule=[asset]):
+    EmptyOperator(task_id="a", outlets=[asset])
+"""
+
+
+@pytest.mark.parametrize("watchers", ["[]", "[own]"])
+def test_another_sites_dag_changes_nothing_of_an_asset_by_naming_it(
+    clock: Clock, site: Site, parsed: Parsed, watchers: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Airflow writes an asset's row anew for each Dag that names it. A Dag without watchers took those of another site away."""
+    site.claim("main")
+    assert not site.report(files=(parsed("watched.py", WATCHED),)).refused
+    with create_session() as db:
+        found = db.scalar(select(DagModel).where(DagModel.dag_id == "watched"))
+        assert found is not None
+        found.is_paused = True
+    with create_session() as db:
+        found = db.scalar(select(DagModel).where(DagModel.dag_id == "watched"))
+        assert found is not None
+        found.is_paused = False
+    before = asset_row()
+    assert before[2] == ["w"]
+
+    stranger = Site(clock, "us-1", site="us", policy="open")
+    stranger.claim("us")
+    file = parsed("names_it.py", NAMES_IT.replace("WATCHERS", watchers), bundle="us", reduce=False)
+    assert not stranger.report("us", files=(file,)).refused
+    assert asset_row() == before
+    for paused in (True, False):
+        with create_session() as db:
+            named = db.scalar(select(DagModel).where(DagModel.dag_id == "names_it"))
+            assert named is not None
+            named.is_paused = paused
+        assert asset_row() == before
+    assert "asset_kept" in {getattr(line, "action", "") for line in caplog.records}
+
+    # the same of its own site is Airflow's rule: the last one counts
+    file = parsed("names_it.py", NAMES_IT.replace("names_it", "ours").replace("WATCHERS", watchers))
+    assert not site.report(files=(file,)).refused
+    assert asset_row()[0] == "stranger's"
+
+
 WITH_A_DEADLINE = """
 from datetime import timedelta
 from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference

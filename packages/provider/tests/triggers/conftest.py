@@ -19,6 +19,7 @@ from airflow.models.asset import (
     AssetModel,
     AssetWatcherModel,
     DagScheduleAssetReference,
+    TaskOutletAssetReference,
 )
 from airflow.models.callback import Callback, TriggererCallback
 from airflow.models.dag import DagModel
@@ -199,7 +200,7 @@ class Plane:
     ) -> UUID:
         ti_id, run_id = uuid4(), f"manual__{uuid4()}"
         with create_session() as db:
-            _dag(db, dag_id)
+            own_dag(db, dag_id)
             if dag_version_id is None:
                 version = DagVersion(
                     dag_id=dag_id, version_number=uuid4().int % 1_000_000_000, bundle_name="dags"
@@ -260,7 +261,7 @@ class Plane:
             db.flush()
             db.add(AssetActive.for_asset(asset))
             db.add(AssetWatcherModel(name="w", asset_id=asset.id, trigger_id=trigger.id))
-            _dag(db, "etl")
+            own_dag(db, "etl")
             db.add(DagScheduleAssetReference(asset_id=asset.id, dag_id="etl"))
             return trigger.id
 
@@ -328,22 +329,23 @@ async def plane(database: None) -> AsyncIterator[Plane]:
     _clean()
 
 
-def _dag(db: Any, dag_id: str) -> None:
-    """A Dag in bundle `dags`, which is site `default`'s."""
-    if db.get(DagBundleModel, "dags") is None:
-        db.add(DagBundleModel(name="dags"))
-    if db.get(DagBundle, "dags") is None:
+def own_dag(db: Any, dag_id: str, *, site: str = "default", bundle: str = "dags") -> None:
+    """A Dag in a bundle of that site."""
+    if db.get(DagBundleModel, bundle) is None:
+        db.add(DagBundleModel(name=bundle))
+    if db.get(DagBundle, bundle) is None:
         owner = {"token_id": uuid4(), "agent_id": uuid4(), "agent_name": "eu-1", "mark": "m"}
-        db.add(DagBundle(name="dags", site="default", claimed_at=datetime.now(timezone.utc), **owner))
+        db.add(DagBundle(name=bundle, site=site, claimed_at=datetime.now(timezone.utc), **owner))
     db.flush()
     if db.get(DagModel, dag_id) is None:
-        db.add(DagModel(dag_id=dag_id, bundle_name="dags", fileloc="/x.py", relative_fileloc="x.py"))
+        db.add(DagModel(dag_id=dag_id, bundle_name=bundle, fileloc="/x.py", relative_fileloc="x.py"))
         db.flush()
 
 
 def _clean() -> None:
     with create_session() as db:
         db.execute(delete(DagScheduleAssetReference))
+        db.execute(delete(TaskOutletAssetReference))
         db.execute(delete(DagBundle))
         db.execute(delete(AssetEvent))
         db.execute(delete(AssetWatcherModel))

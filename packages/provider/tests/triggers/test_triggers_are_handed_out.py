@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.jobs.job import most_recent_job
+from airflow.models.asset import AssetModel, DagScheduleAssetReference, TaskOutletAssetReference
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.serialized_dag import SerializedDagModel
@@ -26,7 +27,7 @@ from tradewind_provider.airflow import site_triggers
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.store.dag_tables import DagBundle
 
-from .conftest import MOMENT, Plane
+from .conftest import MOMENT, Plane, own_dag
 
 
 async def test_a_deferred_tasks_trigger_is_given_out_with_its_arguments_and_its_task(plane: Plane) -> None:
@@ -244,6 +245,28 @@ async def test_triggers_go_to_the_site_whose_bundle_has_their_dag_and_there_to_a
     stranger.running = {of_task}  # what it says it runs gives it nothing
     assert (await stranger.sync()).create == ()
     assert plane.owner(of_task) is not None
+
+
+@pytest.mark.parametrize("owner", ["default", None])
+async def test_a_watcher_is_not_given_to_another_site_whose_dag_names_its_asset(
+    plane: Plane, owner: str | None
+) -> None:
+    """Neither that of a site nor that of the plane. It was, with its arguments, and nothing watched the asset at home."""
+    trigger_id = plane.watched_asset("orders")
+    with create_session() as db:
+        asset = db.scalar(select(AssetModel).where(AssetModel.name == "orders"))
+        assert asset is not None
+        if owner is None:
+            db.execute(delete(DagBundle).where(DagBundle.name == "dags"))
+        own_dag(db, "names_it", site="us", bundle="us-dags")
+        later = datetime.now(timezone.utc) + timedelta(seconds=1)
+        db.add(DagScheduleAssetReference(asset_id=asset.id, dag_id="names_it", created_at=later))
+        db.add(TaskOutletAssetReference(asset_id=asset.id, dag_id="names_it", task_id="t", created_at=later))
+    stranger = plane.agent("us-1", site="us", bundles=("us-dags",))
+    assert (await stranger.sync()).create == ()
+    assert (await stranger.sync(stranger.fires(trigger_id))).refused
+    if owner is not None:
+        assert [one.id for one in (await plane.agent("eu-1").sync()).create] == [trigger_id]
 
 
 @pytest.mark.parametrize("queue", [None, "gpu"])

@@ -9,18 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow.assets.manager import AssetManager
-from airflow.models.asset import (
-    AssetAliasModel,
-    AssetEvent,
-    AssetModel,
-    DagScheduleAssetAliasReference,
-    DagScheduleAssetReference,
-    TaskInletAssetReference,
-    TaskOutletAssetReference,
-)
+from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.dagrun import DagRun
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import PassiveFlag, Session
 from sqlalchemy.orm.attributes import get_history
 
@@ -93,48 +85,6 @@ def _change(db: Session, event: AssetEvent) -> AssetChange | None:
         return AssetChange(event.asset.name, bundle, event.source_dag_id, None)
     site = (event.extra or {}).get(FROM_SITE)
     return AssetChange(event.asset.name, None, None, str(site)) if site else None
-
-
-_USES: Final = (DagScheduleAssetReference, TaskInletAssetReference, TaskOutletAssetReference)
-
-
-def owners(
-    db: Session, *, name: str | None = None, uri: str | None = None, alias: str | None = None
-) -> set[str | None]:
-    """For each asset of that name or that URI, and each that the alias stands for, the Dag that has used it the longest. A
-    Dag that uses it no more counts only by an event that it wrote. None: no Dag that the plane knows uses that asset."""
-    found = set(db.scalars(select(AssetModel.id).where(or_(AssetModel.name == name, AssetModel.uri == uri))))
-    resolved = select(AssetAliasModel).where(AssetAliasModel.name == alias)
-    found |= {asset.id for one in db.scalars(resolved) for asset in one.assets}
-    dags = {_first_user(db, asset_id) for asset_id in found}
-    if alias is not None:
-        waits = (
-            select(DagScheduleAssetAliasReference.dag_id)
-            .join(AssetAliasModel, AssetAliasModel.id == DagScheduleAssetAliasReference.alias_id)
-            .where(AssetAliasModel.name == alias)
-            .order_by(DagScheduleAssetAliasReference.created_at, DagScheduleAssetAliasReference.dag_id)
-        )
-        dags |= set(db.scalars(waits.limit(1)))
-    return dags
-
-
-def _first_user(db: Session, asset_id: int) -> str | None:
-    uses = [
-        (row.created_at, str(row.dag_id))
-        for table in _USES
-        for row in db.execute(
-            select(table.created_at, table.dag_id)
-            .where(table.asset_id == asset_id)
-            .order_by(table.created_at, table.dag_id)
-            .limit(1)
-        )
-    ]
-    if uses:
-        return min(uses)[1]
-    wrote = select(AssetEvent.source_dag_id).where(
-        AssetEvent.asset_id == asset_id, AssetEvent.source_dag_id.is_not(None)
-    )
-    return db.scalar(wrote.order_by(AssetEvent.timestamp).limit(1))
 
 
 @contextmanager

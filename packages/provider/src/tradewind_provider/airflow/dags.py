@@ -23,7 +23,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import dags as wire
-from tradewind_provider.airflow import dag_source
+from tradewind_provider.airflow import asset_owners, dag_source
 from tradewind_provider.airflow.lazy_dag import LazyDag
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def store(db: Session, facts: FileFacts, *, now: datetime) -> list[str]:
     errors = {(bundle, name): _text(text) for name, text in facts.import_errors.items()}
     source = {wire.neutral_fileloc(bundle, name): text for name, text in facts.source.items()}
     dag_ids = [dag.dag_id for dag in facts.dags]
-    with dag_source.given(source, otherwise=facts.notice):
+    with asset_owners.kept(db, bundle, facts.dags), dag_source.given(source, otherwise=facts.notice):
         _write_recent_again(db, facts, now=now)
         update_dag_parsing_results_in_db(
             bundle_name=bundle,
@@ -231,13 +231,11 @@ def refresh(db: Session, dag_ids: Iterable[str]) -> None:
     ).all()
     latest = {dag.dag_id: (dag, stored) for dag, stored in rows}
     for dag, stored in latest.values():
-        SerializedDAG.bulk_write_to_db(
-            dag.bundle_name,
-            dag.bundle_version,
-            [LazyDag(data=_without_deadlines(stored.data))],
-            dag.last_parse_duration,
-            session=db,
-        )
+        written = [LazyDag(data=_without_deadlines(stored.data))]
+        with asset_owners.kept(db, dag.bundle_name, written):
+            SerializedDAG.bulk_write_to_db(
+                dag.bundle_name, dag.bundle_version, written, dag.last_parse_duration, session=db
+            )
 
 
 def _without_deadlines(stored: dict[str, Any]) -> dict[str, Any]:

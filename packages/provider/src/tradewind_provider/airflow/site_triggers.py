@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from airflow.models.asset import AssetWatcherModel, DagScheduleAssetReference, TaskOutletAssetReference
+from airflow.models.asset import AssetWatcherModel
 from airflow.models.callback import Callback
 from airflow.models.dag import DagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
-from sqlalchemy import ColumnElement, Select, event, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Select, event, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from tradewind_provider.airflow import asset_owners
 from tradewind_provider.store.dag_tables import DagBundle
 
 PREFIX: Final = "tradewind:"
@@ -38,21 +39,17 @@ def queues(names: Collection[str]) -> set[str]:
 
 def of_bundles(bundles: Collection[str] | Select[str]) -> ColumnElement[bool]:
     """The condition that a trigger is waited for by a task or callback of a Dag of these bundles, or watches an asset that
-    such a Dag is scheduled by or writes."""
+    belongs to such a Dag. Another Dag that names the asset does not get the trigger."""
     dags = select(DagModel.dag_id).where(DagModel.bundle_name.in_(bundles))
-    references = union_all(
-        *(
-            select(each.asset_id).where(each.dag_id.in_(dags))
-            for each in (DagScheduleAssetReference, TaskOutletAssetReference)
-        )
-    )
     waits = select(TaskInstance.trigger_id).where(
         TaskInstance.trigger_id.is_not(None), TaskInstance.dag_id.in_(dags)
     )
     calls = select(Callback.trigger_id).where(
         Callback.trigger_id.is_not(None), Callback.bundle_name.in_(bundles)
     )
-    watches = select(AssetWatcherModel.trigger_id).where(AssetWatcherModel.asset_id.in_(references))
+    watches = select(AssetWatcherModel.trigger_id).where(
+        AssetWatcherModel.asset_id.in_(asset_owners.of_dags(dags))
+    )
     # by id, so that none of these is taken for a part of the statement around it
     return or_(*(Trigger.id.in_(each.correlate(None)) for each in (waits, calls, watches)))
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.operator import SiteAccess
 from tradewind_protocol.states import AttemptState
-from tradewind_provider.airflow import assets, dag_bundles
+from tradewind_provider.airflow import asset_owners, dag_bundles
 from tradewind_provider.domain.dag_access import AssetNamed
 from tradewind_provider.services import site_grants, work_routes
 from tradewind_provider.services.agents import Agent
@@ -24,7 +24,7 @@ def require_asset(db: Session, agent: Agent, asset: AssetNamed, access: SiteAcce
 
     Raises Refused NOT_PERMITTED as for a Dag of that site, and for an asset that no Dag uses. An asset that the plane does
     not know passes: Airflow answers that it is not there."""
-    for dag_id in assets.owners(db, name=asset.name, uri=asset.uri, alias=asset.alias):
+    for dag_id in asset_owners.owners(db, name=asset.name, uri=asset.uri, alias=asset.alias):
         if dag_id is None:
             raise Refused(
                 Code.NOT_PERMITTED,
