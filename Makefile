@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes containers clean
+.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,6 +79,9 @@ kubernetes: containers postgresql  ## build a cluster's programs, once: ten minu
 	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	   containerd containernetworking-plugins etcd-server iptables conntrack socat gcc libc6-dev >/dev/null)
 	@tests/kubernetes/lab/build
+
+keda: kubernetes  ## build KEDA for the cluster's tests, once: twenty minutes of one core; without it they repeat its requests
+	@tests/kubernetes/lab/build-keda
 
 containers:  ## install what builds and runs images without a daemon (Debian, as root)
 	@{ command -v buildah && command -v podman && command -v runc && command -v mmdebstrap; } >/dev/null || \

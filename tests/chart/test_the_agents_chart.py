@@ -397,7 +397,7 @@ def test_the_sentinel_knows_each_workload_and_reads_pods_and_events_alone(
         ("events", "get", "list", "watch"),
         ("pods", "patch"),
     }
-    assert part(made, "sentinel")["spec"]["strategy"] == {"type": "Recreate"}
+    assert part(made, "sentinel")["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
 @pytest.mark.parametrize(
@@ -570,3 +570,16 @@ def test_the_recipe_of_plain_objects_starts_the_same_agent_as_the_chart() -> Non
     assert environment(chart)["TRADEWIND_AGENT_NAME"] == "site"
     (bundle,) = json.loads(environment(chart)["TRADEWIND_AGENT_BUNDLES"])
     assert bundle["kwargs"]["repo_url"] == "https://git.example.com/dags.git"
+
+
+def test_another_number_of_pods_does_not_replace_those_that_run() -> None:
+    """A pod template that changed would: the busy ones would be drained."""
+    one, three = (
+        part(rendered({"workers": {"default": {"replicas": replicas}}}), "default")["spec"]["template"]
+        for replicas in (1, 3)
+    )
+    assert one == three
+    scaled = {"type": "keda", "min": 0, "max": 4, "source": "sentinel"}
+    sentinel = {"enabled": True, "existingSecret": "sentinel-token"}
+    more = rendered({"workers": {"default": {"autoscaling": scaled}}, "sentinel": sentinel})
+    assert part(more, "default")["spec"]["template"] == one

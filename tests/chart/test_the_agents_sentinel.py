@@ -47,9 +47,10 @@ def test_a_sentinel_reads_what_is_rendered(monkeypatch: pytest.MonkeyPatch) -> N
     assert {one.name for one in read.workloads} <= made, "names of Deployments that there are"
 
 
-def test_it_is_one_pod_that_is_restricted_and_ends_before_the_next_begins() -> None:
+def test_it_is_one_pod_that_is_restricted_and_stays_until_the_next_one_runs() -> None:
     deployment = rendered()[("Deployment", "site-tradewind-agent-sentinel")]
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (1, "Recreate")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert not_restricted(pod_of(deployment)) == []
 
 

@@ -48,14 +48,20 @@ def load_images(cluster: Cluster) -> None:
     tag = os.environ.get("TRADEWIND_TEST_IMAGES", "k8s")
     if "TRADEWIND_TEST_IMAGES" not in os.environ:
         subprocess.run([HERE / "images", tag], check=True)
-    containerd = ("ctr", "-a", str(clusters.CACHE / "run/containerd.sock"), "-n", "k8s.io", "images")
-    listed = cluster.run(*containerd, "ls", "-q").split()
+    listed = cluster.run(*clusters.CONTAINERD, "images", "ls", "-q").split()
     for name in ("plane", "site"):
         image = f"localhost/tradewind-{name}:1"
         if image not in listed or "TRADEWIND_TEST_IMAGES" not in os.environ:
             subprocess.run(["buildah", "tag", f"localhost/tradewind-{name}:{tag}", image], check=True)
             cluster.load(image)
-    cluster.run(*containerd, "tag", "--force", "localhost/tradewind-site:1", "localhost/tradewind-site:2")
+    cluster.run(
+        *clusters.CONTAINERD,
+        "images",
+        "tag",
+        "--force",
+        "localhost/tradewind-site:1",
+        "localhost/tradewind-site:2",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -96,5 +102,5 @@ def oslo(cluster: Cluster, rest: AirflowRest) -> Site:
         site.prepare()
     site.upgrade()
     site.wait_healthy(1)
-    rest.wait_for_dags(["fjord"], timeout=120)
+    rest.wait_for_dags(["fjord", "slow"], timeout=120)
     return site

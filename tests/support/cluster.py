@@ -23,6 +23,7 @@ from tradewind.embedded.processes import LocalProcess
 LAB = ROOT / "tests/kubernetes/lab"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubernetes-lab"
 NODE = "node1"
+CONTAINERD = ("ctr", "-a", str(CACHE / "run/containerd.sock"), "-n", "k8s.io")
 
 
 def unavailable() -> str:
@@ -109,6 +110,11 @@ class Cluster:
                 ),
             )
         )
+
+    def kill_container(self, pod: Mapping[str, Any]) -> None:
+        """Kill every process of a pod's first container, as a machine does that loses it."""
+        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        self.run(*CONTAINERD, "tasks", "kill", "--signal", "SIGKILL", "--all", container)
 
     def make_namespace(self, name: str) -> None:
         """Restricted, and with no traffic allowed but to DNS."""

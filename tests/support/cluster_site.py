@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Site:
         self.cluster.kubectl("delete", "pv", self.name, "--ignore-not-found")
         self.cluster.make_namespace(self.name)
         self.cluster.make_secret(self.name, "site-token", token=self.token("agents"))
+        self.cluster.make_secret(self.name, "sentinel-token", token=self.token("sentinel", kind="sentinel"))
         self.cluster.make_secret(self.name, "site-key", site_key=KEY)
         self.folder.mkdir(parents=True, exist_ok=True)
         for each in self.folder.glob("marks/*"):
@@ -76,6 +78,10 @@ class Site:
         path = self.folder / "marks/all"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
+    def has_marked(self, word: str, run: str) -> bool:
+        """Whether a task of the run has written this word."""
+        return any((said, of) == (word, run) for said, of, *_ in self.marks())
+
     def upgrade(self, changes: Mapping[str, Any] | None = None, *, wait_for_it: bool = True) -> None:
         """Install or upgrade, with more values over those before."""
         self.values = merged(self.values, changes or {})
@@ -88,6 +94,36 @@ class Site:
         return self.cluster.pods(
             self.name, **{"tradewind.io/part": part, "app.kubernetes.io/instance": self.name}
         )
+
+    def images(self, part: str = "default") -> set[str]:
+        """Images of the pods that stay."""
+        return {each["spec"]["containers"][0]["image"] for each in self.pods(part)}
+
+    def installed_values(self) -> dict[str, Any]:
+        """The values of the release as Helm has them."""
+        return dict(json.loads(self.cluster.helm("get", "values", self.name, "-n", self.name, "-o", "json")))
+
+    def cost_of(self, pod: Mapping[str, Any]) -> int:
+        """How dear the sentinel says it is to end a pod."""
+        now = self.cluster.get("pod", pod["metadata"]["name"], "-n", self.name)["metadata"]
+        return int(now.get("annotations", {}).get("controller.kubernetes.io/pod-deletion-cost", 0))
+
+    def finding(self, *checks: str, within: float) -> dict[str, Any]:
+        """What the site's sentinel finds wrong by one of these checks, as the plane shows it, within so many seconds."""
+        found: list[dict[str, Any]] = []
+
+        def is_found() -> bool:
+            asked = self.rest.http.get("/tradewind/v1/sentinels/findings", params={"site": self.name})
+            found[:] = asked.raise_for_status().json()["items"]
+            return any(each["check"] in checks for each in found)
+
+        took = wait(is_found, timeout=within, what=lambda: f"{found}\n{self.cluster.about(self.name)}")
+        assert took <= within, f"found after {took:.0f} s"
+        one = next(each for each in found if each["check"] in checks)
+        print(
+            f"\n{one['check']} of {one['subject']} after {took:.0f} s: {one['cause']}; {one['evidence']}; {one['remedy']}"
+        )
+        return one
 
     def agents(self, *states: str) -> list[dict[str, Any]]:
         """Agents of this site as the plane knows them."""
@@ -130,7 +166,7 @@ def values(site: str, **bundles: str) -> dict[str, Any]:
             for name, path in {site: "/dags", **bundles}.items()
         ],
         "podDefaults": {
-            "resources": {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "1200Mi"}},
+            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1200Mi"}},
             "terminationGracePeriodSeconds": 180,
             "volumes": [
                 {"name": "dags", "configMap": {"name": "dags"}},
@@ -140,6 +176,7 @@ def values(site: str, **bundles: str) -> dict[str, Any]:
         },
         "workers": {"default": {"queues": ["default"], "slots": 4, "kubernetesPods": True}},
         "triggerer": {"kubernetesPods": True},
+        "sentinel": {"enabled": True, "existingSecret": "sentinel-token"},
         "networkPolicy": {
             "enabled": True,
             "extraEgress": [{"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "plane"}}}], "ports": [{"port": 8080}]}],

@@ -163,6 +163,14 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], str, str]] = [
         "ephemeral-storage",
     ),
     (
+        "over its limit",
+        pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "state" exceeds the limit "40Mi". ',
+            conditions=[condition("DisruptionTarget", "True", "TerminationByKubelet")]),
+        [],
+        "evicted",
+        "more disk than its limit",
+    ),
+    (
         "drained",
         pod(container(running={}), conditions=[condition("DisruptionTarget", "True", "EvictionByEvictionAPI")]),
         [],
@@ -223,6 +231,9 @@ def test_under_strict_no_node_no_address_and_no_image_leaves_and_a_credential_ne
     )
     told = pod(container(**waiting("ErrImagePull", message)), phase="Pending")
     (strict,), (open_,) = Rules().findings(told, [], NOW), Rules(strict=False).findings(told, [], NOW)
+    asked = 'failed to do request: Head "https://reg.example.com/v2/team/site/manifests/1.2": i/o timeout'
+    (by_url,) = Rules().findings(pod(container(**waiting("ErrImagePull", asked)), phase="Pending"), [], NOW)
+    assert "team/site" not in by_url.evidence
     for kept in ("reg.example.com", "node-7", "10.1.2.3"):
         assert kept not in strict.model_dump_json() and kept in open_.evidence
     for secret in ("hunter2", token):

@@ -340,7 +340,8 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{ $key }}: {{- toYaml . | nindent 2 }}
 {{- end }}{{- end }}
 {{- $spread := $cfg.topologySpread | default dict }}
-{{- if and (gt (int64 .part.most) 1) (or $spread.zone $spread.node) }}
+{{- /* Whatever the number of replicas: another number must not change the template, and so replace pods that run tasks. */}}
+{{- if and (has (.part.component | default "") (list "worker" "dag-processor" "triggerer")) (or $spread.zone $spread.node) }}
 topologySpreadConstraints:
 {{- range $at, $key := dict "zone" "topology.kubernetes.io/zone" "node" "kubernetes.io/hostname" }}{{- with get $spread $at }}
   - maxSkew: 1

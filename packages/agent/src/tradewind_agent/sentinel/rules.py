@@ -83,6 +83,7 @@ _UNSCHEDULED: Final[tuple[tuple[str, str], ...]] = (
         "See why the volume claim is not bound: storage class, zone, size",
     ),
 )
+_REGISTRY_URL: Final = re.compile(r'https?://[^\s"]+/v2/[^\s"]*')
 _URL_CREDENTIAL: Final = re.compile(r"(?<=://)[^\s/@]+@")
 
 
@@ -299,16 +300,15 @@ class Rules:
             since = moment(disrupted.get("lastTransitionTime")) or _made(pod)
             if now - since > RECENT:
                 return []
-            resource = re.search(r"low on resource: ([\w-]+)", str(status.get("message", "")))
+            message = str(status.get("message", ""))
+            cause, remedy = _eviction(message)
             return [
                 self._finding(
                     pod,
                     "evicted",
-                    "the node was short of "
-                    + (resource.group(1) if resource else "a resource")
-                    + " and evicted the pod",
-                    evidence=f"phase {status.get('phase')}, reason {status.get('reason') or disrupted.get('reason')}",
-                    remedy="Set requests and limits to what the pod uses (ephemeral-storage, too), or give the node more",
+                    cause,
+                    evidence=message or str(status.get("reason") or disrupted.get("reason")),
+                    remedy=remedy,
                     since=since,
                 )
             ]
@@ -427,6 +427,7 @@ class Rules:
             return text
         for image in sorted(_images(pod or {}), key=len, reverse=True):
             text = text.replace(image, "<image>").replace(_repository(image), "<image>")
+        text = _REGISTRY_URL.sub("<image>", text)
         for node in _nodes(pod or {}):
             text = text.replace(node, "<node>")
         text = re.sub(r'(?i)(image|tag) "[^"]*"', r'\1 "<image>"', text)
@@ -444,6 +445,20 @@ def watched(pod: Object, group: str) -> WatchedAgent:
         ready=not deleted and _condition(pod, "Ready").get("status") == "True",
         restarts=sum(int(one.get("restartCount", 0)) for one in _containers(pod)),
         since=moment(status.get("startTime")) or moment(pod.get("metadata", {}).get("creationTimestamp")),
+    )
+
+
+def _eviction(message: str) -> tuple[str, str]:
+    """Cause and remedy, of a kubelet's sentence (pkg/kubelet/eviction)."""
+    if re.search(r"exceeds the (total )?limit|exceeded its local ephemeral storage limit", message):
+        return (
+            "the pod used more disk than its limit allows, and was evicted",
+            "Raise state.sizeLimit or limits.ephemeral-storage; see what fills the volume that the evidence names",
+        )
+    resource = re.search(r"low on resource: ([\w-]+)", message)
+    return (
+        f"the node was short of {resource.group(1) if resource else 'a resource'} and evicted the pod",
+        "Set requests and limits to what the pod uses (ephemeral-storage, too), or give the node more",
     )
 
 
