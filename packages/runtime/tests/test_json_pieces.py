@@ -26,6 +26,9 @@ LARGE = 'ü"\\\n😀\ud800x' * 400_000  # escapes of one, two and six characters
         [LARGE, 1, LARGE],
         {"k": LARGE, 2: [LARGE, {"deep": (LARGE, "x")}], None: 1},
         {"many": ["x"] * 2000, "large": LARGE},
+        {"rows": [{"a": number, "b": [number]} for number in range(2001)]},
+        {number: str(number) for number in range(3000)},
+        tuple(range(5000)),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -41,6 +44,17 @@ def test_a_large_string_is_not_held_a_second_time() -> None:
     try:
         assert sum(map(len, json_pieces.encode(value, piece=PIECE))) > 50_000_000
         assert tracemalloc.get_traced_memory()[1] < 8 * PIECE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("wide", [list, dict.fromkeys], ids=["list", "dict"])
+def test_many_members_are_not_held_as_text(wide: Any) -> None:
+    value = {"__data__": wide(f"member {number:020}" for number in range(300_000))}
+    tracemalloc.start()
+    try:
+        assert sum(map(len, json_pieces.encode(value, piece=PIECE))) > 8 * PIECE
+        assert tracemalloc.get_traced_memory()[1] < 4 * PIECE
     finally:
         tracemalloc.stop()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 _LARGE: Final = 1024 * 1024  # characters: a string above it is escaped in parts
 _DEPTH: Final = 8  # levels in which large strings are looked for; what is below is encoded at once
-_WIDTH: Final = 1000  # members of a list or dict that are looked at
+_WIDTH: Final = 1000  # members of a list or dict above which it is encoded in parts, whatever they are
 
 
 def encode(value: Any, *, piece: int) -> Iterator[bytes]:
@@ -33,6 +34,8 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
         yield '"'
     elif not _has_large(value, depth):
         yield json.dumps(value)
+    elif len(value) > _WIDTH:
+        yield from _wide(value)
     elif isinstance(value, dict):
         for number, (key, member) in enumerate(value.items()):
             yield ("{" if number == 0 else ", ") + json.dumps({key: 0})[1:-2]  # the key as json writes it
@@ -45,9 +48,20 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
         yield "]"
 
 
+def _wide(value: Any) -> Iterator[str]:
+    members = iter(value.items() if isinstance(value, dict) else value)
+    kind, (opening, closing) = (dict, "{}") if isinstance(value, dict) else (list, "[]")
+    while part := kind(islice(members, _WIDTH)):
+        yield opening + json.dumps(part)[1:-1]
+        opening = ", "
+    yield closing
+
+
 def _has_large(value: Any, depth: int) -> bool:
     if isinstance(value, str):
         return len(value) > _LARGE
-    if depth <= 0 or not isinstance(value, (dict, list, tuple)) or len(value) > _WIDTH:
+    if depth <= 0 or not isinstance(value, (dict, list, tuple)):
         return False
+    if len(value) > _WIDTH:
+        return True
     return any(_has_large(one, depth - 1) for one in (value.values() if isinstance(value, dict) else value))
