@@ -318,14 +318,30 @@ class WorkerHost:
             if fits(self.heard[-1]):
                 return self.heard[-1]
 
-    def run(self, task_id: str, *, dag_id: str = "worker_host", **workload: Any) -> RunningAttempt:
-        return self.start_task(task_workload(task_id, dag_id=dag_id, **workload))
+    def run(
+        self,
+        task_id: str,
+        *,
+        dag_id: str = "worker_host",
+        rules: tuple[hosts.TaskRule, ...] = (),
+        **workload: Any,
+    ) -> RunningAttempt:
+        return self.start_task(task_workload(task_id, dag_id=dag_id, **workload), rules=rules)
 
-    def start_task(self, workload: dict[str, Any]) -> RunningAttempt:
+    def start_task(
+        self, workload: dict[str, Any], *, rules: tuple[hosts.TaskRule, ...] = ()
+    ) -> RunningAttempt:
         ti_id = UUID(workload["ti"]["id"]) if "id" in workload["ti"] else None
-        return self.start(WorkKind.TASK, workload, ti_id)
+        return self.start(WorkKind.TASK, workload, ti_id, rules=rules)
 
-    def start(self, kind: WorkKind, workload: dict[str, Any], ti_id: UUID | None = None) -> RunningAttempt:
+    def start(
+        self,
+        kind: WorkKind,
+        workload: dict[str, Any],
+        ti_id: UUID | None = None,
+        *,
+        rules: tuple[hosts.TaskRule, ...] = (),
+    ) -> RunningAttempt:
         attempt = RunningAttempt(
             attempt_id=uuid4(),
             secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
@@ -335,7 +351,12 @@ class WorkerHost:
         )
         self.say(
             hosts.RunAttempt(
-                attempt_id=attempt.attempt_id, epoch=3, kind=kind, secret=attempt.secret, workload=workload
+                attempt_id=attempt.attempt_id,
+                epoch=3,
+                kind=kind,
+                secret=attempt.secret,
+                workload=workload,
+                rules=rules,
             )
         )
         return attempt

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from tradewind_agent.rules import OwnerRules, ScopedLimits
 from tradewind_agent.settings import PREFIX, EnvironmentSettings, Settings
 
 _INTRODUCTION = f"""# Agent settings
@@ -46,6 +47,17 @@ def page() -> str:
             "## Each of `environments`",
             "",
             *_table(EnvironmentSettings),
+            "",
+            "## `rules`",
+            "",
+            "What the owner of the site lets the plane have run ([how to](../how-to/rules.md)), in `[rules]`, or in `rules_file` without that",
+            "head. Lists have names with `*` and `?`; one that begins with `!` is an exception.",
+            "",
+            *_table(OwnerRules),
+            "",
+            "### Each of `rule`",
+            "",
+            *_table(ScopedLimits),
             "",
             "Variables that hosts never get, whatever is set: `TRADEWIND_…`, and what opens the orchestration plane (its",
             "database connection, Fernet key, JWT secret, Celery settings). Naming one in `env` is refused.",

@@ -35,6 +35,7 @@ EVERYTHING_IT_INSTALLS = {
         "anyio",
         "certifi",
         "cryptography",
+        "fastjsonschema",
         "cffi",
         "pycparser",
     ),

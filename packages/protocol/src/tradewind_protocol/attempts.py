@@ -67,6 +67,9 @@ class Outcome(Message):
     )  # for a person: "killed by SIGKILL: the machine ran out of memory"
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    rule: str = Field(
+        default="", max_length=200
+    )  # of the site's owner, that refused the work; `reason` says why
     # the state in which the task's supervisor left it, as it said to Airflow ("success", "failed", "up_for_retry",
     # "deferred" …); None when it said nothing, and for what is no task
     task_state: str | None = Field(default=None, max_length=20, pattern="^[a-z_]+$")

@@ -46,6 +46,14 @@ class Configure(Message):
     options: dict[str, Any] = {}  # component's own: bundles, preload, intervals
 
 
+class TaskRule(Message):
+    """A rule of the site's owner about a task that only its own process can judge, once the Dag file has been read."""
+
+    rule: str  # its name: "operators", "finance.pools"
+    about: Literal["operators", "pools"]
+    patterns: tuple[str, ...]
+
+
 class RunAttempt(Message):
     """Granted work for a worker process."""
 
@@ -55,6 +63,7 @@ class RunAttempt(Message):
     kind: WorkKind
     secret: str = Field(repr=False)  # this attempt's own bearer for the gateway
     workload: dict[str, Any] = Field(repr=False)
+    rules: tuple[TaskRule, ...] = ()
 
 
 class StopAttempt(Message):

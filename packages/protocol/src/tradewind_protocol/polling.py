@@ -29,6 +29,13 @@ class Finding(Message):
     remedy: str = Field(default="", max_length=2000)
 
 
+class CommandRefused(Message):
+    """A command that the site's owner does not let the plane give."""
+
+    id: UUID
+    rule: str = Field(max_length=200)
+
+
 class Poll(Message):
     """Say how things are and ask for news.
 
@@ -40,6 +47,9 @@ class Poll(Message):
     holding: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)  # offered, not started
     running: tuple[AttemptRef, ...] = Field(default=(), max_length=20_000)  # granted, not finished
     carried_out: tuple[UUID, ...] = Field(default=(), max_length=1000)  # commands done since the last answer
+    refused: tuple[CommandRefused, ...] = Field(
+        default=(), max_length=1000
+    )  # those of them that a rule refused
     findings: tuple[Finding, ...] = Field(default=(), max_length=100)
     environments: tuple[TaskEnvironment, ...] | None = None  # when they changed since the session was opened
     draining: bool = False  # the agent takes nothing more by itself, and leaves when what runs has ended

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from tradewind_agent.access.grants import Grant
@@ -32,6 +33,8 @@ class AttemptPrincipal:
     grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
     # told the state in which the supervisor leaves the task, once the plane has taken it or will be sent it
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    # told the run that the plane says a task is of, as it starts; why the site's owner does not let it, or nothing
+    may_run: Callable[[Mapping[str, Any]], str] | None = field(default=None, compare=False, repr=False)
 
 
 Principal = ComponentPrincipal | AttemptPrincipal

@@ -43,11 +43,13 @@ from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import identity, task_users
 from tradewind_agent.state.outbox import Outbox
+from tradewind_agent.state.owner_rules import RulesInForce
 from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
 from tradewind_agent.work.log_streams import LogStreams
+from tradewind_agent.work.permission import Permissions
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.attempts import Offer
@@ -78,6 +80,7 @@ class Agent:
         self.now = now
         self._launcher = launcher or SubprocessLauncher()
         self.rules = policy.of(settings)
+        self.owner_rules = RulesInForce(settings.rules, file=settings.rules_file, now=now)
         self.instance = uuid4()
         self.agent_id: UUID | None = None
         self.agent_key = ""
@@ -137,7 +140,9 @@ class Agent:
                 rules=self.rules,
                 site_key=site_key,
             )
+            permissions = Permissions(rules=self.owner_rules, now=self.now, note=self.ledger.work)
             self.running = Running(
+                permissions=permissions,
                 open_=site_key.open,
                 plane=plane,
                 environments=self.environments,
@@ -163,6 +168,7 @@ class Agent:
                     site_key=site_key,
                     socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
+                    why_no_trigger=permissions.of_trigger,
                 )
             )
             logs = {
@@ -177,7 +183,7 @@ class Agent:
                 directory=self.environments.log_directory,
                 waiting=self.environments.waiting_logs,
                 stored=lambda path, into: self._stored_log(logs, path, into),
-                shown=self.settings.live_logs,
+                shown=lambda: self.settings.live_logs and self.owner_rules().live_logs,
                 noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
             )
             stack.push_async_callback(self.log_streams.close)
@@ -196,6 +202,7 @@ class Agent:
                 processes=lambda: [*self.environments.findings(), *self.log_uploading.findings()],
                 ledger_problem=lambda: self.ledger.problem,
                 health_problem=lambda: self.probes.problem,
+                rules_problem=self._rules_problem,
                 now=self.now,
                 masking=self.masking,
             )
@@ -208,6 +215,10 @@ class Agent:
                     environments=self.environments,
                     draining=self.drain,
                     logs=self.log_streams,
+                    allowed=lambda verb: self.owner_rules().allows_command(verb),
+                    on_refused=lambda command: self.ledger.command(
+                        command.asked_by, command.verb.value, "the site's rule 'commands' does not name it"
+                    ),
                 ),
                 draining=self.drain,
                 findings=self.checks,
@@ -276,6 +287,10 @@ class Agent:
     async def _close_session(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):
             await aiotime.within(self.plane.close_session(), _CLOSE_LIMIT)
+
+    def _rules_problem(self) -> str:
+        self.owner_rules()  # which looks at the file, also while there is nothing else to ask it for
+        return self.owner_rules.problem
 
     def _site_key(self) -> bytes:
         settings = self.settings

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import click
 
+from tradewind_agent.cli.rules import rules
 from tradewind_agent.errors import AgentError
 from tradewind_agent.monitoring import status as status_file
 
@@ -343,6 +344,9 @@ def _as_the_agent(config: Path | None) -> None:
     except AgentError as error:
         click.echo(f"tradewind-agent: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+main.add_command(rules)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -20,6 +20,7 @@ from tradewind_agent.doctor import (
     ports,
     proxies,
     route,
+    rules,
     running,
     users,
 )
@@ -73,7 +74,15 @@ async def examine(
     for check in (idle.check, mtu.check):
         async for result in check(examination):
             yield result
-    for check in (disk.check, users.check, environments.check, outbox.check, ports.check, running.check):
+    for check in (
+        disk.check,
+        users.check,
+        rules.check,
+        environments.check,
+        outbox.check,
+        ports.check,
+        running.check,
+    ):
         async for result in check(examination):
             yield result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets as random_secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -35,7 +36,7 @@ class Gateway:
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
     `site_key` is what digests of text that stays are
     made with; without one they differ from start to start. `traces` takes spans of tasks to the site's own
-    collector; they never go to the plane.
+    collector; they never go to the plane. `why_no_trigger` says why the site's owner does not let a trigger run.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Gateway:
         site_key: SiteKey | None = None,
         socket_group: int | None = None,
         traces: Callable[[bytes], None] | None = None,
+        why_no_trigger: Callable[[dict[str, Any]], str] = lambda trigger: "",
     ) -> None:
         self.socket_path = socket_path
         self._plane = plane
@@ -68,6 +70,7 @@ class Gateway:
             rules=lambda: self.rules,
             ledger=ledger,
             key=key,
+            why_no_trigger=why_no_trigger,
         )
         self._server = SocketServer(self, socket_path, group=socket_group)
 

@@ -18,6 +18,7 @@ from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, paths
 from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Rejection
+from tradewind_protocol.errors import Code
 
 _TO_PLANE: Final = (
     "airflow-api-version",
@@ -28,6 +29,7 @@ _TO_PLANE: Final = (
     "tracestate",
 )
 _TASK_STATE: Final = "ti.state"
+_START: Final = "ti.run"
 
 
 class ExecutionRequests:
@@ -78,12 +80,29 @@ class ExecutionRequests:
             _note_state(attempt, asked.body, reply)
         if not 200 <= reply.status < 300:
             return reply
-        return replace(reply, body=boundary.execution_answer(found, reply.body, self._key.open))
+        reply = replace(reply, body=boundary.execution_answer(found, reply.body, self._key.open))
+        if attempt is not None and found is not None and found.route.name == _START:
+            return _start(attempt, reply)
+        return reply
 
     def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)
         self._ledger.stayed(cause, method=asked.method, size=len(asked.body), status=reply.status)
         return reply
+
+
+def _start(attempt: AttemptPrincipal, reply: Reply) -> Reply:
+    """The plane's answer that a task may run, or a refusal where the site's owner does not let a task of that run start."""
+    if attempt.may_run is None:
+        return reply
+    try:
+        answer = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return reply  # no supervisor starts with it
+    run = answer.get("dag_run") if isinstance(answer, dict) else None
+    if not (why := attempt.may_run(run if isinstance(run, dict) else {})):
+        return reply
+    return refusal(Rejection(Code.POLICY_REFUSED, why))
 
 
 def _note_state(attempt: AttemptPrincipal, body: bytes, reply: Reply) -> None:

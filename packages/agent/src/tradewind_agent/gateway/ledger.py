@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -23,6 +23,8 @@ from tradewind_protocol.hosts import TRACES_PATH
 log = structlog.get_logger(__name__)
 
 CURRENT = "ledger.jsonl"
+WORK = "/work"
+"""Path of the lines about work that the plane had run here."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,12 @@ class Cause:
 
     principal: str  # "agent", "dag_processor", or an attempt's label
     route: str  # path with the names of its parameters, never their values
-    decision: str = "passed"  # "passed", "changed", "answered", "refused"
+    decision: str = "passed"  # "passed", "changed", "answered", "refused", "accepted"
     what: str = ""  # what was changed, why it was refused
     carries: tuple[str, ...] = ()  # classes of content, and fields, with what an author wrote
+    work: Mapping[str, str] | None = (
+        None  # of work that runs here: its names, for `tradewind-agent rules try`
+    )
 
 
 class SentRequest(Protocol):
@@ -119,6 +124,24 @@ class Ledger:
         """Write down one request that did not leave, because it was refused or answered at the site."""
         self._write(cause, method, size, status, 0.0, to=None)
 
+    def work(self, principal: str, facts: Mapping[str, str], refused: str) -> None:
+        """Write down that work was let run here, or why a rule of the owner refused it. `facts` is what is known of it."""
+        decision = "refused" if refused else "accepted"
+        self._write(
+            Cause(principal, WORK, decision, refused, work=facts),
+            "RUN",
+            0,
+            403 if refused else 200,
+            0.0,
+            to=None,
+        )
+
+    def command(self, asked_by: str, verb: str, refused: str) -> None:
+        """Write down that a rule of the owner refused a command of the plane."""
+        self._write(
+            Cause(asked_by or "plane", f"/commands/{verb}", "refused", refused), "RUN", 0, 403, 0.0, to=None
+        )
+
     def _write(
         self, cause: Cause, method: str, size: int, status: int, duration: float, *, to: str | None
     ) -> None:
@@ -137,6 +160,8 @@ class Ledger:
             line["what"] = cause.what
         if cause.carries:
             line["carries"] = list(cause.carries)
+        if cause.work:
+            line["work"] = dict(cause.work)
         line["status"] = status
         line["duration"] = round(duration, 4)
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from tradewind_agent.access.local_secrets import ComponentPrincipal, Principal
 from tradewind_agent.gateway.interfaces import Plane
@@ -40,12 +40,19 @@ class VerbRequests:
     """Answers requests of the dag processor and the triggerer for their verbs."""
 
     def __init__(
-        self, *, plane: Plane, rules: Callable[[], GatewayPolicy], ledger: Ledger, key: SiteKey
+        self,
+        *,
+        plane: Plane,
+        rules: Callable[[], GatewayPolicy],
+        ledger: Ledger,
+        key: SiteKey,
+        why_no_trigger: Callable[[dict[str, Any]], str],
     ) -> None:
         self._plane = plane
         self._rules = rules
         self._ledger = ledger
         self._key = key
+        self._why_no_trigger = why_no_trigger
 
     async def answer(
         self, principal: Principal, component: Component, prefix: str, asked: GatewayRequest
@@ -104,7 +111,7 @@ class VerbRequests:
 
     def _for_site(self, path: str, response: PlaneResponse) -> bytes:
         if path == triggers.SYNC and 200 <= response.status_code < 300:
-            return boundary.triggers_answer(response.content, self._key.open)
+            return boundary.triggers_answer(response.content, self._key.open, self._why_no_trigger)
         return boundary.for_site(response.content)
 
     def _refused(self, cause: Cause, refuse: Rejection, asked: GatewayRequest) -> Reply:

@@ -147,6 +147,7 @@ class Polling:
             holding=self._running.holding(),
             running=self._running.running(),
             carried_out=self._commands.carried_out(),
+            refused=self._commands.refused(),
             findings=tuple(self._findings())[:100],
             environments=environments if environments != self._environments_told else None,
             draining=self._running.draining,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tradewind_agent.monitoring.masking import Masking
+from tradewind_agent.state import owner_rules
 from tradewind_protocol.polling import Finding
 
 _LEAST_FREE = 200 * 1024 * 1024  # bytes
@@ -29,6 +30,7 @@ class Checks:
         processes: Callable[[], Sequence[Finding]],
         ledger_problem: Callable[[], str],
         health_problem: Callable[[], str],
+        rules_problem: Callable[[], str] = lambda: "",
         now: Callable[[], float],
         masking: Masking,
         every: float = 15.0,
@@ -38,6 +40,7 @@ class Checks:
         self._processes = processes
         self._ledger_problem = ledger_problem
         self._health_problem = health_problem
+        self._rules_problem = rules_problem
         self._now = now
         self._masking = masking
         self._every = every
@@ -56,6 +59,8 @@ class Checks:
         if health := self._health_problem():
             remedy = "Set metrics_port to a free one for each agent of a machine, or to 0"
             found.append(Finding(check="port", message=health, remedy=remedy))
+        if rules := self._rules_problem():
+            found.append(Finding(check="rules", message=rules[:2000], remedy=owner_rules.REMEDY))
         return self._masking.findings(found)
 
     def _disk(self) -> list[Finding]:

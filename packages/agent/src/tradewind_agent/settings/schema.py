@@ -31,6 +31,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from tradewind_agent.rules.schema import OwnerRules
 from tradewind_agent.settings.passed_variables import PASSED, is_planes_secret
 from tradewind_protocol.boundary import KeptField
 from tradewind_protocol.sessions import BundleName, Name, Policy
@@ -225,6 +226,15 @@ class Settings(BaseSettings):
         "`*` and `?`: `BashOperator:bash_command`, `acme.operators.*:sql`, `*:doc_md`; also `dag:description`, "
         "`task_group:tooltip`, `asset:extra`, `timetable:description` and `param:<name>`.",
     )
+    rules: OwnerRules = Field(
+        default_factory=OwnerRules,
+        description="What the plane may have done here at all; see below. Default: everything that it may ask for.",
+    )
+    rules_file: Path | None = Field(
+        default=None,
+        description="File (TOML) with `rules`, read again when it changes: one that only root writes binds the agent's user too. "
+        "A change that cannot be read leaves the old rules in force and is a finding.",
+    )
     site_key_file: Path | None = Field(
         default=None,
         description="File with the site's key, 32 characters or more, the same for every agent of the site: what stays at "
@@ -357,7 +367,9 @@ class Settings(BaseSettings):
             raise ValueError("must be name=value, and commas between several")
         return value
 
-    @field_validator("token_file", "state_dir", "site_key_file", "ca_file", "client_cert", "client_key")
+    @field_validator(
+        *("token_file", "state_dir", "rules_file", "site_key_file", "ca_file", "client_cert", "client_key")
+    )
     @classmethod
     def _whole_path(cls, value: Path | None) -> Path | None:
         """`~` is the user's home. A relative path is one below the directory the agent is started in."""
@@ -376,6 +388,8 @@ class Settings(BaseSettings):
             chosen = getattr(self, setting)
             if chosen and chosen not in names:
                 raise ValueError(f"{setting} = {chosen!r} is none of the environments: {', '.join(names)}")
+        if self.rules_file is not None and self.rules != OwnerRules():
+            raise ValueError("rules and rules_file are both set; keep the rules in one place")
         if self.client_key and not self.client_cert:
             raise ValueError("client_key without client_cert")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
@@ -20,8 +20,10 @@ from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.rules import RuleRefusal, task_rules
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
+from tradewind_agent.work.permission import Permission
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
 from tradewind_protocol.boundary import Unseal, callback_workload
@@ -59,6 +61,7 @@ class Attempt:
         on_change: Callable[[], None],
         trace: AttemptTrace,
         open_: Unseal,
+        permission: Permission,
     ) -> None:
         self.offer = offer
         self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
@@ -75,6 +78,8 @@ class Attempt:
         self._on_change = on_change
         self.trace = trace
         self._open = open_
+        self._permission = permission
+        self._refusal: RuleRefusal | None = None  # the owner's, of what has been let in by the plane
         self._stopping = asyncio.Event()
         self._in_worker = False
         # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
@@ -85,12 +90,19 @@ class Attempt:
     async def serve(self) -> None:
         """Confirm, run, and put the outcome in the outbox. Returns when the slot is free again."""
         started = self._moment()
-        outcome = await (self._ask_and_run() if self._grant is None else self._run_and_ask(self._grant))
+        if (refusal := self._permission.of_offer()) is not None:
+            outcome = await self._refused(refusal)
+        else:
+            outcome = await (self._ask_and_run() if self._grant is None else self._run_and_ask(self._grant))
         if outcome is None:
             self.trace.dropped()
             self._become(Phase.DROPPED)
             return
         self.trace.recorded(await self._record(outcome, started))
+
+    async def _refused(self, refusal: RuleRefusal) -> Outcome | None:
+        """The outcome of work that a rule refuses. The plane takes it of what it has granted: it is confirmed, and not run."""
+        return self._failed(str(refusal), rule=refusal.rule) if await self._confirmed() else None
 
     async def _ask_and_run(self) -> Outcome | None:
         """The grant first. None when it does not run here."""
@@ -202,6 +214,7 @@ class Attempt:
             label=self.offer.label,
             grant=grant,
             on_task_state=self._left,
+            may_run=self._may_run,
         )
         secret = self._secrets.issue(principal)
         self._in_worker = True
@@ -215,6 +228,7 @@ class Attempt:
                     kind=self.offer.kind,
                     secret=secret,
                     workload=_workload(self.offer, self.trace.handed_over(), self._open),
+                    rules=task_rules(self._permission.rules, self._permission.work.dag),
                 ),
                 on_forked=self.trace.forked,
             )
@@ -223,10 +237,19 @@ class Attempt:
         finally:
             self._in_worker = False
             self._secrets.revoke(secret)
-        if self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
+        if self._refusal is not None:
+            outcome = self._failed(str(self._refusal), rule=self._refusal.rule)
+        elif outcome.rule:
+            self._permission.refused_in_task(outcome)
+        elif self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
             outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
         self.trace.ended(outcome)
         return outcome, lost
+
+    def _may_run(self, run: Mapping[str, Any]) -> str:
+        """Why the task may not start in the run that the plane says it is of; empty when it may."""
+        self._refusal = self._permission.of_run(run)
+        return str(self._refusal) if self._refusal is not None else ""
 
     def _left(self, state: str) -> None:
         """The task's supervisor has said how it leaves the task. A state that is not one of Airflow's is dropped."""
@@ -236,8 +259,8 @@ class Attempt:
     def _stopped(self, reason: str) -> Outcome:
         return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.STOPPED, reason=reason)
 
-    def _failed(self, reason: str) -> Outcome:
-        return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.FAILED, reason=reason[:4000])
+    def _failed(self, reason: str, *, rule: str = "") -> Outcome:
+        return Outcome(epoch=self.ref.epoch, kind=OutcomeKind.FAILED, reason=reason[:4000], rule=rule)
 
     async def _record(self, outcome: Outcome, started: datetime) -> Outcome:
         """The outcome as it is on disk now, whole."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -14,23 +15,36 @@ from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.running import Running
 from tradewind_protocol.attempts import AttemptRef
 from tradewind_protocol.logs import StreamLog
-from tradewind_protocol.polling import Command, Verb
+from tradewind_protocol.polling import Command, CommandRefused, Verb
 
 log = structlog.get_logger(__name__)
 
 _REMEMBERED = 1000
+
+RULE: Final = "commands"
+"""The owner's rule about commands."""
 
 
 class Commands:
     """Carries out each command once; one that comes again after a lost answer is only confirmed again."""
 
     def __init__(
-        self, *, running: Running, environments: TaskEnvironments, draining: Draining, logs: LogStreams
+        self,
+        *,
+        running: Running,
+        environments: TaskEnvironments,
+        draining: Draining,
+        logs: LogStreams,
+        allowed: Callable[[Verb], bool],
+        on_refused: Callable[[Command], None],
     ) -> None:
         self._running = running
         self._environments = environments
         self._draining = draining
         self._logs = logs
+        self._allowed = allowed  # by the site's owner
+        self._on_refused = on_refused
+        self._refused: dict[UUID, None] = {}  # of those in `_unconfirmed`
         self._done: dict[UUID, None] = {}  # in order, the oldest forgotten first
         self._unconfirmed: dict[UUID, None] = {}
 
@@ -38,10 +52,17 @@ class Commands:
         """Done, and the plane may not know yet."""
         return tuple(self._unconfirmed)[:_REMEMBERED]
 
+    def refused(self) -> tuple[CommandRefused, ...]:
+        """Those of them that were not done, because a rule of the site's owner refuses them."""
+        return tuple(
+            CommandRefused(id=each, rule=RULE) for each in self.carried_out() if each in self._refused
+        )
+
     def confirmed(self, ids: Iterable[UUID]) -> None:
         """The plane has answered a poll that named these."""
         for each in ids:
             self._unconfirmed.pop(each, None)
+            self._refused.pop(each, None)
 
     def carry_out(self, commands: Iterable[Command]) -> None:
         """Do what is asked. A command that makes no sense here is logged and counts as done: it would come for ever."""
@@ -67,6 +88,17 @@ class Commands:
         )
         if command.verb is Verb.STREAM_LOG:  # a reader's page asks every few seconds: not worth a line each
             self._logs.start(StreamLog.model_validate(command.arguments))
+            return
+        if not self._allowed(command.verb):
+            self._refused[command.id] = None
+            self._on_refused(command)
+            log.warning(
+                "A rule of the site refuses a command",
+                action="command_refused",
+                verb=command.verb.value,
+                rule=RULE,
+                asked_by=command.asked_by,
+            )
             return
         log.info(
             "Command",

@@ -41,7 +41,7 @@ class LogStreams:
         directory: Path,
         waiting: Path,
         stored: Callable[[str, Path], Awaitable[list[str]]],
-        shown: bool,
+        shown: Callable[[], bool],
         noted: Noted,
     ) -> None:
         self._plane = plane
@@ -81,7 +81,7 @@ class LogStreams:
 
     async def _pieces(self, asked: StreamLog, sender: LogSender) -> None:
         where = self._directory / asked.path
-        if not self._shown:
+        if not self._shown():
             await sender.send(
                 self._last(asked, 0, f"this site does not show its logs elsewhere; it is at {where}")
             )

@@ -16,6 +16,7 @@ from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.attempt import Attempt, Phase, decline
+from tradewind_agent.work.permission import Permissions
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome
 from tradewind_protocol.boundary import Unseal
 from tradewind_protocol.polling import Room
@@ -38,6 +39,7 @@ class Running:
         on_change: Callable[[], None],
         trace: Callable[[Offer, str], AttemptTrace],
         open_: Unseal,
+        permissions: Permissions,
         on_log: Callable[[str, str], None] = lambda environment, path: None,
     ) -> None:
         self.cordoned = False
@@ -52,6 +54,7 @@ class Running:
         self._on_change = on_change
         self._trace = trace
         self._open = open_  # what this site sealed
+        self._permissions = permissions
         self._on_log = on_log  # an attempt has ended that wrote the log at this path, in that environment
         self._traces: dict[UUID, AttemptTrace] = {}  # of those whose outcome is being delivered
         self._attempts: dict[UUID, Attempt] = {}
@@ -120,6 +123,7 @@ class Running:
                 on_change=self._on_change,
                 trace=self._trace(offer, environment),
                 open_=self._open,
+                permission=self._permissions.of(offer),
             )
             self._attempts[offer.attempt_id] = attempt
             self._empty.clear()

@@ -33,13 +33,20 @@ def execution_answer(found: RouteMatch | None, body: bytes, open_: Unseal) -> by
     return _judged(body, lambda read: declarations.resumption(read, open_, subject))
 
 
-def triggers_answer(body: bytes, open_: Unseal) -> bytes:
-    """A successful answer to `POST /triggers/sync`."""
+def triggers_answer(
+    body: bytes, open_: Unseal, why_not: Callable[[dict[str, Any]], str] = lambda trigger: ""
+) -> bytes:
+    """A successful answer to `POST /triggers/sync`. A trigger for which `why_not` has a reason fails with it."""
+
+    def one_of(created: dict[str, Any]) -> dict[str, Any]:
+        told = declarations.trigger(created, open_)
+        why = why_not(told)
+        return {**told, "arguments": json.dumps({declarations.UNDECLARED: why})} if why else told
 
     def judged(read: dict[str, Any]) -> dict[str, Any]:
         created = read.get("create")
         if isinstance(created, list):
-            read["create"] = [declarations.trigger(one, open_) for one in created if isinstance(one, dict)]
+            read["create"] = [one_of(one) for one in created if isinstance(one, dict)]
         return read
 
     return _judged(body, judged)

@@ -15,7 +15,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.domain import leases
-from tradewind_provider.services import attempt_spans
+from tradewind_provider.services import attempt_spans, audit
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
@@ -110,6 +110,16 @@ def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: 
             reason=outcome.reason,
             payload="",
         )
+        if outcome.rule:
+            audit.record(
+                db,
+                action="work_refused",
+                actor=f"agent:{agent.name}",
+                subject=f"attempt:{attempt.label}",
+                reason=outcome.reason,
+                now=now,
+                detail={"rule": outcome.rule, "site": attempt.site, "attempt": str(attempt.id)},
+            )
 
 
 def finish_all(

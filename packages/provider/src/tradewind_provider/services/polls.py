@@ -174,6 +174,8 @@ def _beat(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None
     if poll.environments is not None or storages.in_conflict(session):
         storages.compare(db, session)
     session.findings = [one.model_dump(mode="json") for one in (*poll.findings, *storages.findings(session))]
+    if poll.refused:
+        _note_refused(db, session, poll, now)
     if poll.carried_out:
         changed(
             db,
@@ -184,6 +186,27 @@ def _beat(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None
                 AgentCommand.carried_out_at.is_(None),
             )
             .values(carried_out_at=now),
+        )
+
+
+def _note_refused(db: Session, session: AgentSession, poll: Poll, now: datetime) -> None:
+    """An event for each command that the site's owner does not let the plane give. A poll that is sent again makes none again."""
+    rules = {one.id: one.rule for one in poll.refused if one.id in poll.carried_out}
+    for row in db.scalars(
+        select(AgentCommand).where(
+            AgentCommand.id.in_(rules),
+            AgentCommand.session_id == session.id,
+            AgentCommand.carried_out_at.is_(None),
+        )
+    ):
+        audit.record(
+            db,
+            action="command_refused",
+            actor=f"agent:{session.name}",
+            subject=f"agent:{session.name}",
+            reason=f"the site's rule {rules[row.id]!r} refuses the command {row.verb!r} of {row.asked_by or 'the plane'}",
+            now=now,
+            detail={"rule": rules[row.id], "verb": row.verb},
         )
 
 

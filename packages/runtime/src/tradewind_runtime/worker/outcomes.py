@@ -48,6 +48,7 @@ def outcome(ending: Ending, *, epoch: int) -> Outcome:
         exit_code=exit_code,
         signal=None if number is None else _name(number),
         reason=reason[:4000],
+        rule=str(ending.word.get("rule", "")) if kind is OutcomeKind.FAILED and ending.word else "",
         started_at=ending.started_at,
         ended_at=ending.ended_at,
     )
@@ -60,6 +61,8 @@ def _judge(ending: Ending) -> tuple[OutcomeKind, int | None, int | None, str]:
         return OutcomeKind.STOPPED, exit_code, number, asked
     if ending.word is not None and (unwanted := ending.word.get("unwanted")):
         return OutcomeKind.STOPPED, exit_code, number, str(unwanted)
+    if ending.word is not None and (refused := ending.word.get("refused")):
+        return OutcomeKind.FAILED, exit_code, number, str(refused)
     if exit_code == 0:
         return OutcomeKind.SUCCEEDED, exit_code, None, ""
     return OutcomeKind.FAILED, exit_code, number, reason

@@ -16,7 +16,7 @@ from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import kernel
 from tradewind_runtime.accelerators.libraries import import_notes
 from tradewind_runtime.accelerators.table import OfWorker
-from tradewind_runtime.airflow import execution_client, task_fork, termination, traces
+from tradewind_runtime.airflow import execution_client, owner_rules, task_fork, termination, traces
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import wipe
 from tradewind_runtime.worker.supervisor import ProcessManager, WorkResult
@@ -31,6 +31,8 @@ class _TaskSetup(msgspec.Struct):
     hostname: str
     note_at: str = ""
     secret: str = ""  # for its traces
+    rules: tuple[owner_rules.TaskRule, ...] = ()  # of the site's owner
+    refusal_at: str = ""  # where it leaves which of them refused it
 
 
 _READ_SETUP = msgspec.json.Decoder(_TaskSetup)  # which looks at all of the class, once, before any fork
@@ -68,7 +70,14 @@ class Supervision:
             self._task_fork.use(manager)
             self._ready = True
         note_at = str(self._note_at(run.attempt_id)) if noted else ""
-        told = _TaskSetup(hostname, note_at=note_at, secret=run.secret if self._traced else "")
+        refusal_at = Path(f"{self._note_at(run.attempt_id)}.refused")
+        told = _TaskSetup(
+            hostname,
+            note_at=note_at,
+            secret=run.secret if self._traced else "",
+            rules=tuple(owner_rules.TaskRule(one.rule, one.about, one.patterns) for one in run.rules),
+            refusal_at=str(refusal_at) if run.rules else "",
+        )
         manager.telling = msgspec.json.encode(told)
         unwanted = termination.RefusedHeartbeat()
         with (
@@ -80,7 +89,10 @@ class Supervision:
             stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             kernel.title("tradewind supervisor without work")
-            return WorkResult(exit_code, unwanted.reason)
+            refused = owner_rules.found_at(refusal_at) if run.rules else None
+            if refused is None:
+                return WorkResult(exit_code, unwanted.reason)
+            return WorkResult(exit_code, unwanted.reason, rule=refused.rule, refused=refused.reason)
 
     def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
         self._begin(_READ_SETUP.decode(told))
@@ -90,5 +102,7 @@ class Supervision:
         airflow_worker.set_hostname(told.hostname)
         if told.note_at:
             import_notes.leave_note(Path(told.note_at))
+        if told.rules:
+            owner_rules.impose(told.rules, leave=owner_rules.leave_at(Path(told.refusal_at)))
         if told.secret:  # here, in the work's own process, Airflow and the task make their spans
             traces.start(self._gateway, told.secret, agent=self._agent_name)

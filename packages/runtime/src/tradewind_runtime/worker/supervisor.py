@@ -27,6 +27,8 @@ class WorkResult(NamedTuple):
 
     exit_code: int  # of the work's own process, negative for a signal
     unwanted: str | None = None  # why, when the plane said meanwhile that it must not run any more
+    rule: str = ""  # of the site's owner, that refused the task in its own process
+    refused: str = ""  # why it did
 
 
 class Work(Protocol):

@@ -1,0 +1,19 @@
+"""The rules of the site's owner: what the plane may have done here at all. Pure functions of their arguments: no clock, no
+file, no logging."""
+
+from tradewind_agent.rules.decisions import RuleRefusal, Verdict, Work, refusal, task_rules, verdicts
+from tradewind_agent.rules.schema import Limits, OwnerRules, RulesWrong, ScopedLimits, parse
+
+__all__ = [
+    "Limits",
+    "OwnerRules",
+    "RuleRefusal",
+    "RulesWrong",
+    "ScopedLimits",
+    "Verdict",
+    "Work",
+    "parse",
+    "refusal",
+    "task_rules",
+    "verdicts",
+]

@@ -1,0 +1,139 @@
+"""Whether the site's owner lets a piece of work run: asked as its offer comes, and as its run is known. Each answer is a line of
+the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+import structlog
+
+from tradewind_agent.rules import OwnerRules, RuleRefusal, Work, refusal
+from tradewind_protocol.attempts import Offer, Outcome, WorkKind
+from tradewind_protocol.boundary.declarations import CALLBACK_TRIGGER
+
+log = structlog.get_logger(__name__)
+
+NoteWork = Callable[[str, Mapping[str, str], str], None]
+"""Who it is about, what is known of it, and why it was refused; empty when it may run."""
+
+
+class Permissions:
+    """Makes the `Permission` of each offer."""
+
+    def __init__(self, *, rules: Callable[[], OwnerRules], now: Callable[[], float], note: NoteWork) -> None:
+        self._rules = rules
+        self._now = now
+        self._note = note
+
+    def of(self, offer: Offer) -> Permission:
+        return Permission(offer, rules=self._rules(), now=self._now, note=self._note)
+
+    def of_trigger(self, trigger: Mapping[str, Any]) -> str:
+        """Why a trigger that the plane has run here is refused; empty when it may run."""
+        classpath = str(trigger.get("classpath"))
+        work = Work(
+            trigger=classpath,
+            dag=_text(trigger.get("ti"), "dag_id"),
+            task=_text(trigger.get("ti"), "task_id"),
+            callback=_called(trigger) if classpath == CALLBACK_TRIGGER else None,
+        )
+        found = refusal(self._rules(), work, _moment(self._now))
+        if found is not None:
+            _tell(self._note, f"trigger {trigger.get('id')} of {work.dag or 'the plane'}", work, found)
+        return str(found or "")
+
+
+class Permission:
+    """Of one offer, under the rules that were in force as it came."""
+
+    def __init__(self, offer: Offer, *, rules: OwnerRules, now: Callable[[], float], note: NoteWork) -> None:
+        self.rules = rules
+        self.work = work_of(offer)
+        self._label = offer.label or str(offer.attempt_id)
+        self._now = now
+        self._note = note
+
+    def of_offer(self) -> RuleRefusal | None:
+        """Why the work is refused, by what the offer says of it. A task is judged again once its run is known."""
+        found = self._judged()
+        if found is not None or self.work.kind is not WorkKind.TASK:
+            self._tell(found)
+        return found
+
+    def of_run(self, run: Mapping[str, Any]) -> RuleRefusal | None:
+        """Why the task is refused, by what the plane says of its run as it starts."""
+        conf, user = run.get("conf"), run.get("triggering_user_name")
+        self.work = replace(
+            self.work,
+            run_type=str(run.get("run_type", "")),
+            user=str(user) if user else "",
+            conf=conf if isinstance(conf, dict) else {},
+        )
+        found = self._judged()
+        self._tell(found)
+        return found
+
+    def refused_in_task(self, outcome: Outcome) -> None:
+        """The task's own process has found that a rule refuses it."""
+        self._note(self._label, {}, outcome.reason)  # a line with its names was written as it started
+        _log(self._label, outcome.rule, outcome.reason)
+
+    def _judged(self) -> RuleRefusal | None:
+        return refusal(self.rules, self.work, _moment(self._now))
+
+    def _tell(self, found: RuleRefusal | None) -> None:
+        _tell(self._note, self._label, self.work, found)
+
+
+def _tell(note: NoteWork, label: str, work: Work, found: RuleRefusal | None) -> None:
+    note(label, work.facts(), str(found or ""))
+    if found is not None:
+        _log(label, found.rule, found.why)
+
+
+def _log(label: str, rule: str, why: str) -> None:
+    log.warning("A rule of the site refuses work", action="work_refused", work=label, rule=rule, reason=why)
+
+
+def _moment(now: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(now(), timezone.utc)
+
+
+def work_of(offer: Offer) -> Work:
+    """What an offer says."""
+    workload = offer.workload
+    return Work(
+        kind=offer.kind,
+        queue=offer.queue,
+        bundle=_text(workload.get("bundle_info"), "name"),
+        dag=_text(workload.get("ti"), "dag_id") or _dag_of_callback(offer),
+        task=_text(workload.get("ti"), "task_id"),
+        callback=_text(_part(workload.get("callback"), "data"), "path"),
+    )
+
+
+def _dag_of_callback(offer: Offer) -> str | None:
+    """A callback's Dag is named by the path of its log alone: executor_callbacks/<Dag>/<run>/<id>."""
+    parts = str(offer.workload.get("log_path", "")).split("/")
+    return parts[1] if offer.kind is WorkKind.CALLBACK and len(parts) > 2 else None
+
+
+def _called(trigger: Mapping[str, Any]) -> str | None:
+    """What a trigger of a deadline calls."""
+    try:
+        return _text(json.loads(str(trigger.get("arguments"))), "callback_path")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _text(value: Any, name: str) -> str | None:
+    found = _part(value, name)
+    return found if isinstance(found, str) else None
