@@ -22,10 +22,11 @@ from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.policy import from_settings
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.rules import OwnerRules, parse, read_refusal
 from tradewind_agent.state.outbox import Outbox
 from tradewind_protocol import ids, versions
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.boundary import Rules
+from tradewind_protocol.boundary import OwnRun, Rules
 from tradewind_protocol.sessions import Cadence, OpenSession, Policy, SessionOpened
 from tradewind_protocol.states import Component
 
@@ -79,7 +80,7 @@ class Site:
     path: Path
 
     def attempt(self, kind: WorkKind = WorkKind.TASK, subject: UUID = TI) -> dict[str, str]:
-        principal = AttemptPrincipal(uuid4(), 2, kind, str(subject), "etl.extract")
+        principal = AttemptPrincipal(uuid4(), 2, kind, str(subject), "etl.extract", OwnRun("etl", "r"))
         return {"Authorization": f"Bearer {self.secrets.issue(principal)}"}
 
     def host(self, component: Component) -> dict[str, str]:
@@ -93,8 +94,16 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 class a_site:
-    def __init__(self, tmp_path: Path, plane: LittlePlane, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        plane: LittlePlane,
+        rules: Rules | None = None,
+        *,
+        owner: OwnerRules | None = None,
+    ) -> None:
         self._tmp, self._plane, self._rules = tmp_path, plane, rules or Rules()
+        self._owner = owner or OwnerRules()
 
     async def __aenter__(self) -> Site:
         path = self._tmp / "gateway.sock"
@@ -113,7 +122,15 @@ class a_site:
         self._ledger = Ledger(self._tmp / "ledger", now=lambda: 1_800_000_000.0)
         self._ledger.__enter__()
         await self._client.ensure_session()
-        self._gateway = Gateway(path, self._client, self._rules, self._ledger, self._outbox, secrets)
+        self._gateway = Gateway(
+            path,
+            self._client,
+            self._rules,
+            self._ledger,
+            self._outbox,
+            secrets,
+            why_no_read=lambda read, own: str(read_refusal(self._owner, read, own) or ""),
+        )
         await self._gateway.__aenter__()
         self._http = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://gateway"
@@ -340,3 +357,48 @@ async def test_a_request_the_plane_holds_is_given_up_when_its_host_ends(site: Si
     await asyncio.wait_for(site.plane.holding.wait(), timeout=2)
     watch.cancel()
     await asyncio.wait_for(site.plane.abandoned.wait(), timeout=2)
+
+
+OWNER = {
+    "connections": ["db_*"],
+    "variables": ["!secret_*"],
+    "xcoms": ["shared"],
+    "states": [],
+    "rule": [{"name": "lean", "dags": ["etl"], "variables": ["etl_*"]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "rule"),
+    [
+        ("/execution/xcoms/etl/r/t/k", ""),
+        ("/execution/xcoms/shared/r2/t/k", ""),
+        ("/execution/xcoms/etl/r2/t/k", "xcoms"),
+        ("/execution/xcoms/etl/r/t/k?include_prior_dates=true", "xcoms"),
+        ("/execution/task-instances/count?dag_id=etl", ""),
+        ("/execution/task-instances/count?dag_id=pay", "states"),
+        ("/execution/connections/db_x", ""),
+        ("/execution/connections/other", "connections"),
+        ("/execution/variables/etl_x", ""),
+        ("/execution/variables/secret_x", "variables"),
+        ("/execution/variables/other", "lean.variables"),
+    ],
+)
+async def test_a_task_reads_its_own_and_what_the_owner_allows(tmp_path: Path, target: str, rule: str) -> None:
+    owner = parse(OWNER)
+    async with a_site(tmp_path, LittlePlane(), Rules.of(Policy.OPEN), owner=owner) as site:
+        answer = await site.client.get(target, headers=site.attempt())
+        (line,) = [one for one in site.ledger.read() if one["path"].startswith("/execution")]
+    if not rule:
+        assert (answer.status_code, len(site.plane.seen), line["left"]) == (200, 1, True)
+        return
+    assert (answer.status_code, site.plane.seen, line["left"]) == (403, [], False)
+    assert f"the site's rule {rule!r} refuses it" in answer.json()["message"] == line["what"]
+    assert answer.json()["error"] == "policy_refused", "a task fails of it for good"
+
+
+async def test_what_a_trigger_reads_is_of_no_run(tmp_path: Path) -> None:
+    async with a_site(tmp_path, LittlePlane(), Rules.of(Policy.OPEN), owner=parse(OWNER)) as site:
+        trigger = site.host(Component.TRIGGERER)
+        assert (await site.client.get("/execution/xcoms/etl/r2/t/k", headers=trigger)).status_code == 200
+        assert (await site.client.get("/execution/connections/other", headers=trigger)).status_code == 403

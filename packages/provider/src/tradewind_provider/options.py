@@ -156,6 +156,15 @@ ALL: Final[dict[str, Option]] = {
         values="`strict` or `open`, and the same after `<site>=`",
         change="When a site may let values pass: open that site by name. Its own settings still decide what it lets out.",
     ),
+    "reads": Option(
+        "What a task may read beside its own. 'site': XComs, states and counts of all Dags that its site may reach. 'own': XComs of "
+        "its own run, and states and counts of its own Dag. Names of Dags after 'own', with * and ?, are for every task to read.",
+        "string",
+        "site",
+        "own, calendar_*",
+        values="`site`, or `own` with Dags after it",
+        change="When authors of one site's Dags shall not read each other's values. A site's owner can narrow it for the site.",
+    ),
     "allowed_addresses": Option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
         "a user sets the list through the operator API (`tradewind allowed-ips`), which holds from then on.",

@@ -43,6 +43,16 @@ class Policies:
         return self.sites.get(site, self.default)
 
 
+@dataclass(frozen=True)
+class Reads:
+    """Which XComs and states a task may read. `own_only`: XComs of its own run and states of its own Dag, and those of `shared` Dags."""
+
+    own_only: bool = False
+    shared: tuple[str, ...] = ()
+
+
+OF_ITS_SITE: Final = Reads()
+
 STRICT_FOR_ALL: Final = Policies()
 
 
@@ -71,6 +81,7 @@ class Settings:
     tokens_limit: int = 50
     session_limits: SessionLimits = DEFAULT_LIMITS
     policies: Policies = STRICT_FOR_ALL
+    reads: Reads = OF_ITS_SITE
     live_log_bytes: int = 32 * 1024 * 1024
     live_log_seconds: float = 10.0
     log_link: str = ""
@@ -111,6 +122,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
             per_token=int(read.number("sessions_per_token")), per_site=int(read.number("sessions_per_site"))
         ),
         policies=parse_policies(options["policy"]),
+        reads=parse_reads(options["reads"]),
         live_log_bytes=int(read.number("live_log_bytes")),
         live_log_seconds=read.number("live_log_seconds"),
         log_link=_log_link(options["log_link"]),
@@ -192,6 +204,16 @@ def parse_policies(text: str) -> Policies:
         else:
             default = policy
     return Policies(default, sites)
+
+
+def parse_reads(text: str) -> Reads:
+    """`"own, calendar_*"` as rules. Raises SettingsError."""
+    first, *shared = [one.strip() for one in text.split(",")]
+    if first not in ("site", "own") or (first == "site" and shared) or not all(shared):
+        raise SettingsError(
+            f"[tradewind] reads is {text!r}: it is 'site', or 'own', optionally with Dags after it: 'own, calendar_*'"
+        )
+    return Reads(first == "own", tuple(shared))
 
 
 def _wait(rule: str, part: str) -> float:

@@ -85,12 +85,13 @@ class Clock:
 class Plane:
     """Rows as the rest of the plane would write them, and ways to ask through the middleware."""
 
-    def __init__(self, app: Any, *, largest: int = 100_000) -> None:
+    def __init__(self, app: Any, *, largest: int = 100_000, **settings: Any) -> None:
         self.clock = Clock()
         self.app = app
         self.switch = ShortcutSwitch()
-        settings = Settings(cadence=Cadence(largest_body=largest))
-        self.parts = compose(settings, monotonic=self.clock)
+        self.parts = compose(
+            Settings(cadence=Cadence(largest_body=largest), **settings), monotonic=self.clock
+        )
         self.execution = self.parts.execution
         middleware = AgentRequests(app, plane=self.parts)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from tradewind_agent.access.grants import Grant
 from tradewind_protocol import ids
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import OwnRun
 from tradewind_protocol.states import Component
 
 
@@ -30,6 +31,7 @@ class AttemptPrincipal:
     kind: WorkKind
     subject: str = ""  # id of the task instance, callback or connection test, when the workload names one
     label: str = ""  # for the ledger and the logs
+    own: OwnRun | None = None  # the run that it is of, when it is a task's
     grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
     # told the state in which the supervisor leaves the task, once the plane has taken it or will be sent it
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)

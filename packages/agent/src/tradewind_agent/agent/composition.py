@@ -40,6 +40,7 @@ from tradewind_agent.monitoring.masking import Masking
 from tradewind_agent.monitoring.version import agent_version
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
+from tradewind_agent.rules import read_refusal
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import identity, task_users
 from tradewind_agent.state.outbox import Outbox
@@ -169,6 +170,7 @@ class Agent:
                     socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
                     why_no_trigger=permissions.of_trigger,
+                    why_no_read=lambda read, own: str(read_refusal(self.owner_rules(), read, own) or ""),
                 )
             )
             logs = {

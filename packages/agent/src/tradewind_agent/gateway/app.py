@@ -22,7 +22,7 @@ from tradewind_agent.gateway.verbs import VerbRequests, component_of
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.traces.spans import CONTENT_TYPE
 from tradewind_protocol import paths
-from tradewind_protocol.boundary import Rejection
+from tradewind_protocol.boundary import OwnRun, Read, Rejection
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import TRACES_PATH
 from tradewind_protocol.sessions import Policy
@@ -36,7 +36,8 @@ class Gateway:
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
     `site_key` is what digests of text that stays are
     made with; without one they differ from start to start. `traces` takes spans of tasks to the site's own
-    collector; they never go to the plane. `why_no_trigger` says why the site's owner does not let a trigger run.
+    collector; they never go to the plane. `why_no_trigger` says why the site's owner does not let a trigger run, and
+    `why_no_read` why not what an attempt asks the plane for.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Gateway:
         socket_group: int | None = None,
         traces: Callable[[bytes], None] | None = None,
         why_no_trigger: Callable[[dict[str, Any]], str] = lambda trigger: "",
+        why_no_read: Callable[[Read, OwnRun | None], str] = lambda read, own: "",
     ) -> None:
         self.socket_path = socket_path
         self._plane = plane
@@ -63,7 +65,12 @@ class Gateway:
         self._traces = traces
         key = site_key or SiteKey(random_secrets.token_bytes(32))
         self._execution = ExecutionRequests(
-            plane=plane, rules=lambda: self.rules, ledger=ledger, outbox=outbox, key=key
+            plane=plane,
+            rules=lambda: self.rules,
+            ledger=ledger,
+            outbox=outbox,
+            key=key,
+            why_no_read=why_no_read,
         )
         self._verbs = VerbRequests(
             plane=plane,

@@ -17,7 +17,16 @@ from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, paths
-from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Rejection
+from tradewind_protocol.boundary import (
+    Caller,
+    Change,
+    LocalAnswer,
+    OwnRun,
+    Read,
+    ReadKind,
+    Rejection,
+    RouteMatch,
+)
 from tradewind_protocol.errors import Code
 
 _TO_PLANE: Final = (
@@ -43,10 +52,12 @@ class ExecutionRequests:
         ledger: Ledger,
         outbox: RequestQueue,
         key: SiteKey,
+        why_no_read: Callable[[Read, OwnRun | None], str] = lambda read, own: "",
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._key = key
+        self._why_no_read = why_no_read
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
     async def answer(self, principal: Principal, asked: GatewayRequest) -> Reply:
@@ -65,6 +76,9 @@ class ExecutionRequests:
             return self._stay(cause, "refused", decision.message, asked, refusal(decision))
         if isinstance(decision, LocalAnswer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
+        if found is not None and (why := self._out_of_scope(principal, found, asked.target)):
+            no = Rejection(Code.POLICY_REFUSED, why, "ask the owner of the site to name it in the rule")
+            return self._stay(cause, "refused", why, asked, refusal(no))
         body = asked.body
         cause = replace(cause, carries=decision.carries)
         if isinstance(decision, Change):
@@ -84,6 +98,19 @@ class ExecutionRequests:
         if attempt is not None and found is not None and found.route.name == _START:
             return _start(attempt, reply)
         return reply
+
+    def _out_of_scope(self, principal: Principal, found: RouteMatch, target: str) -> str:
+        """Why the site's owner does not let this be read; empty when it may be. What a trigger or a Dag file reads is of no run:
+        of that, connections and variables are judged."""
+        attempt = principal if isinstance(principal, AttemptPrincipal) else None
+        own = attempt.own if attempt is not None else None
+        query = target.partition("?")[2].encode("latin-1", "replace")
+        for read in boundary.outside(found, query, own):
+            if attempt is None and read.kind in (ReadKind.XCOM, ReadKind.STATE):
+                continue
+            if why := self._why_no_read(read, own):
+                return why
+        return ""
 
     def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)

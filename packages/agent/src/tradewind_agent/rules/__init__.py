@@ -2,6 +2,7 @@
 file, no logging."""
 
 from tradewind_agent.rules.decisions import RuleRefusal, Verdict, Work, refusal, task_rules, verdicts
+from tradewind_agent.rules.reads import read_refusal
 from tradewind_agent.rules.schema import Limits, OwnerRules, RulesWrong, ScopedLimits, parse
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Verdict",
     "Work",
     "parse",
+    "read_refusal",
     "refusal",
     "task_rules",
     "verdicts",

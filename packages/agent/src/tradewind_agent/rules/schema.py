@@ -44,6 +44,21 @@ class Limits(BaseModel):
     callbacks: Patterns | None = Field(
         default=None, description="Functions and notifiers that deadlines may call."
     )
+    connections: Patterns | None = Field(
+        default=None, description="Connections of the plane that may be read, where `connections` is open."
+    )
+    variables: Patterns | None = Field(
+        default=None,
+        description="Variables of the plane that may be read and written, where `variables` is open.",
+    )
+    xcoms: Patterns | None = Field(
+        default=None,
+        description="Dags whose XComs a task may read and write beside those of its own run. An empty list: its own run only.",
+    )
+    states: Patterns | None = Field(
+        default=None,
+        description="Dags of which a task may read states, counts and runs beside its own Dag, as `ExternalTaskSensor` does.",
+    )
     users: Patterns | None = Field(
         default=None,
         description="Users of the plane who may start runs by hand. Scheduled runs, and those of assets and of tasks, have no "

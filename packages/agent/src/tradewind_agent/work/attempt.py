@@ -26,7 +26,7 @@ from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.permission import Permission
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import Unseal, callback_workload
+from tradewind_protocol.boundary import OwnRun, Unseal, callback_workload
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind, process_end
@@ -212,6 +212,7 @@ class Attempt:
             kind=self.offer.kind,
             subject=_subject(self.offer),
             label=self.offer.label,
+            own=_own_run(self.offer),
             grant=grant,
             on_task_state=self._left,
             may_run=self._may_run,
@@ -335,6 +336,14 @@ async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: f
 def _workload(offer: Offer, workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     """The workload as its worker process gets it: a callback with the arguments that the site declared."""
     return callback_workload(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
+
+
+def _own_run(offer: Offer) -> OwnRun | None:
+    """The run whose task it is."""
+    ti = offer.workload.get("ti")
+    if not isinstance(ti, dict) or offer.kind is not WorkKind.TASK:
+        return None
+    return OwnRun(str(ti.get("dag_id")), str(ti.get("run_id")))
 
 
 def _subject(offer: Offer) -> str:

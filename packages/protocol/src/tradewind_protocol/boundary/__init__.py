@@ -14,6 +14,7 @@ from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
 from tradewind_protocol.boundary.declarations import UNDECLARED, declare, why_undeclared
 from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keyed, without_notices
+from tradewind_protocol.boundary.reads import OwnRun, Read, ReadKind, outside, parameters
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import ROUTES, Owner, Route, RouteMatch, Treatment, classify
 from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
@@ -44,7 +45,10 @@ __all__ = [
     "KeptField",
     "Unseal",
     "Owner",
+    "OwnRun",
     "Pass",
+    "Read",
+    "ReadKind",
     "ReducedDag",
     "Rejection",
     "Route",
@@ -67,6 +71,8 @@ __all__ = [
     "is_sealed",
     "keyed",
     "not_reduced",
+    "outside",
+    "parameters",
     "reduced",
     "triggers_answer",
     "unknown",

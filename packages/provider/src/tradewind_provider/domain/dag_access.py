@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl
 
-from tradewind_protocol.boundary import RouteMatch
+from tradewind_protocol.boundary import RouteMatch, parameters
 from tradewind_protocol.operator import SiteAccess
 
 ANY_SITE: Final = "*"
@@ -89,9 +88,3 @@ def assets_named(found: RouteMatch, query: bytes) -> frozenset[AssetNamed]:
         [AssetNamed(name=one) for one in parameters(query, "name")]
         + [AssetNamed(uri=one) for one in parameters(query, "uri")]
     )
-
-
-def parameters(query: bytes, name: str) -> list[str]:
-    """The values of a query parameter, as Airflow's web framework reads them."""
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    return [value for key, value in pairs if key == name]

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_protocol import hostnames, paths
-from tradewind_protocol.boundary import Caller, Owner, RouteMatch
+from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import Caller, Owner, OwnRun, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import Component
 from tradewind_provider.api import transactions
@@ -35,6 +36,7 @@ class AttemptCaller:
     subject: UUID  # the task instance, callback or connection test; NO_SUBJECT for a component
     label: str
     hostname: str = ""  # where Airflow keeps one, for an attempt
+    own: OwnRun | None = None  # the run of a task
 
 
 class AttemptAuthorizer:
@@ -125,7 +127,9 @@ class AttemptAuthorizer:
 
 def _caller(held: attempts.HeldAttempt, agent: Agent) -> AttemptCaller:
     name = hostnames.of_attempt(agent.name, held.attempt_id, held.epoch)
-    return AttemptCaller(Caller(held.kind.value), held.subject_id, held.label, name)
+    run = OwnRun(held.dag_id, held.run_id) if held.dag_id is not None and held.run_id is not None else None
+    own = run if held.kind is WorkKind.TASK else None
+    return AttemptCaller(Caller(held.kind.value), held.subject_id, held.label, name, own)
 
 
 def _waits_here(session_id: UUID, task_instance: UUID) -> bool:

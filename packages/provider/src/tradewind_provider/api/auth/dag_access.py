@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import boundary
 from tradewind_protocol.boundary import Caller, RouteMatch
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.operator import SiteAccess
@@ -100,7 +101,7 @@ class DagAccessCheck:
 
 def _one(query: bytes, name: str) -> str | None:
     """A query parameter. Raises Refused MALFORMED when it is there twice: which one counts must not be a guess."""
-    values = rules.parameters(query, name)
+    values = boundary.parameters(query, name)
     if len(values) > 1:
         raise Refused(Code.MALFORMED, f"the parameter {name} is there {len(values)} times")
     return values[0] if values else None

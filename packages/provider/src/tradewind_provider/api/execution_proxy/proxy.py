@@ -11,8 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_protocol import boundary, paths, versions
-from tradewind_protocol.boundary import Caller, Change, LocalAnswer, Owner, Rejection, RouteMatch, Rules
+from tradewind_protocol.boundary import (
+    Caller,
+    Change,
+    LocalAnswer,
+    Owner,
+    ReadKind,
+    Rejection,
+    RouteMatch,
+    Rules,
+)
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.patterns import fits
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database, execution_api
 from tradewind_provider.api import bodies, transactions
@@ -22,6 +32,7 @@ from tradewind_provider.api.execution_proxy.concurrency_limiter import Concurren
 from tradewind_provider.api.ingress import admission
 from tradewind_provider.api.plane import Plane
 from tradewind_provider.services.agents import Agent
+from tradewind_provider.settings import Reads
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +67,7 @@ class ExecutionProxy:
             await bodies.answer(send, judged.status, judged.body)
             return
         if found is not None:
+            _require_scope(caller, found, scope["query_string"], self._plane.settings.reads)
             await self._plane.dag_access.check(
                 agent, caller.caller, caller.subject, found, scope["query_string"]
             )
@@ -143,6 +155,20 @@ def _judged(
     if isinstance(decision, LocalAnswer):
         return decision
     return decision.body if isinstance(decision, Change) else body
+
+
+def _require_scope(caller: AttemptCaller, found: RouteMatch, query: bytes, reads: Reads) -> None:
+    """Return when a task reads what the Deployment lets it. Raises Refused NOT_PERMITTED. What a trigger or a Dag file reads is of no run,
+    and its site's alone to narrow."""
+    if not reads.own_only or caller.caller not in (Caller.TASK, Caller.CALLBACK):
+        return
+    for read in boundary.outside(found, query, caller.own):
+        if read.kind in (ReadKind.XCOM, ReadKind.STATE) and not fits(read.name, reads.shared):
+            raise Refused(
+                Code.NOT_PERMITTED,
+                f"{caller.label} may not read {read.what}: this Deployment lets a task read its own alone",
+                remedy="name the Dag in [tradewind] reads of the plane, after 'own'",
+            )
 
 
 def _named(body: bytes, caller: AttemptCaller) -> bytes:
