@@ -8,6 +8,7 @@ import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from agent_kit import AgentUnderTest
@@ -19,9 +20,11 @@ from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.rules import OwnerRules, RulesWrong, Work, parse, refusal, task_rules
 from tradewind_agent.settings import load
 from tradewind_agent.state.owner_rules import RulesInForce
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.testing import FakePlane
-from tradewind_agent.work.permission import Permissions
-from tradewind_protocol.attempts import WorkKind
+from tradewind_agent.work.permission import Permissions, work_of
+from tradewind_protocol.attempts import Offer, WorkKind
+from tradewind_protocol.boundary.sealing import sealed
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import OutcomeKind
 
@@ -89,7 +92,9 @@ def test_users_may_start_runs_by_hand_and_schedules_need_none():
 )
 def test_work_starts_within_hours(hours: str, at: datetime, may: bool):
     assert refused({"hours": [hours]}, at=at, dag="sales") == ("" if may else "hours")
-    assert refused({"hours": [hours]}, at=at, trigger="acme.Trigger") == "", "what has started goes on"
+    assert refused({"hours": [hours]}, at=at, trigger="acme.Trigger", starts=False) == "", (
+        "what has started goes on"
+    )
 
 
 def test_hours_are_those_of_a_time_zone():
@@ -250,6 +255,37 @@ async def test_a_task_is_judged_by_its_run_before_it_starts(
 
 
 @looped
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_hours_are_for_what_starts_and_not_for_what_resumes(
+    agent: AgentUnderTest, plane: FakePlane, resumes: bool
+):
+    answer = {"dag_run": RUN, "max_tries": 0, "next_method": "resume" if resumes else None}
+    plane.answer_execution = lambda method, path, body: (200, answer)
+    async with agent.with_settings(rules={"hours": []}):
+        attempt = plane.queue(**of_dag("sales"))
+        await plane.until(lambda: attempt.outcomes)
+    assert [outcome.rule for outcome in attempt.outcomes] == ["" if resumes else "hours"]
+
+
+def test_the_dag_of_a_callback_is_the_one_that_declared_it():
+    key = SiteKey(b"0" * 32)
+    kwargs = sealed(key.seal, "acme.late", ("finance", "deadline", "kwargs"), {"a": 1}, readable=False)
+    offer = Offer(
+        attempt_id=uuid4(),
+        epoch=1,
+        kind=WorkKind.CALLBACK,
+        queue="default",
+        confirm_within=10,
+        workload={
+            "callback": {"id": "c", "data": {"path": "acme.late", "kwargs": kwargs}},
+            "log_path": "executor_callbacks/sales/r/c",
+        },
+    )
+    assert work_of(offer, key.open).dag == "finance"
+    assert work_of(offer, SiteKey(b"1" * 32).open).dag is None, "and its arguments are refused"
+
+
+@looped
 async def test_a_command_that_a_rule_refuses_is_not_done_and_the_plane_hears_of_it(
     agent: AgentUnderTest, plane: FakePlane, tmp_path: Path
 ):
@@ -282,6 +318,7 @@ def test_a_trigger_that_a_rule_refuses_has_a_reason():
         rules=lambda: OwnerRules(triggers=("acme.*",), callbacks=("acme.*",)),
         now=lambda: 0.0,
         note=lambda label, facts, why: told.append(why),
+        open_=lambda text: None,
     )
     called = json.dumps({"callback_path": "other.call", "callback_kwargs": {}})
     deadline = {"id": 2, "classpath": "airflow.triggers.callback.CallbackTrigger", "arguments": called}

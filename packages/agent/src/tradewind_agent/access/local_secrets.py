@@ -35,7 +35,7 @@ class AttemptPrincipal:
     grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
     # told the state in which the supervisor leaves the task, once the plane has taken it or will be sent it
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
-    # told the run that the plane says a task is of, as it starts; why the site's owner does not let it, or nothing
+    # told the plane's answer that a task may start; why the site's owner does not let it, or nothing
     may_run: Callable[[Mapping[str, Any]], str] | None = field(default=None, compare=False, repr=False)
 
 

@@ -141,7 +141,9 @@ class Agent:
                 rules=self.rules,
                 site_key=site_key,
             )
-            permissions = Permissions(rules=self.owner_rules, now=self.now, note=self.ledger.work)
+            permissions = Permissions(
+                rules=self.owner_rules, now=self.now, note=self.ledger.work, open_=site_key.open
+            )
             self.running = Running(
                 permissions=permissions,
                 open_=site_key.open,

@@ -58,7 +58,7 @@ def check(
     conf: str | None,
     connection_test: bool,
     at: datetime | None,
-    **names: str | None,
+    **names: Any,
 ) -> None:
     """Say of each rule that applies whether it lets this work run. What is not given is not judged.
 

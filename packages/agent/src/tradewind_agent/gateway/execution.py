@@ -126,8 +126,7 @@ def _start(attempt: AttemptPrincipal, reply: Reply) -> Reply:
         answer = json.loads(reply.body)
     except (ValueError, RecursionError):
         return reply  # no supervisor starts with it
-    run = answer.get("dag_run") if isinstance(answer, dict) else None
-    if not (why := attempt.may_run(run if isinstance(run, dict) else {})):
+    if not (why := attempt.may_run(answer if isinstance(answer, dict) else {})):
         return reply
     return refusal(Rejection(Code.POLICY_REFUSED, why))
 

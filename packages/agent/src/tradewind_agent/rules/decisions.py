@@ -28,6 +28,7 @@ class Work:
     callback: str | None = None  # dotted name
     run_type: str | None = None  # as Airflow names it: "manual", "scheduled" …
     user: str | None = None  # that started the run; "" for a run that was started by hand by an unknown user
+    starts: bool = True  # False: it goes on with what has started, and hours are not for it
     conf: Mapping[str, Any] | None = field(default=None, repr=False)  # parameters of the run
 
     def facts(self) -> dict[str, str]:
@@ -41,7 +42,7 @@ class Work:
         known: dict[str, Any] = {
             name: str(value)
             for name, value in facts.items()
-            if name in cls.__dataclass_fields__ and name not in ("kind", "conf")
+            if name in cls.__dataclass_fields__ and name not in ("kind", "conf", "starts")
         }
         return cls(kind=WorkKind(facts.get("kind", WorkKind.TASK)), **known)
 
@@ -115,7 +116,7 @@ def _limits(prefix: str, limits: Limits, work: Work, at: datetime) -> Iterator[V
             yield _refused(prefix + rule, f"{noun} {name!r} is not among those it allows")
     if limits.users is not None and work.run_type is not None:
         yield _user(prefix + "users", limits.users, work)
-    if limits.windows is not None and work.trigger is None:  # a trigger goes on with what has started
+    if limits.windows is not None and work.starts:
         local = at.astimezone(limits.zone)
         if any(window.hold(local) for window in limits.windows):
             yield Verdict(prefix + "hours", None)

@@ -247,9 +247,9 @@ class Attempt:
         self.trace.ended(outcome)
         return outcome, lost
 
-    def _may_run(self, run: Mapping[str, Any]) -> str:
-        """Why the task may not start in the run that the plane says it is of; empty when it may."""
-        self._refusal = self._permission.of_run(run)
+    def _may_run(self, answer: Mapping[str, Any]) -> str:
+        """Why the task may not start, by what the plane says of its run; empty when it may."""
+        self._refusal = self._permission.of_start(answer)
         return str(self._refusal) if self._refusal is not None else ""
 
     def _left(self, state: str) -> None:

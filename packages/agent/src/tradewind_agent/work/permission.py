@@ -12,7 +12,9 @@ from typing import Any
 import structlog
 
 from tradewind_agent.rules import OwnerRules, RuleRefusal, Work, refusal
+from tradewind_protocol import boundary
 from tradewind_protocol.attempts import Offer, Outcome, WorkKind
+from tradewind_protocol.boundary import Unseal
 from tradewind_protocol.boundary.declarations import CALLBACK_TRIGGER
 
 log = structlog.get_logger(__name__)
@@ -24,13 +26,16 @@ NoteWork = Callable[[str, Mapping[str, str], str], None]
 class Permissions:
     """Makes the `Permission` of each offer."""
 
-    def __init__(self, *, rules: Callable[[], OwnerRules], now: Callable[[], float], note: NoteWork) -> None:
+    def __init__(
+        self, *, rules: Callable[[], OwnerRules], now: Callable[[], float], note: NoteWork, open_: Unseal
+    ) -> None:
         self._rules = rules
+        self._open = open_  # what this site sealed
         self._now = now
         self._note = note
 
     def of(self, offer: Offer) -> Permission:
-        return Permission(offer, rules=self._rules(), now=self._now, note=self._note)
+        return Permission(offer, rules=self._rules(), now=self._now, note=self._note, open_=self._open)
 
     def of_trigger(self, trigger: Mapping[str, Any]) -> str:
         """Why a trigger that the plane has run here is refused; empty when it may run."""
@@ -39,6 +44,7 @@ class Permissions:
             trigger=classpath,
             dag=_text(trigger.get("ti"), "dag_id"),
             task=_text(trigger.get("ti"), "task_id"),
+            starts=False,  # it goes on with what has started
             callback=_called(trigger) if classpath == CALLBACK_TRIGGER else None,
         )
         found = refusal(self._rules(), work, _moment(self._now))
@@ -50,9 +56,11 @@ class Permissions:
 class Permission:
     """Of one offer, under the rules that were in force as it came."""
 
-    def __init__(self, offer: Offer, *, rules: OwnerRules, now: Callable[[], float], note: NoteWork) -> None:
+    def __init__(
+        self, offer: Offer, *, rules: OwnerRules, now: Callable[[], float], note: NoteWork, open_: Unseal
+    ) -> None:
         self.rules = rules
-        self.work = work_of(offer)
+        self.work = work_of(offer, open_)
         self._label = offer.label or str(offer.attempt_id)
         self._now = now
         self._note = note
@@ -64,18 +72,21 @@ class Permission:
             self._tell(found)
         return found
 
-    def of_run(self, run: Mapping[str, Any]) -> RuleRefusal | None:
-        """Why the task is refused, by what the plane says of its run as it starts."""
+    def of_start(self, answer: Mapping[str, Any]) -> RuleRefusal | None:
+        """Why the task is refused, by the plane's answer that it may start. One that resumes has started before."""
+        found = answer.get("dag_run")
+        run = found if isinstance(found, dict) else {}
         conf, user = run.get("conf"), run.get("triggering_user_name")
         self.work = replace(
             self.work,
             run_type=str(run.get("run_type", "")),
             user=str(user) if user else "",
             conf=conf if isinstance(conf, dict) else {},
+            starts=answer.get("next_method") is None,
         )
-        found = self._judged()
-        self._tell(found)
-        return found
+        refused = self._judged()
+        self._tell(refused)
+        return refused
 
     def refused_in_task(self, outcome: Outcome) -> None:
         """The task's own process has found that a rule refuses it."""
@@ -103,23 +114,20 @@ def _moment(now: Callable[[], float]) -> datetime:
     return datetime.fromtimestamp(now(), timezone.utc)
 
 
-def work_of(offer: Offer) -> Work:
-    """What an offer says."""
-    workload = offer.workload
+def work_of(offer: Offer, open_: Unseal) -> Work:
+    """What an offer says. The Dag of a callback is the one that the site's seal names, and not the plane."""
+    workload, ti = offer.workload, offer.workload.get("ti")
+    called = _part(workload.get("callback"), "data")
     return Work(
         kind=offer.kind,
         queue=offer.queue,
         bundle=_text(workload.get("bundle_info"), "name"),
-        dag=_text(workload.get("ti"), "dag_id") or _dag_of_callback(offer),
-        task=_text(workload.get("ti"), "task_id"),
-        callback=_text(_part(workload.get("callback"), "data"), "path"),
+        dag=boundary.dag_of_callback(called, open_) if isinstance(called, dict) else _text(ti, "dag_id"),
+        task=_text(ti, "task_id"),
+        callback=_text(called, "path"),
+        # Whether a task starts or resumes is known with its run.
+        starts=offer.kind is not WorkKind.TASK,
     )
-
-
-def _dag_of_callback(offer: Offer) -> str | None:
-    """A callback's Dag is named by the path of its log alone: executor_callbacks/<Dag>/<run>/<id>."""
-    parts = str(offer.workload.get("log_path", "")).split("/")
-    return parts[1] if offer.kind is WorkKind.CALLBACK and len(parts) > 2 else None
 
 
 def _called(trigger: Mapping[str, Any]) -> str | None:

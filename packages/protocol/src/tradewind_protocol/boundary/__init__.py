@@ -12,7 +12,7 @@ To classify a new route of Airflow: add it to `routes.py`, say there who may cal
 from tradewind_protocol.boundary.callers import Caller, admit
 from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
-from tradewind_protocol.boundary.declarations import UNDECLARED, declare, why_undeclared
+from tradewind_protocol.boundary.declarations import UNDECLARED, dag_of_callback, declare, why_undeclared
 from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keyed, without_notices
 from tradewind_protocol.boundary.reads import OwnRun, Read, ReadKind, outside, parameters
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
@@ -59,6 +59,7 @@ __all__ = [
     "admit",
     "callback_workload",
     "classify",
+    "dag_of_callback",
     "decide",
     "decide_verb",
     "declare",

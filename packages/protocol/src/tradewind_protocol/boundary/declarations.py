@@ -155,6 +155,12 @@ def callback(called: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     return {**called, "kwargs": found.arguments}
 
 
+def dag_of_callback(called: dict[str, Any], open_: Unseal) -> str | None:
+    """The Dag whose deadline declared a callback, by the site's seal; None for what no Dag of the site declared."""
+    found = opened(called.get("kwargs"), open_, str(called.get("path")), added=("context",))
+    return found.place[0] if found is not None and found.place[1:] == _DEADLINE else None
+
+
 def undeclared(what: str) -> dict[str, str]:
     """Arguments that no task environment takes."""
     return {
