@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from support.airflow_rest import AirflowRest
-from support.cluster import Cluster
-from support.cluster_site import Site, values
+from support.cluster import Cluster, wait
+from support.cluster_site import SHARED, Site, values
+from tradewind_protocol import ids
 
 WITHIN = 60.0
+CLAIM = "state-bergen-tradewind-agent-standalone-0"
 HEALTHY: dict[str, Any] = {
     "image": {"tag": "1"},
     "siteKey": {"existingSecret": "site-key"},
@@ -62,6 +65,19 @@ def test_a_secret_that_does_not_exist(bergen: Site) -> None:
     assert found["remedy"] == "Create the Secret, ConfigMap or claim that is named; see the storage driver"
 
 
+def test_a_token_that_the_plane_does_not_take(bergen: Site) -> None:
+    bergen.cluster.make_secret("bergen", "site-token", token=ids.new_secret(ids.AGENT_TOKEN_PREFIX))
+    try:
+        for pod in bergen.pods("standalone"):
+            bergen.cluster.kubectl("-n", "bergen", "delete", "pod", pod["metadata"]["name"], "--wait=false")
+        found = bergen.finding("crash_loop", "restarted", within=WITHIN)
+        assert found["cause"] == "the plane refuses this agent for good", found
+        assert "token" in found["remedy"]
+    finally:
+        bergen.cluster.make_secret("bergen", "site-token", token=bergen.token("again"))
+        bergen.cluster.kubectl("-n", "bergen", "delete", "pod", "-l", "tradewind.io/part=standalone")
+
+
 def test_a_memory_limit_that_is_too_low(bergen: Site) -> None:
     bergen.upgrade(
         {"standalone": {"resources": {"requests": {"memory": "24Mi"}, "limits": {"memory": "24Mi"}}}}, wait_for_it=False
@@ -105,3 +121,37 @@ def test_a_volume_that_grows_over_its_limit(bergen: Site) -> None:
     assert found["cause"] == "the pod used more disk than its limit allows, and was evicted", found
     bergen.wait_healthy(1)
     bergen.cluster.kubectl("-n", "bergen", "delete", "pod", "--field-selector=status.phase=Failed")
+
+
+def test_a_full_disk(bergen: Site, cluster: Cluster) -> None:
+    """A small file system behind a claim: the agent itself names it, and goes on when there is room again."""
+    small = SHARED / "small"
+    small.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=230m,mode=0777", "small", str(small)], check=True)
+    cluster.apply(
+        {
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "small"},
+            "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "", "hostPath": {"path": str(small)},
+                     "claimRef": {"namespace": "bergen", "name": CLAIM}},
+        }
+    )  # fmt: skip
+    try:
+        bergen.upgrade({"standalone": {"state": {"type": "claim", "size": "1Gi"}}})
+        bergen.wait_healthy(1)
+        (small / "x").write_bytes(bytes(200 << 20))
+
+        def named() -> list[dict[str, Any]]:
+            return [
+                each for agent in bergen.agents() for each in agent["findings"] if each["check"] == "disk"
+            ]
+
+        wait(lambda: bool(named()), timeout=WITHIN + 30, what=lambda: str(bergen.agents()))
+        assert "is free where /var/lib/tradewind is" in named()[0]["message"]
+        assert named()[0]["remedy"]
+        (small / "x").unlink()
+        wait(lambda: not named(), timeout=120, what=lambda: str(bergen.agents()))
+    finally:
+        bergen.upgrade({"standalone": {"state": {"type": "emptyDir"}}})
+        cluster.kubectl("-n", "bergen", "delete", "pvc", CLAIM)
+        cluster.kubectl("delete", "pv", "small", "--ignore-not-found")
+        subprocess.run(["umount", str(small)], check=True)
