@@ -16,8 +16,8 @@ CLAIM = "state-oslo-tradewind-agent-standalone-0"
 
 
 @pytest.fixture
-def volume(cluster: Cluster) -> Iterator[None]:
-    """For the claim of the pod."""
+def volume(cluster: Cluster, oslo: Site) -> Iterator[None]:
+    """For the claim of the pod, which has none afterwards."""
     FOLDER.mkdir(exist_ok=True)
     FOLDER.chmod(0o777)
     cluster.apply(
@@ -28,7 +28,9 @@ def volume(cluster: Cluster) -> Iterator[None]:
         }
     )  # fmt: skip
     yield
-    cluster.kubectl("delete", "pv", "kept", "--ignore-not-found")
+    oslo.upgrade({"standalone": {"state": {"type": "emptyDir"}}})
+    cluster.kubectl("-n", "oslo", "delete", "pvc", CLAIM, "--ignore-not-found")
+    cluster.kubectl("delete", "pv", "kept")
 
 
 def ends_while_the_plane_is_away(site: Site, run: str) -> None:
