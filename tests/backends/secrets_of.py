@@ -414,7 +414,34 @@ class VaultByKubernetes(VaultByAppRole):
         self.token.write_text(self.reviews.new_token())
 
 
-ALL = (SecretsManager, ParameterStore, AzureKeyVault, GoogleSecretManager, VaultByAppRole, VaultByKubernetes)
+class VaultByToken(VaultByAppRole):
+    """The same server, with a token in a file. It would expire while the tests run, unless the agent's processes renew it."""
+
+    name, sample = "vault-token", 2
+
+    def identity(self) -> dict[str, str]:
+        self.token = self.home / "token"
+        self.token.write_text(self._new_token())
+        return {"AIRFLOW__SECRETS__BACKEND_KWARG__TOKEN_PATH": str(self.token)}
+
+    def rotate(self) -> None:
+        super().rotate()
+        self.token.write_text(self._new_token())
+
+    def _new_token(self) -> str:
+        made = self.bao.ask("POST", "auth/token/create", {"policies": ["airflow-site"], "period": "90s"})
+        return str(made["auth"]["client_token"])
+
+
+ALL = (
+    SecretsManager,
+    ParameterStore,
+    AzureKeyVault,
+    GoogleSecretManager,
+    VaultByAppRole,
+    VaultByKubernetes,
+    VaultByToken,
+)
 
 NAMES = {
     SecretsManager.host: "",

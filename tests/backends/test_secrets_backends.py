@@ -146,6 +146,9 @@ def test_a_connection_and_a_variable_are_found_wherever_a_dag_asks(site: Secrets
 
 def test_what_the_backend_does_not_have_is_looked_for_in_the_environment(site: SecretsSite) -> None:
     assert site.ask(connection="elsewhere").state == "success"
+    found = site.examined("--connection", "nowhere")["secrets:default"]
+    assert found["verdict"] == "failed"
+    assert "connection 'nowhere' cannot be read by a task: it is in none of" in found["evidence"], found
     missing = site.ask(connection="nowhere")
     assert missing.state == "failed"
     assert "The connection 'nowhere' is in none of this site's secrets backends" in site.log(missing)
@@ -188,6 +191,9 @@ def test_a_failure_is_told_with_cause_and_remedy(site: SecretsSite, fault: str, 
 def test_a_slow_answer_is_waited_for_and_told(site: SecretsSite) -> None:
     with site.backend.slow(6):
         run = site.ask(connection="warehouse")
+        examined = site.examined("--connection", "warehouse")["secrets:default"]
+    assert examined["verdict"] == "warning", examined
+    assert f"Look at the load of {site.backend.service}" in examined["remedy"]
     assert run.state == "success"
     assert f"{site.backend.service} took " in site.log(run)
 

@@ -121,7 +121,10 @@ def _fetched(name: str, look: Any) -> dict[str, str]:
 
 def _made(check: str, look: Any, remedy: str) -> dict[str, str]:
     try:
-        return {"check": check, "verdict": "ok", "evidence": look()}
+        evidence = look()
+        if worry := getattr(evidence, "remedy", ""):
+            return {"check": check, "verdict": "warning", "evidence": str(evidence), "remedy": worry}
+        return {"check": check, "verdict": "ok", "evidence": evidence}
     except Exception as error:
         known = getattr(error, "remedy", "")
         return _failed(check, str(error)[:800] if known else _said(error), known or remedy)

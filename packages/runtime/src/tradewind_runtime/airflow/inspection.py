@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,17 @@ class NotReadable(RuntimeError):
         self.remedy = remedy
 
 
+class Worry(str):
+    """Evidence of something that works, and that its owner should look at."""
+
+    def __new__(cls, evidence: str, remedy: str) -> Worry:
+        made = super().__new__(cls, evidence)
+        made.remedy = remedy
+        return made
+
+    remedy: str
+
+
 def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
     """Read the connections and variables that are named, the way a task reads them; when none is, ask each backend for a
     connection that no site has, and read the first of those that can be listed. Says as whom, and which backend
@@ -39,13 +51,21 @@ def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] =
     if not connections and not variables:
         for backend in owners:
             _ask(backend)
+    took: list[float] = []
     read = [
-        *(_read_connection(one, backends) for one in connections or _listed(backends, "connections")),
-        *(_read_variable(one, backends) for one in variables or _listed(backends, "variables")),
+        *(_read_connection(one, backends, took) for one in connections or _listed(backends, "connections")),
+        *(_read_variable(one, backends, took) for one in variables or _listed(backends, "variables")),
     ]
     asked = ", ".join(map(_introduced, owners))
     parts = [f"asked and answered: {asked}" if asked else "none but the environment's variables"]
-    return "; ".join([*parts, *(["read as a task reads: " + ", ".join(read)] if read else [])])
+    said = "; ".join([*parts, *(["read as a task reads: " + ", ".join(read)] if read else [])])
+    if took and max(took) > reports.SLOW:
+        slow = ", ".join(secrets_failures.service(_class(each)) for each in owners)
+        return Worry(
+            f"{said}; one read took {max(took):.1f} s",
+            f"Look at the load of {slow or 'the backend'} and at the network between: each task waits as long",
+        )
+    return said
 
 
 def _introduced(backend: Any) -> str:
@@ -68,7 +88,7 @@ def _listed(backends: Sequence[Any], what: str) -> list[str]:
     return names[:1]
 
 
-def _read_connection(name: str, backends: Sequence[Any]) -> str:
+def _read_connection(name: str, backends: Sequence[Any], took: list[float]) -> str:
     from airflow.sdk import Connection
     from airflow.sdk.execution_time.context import _get_connection
 
@@ -76,24 +96,28 @@ def _read_connection(name: str, backends: Sequence[Any]) -> str:
         found: Connection = _get_connection(name)
     except Exception as error:
         raise _why_not_found("connection", name, backends, error) from error
-    return f"connection {name} ({found.conn_type}) from {_answered('connection', name, backends)}"
+    return f"connection {name} ({found.conn_type}) from {_answered('connection', name, backends, took)}"
 
 
-def _read_variable(name: str, backends: Sequence[Any]) -> str:
+def _read_variable(name: str, backends: Sequence[Any], took: list[float]) -> str:
     from airflow.sdk.execution_time.context import _get_variable
 
     try:
         _get_variable(name, deserialize_json=False)
     except Exception as error:
         raise _why_not_found("variable", name, backends, error) from error
-    return f"variable {name} from {_answered('variable', name, backends)}"
+    return f"variable {name} from {_answered('variable', name, backends, took)}"
 
 
-def _answered(kind: str, name: str, backends: Sequence[Any]) -> str:
-    """Which backend has it, and what else leads to the same secret there."""
+def _answered(kind: str, name: str, backends: Sequence[Any], took: list[float]) -> str:
+    """Which backend has it, and what else leads to the same secret there. It has signed in by now: `took` gets the seconds
+    that each read takes from here on."""
     for backend in backends:
+        started = time.monotonic()
         with suppress(Exception):  # a task goes on to the next one, too
-            if getattr(backend, f"get_{kind}")(name) is not None:
+            found = getattr(backend, f"get_{kind}")(name)
+            took.append(time.monotonic() - started)
+            if found is not None:
                 also = ""
                 if type(backend).__name__ == "AzureKeyVaultBackend" and "_" in name:
                     also = f" (Key Vault has no underscores: {name.replace('_', '-')!r} is the same secret)"

@@ -165,13 +165,19 @@ def read(path: Path, into: Path) -> list[str]:
             parts = list(parts or ())
             for number, part in enumerate(parts):
                 with (into / str(number)).open("w", encoding="utf-8") as file:
-                    for line in [part] if isinstance(part, str) else part:
-                        file.write(line if line.endswith("\n") else line + "\n")
+                    for line in part.splitlines() if isinstance(part, str) else part:
+                        if line.strip() or not _puts_blank_lines_between_parts():
+                            file.write(line if line.endswith("\n") else line + "\n")
         except Exception as error:
             said.append(_words(error))
     if said:
         raise LogStorageFailed(f"{where()} does not give the log: {said[0]}")
     return [str(names[n]) if len(names) == len(parts) else f"{where()}/{path}" for n in range(len(parts))]
+
+
+def _puts_blank_lines_between_parts() -> bool:
+    """Whether Airflow's handler writes an empty line before each part but the first: Google's does."""
+    return urlsplit(where()).scheme == "gs"
 
 
 def _keep(path: Path, waiting: Path) -> None:
