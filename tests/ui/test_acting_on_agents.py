@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ import yaml
 from playwright.sync_api import expect
 
 from support.installed import environments
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 CHART = Path(__file__).parents[2] / "deploy/helm/tradewind-agent"
 
@@ -304,6 +310,25 @@ def test_what_cannot_work_is_said_while_it_is_typed(open_page: Any) -> None:
     page.get_by_label("Site", exact=True).fill("north-sea")
     page.get_by_label("Repository", exact=True).fill("https://me:secret@git.example.com/team/dags.git")
     expect(page.get_by_text("name a connection of the site").first).to_be_visible()
+
+
+def test_the_secrets_backend_and_the_log_store_of_the_site_are_in_the_settings(open_page: Any) -> None:
+    page = open_page("register")
+    fill_in(page, Agent_name="oslo-3", Task_logs="wasb://logs")
+    page.get_by_label("Secrets backend").select_option("vault-approle")
+    expect(page.get_by_text("Name Vault's address, such as https://vault.example.com.")).to_be_visible()
+    fill_in(page, Vault_URL="https://vault.example.com", Role_ID="of-the-site")
+    fill_in(page, Connection_for_task_logs="site_store", Container_for_task_logs="site")
+    expect(page.get_by_role("region", name="settings file")).to_contain_text("REMOTE_WASB_LOG_CONTAINER")
+    [environment] = tomllib.loads(written(page, "settings file"))["environments"]
+    assert environment["env"]["AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"] == "wasb://logs"
+    arguments = json.loads(environment["env"]["AIRFLOW__SECRETS__BACKEND_KWARGS"])
+    assert (arguments["url"], arguments["role_id"]) == ("https://vault.example.com", "of-the-site")
+    page.get_by_role("tab", name="Helm").click()
+    expect(page.get_by_role("region", name="values file")).to_contain_text("secretsBackend:")
+    values = yaml.safe_load(written(page, "values file"))
+    assert values["secretsBackend"]["kwargs"] == arguments
+    assert values["logs"] == {"remote": "wasb://logs", "connection": "site_store", "container": "site"}
 
 
 def test_every_way_to_start_an_agent_is_filled_in(open_page: Any, plane: Any) -> None:
