@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker("airflow")
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(300))
+                item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -57,6 +58,18 @@ def servers(request: pytest.FixtureRequest, directory: Path) -> Iterator[Servers
         yield made
 
 
+@contextmanager
+def started(plane: Plane) -> Iterator[Plane]:
+    """A plane on a machine that may be busy with servers and providers' imports."""
+    try:
+        plane.configure()
+        plane.migrate()
+        plane.start(timeout=400)
+        yield plane
+    finally:
+        plane.stop()
+
+
 @pytest.fixture(scope="package")
 def plane(directory: Path) -> Iterator[Plane]:
     """A plane under `strict`, the default. It has no secrets backend and no bucket: these are the sites'."""
@@ -68,10 +81,10 @@ def plane(directory: Path) -> Iterator[Plane]:
         },  # a process that opens a bucket starts slowly on a busy machine
     }
     if not asked:
-        with Plane(plane_settings(home=directory / "plane", options=options)) as running:
+        with started(Plane(plane_settings(home=directory / "plane", options=options))) as running:
             yield running
         return
     with postgresql.running() as server:
         settings = plane_settings(home=directory / "plane", database=server.new_database(), options=options)
-        with Plane(settings) as running:
+        with started(Plane(settings)) as running:
             yield running

@@ -105,7 +105,9 @@ class S3(Store):
     @property
     def connection(self) -> dict[str, Any]:
         extra = {"region_name": REGION, "endpoint_url": self.relay.url}
-        extra |= {"config_kwargs": {"retries": {"max_attempts": 1}, "connect_timeout": 5}}
+        extra |= {
+            "config_kwargs": {"retries": {"max_attempts": 1}, "connect_timeout": 5, "read_timeout": 600}
+        }
         return {"conn_type": "aws", "login": "a", "password": "b", "extra": extra}
 
     def make(self) -> None:

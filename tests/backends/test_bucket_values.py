@@ -2,103 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
+from backends import prepared, rights
+from backends.prepared import run
+from backends.rights import identity, the_pages_policy
 from backends.stores_of import BUCKET, S3, STORES, Store, unavailable
-from support import pages
-from support.cloud.aws import REGION, Moto
+from support.cloud.aws import Moto
 from support.cloud.server import Servers
 from support.environments import of_cloud
-
-PREPARED = """
-import json, os
-from collections import namedtuple
-from tradewind_protocol.hosts import Configure
-from tradewind_protocol.states import Component
-from tradewind_runtime import environment
-options = {"state_directory": os.environ["STATE"], "storage": os.environ["STORAGE"]}
-environment.prepare(
-    Configure(component=Component.WORKER, agent_name="test", gateway="", secret="", options=options)
-)
-from airflow.sdk.execution_time.xcom import XCom
-Stored = namedtuple("Stored", "value")
-NAME = dict(key="return_value", dag_id="d", run_id="r", task_id="t", map_index=-1)
-def push(value):
-    return XCom.serialize_value(value, **NAME)
-def pull(reference):
-    return XCom.deserialize_value(Stored(reference))
-def tried(call, *arguments):
-    try:
-        return [call(*arguments), ""]
-    except Exception as error:
-        return [type(error).__name__, f"{error} {getattr(error, 'remedy', '')}"]
-def told(value):
-    print("told " + json.dumps(value), flush=True)
-"""
-
-MEASURED = """
-import threading, time
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-def most(do):
-    before = top = resident()
-    ended = []
-    def watch():
-        nonlocal top
-        while not ended:
-            top = max(top, resident())
-            time.sleep(0.002)
-    thread = threading.Thread(target=watch)
-    thread.start()
-    value = do()
-    ended.append(True)
-    thread.join()
-    return value, top - before
-pull(push("what is imported and opened is there from now on"))
-value = {"text": "x" * SIZE}
-reference, writing = most(lambda: push(value))
-del value
-value, reading = most(lambda: pull(reference))
-told([writing, reading, value == {"text": "x" * SIZE}])
-"""
-
-
-def run(interpreter: Path, home: Path, storage: str, variables: dict[str, str], code: str) -> Any:
-    """What the code tells, in an environment that is prepared as for tasks."""
-    kept = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(home), "STATE": str(home), "STORAGE": storage}
-    done = subprocess.run(
-        [str(interpreter), "-c", PREPARED + code],
-        env={**kept, **variables},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    told = [line.removeprefix("told ") for line in done.stdout.splitlines() if line.startswith("told ")]
-    assert told, done.stdout + done.stderr
-    return json.loads(told[-1])
 
 
 @pytest.mark.parametrize("kind", STORES, ids=lambda kind: kind.name)
 def test_a_large_value_is_not_held_twice(kind: type[Store], servers: Servers, tmp_path: Path) -> None:
     if problem := unavailable(kind):
         pytest.skip(problem)
-    size = 150_000_000
     with kind(servers) as store:
-        found = run(
-            store.interpreter, tmp_path, store.storage, store.variables(), f"SIZE = {size}\n{MEASURED}"
+        writing, reading = prepared.memory(
+            "text",
+            200_000_000,
+            interpreter=store.interpreter,
+            home=tmp_path,
+            storage=store.storage,
+            variables=store.variables(),
         )
-    writing, reading, same = found
-    assert same
-    assert writing < 100_000_000, "the parts of the upload, and no text"
-    assert reading < 2.3 * size, "the text, and the value that is made of it"
+    assert writing < 0.5, "the parts of the upload, and no text"
+    assert reading < 2.3, "the text, and the value that is made of it"
 
 
 KINDS = """
@@ -151,40 +83,9 @@ def test_every_kind_of_value_comes_back_as_without_a_backend(
 
 
 @pytest.fixture
-def strict_moto(directory: Path, tmp_path: Path) -> Iterator[Moto]:
-    """AWS that checks rights. It is of this test alone: the other tests' requests are anybody's."""
-    with Moto(tmp_path / "moto") as moto:
-        moto.calls(
-            (
-                "s3",
-                "create_bucket",
-                {"Bucket": "my-site", "CreateBucketConfiguration": {"LocationConstraint": REGION}},
-            ),
-            ("iam", "create_user", {"UserName": "site"}),
-        )
-        yield moto  # type: ignore[misc]
-
-
-def identity(moto: Moto, policy: dict[str, Any]) -> dict[str, str]:
-    """A key of a user with that policy, as the tasks have it."""
-    document = json.dumps(policy)
-    key = moto.calls(
-        ("iam", "put_user_policy", {"UserName": "site", "PolicyName": "site", "PolicyDocument": document}),
-        ("iam", "create_access_key", {"UserName": "site"}),
-    )[1]["AccessKey"]
-    httpx.post(f"{moto.url}/moto-api/reset-auth", content="0").raise_for_status()
-    return {
-        "AWS_ENDPOINT_URL": moto.url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-    }
-
-
-def the_pages_policy() -> dict[str, Any]:
-    [policy] = [each for each in pages.blocks("site-on-aws.md", "json") if "s3:PutObject" in each]
-    found: dict[str, Any] = json.loads(policy)
-    return found
+def strict_moto(tmp_path: Path) -> Iterator[Moto]:
+    with rights.checked(tmp_path / "moto") as moto:
+        yield moto
 
 
 DOCTOR = """
@@ -203,11 +104,11 @@ told([value, tried(pull, reference)])
 
 
 def test_the_pages_policy_is_enough_and_a_missing_value_is_gone(strict_moto: Moto, tmp_path: Path) -> None:
-    rights = identity(strict_moto, the_pages_policy())
-    value, (kind, words) = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, USED)
+    granted = identity(strict_moto, the_pages_policy())
+    value, (kind, words) = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, USED)
     assert value == {"a": 1}
     assert kind == "ValueGone", words
-    said, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, DOCTOR)
+    said, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, DOCTOR)
     assert said.startswith("wrote, read and deleted an object in s3://my-site/values/xcom, as "), words
     assert "may not list" not in said
 
@@ -215,10 +116,10 @@ def test_the_pages_policy_is_enough_and_a_missing_value_is_gone(strict_moto: Mot
 def test_values_need_no_right_to_list(strict_moto: Moto, tmp_path: Path) -> None:
     policy = the_pages_policy()
     policy["Statement"] = [each for each in policy["Statement"] if "ListBucket" not in str(each)]
-    rights = identity(strict_moto, policy)
-    value, _ = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, USED)
+    granted = identity(strict_moto, policy)
+    value, _ = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, USED)
     assert value == {"a": 1}
-    said, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, DOCTOR)
+    said, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, DOCTOR)
     assert "s3:ListBucket" in said, words
 
 
@@ -228,8 +129,8 @@ def test_the_doctor_names_the_right_that_is_missing(strict_moto: Moto, tmp_path:
     for each in policy["Statement"]:
         if isinstance(each["Action"], list):
             each["Action"] = [one for one in each["Action"] if one != f"s3:{right}Object"]
-    rights = identity(strict_moto, policy)
-    kind, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, DOCTOR)
+    granted = identity(strict_moto, policy)
+    kind, words = run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, DOCTOR)
     assert kind == "StoreFailed"
     assert f"the right to {RIGHTS[right]} objects there" in words
 
@@ -241,9 +142,9 @@ def test_a_task_whose_old_values_cannot_be_deleted_runs_all_the_same(
     for each in policy["Statement"]:
         if isinstance(each["Action"], list):
             each["Action"] = [one for one in each["Action"] if one != "s3:DeleteObject"]
-    rights = identity(strict_moto, policy)
+    granted = identity(strict_moto, policy)
     kept = "reference = push(1)\nXCom.purge(Stored(reference))\ntold(pull(reference))\n"
-    assert run(of_cloud("amazon"), tmp_path, "s3://my-site/values", rights, kept) == 1
+    assert run(of_cloud("amazon"), tmp_path, "s3://my-site/values", granted, kept) == 1
 
 
 def test_state_of_a_store_that_is_away_is_an_error_and_not_empty(servers: Servers, tmp_path: Path) -> None:
