@@ -199,13 +199,15 @@ def _aws(hook: Any) -> str:
     credentials = hook.get_session().get_credentials()
     if credentials is None:
         return "nobody: no credentials of AWS are found"
+    key = f"the AWS key {credentials.get_frozen_credentials().access_key[:8]}… ({credentials.method})"
+    endpoint = hook.conn_config.get_service_endpoint_url("sts", sts_test_connection=True)
+    if hook.conn_config.endpoint_url and endpoint is None:
+        return key  # another S3 server: AWS does not know its keys, and is not asked about them
     try:
-        sts = hook.get_session().client(
-            "sts", endpoint_url=hook.conn_config.get_service_endpoint_url("sts", sts_test_connection=True)
-        )
+        sts = hook.get_session().client("sts", endpoint_url=endpoint)
         return str(sts.get_caller_identity()["Arn"])
     except Exception:  # a site may reach its bucket and not STS
-        return f"the AWS key {credentials.get_frozen_credentials().access_key[:8]}… ({credentials.method})"
+        return key
 
 
 def _azure(fs: Any) -> str:
