@@ -21,7 +21,7 @@ from support.cloud.namespace import Cloud
 from support.cloud.openbao import OpenBao
 from support.cloud.server import Servers
 from support.deployment import run_site
-from support.environments import of_cloud
+from support.environments import index_of, of_cloud
 from support.installed import environments
 from tradewind.embedded.agent import local_bundle
 from tradewind.embedded.plane import Plane
@@ -95,6 +95,7 @@ def site(
             **cloud.environment(),
             **backend.variables(),
             "SITE_NAME": backend.name,
+            "SITE_WHEELS": str(index_of(of_cloud(backend.extra), home / "wheels")),
             "AIRFLOW_CONN_ELSEWHERE": "http://user:of-the-environment@h",
         }
         signs_in = {
@@ -133,6 +134,7 @@ def test_a_connection_and_a_variable_are_found_wherever_a_dag_asks(site: Secrets
         "thread",
         "model",
         "external_python",
+        "virtualenv",
         "trigger",
         "template",
         "callback",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,23 @@ def virtualenv(
         [shared] = base.parents[1].glob("lib/python*/site-packages")
         (own / "shared.pth").write_text(f"import site; site.addsitedir({str(shared)!r})\n")
     return directory / "bin" / "python"
+
+
+def index_of(interpreter: Path, folder: Path) -> Path:
+    """A folder of wheels to install from without a network: `site-libraries` gives a virtualenv what that interpreter has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    [libraries] = interpreter.parents[1].glob("lib/python*/site-packages")
+    info = "site_libraries-1.dist-info"
+    files = {
+        "site_libraries.pth": f"import site; site.addsitedir({str(libraries)!r})\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: site-libraries\nVersion: 1\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(folder / "site_libraries-1-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+        wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD")))
+    return folder
 
 
 def for_users(directory: Path, *, planes: int, agents: int) -> Environments:

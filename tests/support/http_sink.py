@@ -23,9 +23,13 @@ class HttpSink:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
-                self.send_response(sink.take(self.path, self.headers, body))
-                self.send_header("content-length", "0")
+                status = sink.take(self.path, self.headers, body)
+                content = sink.answer(self.path, body)
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(content)))
                 self.end_headers()
+                self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""
@@ -38,6 +42,10 @@ class HttpSink:
     def take(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer. `headers` are looked up in any case; `body` is unpacked. Called in threads."""
         raise NotImplementedError
+
+    def answer(self, path: str, body: bytes) -> bytes:
+        """What is answered; nothing, unless a subclass has JSON to say."""
+        return b""
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.patience import stretched
 from tradewind.embedded.agent import AgentSettings
 from tradewind.embedded.environments import Checkout, Environments
 from tradewind.embedded.plane import PlaneSettings
@@ -34,7 +35,8 @@ def environments(*planes_packages: str) -> Environments:
 
 def plane_settings(*packages: str, **settings: Any) -> PlaneSettings:
     """Settings of a plane in the plane's environment with more packages, unless `interpreter` says otherwise."""
-    return PlaneSettings(**{"interpreter": environments(*packages).plane, **settings})
+    ours = {"interpreter": environments(*packages).plane, "patience": stretched(120)}
+    return PlaneSettings(**{**ours, **settings})
 
 
 def agent_settings(**settings: Any) -> AgentSettings:

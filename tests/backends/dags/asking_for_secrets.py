@@ -49,6 +49,17 @@ with DAG(f"{NAME}_everywhere", schedule=None):
 
         write("external_python", BaseHook.get_connection("warehouse"), Variable.get("limit"))
 
+    @task.virtualenv(
+        requirements=["site-libraries"],
+        pip_install_options=["--no-index", "--find-links", os.environ["SITE_WHEELS"]],
+        system_site_packages=False,
+    )
+    def in_a_virtualenv():
+        from airflow.sdk import BaseHook, Variable
+        from asking_for_secrets_later import write
+
+        write("virtualenv", BaseHook.get_connection("warehouse"), Variable.get("limit"))
+
     @task
     def lists():
         site_journal.write("listed", missing=Variable.get("no-such", default="by default"))
@@ -57,6 +68,7 @@ with DAG(f"{NAME}_everywhere", schedule=None):
     in_a_hook_of_a_thread()
     of_airflow_2()
     in_another_interpreter()
+    in_a_virtualenv()
     lists()
     AsksInATrigger(task_id="in_a_trigger")
     BashOperator(

@@ -45,6 +45,7 @@ class PlaneSettings:
         default_factory=dict
     )  # more of airflow.cfg: section → key → value
     user: int | None = None  # run as this user id
+    patience: float = 120  # seconds for its start
 
 
 class Plane:
@@ -82,7 +83,7 @@ class Plane:
         try:
             self.configure()
             self.migrate()
-            self.start()
+            self.start(timeout=self.settings.patience)
         except BaseException:
             self.stop()
             raise
