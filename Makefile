@@ -33,21 +33,26 @@ demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exi
 	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments .) && \
 	  exec $$command -m tradewind demo --checkout . $(ARGS)
 
-# The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, and the two
-# faults users ask about first.
-CORE := tests/backends/real_site/test_a_real_site.py \
+# The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, Dags of public
+# reports, and the two faults users ask about first.
+CORE := tests/backends/real_site/test_a_real_site.py tests/reports/test_reports_as_local.py \
         tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py \
         tests/hostile/test_a_hostile_agent_among_others.py
 # Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.
 SITES := bare or secrets_backend or two_agents or local_executor_first
+# Of the public reports, those that make test runs at a bare site.
+REPORTS := connections_of_every_form or variables_of_every_form or xcom_keeps_rich_types or callbacks_of_a_run or secrets_are_masked or \
+           mapped_over_combined_values or payloads_of_trigger_events or setups_and_teardowns or a_callback_that_breaks or \
+           templates_and_parameters or xcom_pull_sees_mapped_tasks or names_that_are_not_plain
 # The faults people ask about first. They restart a PostgreSQL of their own, and are skipped on a machine that has none.
 FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py tests/faults/test_the_plane_restarts.py \
           tests/faults/test_one_task_misbehaves.py tests/faults/test_work_waits.py tests/faults/test_guarantees.py
 
 # What is built is installed into Pythons of its own; make test does so with the newest one.
 BUILT := tests/distributions/test_only_what_is_built.py
-ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_built or newest)
+ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_built or newest) \
+         and (not test_reports_as_local or (test_it_ends_as_the_report_asks_for and bare and ($(REPORTS))))
 
 # As many processes as there are processors. A file, or a folder with real planes, is run by one of them: what its tests share is
 # made once. Files are handed out in the order of the command line. ARGS=-n0 runs everything in one process, for a debugger.
@@ -109,7 +114,7 @@ network: $(STAMP)  ## install Caddy, nginx with njs, and what makes networks (De
 test-airflow: $(STAMP) postgresql nginx openssh prometheus  ## everything on real Airflow: examples as under LocalExecutor, Git, users, environments
 	$(PY) -m pytest tests/on_airflow $(ARGS)
 
-test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (TRADEWIND_TEST_REPORTS=names picks some)
+test-reports: $(STAMP) postgresql  ## Dags after public reports, side by side with LocalExecutor (ARGS="-k a_long_log" picks some)
 	$(PY) -m pytest tests/reports $(ARGS)
 
 test-backends: $(STAMP) azurite rsyslog otelcol  ## secrets backends and object stores against the clouds' emulators or a real server

@@ -26,7 +26,7 @@ from tradewind.embedded.environments import WHEELS, Checkout
 SITE = Path(__file__).parent / "site"
 PLUGINS = SITE / "plugins"
 STALLED = 150.0
-"""Seconds without any end of a run after which what is left is taken as it stands."""
+"""Seconds without any end of a run after which what is left is taken as it stands. LocalExecutor has runs that never end."""
 
 DAGS_NEED = (
     *TASKS_PACKAGES,
@@ -197,7 +197,7 @@ def _perform(
     with ThreadPoolExecutor(max_workers=32) as pool:
         list(pool.map(perform, chosen))
     left, since = list(chosen), time.monotonic()
-    while left and time.monotonic() - since < stretched(STALLED):
+    while left and time.monotonic() - since < min(stretched(STALLED), 2 * STALLED):
         now = [each for each in left if not records.ended(rest, each)]
         if len(now) < len(left):
             left, since = now, time.monotonic()
