@@ -25,11 +25,14 @@ BUCKET = "site"
 TOLD = {
     "task": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
     "callback": repr((1, ("two", [3.0, {"four": (5,)}]), None, "ü😀")),
+    "of the callback": repr(("of the callback",)),
     "frame": "{'a': [1, 2], 'b': [0.5, nan]}",
     "mapped": "14",
     "sensor": repr({"sensed": True}),
+    "of the sensor": repr({"times": 1}),
     "template": repr("template 6"),
     "trigger": repr("from the task"),
+    "of the trigger": repr(("of", ["the trigger"])),
     "state": repr({"id": 42}),
     "deleted state": "None",
     "asset state": "[1, 2]",
@@ -37,7 +40,7 @@ TOLD = {
 }
 """What the Dag of `dags_stores` tells, whatever the store."""
 
-XCOMS = 10
+XCOMS = 13
 """How many values a run of it returns or pushes: three are of the mapped task."""
 
 

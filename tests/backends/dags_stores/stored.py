@@ -31,10 +31,13 @@ class Deferring(BaseOperator):
     def resume(self, context: Any, event: Any) -> None:
         log.info("after the trigger")
         told("trigger", event["value"])
+        told("of the trigger", context["ti"].xcom_pull(task_ids=self.task_id, key="of_the_trigger"))
 
 
 def called_back(context: Any) -> None:
     told("callback", context["ti"].xcom_pull(task_ids="nested"))
+    context["ti"].xcom_push("of_the_callback", ("of the callback",))
+    told("of the callback", context["ti"].xcom_pull(task_ids="takes", key="of_the_callback"))
 
 
 with DAG(f"{NAME}_stored", schedule=None):
@@ -70,12 +73,14 @@ with DAG(f"{NAME}_stored", schedule=None):
         told("mapped", sum(squares))
 
     @task.sensor(poke_interval=1, mode="reschedule", timeout=60)
-    def senses():
+    def senses(ti=None):
+        ti.xcom_push("poked", {"times": 1})
         return PokeReturnValue(is_done=True, xcom_value={"sensed": True})
 
     @task
-    def takes_sensed(value):
+    def takes_sensed(value, ti=None):
         told("sensor", value)
+        told("of the sensor", ti.xcom_pull(task_ids="senses", key="poked"))
 
     @task.bash
     def renders():

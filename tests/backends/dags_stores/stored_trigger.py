@@ -1,4 +1,4 @@
-"""A trigger that reads what its task has stored."""
+"""A trigger that reads what its task has stored, and stores a value itself."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ class ReadsXCom(BaseTrigger):
 
         self.log.info("the trigger reads")
         value = await sync_to_async(XCom.get_one)(key="note", **self.names)
+        await sync_to_async(XCom.set)(key="of_the_trigger", value=("of", ["the trigger"]), **self.names)
         yield TriggerEvent({"value": value})
