@@ -58,6 +58,23 @@ AGENT = operator.AgentView(
     beat_age=4.0,
 )
 
+CONNECTIVITY = operator.Connectivity(
+    source="203.0.113.7",
+    admitted=True,
+    why="agents may connect from anywhere",
+    refused=(
+        operator.RefusedTryView(
+            source="203.0.113.7",
+            code=Code.TOKEN_UNKNOWN,
+            message="no agent token of this Deployment has that value",
+            tries=3,
+            first_at=NOW,
+            last_at=NOW,
+        ),
+    ),
+    verdict="Requests from there reach the plane, and the last one was refused.",
+    remedy="check that it was copied whole",
+)
 GRANT = operator.SiteGrantView(
     id=UUID("00000000-0000-0000-0000-000000000009"),
     site="reporting",
@@ -148,6 +165,8 @@ class FakePlane:
         if path == "/me":
             me = operator.Me(name="ada", may=("read", "operate"), deployment="prod", address="203.0.113.7")
             return 200, me.model_dump(mode="json")
+        if path.startswith("/connectivity"):
+            return 200, CONNECTIVITY.model_dump(mode="json")
         if path == "/allowed-addresses":
             return self._allowed(method, body)
         if method == "POST" and path.startswith("/agents/"):

@@ -31,7 +31,7 @@ READ: Final = {
     "/sentinels/findings",
 }
 OPERATE: Final = {
-    "GET /tokens", "GET /tokens/{token_id}", "GET /allowed-addresses", "GET /site-access", "POST /agents/{agent_id}/cordon", "POST /agents/{agent_id}/drain",
+    "GET /tokens", "GET /tokens/{token_id}", "GET /allowed-addresses", "GET /connectivity", "GET /site-access", "POST /agents/{agent_id}/cordon", "POST /agents/{agent_id}/drain",
     "POST /agents/{agent_id}/resume", "POST /agents/{agent_id}/slots", "DELETE /agents/{agent_id}", "POST /attempts/{attempt_id}/stop",
 }  # fmt: skip
 AUDIT: Final = {"GET /events"}

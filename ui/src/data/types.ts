@@ -82,6 +82,8 @@ export type Agent = {
   token: string;
   address: string;
   endpoint: string;
+  way_since: string | null;
+  last_refused: RefusedTry | null;
   pending_commands: number;
   running: Attempt[];
   sentinel: SentinelFinding[];
@@ -222,6 +224,30 @@ export type SiteGrant = {
 export type AllowedNetwork = { network: string; description: string };
 
 export type AllowedEndpoint = { endpoint: string; name: string };
+
+export type RefusedTry = {
+  source: string;
+  endpoint: string;
+  code: string;
+  message: string;
+  remedy: string;
+  path: string;
+  version: string;
+  tries: number;
+  first_at: string;
+  last_at: string;
+};
+
+export type Connectivity = {
+  source: string;
+  endpoint: string;
+  admitted: boolean | null;
+  why: string;
+  agents: string[];
+  refused: RefusedTry[];
+  verdict: string;
+  remedy: string;
+};
 
 export type AllowedAddresses = {
   networks: AllowedNetwork[];

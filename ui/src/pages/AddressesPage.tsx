@@ -10,6 +10,7 @@ import { DataTable, type Column } from "../parts/DataTable";
 import { FormDialog, ReasonAndForce } from "../parts/dialogs";
 import { When } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
+import { CheckConnectivity } from "./Connectivity";
 import { PrivateEndpoints } from "./PrivateEndpoints";
 
 /** From where agents may connect. */
@@ -17,7 +18,12 @@ export function AddressesPage() {
   const polled = usePolled<AllowedAddresses>("/allowed-addresses", 5);
   return (
     <Shown polled={polled} what="allowed addresses">
-      {(list) => <List list={list} done={polled.refresh} />}
+      {(list) => (
+        <>
+          <List list={list} done={polled.refresh} />
+          <CheckConnectivity />
+        </>
+      )}
     </Shown>
   );
 }

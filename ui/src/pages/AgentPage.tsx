@@ -171,6 +171,26 @@ function Ask({
   );
 }
 
+/** By which way the agent comes and since when, and what was refused last of what came the same way. */
+function Way({ agent }: { agent: Agent }) {
+  const { last_refused: refused } = agent;
+  return (
+    <Box>
+      {agent.endpoint ? `Private endpoint ${agent.endpoint}, from ${agent.address}` : `Public, from ${agent.address || "unknown"}`}
+      {agent.way_since ? (
+        <>
+          , since <When at={agent.way_since} />
+        </>
+      ) : undefined}
+      {refused ? (
+        <Text color="fg.muted" fontSize="xs">
+          Last refused from there <When at={refused.last_at} />: {refused.message}
+        </Text>
+      ) : undefined}
+    </Box>
+  );
+}
+
 function Facts({ agent }: { agent: Agent }) {
   const { host } = agent;
   const machine = [host.platform, host.cpus ? count(host.cpus, "CPU") : "", host.memory_bytes ? bytes(host.memory_bytes) : ""];
@@ -183,7 +203,7 @@ function Facts({ agent }: { agent: Agent }) {
     ["Data boundary", agent.policy],
     ["Trigger capacity", agent.components.includes("triggerer") ? String(agent.trigger_capacity) : "no triggerer"],
     ["Bundles", <Tags names={agent.bundles} />],
-    ["Network", agent.endpoint ? `private endpoint ${agent.endpoint}, from ${agent.address}` : `public, from ${agent.address || "unknown"}`],
+    ["Network", <Way agent={agent} />],
     ["Agent token", agent.token || "deleted"],
     ["Session opened", <span title={moment(agent.opened_at)}><When at={agent.opened_at} /></span>],
     ["Agent ID", agent.id],

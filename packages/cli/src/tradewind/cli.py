@@ -15,6 +15,7 @@ _OWN = {
     "tokens": "tradewind.commands.tokens:tokens",
     "private-endpoints": "tradewind.commands.private_endpoints:private_endpoints",
     "allowed-ips": "tradewind.commands.allowed_ips:allowed_ips",
+    "connectivity": "tradewind.commands.connectivity:connectivity",
     "site-access": "tradewind.commands.site_access:site_access",
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",

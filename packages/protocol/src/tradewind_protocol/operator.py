@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tradewind_protocol import sites
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.errors import Code
 from tradewind_protocol.ids import TokenKind
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Finding
@@ -148,6 +149,36 @@ class EnvironmentView(Message):
     bundles: tuple[str, ...] | None = None  # Dag bundles whose work it can run; None: all of its agent
 
 
+class RefusedTryView(Message):
+    """Tries that came the same way and were refused for the same reason."""
+
+    source: str  # the address, as the plane saw it
+    endpoint: str = ""  # by which private endpoint; empty: the public way
+    code: Code
+    message: str = ""  # of the last one
+    remedy: str = ""
+    path: str = ""  # that the last one asked for
+    version: str = ""  # of its protocol, if it said one
+    tries: int = 1
+    first_at: datetime
+    last_at: datetime
+
+
+class Connectivity(Message):
+    """What the plane has seen of agents that come from an address, or by a private endpoint."""
+
+    source: str = ""  # that was asked for; empty: all
+    endpoint: str = ""
+    admitted: bool | None = (
+        None  # whether the lists of the Deployment let it in; None: no address and no endpoint was given
+    )
+    why: str = ""
+    agents: tuple[str, ...] = ()  # names of connected agents that came from there
+    refused: tuple[RefusedTryView, ...] = ()  # newest first
+    verdict: str = ""
+    remedy: str = ""
+
+
 class AgentView(Message):
     """An agent as the plane sees it now."""
 
@@ -175,6 +206,8 @@ class AgentView(Message):
     token: str = ""  # name of the agent token it came with
     address: str = ""  # from where it was last heard
     endpoint: str = ""  # by which private endpoint; empty: the public way
+    way_since: datetime | None = None  # since when it comes that way, from that address
+    last_refused: RefusedTryView | None = None  # from there and that way; filled when one agent is asked for
     pending_commands: int = 0  # asked for, not yet carried out
     running: tuple[AttemptView, ...] = ()  # filled when one agent is asked for
     sentinel: tuple[SentinelFindingView, ...] = ()  # what sentinels find wrong with it; filled as `running`

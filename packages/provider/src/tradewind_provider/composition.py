@@ -14,6 +14,7 @@ from tradewind_provider.api.auth.dag_access import DagAccessCheck
 from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter
 from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.api.ingress.address_gate import LiveAddressGate
+from tradewind_provider.api.ingress.refused_tries import RefusedTries
 from tradewind_provider.api.plane import Plane
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.services.log_relay import relay
@@ -44,6 +45,7 @@ def compose(
         relay=relay(),
         gate=LiveAddressGate(),
         refusal_events=refusal_events,
+        refused_tries=RefusedTries(clock=clock),
         rate_limiter=rate_limiter,
         sessions=AuthenticatedSessions(rate_limiter, monotonic=monotonic),
         authorizer=AttemptAuthorizer(monotonic=monotonic),

@@ -62,9 +62,17 @@ class TradewindPlugin(AirflowPlugin):
             {
                 "name": "Tradewind addresses",
                 "middleware": AddressCheck,
-                "kwargs": {"gate": plane.gate, "refusal_events": plane.refusal_events},
+                "kwargs": {
+                    "gate": plane.gate,
+                    "refusal_events": plane.refusal_events,
+                    "refused_tries": plane.refused_tries,
+                },
             },
-            {"name": "Tradewind host names", "middleware": AgentHosts},
+            {
+                "name": "Tradewind host names",
+                "middleware": AgentHosts,
+                "kwargs": {"refused_tries": plane.refused_tries},
+            },
             {
                 "name": "Tradewind shortcuts",
                 "middleware": ShortcutInstaller,

@@ -22,6 +22,7 @@ from tradewind_provider.store.tables import (
     Attempt,
     Event,
     FormerTokenValue,
+    RefusedTry,
     SentinelRow,
     Setting,
 )
@@ -48,6 +49,7 @@ def _empty(database: None) -> Iterator[None]:
             AgentSession,
             AgentToken,
             FormerTokenValue,
+            RefusedTry,
             SentinelRow,
             Setting,
             Event,

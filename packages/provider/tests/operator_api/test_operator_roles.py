@@ -13,6 +13,7 @@ OPERATES = [
     ("GET", "/tokens"),
     ("GET", f"/tokens/{ANY}"),
     ("GET", "/allowed-addresses"),
+    ("GET", "/connectivity"),
     ("GET", "/site-access"),
     *[("POST", f"/agents/{ANY}/{verb}") for verb in ("cordon", "drain", "resume", "slots")],
     ("POST", f"/attempts/{ANY}/stop"),

@@ -93,6 +93,11 @@ class OperatorClient:
     def set_allowed_addresses(self, ask: operator.SetAllowedAddresses) -> operator.AllowedAddresses:
         return self._ask(operator.AllowedAddresses, "PUT", "/allowed-addresses", ask)
 
+    def connectivity(self, *, source: str = "", endpoint: str = "") -> operator.Connectivity:
+        return self._ask(
+            operator.Connectivity, "GET", "/connectivity", params={"source": source, "endpoint": endpoint}
+        )
+
     # ---- site access
 
     def site_access(self, **filters: Any) -> operator.Page[operator.SiteGrantView]:

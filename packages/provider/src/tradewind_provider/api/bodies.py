@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
-from tradewind_provider.api import problems
+from tradewind_provider.api import problems, refusals
 
 _PROTOCOL: Final = (versions.HEADER.lower().encode(), str(versions.PROTOCOL).encode())
 
@@ -78,6 +78,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 async def refuse(send: Send, refused: Refused) -> None:
     """Answer with a Refusal. Airflow's Task SDK shows a task what is under `detail`, so the words are there too."""
     problems.ANSWERED[refused.code.value] += 1
+    refusals.seen(refused.refusal)
     refusal = refused.refusal.model_dump(mode="json")
     said: dict[str, Any] = {"reason": refusal["error"], "message": refusal["message"]}
     if refusal["remedy"]:

@@ -17,6 +17,7 @@ from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter
 from tradewind_provider.api.auth.refusal_events import RefusalEvents
 from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.api.ingress.address_gate import LiveAddressGate
+from tradewind_provider.api.ingress.refused_tries import RefusedTries
 from tradewind_provider.clock import Clock
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.log_relay import LogRelay
@@ -35,6 +36,7 @@ class Plane:
     relay: LogRelay
     gate: LiveAddressGate
     refusal_events: RefusalEvents
+    refused_tries: RefusedTries
     rate_limiter: AuthenticationRateLimiter
     sessions: credentials.AuthenticatedSessions
     authorizer: AttemptAuthorizer

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from tradewind_protocol import versions
 from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
+from tradewind_provider.api import refusals
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,10 @@ _HEADERS = {versions.HEADER: str(versions.PROTOCOL)}
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LARGE, 401: Code.TOKEN_MISSING}
 
 
-def response(refusal: Refusal, status: int) -> JSONResponse:
+def response(refusal: Refusal, status: int, *, no_such_path: bool = False) -> JSONResponse:
     """A refusal as the answer to a request."""
     ANSWERED[refusal.error.value] += 1
+    refusals.seen(refusal, no_such_path=no_such_path)
     headers = dict(_HEADERS)
     if refusal.error is Code.RATE_LIMITED and (wait := refusal.detail.get("retry_after")):
         headers["Retry-After"] = str(wait)
@@ -77,7 +79,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _BY_STATUS.get(error.status_code, Code.INTERNAL if error.status_code >= 500 else Code.MALFORMED)
     refusal = Refusal(error=code, message=f"{request.method} {request.url.path}: {error.detail}")
-    return response(refusal, error.status_code)
+    return response(refusal, error.status_code, no_such_path=code is Code.NOT_FOUND)
 
 
 async def _away(request: Request, error: Exception) -> JSONResponse:

@@ -90,10 +90,10 @@ def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, no
     _beat(db, session, poll, now)
     beats = agents.HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
     agent_states.heard(db, session, beats, now=now)
-    if (address := client_address.address()) and address != session.address:
-        session.address = address
-    if (endpoint := client_address.endpoint() or None) != session.endpoint:
-        session.endpoint = endpoint
+    way = (client_address.address() or session.address, client_address.endpoint() or None)
+    if way != (session.address, session.endpoint):
+        session.address, session.endpoint = way
+        session.way_since = now
     mine = {
         row.id: row
         for row in db.scalars(

@@ -14,7 +14,7 @@ from tradewind_protocol.states import AgentState, AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.airflow import workloads
 from tradewind_provider.domain import agents
-from tradewind_provider.services import agent_states, audit, sentinels, session_termination
+from tradewind_provider.services import agent_states, audit, refused_tries, sentinels, session_termination
 from tradewind_provider.settings import Settings
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
@@ -160,6 +160,7 @@ def forget(db: Session, settings: Settings, *, now: datetime) -> None:
     changed(db, delete(AgentSession).where(AgentSession.ended_at < old))
     changed(db, delete(FormerTokenValue).where(FormerTokenValue.good_until < now - timedelta(days=365)))
     sentinels.forget(db, now=now)
+    refused_tries.forget(db, now=now)
     if settings.events_days:
         before = now - timedelta(days=settings.events_days)
         changed(db, delete(Event).where(Event.at < before))

@@ -144,7 +144,7 @@ def open_session(
     if session is not None and session.instance == ask.instance:
         _renew(session, secret, now=now, lasts=lasts)
         session.agent_key_hash = bound
-        _describe(session, ask, token, policies, bought_with)
+        _describe(session, ask, token, policies, bought_with, now)
         storages.compare(db, session)
         return OpenedSession(agent_of(session), secret)
     if session is not None:
@@ -168,7 +168,7 @@ def open_session(
         room=[],
         findings=[],
     )
-    _describe(session, ask, token, policies, bought_with)
+    _describe(session, ask, token, policies, bought_with, now)
     db.add(session)
     storages.compare(db, session)
     session.findings = [one.model_dump(mode="json") for one in storages.findings(session)]
@@ -294,7 +294,12 @@ def _renew(session: AgentSession, secret: str, *, now: datetime, lasts: float) -
 
 
 def _describe(
-    session: AgentSession, ask: OpenSession, token: AgentToken, policies: Policies, bought_with: str | None
+    session: AgentSession,
+    ask: OpenSession,
+    token: AgentToken,
+    policies: Policies,
+    bought_with: str | None,
+    now: datetime,
 ) -> None:
     strict = Policy.STRICT in (ask.policy, policies.of(token.site))
     session.name = ask.name
@@ -302,8 +307,10 @@ def _describe(
     session.token_id = token.id
     session.site = token.site
     session.bought_with = bought_with or token.token_hash
-    session.address = client_address.address() or None
-    session.endpoint = client_address.endpoint() or None
+    way = (client_address.address() or None, client_address.endpoint() or None)
+    if session.way_since is None or (session.address, session.endpoint) != way:
+        session.way_since = now
+    session.address, session.endpoint = way
     session.components = [one.value for one in dict.fromkeys(ask.components)]
     session.environments = [one.model_dump(mode="json") for one in ask.environments]
     session.bundles = list(ask.bundles)

@@ -115,6 +115,7 @@ class AgentSession(Base):
     endpoint: Mapped[str | None] = mapped_column(
         String(100)
     )  # by which private endpoint; None: the public way
+    way_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by that way and from that address
     components: Mapped[list[str]] = mapped_column(JSON)
     environments: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # sessions.TaskEnvironment
     bundles: Mapped[list[str]] = mapped_column(JSON)
@@ -231,6 +232,22 @@ class AgentCommand(Base):
     asked_by: Mapped[str] = mapped_column(String(250), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     carried_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RefusedTry(Base):
+    """Tries of agents that came the same way and were refused for the same reason. Nothing of their credentials."""
+
+    __tablename__ = "tradewind_refused_try"
+
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(100), primary_key=True)  # empty: the public way
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)  # errors.Code
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    tries: Mapped[int] = mapped_column(Integer)
+    message: Mapped[str] = mapped_column(String(500))
+    path: Mapped[str] = mapped_column(String(200))
+    version: Mapped[str] = mapped_column(String(20))  # of the agent's protocol; empty: not said
 
 
 class Event(Base):

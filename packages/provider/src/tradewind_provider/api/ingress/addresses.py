@@ -12,11 +12,13 @@ from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tradewind_protocol import paths
+from tradewind_protocol import paths, versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider import settings
 from tradewind_provider.api import problems
 from tradewind_provider.api.auth.refusal_events import RefusalEvents
+from tradewind_provider.api.ingress.refused_tries import RefusedTries
+from tradewind_provider.api.refusals import REFUSALS, Seen
 from tradewind_provider.domain.addresses import UNREADABLE, AddressGate
 from tradewind_provider.services import client_address
 
@@ -57,12 +59,14 @@ class AddressCheck:
         *,
         gate: Callable[[], Awaitable[AddressGate]],
         refusal_events: RefusalEvents,
+        refused_tries: RefusedTries | None = None,
         proxies: Callable[[], AddressGate] = lambda: settings.current().gate,
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._app = app
         self._gate = gate
         self._refusal_events = refusal_events
+        self._refused_tries = refused_tries
         self._proxies = proxies
         self._look_every = look_every
         self._held: dict[int, _Held] = {}
@@ -78,12 +82,27 @@ class AddressCheck:
         endpoint_token = client_address.ENDPOINT.set(endpoint)
         try:
             if is_an_agents(scope) and not _is_probe(scope):
-                await self._agents(scope, receive, send, source, endpoint)
+                await self._counted(scope, receive, send, source, endpoint)
             else:
                 await self._app(scope, receive, send)
         finally:
             client_address.ENDPOINT.reset(endpoint_token)
             client_address.ADDRESS.reset(address_token)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, source: str, endpoint: str) -> None:
+        """As `_agents`; the refusals of the request are counted by where it came from."""
+        found: list[Seen] = []
+        token = REFUSALS.set(found)
+        try:
+            await self._agents(scope, receive, send, source, endpoint)
+        finally:
+            REFUSALS.reset(token)
+            if found and self._refused_tries is not None:
+                version = Headers(scope=scope).get(versions.HEADER, "")
+                path = get_route_path(scope)
+                self._refused_tries.note(
+                    found[-1], source=source, endpoint=endpoint, path=path, version=version
+                )
 
     async def _agents(self, scope: Scope, receive: Receive, send: Send, source: str, endpoint: str) -> None:
         if (refused := await self._refused(source, endpoint)) is not None:
@@ -134,6 +153,13 @@ class AddressCheck:
                     if held.answered:
                         continue
                     held.answered = held.turned_away = True
+                    if self._refused_tries is not None:  # this task is not the request's
+                        self._refused_tries.note(
+                            Seen(refused.refusal),
+                            source=held.source,
+                            endpoint=held.endpoint,
+                            path=get_route_path(held.scope),
+                        )
                     try:
                         await problems.answer(refused)(held.scope, held.receive, held.send)
                     except Exception as error:  # the client has hung up, in one of several ways

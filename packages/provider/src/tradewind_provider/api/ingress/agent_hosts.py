@@ -12,8 +12,13 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tradewind_protocol import paths
+from tradewind_protocol import paths, versions
+from tradewind_protocol.errors import Code, Refusal
 from tradewind_provider import settings
+from tradewind_provider.api.ingress import addresses
+from tradewind_provider.api.ingress.refused_tries import RefusedTries
+from tradewind_provider.api.refusals import Seen
+from tradewind_provider.domain.addresses import AddressGate
 
 HEALTH: Final = "/healthz"
 READY: Final = "/readyz"
@@ -34,9 +39,16 @@ class AgentHosts:
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Callable[[], tuple[str, ...]] = lambda: settings.current().agent_hosts
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Callable[[], tuple[str, ...]] = lambda: settings.current().agent_hosts,
+        refused_tries: RefusedTries | None = None,
+        proxies: Callable[[], AddressGate] = lambda: settings.current().gate,
     ) -> None:
         self._app = app
+        self._refused_tries = refused_tries
+        self._proxies = proxies
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +65,25 @@ class AgentHosts:
         elif path == READY and scope["method"] in ("GET", "HEAD"):
             await self._app(_at(scope, paths.PREFIX + READY), receive, send)
         else:
+            self._note(scope, path)
             await PlainTextResponse(NOT_FOUND, status_code=404)(scope, receive, send)
+
+    def _note(self, scope: Scope, path: str) -> None:
+        """A person who checks the way asks for /, an agent whose plane_url has a wrong path for something else."""
+        if self._refused_tries is None:
+            return
+        gate = self._proxies()
+        refusal = Refusal(
+            error=Code.NOT_FOUND,
+            message=f"{scope['method']} {path[:200]}: nothing of this Deployment is there",
+        )
+        self._refused_tries.note(
+            Seen(refusal, no_such_path=True),
+            source=addresses.source_of(scope, gate),
+            endpoint=addresses.endpoint_of(scope, gate),
+            path=path,
+            version=Headers(scope=scope).get(versions.HEADER, ""),
+        )
 
     def _is_for_agents(self, scope: Scope) -> bool:
         hosts = self._hosts()

@@ -13,6 +13,7 @@ from tradewind_provider.api.operator import (
     allowed,
     attempts,
     bundles,
+    connectivity,
     description,
     events,
     me,
@@ -55,6 +56,7 @@ def create_app(gate: LiveAddressGate | None = None) -> FastAPI:
     for noun in (
         tokens,
         allowed,
+        connectivity,
         site_access,
         agents,
         attempts,

@@ -141,6 +141,7 @@ def view_of(
         token=token,
         address=session.address or "",
         endpoint=session.endpoint or "",
+        way_since=session.way_since,
         pending_commands=load.pending_commands,
     )
 

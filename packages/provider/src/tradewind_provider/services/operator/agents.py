@@ -14,7 +14,7 @@ from tradewind_protocol import errors, operator, polling, sessions, states
 from tradewind_provider import notifications
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services import audit, commands
-from tradewind_provider.services.operator import agent_views, attempts, sentinels
+from tradewind_provider.services.operator import agent_views, attempts, connectivity, sentinels
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.store.tables import AgentCommand, AgentSession
 
@@ -58,6 +58,7 @@ def get(
     return agent_views.view(db, session, now=now, beats=beats).model_copy(
         update={
             "running": running,
+            "last_refused": connectivity.last_refused(db, session),
             "sentinel": sentinels.of_agent(db, site=session.site, name=session.name, now=now),
         }
     )
