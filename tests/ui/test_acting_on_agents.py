@@ -189,24 +189,6 @@ def test_networks_are_allowed_and_a_list_that_locks_everybody_out_is_refused(
             assert answer.is_success, answer.text
 
 
-def test_an_agent_that_is_refused_is_seen_where_connectivity_is_checked(open_page: Any, plane: Any) -> None:
-    with plane.client() as http:
-        for path, token in (("/sessions", "tw_agent_" + "x" * 43), ("/nothing", "")):
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
-            answer = http.post(f"/remote-execution/v1{path}", json={}, headers=headers)
-            assert answer.status_code in (401, 404), answer.text
-    page = open_page("addresses")
-    tries = page.get_by_role("table", name="Refused tries")
-    expect(tries.get_by_role("row").filter(has_text="not found")).to_contain_text("plane_url")
-    page.get_by_label("Address", exact=True).fill("127.0.0.1")
-    page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.get_by_text("Requests from there reach the plane")).to_be_visible()
-    expect(tries).to_contain_text("127.0.0.1")
-    page.get_by_label("Address", exact=True).fill("192.0.2.9")
-    page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.get_by_text("The plane has seen no agent from there.")).to_be_visible()
-
-
 def test_access_to_dags_of_another_site_is_added_and_removed(open_page: Any) -> None:
     page = open_page("site-access")
     expect(page.get_by_role("heading", name="Each site reaches its own Dags only")).to_be_visible()
