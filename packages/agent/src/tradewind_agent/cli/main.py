@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -173,7 +174,12 @@ def status(config: Path | None, state_dir: Path | None, as_json: bool) -> None:
 )
 @click.option("--connection", "connections", multiple=True, help="Read this connection as a task does.")
 @click.option("--variable", "read_variables", multiple=True, help="Read this variable as a task does.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Default: text.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "report"]),
+    default="text",
+    help="Default: text. The report is for the owner of the plane: the way to it, and nothing secret.",
+)
 def doctor(
     config: Path | None,
     expect_private: bool,
@@ -190,7 +196,7 @@ def doctor(
     a check fails that matters; 78 when the settings are wrong.
     """
     from tradewind_agent import settings
-    from tradewind_agent.doctor import examination
+    from tradewind_agent.doctor import examination, report
     from tradewind_agent.doctor.results import BackendReads, Result, Verdict
     from tradewind_agent.state import agent_user
 
@@ -201,7 +207,11 @@ def doctor(
         if output == "text":
             click.echo(examination.line(result))
 
+    plane_url = ""
+
     async def examine(loaded: settings.Settings) -> None:
+        nonlocal plane_url
+        plane_url = loaded.plane_url
         read = BackendReads(connections, read_variables)
         checks = examination.examine(
             loaded, expect_private=expect_private, public_resolver=public_resolver, long=long, read=read
@@ -217,6 +227,11 @@ def doctor(
         status_code = error.exit_code
     if output == "json":
         click.echo(examination.document(results))
+    if output == "report":
+        now = datetime.now(timezone.utc)
+        click.echo(
+            report.text(results, plane_url=plane_url, version=package_version("tradewind-agent"), now=now)
+        )
     failed = examination.overall(results) is Verdict.FAILED
     sys.exit(status_code or (1 if failed else 0))
 
