@@ -109,6 +109,8 @@ def test_the_page_says_how_many_there_are() -> None:
     for family, count in Counter(one.family for one in ALL).items():
         if family not in DEALT or os.environ.get("TRADEWIND_TEST_HOSTILE") == "all":
             assert figures[family] == f"{count:,}"
+    total = sum(int(count.replace(",", "")) for count in figures.values())
+    assert f"| **all** | | **{total:,}** |" in page
 
 
 WALLS: list[tuple[str, str, Callable[[Any, World], Any], str]] = [
