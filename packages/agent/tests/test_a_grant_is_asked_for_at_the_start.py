@@ -38,7 +38,13 @@ class Asking:
             key=SiteKey(b"of this site"),
         )
         attempt = AttemptPrincipal(
-            uuid4(), 1, WorkKind.TASK, str(TI), "etl.extract", self.grant, self.left.append
+            uuid4(),
+            1,
+            WorkKind.TASK,
+            str(TI),
+            "etl.extract",
+            grant=self.grant,
+            on_task_state=self.left.append,
         )
         self.site = Site(self.plane, Box(), self.ledger, requests, attempt)
 
