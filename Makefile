@@ -129,7 +129,7 @@ test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real plan
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm cfn-lint azurite rsyslog otelcol  ## install all that tests are skipped without (Debian, as root)
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm cfn-lint azurite rsyslog  ## install what tests are skipped without, but for what takes minutes to build (Debian, as root)
 	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
 
