@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 from collections.abc import Iterator
@@ -14,11 +13,10 @@ import pytest
 from support import shippers
 from support.log_platform import LogPlatform
 from support.patience import eventually
+from support.shippers import FIRST, LONG, MAPPED, TaskLogs
 from tradewind.embedded.processes import LocalProcess
 
 pytestmark = pytest.mark.skipif(bool(shippers.missing()), reason=shippers.missing() or "it is there")
-
-LONG = "x" * 60_000
 
 
 @pytest.fixture
@@ -27,22 +25,15 @@ def platform() -> Iterator[LogPlatform]:
         yield made
 
 
-class Site:
-    """Task logs as an agent writes them, and the shipper."""
+class Site(TaskLogs):
+    """Task logs, and the shipper of them."""
 
     def __init__(self, home: Path, platform: LogPlatform) -> None:
-        self.logs, self.platform = home / "task-logs", platform
-        self.logs.mkdir()
+        super().__init__(home)
+        self.platform = platform
         self.shipper: LocalProcess = shippers.rsyslog(
             home / "rsyslog", logs=self.logs, port=platform.port, agent="agent-1"
         )
-
-    def write(self, place: str, *lines: Any) -> None:
-        """Append lines to a log: objects as JSON, texts as they are."""
-        file = self.logs / place
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as log:
-            log.writelines(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in lines)
 
     def wait_for(self, *events: str) -> list[dict[str, Any]]:
         """The documents, once those events have arrived, whatever else has."""
@@ -66,10 +57,6 @@ def site(tmp_path: Path, platform: LogPlatform) -> Iterator[Site]:
     made.shipper.start()
     yield made
     made.shipper.stop(grace=10)
-
-
-FIRST = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=load/attempt=1.log"
-MAPPED = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=group.each/map_index=3/attempt=2.log"
 
 
 def test_each_line_says_which_try_of_which_task_on_which_agent_wrote_it(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from support import shippers
 from support.otlp_logs import OtlpLogs
 from support.patience import eventually
+from support.shippers import FIRST, LONG, MAPPED, TaskLogs
 from tradewind.embedded.processes import LocalProcess
 
 pytestmark = pytest.mark.skipif(
@@ -21,27 +21,16 @@ pytestmark = pytest.mark.skipif(
     reason="no OpenTelemetry Collector on this machine: `make otelcol` builds it",
 )
 
-LONG = "x" * 60_000
-FIRST = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=load/attempt=1.log"
-MAPPED = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=group.each/map_index=3/attempt=2.log"
 
-
-class Site:
-    """Task logs as an agent writes them, and the shipper."""
+class Site(TaskLogs):
+    """Task logs, and the shipper of them."""
 
     def __init__(self, home: Path, platform: OtlpLogs) -> None:
-        self.logs, self.platform = home / "task-logs", platform
-        self.logs.mkdir()
+        super().__init__(home)
+        self.platform = platform
         self.shipper: LocalProcess = shippers.collector(
             home / "otelcol", logs=self.logs, url=platform.url, agent="agent-1"
         )
-
-    def write(self, place: str, *lines: Any) -> None:
-        """Append lines to a log: objects as JSON, texts as they are."""
-        file = self.logs / place
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as log:
-            log.writelines(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in lines)
 
     def wait_for(self, *events: str) -> dict[str, dict[str, Any]]:
         """The lines by their event, once those have arrived."""

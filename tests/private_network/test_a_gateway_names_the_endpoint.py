@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import socket
 import ssl
@@ -14,11 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from support.authority import Authority
 from tradewind_provider.domain.addresses import UNREADABLE, AddressGate, networks
 
 pytestmark = pytest.mark.process
@@ -102,7 +98,9 @@ class Gateway:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     here = tmp_path_factory.mktemp("gateway")
-    _certificate(here)
+    certificate, key = Authority(here, "lab").certificate(NAME)
+    certificate.rename(here / "external.pem")
+    key.rename(here / "external.key")
     plane = Plane()
     threading.Thread(target=plane.serve_forever, daemon=True).start()
     with socket.create_server(("127.0.0.1", 0)) as reserved:
@@ -192,25 +190,3 @@ def _listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         else:
             return
     raise AssertionError(log.read_text())
-
-
-def _certificate(here: Path) -> None:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.timezone.utc)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (here / "external.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (here / "external.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from support.installed import ROOT
 from tradewind.embedded.processes import LocalProcess
@@ -13,6 +15,26 @@ from tradewind.embedded.processes import LocalProcess
 CONFIGURATION = ROOT / "deploy" / "log-shippers" / "rsyslog.conf"
 COLLECTOR = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tradewind-otelcol" / "otelcol"
 """What `make otelcol` builds."""
+
+
+LONG = "x" * 60_000
+FIRST = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=load/attempt=1.log"
+MAPPED = "dag_id=orders/run_id=manual__2026-03-02T00:00:00+00:00/task_id=group.each/map_index=3/attempt=2.log"
+
+
+class TaskLogs:
+    """Task logs as an agent writes them, in a folder of `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self.logs = home / "task-logs"
+        self.logs.mkdir()
+
+    def write(self, place: str, *lines: Any) -> None:
+        """Append lines to a log: objects as JSON, texts as they are."""
+        file = self.logs / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as log:
+            log.writelines(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in lines)
 
 
 def missing() -> str:
