@@ -69,6 +69,9 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 test-fast: $(STAMP) helm cfn-lint  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
 
+lab: $(STAMP) network  ## networks like the clouds' on this machine (ARGS="--shell site-a" for a shell in one; as root)
+	@PYTHONPATH=tests $(PY) -m support.lab $(ARGS)
+
 test-sentinel: $(STAMP)  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
 	$(PY) -m pytest tests/sentinel $(ARGS)
 

@@ -73,7 +73,11 @@ def allow(lab: Lab, *endpoints: str, private_only: bool = False, force: bool = T
         force=force,
     )
     with lab.plane.client() as http:
-        return http.put("/tradewind/v1/allowed-addresses", content=asked.model_dump_json())
+        return http.put(
+            "/tradewind/v1/allowed-addresses",
+            content=asked.model_dump_json(),
+            headers={"Content-Type": "application/json"},
+        )
 
 
 @dataclass(frozen=True)
