@@ -63,8 +63,10 @@ class Gateway:
     def state(self) -> Path:
         return self.directory / "state"
 
-    def write(self, *deployments: str, certificate: str = "", private: bool = True) -> None:
-        tls = self.authority.certificate(HOST)
+    def write(
+        self, *deployments: str, certificate: str = "", named: str = HOST, private: bool = True
+    ) -> None:
+        tls = self.authority.certificate(named)
         lines = [
             f'host = "{HOST}"',
             f'[tls]\ncertificate = "{certificate or tls[0]}"\nkey = "{tls[1]}"',
@@ -113,6 +115,15 @@ class Gateway:
             with context.wrap_socket(plain, server_hostname=HOST) as connection:
                 connection.sendall(request.encode())
                 return _all_of(connection)
+
+    def shown(self, name: str | None) -> list[str]:
+        """The names of the certificate that a client sees which asks for `name`."""
+        context = ssl.create_default_context(cafile=str(self.authority.file))
+        context.check_hostname = False
+        with socket.create_connection(("127.0.0.1", self.public), 10) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as connection:
+                certificate = connection.getpeercert() or {}
+        return [str(value) for _, value in certificate["subjectAltName"]]
 
     def through_the_balancer(
         self, header: bytes, *lines: str, path: str = f"/da1{POLL}", source: str = "127.0.0.1"
@@ -443,6 +454,14 @@ def test_polling_agents_lose_no_poll_while_documents_change(caddy: Gateway) -> N
         thread.join(20)
     assert min(asked) > 5
     assert faults == []
+
+
+@pytest.mark.parametrize("named", ["gateway.internal.example.com", HOST])
+def test_its_certificate_is_shown_whatever_name_a_client_asks_for(caddy: Gateway, named: str) -> None:
+    """So that a client of a gateway with another name's certificate can say which name it is for."""
+    caddy.write(named=named)
+    assert caddy.apply().returncode == 0
+    assert [caddy.shown(asked) for asked in (HOST, OTHERS, None)] == [[named]] * 3
 
 
 def test_a_document_that_caddy_refuses_changes_nothing(caddy: Gateway) -> None:

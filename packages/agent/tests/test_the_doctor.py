@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
@@ -395,11 +395,51 @@ async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(
 
 
 @needs_openssl
+@pytest.mark.parametrize(
+    ("alert", "evidence"),
+    [
+        (ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, "has no certificate for localhost"),
+        (ssl.ALERT_DESCRIPTION_INTERNAL_ERROR, "'internal error': a gateway that has no certificate for localhost"),
+        (ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE, "'handshake failure': a gateway that has no certificate for"),
+    ],
+)
+async def test_a_gateway_without_a_certificate_for_the_name_is_named(
+    tmp_path: Path, certificate: Path, alert: ssl.AlertDescription, evidence: str
+) -> None:
+    gateway = side(certificate)
+    gateway.sni_callback = lambda *_: alert
+
+    def refuses() -> None:  # asyncio's server would hang up before it has sent the alert
+        with listener.accept()[0] as taken, suppress(ssl.SSLError):
+            gateway.wrap_socket(taken, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = an_examination(
+            tmp_path, f"https://localhost:{listener.getsockname()[1]}", ca_file=tmp_path / "cert.pem"
+        )
+        refusing = asyncio.ensure_future(asyncio.to_thread(refuses))
+        result = (await results(certificates, one))["tls"]
+        await refusing
+    assert result.verdict is Verdict.FAILED and evidence in result.evidence
+    assert "another cluster's endpoint" in result.remedy and "https address" not in result.remedy
+
+
+@needs_openssl
 async def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path, certificate: Path) -> None:
     async with serving(says_nothing, ssl=side(certificate)) as port:
         one = an_examination(tmp_path, f"https://127.0.0.1:{port}", ca_file=tmp_path / "cert.pem")
         result = (await results(certificates, one))["tls"]
     assert result.verdict is Verdict.WARNING and "by Test Authority, good for 2 days" in result.evidence
+
+
+@needs_openssl
+async def test_a_connection_that_is_reset_in_tls_says_so(tmp_path: Path, certificate: Path) -> None:
+    gateway = side(certificate)
+    gateway.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+    async with serving(says_nothing, ssl=gateway) as port:  # hangs up before it has sent the alert
+        result = (await results(certificates, an_examination(tmp_path, f"https://localhost:{port}")))["tls"]
+    assert result.verdict is Verdict.FAILED and "ConnectionResetError" in result.evidence
+    assert "PROXY protocol" in result.remedy
 
 
 async def test_plain_http_under_https_is_a_failure(tmp_path: Path) -> None:
@@ -436,7 +476,7 @@ async def test_a_plane_that_takes_the_token_is_well_in_every_respect(
         one = an_examination(tmp_path, url, token=plane.token)
         found = await examined(one)
     assert {each.verdict for each in found.values()} == {Verdict.OK}, found
-    assert list(found) == ["plane", "clock", "allow-list", "token", "deployment", "versions"]
+    assert list(found) == ["plane", "clock", "token", "deployment", "allow-list", "versions"]
     assert plane.token not in str(found) and "which does not expire" in found["token"].evidence
     assert plane.sessions == [], "no session was opened"
 
@@ -480,6 +520,8 @@ async def test_each_refusal_fails_the_check_it_belongs_to(
         found = await examined(an_examination(tmp_path, url))
     bad = [each for each in found.values() if each.verdict is Verdict.FAILED]
     assert [each.check for each in bad] == [check]
+    assert list(found) == ["plane", "clock", "token", "deployment", "allow-list", "versions"]
+    assert (found["allow-list"].verdict is Verdict.OK) == (check != "allow-list")
     assert bad[0].evidence == f"the plane's own words ({code.value})" and bad[0].remedy == "its remedy"
 
 

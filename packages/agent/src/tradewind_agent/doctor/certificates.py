@@ -18,6 +18,9 @@ CHECK = "tls"
 _SOON = 14 * 86400.0
 _OF_THE_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
+_OF_NO_CERTIFICATE = ("unrecognized name", "internal error", "handshake failure")
+_GIVEN_NAME = "Use the name that the plane's owner gave you in plane_url. If it is that one"
+
 
 async def check(examination: Examination) -> AsyncIterator[Result]:
     """Speaks TLS as the agent does: with its authorities and its client certificate."""
@@ -47,7 +50,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     except (ssl.SSLError, OSError, asyncio.TimeoutError) as error:
         examination.reachable = False
         shown = await _shown(examination) if isinstance(error, ssl.SSLCertVerificationError) else {}
-        yield _broken(error, shown)
+        yield _broken(error, shown, parts.hostname or "")
         return
     session = writer.get_extra_info("ssl_object")
     certificate = session.getpeercert() or {}
@@ -110,16 +113,15 @@ def _names(certificate: Mapping[str, object]) -> str:
     return ", ".join(names) or "no name"
 
 
-def _broken(error: Exception, shown: Mapping[str, object]) -> Result:
+def _broken(error: Exception, shown: Mapping[str, object], name: str) -> Result:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _OF_THE_NAME:
             names = f"; it is for {_names(shown)}, issued by {_issuer(shown)}" if shown else ""
             return failed(
                 CHECK,
                 f"the certificate is for another name: {error.verify_message}{names}",
-                "Use the name that the plane's owner gave you in plane_url. If it is that one and the certificate is another "
-                "cluster's, the record of the private zone leads to that cluster's endpoint: correct it. Else the plane's owner "
-                "has to correct the gateway's certificate",
+                f"{_GIVEN_NAME} and the certificate is another cluster's, the record of the private zone leads to that cluster's "
+                "endpoint: correct it. Else the plane's owner has to correct the gateway's certificate",
             )
         by = f"; it was issued by {_issuer(shown)}" if shown else ""
         return failed(
@@ -132,6 +134,15 @@ def _broken(error: Exception, shown: Mapping[str, object]) -> Result:
         return failed(
             CHECK, f"the other side wants a client certificate: {error}", "Set client_cert and client_key"
         )
+    if (alert := _alert(error)) in _OF_NO_CERTIFICATE:
+        return failed(
+            CHECK,
+            f"the other side has no certificate for {name}: it ends TLS with the alert {alert!r}"
+            if alert == "unrecognized name"
+            else f"the other side ends TLS with the alert {alert!r}: a gateway that has no certificate for {name} does so",
+            f"{_GIVEN_NAME}, either the record of the private zone leads to another cluster's endpoint, or the gateway has the "
+            "certificate of another name: correct the record, or ask the plane's owner",
+        )
     if isinstance(error, asyncio.TimeoutError):
         return failed(
             CHECK,
@@ -141,9 +152,17 @@ def _broken(error: Exception, shown: Mapping[str, object]) -> Result:
     reset = isinstance(error, ConnectionError)
     return failed(
         CHECK,
-        f"TLS does not come about: {error}",
+        f"TLS does not come about: {str(error) or type(error).__name__}",
         "The other side hangs up before TLS: a load balancer whose gateway expects the PROXY protocol without getting it, or the "
         "reverse, does so. Ask the plane's owner, and check that plane_url is an https address"
         if reset
         else "Check that plane_url is an https address",
     )
+
+
+def _alert(error: Exception) -> str:
+    """The TLS alert that the other side sent, in the words of RFC 8446. Empty: it sent none."""
+    words = (getattr(error, "reason", None) or "").lower().split("_")
+    if words[0] not in ("tlsv1", "tlsv13", "sslv3"):
+        return ""
+    return " ".join(words[2:] if words[1:2] == ["alert"] else words[1:])

@@ -20,7 +20,8 @@ from tradewind_protocol.site import AboutToken
 
 _SKEW = 30.0  # seconds
 _SOON = 14 * 86400.0
-_LATER = ("clock", "allow-list", "token", "deployment", "versions")
+_LATER = ("clock", "token", "deployment", "allow-list", "versions")
+_ADMITTED = "this address may connect"
 
 
 async def check(examination: Examination) -> AsyncIterator[Result]:
@@ -56,11 +57,11 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     yield ok("plane", f"{settings.plane_url} is an orchestration plane (protocol {theirs or 'unknown'})")
     yield _clock(response, (begun + time.time()) / 2)
     if unread is not None:
-        yield ok("allow-list", "this address may connect")
         yield failed(
             "token", unread.message, unread.remedy or "Set token_file to a file that holds the token"
         )
         yield skipped("deployment", "there is no token")
+        yield ok("allow-list", _ADMITTED)
         yield skipped("versions", "there is no token")
         return
     for result in _admission(examination, response, token):
@@ -88,9 +89,9 @@ def _admission(examination: Examination, response: httpx.Response, token: str) -
     else:
         good = ok("token", f"{evidence}, good for {left / 86400:.0f} days")
     return [
-        ok("allow-list", "this address may connect"),
         good,
         ok("deployment", f"{about.deployment}, data boundary at least {about.policy.value}"),
+        ok("allow-list", _ADMITTED),
         ok(
             "versions",
             f"plane {about.plane_version or 'unknown'} with Airflow {about.airflow_version or 'unknown'}, "
@@ -111,17 +112,15 @@ def _refused(refused: Refused) -> list[Result]:
         f"{refusal.message} ({refused.code.value})",
         refusal.remedy or "Ask the administrator of the plane",
     )
-    before = _LATER[1 : _LATER.index(where)]
-    after = _LATER[_LATER.index(where) + 1 :]
-    passed = {
-        "allow-list": "this address may connect",
-        "token": "not looked at",
-        "deployment": "not looked at",
-    }
+    unseen = "the plane refused this request before it came to that"
+    # The plane looks at the address before anything else, so every other refusal says that it was admitted.
     return [
-        *(ok(name, passed[name]) if name == "allow-list" else skipped(name, passed[name]) for name in before),
-        bad,
-        *(skipped(name, "the plane refuses before that") for name in after),
+        bad
+        if name == where
+        else ok(name, _ADMITTED)
+        if name == "allow-list"
+        else skipped(name, unseen)
+        for name in _LATER[1:]
     ]
 
 

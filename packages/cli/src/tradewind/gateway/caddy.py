@@ -15,6 +15,7 @@ NOT_FOUND: Final = "404 page not found"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a request's body."""
+_THE_CERTIFICATE: Final = "gateway"
 
 Json = dict[str, Any]
 
@@ -48,7 +49,7 @@ def document(settings: GatewaySettings, state: Path, inherited: Mapping[str, int
             "protocols": ["h1"],
             "routes": [_health("/healthz", "/readyz"), _not_found()],
         }
-    files = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
+    files = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key), "tags": [_THE_CERTIFICATE]}
     return {
         "admin": {"listen": f"unix/{admin_socket(state)}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(state / "caddy")},
@@ -71,7 +72,9 @@ def private_socket(state: Path) -> Path:
 def _secured(settings: GatewaySettings) -> Json:
     return {
         "automatic_https": {"disable": True},
-        "tls_connection_policies": [{"default_sni": settings.host, "fallback_sni": settings.host}],
+        # The one certificate for every client, whatever name it asks for and whatever name the certificate has: a client that is
+        # shown another name's certificate can say so, and one that is sent an alert cannot.
+        "tls_connection_policies": [{"certificate_selection": {"any_tag": [_THE_CERTIFICATE]}}],
         "protocols": ["h1", "h2"],
         "read_header_timeout": "10s",
         "idle_timeout": "10m",  # longer than any private link keeps an idle connection
