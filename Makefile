@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
 ARGS   ?=
 
-.PHONY: help helm cfn-lint setup demo network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes keda containers clean
+.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,18 +33,21 @@ demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exi
 	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments .) && \
 	  exec $$command -m tradewind demo --checkout . $(ARGS)
 
-# The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, Dags of public
-# reports, and the two faults users ask about first.
+# The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, private
+# endpoints, Dags of public reports, and the two faults users ask about first.
 CORE := tests/backends/real_site/test_a_real_site.py tests/reports/test_reports_as_local.py \
         tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py \
-        tests/hostile/test_a_hostile_agent_among_others.py
+        tests/private_network/test_the_table_of_the_lab.py tests/hostile/test_a_hostile_agent_among_others.py
 # Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.
 SITES := bare or secrets_backend or two_agents or local_executor_first
 # Of the public reports, those that make test runs at a bare site.
 REPORTS := connections_of_every_form or variables_of_every_form or xcom_keeps_rich_types or callbacks_of_a_run or secrets_are_masked or \
            mapped_over_combined_values or payloads_of_trigger_events or setups_and_teardowns or a_callback_that_breaks or \
            templates_and_parameters or xcom_pull_sees_mapped_tasks or names_that_are_not_plain
+# Of the lab of networks, the rows that take seconds.
+ROWS := the_page_has or nothing_is_wrong or zone_is_not_linked or of_another_cluster or for_another_name or authority_intercepts or \
+        list_has_not_this_endpoint or cannot_claim
 # The faults people ask about first. They restart a PostgreSQL of their own, and are skipped on a machine that has none.
 FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py tests/faults/test_the_plane_restarts.py \
           tests/faults/test_one_task_misbehaves.py tests/faults/test_work_waits.py tests/faults/test_guarantees.py
@@ -52,6 +55,7 @@ FAULTS := tests/faults/test_an_agent_dies.py tests/faults/test_agents_stop.py te
 # What is built is installed into Pythons of its own; make test does so with the newest one.
 BUILT := tests/distributions/test_only_what_is_built.py
 ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_built or newest) \
+         and (not test_the_table_of_the_lab or $(ROWS)) \
          and (not test_reports_as_local or (test_it_ends_as_the_report_asks_for and bare and ($(REPORTS))))
 
 # As many processes as there are processors. A file, or a folder with real planes, is run by one of them: what its tests share is
@@ -132,8 +136,8 @@ test-hostile: $(STAMP) postgresql  ## the whole attacker's suite, with real plan
 test-faults: $(STAMP) postgresql faketime  ## the whole fault suite on real processes (ARGS="--compare edge3")
 	TRADEWIND_TEST_DATABASE=postgresql TRADEWIND_TEST_FAULTS=all $(PY) -m pytest tests/faults $(ARGS)
 
-test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm cfn-lint azurite rsyslog  ## install what tests are skipped without, but for what takes minutes to build (Debian, as root)
-	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool; do \
+test-tools: postgresql nginx tinyproxy faketime openssh prometheus helm cfn-lint network azurite rsyslog  ## install what tests are skipped without, but for what takes minutes to build (Debian, as root)
+	@PATH=$$PATH:/usr/sbin; for tool in openssl nginx tinyproxy sshd prometheus promtool ip nft dnsmasq; do \
 	  command -v $$tool >/dev/null || { echo "$$tool is not installed, and could not be" >&2; exit 1; }; done
 
 # Exactly what its package-lock.json holds the hashes of; no package's own scripts are run.

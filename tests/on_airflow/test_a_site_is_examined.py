@@ -35,7 +35,7 @@ def test_the_doctor_finds_a_working_site_well_and_disturbs_nobody(deployment: De
     told = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=180, check=False)
     checks = {each["check"]: each for each in json.loads(told.stdout)["checks"]}
     assert told.returncode == 0, checks
-    for check in ("tcp", "plane", "clock", "allow-list", "token", "deployment", "versions"):
+    for check in ("tcp", "plane", "clock", "token", "deployment", "allow-list", "versions"):
         assert checks[check]["verdict"] == "ok", checks[check]
     assert checks["environment:default"]["verdict"] == "ok", checks
     assert sessions(deployment) == before

@@ -399,8 +399,14 @@ async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(
     ("alert", "evidence"),
     [
         (ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, "has no certificate for localhost"),
-        (ssl.ALERT_DESCRIPTION_INTERNAL_ERROR, "'internal error': a gateway that has no certificate for localhost"),
-        (ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE, "'handshake failure': a gateway that has no certificate for"),
+        (
+            ssl.ALERT_DESCRIPTION_INTERNAL_ERROR,
+            "'internal error': a gateway that has no certificate for localhost",
+        ),
+        (
+            ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE,
+            "'handshake failure': a gateway that has no certificate for",
+        ),
     ],
 )
 async def test_a_gateway_without_a_certificate_for_the_name_is_named(

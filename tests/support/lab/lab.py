@@ -120,7 +120,6 @@ class Lab:
         self._programs: dict[str, LocalProcess] = {}
         self._stack = ExitStack()
         self._given = plane
-        self._number = int.from_bytes(os.urandom(1), "big")
 
     # ---- begin and end
 
@@ -222,7 +221,12 @@ class Lab:
         """Run a command at a site."""
         whole = [*self.spaces.command(site), *map(str, command)]
         return subprocess.run(
-            whole, capture_output=True, text=True, timeout=timeout, check=check, env=self.environment(site)
+            whole,
+            capture_output=True,
+            text=True,
+            timeout=stretched(timeout),
+            check=check,
+            env=self.environment(site),
         )
 
     def environment(self, site: str) -> dict[str, str]:
@@ -300,11 +304,10 @@ class Lab:
 
     def _connect_the_plane(self) -> None:
         """The plane runs in the machine's own network; the gateway reaches it by a cable of its own."""
-        outside = f"10.254.{self._number}.1"
+        net = self.spaces.free_net()
+        outside = f"{net}.1"
         end = f"{self.spaces.prefix}m"[-15:]
-        self.spaces.cable_outside(
-            "plane", inside=f"10.254.{self._number}.2/30", outside=f"{outside}/30", end=end
-        )
+        self.spaces.cable_outside("plane", inside=f"{net}.2/30", outside=f"{outside}/30", end=end)
         self._way = self._stack.enter_context(Proxy(("127.0.0.1", self.plane.ports[0]), host=outside))
 
     # ---- plane and gateways
@@ -437,7 +440,10 @@ class Lab:
         program.start()
         self._programs[name] = program
         wait_until(
-            lambda: _listens(program.pid, *port), timeout=60, what=f"{name} listens", processes=[program]
+            lambda: _listens(program.pid, *port),
+            timeout=stretched(60),
+            what=f"{name} listens",
+            processes=[program],
         )
         return program
 

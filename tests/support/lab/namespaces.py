@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -64,6 +65,14 @@ class Namespaces:
                 self.run(space, "ip", "address", "add", address, "dev", end)
             self.run(space, "ip", "link", "set", end, "up")
 
+    def free_net(self) -> str:
+        """Three numbers of addresses that the machine's own network does not use. Another lab can run beside this one."""
+        said = subprocess.run(
+            ["ip", "-4", "-o", "address"], check=True, capture_output=True, text=True, env=_environment()
+        ).stdout
+        free = [net for number in range(256) if f" {(net := f'10.254.{number}')}." not in said]
+        return random.choice(free)  # two labs that start at once do not choose the same
+
     def cable_outside(self, short: str, *, inside: str, outside: str, end: str) -> None:
         """Join a namespace and the machine's own network."""
         own = end
@@ -89,7 +98,7 @@ class Namespaces:
             input=f"flush ruleset\n{text}",
             text=True,
             capture_output=True,
-            env={**os.environ, "PATH": _path()},
+            env=_environment(),
         )
         assert ran.returncode == 0, f"{ran.stderr}\n{text}"
 
@@ -106,16 +115,16 @@ class Namespaces:
             capture_output=True,
             text=True,
             timeout=timeout,
-            env={**os.environ, "PATH": _path()},
+            env=_environment(),
         )
         return ran.stdout
 
     def remove(self) -> None:
         """Idempotent. Programs in them must have ended."""
         for end in self._outside:
-            subprocess.run(["ip", "link", "del", end], capture_output=True)
+            subprocess.run(["ip", "link", "del", end], capture_output=True, env=_environment())
         for short in self._names:
-            subprocess.run(["ip", "netns", "del", self.name(short)], capture_output=True)
+            subprocess.run(["ip", "netns", "del", self.name(short)], capture_output=True, env=_environment())
             shutil.rmtree(_resolver_file(self.name(short)).parent, ignore_errors=True)
         self._names, self._outside = [], []
 
@@ -124,10 +133,14 @@ def _resolver_file(name: str) -> Path:
     return Path("/etc/netns") / name / "resolv.conf"
 
 
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": _path()}
+
+
 def _path() -> str:
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 def _run(*command: str) -> None:
     whole: Sequence[str] = command
-    subprocess.run(whole, check=True, capture_output=True, text=True)
+    subprocess.run(whole, check=True, capture_output=True, text=True, env=_environment())

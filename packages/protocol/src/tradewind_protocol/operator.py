@@ -270,8 +270,8 @@ class AllowedAddresses(Message):
 
 
 class SetAllowedAddresses(Reason):
-    """Replace the networks, and of the rest what is named. A list that would lock out the caller or every connected agent is refused unless forced. So is a
-    change of endpoints or of the switch that would lock out any agent that is connected and admitted."""
+    """Replace the networks, and of the rest what is named. A change that would lock out an agent that is connected and admitted is refused unless forced.
+    So are networks that would lock out the caller."""
 
     networks: tuple[AllowedNetwork, ...] = Field(max_length=1000)
     endpoints: tuple[AllowedEndpoint, ...] | None = Field(default=None, max_length=1000)  # None: as they are

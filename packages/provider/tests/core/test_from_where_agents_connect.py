@@ -324,16 +324,29 @@ def test_a_list_without_its_author_is_refused_unless_forced() -> None:
     assert in_force() == ["10.0.0.0/8"]
 
 
-def test_a_list_without_any_connected_agent_is_refused_and_one_without_some_is_not() -> None:
+def test_a_list_that_locks_out_any_connected_agent_is_refused_unless_forced() -> None:
     session_row("eu-1", "10.0.0.7")
     session_row("eu-2", "2001:db8::7")
     session_row("gone", "203.0.113.9", ended_at=NOON, ended_how="goodbye")
+    replaced()
+    with pytest.raises(Refused) as refused:
+        replaced("203.0.113.0/24", "2001:db8::/64")
+    assert refused.value.refusal.detail["locked_out"] == ["eu-1"]
+    assert "connected agents: eu-1" in refused.value.refusal.message
+    replaced("203.0.113.0/24", "2001:db8::/64", "10.0.0.0/24")
+    replaced("203.0.113.0/24", "2001:db8::/64", force=True)
+    with create_session() as db:
+        assert allow_list.locked_out(db, AddressGate(networks("2001:db8::/64"))) == ["eu-1"]
+
+
+def test_an_agent_that_is_locked_out_already_keeps_no_list_from_being_set() -> None:
+    session_row("eu-1", "10.0.0.7")
+    session_row("eu-2", "2001:db8::7")
+    replaced("2001:db8::/32", "203.0.113.0/24", force=True)
+    replaced("2001:db8::/64", "203.0.113.0/24")
     with pytest.raises(Refused) as refused:
         replaced("203.0.113.0/24")
-    assert refused.value.refusal.detail["locked_out"] == ["eu-1", "eu-2"]
-    replaced("203.0.113.0/24", "2001:db8::/64")
-    with create_session() as db:
-        assert allow_list.locked_out(db, AddressGate(networks("2001:db8::/64"))) == (["eu-1"], 2)
+    assert refused.value.refusal.detail["locked_out"] == ["eu-2"]
 
 
 def test_a_list_that_somebody_else_changed_meanwhile_is_not_overwritten() -> None:

@@ -118,11 +118,15 @@ async def test_a_list_that_locks_its_author_out_needs_force(signed_in: Any, from
     assert (await admin.put("/allowed-addresses", json=ask | {"force": True})).status_code == 200
 
 
-async def test_a_list_says_which_agents_it_locks_out(signed_in: Any, rows: Any, from_home: None) -> None:
+async def test_a_list_that_locks_out_agents_names_them_and_needs_force(
+    signed_in: Any, rows: Any, from_home: None
+) -> None:
     rows.agent("eu-1", address="10.0.0.1")
     rows.agent("eu-2", address="203.0.113.9")
     ask = {"networks": [{"network": "203.0.113.0/24"}]}
-    answer = await signed_in("ada").put("/allowed-addresses", json=ask)
+    refused = await signed_in("ada").put("/allowed-addresses", json=ask)
+    assert (refused.status_code, refused.json()["detail"]["locked_out"]) == (409, ["eu-1"])
+    answer = await signed_in("ada").put("/allowed-addresses", json=ask | {"force": True})
     assert answer.json()["locked_out"] == ["eu-1"]
 
 

@@ -115,11 +115,7 @@ def _refused(refused: Refused) -> list[Result]:
     unseen = "the plane refused this request before it came to that"
     # The plane looks at the address before anything else, so every other refusal says that it was admitted.
     return [
-        bad
-        if name == where
-        else ok(name, _ADMITTED)
-        if name == "allow-list"
-        else skipped(name, unseen)
+        bad if name == where else ok(name, _ADMITTED) if name == "allow-list" else skipped(name, unseen)
         for name in _LATER[1:]
     ]
 

@@ -24,7 +24,7 @@ Networks = tuple[operator.AllowedNetwork, ...]
 force_option = click.option(
     "--force",
     is_flag=True,
-    help="Set the list even if it locks out your address or every connected agent.",
+    help="Set the list even if it locks out connected agents or your address.",
 )
 description_option = click.option("--description", default="", help="A description of the networks.")
 

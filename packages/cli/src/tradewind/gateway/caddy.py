@@ -49,7 +49,11 @@ def document(settings: GatewaySettings, state: Path, inherited: Mapping[str, int
             "protocols": ["h1"],
             "routes": [_health("/healthz", "/readyz"), _not_found()],
         }
-    files = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key), "tags": [_THE_CERTIFICATE]}
+    files = {
+        "certificate": str(settings.tls.certificate),
+        "key": str(settings.tls.key),
+        "tags": [_THE_CERTIFICATE],
+    }
     return {
         "admin": {"listen": f"unix/{admin_socket(state)}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(state / "caddy")},

@@ -122,8 +122,8 @@ def replace(
     """Put what is not None in the place of what is there; in force everywhere within seconds. `address` is the caller's.
 
     The same again changes nothing. Raises Refused CONFLICT when the list is not at `revision` (if one is given) any more and,
-    unless `force` is given, when new networks would lock out the caller or every connected agent, or when a change of endpoints or
-    of the switch would lock out an agent that is connected and admitted.
+    unless `force` is given, when the change would lock out an agent that is connected and admitted, or when new networks would
+    lock out the caller.
     """
     before = read(db, initial=initial)
     if revision is not None and revision != before.revision:
@@ -182,23 +182,25 @@ def _names(found: AllowList) -> set[str]:
     return {str(one) for one in found.networks} | {one.endpoint for one in found.endpoints}
 
 
-def locked_out(db: Session, gate: AddressGate) -> tuple[list[str], int]:
-    """Names of connected agents that `gate` does not admit, and how many agents are connected whose address is known."""
+def locked_out(db: Session, gate: AddressGate) -> list[str]:
+    """Names of connected agents that `gate` does not admit."""
+    return [name for name, *way in _connected(db) if not gate.admits(*way)]
+
+
+def _connected(db: Session) -> list[tuple[str, str, str]]:
+    """Name, address and endpoint of each connected agent whose address is known."""
     rows = db.execute(
         select(AgentSession.name, AgentSession.address, AgentSession.endpoint)
         .where(AgentSession.ended_at.is_(None), AgentSession.lost_at.is_(None))
         .where(AgentSession.address.is_not(None), AgentSession.address != "")
         .order_by(AgentSession.name)
-    ).all()
-    return [name for name, address, endpoint in rows if not gate.admits(address or "", endpoint or "")], len(
-        rows
     )
+    return [(name, address or "", endpoint or "") for name, address, endpoint in rows]
 
 
 def _refuse_lock_out(
     db: Session, before: AllowList, wanted: AllowList, address: str, *, of_networks: bool
 ) -> None:
-    gate = wanted.gate(AddressGate())
     here = AddressGate(
         wanted.networks
     )  # the caller is a person, whom the switch and the endpoints do not concern
@@ -209,23 +211,15 @@ def _refuse_lock_out(
             remedy="add it, or force the list if that is meant",
             your_address=address,
         )
-    out, connected = locked_out(db, gate)
-    already, _ = locked_out(db, before.gate(AddressGate()))
-    if out and len(out) == connected:
+    now, then = before.gate(AddressGate()), wanted.gate(AddressGate())
+    # Agents that the list in force does not admit either are on their way out, and do not count.
+    out = [name for name, *way in _connected(db) if now.admits(*way) and not then.admits(*way)]
+    if out:
         raise Refused(
             Code.CONFLICT,
-            f"this list would lock out every connected agent: {_enumerated(out)}",
-            remedy="add their networks and private endpoints, or force the list if that is meant",
+            f"this change would lock out connected agents: {_enumerated(out)}",
+            remedy="add their networks or private endpoints first, or force the change if that is meant",
             locked_out=out[:100],
-        )
-    newly = sorted(set(out) - set(already))
-    of_ways = (before.endpoints, before.private_only) != (wanted.endpoints, wanted.private_only)
-    if of_ways and newly:
-        raise Refused(
-            Code.CONFLICT,
-            f"this change would lock out connected agents: {_enumerated(newly)}",
-            remedy="let them connect by an allowed private endpoint first, or force the change if that is meant",
-            locked_out=newly[:100],
         )
 
 

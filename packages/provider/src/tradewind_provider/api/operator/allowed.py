@@ -24,8 +24,8 @@ def get(caller: Operator) -> operator.AllowedAddresses:
 def put(
     ask: operator.SetAllowedAddresses, request: Request, caller: Administrator, now: Now
 ) -> operator.AllowedAddresses:
-    """In force on every API server within seconds. A list that would lock out the caller or every connected agent is
-    refused unless forced; with `revision`, so is one that was changed by another user meanwhile. Idempotent."""
+    """In force on every API server within seconds. A change that would lock out a connected agent or the caller is
+    refused unless forced; with `revision`, so is one of a list that another user changed meanwhile. Idempotent."""
     answer = transactions.in_transaction(
         lambda db: allow_list.put(db, ask, actor=caller.name, configured=settings.current().gate, now=now)
     )

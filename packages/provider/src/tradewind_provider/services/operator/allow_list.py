@@ -44,7 +44,7 @@ def put(
 
 
 def _view(db: Session, found: allow_list.AllowList, configured: AddressGate) -> operator.AllowedAddresses:
-    out, _ = allow_list.locked_out(db, found.gate(configured))
+    out = allow_list.locked_out(db, found.gate(configured))
     return operator.AllowedAddresses(
         networks=tuple(
             operator.AllowedNetwork(network=str(one.network), description=one.description)
