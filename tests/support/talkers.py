@@ -13,8 +13,13 @@ from tradewind.embedded.plane import Plane
 from tradewind_protocol import paths, versions
 
 
+GATEWAY = "127.0.0.9"
+"""From there a cluster's gateway passes agents on, for a plane that has it in [tradewind] endpoint_gateways."""
+
+
 class Talker:
-    """One agent: its session, and a thread that polls. `carries_out` commands unless told not to."""
+    """One agent: its session, and a thread that polls. It carries out the commands that it gets. With an `endpoint` it
+    comes by that private endpoint, from `address`."""
 
     def __init__(self, plane: Plane, token: str, name: str, **facts: Any) -> None:
         self.name = name
@@ -23,9 +28,7 @@ class Talker:
             "environments",
             [{"name": "default", "queues": ["default"], "slots": 8, "python": "3.12.3", "airflow": "3.3.2"}],
         )
-        self._http = httpx.Client(
-            base_url=plane.url + paths.PREFIX, headers={versions.HEADER: str(versions.PROTOCOL)}, timeout=30
-        )
+        self._http = client(plane, endpoint=facts.pop("endpoint", ""), address=facts.pop("address", "10.20.0.7"))
         opened = self._http.post(
             paths.SESSIONS,
             headers={"Authorization": f"Bearer {token}"},
@@ -91,6 +94,16 @@ class Talker:
         self.fall_silent()
         self._http.delete(paths.SESSIONS)
         self._http.close()
+
+
+def client(plane: Plane, *, endpoint: str = "", address: str = "") -> httpx.Client:
+    """A client of the Remote Execution API; with an `endpoint`, what a gateway passes on from `address` by it."""
+    headers = {versions.HEADER: str(versions.PROTOCOL)}
+    transport = None
+    if endpoint:
+        headers |= {paths.ENDPOINT_HEADER: endpoint, "X-Forwarded-For": address}
+        transport = httpx.HTTPTransport(local_address=GATEWAY)
+    return httpx.Client(base_url=plane.url + paths.PREFIX, headers=headers, transport=transport, timeout=30)
 
 
 class Stand:

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from support import deployment, directories
 from support.airflow_rest import AirflowRest
 from support.installed import plane_settings
-from support.talkers import Stand
+from support.talkers import GATEWAY, Stand
 from tradewind.embedded.plane import Plane
 
 HERE = Path(__file__).parent
@@ -46,7 +46,12 @@ def directory() -> Iterator[Path]:
 def plane(directory: Path) -> Iterator[Plane]:
     """A plane that hears of its agents every five seconds."""
     options = {
-        "tradewind": {"deployment": "production", "poll_seconds": "5", "sweep_seconds": "1"},
+        "tradewind": {
+            "deployment": "production",
+            "poll_seconds": "5",
+            "sweep_seconds": "1",
+            "endpoint_gateways": GATEWAY,
+        },
         "scheduler": {"dag_dir_list_interval": "5"},
     }
     with Plane(plane_settings(home=directory / "plane", options=options)) as running:

@@ -102,6 +102,31 @@ def a_sentinel_reports(http: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+ALLOWED = {
+    "networks": [
+        {"network": "127.0.0.0/8", "description": "this machine"},
+        {"network": "192.0.2.0/24", "description": "Lyon"},
+    ],
+    "endpoints": [
+        {"endpoint": "azure:3735928559", "name": "Lisbon"},
+        {"endpoint": "aws:vpce-08d2bf15fac5001c9", "name": "Frankfurt"},
+    ],
+}
+
+
+def agents_are_refused(plane: Any) -> None:
+    """One whose token was deleted, and one that knows a wrong path."""
+    from support.talkers import client
+
+    for endpoint, address, path in (
+        ("aws:vpce-08d2bf15fac5001c9", "10.1.4.22", "/sessions"),
+        ("azure:3735928559", "10.20.0.7", "/nothing"),
+    ):
+        with client(plane, endpoint=endpoint, address=address) as http:
+            http.headers["Authorization"] = "Bearer tw_agent_" + "x" * 43
+            assert http.get(path).status_code in (401, 404, 405)
+
+
 def on_another_machine(route: Any) -> None:
     """The agent of the picture says nothing of the machine the picture is taken on."""
     try:
@@ -130,6 +155,7 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
         environment = {"python": "3.12.3", "airflow": "3.3.2"}
         stand.agent(
             "lisbon",
+            endpoint="azure:3735928559",
             environments=[
                 {"name": "default", "queues": ["default", "reports"], "slots": 16, **environment},
                 {"name": "ml", "queues": ["gpu"], "slots": 2, **environment},
@@ -158,6 +184,8 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
             ],
         )
         a_sentinel_reports(http)
+        agents_are_refused(plane)
+        http.put("/tradewind/v1/allowed-addresses", json=ALLOWED).raise_for_status()
         stand.agent("oslo")
         for agent in http.get("/tradewind/v1/agents").json()["items"]:
             if agent["name"] == "oslo":
@@ -165,6 +193,8 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
                     f"/tradewind/v1/agents/{agent['id']}/cordon", json={"reason": "new disk on Tuesday"}
                 )
         yield
+        nothing = {"networks": [], "endpoints": [], "force": True}
+        http.put("/tradewind/v1/allowed-addresses", json=nothing).raise_for_status()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

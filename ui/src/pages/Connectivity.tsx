@@ -43,8 +43,8 @@ export function CheckConnectivity() {
   const [asked, setAsked] = useState(written);
   const polled = usePolled<Connectivity>(`/connectivity?${new URLSearchParams(asked).toString()}`, 5);
   return (
-    <Box as="section" mt={8}>
-      <Heading as="h3" size="sm" mb={2}>
+    <Box as="section" mt={8} aria-labelledby="check-connectivity">
+      <Heading as="h3" size="sm" mb={2} id="check-connectivity">
         Check connectivity
       </Heading>
       <Text color="fg.muted" fontSize="sm" maxW="44em" mb={3}>
