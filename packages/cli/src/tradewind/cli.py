@@ -25,6 +25,7 @@ _OWN = {
     "events": "tradewind.commands.events:events",
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
+    "plane": "tradewind.commands.plane:plane",
     "gateway": "tradewind.commands.gateway:gateway",
     "demo": "tradewind.commands.demo:demo",
     "project": "tradewind.commands.project:project",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import configparser
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from tradewind.embedded import processes
+from tradewind.embedded.plane_keys import new_keys
 
 REMOTE_EXECUTOR = "tradewind_provider.executor.RemoteExecutor"
 
@@ -119,12 +119,13 @@ class Plane:
             self.home.chmod(0o700)
 
     def _options(self, passwords: Path) -> dict[str, dict[str, str]]:
+        keys = new_keys()
         database = self.settings.database or f"sqlite:///{self.home}/airflow.db"
         return {
             "core": {
                 "executor": self.settings.executor,
                 "load_examples": "False",
-                "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+                "fernet_key": keys.fernet,
                 "simple_auth_manager_users": "admin:admin,op:op,viewer:viewer",
                 "simple_auth_manager_passwords_file": str(passwords),
                 "execution_api_server_url": f"{self.url}/execution/",
@@ -132,13 +133,13 @@ class Plane:
             "database": {"sql_alchemy_conn": database},
             "api": {
                 "base_url": self.url,
-                "secret_key": secrets.token_urlsafe(32),
+                "secret_key": keys.api,
                 "host": "127.0.0.1",
                 "workers": "1",
             },
             # what a scheduler that died was told is heard by the next one
             "scheduler": {"orphaned_tasks_check_interval": "30"},
-            "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
+            "api_auth": {"jwt_secret": keys.jwt},
             "dag_processor": {"dag_bundle_config_list": "[]"},
             "logging": {"base_log_folder": str(self.home / "logs")},
         }
