@@ -12,7 +12,6 @@ from support import deployment
 from tradewind.embedded.plane import Plane
 from tradewind_protocol import paths, versions
 
-
 GATEWAY = "127.0.0.9"
 """From there a cluster's gateway passes agents on, for a plane that has it in [tradewind] endpoint_gateways."""
 
@@ -28,7 +27,9 @@ class Talker:
             "environments",
             [{"name": "default", "queues": ["default"], "slots": 8, "python": "3.12.3", "airflow": "3.3.2"}],
         )
-        self._http = client(plane, endpoint=facts.pop("endpoint", ""), address=facts.pop("address", "10.20.0.7"))
+        self._http = client(
+            plane, endpoint=facts.pop("endpoint", ""), address=facts.pop("address", "10.20.0.7")
+        )
         opened = self._http.post(
             paths.SESSIONS,
             headers={"Authorization": f"Bearer {token}"},
