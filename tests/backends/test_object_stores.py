@@ -124,9 +124,12 @@ def test_a_log_that_the_store_does_not_take_is_told_of_and_uploaded_later(site: 
         run = site.run("talks")
         log = site.log(run, "talks")
         assert "line 2 of the site" in log
-        assert "uploads it later" in log
-        eventually(lambda: bool(site.findings()), timeout=60, what="the finding is on the page")
-    eventually(lambda: not site.findings(), timeout=120, what="the log is uploaded")
+        # The clouds' libraries try for up to two minutes, each time, before they say that they cannot.
+        eventually(
+            lambda: "uploads it later" in site.log(run, "talks"), timeout=180, what="the upload has failed"
+        )
+        eventually(lambda: bool(site.findings()), timeout=180, what="the finding is on the page")
+    eventually(lambda: not site.findings(), timeout=400, what="the log is uploaded")
     assert any(f"logs/dag_id={run.dag_id}/" in name for name in site.store.names())
     again = site.log(run, "talks")
     assert again.count("line 2 of the site") == 1

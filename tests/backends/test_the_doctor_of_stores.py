@@ -23,7 +23,7 @@ told({check: tried(look) for check, look, _ in storage_inspection.checks()})
 
 IDENTITY = {
     "s3": "the AWS key a… (explicit)",  # of a server with an address of its own, which AWS's STS does not know
-    "azure": "storage account (of the connection string) with its key",
+    "azure": "storage account devstoreaccount1 with its key",
     "google": "site@a-project.iam.gserviceaccount.com",
 }
 """As whom each store's settings sign in."""

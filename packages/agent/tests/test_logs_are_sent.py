@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,8 +15,9 @@ from agent_kit import AgentUnderTest
 from tradewind_agent.testing import FakePlane
 from tradewind_agent.work import log_windows
 from tradewind_agent.work.log_files import LogFiles, LogNotFound
+from tradewind_agent.work.log_streams import LogStreams
 from tradewind_protocol import logs
-from tradewind_protocol.logs import LogPiece
+from tradewind_protocol.logs import LogPiece, StreamLog
 from tradewind_protocol.polling import Verb
 
 LOG = "dag_id=d/run_id=r/task_id=t/attempt=1.log"
@@ -188,3 +191,31 @@ async def test_a_malformed_wish_for_a_log_does_no_harm(
         await agent.ready()
         command = plane.command(Verb.STREAM_LOG, **arguments)
         await plane.until(lambda: command.id not in plane.commands)
+
+
+async def test_a_storage_that_does_not_answer_keeps_nothing_back_that_is_here(
+    plane: FakePlane, agent: AgentUnderTest
+) -> None:
+    async with agent:
+        await agent.ready()
+        written(agent.agent.environments.waiting_logs / "1", "a part that waits\n")
+        written(agent.agent.environments.log_directory, "what is written now\n")
+
+        async def never(path: str, into: Path) -> list[str]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        streams = LogStreams(
+            plane=agent.agent.plane,
+            directory=agent.agent.environments.log_directory,
+            waiting=agent.agent.environments.waiting_logs,
+            stored=never,
+            shown=lambda: True,
+            noted=lambda _: nullcontext(),
+        )
+        reader, began = Reader(plane), asyncio.get_running_loop().time()
+        streams.start(StreamLog(stream_id=uuid4(), server=uuid4(), path=LOG, most=10_000, within=10))
+        await reader.served()
+        assert reader.text == b"a part that waits\nwhat is written now\n"
+        assert reader.pieces[-1].problem.startswith("the log storage has not answered in 7 s")
+        assert asyncio.get_running_loop().time() - began < 10, "its reader waits for that long"

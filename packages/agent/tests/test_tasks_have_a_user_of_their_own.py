@@ -64,6 +64,7 @@ attempt("kill agent", lambda: os.kill(agent, 0))
 attempt("become root", lambda: os.setuid(0))
 attempt("become agent", lambda: os.setuid(os.stat(state).st_uid))
 attempt("own log", lambda: open(f"{state}/task-logs/of-the-task.log", "w").write("log"))
+attempt("own log that waits", lambda: open(f"{state}/task-logs-waiting/of-the-task.log", "w").write("log"))
 attempt("own value", lambda: open(f"{state}/xcom/value", "w").write("value"))
 connection = socket.socket(socket.AF_UNIX)
 attempt("socket", lambda: connection.connect(f"{state}/gateway.sock"))
@@ -73,7 +74,7 @@ tried["user"], tried["groups"] = os.getuid(), os.getgroups()
 open(result, "w").write(json.dumps(tried))
 """
 
-ALLOWED = {"own log", "own value", "socket"}
+ALLOWED = {"own log", "own log that waits", "own value", "socket"}
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class StreamLog(Message):
     begin: int = Field(
         default=0, ge=0
     )  # the byte of all files together to begin at; 0: the head, and the tail with it
+    within: float = Field(default=10.0, gt=0)  # seconds for which the reader waits for the first piece
 
 
 class LogFile(Message):

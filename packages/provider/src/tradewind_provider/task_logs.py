@@ -200,6 +200,7 @@ class TaskLogs:
                 path=path,
                 most=most,
                 begin=page.begin if page else 0,
+                within=self._settings.live_log_seconds,
             )
         except (Refused, ValueError) as error:
             return f"The log is at {_place(source, path)}: {error}"

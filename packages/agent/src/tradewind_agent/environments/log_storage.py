@@ -11,6 +11,7 @@ from tradewind_agent.environments import interpreter
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.state import task_users
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
 
@@ -29,11 +30,13 @@ class LogStorageProcess:
         self._settings, self._environment, self._waiting = settings, environment, waiting
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._request: asyncio.Task[dict[str, Any]] | None = None  # the one that has its turn
         self._idle: asyncio.Task[None] | None = None
 
     async def read(self, path: str, into: Path) -> list[str]:
         """Write what the storage has of a log into files `0`, `1` … of a folder; where each came from. Raises
         EnvironmentBroken."""
+        task_users.let_write(self._environment, into)
         answer = await self._ask({"read": path, "into": str(into)})
         if problem := answer.get("problem"):
             raise EnvironmentBroken(str(problem))
@@ -44,28 +47,43 @@ class LogStorageProcess:
         return str((await self._ask({"upload": path}))["problem"])
 
     async def close(self) -> None:
-        """End the process. Idempotent; the next request starts another."""
+        """End the process, and what is asked of it. Idempotent; the next request starts another."""
+        if self._request is not None:
+            await aiotasks.cancel(self._request)
         async with self._turn:
             await self._end()
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        async with self._turn:
-            if self._idle is not None:
-                await aiotasks.cancel(self._idle)
-            try:
-                return await aiotime.within(self._answer(request), PATIENCE)
-            except (OSError, asyncio.TimeoutError) as error:
-                await self._end()
-                raise EnvironmentBroken(
-                    f"environment {self._environment.name} does not answer for its log storage: "
-                    f"{error or f'nothing in {PATIENCE:.0f} s'}",
-                    remedy="Run tradewind-agent doctor: it writes and reads a log there",
-                ) from error
-            except BaseException:  # the answer to this request must not be taken for that to the next one
-                await self._end()
-                raise
-            finally:
-                self._idle = asyncio.create_task(self._close_later(), name="idle log storage")
+        """The answer. A request that is being answered goes on when its caller leaves: ending the process in the middle
+        costs the next caller the seconds of its start."""
+        await self._turn.acquire()
+        self._request = asyncio.create_task(self._answered(request), name="log storage request")
+        self._request.add_done_callback(self._next)
+        return await asyncio.shield(self._request)
+
+    def _next(self, request: asyncio.Task[dict[str, Any]]) -> None:
+        self._request = None
+        self._turn.release()
+        if not request.cancelled():
+            request.exception()  # its caller may have left, and nobody else looks
+
+    async def _answered(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._idle is not None:
+            await aiotasks.cancel(self._idle)
+        try:
+            return await aiotime.within(self._answer(request), PATIENCE)
+        except (OSError, asyncio.TimeoutError) as error:
+            await self._end()
+            raise EnvironmentBroken(
+                f"environment {self._environment.name} does not answer for its log storage: "
+                f"{error or f'nothing in {PATIENCE:.0f} s'}",
+                remedy="Run tradewind-agent doctor: it writes and reads a log there",
+            ) from error
+        except BaseException:  # the answer to this request must not be taken for that to the next one
+            await self._end()
+            raise
+        finally:
+            self._idle = asyncio.create_task(self._close_later(), name="idle log storage")
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         process = self._process

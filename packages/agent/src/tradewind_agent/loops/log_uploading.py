@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -138,6 +139,10 @@ class LogUploading:
         source = self._environments.log_directory / path
         if not source.is_file() or source.is_symlink() or source.stat().st_size == 0:
             return
-        target = self._environments.waiting_logs / f"{time.time_ns()}-{os.getpid()}" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        root = self._environments.waiting_logs
+        root.mkdir(parents=True, exist_ok=True)
+        target = root / f"{time.time_ns()}-{os.getpid()}" / path
+        for folder in reversed(target.relative_to(root).parents[:-1]):
+            (root / folder).mkdir(exist_ok=True)
+            (root / folder).chmod(stat.S_IMODE(root.stat().st_mode))  # for a user of the tasks' own
         os.rename(source, target)

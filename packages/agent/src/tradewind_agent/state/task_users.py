@@ -18,7 +18,7 @@ from typing import Final
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import EnvironmentSettings, Settings
 
-SHARED: Final = ("airflow", "bundles", "state", "task-logs", "xcom")
+SHARED: Final = ("airflow", "bundles", "state", "task-logs", "task-logs-waiting", "xcom")
 """Folders of the state directory that task environments write to."""
 
 UMASK: Final = 0o007
@@ -97,6 +97,13 @@ def prepare(settings: Settings) -> None:
             remedy="Let state_dir and all in it belong to the agent's user, and make the agent's user a member of group "
             f"{_group_name(users[0].gid)}",
         ) from error
+
+
+def let_write(environment: EnvironmentSettings, folder: Path) -> None:
+    """Let an environment's processes write into a folder of the agent's. Raises OSError, SettingsWrong."""
+    if (user := user_of(environment)) is not None and not missing_capabilities():
+        os.chown(folder, -1, user.gid)
+        folder.chmod(_SHARED_FOLDER)
 
 
 def socket_group(settings: Settings) -> int | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from tradewind_agent.errors import AgentError
-from tradewind_agent.kits import aiotasks
+from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.log_sender import LogSender
 from tradewind_agent.work import log_windows
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 MOST = 16
 """Logs sent at once; more readers than that are asked to look again."""
+
+_STORAGES_PART = 0.7
+"""Of the time for which a reader waits, how much the storage has."""
 
 Noted = Callable[[str], AbstractContextManager[None]]
 
@@ -92,24 +95,32 @@ class LogStreams:
             )
             return
         with ExitStack() as stack:
-            files, problem = await self._open(stack, asked.path)
+            files, problem = await self._open(stack, asked)
             if problem and not files:
                 await sender.send(self._last(asked, 0, problem))
                 return
             await self._content(asked, sender, files, problem)
 
-    async def _open(self, stack: ExitStack, path: str) -> tuple[tuple[OpenLog, ...], str]:
+    async def _open(self, stack: ExitStack, asked: StreamLog) -> tuple[tuple[OpenLog, ...], str]:
         """The parts of the log, and why one of them is missing: the storage has what was uploaded, in whichever agent's disk
-        it was; what waits for its upload and what is written now are here."""
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="tradewind-log-")))
+        it was; what waits for its upload and what is written now are here. A storage that does not answer in time
+        keeps nothing from the reader that is here."""
+        path, patience = asked.path, _STORAGES_PART * asked.within
+        folder = Path(
+            stack.enter_context(TemporaryDirectory(prefix="tradewind-log-", ignore_cleanup_errors=True))
+        )
         found: list[OpenLog] = []
         problem = missing = ""
         try:
-            for number, name in enumerate(await self._stored(path, folder)):
+            for number, name in enumerate(await aiotime.within(self._stored(path, folder), patience)):
                 found += [
                     replace(each, name=name)
                     for each in await asyncio.to_thread(_opened, stack, folder, str(number))
                 ]
+        except asyncio.TimeoutError:
+            problem = (
+                f"the log storage has not answered in {patience:.3g} s; what is on this machine is shown"
+            )
         except (AgentError, OSError) as error:
             problem = str(error)
         parts = await asyncio.to_thread(lambda: sorted(self._waiting.glob("*")))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +22,9 @@ from tradewind_protocol import storage
 from tradewind_protocol.storage import Reference
 from tradewind_runtime.airflow import log_storage, object_stores, site_storage, workloads
 from tradewind_runtime.airflow.site_storage import SiteStorage
+
+PATIENCE: Final = 40.0
+"""Seconds for one store; the agent waits 180 s for all checks of an environment."""
 
 _DAG: Final = "tradewind_doctor"
 
@@ -174,7 +181,7 @@ def _of_path(place: ObjectStoragePath) -> str:
 
         return f"{_aws(S3Hook(aws_conn_id=place.conn_id))} (by {by})"
     if protocol in ("abfs", "abfss", "adl", "az"):
-        return f"{_azure(fs)} (by {by})"
+        return f"{_azure(fs.service_client, fs.sync_credential)} (by {by})"
     if protocol in ("gs", "gcs"):
         credentials = getattr(fs.credentials, "credentials", None)
         return f"{getattr(credentials, 'service_account_email', '') or 'no service account'} (by {by})"
@@ -191,7 +198,8 @@ def _of_logs(handler: Any) -> str:
         account = getattr(handler.client._credentials, "service_account_email", "")
         return f"{account or 'no service account'} (by {by})"
     if kind == "WasbRemoteLogIO":
-        return f"storage account {handler.hook.blob_service_client.account_name} (by {by})"
+        client = handler.hook.blob_service_client
+        return f"{_azure(client, client.credential)} (by {by})"
     return ""
 
 
@@ -210,27 +218,57 @@ def _aws(hook: Any) -> str:
         return key
 
 
-def _azure(fs: Any) -> str:
-    account = f"storage account {fs.account_name or '(of the connection string)'}"
-    if fs.connection_string or fs.account_key:
+def _azure(client: Any, credential: Any) -> str:
+    """`client` is of a storage account; `credential` is Entra ID's, where it signs in with one."""
+    account = f"storage account {client.account_name}"
+    if hasattr(client.credential, "account_key"):
         return f"{account} with its key"
-    if fs.sas_token:
+    if "sig=" in client.url:
         return f"{account} with a shared access signature"
-    from airflow.providers.microsoft.azure.utils import get_sync_default_azure_credential
-
-    token = get_sync_default_azure_credential().get_token("https://storage.azure.com/.default").token
+    if not hasattr(credential, "get_token"):
+        return f"{account} without signing in"
+    token = credential.get_token("https://storage.azure.com/.default").token
     part = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return f"client {claims.get('appid') or claims.get('azp')} of tenant {claims.get('tid')} in {account}"
 
 
+def _in_time(look: Callable[[], str], place: Callable[[], str]) -> Callable[[], str]:
+    """The same check, which gives up before the agent gives up on the whole examination: the clouds' libraries try for
+    minutes to reach a store. Raises what the check raises, or StoreFailed."""
+
+    def looking() -> str:
+        answer: Future[str] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(look())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="store", daemon=True).start()
+        try:
+            return answer.result(PATIENCE)
+        except FutureTimeout:
+            if answer.done():  # the check raised it
+                raise
+            raise StoreFailed(
+                f"{place()} does not answer in {PATIENCE:g} s",
+                "Open the way to it from this site (a firewall, a proxy, a private endpoint), or correct its address",
+            ) from None
+
+    return looking
+
+
 def checks() -> Iterator[tuple[str, Callable[[], str], str]]:
     """Each store: its check's name, how it is tried, and what to do where the failure itself does not say."""
     right = "its connection, and the right to write, read and delete there"
-    yield "xcom", xcom, f"Check [common.io] xcom_objectstorage_path, {right}"
-    yield "state", state, f"Check [common.io] state_store_objectstorage_path, {right}"
+    values = functools.partial(conf.get, "common.io", "xcom_objectstorage_path", fallback="")
+    states = functools.partial(conf.get, "common.io", "state_store_objectstorage_path", fallback="")
+    yield "xcom", _in_time(xcom, values), f"Check [common.io] xcom_objectstorage_path, {right}"
+    yield "state", _in_time(state, states), f"Check [common.io] state_store_objectstorage_path, {right}"
     yield (
         "task-logs",
-        logs,
+        _in_time(logs, log_storage.where),
         "Check [logging] remote_base_log_folder, remote_log_conn_id, and the right to write and list",
     )
