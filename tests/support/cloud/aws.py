@@ -57,6 +57,18 @@ class Moto(Server):
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def shell(self, commands: str) -> str:
+        """Run shell commands that call AWS's program `aws`. Returns what they print."""
+        path = os.pathsep.join([str(program("aws").parent), os.environ["PATH"]])
+        done = subprocess.run(
+            ["bash", "-euc", commands],
+            env={"PATH": path, "LANG": "C.UTF-8", "PYTHONUTF8": "1", **self.environment()},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
 
 def refusal(code: str, message: str) -> tuple[int, dict[str, str], bytes]:
     """What AWS's services of JSON answer when they refuse a request."""
