@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import helm_python as helm
 import pytest
 import yaml
 
+from private_network import gateway_api
 from support import charts
 from support.charts import PLANE, environment, pod_of
 
@@ -156,6 +158,30 @@ def test_probes_are_under_the_path_of_the_public_address() -> None:
         pod_of(part(rendered(), "api-server"))["containers"][0]["livenessProbe"]["httpGet"]["path"]
         == "/api/v2/version"
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        ({}, "https://airflow.example.com"),
+        (EVERYTHING, "https://agents.example.com/sales"),
+        ({"agentHosts": ["*.external.example.com"]}, None),
+        (
+            {**EVERYTHING, "settings": {"agent_url": "https://k3.external.example.com/d4f2"}},
+            "https://k3.external.example.com/d4f2",
+        ),
+    ],
+)
+def test_register_is_told_where_agents_reach_the_plane(values: dict[str, Any], address: str | None) -> None:
+    said = environment(part(rendered(values), "api-server"))
+    assert said.get("AIRFLOW__TRADEWIND__AGENT_URL") == address
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="what reads Gateway API's rules needs Python 3.11")
+def test_its_routes_are_ones_that_gateway_api_takes() -> None:
+    pytest.importorskip("cel", reason="`make cfn-lint` installs it")
+    routes = [one for (kind, _), one in rendered(EVERYTHING).items() if kind == "HTTPRoute"]
+    assert [gateway_api.problems(one) for one in routes] == [[], []]
 
 
 def test_agents_have_hosts_of_their_own() -> None:

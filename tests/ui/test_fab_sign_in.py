@@ -47,6 +47,7 @@ def fab(directory: Path, proxy: nginx.Nginx) -> Iterator[Plane]:
             "sweep_seconds": "1",
             "trusted_proxies": "127.0.0.1",
             "agent_hosts": "*.external.example.com",
+            "agent_url": "",
         },
     }
     port = urlsplit(proxy.target).port or 0
@@ -184,3 +185,16 @@ def test_somebody_without_a_role_is_refused_and_told_so(signed: Any, proxy: ngin
 
 def test_without_signing_in_nothing_is_told(fab: Plane) -> None:
     assert httpx.get(f"{fab.url}/tradewind/v1/agents").status_code == 401
+
+
+def test_register_asks_for_the_address_that_the_plane_does_not_know(signed: Any, proxy: nginx.Nginx) -> None:
+    """And does not take the browser's for it."""
+    page = signed("admin")
+    page.goto(f"{proxy.base}/plugin/remote-agents/register")
+    page.get_by_label("Repository", exact=True).fill("https://git.example.com/dags.git")
+    expect(page.get_by_text("does not know the address at which agents reach it").first).to_be_visible()
+    settings = page.get_by_role("region", name="settings file")
+    expect(settings).to_have_count(0)
+    page.get_by_label("Address for agents").fill("https://k3.external.example.com/d4f2")
+    expect(settings).to_contain_text('plane_url = "https://k3.external.example.com/d4f2"')
+    assert urlsplit(proxy.base).netloc not in page.locator("body").inner_text()

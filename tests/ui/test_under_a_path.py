@@ -19,6 +19,10 @@ from tradewind.embedded.plane import Plane, free_port
 pytestmark = pytest.mark.skipif(not nginx.available(), reason="no nginx on this machine: `make nginx`")
 
 
+AGENTS = "https://k3.external.example.com/d4f2"
+"""Where agents reach the plane: not where browsers do."""
+
+
 class UnderAPath(Plane):
     """A plane whose whole address, path included, is what everybody uses."""
 
@@ -35,7 +39,7 @@ def proxied(directory: Path) -> Iterator[tuple[Plane, nginx.Nginx]]:
     with nginx.Nginx(directory / "path-nginx", target, sample=nginx.Sample.PATH_KEPT) as proxy:
         options = {
             "api": {"base_url": proxy.url},
-            "tradewind": {"poll_seconds": "5", "sweep_seconds": "1"},
+            "tradewind": {"agent_url": f"{AGENTS}/", "poll_seconds": "5", "sweep_seconds": "1"},
         }
         with UnderAPath(plane_settings(home=directory / "path-plane", port=port, options=options)) as plane:
             yield plane, proxy
@@ -82,11 +86,25 @@ def test_everything_the_page_asks_for_is_under_the_path(
     assert all(path.startswith(f"{nginx.PREFIX}/tradewind/") for path, _ in ours)
 
 
-def test_the_commands_name_the_address_with_its_path(page: Page, proxied: tuple[Plane, nginx.Nginx]) -> None:
+def test_no_address_that_is_shown_for_agents_is_the_browsers(
+    page: Page, proxied: tuple[Plane, nginx.Nginx]
+) -> None:
+    """Commands, settings and chart values of each way to run an agent, and its token."""
     _, proxy = proxied
     page.goto(f"{proxy.url}/plugin/remote-agents/register")
     page.get_by_label("Repository", exact=True).fill("https://git.example.com/dags.git")
-    expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{proxy.url}"')
+    expect(page.get_by_role("region", name="settings file")).to_contain_text(f'plane_url = "{AGENTS}"')
+    page.get_by_role("button", name="Create token my-site").click()
+    expect(page.get_by_role("region", name="token value")).to_be_visible()
+    kinds = page.get_by_role("tab", name=re.compile("Host|systemd|Container|Helm|Kubernetes")).all()
+    assert len(kinds) == 5
+    for kind in kinds:
+        kind.click()
+        text = page.locator("body").inner_text()
+        assert AGENTS in text and urlsplit(proxy.url).netloc not in text, text
+    page.goto(f"{proxy.url}/plugin/remote-agents/tokens")
+    expect(page.get_by_role("row").filter(has_text="my-site")).to_be_visible()
+    assert urlsplit(proxy.url).netloc not in page.locator("body").inner_text()
 
 
 def test_the_description_of_the_operator_api_opens_and_its_calls_go_under_the_path(

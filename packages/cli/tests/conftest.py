@@ -174,7 +174,7 @@ class FakePlane:
         if path == f"/attempts/{ATTEMPT_ID}/stop":
             return 202, ATTEMPT.model_dump(mode="json")
         if path == f"/agents/{AGENT_ID}":
-            return 200, AGENT.model_copy(update={"running": (ATTEMPT,)}).model_dump(mode="json")
+            return 200, self.agents[0].model_copy(update={"running": (ATTEMPT,)}).model_dump(mode="json")
         if path == f"/tokens/{TOKEN_ID}":
             return 200, TOKEN.model_dump(mode="json")
         if (method, path) == ("POST", "/site-access"):

@@ -48,6 +48,17 @@ def test_an_agent_is_shown_with_what_runs_on_it(at_plane: Any) -> None:
     assert "etl.load [manual, try 1]" in shown
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "way"), [("", "public"), ("azure:3735928559", "private endpoint azure:3735928559")]
+)
+def test_an_agent_is_shown_with_the_way_that_it_comes(
+    at_plane: Any, plane: Any, endpoint: str, way: str
+) -> None:
+    came = {"address": "10.20.0.10", "endpoint": endpoint, "way_since": plane.agents[0].opened_at}
+    plane.agents = [plane.agents[0].model_copy(update=came)]
+    assert f"{way}, from 10.20.0.10, since 20" in at_plane("agents", "show", "eu-1").output
+
+
 def test_queues_say_what_is_wrong_with_them(at_plane: Any) -> None:
     assert lines(at_plane("queues", "list").output) == [
         "SITE      QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   WARNING",

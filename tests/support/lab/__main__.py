@@ -25,9 +25,7 @@ from support.lab.lab import (
 )
 from support.lab.namespaces import unavailable
 
-PREFIX = "twlab"
 PLACE = Path("/tmp/tradewind-lab")
-CONTROL = PLACE / "control"
 
 HELP = f"""\
 What a cloud's portal does:
@@ -56,37 +54,48 @@ def main() -> None:
     parser.add_argument(
         "--finished", action="store_true", help="begin with approved endpoints and linked zones"
     )
+    parser.add_argument("--place", type=Path, default=PLACE, help="the directory of the lab")
     given, words = parser.parse_known_args()
     if given.shell:
-        _shell(given.shell)
+        _shell(given.shell, given.place)
     elif words:
-        sys.exit(_send(" ".join(words)))
+        sys.exit(_send(" ".join(words), given.place))
     else:
-        _run(finished=given.finished)
+        _run(given.place, finished=given.finished)
 
 
-def _run(*, finished: bool) -> None:
+def _prefix(place: Path) -> str:
+    """Of the names of the lab's namespaces."""
+    return "twlab" if place == PLACE else f"tw{place.name[-6:]}"
+
+
+def _control(place: Path) -> Path:
+    """The socket at which the running lab takes commands."""
+    return place / "control"
+
+
+def _run(place: Path, *, finished: bool) -> None:
     if reason := unavailable():
         sys.exit(f"No lab here: {reason}.")
-    if PLACE.exists():
-        sys.exit(f"A lab runs already, or one was killed. End it, or remove {PLACE}.")
-    PLACE.mkdir(mode=0o755)
+    if place.exists():
+        sys.exit(f"A lab runs already, or one was killed. End it, or remove {place}.")
+    place.mkdir(mode=0o755)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
         print("Starting a plane, a gateway and ten networks. The first time takes some minutes.", flush=True)
-        with Lab(PLACE, PREFIX, finished=finished) as lab:
-            _commands(lab)
+        with Lab(place, _prefix(place), finished=finished) as lab:
+            _commands(lab, place)
             listener = socket.socket(socket.AF_UNIX)
-            listener.bind(str(CONTROL))
+            listener.bind(str(_control(place)))
             listener.listen()
             threading.Thread(target=_controlled, args=(lab, listener), daemon=True).start()
             print(_where(lab), flush=True)
             ended.wait()
             print("Ending the lab.", flush=True)
     finally:
-        shutil.rmtree(PLACE, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _where(lab: Lab) -> str:
@@ -108,49 +117,49 @@ Follow docs/how-to/private-link.md. In each of these shells, `lab help` shows wh
 """
 
 
-def _commands(lab: Lab) -> None:
+def _commands(lab: Lab, place: Path) -> None:
     """The programs of the shells: `lab`, and those of the agent and of the command."""
-    folder = PLACE / "bin"
+    folder = place / "bin"
     folder.mkdir()
     root = Path(__file__).parents[2]
     scripts = {
-        "lab": f'PYTHONPATH={root} exec {sys.executable} -m support.lab -- "$@"',
+        "lab": f'PYTHONPATH={root} exec {sys.executable} -m support.lab --place {place} "$@"',
         "tradewind-agent": f'exec {installed.environments().agent} -m tradewind_agent "$@"',
-        "tradewind": f'TRADEWIND_API_TOKEN=$(cat {PLACE}/owner 2>/dev/null) exec {sys.executable} -m tradewind --plane-url {lab.plane.url} "$@"',
+        "tradewind": f'TRADEWIND_API_TOKEN=$(cat {place}/owner 2>/dev/null) exec {sys.executable} -m tradewind --plane-url {lab.plane.url} "$@"',
     }
     for name, text in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
-    owner = PLACE / "owner"
+    owner = place / "owner"
     owner.touch(mode=0o600)
     owner.write_text(lab.plane.sign_in())
 
 
-def _shell(where: str) -> None:
+def _shell(where: str, place: Path) -> None:
     """Become a shell in that network."""
-    if not CONTROL.exists():
+    if not _control(place).exists():
         sys.exit("No lab runs: start one with `make lab` in another terminal.")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "TRADEWIND"))}
-    env["PATH"] = f"{PLACE / 'bin'}:{env['PATH']}:/usr/sbin:/sbin"
+    env["PATH"] = f"{place / 'bin'}:{env['PATH']}:/usr/sbin:/sbin"
     env["PS1"] = f"[{where}] \\w $ "
     bash = ["bash", "--norc", "--noprofile"]
     if where == "owner":
-        os.chdir(PLACE)
+        os.chdir(place)
         os.execvpe(bash[0], bash, env)
-    folder = PLACE / where
+    folder = place / where
     os.chdir(folder)
     env |= {
-        "CURL_CA_BUNDLE": str(PLACE / "authority" / "ca.pem"),
+        "CURL_CA_BUNDLE": str(place / "authority" / "ca.pem"),
         "TRADEWIND_AGENT_CONFIG": str(folder / "agent.toml"),
     }
-    os.execvpe("ip", ["ip", "netns", "exec", f"{PREFIX}-{where}", *bash], env)
+    os.execvpe("ip", ["ip", "netns", "exec", f"{_prefix(place)}-{where}", *bash], env)
 
 
-def _send(line: str) -> int:
+def _send(line: str, place: Path) -> int:
     """Let the running lab do something."""
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(str(CONTROL))
+            connection.connect(str(_control(place)))
         except OSError:
             print("No lab runs: start one with `make lab` in another terminal.", file=sys.stderr)
             return 1

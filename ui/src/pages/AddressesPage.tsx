@@ -168,7 +168,7 @@ function Changing({
         <Text>This is the last network. Without it, agents may connect from anywhere.</Text>
       ) : undefined}
       <ReasonAndForce onReason={setReason} onForce={setForce} reason={reason} force={force}>
-        Apply even if this locks out me or every connected agent
+        Apply even if this locks out connected agents or me
       </ReasonAndForce>
     </FormDialog>
   );

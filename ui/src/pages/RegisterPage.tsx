@@ -2,7 +2,7 @@ import { Alert, Box, Button, Checkbox, CheckboxGroup, Field, Fieldset, HStack, H
 import { useEffect, useMemo, useState, type FormEvent, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import { airflowUrl, asRefused, call, type Refused } from "../data/api";
+import { asRefused, call, type Refused } from "../data/api";
 import { agentPath, useHere } from "../data/context";
 import type { Agent, AskRecipes, Page, Recipe, Recipes, TokenCreated } from "../data/types";
 import { usePolled } from "../data/usePolled";
@@ -45,6 +45,7 @@ type Answered = {
 
 /** From nothing to an agent that is connected: a token, the commands, and the moment it arrives. */
 export function RegisterPage() {
+  const [planeUrl, setPlaneUrl] = useState(""); // asked for if the plane has no agent_url; never the browser's address
   const [name, setName] = useState("my-site");
   const [site, setSite] = useState("default");
   const [components, setComponents] = useState(COMPONENTS);
@@ -65,7 +66,7 @@ export function RegisterPage() {
   });
   const wanted = useMemo<AskRecipes>(
     () => ({
-      plane_url: airflowUrl().replace(/\/$/u, ""),
+      plane_url: planeUrl.trim(),
       name: name.trim(),
       components,
       queues: queues.split(/[\s,]+/u).filter(Boolean),
@@ -78,7 +79,7 @@ export function RegisterPage() {
       image: image.trim(),
       packages: packages.trim(),
     }),
-    [name, components, queues, slots, bundle, site, storage, secrets, logs, image, packages],
+    [planeUrl, name, components, queues, slots, bundle, site, storage, secrets, logs, image, packages],
   );
   const answered = useRecipes(wanted);
   const { problem } = answered;
@@ -95,6 +96,15 @@ export function RegisterPage() {
           <SimpleGrid columns={{ base: 1, md: 2 }} gap={4}>
             <Typed label="Agent name" value={name} set={setName} problem={problem("name")} />
             <Typed label="Slots" type="number" value={slots} set={setSlots} problem={problem("slots")} />
+            {planeUrl || problem("plane_url") ? (
+              <Typed
+                label="Address for agents"
+                placeholder="https://k3.external.example.com/d4f2"
+                value={planeUrl}
+                set={setPlaneUrl}
+                problem={problem("plane_url")}
+              />
+            ) : undefined}
             <Typed
               label="Queues"
               value={queues}

@@ -69,6 +69,12 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- (urlParse .Values.publicUrl).host | regexFind "^[^:]+" }}
 {{- end }}
 
+{{- /* Where agents reach the plane: the first of agentHosts, else where people do. Empty: a pattern does not say. */}}
+{{- define "plane.agentUrl" -}}
+{{- $host := first (.Values.agentHosts | default list) | default "" }}
+{{- if not $host }}{{ .Values.publicUrl | trimSuffix "/" }}{{ else if not (contains "*" $host) }}https://{{ $host }}{{ include "plane.prefix" . }}{{ end }}
+{{- end }}
+
 {{- define "plane.prefix" -}}
 {{- (urlParse .Values.publicUrl).path | trimSuffix "/" }}
 {{- end }}

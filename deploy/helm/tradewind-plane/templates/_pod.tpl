@@ -19,6 +19,9 @@
 {{- with $values.agentHosts }}
 - {name: AIRFLOW__TRADEWIND__AGENT_HOSTS, value: {{ join ", " . | quote }}}
 {{- end }}
+{{- if not (dig "agent_url" "" ($values.settings | default dict)) }}{{ with include "plane.agentUrl" . }}
+- {name: AIRFLOW__TRADEWIND__AGENT_URL, value: {{ . | quote }}}
+{{- end }}{{ end }}
 {{- with $values.trustedProxies }}
 - {name: AIRFLOW__TRADEWIND__TRUSTED_PROXIES, value: {{ join ", " . | quote }}}
 {{- end }}

@@ -349,7 +349,7 @@ class RecipeLogs(Message):
 class AskRecipes(Message):
     """An agent that a person wants to start."""
 
-    plane_url: _Typed
+    plane_url: _Typed = ""  # what agents shall use, where the plane has no [tradewind] agent_url
     name: _Typed
     components: tuple[_Typed, ...] = Field(default=("worker", "dag_processor", "triggerer"), max_length=10)
     queues: tuple[_Typed, ...] = Field(default=("default",), max_length=100)

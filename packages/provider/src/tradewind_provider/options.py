@@ -196,7 +196,7 @@ ALL: Final[dict[str, Option]] = {
     ),
     "agent_url": Option(
         "The address at which agents reach this plane, with its path. The page Register agent and its recipes show it in commands, "
-        "settings and chart values. Empty: the address that the browser uses.",
+        "settings and chart values. Empty: the page asks for it. The plane never gives agents the address that a browser uses.",
         "string",
         "",
         "https://k3.external.example.com/d4f2",

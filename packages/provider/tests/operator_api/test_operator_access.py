@@ -49,18 +49,22 @@ async def test_an_overlap_that_makes_no_sense_is_refused(signed_in: Any, rows: A
     assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
 
 
-async def test_recipes_name_the_address_for_agents_and_not_the_browsers(
+async def test_recipes_name_the_address_for_agents_and_never_the_browsers(
     signed_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = {
-        "plane_url": "http://localhost:8080",
         "name": "eu-1",
         "image": "registry.example.com/agent:1",
         "packages": "/srv/dist",
         "bundle": {"kind": "folder", "name": "dags", "folder": "/srv/dags"},
     }
+    asked = (await signed_in("ada").post("/recipes", json=ask)).json()
+    assert asked["recipes"] == []
+    [problem] = asked["problems"]
+    assert problem["field"] == "plane_url" and "[tradewind] agent_url" in problem["message"]
+    ask["plane_url"] = "https://typed.example.com/"
     made = (await signed_in("ada").post("/recipes", json=ask)).text
-    assert "http://localhost:8080" in made
+    assert "https://typed.example.com" in made and "https://typed.example.com/" not in made
     monkeypatch.setenv("AIRFLOW__TRADEWIND__AGENT_URL", "https://k3.external.example.com/d4f2/")
     settings.current.cache_clear()
     try:
@@ -68,7 +72,7 @@ async def test_recipes_name_the_address_for_agents_and_not_the_browsers(
     finally:
         settings.current.cache_clear()
     assert "https://k3.external.example.com/d4f2" in made
-    assert "localhost:8080" not in made
+    assert "typed.example.com" not in made
 
 
 async def test_the_private_endpoints_are_set_and_the_networks_stay(signed_in: Any, from_home: None) -> None:

@@ -87,6 +87,7 @@ def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
         ("Bundles", ", ".join(view.bundles)),
         ("Policy", view.policy.value),
         ("Version", view.version),
+        ("Network", _network(view)),
         ("Host", " ".join(part for part in (view.host.hostname, view.host.platform) if part)),
         ("Token", view.token),
         ("Commands", f"{view.pending_commands} pending" if view.pending_commands else ""),
@@ -99,6 +100,13 @@ def _facts(view: operator.AgentView) -> list[tuple[str, str]]:
         facts.append((f"Environment {environment.name}", "; ".join(part for part in parts if part)))
     facts += [(f"Finding {one.check}", f"{one.message} {one.remedy}".strip()) for one in view.findings]
     return facts
+
+
+def _network(view: operator.AgentView) -> str:
+    """The way that the agent comes."""
+    way = f"private endpoint {view.endpoint}" if view.endpoint else "public"
+    since = f", since {moment(view.way_since)}" if view.way_since is not None else ""
+    return f"{way}, from {view.address}{since}" if view.address else ""
 
 
 def _change(session: Session, agent: str, verb: str, ask: Message, *, done: str) -> None:

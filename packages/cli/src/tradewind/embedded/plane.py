@@ -137,6 +137,7 @@ class Plane:
                 "host": "127.0.0.1",
                 "workers": "1",
             },
+            "tradewind": {"agent_url": self.url},
             # what a scheduler that died was told is heard by the next one
             "scheduler": {"orphaned_tasks_check_interval": "30"},
             "api_auth": {"jwt_secret": keys.jwt},

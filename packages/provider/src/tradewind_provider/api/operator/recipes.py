@@ -18,10 +18,9 @@ router = APIRouter(prefix="/recipes", tags=["Recipes"])
 @router.post("", summary="Get the commands that start an agent")
 def make(ask: operator.AskRecipes, caller: Reader) -> operator.Recipes:
     """For a host, systemd, a container, Helm and Kubernetes, in the versions of this plane. Changes nothing. Agents get the
-    address of [tradewind] agent_url if it is set, in the place of `plane_url`. What cannot
-    work is answered with the field and what is wrong with it."""
+    address of [tradewind] agent_url; if it is not set, that of `plane_url`. What cannot work is answered with the field and what is wrong with it."""
     wanted = recipes.RecipeRequest(
-        plane_url=settings.current().agent_url or ask.plane_url,
+        plane_url=settings.current().agent_url or ask.plane_url.rstrip("/"),
         name=ask.name,
         components=ask.components,
         queues=ask.queues,

@@ -60,6 +60,12 @@ def problems(wanted: RecipeRequest) -> tuple[FieldProblem, ...]:
 
 
 def _address(text: str) -> Iterator[str]:
+    if not text:
+        yield (
+            "This plane does not know the address at which agents reach it. Set [tradewind] agent_url, or enter the address here: "
+            "it can be another one than your browser's."
+        )
+        return
     try:
         parts = urlsplit(text)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and _is_one_line(text)
