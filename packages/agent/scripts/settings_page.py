@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from tradewind_agent.rules import OwnerRules, ScopedLimits
-from tradewind_agent.settings import PREFIX, EnvironmentSettings, Settings
+from tradewind_agent.settings import PREFIX, EnvironmentSettings, SealSettings, Settings
 
 _INTRODUCTION = f"""# Agent settings
 
@@ -58,6 +58,12 @@ def page() -> str:
             "### Each of `rule`",
             "",
             *_table(ScopedLimits),
+            "",
+            "## `seal`",
+            "",
+            "How the plane keeps values that it shall not read ([how to](../how-to/keep-a-key.md)), in `[seal]`.",
+            "",
+            *_table(SealSettings),
             "",
             "Variables that hosts never get, whatever is set: `TRADEWIND_…`, and what opens the orchestration plane (its",
             "database connection, Fernet key, JWT secret, Celery settings). Naming one in `env` is refused.",

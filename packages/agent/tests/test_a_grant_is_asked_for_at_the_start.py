@@ -14,6 +14,7 @@ from tradewind_agent.access.grants import Grant, GrantState
 from tradewind_agent.access.local_secrets import AttemptPrincipal
 from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import Rules
@@ -35,7 +36,7 @@ class Asking:
             rules=Rules,
             ledger=self.ledger,
             outbox=Box(),
-            key=SiteKey(b"of this site"),
+            sealing=SiteSealing(SiteKey(b"of this site")),
         )
         attempt = AttemptPrincipal(
             uuid4(),

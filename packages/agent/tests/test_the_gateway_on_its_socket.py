@@ -23,7 +23,10 @@ from tradewind_agent.gateway.policy import from_settings
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.rules import OwnerRules, parse, read_refusal
+from tradewind_agent.state.key_ring import KeyRing
 from tradewind_agent.state.outbox import Outbox
+from tradewind_agent.state.sealing import SiteSealing
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import ids, versions
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.boundary import OwnRun, Rules
@@ -101,9 +104,11 @@ class a_site:
         rules: Rules | None = None,
         *,
         owner: OwnerRules | None = None,
+        ring: KeyRing | None = None,
     ) -> None:
         self._tmp, self._plane, self._rules = tmp_path, plane, rules or Rules()
         self._owner = owner or OwnerRules()
+        self._sealing = SiteSealing(SiteKey(b"0" * 32), lambda: ring)
 
     async def __aenter__(self) -> Site:
         path = self._tmp / "gateway.sock"
@@ -129,6 +134,7 @@ class a_site:
             self._ledger,
             self._outbox,
             secrets,
+            sealing=self._sealing,
             why_no_read=lambda read, own: str(read_refusal(self._owner, read, own) or ""),
         )
         await self._gateway.__aenter__()
@@ -402,3 +408,34 @@ async def test_what_a_trigger_reads_is_of_no_run(tmp_path: Path) -> None:
         trigger = site.host(Component.TRIGGERER)
         assert (await site.client.get("/execution/xcoms/etl/r2/t/k", headers=trigger)).status_code == 200
         assert (await site.client.get("/execution/connections/other", headers=trigger)).status_code == 403
+
+
+async def test_a_value_leaves_sealed_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    ring = KeyRing.new("frankfurt", "2026-11")
+    path = "/execution/xcoms/etl/r/extract/return_value"
+    async with a_site(tmp_path, LittlePlane(), ring=ring) as site:
+        answer = await site.client.post(path, headers=site.attempt(), json={"patient": "Ada"})
+        assert answer.status_code == 200
+        sent = json.loads(site.plane.seen[-1].content)
+        assert sent["sealed_by"] == "frankfurt, key 2026-11"
+        assert "Ada" not in str(sent)
+        site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": sent})
+        back = await site.client.get(path, headers=site.attempt())
+        assert back.json()["value"] == {"patient": "Ada"}
+        of_another_run = await site.client.get(path.replace("/r/", "/s/"), headers=site.attempt())
+        assert of_another_run.status_code == 403
+
+
+async def test_a_task_is_told_which_key_is_missing_and_never_gets_the_sealed_form(tmp_path: Path) -> None:
+    lost, here = KeyRing.new("frankfurt", "2026-11"), KeyRing.new("frankfurt", "2027-01")
+    path = "/execution/xcoms/etl/r/extract/return_value"
+    async with a_site(tmp_path, LittlePlane(), ring=here) as site:
+        place = ["an XCom", ["etl", "r", "extract", "-1", "return_value"], "Ada"]
+        form = {"sealed_by": lost.by, "tradewind_sealed": lost.seal(json.dumps(place))}
+        site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": form})
+        answer = await site.client.get(path, headers=site.attempt())
+    assert (answer.status_code, answer.json()["error"]) == (403, "policy_refused")
+    assert "sealed with key '2026-11'" in answer.json()["detail"]["message"]
+    assert "has 2027-01 only. Put that key back" in answer.json()["detail"]["message"]
+    [line] = [one for one in site.ledger.read() if one["decision"] == "refused"]
+    assert "2026-11" in line["what"]

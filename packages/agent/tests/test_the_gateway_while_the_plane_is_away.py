@@ -20,6 +20,7 @@ from tradewind_agent.gateway.execution import ExecutionRequests
 from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.outage import OutageAction, Repeatability
 from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest, Reply
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary
 from tradewind_protocol.attempts import WorkKind
@@ -138,7 +139,7 @@ async def site(tmp_path: Path) -> Any:
     plane, box = Plane(), Box()
     with Ledger(tmp_path, now=lambda: 1_800_000_000.0) as ledger:
         requests = ExecutionRequests(
-            plane=plane, rules=Rules, ledger=ledger, outbox=box, key=SiteKey(b"of this site")
+            plane=plane, rules=Rules, ledger=ledger, outbox=box, sealing=SiteSealing(SiteKey(b"of this site"))
         )
         yield Site(plane, box, ledger, requests)
 

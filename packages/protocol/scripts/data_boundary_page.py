@@ -20,11 +20,11 @@ The egress ledger (`<state_dir>/ledger/`) has a line for each request, without i
 
 | kind (`setting`) | `strict`, the default | `open` |
 |---|---|---|
-| XCom values (`xcom`) | only as a [reference](glossary.md#reference) to the site's [storage](glossary.md#storage), or null | pass |
+| XCom values (`xcom`) | only as a [reference](glossary.md#reference) to the site's [storage](glossary.md#storage), or null; with a [key ring](#the-owners-key-ring) sealed | pass |
 | connections (`connections`) | the plane has none for the site, so the site's secrets backends decide | readable |
 | variables (`variables`) | the same; writing them is refused | readable and writable |
 | rendered template fields (`templates`) | each replaced by a notice | pass |
-| task and asset state (`store`) | only as a reference, or null | pass |
+| task and asset state (`store`) | only as a reference, or null; with a key ring sealed | pass |
 | extra links (`links`) | dropped; the task gets the answer that they were stored | pass |
 | what authors write into operators, Dags and params (`dags`) | replaced by notices with a digest, or sealed | sent |
 | what a task passes on when it defers (`triggers`) | sealed: only this site's agents can read it | sent, and sealed beside it |
@@ -92,6 +92,34 @@ task or asset that declared them. When they come back, it opens them, and uses n
 cannot open them: the trigger fails and says so. Where arguments leave in readable form (`open`, `dag_fields`), they leave sealed as well,
 because the sealed form is what [the site takes back](what-a-plane-can-ask.md#what-the-site-has-declared).
 
+### The owner's key ring
+
+A site whose owner gives its agents a [key ring](../how-to/keep-a-key.md) (`[seal] keys_file`) has values sealed that would leave in
+clear, or not at all. The gateway seals them with AES-256-GCM. It binds each to its kind and its place, and opens it for the site's tasks
+and triggers. The plane stores `{{"sealed_by": "frankfurt, key 2026-11", "tradewind_sealed": "…"}}`, and Airflow's UI shows that.
+
+| what an author writes as data | without a key ring | with one | bound to | what the plane reads of it |
+|---|---|---|---|---|
+| an XCom that is no reference | refused | sealed | Dag, run, task, map index, key | how many items it has, when a task is mapped over it |
+| XComs that Airflow's scheduler reads (`skipmixin_key`, `trigger_run_id`) | clear | clear | | ids of tasks and of a run |
+| a task's state (`task_state_store`) | refused unless a reference | sealed | Dag, run, task, map index, key | key, expiry |
+| an asset's state (`asset_state_store`) | refused unless a reference | sealed | asset and key | key |
+| arguments of a trigger, `next_kwargs` | sealed with the site's key | sealed with the key ring | task instance, class or method | class of the trigger, method, timeout, queue |
+| the event of a trigger | clear | sealed | task instance | that it fired |
+| an XCom of a trigger that ends its task | refused unless a reference | sealed | Dag, run, task, map index, key | the state of the task |
+| the extra of an asset event | clear | sealed | Dag, run, task, map index, asset | asset, partition key, source |
+| the extra of an asset that an alias makes | clear | sealed | asset | name and URI |
+| parameters of a run that a task starts (`conf`) | clear | sealed | Dag and run | Dag, run id, note, logical date, partition key |
+| parameters that a user types into the UI or sends to Airflow's API | clear | clear | | all: the plane has them first |
+| arguments in a serialized Dag (`start_trigger_args`, watchers, deadlines) | sealed with the site's key | as without | class or function, Dag, task | name of the class or function |
+| the event of a deadline's callback | clear | clear | | how the callback ended, and the text of its error |
+| `rendered_map_index`, `retry_reason`, `note`, `partition_key` | clear | clear | | all: the UI shows them |
+| questions for people (`hitl`) | clear | clear | | all: people answer in the UI |
+| text of an exception | clear, masked | clear, masked | | all |
+
+XComs, state and trigger arguments that the owner has opened (`xcom`, `store` or `triggers` = `open`) leave in clear, whatever the key ring is.
+The sizes of sealed values are theirs, plus a third and about 150 bytes.
+
 ### Defaults of params
 
 The form that starts a run shows a notice where a default stays at the site. If the user leaves it, the default of the site's own Dag
@@ -109,10 +137,11 @@ never ends would hold up the scheduler. The form does not check them. The site d
 
 ## What passes under strict although an author chose it
 
-Airflow needs these to go on, so a Dag author keeps data out of them. The ledger says which requests carried one (`carries`).
+Airflow needs these to go on, so a Dag author keeps data out of them, or the site has a [key ring](#the-owners-key-ring) for those that it can
+seal. The ledger says which requests carried one (`carries`).
 
 {carried}
-- `POST {sync}`: the payload of a trigger's event
+- `POST {sync}`: the payload of a trigger's event, without a key ring
 - `POST {sync}`, `POST {report}`: the text of an exception, with the secrets of the site's masker replaced by `***`
 
 Also: the name of the user a task runs as, process ids, times, the names of Dags, tasks, runs, keys, fields and assets.
@@ -156,6 +185,7 @@ The gateway refuses a route that is not in this table, unless all kinds are open
 _WORDS = {
     Treatment.CONTROL: "passes",
     Treatment.STATE: "passes",
+    Treatment.RUN: "passes",
     Treatment.XCOM: "judged",
     Treatment.STORE: "judged",
     Treatment.TEMPLATES: "changed",

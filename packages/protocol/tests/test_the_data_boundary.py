@@ -19,6 +19,7 @@ from tradewind_protocol.boundary import (
     Pass,
     Rejection,
     Rules,
+    Sealing,
     admit,
     callback_workload,
     classify,
@@ -376,7 +377,7 @@ def deferral(rules: Rules, deferred: dict[str, Any] = DEFERRED) -> dict[str, Any
     """What a deferral is when it has left."""
     found = classify("PATCH", f"/task-instances/{TI}/state")
     assert found is not None
-    decision = decide(found, json.dumps(deferred).encode(), rules, seal)
+    decision = decide(found, json.dumps(deferred).encode(), rules, Sealing(seal))
     assert isinstance(decision, Change)
     sent: dict[str, Any] = json.loads(decision.body)
     return sent
@@ -397,11 +398,11 @@ def created(classpath: str, arguments: Any, **more: Any) -> Any:
 def test_what_a_task_passes_on_when_it_defers_leaves_sealed() -> None:
     found = classify("PATCH", f"/task-instances/{TI}/state")
     assert found is not None
-    decision = decide(found, json.dumps(DEFERRED).encode(), STRICT, seal)
+    decision = decide(found, json.dumps(DEFERRED).encode(), STRICT, Sealing(seal))
     assert isinstance(decision, Change)
     assert b"SECRET" not in decision.body
     assert decision.carries == ("sealed arguments",)
-    assert decide(found, decision.body, STRICT, seal) == Pass(("trigger_kwargs", "next_kwargs"))
+    assert decide(found, decision.body, STRICT, Sealing(seal)) == Pass(("trigger_kwargs", "next_kwargs"))
 
 
 @pytest.mark.parametrize("rules", [STRICT, OPEN])
@@ -465,7 +466,7 @@ def test_it_leaves_as_it_is_at_the_plane_and_readable_where_that_is_open() -> No
     assert found is not None
     body = json.dumps(DEFERRED).encode()
     assert decide(found, body, STRICT) == Pass(("trigger_kwargs", "next_kwargs"))
-    decision = decide(found, body, OPEN, seal)
+    decision = decide(found, body, OPEN, Sealing(seal))
     assert isinstance(decision, Change)
     assert decision.carries == ("trigger_kwargs", "next_kwargs", "sealed arguments")
     assert json.loads(decision.body)["trigger_kwargs"]["query"] == "SECRET"

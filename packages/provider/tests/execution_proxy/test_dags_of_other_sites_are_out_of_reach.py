@@ -180,6 +180,22 @@ async def test_an_administrator_opens_the_dags_of_one_site_to_another(
     assert await refused_of(plane, session, task) == EVERYTHING - allowed
 
 
+async def test_sealed_parameters_start_runs_of_dags_that_can_read_them_only(
+    plane: Plane, granted: Callable[[SiteGrant], UUID]
+) -> None:
+    granted(SiteGrant("eu", "us", SiteAccess.START))
+    session = plane.session(site="eu")
+    task = plane.attempt(session, plane.task_instance("running"))
+    form = {"sealed_by": "eu, key 2026-11", "tradewind_sealed": "2026-11." + "A" * 60}
+    async with plane.http(session, task) as client:
+        refused = await client.post(f"/dag-runs/theirs/{uuid4()}", json={"conf": form})
+        clear = await client.post(f"/dag-runs/theirs/{uuid4()}", json={"conf": {"a": 1}})
+        own = await client.post(f"/dag-runs/ours/{uuid4()}", json={"conf": form})
+    assert (refused.status_code, refused.json()["error"]) == (403, "policy_refused")
+    assert "run_parameters = ['!theirs']" in refused.json()["remedy"]
+    assert 403 not in (clear.status_code, own.status_code)
+
+
 async def test_a_grant_counts_and_ends_within_two_seconds(
     plane: Plane, granted: Callable[[SiteGrant], UUID]
 ) -> None:

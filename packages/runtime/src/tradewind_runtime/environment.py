@@ -19,6 +19,7 @@ _DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_A
 XCOM_PATH: Final = "xcom_objectstorage_path"
 XCOM_THRESHOLD: Final = "xcom_objectstorage_threshold"
 STORE_PATH: Final = "state_store_objectstorage_path"
+STORE_THRESHOLD: Final = "state_store_objectstorage_threshold"
 _COMMANDS: Final = {
     Component.WORKER: "scheduler",  # which forks LocalExecutor's workers
     Component.DAG_PROCESSOR: "dag_processor",
@@ -72,13 +73,15 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
     XCom backend still reads what is in the site's storage: another agent's policy may be strict, or this one's was."""
     from tradewind_runtime.airflow import process
 
+    sealed_below = str(int(configure.options.get("sealed_below") or 0))
     path = xcom_path(configure)
     if process.xcom_backend_is_airflows_own() and (path or process.configured("common.io", XCOM_PATH)):
         environ["AIRFLOW__CORE__XCOM_BACKEND"] = "tradewind_runtime.xcom.SiteXComBackend"
         _unless_configured(environ, XCOM_PATH, path)
-        # Whatever the site's own threshold says: small values that left would be refused, large ones need no storage.
+        # Whatever the site's own threshold says: small values that left would be refused unless they are sealed, large ones
+        # need no storage.
         strict = (configure.xcom or configure.policy) is Policy.STRICT
-        environ[_variable(XCOM_THRESHOLD)] = "0" if strict else "-1"
+        environ[_variable(XCOM_THRESHOLD)] = sealed_below if strict else "-1"
     path = store_path(configure)
     strict = (configure.store or configure.policy) is Policy.STRICT
     if (
@@ -88,6 +91,8 @@ def _keep_values_at_the_site(configure: Configure, environ: MutableMapping[str, 
     ):
         environ["AIRFLOW__WORKERS__STATE_STORE_BACKEND"] = "tradewind_runtime.state.SiteStateStoreBackend"
         _unless_configured(environ, STORE_PATH, path)
+        if sealed_below != "0":
+            environ[_variable(STORE_THRESHOLD)] = sealed_below
 
 
 def _unless_configured(environ: MutableMapping[str, str], option: str, value: str) -> None:

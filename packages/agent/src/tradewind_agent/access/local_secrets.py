@@ -37,6 +37,8 @@ class AttemptPrincipal:
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     # told the plane's answer that a task may start; why the site's owner does not let it, or nothing
     may_run: Callable[[Mapping[str, Any]], str] | None = field(default=None, compare=False, repr=False)
+    # told why the gateway cannot open what the plane gave it for the attempt
+    failed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 Principal = ComponentPrincipal | AttemptPrincipal

@@ -43,8 +43,10 @@ from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.rules import read_refusal
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import identity, task_users
+from tradewind_agent.state.key_ring import RingInForce
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.state.owner_rules import RulesInForce
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
@@ -82,6 +84,7 @@ class Agent:
         self._launcher = launcher or SubprocessLauncher()
         self.rules = policy.of(settings)
         self.owner_rules = RulesInForce(settings.rules, file=settings.rules_file, now=now)
+        self.key_ring = RingInForce(settings.seal.keys_file, now=now)
         self.instance = uuid4()
         self.agent_id: UUID | None = None
         self.agent_key = ""
@@ -121,6 +124,7 @@ class Agent:
             self.agent_id = identity.agent_id(self.settings.state_dir)
             self.agent_key = identity.agent_key(self.settings.state_dir)
             site_key = SiteKey(self._site_key())
+            sealing = SiteSealing(site_key, self.key_ring, self.settings.seal, self.key_ring.missed)
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
@@ -142,11 +146,11 @@ class Agent:
                 site_key=site_key,
             )
             permissions = Permissions(
-                rules=self.owner_rules, now=self.now, note=self.ledger.work, open_=site_key.open
+                rules=self.owner_rules, now=self.now, note=self.ledger.work, open_=sealing.open
             )
             self.running = Running(
                 permissions=permissions,
-                open_=site_key.open,
+                open_=sealing.open,
                 plane=plane,
                 environments=self.environments,
                 outbox=outbox,
@@ -168,7 +172,7 @@ class Agent:
                     self.ledger,
                     outbox,
                     self.secrets,
-                    site_key=site_key,
+                    sealing=sealing,
                     socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
                     why_no_trigger=permissions.of_trigger,
@@ -207,6 +211,7 @@ class Agent:
                 ledger_problem=lambda: self.ledger.problem,
                 health_problem=lambda: self.probes.problem,
                 rules_problem=self._rules_problem,
+                keys_problem=self._keys_problem,
                 now=self.now,
                 masking=self.masking,
             )
@@ -295,6 +300,10 @@ class Agent:
     def _rules_problem(self) -> str:
         self.owner_rules()  # which looks at the file, also while there is nothing else to ask it for
         return self.owner_rules.problem
+
+    def _keys_problem(self) -> str:
+        self.key_ring()  # which looks at the file
+        return self.key_ring.problem
 
     def _site_key(self) -> bytes:
         settings = self.settings

@@ -22,6 +22,7 @@ from tradewind_agent.doctor import (
     route,
     rules,
     running,
+    seal,
     users,
 )
 from tradewind_agent.doctor.results import BackendReads, Examination, Result, Verdict, failed, ok, warning
@@ -78,6 +79,7 @@ async def examine(
         disk.check,
         users.check,
         rules.check,
+        seal.check,
         environments.check,
         outbox.check,
         ports.check,

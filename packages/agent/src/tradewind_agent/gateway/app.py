@@ -19,6 +19,7 @@ from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import ClientDisconnected, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.server import SocketServer
 from tradewind_agent.gateway.verbs import VerbRequests, component_of
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.traces.spans import CONTENT_TYPE
 from tradewind_protocol import paths
@@ -34,8 +35,7 @@ class Gateway:
     """Serves the processes of task environments and attempts on a unix socket (mode 0600) from entering to leaving the context.
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
-    `site_key` is what digests of text that stays are
-    made with; without one they differ from start to start. `traces` takes spans of tasks to the site's own
+    `sealing` has the keys that text which stays is digested and sealed with; without it they differ from start to start. `traces` takes spans of tasks to the site's own
     collector; they never go to the plane. `why_no_trigger` says why the site's owner does not let a trigger run, and
     `why_no_read` why not what an attempt asks the plane for.
     """
@@ -49,7 +49,7 @@ class Gateway:
         outbox: RequestQueue,
         secrets: Secrets,
         *,
-        site_key: SiteKey | None = None,
+        sealing: SiteSealing | None = None,
         socket_group: int | None = None,
         traces: Callable[[bytes], None] | None = None,
         why_no_trigger: Callable[[dict[str, Any]], str] = lambda trigger: "",
@@ -63,20 +63,20 @@ class Gateway:
         self._ledger = ledger
         self._secrets = secrets
         self._traces = traces
-        key = site_key or SiteKey(random_secrets.token_bytes(32))
+        sealing = sealing or SiteSealing(SiteKey(random_secrets.token_bytes(32)))
         self._execution = ExecutionRequests(
             plane=plane,
             rules=lambda: self.rules,
             ledger=ledger,
             outbox=outbox,
-            key=key,
+            sealing=sealing,
             why_no_read=why_no_read,
         )
         self._verbs = VerbRequests(
             plane=plane,
             rules=lambda: self.rules,
             ledger=ledger,
-            key=key,
+            sealing=sealing,
             why_no_trigger=why_no_trigger,
         )
         self._server = SocketServer(self, socket_path, group=socket_group)

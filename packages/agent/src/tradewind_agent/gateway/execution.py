@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from tradewind_agent.access.local_secrets import AttemptPrincipal, Principal
 from tradewind_agent.gateway import outage
 from tradewind_agent.gateway.forwarder import Forwarder, Outgoing
@@ -15,10 +17,11 @@ from tradewind_agent.gateway.interfaces import Plane, RequestQueue
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
-from tradewind_agent.state.site_key import SiteKey
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_protocol import boundary, paths
 from tradewind_protocol.boundary import (
     Caller,
+    CannotOpen,
     Change,
     LocalAnswer,
     OwnRun,
@@ -26,8 +29,11 @@ from tradewind_protocol.boundary import (
     ReadKind,
     Rejection,
     RouteMatch,
+    Sealing,
 )
 from tradewind_protocol.errors import Code
+
+log = structlog.get_logger(__name__)
 
 _TO_PLANE: Final = (
     "airflow-api-version",
@@ -51,12 +57,12 @@ class ExecutionRequests:
         rules: Callable[[], GatewayPolicy],
         ledger: Ledger,
         outbox: RequestQueue,
-        key: SiteKey,
+        sealing: SiteSealing,
         why_no_read: Callable[[Read, OwnRun | None], str] = lambda read, own: "",
     ) -> None:
         self._rules = rules
         self._ledger = ledger
-        self._key = key
+        self._sealing = sealing
         self._why_no_read = why_no_read
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
@@ -68,7 +74,7 @@ class ExecutionRequests:
             decision = boundary.unknown(asked.method, path, self._rules())
         else:
             decision = boundary.admit(found, _caller(principal), _own(principal)) or boundary.decide(
-                found, asked.body, self._rules(), self._key.seal
+                found, asked.body, self._rules(), self._seals(principal, asked)
             )
         template = found.route.template if found else "(unknown)"
         cause = Cause(_label(principal), paths.EXECUTION + template)
@@ -76,7 +82,7 @@ class ExecutionRequests:
             return self._stay(cause, "refused", decision.message, asked, refusal(decision))
         if isinstance(decision, LocalAnswer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
-        if found is not None and (why := self._out_of_scope(principal, found, asked.target)):
+        if found is not None and (why := self._out_of_scope(principal, found, _query(asked))):
             no = Rejection(Code.POLICY_REFUSED, why, "ask the owner of the site to name it in the rule")
             return self._stay(cause, "refused", why, asked, refusal(no))
         body = asked.body
@@ -94,17 +100,34 @@ class ExecutionRequests:
             _note_state(attempt, asked.body, reply)
         if not 200 <= reply.status < 300:
             return reply
-        reply = replace(reply, body=boundary.execution_answer(found, reply.body, self._key.open))
+        try:
+            opened = boundary.execution_answer(
+                found, reply.body, self._sealing.open, _query(asked), _own_run(principal)
+            )
+        except CannotOpen as cannot:
+            return self._closed(principal, cause, asked, str(cannot))
+        reply = replace(reply, body=opened)
         if attempt is not None and found is not None and found.route.name == _START:
             return _start(attempt, reply)
         return reply
 
-    def _out_of_scope(self, principal: Principal, found: RouteMatch, target: str) -> str:
+    def _seals(self, principal: Principal, asked: GatewayRequest) -> Sealing:
+        sealing = self._sealing
+        return Sealing(sealing.seal, sealing.values(), _own_run(principal), _query(asked))
+
+    def _closed(self, principal: Principal, cause: Cause, asked: GatewayRequest, why: str) -> Reply:
+        """The refusal of an answer that this agent cannot open. A task that starts ends with the reason."""
+        if isinstance(principal, AttemptPrincipal) and principal.failed is not None:
+            principal.failed(why)
+        log.error("A sealed value cannot be opened", action="seal_broken", work=_label(principal), reason=why)
+        remedy = "see docs/how-to/keep-a-key.md"
+        return self._stay(cause, "refused", why, asked, refusal(Rejection(Code.POLICY_REFUSED, why, remedy)))
+
+    def _out_of_scope(self, principal: Principal, found: RouteMatch, query: bytes) -> str:
         """Why the site's owner does not let this be read; empty when it may be. What a trigger or a Dag file reads is of no run:
         of that, connections and variables are judged."""
         attempt = principal if isinstance(principal, AttemptPrincipal) else None
-        own = attempt.own if attempt is not None else None
-        query = target.partition("?")[2].encode("latin-1", "replace")
+        own = _own_run(principal)
         for read in boundary.outside(found, query, own):
             if attempt is None and read.kind in (ReadKind.XCOM, ReadKind.STATE):
                 continue
@@ -154,6 +177,14 @@ def _own(principal: Principal) -> UUID | None:
     if isinstance(principal, AttemptPrincipal) and principal.subject:
         return UUID(principal.subject)
     return None
+
+
+def _own_run(principal: Principal) -> OwnRun | None:
+    return principal.own if isinstance(principal, AttemptPrincipal) else None
+
+
+def _query(asked: GatewayRequest) -> bytes:
+    return asked.target.partition("?")[2].encode("latin-1", "replace")
 
 
 def _label(principal: Principal) -> str:

@@ -13,11 +13,12 @@ from tradewind_agent.gateway.interfaces import Plane
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest, Reply, refusal
+from tradewind_agent.gateway.waiting_tasks import WaitingTasks
 from tradewind_agent.http.responses import PlaneResponse
 from tradewind_agent.kits import aiotasks
-from tradewind_agent.state.site_key import SiteKey
+from tradewind_agent.state.sealing import SiteSealing
 from tradewind_protocol import boundary, paths, triggers
-from tradewind_protocol.boundary import Change, Decision, LocalAnswer, Rejection
+from tradewind_protocol.boundary import Change, Decision, LocalAnswer, Rejection, TriggerEvents
 from tradewind_protocol.errors import Code
 from tradewind_protocol.states import Component
 
@@ -45,13 +46,14 @@ class VerbRequests:
         plane: Plane,
         rules: Callable[[], GatewayPolicy],
         ledger: Ledger,
-        key: SiteKey,
+        sealing: SiteSealing,
         why_no_trigger: Callable[[dict[str, Any]], str],
     ) -> None:
         self._plane = plane
         self._rules = rules
         self._ledger = ledger
-        self._key = key
+        self._sealing = sealing
+        self._waiting = WaitingTasks()
         self._why_no_trigger = why_no_trigger
 
     async def answer(
@@ -74,8 +76,15 @@ class VerbRequests:
         return await self._forward(component, cause, asked, body)
 
     async def _decide(self, asked: GatewayRequest) -> Decision:
+        values = self._sealing.values() if asked.path == triggers.SYNC else None
         judged = partial(
-            boundary.decide_verb, asked.path, asked.body, self._rules(), self._key.digest, self._key.seal
+            boundary.decide_verb,
+            asked.path,
+            asked.body,
+            self._rules(),
+            self._sealing.digest,
+            self._sealing.seal,
+            TriggerEvents(values, self._waiting.of) if values is not None else None,
         )
         return judged() if len(asked.body) <= SMALL else await asyncio.to_thread(judged)
 
@@ -111,8 +120,12 @@ class VerbRequests:
 
     def _for_site(self, path: str, response: PlaneResponse) -> bytes:
         if path == triggers.SYNC and 200 <= response.status_code < 300:
-            return boundary.triggers_answer(response.content, self._key.open, self._why_no_trigger)
+            return boundary.triggers_answer(response.content, self._sealing.open, self._created)
         return boundary.for_site(response.content)
+
+    def _created(self, trigger: dict[str, Any]) -> str:
+        self._waiting.created(trigger)
+        return self._why_no_trigger(trigger)
 
     def _refused(self, cause: Cause, refuse: Rejection, asked: GatewayRequest) -> Reply:
         cause = replace(cause, decision="refused", what=refuse.message)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tradewind_agent.monitoring.masking import Masking
-from tradewind_agent.state import owner_rules
+from tradewind_agent.state import key_ring, owner_rules
 from tradewind_protocol.polling import Finding
 
 _LEAST_FREE = 200 * 1024 * 1024  # bytes
@@ -31,6 +31,7 @@ class Checks:
         ledger_problem: Callable[[], str],
         health_problem: Callable[[], str],
         rules_problem: Callable[[], str] = lambda: "",
+        keys_problem: Callable[[], str] = lambda: "",
         now: Callable[[], float],
         masking: Masking,
         every: float = 15.0,
@@ -41,6 +42,7 @@ class Checks:
         self._ledger_problem = ledger_problem
         self._health_problem = health_problem
         self._rules_problem = rules_problem
+        self._keys_problem = keys_problem
         self._now = now
         self._masking = masking
         self._every = every
@@ -61,6 +63,8 @@ class Checks:
             found.append(Finding(check="port", message=health, remedy=remedy))
         if rules := self._rules_problem():
             found.append(Finding(check="rules", message=rules[:2000], remedy=owner_rules.REMEDY))
+        if keys := self._keys_problem():
+            found.append(Finding(check="seal", message=keys[:2000], remedy=key_ring.REMEDY))
         return self._masking.findings(found)
 
     def _disk(self) -> list[Finding]:

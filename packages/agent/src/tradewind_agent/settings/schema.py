@@ -80,6 +80,37 @@ class EnvironmentSettings(BaseModel):
         return value
 
 
+class SealSettings(BaseModel):
+    """What of a site's values the plane keeps in sealed form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keys_file: Path | None = Field(
+        default=None,
+        description="File with the key ring, mode 0600, the same for every agent of the site; read again when it changes. "
+        "Default: none, and values that may not leave are refused.",
+    )
+    values_below: int = Field(
+        default=0,
+        ge=0,
+        description="XComs and state values of fewer bytes are sealed and kept on the plane, and not in the site's storage. 0: "
+        "all of them go to the storage, where the task environment has one.",
+    )
+    run_parameters: tuple[str, ...] = Field(
+        default=("*",),
+        description="Dags, with `*`, `?` and `!`, whose parameters are sealed when a task of this site starts a run of them.",
+    )
+    asset_events: bool = Field(default=True, description="Whether the extras of asset events are sealed.")
+    trigger_events: bool = Field(
+        default=True, description="Whether the events of triggers are sealed. Those of callbacks never are."
+    )
+
+    @field_validator("keys_file")
+    @classmethod
+    def _whole_path(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+
 class Settings(BaseSettings):
     """The agent's settings. Frozen; secrets never show in its repr."""
 
@@ -240,6 +271,10 @@ class Settings(BaseSettings):
         description="File with the site's key, 32 characters or more, the same for every agent of the site: what stays at "
         "the site is known to the plane by digests under it. Default: `site.key` in `storage` where that is a folder, else in "
         "`state_dir`, made at the first start.",
+    )
+    seal: SealSettings = Field(
+        default_factory=SealSettings,
+        description="The owner's key ring for values that lie on the plane; see below.",
     )
     references: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="More URL schemes that make an XCom value a reference, such as minio."

@@ -80,6 +80,7 @@ class Attempt:
         self._open = open_
         self._permission = permission
         self._refusal: RuleRefusal | None = None  # the owner's, of what has been let in by the plane
+        self._closed = ""  # why something that the plane keeps for the attempt could not be opened
         self._stopping = asyncio.Event()
         self._in_worker = False
         # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
@@ -216,6 +217,7 @@ class Attempt:
             grant=grant,
             on_task_state=self._left,
             may_run=self._may_run,
+            failed=self._cannot_open,
         )
         secret = self._secrets.issue(principal)
         self._in_worker = True
@@ -242,6 +244,8 @@ class Attempt:
             outcome = self._failed(str(self._refusal), rule=self._refusal.rule)
         elif outcome.rule:
             self._permission.refused_in_task(outcome)
+        elif self._closed and outcome.kind is OutcomeKind.FAILED and self.task_state is None:
+            outcome = self._failed(self._closed)
         elif self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
             outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
         self.trace.ended(outcome)
@@ -251,6 +255,10 @@ class Attempt:
         """Why the task may not start, by what the plane says of its run; empty when it may."""
         self._refusal = self._permission.of_start(answer)
         return str(self._refusal) if self._refusal is not None else ""
+
+    def _cannot_open(self, why: str) -> None:
+        """What the plane gave the gateway for this attempt is sealed with a key that the agent has not."""
+        self._closed = self._closed or why
 
     def _left(self, state: str) -> None:
         """The task's supervisor has said how it leaves the task. A state that is not one of Airflow's is dropped."""
@@ -343,7 +351,13 @@ def _own_run(offer: Offer) -> OwnRun | None:
     ti = offer.workload.get("ti")
     if not isinstance(ti, dict) or offer.kind is not WorkKind.TASK:
         return None
-    return OwnRun(str(ti.get("dag_id")), str(ti.get("run_id")))
+    index = ti.get("map_index")
+    return OwnRun(
+        str(ti.get("dag_id")),
+        str(ti.get("run_id")),
+        str(ti.get("task_id")),
+        index if isinstance(index, int) else -1,
+    )
 
 
 def _subject(offer: Offer) -> str:

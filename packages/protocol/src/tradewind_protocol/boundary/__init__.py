@@ -17,8 +17,9 @@ from tradewind_protocol.boundary.notices import Digest, derived, is_notice, keye
 from tradewind_protocol.boundary.reads import OwnRun, Read, ReadKind, outside, parameters
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import ROUTES, Owner, Route, RouteMatch, Treatment, classify
-from tradewind_protocol.boundary.rules import KINDS, Rules, decide, unknown
-from tradewind_protocol.boundary.sealing import SEALED, Seal, Unseal, has_seal, is_sealed
+from tradewind_protocol.boundary.rules import KINDS, Rules, Sealing, decide, unknown
+from tradewind_protocol.boundary.sealed_values import ValueSeal, event_of
+from tradewind_protocol.boundary.sealing import KEY_ID, SEALED, CannotOpen, Seal, Unseal, has_seal, is_sealed
 from tradewind_protocol.boundary.serialized_dags import ReducedDag, not_reduced, reduced
 from tradewind_protocol.boundary.site_responses import (
     callback_workload,
@@ -27,9 +28,16 @@ from tradewind_protocol.boundary.site_responses import (
     triggers_answer,
 )
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
-from tradewind_protocol.boundary.verbs import VERBS, Verb, decide_verb, verb
+from tradewind_protocol.boundary.verbs import VERBS, OwnTask, TriggerEvents, Verb, decide_verb, verb
 
 __all__ = [
+    "KEY_ID",
+    "CannotOpen",
+    "OwnTask",
+    "Sealing",
+    "TriggerEvents",
+    "ValueSeal",
+    "event_of",
     "KINDS",
     "ROUTES",
     "SCHEMES",

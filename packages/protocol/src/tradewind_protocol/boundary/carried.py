@@ -7,6 +7,7 @@ from typing import Final
 STRUCTURE: Final = "structure"  # names, schedule, dependencies, numbers
 AUTHORS_TEXT: Final = "authors' text"  # of fields of Dags, where the owner lets it leave
 SEALED: Final = "sealed arguments"  # only this site's agents can read them
+SEALED_VALUES: Final = "sealed values"
 SOURCE: Final = "source"
 IMPORT_ERRORS: Final = "import errors"
 WARNINGS: Final = "warnings"
@@ -23,6 +24,7 @@ MEANINGS: Final = {
     STRUCTURE: "names, schedule, dependencies and numbers of Dags and bundles",
     AUTHORS_TEXT: "fields of Dags as their author wrote them, because `dags` is open or `dag_fields` names some",
     SEALED: "arguments of triggers and deadline callbacks in a form only this site's agents can read",
+    SEALED_VALUES: "values in a form that only agents with the key ring of the site's owner can read",
     SOURCE: "the text of Dag files",
     IMPORT_ERRORS: "why a Dag file could not be read",
     WARNINGS: "Airflow's warnings about a Dag",

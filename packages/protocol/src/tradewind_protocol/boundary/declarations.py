@@ -14,7 +14,17 @@ from typing import Any, Final
 
 from tradewind_protocol.boundary import dag_fields
 from tradewind_protocol.boundary.dag_fields import TYPE, VAR
-from tradewind_protocol.boundary.sealing import Declared, Place, Seal, Unseal, has_seal, opened, sealed
+from tradewind_protocol.boundary.sealed_values import opened_event
+from tradewind_protocol.boundary.sealing import (
+    CannotOpen,
+    Declared,
+    Place,
+    Seal,
+    Unseal,
+    has_seal,
+    opened,
+    sealed,
+)
 
 UNDECLARED: Final = "tradewind_undeclared"
 """The one key of arguments that the site did not seal for what they are for; its value is the reason, for people."""
@@ -111,7 +121,15 @@ def resumption(answer: dict[str, Any], open_: Unseal, task_instance_id: str) -> 
     method = answer.get("next_method")
     if method is None or method == _FAILS:
         return answer
-    found = opened(answer.get("next_kwargs"), open_, str(method), added=("event",))
+    try:
+        found = opened(
+            _with_event(answer.get("next_kwargs"), open_, task_instance_id),
+            open_,
+            str(method),
+            added=("event",),
+        )
+    except CannotOpen as cannot:
+        return {**answer, "next_kwargs": cannot_open(f"the task to resume with {method!r}", cannot)}
     run = answer.get("dag_run")
     dag_id = run.get("dag_id") if isinstance(run, dict) else None
     if found is None or not (
@@ -135,7 +153,10 @@ def trigger(create: dict[str, Any], open_: Unseal) -> dict[str, Any]:
         arguments = None
     if classpath == CALLBACK_TRIGGER and not has_seal(arguments):
         return {**told, "arguments": json.dumps(_called(arguments, open_))}
-    found = opened(arguments, open_, classpath)
+    try:
+        found = opened(arguments, open_, classpath)
+    except CannotOpen as cannot:
+        return {**told, "arguments": json.dumps(cannot_open(f"a trigger {classpath!r}", cannot))}
     ti = create.get("ti")
     if found is None or not _declares_trigger(found, ti):
         return {**told, "arguments": json.dumps(undeclared(f"a trigger {classpath!r}"))}
@@ -149,7 +170,7 @@ def trigger(create: dict[str, Any], open_: Unseal) -> dict[str, Any]:
 def callback(called: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     """A function to call and its arguments, as a deadline of a Dag declared them, with the context Airflow adds."""
     path = str(called.get("path"))
-    found = opened(called.get("kwargs"), open_, path, added=("context",))
+    found = _opened_callback(called, open_)
     if found is None or found.place[1:] != _DEADLINE:
         return {**called, "kwargs": undeclared(f"a callback {path!r}")}
     return {**called, "kwargs": found.arguments}
@@ -157,8 +178,15 @@ def callback(called: dict[str, Any], open_: Unseal) -> dict[str, Any]:
 
 def dag_of_callback(called: dict[str, Any], open_: Unseal) -> str | None:
     """The Dag whose deadline declared a callback, by the site's seal; None for what no Dag of the site declared."""
-    found = opened(called.get("kwargs"), open_, str(called.get("path")), added=("context",))
+    found = _opened_callback(called, open_)
     return found.place[0] if found is not None and found.place[1:] == _DEADLINE else None
+
+
+def _opened_callback(called: dict[str, Any], open_: Unseal) -> Declared | None:
+    try:
+        return opened(called.get("kwargs"), open_, str(called.get("path")), added=("context",))
+    except CannotOpen:  # no deadline's arguments: those are sealed with the site's key
+        return None
 
 
 def undeclared(what: str) -> dict[str, str]:
@@ -170,9 +198,25 @@ def undeclared(what: str) -> dict[str, str]:
     }
 
 
+def cannot_open(what: str, cannot: CannotOpen) -> dict[str, str]:
+    """As `undeclared`, of what names the key that sealed it."""
+    return {UNDECLARED: f"the plane asks for {what}, and its arguments cannot be opened: {cannot}"}
+
+
 def why_undeclared(arguments: Any) -> str | None:
     """The reason of `undeclared`; None for other arguments."""
     return str(arguments[UNDECLARED]) if isinstance(arguments, dict) and UNDECLARED in arguments else None
+
+
+def _with_event(arguments: Any, open_: Unseal, task_instance_id: str) -> Any:
+    """The arguments of a method that resumes, with the event opened that the plane has put beside them."""
+    if not isinstance(arguments, dict):
+        return arguments
+    if set(arguments) == {TYPE, VAR}:
+        return {**arguments, VAR: _with_event(arguments[VAR], open_, task_instance_id)}
+    if "event" not in arguments:
+        return arguments
+    return {**arguments, "event": opened_event(arguments["event"], open_, task_instance_id)}
 
 
 def _called(arguments: Any, open_: Unseal) -> dict[str, Any]:

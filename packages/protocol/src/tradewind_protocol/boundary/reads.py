@@ -7,7 +7,7 @@ plane its own setting.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 from urllib.parse import parse_qsl
@@ -35,10 +35,12 @@ class Read:
 
 @dataclass(frozen=True)
 class OwnRun:
-    """Whose attempt it is."""
+    """Whose attempt it is. Two tasks of a run have the same."""
 
     dag_id: str
     run_id: str
+    task_id: str = field(default="", compare=False)
+    map_index: int = field(default=-1, compare=False)
 
 
 _STATES: Final = frozenset(
@@ -63,7 +65,7 @@ def outside(found: RouteMatch, query: bytes, own: OwnRun | None) -> tuple[Read, 
         return (Read(ReadKind.VARIABLE, name, f"variable {name!r}"),)
     if kind == "xcom":
         dag_id, run_id = found.params[_DAG], found.params["run_id"]
-        earlier = any(value.lower() not in _FALSE for value in parameters(query, "include_prior_dates"))
+        earlier = of_earlier_runs(query)
         if own == OwnRun(dag_id, run_id) and not earlier:
             return ()
         which = f"run {run_id!r}" + (" and earlier ones" if earlier else "")
@@ -72,6 +74,11 @@ def outside(found: RouteMatch, query: bytes, own: OwnRun | None) -> tuple[Read, 
         dags = sorted({found.params.get(_DAG, ""), *parameters(query, _DAG)} - {""})
         return tuple(Read(ReadKind.STATE, dag_id, f"states of Dag {dag_id!r}") for dag_id in _but(dags, own))
     return ()
+
+
+def of_earlier_runs(query: bytes) -> bool:
+    """Whether a request for an XCom takes one of an earlier run as well."""
+    return any(value.lower() not in _FALSE for value in parameters(query, "include_prior_dates"))
 
 
 def parameters(query: bytes, name: str) -> list[str]:

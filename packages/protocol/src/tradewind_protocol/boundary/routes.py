@@ -25,6 +25,7 @@ class Treatment(str, Enum):
     STATE = "state"  # passes: how a try ends; the fields with the author's values are named in the ledger
     XCOM = "xcom"  # a reference, nothing, or one of Airflow's own control keys in its exact form
     STORE = "store"  # a reference or nothing
+    RUN = "run"  # passes: a run that a task starts; a site with a key ring seals its parameters
     TEMPLATES = "templates"  # every value replaced by a notice
     CONNECTION = "connection"  # answered "not found"
     VARIABLE = "variable"  # answered "not found"
@@ -100,7 +101,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/task-instances/{task_instance_id}/state",
         Treatment.STATE,
         T,
-        "how a try ends: state and times; of a deferral the arguments of the trigger and of the method that resumes leave sealed; asset events carry their extras: Airflow cannot go on without them, so a Dag author keeps data out of them",
+        "how a try ends: state and times; of a deferral the arguments of the trigger and of the method that resumes leave sealed; a site with a key ring seals the extras of asset events; without one they pass, so a Dag author keeps data out of them",
         ("trigger_kwargs", "next_kwargs", "outlet_events", "rendered_map_index", "retry_reason"),
     ),
     Route(
@@ -168,9 +169,9 @@ ROUTES: Final[tuple[Route, ...]] = (
         "dagrun.trigger",
         "POST",
         "/dag-runs/{dag_id}/{run_id}",
-        _C,
+        Treatment.RUN,
         T,
-        "a run a task starts; its conf is the author's, as if given in the UI",
+        "a run a task starts; its conf is the author's, as if given in the UI; a site with a key ring seals the conf",
         ("conf", "note", "partition_key"),
     ),
     Route("dagrun.clear", "POST", "/dag-runs/{dag_id}/{run_id}/clear", _C, T, "an order without a value"),
@@ -185,7 +186,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/xcoms/{dag_id}/{run_id}/{task_id}/{key:path}",
         Treatment.XCOM,
         T_TR,
-        "only a reference, null, or one of Airflow's control keys in its exact form; links (`_link_…`) are dropped; the length of a list to map over passes",
+        "only a reference, null, a value that a site with a key ring has sealed, or one of Airflow's control keys in its exact form; links (`_link_…`) are dropped; the length of a list to map over passes",
     ),
     Route(
         "xcom.delete",
@@ -203,7 +204,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/store/ti/{task_instance_id}/{key:path}",
         Treatment.STORE,
         T,
-        "only a reference or null",
+        "only a reference, null, or a value that a site with a key ring has sealed",
     ),
     Route(
         "task_store.delete",
@@ -221,7 +222,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/store/asset/by-name/value",
         Treatment.STORE,
         T_TR,
-        "only a reference or null",
+        "only a reference, null, or a value that a site with a key ring has sealed",
     ),
     Route(
         "asset_store.delete_by_name",
@@ -246,7 +247,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/store/asset/by-uri/value",
         Treatment.STORE,
         T_TR,
-        "only a reference or null",
+        "only a reference, null, or a value that a site with a key ring has sealed",
     ),
     Route(
         "asset_store.delete_by_uri",

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tradewind_protocol.boundary import carried
+from tradewind_protocol.boundary import carried, sealed_values
 from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
 from tradewind_protocol.boundary.notices import NOTICE
+from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import RouteMatch, Treatment, ambiguous
-from tradewind_protocol.boundary.sealing import Seal, has_seal, sealed
+from tradewind_protocol.boundary.sealed_values import ValueSeal
+from tradewind_protocol.boundary.sealing import Seal, has_seal, is_sealed, sealed
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
 
@@ -66,15 +68,32 @@ class Rules:
         return Rules.of(policy, schemes=self.schemes) if policy is Policy.STRICT else self
 
 
-def decide(found: RouteMatch, body: bytes, rules: Rules, seal: Seal | None = None) -> Decision:
+@dataclass(frozen=True)
+class Sealing:
+    """What a gateway seals a request with. The plane has none of it."""
+
+    seal: Seal  # with the site's key
+    values: ValueSeal | None = None  # with the key ring of the site's owner, when there is one
+    own: OwnRun | None = None  # of the attempt that asks
+    query: bytes = b""
+
+
+def decide(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None = None) -> Decision:
     """What happens to a request whose route is known. Never raises; a body that is not JSON is refused where it counts.
 
-    `seal` is the site's: what a task passes on to its trigger and to itself leaves sealed, under open rules beside its
-    readable form. The plane has none and lets it pass as it comes.
+    `sealing` is the site's: what a task passes on to its trigger and to itself leaves sealed, under open rules beside its
+    readable form. With a key ring values leave sealed that would be refused. The plane has none and lets what is sealed
+    pass as it comes.
     """
     route = found.route
-    if route.treatment is Treatment.STATE and seal is not None:
-        return _sealed(found, body, seal, readable=rules.triggers is Policy.OPEN)
+    if route.treatment is Treatment.XCOM:
+        return _xcom(found, body, rules, sealing)
+    if route.treatment is Treatment.STORE:
+        return _store(found, body, rules, sealing)
+    if route.treatment is Treatment.STATE and sealing is not None:
+        return _sealed(found, body, sealing, readable=rules.triggers is Policy.OPEN)
+    if route.treatment is Treatment.RUN and sealing is not None and sealing.values is not None:
+        return _run(found, body, sealing.values)
     if (rule := _RULES.get(route.treatment)) is not None:
         return rule(found, body, rules)
     return Pass(_carried(route.carries, body))
@@ -101,7 +120,7 @@ def unknown(method: str, path: str, rules: Rules) -> Decision:
 # ---- one function per treatment
 
 
-def _xcom(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
+def _xcom(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None) -> Decision:
     key = found.params["key"]
     if key.startswith(LINK) and rules.links is Policy.STRICT:
         # An error here would show up in every task with an extra link, for a link that the Dag's author did not ask for.
@@ -118,18 +137,28 @@ def _xcom(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
         return Pass((carried.REFERENCES,))
     if (exact := _CONTROL_KEYS.get(key)) is not None and exact(value):
         return Pass((f"xcom {key}",))
+    if sealing is None and is_sealed(value):
+        return Pass((carried.SEALED_VALUES,))
+    if sealing is not None and sealing.values is not None:
+        return _value_sealed(sealed_values.xcom(sealing.values, found, sealing.query, value))
     task = f"task {found.params['task_id']!r} of Dag {found.params['dag_id']!r}"
     return Rejection(
         Code.POLICY_REFUSED,
         f"the XCom {key!r} of {task} is {_described(value, body)}; "
         "this site's data policy lets an XCom leave only as a reference to the site's own storage",
         "set [core] xcom_backend = tradewind_runtime.xcom.SiteXComBackend in the task environment (or another backend "
-        "that keeps values in object storage with threshold 0), or set the agent's policy for xcom to open",
+        "that keeps values in object storage with threshold 0), give the site a key ring (seal), or set the agent's policy "
+        "for xcom to open",
     )
 
 
-def _sealed(found: RouteMatch, body: bytes, seal: Seal, *, readable: bool) -> Decision:
-    """How a try ends. What it passes on when it defers, to a trigger and to the method that resumes, leaves sealed."""
+def _value_sealed(form: Any) -> Change:
+    return Change(json.dumps(form).encode(), "the value was sealed", (carried.SEALED_VALUES,))
+
+
+def _sealed(found: RouteMatch, body: bytes, sealing: Sealing, *, readable: bool) -> Decision:
+    """How a try ends. What it passes on when it defers, to a trigger and to the method that resumes, leaves sealed; with a
+    key ring the extras of asset events do."""
     names = found.route.carries
     try:
         sent = json.loads(body)
@@ -137,21 +166,49 @@ def _sealed(found: RouteMatch, body: bytes, seal: Seal, *, readable: bool) -> De
         return Pass(names)
     if not isinstance(sent, dict):
         return Pass(names)
+    seal, by = (sealing.values.seal, sealing.values.by) if sealing.values is not None else (sealing.seal, "")
     changed = []
     for name, bound in (("trigger_kwargs", "classpath"), ("next_kwargs", "next_method")):
         arguments = sent.get(name) or {}
         if isinstance(sent.get(bound), str) and isinstance(arguments, dict) and not has_seal(arguments):
             place = (found.params.get("task_instance_id", ""), name)
-            sent[name] = sealed(seal, sent[bound], place, arguments, readable=readable)
+            sent[name] = sealed(seal, sent[bound], place, arguments, readable=readable, by=by)
             changed.append(name)
-    kept = () if readable else changed
+    kept = () if readable else tuple(changed)
+    also = (carried.SEALED,) if changed else ()
+    if _seals_events(sent, sealing):
+        changed.append("outlet_events")
+        kept, also = (*kept, "outlet_events"), (*also, carried.SEALED_VALUES)
     carries = tuple(name for name in names if sent.get(name) and name not in kept)
     if not changed:
         return Pass(carries)
-    return Change(json.dumps(sent).encode(), f"{' and '.join(changed)} sealed", (*carries, carried.SEALED))
+    return Change(json.dumps(sent).encode(), f"{' and '.join(changed)} sealed", (*carries, *also))
 
 
-def _store(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
+def _seals_events(sent: dict[str, Any], sealing: Sealing) -> bool:
+    events = sent.get("outlet_events")
+    if sealing.values is None or not sealing.values.asset_events or sealing.own is None:
+        return False
+    return isinstance(events, list) and sealed_values.outlet_events(sealing.values, sealing.own, events) > 0
+
+
+def _run(found: RouteMatch, body: bytes, values: ValueSeal) -> Decision:
+    """A run that a task starts."""
+    names = found.route.carries
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return Pass(names)
+    dag_id = found.params["dag_id"]
+    conf = sent.get("conf") if isinstance(sent, dict) else None
+    if not isinstance(conf, dict) or not conf or not values.seals_parameters(dag_id):
+        return Pass(_carried(names, body))
+    sent["conf"] = sealed_values.parameters_of_run(values, dag_id, found.params["run_id"], conf)
+    carries = tuple(name for name in names if sent.get(name) and name != "conf")
+    return Change(json.dumps(sent).encode(), "the parameters were sealed", (*carries, carried.SEALED_VALUES))
+
+
+def _store(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None) -> Decision:
     if rules.store is Policy.OPEN:
         return Pass(("value",))
     try:
@@ -169,12 +226,17 @@ def _store(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
         return Pass()
     if is_reference(wrapped, rules.schemes):
         return Pass((carried.REFERENCES,))
+    if sealing is None and is_sealed(value):
+        return Pass((carried.SEALED_VALUES,))
+    if sealing is not None and sealing.values is not None:
+        sent["value"] = sealed_values.state(sealing.values, found, sealing.query, sealing.own, value)
+        return _value_sealed(sent)
     return Rejection(
         Code.POLICY_REFUSED,
         f"a state store value is {_described(value, body)}; "
         "this site's data policy lets one leave only as a reference to the site's own storage",
         "set [workers] state_store_backend in the task environment to a backend that returns URLs of the site's "
-        "storage, or set the agent's policy for store to open",
+        "storage, give the site a key ring (seal), or set the agent's policy for store to open",
     )
 
 
@@ -232,8 +294,6 @@ def _variable_write(found: RouteMatch, body: bytes, rules: Rules) -> Decision:
 
 _Rule = Callable[[RouteMatch, bytes, Rules], Decision]
 _RULES: Final[Mapping[Treatment, _Rule]] = {
-    Treatment.XCOM: _xcom,
-    Treatment.STORE: _store,
     Treatment.TEMPLATES: _templates,
     Treatment.CONNECTION: _connection,
     Treatment.VARIABLE: _variable,

@@ -22,7 +22,14 @@ from tradewind_protocol.boundary.dag_fields import TYPE, VAR
 SEALED: Final = "tradewind_sealed"
 """The key of the sealed form in a map of arguments."""
 
-_FORM: Final = re.compile(r"[A-Za-z0-9_-]{16,}={0,2}")
+SEALED_BY: Final = "sealed_by"
+"""The key, beside `SEALED`, of what a person reads in the UI in place of the value: the site's name and the key's id."""
+
+KEY_ID: Final = r"[A-Za-z0-9][A-Za-z0-9-]{0,31}"
+"""How the id of a key of a key ring looks. A sealed form of such a key begins with it and a point."""
+
+_FORM: Final = re.compile(rf"(?:{KEY_ID}\.)?[A-Za-z0-9_-]{{16,}}={{0,2}}")
+_BY: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._@:/-]{{0,249}}, key {KEY_ID}")
 
 Place = tuple[str, ...]
 """Which part of which Dag or attempt declared the arguments."""
@@ -31,7 +38,12 @@ Seal = Callable[[str], str]
 """Text to what only this site can read. Equal texts give equal results, so that a Dag's version stays the same."""
 
 Unseal = Callable[[str], str | None]
-"""Undo `Seal`; None for what was sealed with another key, or not sealed at all."""
+"""Undo `Seal`; None for what was sealed with another key, or not sealed at all. Raises CannotOpen where the form names its
+key, with what is wrong with it."""
+
+
+class CannotOpen(Exception):
+    """What was sealed cannot be opened here. Its text is the reason, for people."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +66,46 @@ def has_seal(arguments: Any) -> bool:
 
 def is_sealed(arguments: Any) -> bool:
     """Whether arguments are in sealed form and no other. Nobody without the key can say more."""
-    return has_seal(arguments) and set(_inner(arguments)) == {SEALED}
+    if not has_seal(arguments):
+        return False
+    inner = _inner(arguments)
+    return set(inner) == {SEALED} or (
+        set(inner) == {SEALED, SEALED_BY}
+        and isinstance(inner[SEALED_BY], str)
+        and _BY.fullmatch(inner[SEALED_BY]) is not None
+    )
+
+
+def form_of(arguments: Any) -> str:
+    """The sealed form of arguments that have a seal."""
+    return str(_inner(arguments)[SEALED])
+
+
+def encoded(like: Any, inner: dict[str, Any]) -> Any:
+    """`inner` in the encoding that `like` has."""
+    return inner if _inner(like) is like else {TYPE: like[TYPE], VAR: inner}
 
 
 def seal_only(arguments: Any) -> Any:
     """Arguments that have a seal, without their readable form."""
-    return _encoded(arguments, {SEALED: _inner(arguments)[SEALED]})
+    return encoded(arguments, {SEALED: _inner(arguments)[SEALED]})
 
 
-def sealed(seal: Seal, bound: str, place: Place, arguments: Any, *, readable: bool = False) -> Any:
+def sealed(
+    seal: Seal, bound: str, place: Place, arguments: Any, *, readable: bool = False, by: str = ""
+) -> Any:
     """`arguments` in sealed form, encoded as they were; with `readable` beside the form they had. `place` makes equal
-    arguments of two places look different."""
+    arguments of two places look different. `by` names site and key, for people."""
     inner = _inner(arguments)
     form = {SEALED: seal(json.dumps([bound, place, inner], sort_keys=True))}
-    return _encoded(arguments, {**inner, **form} if readable and isinstance(inner, dict) else form)
+    if by:
+        form = {SEALED_BY: by, **form}
+    return encoded(arguments, {**inner, **form} if readable and isinstance(inner, dict) else form)
+
+
+def sealed_value(seal: Seal, kind: str, place: Place, value: Any, by: str) -> dict[str, str]:
+    """A value of any form in sealed form: what is opened is equal to it, the order of its keys too."""
+    return {SEALED_BY: by, SEALED: seal(json.dumps([kind, place, value]))}
 
 
 def opened(arguments: Any, open_: Unseal, bound: str, *, added: Collection[str] = ()) -> Declared | None:
@@ -83,15 +121,10 @@ def opened(arguments: Any, open_: Unseal, bound: str, *, added: Collection[str] 
     if name != bound or not isinstance(declared, dict | None):
         return None
     beside = {key: inner[key] for key in added if key in inner}
-    return Declared(_encoded(arguments, {**beside, **(declared or {})}), tuple(place))
+    return Declared(encoded(arguments, {**beside, **(declared or {})}), tuple(place))
 
 
 def _inner(arguments: Any) -> Any:
     if isinstance(arguments, dict) and set(arguments) == {TYPE, VAR}:
         return arguments[VAR]
     return arguments
-
-
-def _encoded(like: Any, inner: dict[str, Any]) -> Any:
-    """`inner` in the encoding that `like` has."""
-    return inner if _inner(like) is like else {TYPE: like[TYPE], VAR: inner}

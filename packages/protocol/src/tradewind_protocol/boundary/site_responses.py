@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from tradewind_protocol.boundary import declarations
+from tradewind_protocol.boundary import declarations, sealed_values
 from tradewind_protocol.boundary.notices import NOTICE, without_notices
+from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.routes import RouteMatch
-from tradewind_protocol.boundary.sealing import Unseal
+from tradewind_protocol.boundary.sealing import SEALED, CannotOpen, Unseal
 
 _START_OF_TRY: Final = "ti.run"
 _UNREADABLE: Final = b"null"
@@ -25,12 +26,28 @@ def for_site(body: bytes) -> bytes:
         return body
 
 
-def execution_answer(found: RouteMatch | None, body: bytes, open_: Unseal) -> bytes:
-    """A successful answer of the Execution API."""
+def execution_answer(
+    found: RouteMatch | None, body: bytes, open_: Unseal, query: bytes = b"", own: OwnRun | None = None
+) -> bytes:
+    """A successful answer of the Execution API. Raises CannotOpen where a sealed value in it cannot be opened."""
     if found is None or found.route.name != _START_OF_TRY:
-        return for_site(body)
+        return for_site(body if found is None else _with_values(found, body, open_, query, own))
     subject = found.params.get("task_instance_id", "")
-    return _judged(body, lambda read: declarations.resumption(read, open_, subject))
+
+    def started(read: dict[str, Any]) -> dict[str, Any]:
+        return sealed_values.opened_runs(declarations.resumption(read, open_, subject), open_)  # type: ignore[no-any-return]
+
+    return _judged(body, started)
+
+
+def _with_values(found: RouteMatch, body: bytes, open_: Unseal, query: bytes, own: OwnRun | None) -> bytes:
+    if SEALED.encode() not in body:
+        return body
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return json.dumps(sealed_values.opened_answer(found, answer, open_, query, own)).encode()
 
 
 def triggers_answer(
@@ -40,6 +57,10 @@ def triggers_answer(
 
     def one_of(created: dict[str, Any]) -> dict[str, Any]:
         told = declarations.trigger(created, open_)
+        try:
+            told = sealed_values.opened_runs(told, open_)
+        except CannotOpen as cannot:
+            return {**told, "arguments": json.dumps({declarations.UNDECLARED: str(cannot)})}
         why = why_not(told)
         return {**told, "arguments": json.dumps({declarations.UNDECLARED: why})} if why else told
 

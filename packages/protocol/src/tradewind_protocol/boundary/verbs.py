@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tradewind_protocol import dags, paths, stored_runs, triggers
-from tradewind_protocol.boundary import carried
+from tradewind_protocol.boundary import carried, sealed_values
 from tradewind_protocol.boundary.decisions import Change, Decision, Pass, Rejection
 from tradewind_protocol.boundary.declarations import declare
 from tradewind_protocol.boundary.notices import Digest
 from tradewind_protocol.boundary.references import is_reference
 from tradewind_protocol.boundary.rules import Rules
+from tradewind_protocol.boundary.sealed_values import ValueSeal
 from tradewind_protocol.boundary.sealing import Seal
 from tradewind_protocol.boundary.serialized_dags import reduced
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
+from tradewind_protocol.values import TAG
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,9 @@ VERBS: Final[tuple[Verb, ...]] = (
         "POST",
         triggers.SYNC,
         "triggerer",
-        (carried.EVENTS, carried.REFERENCES, carried.TRACEBACKS),
+        (carried.EVENTS, carried.REFERENCES, carried.SEALED_VALUES, carried.TRACEBACKS),
         "ids of triggers; the payload of an event, which the task or asset gets, masked; XComs of a trigger that ends its "
-        "task, as references only; of a failure the frames and the exception's text, masked, without lines of code",
+        "task, as references only; a site with a key ring seals both; of a failure the frames and the exception's text, masked, without lines of code",
     ),
 )
 
@@ -118,14 +120,42 @@ def verb(method: str, path: str) -> Verb | None:
     return None
 
 
-def decide_verb(path: str, body: bytes, rules: Rules, digest: Digest, seal: Seal | None = None) -> Decision:
-    """What happens to a request of a host's. `digest` and `seal` are under the site's key. Never raises."""
+@dataclass(frozen=True)
+class TriggerEvents:
+    """How events of triggers are sealed: with the key ring, and for the task instance that waits; an empty id stands for the
+    assets that a trigger watches. None: the plane itself reads the event, of a callback."""
+
+    seal: ValueSeal
+    waits: Callable[[int], OwnTask | None]
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """The task instance that waits for a trigger."""
+
+    task_instance_id: str = ""
+    dag_id: str = ""
+    run_id: str = ""
+    task_id: str = ""
+    map_index: int = -1
+
+
+def decide_verb(
+    path: str,
+    body: bytes,
+    rules: Rules,
+    digest: Digest,
+    seal: Seal | None = None,
+    events: TriggerEvents | None = None,
+) -> Decision:
+    """What happens to a request of a host's. `digest` and `seal` are under the site's key, `events` under its owner's key
+    ring. Never raises."""
     judge = _JUDGES.get(path)
-    if judge is None:
+    if judge is None and path != triggers.SYNC:
         return Pass()
     try:
         sent = json.loads(body)
-        found = judge(sent, rules, digest, seal)
+        found = judge(sent, rules, digest, seal) if judge is not None else _sync(sent, rules, events)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return Rejection(Code.MALFORMED, f"the body of {path} is not of the protocol's form")
     if not found.changed:
@@ -214,12 +244,12 @@ def _without_code(file: dict[str, Any]) -> int:
     return changed
 
 
-def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None) -> _Findings:
+def _sync(sent: dict[str, Any], rules: Rules, events: TriggerEvents | None) -> _Findings:
     found = _Findings({}, [])
     for report in sent.get("reports", ()):
         failure, event = report.get("failure"), report.get("event")
         if event:
-            _event(report, event, rules, found)
+            _event(report, event, rules, found, events)
         if failure and failure.get("traceback"):
             found.carry(carried.TRACEBACKS)
             if rules.source is Policy.STRICT:
@@ -230,33 +260,55 @@ def _sync(sent: dict[str, Any], rules: Rules, digest: Digest, seal: Seal | None)
     return found
 
 
-def _event(report: dict[str, Any], event: dict[str, Any], rules: Rules, found: _Findings) -> None:
+def _event(
+    report: dict[str, Any],
+    event: dict[str, Any],
+    rules: Rules,
+    found: _Findings,
+    events: TriggerEvents | None,
+) -> None:
     payload = event.get("payload")
-    if payload is not None:
-        found.carry(carried.EVENTS)
+    waits = events.waits(report["trigger_id"]) if events is not None else None
     if rules.source is Policy.STRICT and isinstance(payload, dict) and isinstance(payload.get("body"), str):
         if (told := without_quoted_source(payload["body"])) != payload["body"]:
             payload["body"] = told  # a failed callback's
             found.changed.append("lines of code left out")
-    values = [value for value in (event.get("xcoms") or {}).values() if value is not None]
-    if not values:
+    if payload is not None and events is not None and events.seal.trigger_events and waits is not None:
+        event["payload"] = sealed_values.trigger_event(events.seal, waits.task_instance_id, payload)
+        found.changed.append("an event sealed")
+        found.carry(carried.SEALED_VALUES)
+    elif payload is not None:
+        found.carry(carried.EVENTS)
+    xcoms: dict[str, Any] = event.get("xcoms") or {}
+    if all(value is None for value in xcoms.values()):
         return
-    if rules.xcom is Policy.STRICT and not all(is_reference(one, rules.schemes) for one in values):
-        report["event"] = None
-        report["failure"] = {"traceback": [_VALUES_STAY]}
-        found.changed.append("an event with values in place of references became a failure")
+    if rules.xcom is Policy.OPEN:
+        found.carry(carried.VALUES)
         return
-    found.carry(carried.REFERENCES if rules.xcom is Policy.STRICT else carried.VALUES)
+    for key, value in xcoms.items():
+        if value is None:
+            continue
+        if is_reference(value, rules.schemes):
+            found.carry(carried.REFERENCES)
+        elif events is not None and waits is not None and waits.dag_id and TAG not in json.dumps(value):
+            place = (waits.dag_id, waits.run_id, waits.task_id, str(waits.map_index), key)
+            xcoms[key] = events.seal(sealed_values.XCOM, place, value)
+            found.changed.append("an XCom sealed")
+            found.carry(carried.SEALED_VALUES)
+        else:
+            report["event"] = None
+            report["failure"] = {"traceback": [_VALUES_STAY]}
+            found.changed.append("an event with values in place of references became a failure")
+            return
 
 
 _VALUES_STAY: Final = (
     "The trigger ends its task with an XCom that is a value, and this site's data policy lets an XCom leave only as a "
     "reference to the site's own storage. Set [core] xcom_backend = tradewind_runtime.xcom.SiteXComBackend in the "
-    "triggerer's environment, or set the agent's policy for xcom to open\n"
+    "triggerer's environment, give the site a key ring (seal), or set the agent's policy for xcom to open\n"
 )
 
 _JUDGES: Final[Mapping[str, Callable[[dict[str, Any], Rules, Digest, Seal | None], _Findings]]] = {
     dags.CLAIM: _claim,
     dags.REPORT: _report,
-    triggers.SYNC: _sync,
 }

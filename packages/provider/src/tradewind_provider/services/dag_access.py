@@ -63,3 +63,19 @@ def require(db: Session, agent: Agent, dag_id: str, access: SiteAccess, *, subje
         "Dag of this site",
         remedy=site_grants.remedy(agent.site, owner, access),
     )
+
+
+def require_reader(db: Session, agent: Agent, dag_id: str) -> None:
+    """Returns when the Dag's tasks can open what the agent's site has sealed, or the plane does not know the Dag.
+
+    Raises Refused POLICY_REFUSED for a Dag of another site and for one of the plane's own: they would read the sealed form as
+    the value."""
+    bundle = dag_bundles.of_dag(db, dag_id)
+    if bundle is None or work_routes.site_of(db, bundle) == agent.site:
+        return
+    raise Refused(
+        Code.POLICY_REFUSED,
+        f"the parameters of a run of Dag {dag_id!r} are sealed with a key of site {agent.site!r}, and the Dag is not of "
+        "that site: its tasks could not read them",
+        remedy=f"leave the Dag out in the settings of the site's agents: [seal] run_parameters = ['!{dag_id}']",
+    )

@@ -158,7 +158,8 @@ def _check(agent: Agent, report: wire.Report) -> None:
     if (report.event is None) == (report.failure is None):
         raise Refused(Code.MALFORMED, f"report {report.seq} is neither an event nor a failure, or both")
     size = len(report.model_dump_json())
-    if size > wire.LARGEST_EVENT + 64 * 1024:
+    # what a host may send becomes four thirds of it when the site seals it
+    if size > wire.LARGEST_EVENT * 4 // 3 + 64 * 1024:
         raise Refused(
             Code.TOO_LARGE,
             f"what trigger {report.trigger_id} reported is {size} bytes; {wire.LARGEST_EVENT} are allowed",
@@ -166,12 +167,12 @@ def _check(agent: Agent, report: wire.Report) -> None:
         )
     if report.event is not None and report.event.xcoms and agent.policy is Policy.STRICT:
         for key, value in report.event.xcoms.items():
-            if value is not None and not references.is_reference(value):
+            if not (value is None or references.is_reference(value) or boundary.is_sealed(value)):
                 raise Refused(
                     Code.POLICY_REFUSED,
                     f"trigger {report.trigger_id} ends its task with XCom {key!r}, which is a value; under the strict "
                     "policy only references leave the site",
-                    remedy="configure an XCom backend that keeps values at the site",
+                    remedy="configure an XCom backend that keeps values at the site, or give the site a key ring",
                 )
 
 

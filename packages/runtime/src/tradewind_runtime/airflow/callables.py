@@ -103,6 +103,8 @@ def judge_next_methods() -> None:
     def judged(self: Any, next_method: str, next_kwargs: Any, context: Any) -> Any:
         judge_declaration(next_kwargs)
         judge_next_method(type(self), next_method)
+        if isinstance(next_kwargs, dict) and "event" in next_kwargs:
+            next_kwargs = {**next_kwargs, "event": boundary.event_of(next_kwargs["event"])}
         return resume(self, next_method, next_kwargs, context)
 
     BaseOperator.resume_execution = judged

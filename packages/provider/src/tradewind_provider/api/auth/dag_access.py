@@ -64,6 +64,11 @@ class DagAccessCheck:
             elif found.route.name.startswith(_ASSET_STORE):
                 await self._has_trigger_of_asset(agent, query)
 
+    async def require_reader(self, agent: Agent, found: RouteMatch) -> None:
+        """Returns when the tasks of the Dag in the path can read what the agent's site has sealed. Raises Refused
+        POLICY_REFUSED."""
+        await transactions.run(lambda db: dag_access.require_reader(db, agent, found.params["dag_id"]))
+
     def _require_asset(
         self, agent: Agent, asset: rules.AssetNamed, access: SiteAccess, subject: UUID, db: Session
     ) -> None:

@@ -71,6 +71,8 @@ class ExecutionProxy:
             await self._plane.dag_access.check(
                 agent, caller.caller, caller.subject, found, scope["query_string"]
             )
+            if found.route.name == "dagrun.trigger" and _has_sealed_parameters(judged):
+                await self._plane.dag_access.require_reader(agent, found)
         if found is not None and found.route.name in _WITH_HOST_NAME:
             judged = _named(judged, caller)
         onward = await self._onward(scope, path, agent, caller, found, judged)
@@ -179,6 +181,14 @@ def _named(body: bytes, caller: AttemptCaller) -> bytes:
     except (ValueError, RecursionError, TypeError):
         raise Refused(Code.MALFORMED, "the body is no JSON object") from None
     return json.dumps(sent).encode()
+
+
+def _has_sealed_parameters(body: bytes) -> bool:
+    try:
+        sent = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(sent, dict) and boundary.has_seal(sent.get("conf"))
 
 
 def _defers(body: bytes) -> bool:

@@ -1,0 +1,256 @@
+"""The key ring of the site's owner: keys that seal values which the plane keeps and shall not read.
+
+One file, the same for every agent of the site, with mode 0600: the site's name, the id of the key that seals now, and each
+key by its id. Older keys still open. The file is read again when it changes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.kits import files
+from tradewind_protocol.boundary import KEY_ID, CannotOpen
+from tradewind_protocol.sessions import NAME_PATTERN
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks at the file."""
+
+REMEDY: Final = (
+    "Give every agent of the site the same key ring; `tradewind-agent keys list` says whether a file can be read, and which "
+    "keys it has"
+)
+
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+_MOST_MISSED: Final = 10
+_PURPOSE: Final = "tradewind value 1"
+
+
+class RingWrong(ValueError):
+    """The text of a key ring is none; says why, without a key."""
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Keys by id, of which one seals. AES-256-GCM with a random nonce; site and key id are bound to each sealed text."""
+
+    site: str
+    current: str
+    keys: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def by(self) -> str:
+        """What people read in place of a value."""
+        return f"{self.site}, key {self.current}"
+
+    def seal(self, text: str) -> str:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(_NONCE_BYTES)
+        cipher = AESGCM(self.keys[self.current])
+        inside = cipher.encrypt(nonce, text.encode("utf-8", "surrogatepass"), self._bound(self.current))
+        return f"{self.current}.{base64.urlsafe_b64encode(nonce + inside).decode()}"
+
+    def open(self, form: str) -> str:
+        """What was sealed. Raises CannotOpen."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key_id, _, text = form.partition(".")
+        key = self.keys.get(key_id)
+        if key is None:
+            raise CannotOpen(
+                f"it was sealed with key {key_id!r}, and the key ring of this agent (site {self.site!r}) has "
+                f"{', '.join(sorted(self.keys))} only. Put that key back into the key ring of every agent of the site"
+            )
+        try:
+            inside = base64.urlsafe_b64decode(text.encode())
+            found = AESGCM(key).decrypt(inside[:_NONCE_BYTES], inside[_NONCE_BYTES:], self._bound(key_id))
+            return found.decode("utf-8", "surrogatepass")
+        except (InvalidTag, ValueError, binascii.Error):
+            raise CannotOpen(
+                f"it names key {key_id!r}, but this agent's key {key_id!r} of site {self.site!r} does not open it: it was "
+                "changed on the way, or sealed by another site. Give every agent of the site the same key ring"
+            ) from None
+
+    def _bound(self, key_id: str) -> bytes:
+        return json.dumps([_PURPOSE, self.site, key_id]).encode()
+
+    # ---- as text
+
+    @classmethod
+    def parse(cls, text: str) -> KeyRing:
+        """Raises RingWrong."""
+        try:
+            table = tomllib.loads(text)
+        except ValueError as error:
+            # the message of the parser may quote a line, and lines hold keys
+            raise RingWrong(f"it is no TOML ({type(error).__name__})") from None
+        site, current, keys = table.get("site"), table.get("current"), table.get("keys")
+        if more := set(table) - {"site", "current", "keys"}:
+            raise RingWrong(f"it has {', '.join(map(repr, sorted(more)))}, which a key ring has not")
+        if not isinstance(site, str) or not re.fullmatch(NAME_PATTERN, site) or len(site) > 250:
+            raise RingWrong("`site`, the name that users of the plane read, is missing or is no name")
+        if not isinstance(keys, dict) or not keys:
+            raise RingWrong("it has no `[keys]`")
+        if not isinstance(current, str) or current not in keys:
+            raise RingWrong("`current` names none of its keys")
+        return cls(site, current, {key_id: _key(key_id, value) for key_id, value in keys.items()})
+
+    def text(self) -> str:
+        """The ring as a file has it."""
+        lines = [
+            "# A key ring of tradewind-agent, the same on every agent of the site. It opens all that the plane keeps of the site.",
+            f'site = "{self.site}"',
+            f'current = "{self.current}"  # seals; all of them open',
+            "",
+            "[keys]",
+            *(f'"{key_id}" = "{base64.b64encode(key).decode()}"' for key_id, key in self.keys.items()),
+        ]
+        return "\n".join(lines) + "\n"
+
+    # ---- a new key
+
+    @classmethod
+    def new(cls, site: str, key_id: str) -> KeyRing:
+        """A ring with one new key. Raises RingWrong for a name that is none."""
+        return cls.parse(cls(site, key_id, {key_id: secrets.token_bytes(KEY_BYTES)}).text())
+
+    def with_new(self, key_id: str) -> KeyRing:
+        """This ring and a new key, which does not seal yet. Raises RingWrong."""
+        if key_id in self.keys:
+            raise RingWrong(f"it has a key {key_id!r} already")
+        return KeyRing.parse(
+            KeyRing(self.site, self.current, {**self.keys, key_id: secrets.token_bytes(KEY_BYTES)}).text()
+        )
+
+    def sealing_with(self, key_id: str) -> KeyRing:
+        """This ring with another current key. Raises RingWrong."""
+        if key_id not in self.keys:
+            raise RingWrong(f"it has no key {key_id!r}")
+        return KeyRing(self.site, key_id, self.keys)
+
+    def without(self, key_id: str) -> KeyRing:
+        """This ring without an older key. Raises RingWrong."""
+        if key_id == self.current:
+            raise RingWrong(f"key {key_id!r} is the current one")
+        if key_id not in self.keys:
+            raise RingWrong(f"it has no key {key_id!r}")
+        return KeyRing(
+            self.site, self.current, {name: key for name, key in self.keys.items() if name != key_id}
+        )
+
+
+def _key(key_id: str, value: object) -> bytes:
+    if not re.fullmatch(KEY_ID, key_id):
+        raise RingWrong(f"the key id {key_id[:50]!r} is not of letters, digits and hyphens, at most 32")
+    try:
+        key = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise RingWrong(f"key {key_id!r} is not {KEY_BYTES} bytes in base64")
+    return key
+
+
+def read(file: Path) -> KeyRing:
+    """The key ring of a file. Raises SettingsWrong, also for a file that every user of the machine can read."""
+    try:
+        with open(file, encoding="utf-8") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            text = opened.read()
+        if mode & 0o007:
+            raise SettingsWrong(
+                f"the key ring {file} can be read by every user of this machine (mode {mode:04o})",
+                remedy=f"chmod 600 {file}",
+            )
+        return KeyRing.parse(text)
+    except OSError as error:
+        why = error.strerror or str(error)
+    except ValueError as error:
+        why = str(error) if isinstance(error, RingWrong) else "it is no UTF-8"
+    raise SettingsWrong(f"the key ring {file} cannot be read: {why}", remedy=REMEDY)
+
+
+def write(file: Path, ring: KeyRing) -> None:
+    """Replace the file's content, mode 0600. Raises OSError."""
+    files.write_whole(file, ring.text())
+
+
+class RingInForce:
+    """The key ring of `file`; none without a file. A change that cannot be read, and a file that is gone, leave the old one
+    in force and are a `problem`. Raises SettingsWrong when the first one cannot be read: an agent without it does not start."""
+
+    def __init__(self, file: Path | None, *, now: Callable[[], float]) -> None:
+        self._file = file
+        self._now = now
+        self._looked = now()
+        self._broken = ""  # why a change was not taken
+        self._missed: dict[str, None] = {}  # ids of keys that were asked for and are not there
+        self._seen = _version(file) if file is not None else None
+        self._ring = read(file) if file is not None else None
+
+    def __call__(self) -> KeyRing | None:
+        """The key ring now."""
+        if self._file is not None and not 0 <= self._now() - self._looked < LOOK_EVERY:
+            self._looked = self._now()
+            self._look(self._file)
+        return self._ring
+
+    def missed(self, key_id: str) -> None:
+        """Something on the plane is sealed with a key that is not in the ring: a `problem` until it is."""
+        if len(self._missed) < _MOST_MISSED and re.fullmatch(KEY_ID, key_id):
+            self._missed[key_id] = None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the ring, for people; empty when nothing is."""
+        here = self._ring.keys if self._ring is not None else {}
+        missing = [key_id for key_id in self._missed if key_id not in here]
+        told = f"values on the plane are sealed with key {', '.join(missing)}, which this agent does not have"
+        return "; ".join(each for each in (self._broken, told if missing else "") if each)
+
+    def _look(self, file: Path) -> None:
+        seen = _version(file)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._ring = read(file)
+        except SettingsWrong as wrong:
+            self._broken = f"the key ring before stays in force: {wrong.message}"
+            log.error("A changed key ring cannot be read", action="key_ring_broken", reason=wrong.message)
+        else:
+            self._broken = ""
+            log.info(
+                "The key ring was read", action="key_ring_read", file=str(file), current=self._ring.current
+            )
+
+
+def _version(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

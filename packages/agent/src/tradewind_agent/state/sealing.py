@@ -1,0 +1,60 @@
+"""What an agent seals and opens: arguments with the site's key, values with the key ring of the site's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tradewind_agent.settings.schema import SealSettings
+from tradewind_agent.state.key_ring import KeyRing
+from tradewind_agent.state.site_key import SiteKey
+from tradewind_protocol.boundary import CannotOpen, Digest, ValueSeal
+
+
+class SiteSealing:
+    """The site's key and the key ring in one. What a Dag declares is sealed with the site's key, so that equal texts stay
+    equal; what a task passes on with the key ring, where there is one."""
+
+    def __init__(
+        self,
+        key: SiteKey,
+        ring: Callable[[], KeyRing | None] = lambda: None,
+        settings: SealSettings | None = None,
+        missed: Callable[[str], None] = lambda key_id: None,
+    ) -> None:
+        self._key = key
+        self._ring = ring
+        self._settings = settings or SealSettings()
+        self._missed = missed  # told the id of each key that is asked for and not there
+
+    @property
+    def digest(self) -> Digest:
+        return self._key.digest
+
+    def seal(self, text: str) -> str:
+        """With the site's key."""
+        return self._key.seal(text)
+
+    def values(self) -> ValueSeal | None:
+        """How values are sealed now; None without a key ring."""
+        if (ring := self._ring()) is None:
+            return None
+        chosen = self._settings
+        return ValueSeal(
+            ring.seal, ring.by, chosen.run_parameters, chosen.asset_events, chosen.trigger_events
+        )
+
+    def open(self, form: str) -> str | None:
+        """What was sealed with either; None for what was sealed with another site's key. Raises CannotOpen for what names a
+        key of a key ring that this agent has not."""
+        key_id, point, _ = form.partition(".")
+        if not point:
+            return self._key.open(form)
+        ring = self._ring()
+        if ring is None or key_id not in ring.keys:
+            self._missed(key_id)
+        if ring is None:
+            raise CannotOpen(
+                f"it was sealed with key {key_id!r} of a key ring, and this agent has no key ring. Give it the one of the "
+                "site's other agents ([seal] keys_file)"
+            )
+        return ring.open(form)
