@@ -13,7 +13,7 @@ import pytest
 
 from support import airflow_rest, directories, installed
 from support.deployment import run_site
-from support.lab.lab import ENDPOINT, ENDPOINTS, HOST, OTHER_CLUSTERS, PUBLIC, URL, Lab, Rules
+from support.lab.lab import ENDPOINT, ENDPOINTS, HOST, OTHER_CLUSTERS, PUBLIC, SILENT, URL, Lab, Rules
 from support.lab.namespaces import unavailable
 from support.patience import eventually, stretched
 from tradewind.embedded.agent import Agent
@@ -139,6 +139,14 @@ ROWS = (
         "security group",
     ),
     Row(
+        "One of the endpoint's addresses does not answer",
+        lambda lab: lab.link_zone("a", f"{ENDPOINT},{SILENT}"),
+        "tcp",
+        f"answers at {ENDPOINT} in [0-9]+ ms; {SILENT}: no answer within",
+        f"Agents use the other addresses.*outbound TCP 443 to {SILENT}, and inbound on .* security group",
+        verdict="warning",
+    ),
+    Row(
         "The certificate is for another name",
         lambda lab: lab.serve(names="gateway.internal.example.com"),
         "tls",
@@ -252,6 +260,20 @@ def test_an_address_in_two_networks_is_told_apart_by_its_endpoint(lab: Lab) -> N
     assert refused["verdict"] == "failed" and f"{ENDPOINTS['b']} (from 10.20.1.10)" in refused["evidence"]
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["aws:vpce-0123456789abcdef0", "azure:16909060", "gcp:18446744072637906946"]
+)
+def test_the_endpoint_of_each_cloud_is_enforced_and_named(lab: Lab, endpoint: str) -> None:
+    lab.create_endpoint("a", endpoint)
+    lab.approve_endpoint("a")
+    allow(lab, endpoint, private_only=True)
+    assert lab.doctor("site-a")["allow-list"]["verdict"] == "ok"
+    allow(lab, ENDPOINTS["b"], private_only=True)
+    refused = lab.doctor("site-a")["allow-list"]
+    assert f"the private endpoint {endpoint} (from 10.20.1.10)" in refused["evidence"]
+    assert f"tradewind private-endpoints add {endpoint}" in refused["remedy"]
+
+
 @pytest.mark.parametrize("site", ["site-a", "site-c"])
 def test_a_site_cannot_claim_another_endpoint(lab: Lab, site: str) -> None:
     allow(lab, ENDPOINTS["b"], private_only=True)
@@ -309,6 +331,18 @@ def test_held_polls_of_a_removed_endpoint_end_in_seconds(lab: Lab) -> None:
             "a held poll is answered within 25 s, and this one sooner"
         )
         allow(lab, *ENDPOINTS.values())
+
+
+def test_an_agent_uses_the_address_that_answers(lab: Lab) -> None:
+    lab.link_zone("a", f"{SILENT},{ENDPOINT}")
+    allow(lab, *ENDPOINTS.values(), private_only=True)
+    with agent_at(lab, "site-a", "halved", components=["worker"]) as (agent, _):
+        eventually(
+            lambda: network_of(lab, "halved").get("state") == "healthy",
+            timeout=60,
+            what=lambda: agent.process.tail(),
+        )
+        assert not says(agent, "poll_failed")
 
 
 def test_the_public_way_is_shut_while_agents_use_it(lab: Lab) -> None:

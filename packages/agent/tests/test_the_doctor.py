@@ -234,6 +234,20 @@ async def test_a_port_that_answers_is_well(tmp_path: Path) -> None:
         ].verdict is Verdict.OK
 
 
+async def test_of_several_addresses_those_that_do_not_answer_are_named(tmp_path: Path) -> None:
+    async with serving(says_nothing) as port:
+        one = an_examination(tmp_path, f"http://localhost:{port}")
+        one.addresses = ("127.0.0.2", "127.0.0.1")
+        result = (await results(connection, one))["tcp"]
+    assert result.verdict is Verdict.WARNING and "answers at 127.0.0.1 in " in result.evidence
+    assert (
+        "127.0.0.2: Connect call failed" in result.evidence
+        or "127.0.0.2: Connection refused" in result.evidence
+    )
+    assert result.remedy.startswith("Agents use the other addresses")
+    assert one.reachable and one.target == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict", "evidence", "remedy"),
     [
@@ -329,11 +343,11 @@ def test_a_drop_that_only_unused_connections_feel_is_a_warning() -> None:
 async def test_a_request_of_several_packets_is_sent_when_the_way_is_private(tmp_path: Path) -> None:
     async with serving(answering_always) as port:
         one = an_examination(tmp_path, f"http://127.0.0.1:{port}", expect_private=True)
-        one.answers = True
+        one.answering = "127.0.0.1"
         assert "packets of full size is answered" in (await results(mtu, one))["mtu"].evidence
     async with serving(says_nothing) as port:
         one = an_examination(tmp_path, f"http://127.0.0.1:{port}", expect_private=True, patience=0.05)
-        one.answers = True
+        one.answering = "127.0.0.1"
         assert (await results(mtu, one))["mtu"].verdict is Verdict.SKIPPED
     assert await results(mtu, an_examination(tmp_path)) == {}
 

@@ -18,6 +18,7 @@ from support.lab.lab import (
     HOST,
     OTHER_CLUSTERS,
     PUBLIC,
+    SILENT,
     SITES,
     URL,
     Lab,
@@ -30,8 +31,9 @@ PLACE = Path("/tmp/tradewind-lab")
 HELP = f"""\
 What a cloud's portal does:
   endpoint NETWORK create|approve|reject|delete|show     the private endpoint of network a or b
-  zone NETWORK link|unlink|empty|wrong                   the private zone of a, b or peered: with its record, none, without a
-                                                         record, or with the record of another cluster's endpoint
+  zone NETWORK link|unlink|empty|wrong|half              the private zone of a, b or peered: with its record, none, without a
+                                                         record, with the record of another cluster's endpoint, or with a
+                                                         second address that does not answer
 What goes wrong:
   closed NETWORK on|off        the endpoint's security group takes nothing
   intercept NETWORK on|off     the company's TLS inspection opens connections
@@ -189,7 +191,13 @@ def do(lab: Lab, words: list[str]) -> str:
         case ["endpoint", name, act] if name in ENDPOINTS:
             return _endpoint(lab, name, act)
         case ["zone", name, act] if name in (*ENDPOINTS, "peered"):
-            records = {"link": ENDPOINT, "unlink": "none", "empty": "empty", "wrong": OTHER_CLUSTERS}
+            records = {
+                "link": ENDPOINT,
+                "unlink": "none",
+                "empty": "empty",
+                "wrong": OTHER_CLUSTERS,
+                "half": f"{ENDPOINT},{SILENT}",
+            }
             if act in records:
                 lab.link_zone(name, records[act])
                 return f"network {name}: zone external.example.com, {act}"

@@ -37,6 +37,7 @@ PUBLIC_RESOLVER = "20.53.0.53"
 GATEWAY = "10.90.0.20"
 ENDPOINT = "10.20.0.5"  # in each customer's network: their addresses overlap
 OTHER_CLUSTERS = "10.20.0.6"
+SILENT = "10.20.0.7"  # an address of the endpoint in a zone of the cloud that lets nothing in
 
 ENDPOINTS: Mapping[str, str] = {"a": "aws:vpce-08d2bf15fac5001c9", "b": "azure:3735928559"}
 
@@ -66,6 +67,7 @@ class Rules:
 
     def text(self, internet: bool) -> str:
         forward = ["ct state established accept", "ct state invalid drop"] if self.idle is not None else []
+        forward += [f"ip daddr {SILENT} drop"]
         forward += [f"ip daddr {ENDPOINT} tcp dport 443 drop"] if self.closed else []
         prerouting = f"ip daddr {ENDPOINT} tcp dport 443 redirect to :9443" if self.intercept else ""
         output = "icmp type destination-unreachable drop" if self.mtu is not None else ""
@@ -89,7 +91,7 @@ class Network:
 
     name: str
     endpoint: str
-    zone: str = "none"  # none: not linked; empty: linked, without a record; or the address of its record
+    zone: str = "none"  # none: not linked; empty: linked, without a record; or the addresses of its record, with commas
     approved: bool = True
     exists: bool = True
     rules: Rules = field(default_factory=Rules)
@@ -169,7 +171,7 @@ class Lab:
         self._link(network)
 
     def link_zone(self, network: str, record: str = ENDPOINT) -> None:
-        """`none`: no zone; `empty`: a zone without a record; else a zone whose record of HOST has that address."""
+        """`none`: no zone; `empty`: a zone without a record; else a zone whose record of HOST has those addresses."""
         if network == "peered":
             self.peered_zone = record
         else:
@@ -391,7 +393,7 @@ class Lab:
             if zone != "none":
                 records.append(f"--local=/{DOMAIN}/")  # a private zone hides the public names below it
             if zone not in ("none", "empty"):
-                records.append(f"--address=/{HOST}/{zone}")
+                records += [f"--host-record={HOST},{one}" for one in zone.split(",")]
         plain = ["--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--user=root"]
         self._program(
             f"resolver-{name}",

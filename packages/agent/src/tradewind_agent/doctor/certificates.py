@@ -43,7 +43,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     try:
         _, writer = await aiotime.within(
             asyncio.open_connection(
-                parts.hostname, parts.port or 443, ssl=examination.tls, server_hostname=parts.hostname
+                examination.target, parts.port or 443, ssl=examination.tls, server_hostname=parts.hostname
             ),
             examination.patience,
         )
@@ -95,7 +95,8 @@ async def _certificate(
     context: ssl.SSLContext, examination: Examination, host: str | None, port: int, *, binary: bool
 ) -> Any:
     _, writer = await aiotime.within(
-        asyncio.open_connection(host, port, ssl=context, server_hostname=host), examination.patience
+        asyncio.open_connection(examination.target, port, ssl=context, server_hostname=host),
+        examination.patience,
     )
     try:
         return writer.get_extra_info("ssl_object").getpeercert(binary_form=binary)

@@ -22,7 +22,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     if examination.proxied:
         yield skipped(CHECK, f"the way goes through {examination.proxied}")
         return
-    if not examination.answers or (examination.https and examination.tls is None):
+    if not examination.answering or (examination.https and examination.tls is None):
         yield skipped(CHECK, "there is no connection to look at")
         return
     known = await _passes(examination, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -82,9 +83,14 @@ class Examination:
     proxied: str = ""  # the proxy on the way, without its credentials
     addresses: tuple[str, ...] = ()
     reachable: bool = True  # so far
-    answers: bool = False  # something takes TCP connections at the plane's address and port
+    answering: str = ""  # the address of the plane that takes TCP connections; empty: none does
     running: bool = False  # an agent runs from the state directory
     about: AboutToken | None = None  # once the plane has taken the token
+
+    @property
+    def target(self) -> str:
+        """Where a connection of the doctor's own goes."""
+        return self.answering or urlsplit(self.settings.plane_url).hostname or ""
 
     @property
     def https(self) -> bool:

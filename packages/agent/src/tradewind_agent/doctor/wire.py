@@ -72,7 +72,7 @@ async def connected(
     parts = urlsplit(examination.settings.plane_url)
     port = parts.port or (443 if examination.https else 80)
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(parts.hostname or "", port, type=socket.SOCK_STREAM)
+    found = await loop.getaddrinfo(examination.target, port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
     sock = socket.socket(family, kind, protocol)
     try:
