@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,7 +91,11 @@ def signed(deployment: Deployment, directory: Path, authors: Authors) -> Iterato
 
 
 def findings(signed: Deployment) -> list[str]:
-    agents = signed.rest.http.get("/tradewind/v1/agents", params={"name": "signed"}).json()["items"]
+    return findings_of(signed, "signed")
+
+
+def findings_of(site: Deployment, agent: str) -> list[str]:
+    agents = site.rest.http.get("/tradewind/v1/agents", params={"name": agent}).json()["items"]
     return [one["message"] for agent in agents for one in agent["findings"]]
 
 
@@ -124,3 +129,68 @@ def test_a_run_of_a_commit_whose_key_has_gone_fails(signed: Deployment, director
     keys.write_text(before)
     assert run.state == "failed"
     assert signed.journal("signed", run=run.run_id) == []
+
+
+@pytest.fixture(scope="module")
+def signed_folder(deployment: Deployment, directory: Path) -> Iterator[tuple[Deployment, Path]]:
+    """A site whose Dags lie in a folder, signed by the command."""
+    here = directory / "signed-folder"
+    (here / "dags").mkdir(parents=True)
+    for name in ("ada", "mallory"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(here / name)], check=True)
+    bundle = {
+        "name": "folder",
+        "classpath": "tradewind_runtime.bundles.VerifiedLocalDagBundle",
+        "kwargs": {
+            "path": str(here / "dags"),
+            "trusted_keys": str(here / "ada.pub"),
+            "refresh_interval": 1,
+        },
+    }
+    write_signed(here, 1, by="ada")
+    site = run_site(
+        here / "site",
+        deployment.plane,
+        name="signed-folder",
+        dags=None,
+        queues=["signed-folder"],
+        site=SITE,
+        options={"bundles": [bundle]},
+    )
+    with site as (agent, home):
+        deployment.rest.wait_for_dags(["signed_folder"])
+        yield Deployment(deployment.plane, agent, home, deployment.rest), here
+
+
+def write_signed(here: Path, version: int, *, by: str) -> None:
+    text = FLOW.format(version=version).replace('DAG("signed"', 'DAG("signed_folder"')
+    (here / "dags" / "flow.py").write_text(text.replace('queue="signed"', 'queue="signed-folder"'))
+    sign = ["sign", str(here / "dags"), "--name", "folder", "--key", str(here / by)]
+    subprocess.run([sys.executable, "-m", "tradewind_agent", "bundles", *sign], check=True)
+
+
+def test_only_what_a_trusted_key_signed_is_parsed_and_run_of_a_folder(
+    signed_folder: tuple[Deployment, Path],
+) -> None:
+    site, here = signed_folder
+    assert site.rest.run("signed_folder").state == "success"
+    assert [one["version"] for one in site.journal("signed")] == [1]
+    write_signed(here, 2, by="mallory")
+    run = site.rest.run("signed_folder")
+    assert run.state == "failed", "no task starts while what is in the folder is signed by no trusted key"
+    assert [one["version"] for one in site.journal("signed")] == [1]
+    eventually(
+        lambda: any(
+            "no key that the site's owner trusts" in one for one in findings_of(site, "signed-folder")
+        ),
+        timeout=60,
+        what=lambda: f"the agent says that the folder is refused: {findings_of(site, 'signed-folder')}",
+    )
+    write_signed(here, 3, by="ada")
+    eventually(
+        lambda: [one["name"] for one in site.rest.get("/dags/signed_folder")["tags"]] == ["3"],
+        timeout=90,
+        what="the signed version is parsed",
+    )
+    assert site.rest.run("signed_folder").state == "success"
+    assert [one["version"] for one in site.journal("signed")] == [1, 3]

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import click
 
+from tradewind_agent.cli.bundles import bundles
 from tradewind_agent.cli.keys import keys
 from tradewind_agent.cli.rules import rules
 from tradewind_agent.errors import AgentError
@@ -364,6 +365,7 @@ def _as_the_agent(config: Path | None) -> None:
 
 main.add_command(rules)
 main.add_command(keys)
+main.add_command(bundles)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -1,0 +1,138 @@
+"""Of a folder that verifies its files, nothing is read that its owner does not trust. Real keys, and the command that signs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tradewind_protocol import manifests
+from tradewind_protocol.manifests import Manifest, ManifestWrong
+from tradewind_runtime.bundles import BundleRefused, VerifiedLocalDagBundle
+
+bundles = pytest.importorskip("tradewind_agent.cli.bundles").bundles
+testing = pytest.importorskip("click.testing")
+
+
+class Site:
+    """A folder of Dags, and the bundle of a site that trusts ada alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.folder = directory / "dags"
+        (self.folder / "lib").mkdir(parents=True)
+        (self.folder / "dag.py").write_text("first")
+        (self.folder / "lib" / "more.py").write_text("more")
+        self.trusted = directory / "trusted"
+        self.trusted.write_text("# keys of the site's owner\n" + self.key("ada"))
+        self.key("mallory")
+
+    def key(self, name: str) -> str:
+        path = self.directory / name
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)], check=True
+        )
+        return path.with_suffix(".pub").read_text()
+
+    def sign(self, name: str = "ada", *more: str, bundle: str = "dags") -> None:
+        self.call("sign", str(self.folder), "--name", bundle, "--key", str(self.directory / name), *more)
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        done = testing.CliRunner().invoke(bundles, list(arguments))
+        assert done.exit_code == code, done.output
+        return str(done.output)
+
+    def verify(self, code: int) -> str:
+        return self.call("verify", str(self.folder), "--trusted-keys", str(self.trusted), code=code)
+
+    def bundle(self) -> VerifiedLocalDagBundle:
+        made = VerifiedLocalDagBundle(name="dags", path=str(self.folder), trusted_keys=str(self.trusted))
+        made.initialize()
+        return made
+
+    def read(self) -> dict[str, str]:
+        """What Airflow finds in the bundle."""
+        path = self.bundle().path
+        return {str(one.relative_to(path)): one.read_text() for one in path.rglob("*") if one.is_file()}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path / "bundles"))
+    return Site(tmp_path)
+
+
+def test_what_a_trusted_key_signed_is_read_and_nothing_else_of_the_folder(site: Site) -> None:
+    site.sign()
+    (site.folder / "planted.py").write_text("import os")
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}
+    assert "planted.py" in site.verify(0)
+    (site.folder / "dag.py").write_text("second")
+    (site.folder / "lib" / "more.py").unlink()
+    (site.folder / "planted.py").unlink()
+    site.sign()
+    assert site.read() == {"dag.py": "second"}
+
+
+def test_another_key_a_changed_file_and_no_signature_are_refused_and_the_old_files_stay(site: Site) -> None:
+    with pytest.raises(BundleRefused, match="manifest cannot be read"):
+        site.bundle()
+    site.sign()
+    kept = site.bundle().path / "dag.py"
+    (site.folder / "dag.py").write_text("changed")
+    assert site.read()["dag.py"] == "first", "what was signed is there still"
+    assert "dag.py" in site.verify(1)
+    kept.unlink()
+    with pytest.raises(BundleRefused, match=r"dag\.py is not the file that was signed"):
+        site.bundle()
+    (site.folder / "dag.py").write_text("first")
+    assert site.read()["dag.py"] == "first"
+    site.sign("mallory")
+    with pytest.raises(BundleRefused, match="no key that the site's owner trusts"):
+        site.bundle()
+    assert "no key of" in site.verify(1)
+    site.sign(bundle="other")
+    with pytest.raises(BundleRefused, match="that of bundle 'other'"):
+        site.bundle()
+    assert kept.read_text() == "first"
+
+
+def test_a_copy_that_was_changed_is_made_whole_before_it_is_read(site: Site) -> None:
+    site.sign()
+    place = site.bundle().path
+    (place / "dag.py").write_text("changed by a task")
+    (place / "added.py").write_text("added by a task")
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}
+
+
+def test_a_key_is_replaced_without_a_moment_in_which_nothing_runs(site: Site) -> None:
+    site.sign()
+    site.sign("mallory", "--add")
+    assert site.read()
+    site.trusted.write_text((site.directory / "mallory.pub").read_text())
+    assert site.read()
+    site.trusted.write_text("")
+    with pytest.raises(BundleRefused):
+        site.bundle()
+    (site.folder / "dag.py").write_text("changed")
+    site.call(
+        *("sign", str(site.folder), "--name", "dags", "--key", str(site.directory / "ada"), "--add"), code=1
+    )
+
+
+def test_a_link_is_not_signed(site: Site) -> None:
+    (site.folder / "link.py").symlink_to("/etc/passwd")
+    assert "no plain file" in site.call(
+        *("sign", str(site.folder), "--name", "dags", "--key", str(site.directory / "ada")), code=1
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["../x.py", "/x.py", "a/../x.py", "a//x.py", "./x.py", "", "a\nb", manifests.FILE, "a\\b"]
+)
+def test_a_manifest_names_files_of_its_folder_in_one_way_only(path: str) -> None:
+    text = json.dumps({"version": 1, "bundle": "dags", "files": {path: "0" * 64}}).encode()
+    with pytest.raises(ManifestWrong):
+        Manifest.parse(text)
