@@ -192,7 +192,7 @@ class AzureKeyVault(Backend):
         return f"client {key_vault.CLIENT}"
 
     def put(self, kind: str, name: str, value: str) -> None:
-        self.vault.secrets[f"airflow-{kind}s-{name}"] = value
+        self.vault.secrets[f"airflow-{kind}s-{name.replace('_', '-')}"] = value
 
     @contextmanager
     def denied(self) -> Iterator[None]:

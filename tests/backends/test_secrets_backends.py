@@ -90,6 +90,7 @@ def site(
     with request.param(cloud, servers, home / "backend") as backend:
         backend.put("connection", "warehouse", f"postgres://etl:{PASSWORD}@db.internal/dwh")
         backend.put("variable", "limit", LIMIT)
+        backend.put("connection", "my_db", "http://user:of-my-db@h")
         backend.put("connection", "broken", "postgres://etl:un/escaped#SECRET@db.internal:x")
         variables = {
             **cloud.environment(),
@@ -154,6 +155,11 @@ def test_what_the_backend_does_not_have_is_looked_for_in_the_environment(site: S
     missing = site.ask(connection="nowhere")
     assert missing.state == "failed"
     assert "The connection 'nowhere' is in none of this site's secrets backends" in site.log(missing)
+
+
+def test_a_name_with_an_underscore_is_found_also_in_key_vault_which_has_none(site: SecretsSite) -> None:
+    run = site.ask(connection="my_db")
+    assert run.state == "success", site.log(run)
 
 
 def test_a_secret_that_is_no_connection_is_told_and_not_quoted(site: SecretsSite) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from backends.stores_of import STORES, Store, unavailable
+from backends.stores_of import STORES, AzureBlob, GoogleCloudStorage, Store, unavailable
 from backends.test_bucket_values import identity, run, strict_moto, the_pages_policy
+from support import pages
 from support.cloud.aws import ACCOUNT, Moto
 from support.cloud.server import Servers
 from support.environments import of_cloud
@@ -112,12 +114,41 @@ def test_a_right_to_logs_and_state_that_is_missing_is_named(
         assert state == "StoreFailed" and f"the right to {verb} objects there" in said, found
 
 
-def test_the_user_of_the_key_is_named(strict_moto: Moto, tmp_path: Path) -> None:
-    variables = {**identity(strict_moto, the_pages_policy()), **logging_to("my-site")}
-    found = examined(of_cloud("amazon"), tmp_path, "s3://my-site/values", variables)
-    for check, (said, words) in found.items():
-        assert f", as arn:aws:iam::{ACCOUNT}:user/site (by the environment's own identity)" in said, (
-            check,
-            said,
-            words,
-        )
+def examined_as_the_page_says(
+    page: str, sample: int, interpreter: Path, home: Path, variables: Mapping[str, str]
+) -> dict[str, str]:
+    """What the doctor says of the stores of a page's sample, which needs nothing but an identity and a connection."""
+    storage = pages.settings(page, sample)["storage"]
+    every = {**variables, **pages.environment(page, sample)}
+    return {check: said for check, (said, _) in examined(interpreter, home, storage, every).items()}
+
+
+def test_aws_settings_of_the_page_are_enough_and_the_user_of_the_key_is_named(
+    strict_moto: Moto, tmp_path: Path
+) -> None:
+    connection = {"AIRFLOW_CONN_SITE_STORE": '{"conn_type": "aws"}'}
+    variables = {**identity(strict_moto, the_pages_policy()), **connection}
+    found = examined_as_the_page_says("site-on-aws.md", 2, of_cloud("amazon"), tmp_path, variables)
+    known = f", as arn:aws:iam::{ACCOUNT}:user/site (by "
+    assert f"{known}the environment's own identity)" in found["xcom"], found
+    assert f"{known}the environment's own identity)" in found["state"], found
+    assert found["task-logs"].startswith("wrote and read a log in s3://my-site/logs"), found
+    assert f"{known}connection site_store)" in found["task-logs"], found
+
+
+@pytest.mark.parametrize("kind", [AzureBlob, GoogleCloudStorage], ids=lambda kind: kind.name)
+def test_settings_of_the_page_are_enough(kind: type[Store], servers: Servers, tmp_path: Path) -> None:
+    if problem := unavailable(kind):
+        pytest.skip(problem)
+    with kind(servers) as store:
+        if kind is GoogleCloudStorage:
+            url = f"{store.server.url}/storage/v1/b?project=a-project"
+            assert httpx.post(url, json={"name": "my-site"}).status_code in (200, 409)
+        logging = [name for name in store.variables() if "LOGGING" in name]
+        variables = {name: value for name, value in store.variables().items() if name not in logging}
+        page = {AzureBlob: "site-on-azure.md", GoogleCloudStorage: "site-on-google-cloud.md"}[kind]
+        found = examined_as_the_page_says(page, 1, store.interpreter, tmp_path, variables)
+    assert set(found) == {"xcom", "state", "task-logs"}
+    for check, said in found.items():
+        assert said.startswith("wrote"), (check, said)
+        assert "may not list" not in said, (check, said)

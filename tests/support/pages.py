@@ -22,7 +22,11 @@ def blocks(page: str, language: str) -> list[str]:
     return [re.sub(r"^ {0,3}", "", each, flags=re.MULTILINE) for each in found]
 
 
+def settings(page: str, block: int) -> dict[str, Any]:
+    """That sample of the agent's settings."""
+    return tomllib.loads(blocks(page, "toml")[block])
+
+
 def environment(page: str, block: int) -> dict[str, str]:
     """The variables of the first task environment in that sample of the agent's settings."""
-    settings: dict[str, Any] = tomllib.loads(blocks(page, "toml")[block])
-    return dict(settings["environments"][0]["env"])
+    return dict(settings(page, block)["environments"][0]["env"])
