@@ -19,6 +19,7 @@ _OWN = {
     "site-access": "tradewind.commands.site_access:site_access",
     "agents": "tradewind.commands.agents:agents",
     "attempts": "tradewind.commands.attempts:attempts",
+    "runs": "tradewind.commands.runs:runs",
     "queues": "tradewind.commands.queues:queues",
     "sentinel": "tradewind.commands.sentinel:sentinel",
     "bundles": "tradewind.commands.bundles:bundles",

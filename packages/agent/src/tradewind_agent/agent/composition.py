@@ -146,7 +146,11 @@ class Agent:
                 site_key=site_key,
             )
             permissions = Permissions(
-                rules=self.owner_rules, now=self.now, note=self.ledger.work, open_=sealing.open
+                rules=self.owner_rules,
+                now=self.now,
+                note=self.ledger.work,
+                open_=sealing.open,
+                deployment=lambda: plane.session.deployment if plane.session is not None else "",
             )
             self.running = Running(
                 permissions=permissions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -18,7 +18,7 @@ from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
 from tradewind_agent.state.sealing import SiteSealing
-from tradewind_protocol import boundary, paths
+from tradewind_protocol import boundary, paths, run_signatures
 from tradewind_protocol.boundary import (
     Caller,
     CannotOpen,
@@ -150,8 +150,17 @@ def _start(attempt: AttemptPrincipal, reply: Reply) -> Reply:
     except (ValueError, RecursionError):
         return reply  # no supervisor starts with it
     if not (why := attempt.may_run(answer if isinstance(answer, dict) else {})):
-        return reply
+        return _unsigned(reply, answer) if run_signatures.KEY.encode() in reply.body else reply
     return refusal(Rejection(Code.POLICY_REFUSED, why))
+
+
+def _unsigned(reply: Reply, answer: Any) -> Reply:
+    """The answer with the run's parameters as a task gets them: their signature was for the agent."""
+    run = answer.get("dag_run") if isinstance(answer, dict) else None
+    if not isinstance(run, dict) or not isinstance(run.get("conf"), dict):
+        return reply
+    told = {**answer, "dag_run": {**run, "conf": run_signatures.without(run["conf"])}}
+    return replace(reply, body=json.dumps(told).encode())
 
 
 def _note_state(attempt: AttemptPrincipal, body: bytes, reply: Reply) -> None:

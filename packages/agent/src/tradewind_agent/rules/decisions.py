@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from tradewind_agent.rules.schema import Limits, OwnerRules
+from tradewind_agent.rules.signatures import why_not_signed
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.hosts import TaskRule
 from tradewind_protocol.patterns import fits
+from tradewind_protocol.run_signatures import without
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,16 @@ class Work:
     user: str | None = None  # that started the run; "" for a run that was started by hand by an unknown user
     starts: bool = True  # False: it goes on with what has started, and hours are not for it
     conf: Mapping[str, Any] | None = field(default=None, repr=False)  # parameters of the run
+    run: str | None = None  # its id
+    deployment: str = ""  # whose plane it is
 
     def facts(self) -> dict[str, str]:
         """What is known, without the values of parameters: a line of the ledger may hold it."""
-        known = {name: value for name, value in asdict(self).items() if isinstance(value, str) and value}
+        known = {
+            name: value
+            for name, value in asdict(self).items()
+            if isinstance(value, str) and value and name not in ("run", "deployment")
+        }
         return {**known, "kind": self.kind.value}
 
     @classmethod
@@ -116,6 +124,8 @@ def _limits(prefix: str, limits: Limits, work: Work, at: datetime) -> Iterator[V
             yield _refused(prefix + rule, f"{noun} {name!r} is not among those it allows")
     if limits.users is not None and work.run_type is not None:
         yield _user(prefix + "users", limits.users, work)
+    if limits.run_keys is not None and None not in (work.run_type, work.conf) and work.starts:
+        yield _signature(prefix + "run_keys", limits.run_keys, work, at)
     if limits.windows is not None and work.starts:
         local = at.astimezone(limits.zone)
         if any(window.hold(local) for window in limits.windows):
@@ -137,6 +147,17 @@ def _user(rule: str, patterns: tuple[str, ...], work: Work) -> Verdict:
     return _refused(rule, f"{who} not among those who may start runs")
 
 
+def _signature(rule: str, keys: tuple[str, ...], work: Work, at: datetime) -> Verdict:
+    """A run without parameters that no user has started needs no signature: there is nothing of a person's in it."""
+    conf = work.conf or {}
+    if not conf and not work.user and work.run_type != "manual":
+        return Verdict(rule, None)
+    why = why_not_signed(
+        keys, conf, deployment=work.deployment, dag_id=work.dag or "", run_id=work.run or "", at=at
+    )
+    return _refused(rule, why) if why else Verdict(rule, None)
+
+
 def _params(rules: OwnerRules, dag: str, conf: Mapping[str, Any] | None) -> Iterator[Verdict]:
     if conf is None:
         return
@@ -145,7 +166,7 @@ def _params(rules: OwnerRules, dag: str, conf: Mapping[str, Any] | None) -> Iter
             continue
         name = f"params.{pattern}"
         try:
-            check(dict(conf))
+            check(without(conf))
         except Exception as error:
             # Only where and which rule of the schema: a value may be nobody's to read in a log.
             yield _refused(name, f"the run's parameters do not fit its schema: {_misfit(error)}")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tradewind_agent.rules.hours import Hours
+from tradewind_agent.rules.signatures import check_key
 from tradewind_protocol.polling import Verb
 
 Patterns = tuple[Annotated[str, Field(min_length=1, max_length=500)], ...]
@@ -64,6 +65,11 @@ class Limits(BaseModel):
         description="Users of the plane who may start runs by hand. Scheduled runs, and those of assets and of tasks, have no "
         "user and pass.",
     )
+    run_keys: Patterns | None = Field(
+        default=None,
+        description="Ed25519 keys of OpenSSH (`ssh-ed25519 AAAA… ada`), one of which has to have signed each run that has parameters or "
+        "that a user starts (`tradewind runs start --sign`).",
+    )
     hours: tuple[str, ...] | None = Field(
         default=None,
         description="When work may start: `Mon-Fri 06:00-20:00`, `22:00-04:00`, in `timezone`.",
@@ -75,6 +81,13 @@ class Limits(BaseModel):
     def _are_hours(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for one in value or ():
             Hours.parse(one)
+        return value
+
+    @field_validator("run_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for one in value or ():
+            check_key(one)
         return value
 
     @field_validator("timezone")

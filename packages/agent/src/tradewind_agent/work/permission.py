@@ -27,15 +27,29 @@ class Permissions:
     """Makes the `Permission` of each offer."""
 
     def __init__(
-        self, *, rules: Callable[[], OwnerRules], now: Callable[[], float], note: NoteWork, open_: Unseal
+        self,
+        *,
+        rules: Callable[[], OwnerRules],
+        now: Callable[[], float],
+        note: NoteWork,
+        open_: Unseal,
+        deployment: Callable[[], str] = lambda: "",
     ) -> None:
         self._rules = rules
+        self._deployment = deployment  # whose plane gives the work
         self._open = open_  # what this site sealed
         self._now = now
         self._note = note
 
     def of(self, offer: Offer) -> Permission:
-        return Permission(offer, rules=self._rules(), now=self._now, note=self._note, open_=self._open)
+        return Permission(
+            offer,
+            rules=self._rules(),
+            now=self._now,
+            note=self._note,
+            open_=self._open,
+            deployment=self._deployment(),
+        )
 
     def of_trigger(self, trigger: Mapping[str, Any]) -> str:
         """Why a trigger that the plane has run here is refused; empty when it may run."""
@@ -57,10 +71,17 @@ class Permission:
     """Of one offer, under the rules that were in force as it came."""
 
     def __init__(
-        self, offer: Offer, *, rules: OwnerRules, now: Callable[[], float], note: NoteWork, open_: Unseal
+        self,
+        offer: Offer,
+        *,
+        rules: OwnerRules,
+        now: Callable[[], float],
+        note: NoteWork,
+        open_: Unseal,
+        deployment: str = "",
     ) -> None:
         self.rules = rules
-        self.work = work_of(offer, open_)
+        self.work = replace(work_of(offer, open_), deployment=deployment)
         self._label = offer.label or str(offer.attempt_id)
         self._now = now
         self._note = note
@@ -82,6 +103,7 @@ class Permission:
             run_type=str(run.get("run_type", "")),
             user=str(user) if user else "",
             conf=conf if isinstance(conf, dict) else {},
+            run=str(run.get("run_id", "")),
             starts=answer.get("next_method") is None,
         )
         refused = self._judged()
