@@ -76,7 +76,7 @@ test-fast: $(STAMP) helm cfn-lint  ## the fast rings only: no Airflow processes
 lab: $(STAMP) network  ## networks like the clouds' on this machine (ARGS="--shell site-a" for a shell in one; as root)
 	@PYTHONPATH=tests $(PY) -m support.lab $(ARGS)
 
-test-sentinel: $(STAMP)  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
+test-sentinel: $(STAMP) cfn-lint  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
 	$(PY) -m pytest tests/sentinel $(ARGS)
 
 test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
