@@ -14,7 +14,7 @@ from support import charts
 from support.charts import environment, pod_of
 from support.installed import ROOT
 from tradewind_agent.sentinel.settings import SentinelSettings
-from tradewind_agent.settings import EnvironmentSettings, Settings
+from tradewind_agent.settings import EnvironmentSettings, SealSettings, Settings
 from tradewind_provider.domain.recipes import Bundle, RecipeRequest, Versions, recipes
 
 LEAST: dict[str, Any] = {
@@ -527,6 +527,22 @@ def test_what_cannot_work_is_refused_with_what_to_do(values: dict[str, Any], sen
     with pytest.raises(helm.HelmError) as refused:
         rendered(values)
     assert sentence in re.sub(r"\s+", " ", str(refused.value))
+
+
+def test_the_values_of_the_page_about_a_key_ring_give_it_to_each_agent() -> None:
+    page = (ROOT / "docs/how-to/keep-a-key.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    made = charts.render(charts.AGENT, {**LEAST, **yaml.safe_load(block)})
+    agents = [one for one in made.workloads().values() if "TRADEWIND_AGENT_NAME" in environment(one)]
+    assert len(agents) >= 3
+    for one in agents:
+        chosen = SealSettings.model_validate_json(environment(one)["TRADEWIND_AGENT_SEAL"])
+        mounts = pod_of(one)["containers"][0]["volumeMounts"]
+        (mount,) = [each for each in mounts if each["name"] == "keys"]
+        assert chosen.keys_file is not None
+        assert str(chosen.keys_file).startswith(f"{mount['mountPath']}/")
+        (volume,) = [each for each in pod_of(one)["volumes"] if each["name"] == "keys"]
+        assert volume["secret"]["defaultMode"] & 0o007 == 0, "the agent refuses a file that everyone can read"
 
 
 def test_the_settings_that_the_chart_refuses_are_settings_of_the_agent() -> None:
