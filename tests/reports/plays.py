@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from reports import records
+from reports.progress import Progress
 from reports.scenarios import Scenario
-from support.airflow_rest import AirflowRest
-from support.patience import eventually
+from support.airflow_rest import ENDED, AirflowRest
 
 LOGICAL_DATE = "2026-03-02T00:00:00Z"
 RUN = "reported"
@@ -23,6 +23,7 @@ class Stage:
     rest: AirflowRest
     scenario: Scenario
     journal: Path
+    progress: Progress
 
     def trigger(self, dag_id: str, run_id: str = RUN, logical_date: str | None = LOGICAL_DATE) -> str:
         date = logical_date if self.scenario.logical_date else None
@@ -34,11 +35,12 @@ class Stage:
         ]
 
     def wait_for(self, event: str, dag_id: str, count: int = 1) -> None:
-        eventually(
-            lambda: len(self.written(event, dag_id)) >= count,
-            timeout=240,
-            what=f"{dag_id} has written {event} {count} times",
+        self.progress.wait_for(
+            lambda: len(self.written(event, dag_id)) >= count, f"{dag_id} has written {event} {count} times"
         )
+
+    def wait_for_the_run(self, dag_id: str) -> None:
+        self.progress.wait_for(lambda: self.rest.run_state(dag_id, RUN) in ENDED, f"{dag_id} has ended")
 
     def clear(self, dag_id: str, **body: Any) -> None:
         whole = {"dry_run": False, "dag_run_id": RUN, "only_failed": False, **body}
@@ -66,7 +68,7 @@ def trigger_twice(stage: Stage) -> None:
     """Two runs, one after the other, of dates one day apart."""
     for dag_id in stage.scenario.triggers:
         stage.trigger(dag_id)
-        stage.rest.wait_for_run(dag_id, RUN, timeout=300)
+        stage.wait_for_the_run(dag_id)
         stage.trigger(dag_id, "reported_again", "2026-03-03T00:00:00Z")
 
 
@@ -105,7 +107,7 @@ def clear_after_the_end(stage: Stage) -> None:
     """The run ends; the task `works` is cleared with what belongs to it, and all of it runs again."""
     [dag_id] = stage.scenario.triggers
     stage.trigger(dag_id)
-    stage.rest.wait_for_run(dag_id, RUN, timeout=300)
+    stage.wait_for_the_run(dag_id)
     stage.clear(dag_id, task_ids=["works"], include_downstream=True)
 
 

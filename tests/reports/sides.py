@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from reports import plays, records
+from reports.progress import Progress
 from reports.records import Places, Record
 from reports.scenarios import DAGS, Scenario
-from support.airflow_rest import AirflowRest
+from support.airflow_rest import ENDED, AirflowRest
 from support.deployment import run_site
 from support.installed import PLANES_DRIVERS, ROOT, TASKS_PACKAGES, plane_settings
 from support.patience import eventually, stretched
@@ -25,9 +26,6 @@ from tradewind.embedded.environments import WHEELS, Checkout
 
 SITE = Path(__file__).parent / "site"
 PLUGINS = SITE / "plugins"
-STALLED = 150.0
-"""Seconds without any end of a run after which what is left is taken as it stands. LocalExecutor has runs that never end."""
-
 DAGS_NEED = (
     *TASKS_PACKAGES,
     "apache-airflow",
@@ -187,22 +185,24 @@ def _perform(
     """All scenarios at once; each is recorded once all have ended, or nothing has ended for long."""
     wait_for_dags(rest, {dag_id for each in chosen for dag_id in each.ends})
     problems: dict[str, str] = {}
+    progress = Progress(journal)
 
     def perform(scenario: Scenario) -> None:
         try:
-            plays.PLAYS[scenario.play](plays.Stage(rest, scenario, journal))
+            plays.PLAYS[scenario.play](plays.Stage(rest, scenario, journal, progress))
         except Exception as problem:
             problems[scenario.name] = f"{type(problem).__name__}: {problem}"[:2000]
 
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        list(pool.map(perform, chosen))
-    left, since = list(chosen), time.monotonic()
-    while left and time.monotonic() - since < min(stretched(STALLED), 2 * STALLED):
-        now = [each for each in left if not records.ended(rest, each)]
-        if len(now) < len(left):
-            left, since = now, time.monotonic()
-        time.sleep(1)
-    while journal.exists() and time.time() - journal.stat().st_mtime < stretched(QUIET):
+    with ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
+        performing = [pool.submit(perform, each) for each in chosen]
+        while not progress.stalled:
+            over = all(each.done() for each in performing)  # asked before the runs: a play starts some
+            runs = records.runs_by_dag(rest)
+            progress.note_ended(sum(state in ENDED for states in runs.values() for state in states))
+            if over and all(records.ended(each, runs) for each in chosen):
+                break
+            time.sleep(1)
+    while progress.still_for < stretched(QUIET):
         time.sleep(1)
     return {
         each.name: records.record(rest, each, journal, places, problem=problems.get(each.name, ""))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports import comparing, records, scenarios
+from reports.progress import STALLED, Progress
 from reports.records import Places, Record, TaskInstance, Try
 
 SCENARIO = scenarios.Scenario(
@@ -124,3 +125,34 @@ def test_a_lines_text_logger_level_and_traceback_are_compared() -> None:
         ],
     }
     assert records.as_line(line, Places({})) == "error | task | Task failed | KeyError('a') at dag.py:work"
+
+
+def test_a_play_waits_for_as_long_as_user_code_writes_or_runs_end(tmp_path: Path) -> None:
+    now = 0.0
+    progress = Progress(tmp_path / "journal", clock=lambda: now, pause=0)
+
+    def hours_later() -> bool:
+        nonlocal now
+        now += STALLED - 1
+        if now < 3600:
+            (tmp_path / "journal").write_text("a line" * int(now))
+        else:
+            progress.note_ended(int(now))
+        return now > 7200
+
+    progress.wait_for(hours_later, "hours have gone by")
+
+
+def test_a_play_ends_when_nothing_goes_on_any_more(tmp_path: Path) -> None:
+    now = 0.0
+    progress = Progress(tmp_path / "journal", clock=lambda: now, pause=0)
+
+    def nothing_happens() -> bool:
+        nonlocal now
+        now += 1
+        progress.note_ended(0)
+        return False
+
+    with pytest.raises(AssertionError, match="not yet: it has ended"):
+        progress.wait_for(nothing_happens, "it has ended")
+    assert now == STALLED + 1
