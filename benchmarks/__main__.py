@@ -1,6 +1,7 @@
 """`make bench`: each executor in turn, each workload a few times, one table.
 
-`make bench ARGS=page` measures everything that docs/benchmarks.md shows, and writes its figures anew."""
+`make bench ARGS=page` measures everything that docs/benchmarks.md shows, and writes its figures anew. The workload `secrets` has
+no executor: it is the cost of each secrets backend to a warm task."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import about, environments, page, realistic_site, report, sides, workloads
+from benchmarks import about, environments, page, realistic_site, report, secrets_read, sides, workloads
 from support import postgresql
 from tradewind.embedded import plane, processes
 
@@ -29,8 +30,11 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes = workloads.Sizes.scaled(options.scale)
     every = workloads.all_of(sizes)
-    if unknown := set(options.workloads) - {*every, PAGE}:
-        print(f"no such workload: {', '.join(sorted(unknown))}; there are {', '.join(every)}, and {PAGE}")
+    if unknown := set(options.workloads) - {*every, page.SECRETS, PAGE}:
+        print(
+            f"no such workload: {', '.join(sorted(unknown))};"
+            f" there are {', '.join(every)}, {page.SECRETS}, and {PAGE}"
+        )
         return 2
     plan = _plan(options, list(every))
     choices = sides.Choices(options.profile, options.site, options.accelerators, options.shortcuts)
@@ -42,8 +46,10 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="tradewind-bench-"))
     home.chmod(0o755)
     os.environ |= {**sizes.environment(), **realistic_site.variables(options.site)}
-    failed = False
-    with servers(home, redis="celery" in plan) as server:
+    failed = bool({page.SECRETS, PAGE} & set(options.workloads)) and not _secrets(results)
+    if not options.dry:
+        results.write()
+    with servers(home, redis="celery" in plan) if plan else nullcontext() as server:
         # Sides take turns, so that what else this machine does meanwhile falls on all of them.
         for turn in range(options.rounds):
             for name, chosen in plan.items():
@@ -64,7 +70,8 @@ def main() -> int:
                     results.write()  # what is measured is kept, whatever happens to the rest
     if not options.keep:
         shutil.rmtree(home, ignore_errors=True)
-    print(results.table(list(plan)))
+    if plan:
+        print(results.table(list(plan)))
     if not options.dry:
         page.publish(options.results)
     return int(failed)
@@ -100,6 +107,21 @@ def _one_side(name, home, server, chosen, every, options, choices, results) -> b
     return all_well
 
 
+def _secrets(results: report.Results) -> bool:
+    """False when it failed: the executors are measured all the same."""
+    try:
+        for backend, figures in secrets_read.measure():
+            results.add(page.SECRETS, backend, figures)
+            print(
+                f"  {backend}: {', '.join(f'{key} {value:.3g}' for key, value in figures.items())}",
+                flush=True,
+            )
+    except Exception as problem:
+        print(f"{page.SECRETS}: {type(problem).__name__}: {problem}")
+        return False
+    return True
+
+
 def _plan(options: argparse.Namespace, every: list[str]) -> dict[str, list[str]]:
     """The workloads of each executor that is measured, in the order in which they run."""
     executors = [name for name in page.NAMES if name in options.only.split(",")]
@@ -107,7 +129,7 @@ def _plan(options: argparse.Namespace, every: list[str]) -> dict[str, list[str]]
         return {name: list(page.WORKLOADS[name]) for name in executors if name in page.WORKLOADS}
     # in this order whatever was asked: the simulated agents take the real agent's place and come last
     chosen = [name for name in every if not options.workloads or name in options.workloads]
-    return dict.fromkeys(executors, chosen)
+    return dict.fromkeys(executors, chosen) if chosen else {}
 
 
 def _give_up_runs(side: sides.Side) -> None:

@@ -18,6 +18,8 @@ NAMES = {
     "edge3-stock": "edge3",
     "celery": "CeleryExecutor",
 }
+SECRETS = "secrets"
+"""The workload without an executor: what a warm task spends on reading a connection from each secrets backend."""
 WORKLOADS = {
     "tradewind": ("wide", "chain", "burst", "imports", "sleepers", "idle", "crowd"),
     "local": ("wide", "chain", "burst", "imports", "sleepers", "idle"),
@@ -67,6 +69,15 @@ _CROWD = {
     "announced to offer, ms: p95": "notification to offer, p95 ms",
     "problems": "failed requests",
 }
+_SECRETS = {
+    "on, ms: first read": "first read of a task",
+    "on, ms: further reads": "further reads",
+    "on, ms: the reader": "the reader, for each read",
+    "cached, ms: first read": "first read, cached",
+    "cached, ms: the reader": "the reader, cached",
+    "off, ms: first read": "first read without the accelerator",
+    "off, ms: further reads": "further reads without it",
+}
 _SECTIONS = {
     "wide": ("wide: 1,000 mapped tasks at once", _TASKS),
     "chain": ("chain: 20 tasks, one after the other", _TASKS),
@@ -115,6 +126,10 @@ def _idle_cores(summary: dict[str, Any]) -> float:
     )
 
 
+def _dearest_read(summary: dict[str, Any]) -> float:
+    return max(float(found["on, ms: first read"]["median"]) for found in summary[SECRETS].values())
+
+
 _FIRST_LINE = "queued to first line, ms: p50"
 GOALS = (
     Goal(
@@ -147,6 +162,12 @@ GOALS = (
         10,
         unit=" ms",
     ),
+    Goal(
+        "`secrets`: CPU of a warm task that reads a connection, dearest backend",
+        _dearest_read,
+        5,
+        unit=" ms",
+    ),
 )
 
 
@@ -169,6 +190,7 @@ def shown(summary: dict[str, Any]) -> str:
             if workload == name or workload.startswith(f"{name} ("):
                 variant = workload.removeprefix(name)
                 parts.append(f"### {title}{variant}\n\n{_table(found, metrics)}")
+    parts.append(_secrets(summary.get(SECRETS, {})))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -199,6 +221,16 @@ def _table(found: dict[str, Any], metrics: dict[str, str]) -> str:
             cells = [cell(found[name].get(metric)) for name in executors]
             lines.append(f"| {words} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _secrets(found: dict[str, Any]) -> str:
+    if not found:
+        return ""
+    lines = [f"| backend | {' | '.join(_SECRETS.values())} |", "|---|" + "---|" * len(_SECRETS)]
+    for backend, metrics in sorted(found.items()):
+        lines.append(f"| {backend} | {' | '.join(cell(metrics.get(each)) for each in _SECRETS)} |")
+    title = "### secrets: a connection from a network backend, ms of CPU"
+    return "\n".join([title, "", *lines])
 
 
 def picture(summary: dict[str, Any]) -> str:

@@ -79,6 +79,20 @@ def test_the_page_says_which_goals_are_reached(tmp_path: Path, rate: float, row:
     assert [line.endswith(row) for line in rows] == [True], rows  # edge3 was not measured: no row
 
 
+def test_the_dearest_secrets_backend_is_held_against_the_goal(tmp_path: Path):
+    results = measured(tmp_path)
+    for backend, spent in (("Vault", 3.5), ("AWS", 5.5)):
+        results.add("secrets", backend, {"on, ms: first read": spent})
+    results.write()
+    lines = page.shown(json.loads((tmp_path / "benchmarks.json").read_text())).splitlines()
+    [goal] = [line for line in lines if line.startswith("| `secrets`")]
+    assert goal.endswith("| at most 5 ms | 5.5 ms | **no** |")
+    assert [line.split("|")[2] for line in lines if line.startswith(("| AWS", "| Vault"))] == [
+        " 5.5 ",
+        " 3.5 ",
+    ]
+
+
 def test_another_site_has_a_table_of_its_own(tmp_path: Path):
     summary = written(tmp_path)
     summary["wide (bare site)"] = summary["wide"]

@@ -246,6 +246,27 @@ assert sum(after.values()) < 0.6 * sum(before.values()), (before, after)
 """)
 
 
+def test_a_task_that_reads_a_connection_imports_nothing():
+    run(
+        """
+import os, sys
+from tradewind_runtime.airflow import process
+process.import_airflow_without_database()
+from airflow.sdk import Connection
+from airflow.sdk.execution_time import task_runner
+from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
+from tradewind_runtime.accelerators.first_uses import FirstUses
+task_runner.SUPERVISOR_COMMS = object()
+EarlyImports(MODULES + OF_TASKS).install()
+FirstUses().install()
+before = set(sys.modules)
+assert Connection.get("warehouse").host == "db"
+assert set(sys.modules) == before, set(sys.modules) - before
+""",
+        AIRFLOW_CONN_WAREHOUSE="postgres://etl:word@db/dwh",
+    )
+
+
 def test_a_first_use_leaves_nothing_behind():
     run(f"""{FIRST_USES}
 import gc

@@ -36,6 +36,7 @@ MODULES: Final = (
 OF_TASKS: Final = (
     "airflow.dag_processing.bundles.manager",
     "airflow.dag_processing.dagbag",
+    "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.callback_supervisor",
     "airflow.sdk.execution_time.connection_test_supervisor",
     "airflow.sdk.execution_time.coordinator",

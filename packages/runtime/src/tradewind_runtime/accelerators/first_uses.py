@@ -45,8 +45,10 @@ def make_a_dag() -> None:
 
 def make_a_connection() -> None:
     from airflow.models import Connection
+    from airflow.sdk import Connection as ConnectionOfTasks
 
-    Connection(conn_id="first_uses", conn_type="http", host="localhost").get_uri()
+    uri = Connection(conn_id="first_uses", conn_type="http", host="localhost").get_uri()
+    ConnectionOfTasks.from_uri(uri, conn_id="first_uses").get_uri()
 
 
 def encrypt() -> None:
