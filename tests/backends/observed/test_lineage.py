@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import signal
-import subprocess
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backends.observed.conftest import Told
+from support import lineage_validation
 from support.airflow_rest import eventually
 from support.deployment import Deployment
-from support.environments import observed
 from support.lineage import Event, leaves, parent, told
 
 pytestmark = pytest.mark.timeout(900)  # the first test runs the Dags twice, each on an Airflow of its own
@@ -141,20 +142,70 @@ def test_a_site_that_disables_source_code_sends_none(deployment: Deployment, by_
     assert "SECRET-ERROR-of-a-task" in sent  # stays with the site's receiver
 
 
-def test_every_event_is_as_the_specification_says(
+def test_every_event_is_as_the_schemas_of_the_specification_say(
     deployment: Deployment, by_plane: Told, by_site: Told
 ) -> None:
     events = by_plane.lineage.events + by_site.lineage.events
-    validation = Path(__file__).parents[2] / "support" / "lineage_validation.py"
-    done = subprocess.run(
-        [observed().tasks, validation], input=json.dumps(events), capture_output=True, text=True, check=True
+    assert [problem for each in events for problem in lineage_validation.problems(each)] == []
+
+
+def test_there_are_copies_of_just_the_schemas_that_events_name(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    events = by_plane.lineage.events + by_site.lineage.events
+    assert set().union(*map(lineage_validation.schemas, events)) == lineage_validation.copies()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (["eventTime"], "yesterday"),
+        (["eventType"], "BEGIN"),
+        (["run", "runId"], "1"),
+        (["job", "name"], None),
+        (["run", "facets", "parent", "run"], {}),
+        (["run", "facets", "airflow", "_producer"], None),
+        (["run", "facets", "parent", "_schemaURL"], "https://openlineage.io/spec/facets/0-0-0/NoFacet.json"),
+    ],
+    ids=lambda each: ".".join(each) if isinstance(each, list) else "",
+)
+def test_an_event_with_one_wrong_value_is_not_as_the_schemas_say(
+    deployment: Deployment, by_site: Told, place: list[str], value: Any
+) -> None:
+    event = copy.deepcopy(next(each for each in by_site.lineage.events if each["eventType"] == "START"))
+    part = event
+    for each in place[:-1]:
+        part = part[each]
+    part[place[-1]] = value
+    assert lineage_validation.problems(event)
+
+
+def test_each_run_starts_and_ends_once(deployment: Deployment, by_plane: Told, by_site: Told) -> None:
+    """But for a deferred task, which Airflow reports as started whenever it resumes."""
+    types: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for each in events_of(by_plane) + events_of(by_site):
+        types[each["job"]["name"], each["run"]["runId"]][each["eventType"]] += 1
+    again = {name for (name, _), found in types.items() if found["START"] != 1}
+    assert again == {"lineage.waits"}
+    assert all(found["COMPLETE"] + found["FAIL"] == 1 for found in types.values())
+
+
+def test_a_state_that_a_user_gives_a_task_is_told_by_the_plane(
+    deployment: Deployment, by_plane: Told, by_site: Told
+) -> None:
+    """Comes after the comparisons: it ends a try anew."""
+    name = "lineage_fails.fails"
+    [run] = deployment.rest.pages("/dags/lineage_fails/dagRuns", "dag_runs")
+    path = f"/dags/lineage_fails/dagRuns/{run['dag_run_id']}/taskInstances/fails"
+    deployment.rest.send("PATCH", path, {"new_state": "success"})
+    eventually(
+        lambda: (name, "COMPLETE") in told(events_of(by_plane)),
+        timeout=30,
+        what=lambda: f"plane {told(events_of(by_plane))}",
     )
-    assert done.stdout == ""
-    broken = [{**events[0], "run": {**events[0]["run"], "facets": {"parent": {"run": {}}}}}]
-    done = subprocess.run(
-        [observed().tasks, validation], input=json.dumps(broken), capture_output=True, text=True, check=True
-    )
-    assert "facet parent names no producer" in done.stdout
+    of_it = [each for each in events_of(by_plane) + events_of(by_site) if each["job"]["name"] == name]
+    assert {parent(each) for each in of_it} == {parent(of_it[-1])}
+    assert len({each["run"]["runId"] for each in of_it}) == 1
 
 
 def test_the_end_of_a_try_whose_agent_was_lost_is_told_by_the_plane(
