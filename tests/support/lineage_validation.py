@@ -1,8 +1,8 @@
 """Checks OpenLineage events by the JSON schemas of the specification.
 
-`openlineage/` has copies (Apache License 2.0, github.com/OpenLineage/OpenLineage) of those that these events name: the specification's core, and a file for each facet. A facet of a
-producer's own names the core's `RunFacet` or `JobFacet` as its schema, and is held against that. The schemas that Airflow's provider ships
-for its own facets are left out: they demand fields that the provider's events do not have.
+`openlineage/` has copies (Apache License 2.0, github.com/OpenLineage/OpenLineage) of those that these events name: the specification's
+core, and a file for each facet. A facet of a producer's own names the core's `RunFacet` or `JobFacet` as its schema, and is held against
+that. The schemas that Airflow's provider ships for its own facets are left out: they demand fields that its events do not have.
 """
 
 from __future__ import annotations
