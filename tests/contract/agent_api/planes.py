@@ -18,7 +18,7 @@ from support import nginx
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.testing import FakePlane, LosingAnswers
 from tradewind_protocol import ids, paths, sites, versions
-from tradewind_protocol.attempts import AttemptRef, HandBack, Offer, Outcome, Start
+from tradewind_protocol.attempts import AttemptRef, HandBack, Offer, Outcome, Start, WorkKind
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Room, Verb
@@ -56,6 +56,10 @@ class PlaneUnderTest(ABC):
     @abstractmethod
     def queue(self, queue: str = "default") -> UUID:
         """Work comes in."""
+
+    @abstractmethod
+    async def canary(self) -> UUID:
+        """A canary of the queue `default` is due, which an agent serves."""
 
     @abstractmethod
     def state(self, attempt_id: UUID) -> str: ...
@@ -100,8 +104,10 @@ class AgentUnderTest:
         agent_id: UUID | None = None,
         queues: tuple[str, ...] = ("default",),
         slots: int = 4,
+        canary: bool = False,
     ) -> None:
         self.client, self.secret, self.queues, self.slots = client, secret, queues, slots
+        self.canary = canary
         self.agent_id, self.instance = agent_id or uuid4(), uuid4()
         self.token = ""
         self.session: SessionOpened | None = None
@@ -148,7 +154,9 @@ class AgentUnderTest:
             instance=self.instance,
             name="site-1",
             components=(Component.WORKER,),
-            environments=(TaskEnvironment(name="main", queues=self.queues, slots=self.slots),),
+            environments=(
+                TaskEnvironment(name="main", queues=self.queues, slots=self.slots, canary=self.canary),
+            ),
             **more,
         )
 
@@ -182,8 +190,11 @@ class AgentUnderTest:
     async def starts(self, ref: AttemptRef) -> httpx.Response:
         return await self.send("POST", paths.start(ref.attempt_id), Start(epoch=ref.epoch))
 
-    async def finishes(self, ref: AttemptRef, kind: OutcomeKind = OutcomeKind.SUCCEEDED) -> httpx.Response:
-        return await self.send("POST", paths.finish(ref.attempt_id), Outcome(epoch=ref.epoch, kind=kind))
+    async def finishes(
+        self, ref: AttemptRef, kind: OutcomeKind = OutcomeKind.SUCCEEDED, **more: Any
+    ) -> httpx.Response:
+        outcome = Outcome(epoch=ref.epoch, kind=kind, **more)
+        return await self.send("POST", paths.finish(ref.attempt_id), outcome)
 
     async def hands_back(self, ref: AttemptRef) -> httpx.Response:
         return await self.send(
@@ -204,6 +215,9 @@ class FakePlaneUnderTest(PlaneUnderTest):
 
     def queue(self, queue: str = "default") -> UUID:
         return self.fake.queue(queue).id
+
+    async def canary(self) -> UUID:
+        return self.fake.queue(kind=WorkKind.CANARY).id
 
     def state(self, attempt_id: UUID) -> str:
         return self.fake.attempts[attempt_id].state.value
@@ -263,7 +277,6 @@ class RealPlaneUnderTest(PlaneUnderTest):
         return Starlette(routes=[Mount(paths.PREFIX.rpartition("/")[0], real)])
 
     def queue(self, queue: str = "default") -> UUID:
-        from tradewind_protocol.attempts import WorkKind
         from tradewind_provider.airflow import workloads
         from tradewind_provider.airflow.database import create_session
         from tradewind_provider.services import work_queue
@@ -278,6 +291,23 @@ class RealPlaneUnderTest(PlaneUnderTest):
         )
         with create_session() as db:
             return work_queue.queue(db, work, scheduler_job_id=1, executor=None, now=self.now)
+
+    async def canary(self) -> UUID:
+        from dataclasses import replace
+
+        from sqlalchemy import select
+
+        from tradewind_provider.airflow.database import create_session
+        from tradewind_provider.api.agent.sweeper import Sweeper
+        from tradewind_provider.store.tables import Attempt
+
+        settings = replace(self.settings, canary_interval=10.0)
+        sweeper = Sweeper(settings, clock=lambda: self.now, sessions=self.parts.sessions)
+        for _ in range(3):  # sees the queue, then begins when its moment has come
+            await sweeper.once()
+            self.now += timedelta(seconds=5)
+        with create_session() as db:
+            return db.scalars(select(Attempt.id).where(Attempt.kind == WorkKind.CANARY.value)).one()
 
     def state(self, attempt_id: UUID) -> str:
         return str(self._row(attempt_id).state)
@@ -406,12 +436,19 @@ def _empty_database() -> None:
     from tradewind_provider.airflow.database import create_session
     from tradewind_provider.store.base import Base
     from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
-    from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt, SentinelRow
+    from tradewind_provider.store.tables import (
+        AgentCommand,
+        AgentSession,
+        AgentToken,
+        Attempt,
+        CanaryRow,
+        SentinelRow,
+    )
 
     assert airflow_settings.engine is not None
     if not inspect(airflow_settings.engine).has_table("dag"):
         airflow_db.initdb()
     Base.metadata.create_all(airflow_settings.engine)
     with create_session() as db:
-        for table in (Attempt, AgentCommand, AgentSession, AgentToken, SentinelRow):
+        for table in (Attempt, CanaryRow, AgentCommand, AgentSession, AgentToken, SentinelRow):
             db.execute(delete(table))

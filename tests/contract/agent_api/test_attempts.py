@@ -10,7 +10,16 @@ import httpx
 import pytest
 
 from tradewind_protocol import paths
-from tradewind_protocol.attempts import AttemptRef, Ended, Endings, EndingsTaken, Granted, Outcome
+from tradewind_protocol.attempts import (
+    AttemptRef,
+    CanaryMarks,
+    Ended,
+    Endings,
+    EndingsTaken,
+    Granted,
+    Outcome,
+    WorkKind,
+)
 from tradewind_protocol.errors import Code
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import OutcomeKind
@@ -195,6 +204,20 @@ async def test_work_goes_only_to_queues_the_session_serves(
     plane.queue("payroll")
     agent.queues = ("payroll", "default")  # a poll may say what it likes
     assert (await agent.polls()).offers == ()
+
+
+async def test_a_canary_is_offered_to_an_environment_that_says_that_it_runs_it(plane: PlaneUnderTest) -> None:
+    older = await (await plane.agent(slots=9)).opens()
+    agent = await (await plane.agent(canary=True)).opens()
+    attempt = await plane.canary()
+    assert (await older.polls()).offers == ()
+    offer = await agent.offer()
+    assert (offer.attempt_id, offer.kind, offer.queue) == (attempt, WorkKind.CANARY, "default")
+    await agent.starts(offer)
+    marks = CanaryMarks(start=0.1, log=0.01)
+    assert (await agent.finishes(offer, canary=marks)).status_code == 204
+    assert (plane.state(attempt), plane.outcome(attempt)) == ("finished", "succeeded")
+    assert (await agent.finishes(offer, canary=marks)).status_code == 204
 
 
 async def test_a_command_is_sent_until_it_is_carried_out(

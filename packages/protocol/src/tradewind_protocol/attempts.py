@@ -15,11 +15,29 @@ from tradewind_protocol.states import OutcomeKind
 
 
 class WorkKind(str, Enum):
-    """Airflow's workloads."""
+    """Airflow's workloads, and the plane's own canary."""
 
     TASK = "task"
     CALLBACK = "callback"
     CONNECTION_TEST = "connection_test"
+    CANARY = "canary"  # offered only to task environments that say that they run it
+
+
+class CanaryHop(str, Enum):
+    """The parts of a canary's way, in order."""
+
+    CLAIM = "claim"  # from the queue to a grant
+    START = "start"  # from the grant to a supervisor in the agent's worker process
+    LOG = "log"  # a line is written where the logs of tasks go
+    FINISH = "finish"  # the report is on the plane
+
+
+class CanaryMarks(Message):
+    """How far a canary came on its agent, and how long each part took there, in seconds."""
+
+    failed: CanaryHop | None = None  # the part that failed; None: none did
+    start: float | None = Field(default=None, ge=0, le=86_400)
+    log: float | None = Field(default=None, ge=0, le=86_400)
 
 
 class AttemptRef(Message):
@@ -73,6 +91,7 @@ class Outcome(Message):
     # the state in which the task's supervisor left it, as it said to Airflow ("success", "failed", "up_for_retry",
     # "deferred" …); None when it said nothing, and for what is no task
     task_state: str | None = Field(default=None, max_length=20, pattern="^[a-z_]+$")
+    canary: CanaryMarks | None = None  # of a canary
 
 
 class Ended(Message):

@@ -107,6 +107,7 @@ class Hello(Message):
     xcom: Storage = Storage()  # of a worker
     logs: LogStorage = LogStorage()  # of a worker
     accelerators: dict[str, str] = {}  # by name, why each is off; empty for one that is on
+    canary: bool = False  # of a worker: it runs canaries
 
 
 class Problem(Message):

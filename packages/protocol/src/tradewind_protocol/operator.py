@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tradewind_protocol import sites
-from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.attempts import CanaryHop, WorkKind
 from tradewind_protocol.errors import Code
 from tradewind_protocol.ids import TokenKind
 from tradewind_protocol.messages import Message
@@ -413,6 +413,31 @@ class BundleView(Message):
 # ---- queues and events
 
 
+class CanaryResult(str, Enum):
+    """How a canary ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    BUSY = "busy"  # every slot was taken by work
+    ASLEEP = "asleep"  # the agents of the queue are scaled to zero, and wake on work
+    UNKNOWN = "unknown"  # no agent that takes work from the queue runs canaries
+
+
+class CanaryView(Message):
+    """How the last canary of a queue went."""
+
+    result: CanaryResult
+    at: datetime
+    hop: CanaryHop | None = None  # the part of the way that failed, of the last one that was tried
+    reason: str = ""  # why, for a person
+    remedy: str = ""
+    rule: str = ""  # of the site's owner, that refused it
+    agent: str = ""  # that had it
+    seconds: dict[CanaryHop, float] = {}  # how long each part took, as far as it came
+    ok_at: datetime | None = None  # when one went all the way
+    failures: int = 0  # since then
+
+
 class QueueView(Message):
     """A queue of a site: what waits in it and which agents serve it. Two sites may each have a queue of one name."""
 
@@ -425,6 +450,7 @@ class QueueView(Message):
     slots_used: int = 0  # of the environments that serve it; they may serve other queues too
     agents: tuple[str, ...] = ()  # names of the agents that take work from it now
     warning: str = ""  # what is wrong with it, for a person
+    canary: CanaryView | None = None  # None: none has ended yet
 
 
 class QueueThroughput(Message):

@@ -59,6 +59,7 @@ class TaskEnvironment(Message):
     xcom: Storage = Storage()
     key: str = Field(default="", max_length=64)
     """Which key its agent seals arguments with, as a digest of it: equal for all agents of a site. Empty: it cannot say."""
+    canary: bool = False  # it runs canaries (`attempts.WorkKind.CANARY`)
 
 
 class Host(Message):

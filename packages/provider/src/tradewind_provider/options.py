@@ -111,6 +111,14 @@ ALL: Final[dict[str, Option]] = {
         least=0.1,
         change="Hardly ever. Lower, for tests.",
     ),
+    "canary_interval_seconds": Option(
+        "Each queue that an agent serves is tried with a canary this often: a tiny piece of work of the plane's own, which goes "
+        "the way of real work and is none. It names the part of the way that fails. 0: never.",
+        "float",
+        "300",
+        least=0,
+        change="Lower, to hear of a broken queue sooner; 0, where agents shall be asked for nothing but work.",
+    ),
     "offers_per_answer": Option(
         "The most offers in one answer to a poll.",
         "integer",

@@ -77,6 +77,7 @@ class Settings:
     cadence: Cadence = Cadence()
     session: float = 3600.0
     sweep: float = 5.0
+    canary_interval: float = 0.0  # seconds between two canaries of a queue; 0: none
     offers_per_answer: int = 50
     tokens_limit: int = 50
     session_limits: SessionLimits = DEFAULT_LIMITS
@@ -116,6 +117,7 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
         ),
         session=read.number("session_seconds"),
         sweep=read.number("sweep_seconds"),
+        canary_interval=read.number("canary_interval_seconds"),
         offers_per_answer=int(read.number("offers_per_answer")),
         tokens_limit=int(read.number("tokens_limit")),
         session_limits=SessionLimits(

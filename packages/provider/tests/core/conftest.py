@@ -20,6 +20,7 @@ from tradewind_provider.store.tables import (
     AgentSession,
     AgentToken,
     Attempt,
+    CanaryRow,
     Event,
     FormerTokenValue,
     RefusedTry,
@@ -45,6 +46,7 @@ def _empty(database: None) -> Iterator[None]:
         for table in (
             DagBundle,
             Attempt,
+            CanaryRow,
             AgentCommand,
             AgentSession,
             AgentToken,

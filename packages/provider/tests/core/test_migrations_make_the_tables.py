@@ -23,6 +23,7 @@ KEPT = {
     "0003_sentinels.py": "fbd2508789b209b3",
     "0004_private_endpoints.py": "2afffdfb665fe8a3",
     "0005_refused_tries.py": "bf6072755b84a569",
+    "0006_canaries.py": "99d14c7c0c7d9a9d",
 }
 """The beginning of each file's SHA-256. A new migration is added here; an old one stays as it is."""
 

@@ -86,6 +86,7 @@ class Control:
         xcom: Storage | None = None,
         accelerators: Mapping[str, str] | None = None,
         logs: LogStorage | None = None,
+        canary: bool = False,
     ) -> None:
         """Tell the agent that this host is ready, and what it runs on."""
         self.send(
@@ -98,6 +99,7 @@ class Control:
                 xcom=xcom or Storage(),
                 accelerators=dict(accelerators or {}),
                 logs=logs or LogStorage(),
+                canary=canary,
             )
         )
 

@@ -135,6 +135,7 @@ class TaskEnvironments:
             key=self._site_key.fingerprint,
             starting=not problem and self._is_starting(environment.name),
             bundles=self._bundles(environment.name),
+            canary=hello is not None and hello.canary,
         )
 
     def _bundles(self, environment: str) -> tuple[str, ...] | None:

@@ -75,9 +75,11 @@ class FakePlane:
         """The newest."""
         return self.sessions[-1]
 
-    def queue(self, queue: str = "default", **workload: Any) -> FakeAttempt:
+    def queue(
+        self, queue: str = "default", *, kind: WorkKind = WorkKind.TASK, **workload: Any
+    ) -> FakeAttempt:
         """Make work."""
-        attempt = FakeAttempt(id=uuid4(), queue=queue, workload=workload)
+        attempt = FakeAttempt(id=uuid4(), queue=queue, workload=workload, kind=kind)
         self.attempts[attempt.id] = attempt
         self._wake()
         return attempt
@@ -289,6 +291,8 @@ class FakePlane:
         ]
         offers = []
         served = {each.name: frozenset(each.queues) for each in session.opened.environments}
+        said = [each.environments for _, each in session.polls if each.environments is not None]
+        canaries = {each.name for each in (session.opened.environments, *said)[-1] if each.canary}
         for room in poll.room:
             free = room.free
             for attempt in self.attempts.values():
@@ -303,6 +307,7 @@ class FakePlane:
                     attempt.queue in served.get(room.environment, frozenset()) & frozenset(room.queues)
                     and (attempt.state is AttemptState.QUEUED or lost_answer)
                     and free > 0
+                    and (attempt.kind is not WorkKind.CANARY or room.environment in canaries)
                 ):
                     free -= 1
                     attempt.epoch += 0 if lost_answer else 1
@@ -317,7 +322,7 @@ class FakePlane:
         return Offer(
             attempt_id=attempt.id,
             epoch=attempt.epoch,
-            kind=WorkKind.TASK,
+            kind=attempt.kind,
             queue=attempt.queue,
             workload=attempt.workload,
             confirm_within=self.cadence.offer,

@@ -13,6 +13,7 @@ from tradewind_agent.environments.launcher import ChildProcess, ProcessCommand
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import (
     AttemptRef,
+    CanaryMarks,
     Outcome,
     WorkKind,
 )
@@ -39,6 +40,7 @@ class FakeProcess:
         command: ProcessCommand,
         *,
         airflow: str,
+        canary: bool,
         problem: Message | None,
         may_start: Callable[[RunAttempt], Awaitable[bool]],
     ) -> None:
@@ -47,6 +49,7 @@ class FakeProcess:
         self.received: list[Message] = []
         self.attempts: dict[UUID, asyncio.Task[None]] = {}
         self.accelerators = {"shared_heap": "", "early_imports": "there is one"}  # as its Hello tells of them
+        self.canary = canary  # whether it runs canaries
         self._airflow = airflow
         self._problem = problem
         self._may_start = may_start
@@ -67,6 +70,7 @@ class FakeProcess:
                 runtime="0",
                 pid=self.pid,
                 accelerators=self.accelerators,
+                canary=self.canary,
             )
             self.say(self._problem or hello)
         elif isinstance(message, RunAttempt):
@@ -121,7 +125,10 @@ class FakeProcess:
             kind = OutcomeKind.FAILED
         finally:
             del self.attempts[message.attempt_id]
-        outcome = Outcome(epoch=message.epoch, kind=kind, exit_code=0 if kind is OutcomeKind.SUCCEEDED else 1)
+        marks = CanaryMarks(log=0.0) if message.kind is WorkKind.CANARY else None
+        outcome = Outcome(
+            epoch=message.epoch, kind=kind, exit_code=0 if kind is OutcomeKind.SUCCEEDED else 1, canary=marks
+        )
         self.say(AttemptEnded(attempt_id=message.attempt_id, outcome=outcome))
 
 
@@ -131,13 +138,20 @@ class FakeLauncher:
     def __init__(self, *, airflow: str = "3.3.2") -> None:
         self.processes: list[FakeProcess] = []
         self.airflow = airflow
+        self.canary = True  # False: its runtime is of a version that knows no canaries
         self.problem: Message | None = None  # what every process says instead of Hello
         self.gateway: Callable[..., Awaitable[None]] | None = (
             None  # what supervisors ask; None: they start without asking
         )
 
     async def launch(self, command: ProcessCommand) -> ChildProcess:
-        host = FakeProcess(command, airflow=self.airflow, problem=self.problem, may_start=self._may_start)
+        host = FakeProcess(
+            command,
+            airflow=self.airflow,
+            canary=self.canary,
+            problem=self.problem,
+            may_start=self._may_start,
+        )
         self.processes.append(host)
         return host
 

@@ -8,7 +8,7 @@ from typing import Protocol as TypingProtocol
 from uuid import UUID
 
 from tradewind_protocol import sites
-from tradewind_protocol.attempts import Outcome
+from tradewind_protocol.attempts import Outcome, WorkKind
 from tradewind_protocol.logs import LogPiece
 from tradewind_protocol.polling import Poll
 from tradewind_protocol.sessions import OpenSession
@@ -21,6 +21,7 @@ class FakeAttempt:
 
     id: UUID
     queue: str
+    kind: WorkKind = field(default=WorkKind.TASK, kw_only=True)
     workload: dict[str, Any]
     state: AttemptState = AttemptState.QUEUED
     epoch: int = 0

@@ -23,6 +23,7 @@ from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.rules import RuleRefusal, task_rules
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
+from tradewind_agent.work import canaries
 from tradewind_agent.work.permission import Permission
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
@@ -224,7 +225,7 @@ class Attempt:
         lost = False
         try:
             self._log.info("Attempt started", action="attempt_started", environment=self.environment)
-            outcome = await self._worker.execute(
+            outcome = await self._executed(
                 RunAttempt(
                     attempt_id=self.ref.attempt_id,
                     epoch=self.ref.epoch,
@@ -232,8 +233,7 @@ class Attempt:
                     secret=secret,
                     workload=_workload(self.offer, self.trace.handed_over(), self._open),
                     rules=task_rules(self._permission.rules, self._permission.work.dag),
-                ),
-                on_forked=self.trace.forked,
+                )
             )
         except WorkerLost as gone:
             outcome, lost = self._failed(str(gone)), True
@@ -250,6 +250,12 @@ class Attempt:
             outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
         self.trace.ended(outcome)
         return outcome, lost
+
+    async def _executed(self, message: RunAttempt) -> Outcome:
+        """How it ended in the worker process. Raises WorkerLost."""
+        if self.offer.kind is WorkKind.CANARY:
+            return await canaries.run(self._worker, message)
+        return await self._worker.execute(message, on_forked=self.trace.forked)
 
     def _may_run(self, answer: Mapping[str, Any]) -> str:
         """Why the task may not start, by what the plane says of its run; empty when it may."""

@@ -147,8 +147,8 @@ def work_of(offer: Offer, open_: Unseal) -> Work:
         dag=boundary.dag_of_callback(called, open_) if isinstance(called, dict) else _text(ti, "dag_id"),
         task=_text(ti, "task_id"),
         callback=_text(called, "path"),
-        # Whether a task starts or resumes is known with its run.
-        starts=offer.kind is not WorkKind.TASK,
+        # Whether a task starts or resumes is known with its run. A canary runs nothing that hours are for.
+        starts=offer.kind not in (WorkKind.TASK, WorkKind.CANARY),
     )
 
 

@@ -17,7 +17,7 @@ from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.attempt import Attempt, Phase, decline
 from tradewind_agent.work.permission import Permissions
-from tradewind_protocol.attempts import AttemptRef, Offer, Outcome
+from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
 from tradewind_protocol.boundary import Unseal
 from tradewind_protocol.polling import Room
 from tradewind_protocol.states import process_end
@@ -188,7 +188,12 @@ class Running:
         return (roomiest, "") if self._free(roomiest) > 0 else (None, "no free slot")
 
     def _free(self, environment: str) -> int:
-        taken = sum(1 for each in self._attempts.values() if each.environment == environment)
+        # A canary looks whether a slot works, and takes none from work that comes meanwhile.
+        taken = sum(
+            1
+            for each in self._attempts.values()
+            if each.environment == environment and each.offer.kind is not WorkKind.CANARY
+        )
         return max(0, self._environments.slots[environment] - taken)
 
     async def _serve(self, attempt: Attempt) -> None:
@@ -201,7 +206,8 @@ class Running:
                     self._on_log(attempt.environment, path)
                 self._undelivered[attempt.ref.attempt_id] = attempt.ref
                 self._traces[attempt.ref.attempt_id] = attempt.trace
-                self.ended[_end_of(attempt.outcome)] += 1
+                if attempt.offer.kind is not WorkKind.CANARY:
+                    self.ended[_end_of(attempt.outcome)] += 1
             if not self._attempts:
                 self._empty.set()
             self._on_change()

@@ -21,6 +21,7 @@ class Caller(str, Enum):
     TASK = WorkKind.TASK.value
     CALLBACK = WorkKind.CALLBACK.value
     CONNECTION_TEST = WorkKind.CONNECTION_TEST.value
+    CANARY = WorkKind.CANARY.value
     WORKER = Component.WORKER.value
     DAG_PROCESSOR = Component.DAG_PROCESSOR.value
     TRIGGERER = Component.TRIGGERER.value
@@ -29,6 +30,7 @@ class Caller(str, Enum):
 TASK: Final = Caller.TASK
 CALLBACK: Final = Caller.CALLBACK
 CONNECTION_TEST: Final = Caller.CONNECTION_TEST
+CANARY: Final = Caller.CANARY
 DAG_PROCESSOR: Final = Caller.DAG_PROCESSOR
 TRIGGERER: Final = Caller.TRIGGERER
 NO_CALLER: Final[frozenset[Caller]] = frozenset()

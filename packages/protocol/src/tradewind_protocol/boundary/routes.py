@@ -9,6 +9,7 @@ from typing import Final
 
 from tradewind_protocol.boundary.callers import (
     CALLBACK,
+    CANARY,
     CONNECTION_TEST,
     DAG_PROCESSOR,
     NO_CALLER,
@@ -277,7 +278,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/connections/{connection_id}",
         Treatment.CONNECTION,
-        ALL,
+        ALL | {CANARY},  # which uploads a line of log
         'answered "not found", so that the site\'s own secrets backends decide',
     ),
     Route("variable.keys", "GET", "/variables/keys", Treatment.VARIABLE_KEYS, ALL, 'answered "none"'),

@@ -32,12 +32,14 @@ class SlotKind:
     site: str
     queues: frozenset[str]
     bundles: frozenset[str]
+    canaries: bool = False
 
     def takes(self, route: Route) -> bool:
         return (
             route.queue in self.queues
             and route.site == self.site
             and (route.bundle is None or route.bundle in self.bundles)
+            and (self.canaries or not route.canary)
         )
 
 
@@ -48,6 +50,10 @@ class EnvironmentSlots:
     queues: frozenset[str]
     free: int
     bundles: frozenset[str] = frozenset()
+    canaries: bool = False  # it runs canaries
+
+    def kind(self, site: str) -> SlotKind:
+        return SlotKind(site, self.queues, self.bundles, self.canaries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Candidate:
         slots: dict[SlotKind, int] = {}
         for one in self.environments if self.most > 0 else ():
             if one.free > 0 and one.queues:
-                kind = SlotKind(self.site, one.queues, one.bundles)
+                kind = one.kind(self.site)
                 slots[kind] = slots.get(kind, 0) + one.free
         object.__setattr__(self, "slots", slots)
 
@@ -76,11 +82,7 @@ class Candidate:
     def take(self, route: Route) -> Candidate:
         """What is left when a slot is used for `route`: of the environment that serves the fewest queues, so that the
         others stay free for what only they can run."""
-        fitting = [
-            one
-            for one in self.environments
-            if one.free > 0 and SlotKind(self.site, one.queues, one.bundles).takes(route)
-        ]
+        fitting = [one for one in self.environments if one.free > 0 and one.kind(self.site).takes(route)]
         taken = min(fitting, key=lambda one: len(one.queues), default=None)
         environments = tuple(
             replace(one, free=one.free - 1) if one is taken else one for one in self.environments
@@ -96,6 +98,7 @@ class WorkBatch:
     queue: str
     bundles: frozenset[str | None]
     most: int
+    canaries: bool = False  # canaries alone, which wait beside the work
 
 
 def batches(waiting: Mapping[Route, int], candidates: Iterable[Candidate]) -> list[WorkBatch]:
@@ -105,15 +108,19 @@ def batches(waiting: Mapping[Route, int], candidates: Iterable[Candidate]) -> li
     for one in candidates:
         for kind, free in one.slots.items():
             slots[kind] += min(free, one.most)
-    alike: dict[tuple[str | None, str, frozenset[SlotKind]], dict[str | None, int]] = {}
+    alike: dict[tuple[str | None, str, bool, frozenset[SlotKind]], dict[str | None, int]] = {}
     for route, count in waiting.items():
         if able := frozenset(kind for kind in slots if kind.takes(route)):
-            alike.setdefault((route.site, route.queue, able), {})[route.bundle] = count
+            alike.setdefault((route.site, route.queue, route.canary, able), {})[route.bundle] = count
     return [
         WorkBatch(
-            site, queue, frozenset(counts), min(sum(counts.values()), sum(slots[kind] for kind in able))
+            site,
+            queue,
+            frozenset(counts),
+            min(sum(counts.values()), sum(slots[kind] for kind in able)),
+            canaries,
         )
-        for (site, queue, able), counts in alike.items()
+        for (site, queue, canaries, able), counts in alike.items()
     ]
 
 

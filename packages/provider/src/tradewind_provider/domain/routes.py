@@ -15,6 +15,7 @@ class Route:
     queue: str
     site: str | None = sites.DEFAULT  # None: no site has the bundle, so no agent can have the work
     bundle: str | None = None  # None: the work needs none
+    canary: bool = False  # only for task environments that run canaries
 
 
 def addressed(queue: str, known: Collection[str]) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def depths(db: Session) -> dict[Route, QueueDepth]:
 
 def route_of(row: Attempt) -> Route:
     """What an agent needs to be given an attempt."""
-    return Route(row.queue, row.site, row.bundle)
+    return Route(row.queue, row.site, row.bundle, canary=row.kind == WorkKind.CANARY.value)
 
 
 def assign(
@@ -234,6 +234,7 @@ def _pending(
                 Attempt.state == AttemptState.QUEUED.value,
                 Attempt.site == batch.site,
                 Attempt.queue == batch.queue,
+                attempt_states.IS_CANARY if batch.canaries else ~attempt_states.IS_CANARY,
                 _needs_one_of(batch.bundles),
             )
             .order_by(Attempt.priority.desc(), Attempt.created_at)

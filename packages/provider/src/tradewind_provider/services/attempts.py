@@ -15,7 +15,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.domain import leases
-from tradewind_provider.services import attempt_spans, audit
+from tradewind_provider.services import attempt_spans, audit, canaries
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
@@ -110,7 +110,11 @@ def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: 
             reason=outcome.reason,
             payload="",
         )
-        if outcome.rule:
+        if attempt.kind == WorkKind.CANARY.value:
+            canaries.finished(
+                db, attempt, outcome, agent=agent.name, granted_at=attempt.granted_at or now, now=now
+            )
+        elif outcome.rule:
             audit.record(
                 db,
                 action="work_refused",

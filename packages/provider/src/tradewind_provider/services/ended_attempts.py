@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.states import AttemptState, OutcomeKind, ProcessEnd, process_end
+from tradewind_provider.store.attempt_states import IS_CANARY
 from tradewind_provider.store.tables import Attempt
 
 RUN_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0)
@@ -154,7 +155,7 @@ def find(db: Session, *, since: datetime) -> list[EndedCounts]:
             Attempt.created_at,
             Attempt.granted_at,
             Attempt.ended_at,
-        ).where(Attempt.ended_at >= since, Attempt.state == AttemptState.FINISHED.value)
+        ).where(Attempt.ended_at >= since, Attempt.state == AttemptState.FINISHED.value, ~IS_CANARY)
     )
     return [
         EndedCounts(

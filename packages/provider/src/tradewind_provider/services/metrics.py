@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from tradewind_protocol.operator import AgentView, QueueView
+from tradewind_protocol.operator import AgentView, CanaryView, QueueView
 from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
 from tradewind_provider.domain.agents import HeartbeatLimits
@@ -142,6 +142,17 @@ def _queue(value: Callable[[QueueView], float]) -> Callable[[PlaneSnapshot], Sam
     return lambda snapshot: [(_name(one), float(value(one))) for one in snapshot.queues]
 
 
+def _canaries(
+    values: Callable[[CanaryView], Iterable[tuple[tuple[str, ...], float]]],
+) -> Callable[[PlaneSnapshot], Samples]:
+    return lambda snapshot: [
+        ((*_name(one), *labels), value)
+        for one in snapshot.queues
+        if one.canary is not None
+        for labels, value in values(one.canary)
+    ]
+
+
 def _name(one: QueueView) -> tuple[str, str]:
     """The labels of a queue. Work of bundles that no site has is of site ""."""
     return one.site or "", one.queue
@@ -236,6 +247,32 @@ METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
         "Agents that take work from it now",
         ("site", "queue"),
         _queue(lambda one: len(one.agents)),
+    ),
+    MetricDefinition(
+        "tradewind_plane_canary_up",
+        "1 when the last canary of a queue that was tried went all the way, 0 when it failed",
+        ("site", "queue"),
+        _canaries(
+            lambda one: [((), 0.0 if one.failures else 1.0)] if one.failures or one.ok_at is not None else []
+        ),
+    ),
+    MetricDefinition(
+        "tradewind_plane_canary_failures",
+        "Canaries that failed since the last one that went all the way, with the part of the way that failed last",
+        ("site", "queue", "hop"),
+        _canaries(lambda one: [((one.hop.value if one.failures and one.hop else "",), float(one.failures))]),
+    ),
+    MetricDefinition(
+        "tradewind_plane_canary_seconds",
+        "How long each part of the way of the last canary took",
+        ("site", "queue", "hop"),
+        _canaries(lambda one: [((hop.value,), took) for hop, took in one.seconds.items()]),
+    ),
+    MetricDefinition(
+        "tradewind_plane_canary_timestamp_seconds",
+        "When the last canary of a queue ended",
+        ("site", "queue"),
+        _canaries(lambda one: [((), one.at.timestamp())]),
     ),
     MetricDefinition(
         "tradewind_plane_polls",

@@ -246,6 +246,7 @@ def _candidate(session: AgentSession, poll: Poll, settings: Settings) -> placeme
             frozenset(room.queues) & frozenset(one["queues"]),
             room.free,
             bundles if (own := one.get("bundles")) is None else frozenset(own),
+            one.get("canary") is True,
         )
         for room in _once(poll.room)
         if (one := known.get(room.environment)) is not None and not storages.held(one)

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import states
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.store.attempt_states import HELD
+from tradewind_provider.store.attempt_states import HELD, IS_CANARY
 from tradewind_provider.store.base import UtcDateTime
 from tradewind_provider.store.tables import AgentSession, Attempt
 
@@ -32,15 +32,16 @@ class RouteCount:
 
 
 def by_route(db: Session, states: Collection[AttemptState]) -> Iterator[RouteCount]:
-    """How many attempts of each route are in each of these states: one statement."""
-    place = (Attempt.queue, Attempt.site, Attempt.bundle, Attempt.state)
+    """How many attempts of each route are in each of these states, canaries among them: one statement."""
+    canary = case((IS_CANARY, 1), else_=0)
+    place = (Attempt.queue, Attempt.site, Attempt.bundle, Attempt.state, canary)
     rows = db.execute(
         select(*place, func.count(), func.min(Attempt.created_at, type_=UtcDateTime()))
         .where(Attempt.state.in_([one.value for one in states]))
         .group_by(*place)
     )
-    for queue, site, bundle, state, count, oldest in rows:
-        yield RouteCount(Route(queue, site, bundle), AttemptState(state), count, oldest)
+    for queue, site, bundle, state, canary, count, oldest in rows:
+        yield RouteCount(Route(queue, site, bundle, canary=bool(canary)), AttemptState(state), count, oldest)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def count(db: Session) -> dict[str, ByQueue]:
     """Site → every queue of it in which something waits or runs."""
     found: dict[str, ByQueue] = {}
     for one in by_route(db, states.UNFINISHED):
-        if one.route.site is None:
+        if one.route.site is None or one.route.canary:
             continue
         queues = found.setdefault(one.route.site, {})
         was = queues.get(one.route.queue, QueueCount())
@@ -79,7 +80,7 @@ def count(db: Session) -> dict[str, ByQueue]:
 _HELD_BY_GROUP = (
     select(Attempt.site, Attempt.queue, AgentSession.worker_group, func.count())
     .join(AgentSession, AgentSession.id == Attempt.session_id)
-    .where(Attempt.state.in_(HELD), AgentSession.worker_group != "")
+    .where(Attempt.state.in_(HELD), AgentSession.worker_group != "", ~IS_CANARY)
     .group_by(Attempt.site, Attempt.queue, AgentSession.worker_group)
 )
 

@@ -20,7 +20,7 @@ from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain import scheduler_reports
 from tradewind_provider.services import attempt_spans, work_routes
 from tradewind_provider.store import attempt_states
-from tradewind_provider.store.attempt_states import UNFINISHED
+from tradewind_provider.store.attempt_states import IS_CANARY, UNFINISHED
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
 
@@ -164,7 +164,7 @@ def adopt_orphans(db: Session, *, running_jobs: Collection[int], scheduler_job_i
         db,
         update(Attempt)
         .where(
-            Attempt.kind != WorkKind.TASK.value,
+            Attempt.kind.not_in([WorkKind.TASK.value, WorkKind.CANARY.value]),
             or_(Attempt.state.in_(UNFINISHED), Attempt.reported_at.is_(None)),
             Attempt.state != AttemptState.REVOKED.value,
             or_(Attempt.scheduler_job_id.is_(None), Attempt.scheduler_job_id.not_in(running_jobs)),
@@ -181,6 +181,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
             Attempt.scheduler_job_id == scheduler_job_id,
             Attempt.state.in_([AttemptState.FINISHED.value, AttemptState.REVOKED.value]),
             Attempt.reported_at.is_(None),
+            ~IS_CANARY,
         )
         .order_by(Attempt.ended_at)
         .limit(most)
@@ -205,7 +206,9 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
 def keys_of_unfinished(db: Session, *, scheduler_job_id: int | None) -> dict[UUID, Any]:
     """Attempt → its key, of everything this scheduler queued or adopted that has not ended."""
     rows = db.scalars(
-        select(Attempt).where(Attempt.scheduler_job_id == scheduler_job_id, Attempt.state.in_(UNFINISHED))
+        select(Attempt).where(
+            Attempt.scheduler_job_id == scheduler_job_id, Attempt.state.in_(UNFINISHED), ~IS_CANARY
+        )
     )
     return {row.id: workloads.key_of(row) for row in rows}
 

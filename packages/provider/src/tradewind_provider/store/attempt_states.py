@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, update
 from sqlalchemy.sql.dml import Update
 
 from tradewind_protocol import states
+from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import AttemptState
 from tradewind_provider.store.tables import Attempt
 
@@ -21,6 +22,9 @@ NOT_STARTED: Final = _values(states.NOT_STARTED)
 HELD: Final = _values(states.HELD)
 UNFINISHED: Final = _values(states.UNFINISHED)
 """The sets of `tradewind_protocol.states`, as the column holds them."""
+
+IS_CANARY: Final = Attempt.kind == WorkKind.CANARY.value
+"""The rows that are no work: nothing counts them as work, and nothing tells a scheduler of them."""
 
 
 def move(to: AttemptState, *chosen: ColumnElement[bool], **values: Any) -> Update:

@@ -218,6 +218,31 @@ class Attempt(Base):
     traceparent: Mapped[str] = mapped_column(String(60), default="", server_default="")
 
 
+class CanaryRow(Base):
+    """The canary of a queue: when the next one is due, which one is under way, and how the last one went."""
+
+    __tablename__ = "tradewind_canary"
+
+    site: Mapped[str] = mapped_column(String(250), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(250), primary_key=True)
+    served_at: Mapped[datetime] = mapped_column(
+        UtcDateTime
+    )  # when an agent was last seen that serves the queue
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempt_id: Mapped[UUID | None] = mapped_column(Uuid)  # of the one under way
+    began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: none has ended yet
+    result: Mapped[str] = mapped_column(String(20), default="")  # operator.CanaryResult
+    hop: Mapped[str | None] = mapped_column(String(20))  # attempts.CanaryHop that failed
+    rule: Mapped[str] = mapped_column(String(200), default="")  # of the site's owner, that refused it
+    reason: Mapped[str] = mapped_column(Prose, default="")
+    remedy: Mapped[str] = mapped_column(Prose, default="")
+    agent: Mapped[str] = mapped_column(String(250), default="")
+    seconds: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # attempts.CanaryHop → seconds
+    ok_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when one went all the way
+    failures: Mapped[int] = mapped_column(Integer, default=0)  # since then
+
+
 class AgentCommand(Base):
     """Something asked of an agent; sent with every answer until the agent names it as carried out."""
 

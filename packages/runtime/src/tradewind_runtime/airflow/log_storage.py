@@ -137,6 +137,24 @@ def hand_over(logger: Any, waiting: Path) -> None:
         os.close(fresh)
 
 
+def upload_line(logger: Any) -> str:
+    """Upload what a logger has written, and keep nothing of it. Why the storage did not take it; empty when it did, and where there
+    is no storage."""
+    from airflow.sdk import log as airflow_log
+
+    if not where():
+        return ""
+    path = airflow_log.relative_path_from_logger(logger._logger)
+    if path is None:
+        return ""
+    handler = _handler()
+    with _overheard(handler) as said:
+        handler.upload(path.as_posix(), None)
+    if said:
+        return said[0]
+    return _problem(_folder() / path, said) if empties() else ""
+
+
 def upload(part: Path) -> str:
     """Upload one log that waits: a folder of its own below Airflow's log folder, then the log's path. Why the storage did not
     take it, empty when it did."""

@@ -70,6 +70,8 @@ def label(kind: WorkKind, workload: dict[str, Any]) -> str:
         return f"{ti.get('dag_id')}.{ti.get('task_id')} {ti.get('run_id')} try {ti.get('try_number')}"
     if kind is WorkKind.CALLBACK:
         return f"callback {(workload.get('callback') or {}).get('id')}"
+    if kind is WorkKind.CANARY:
+        return f"canary of queue {workload.get('queue')}"
     return f"connection test {workload.get('connection_id')}"
 
 

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from datetime import datetime
 
-from tradewind_protocol.attempts import Outcome
+from tradewind_protocol.attempts import CanaryMarks, Outcome
 from tradewind_protocol.states import OutcomeKind
 
 _WORDS: dict[int, str] = {
@@ -49,9 +49,15 @@ def outcome(ending: Ending, *, epoch: int) -> Outcome:
         signal=None if number is None else _name(number),
         reason=reason[:4000],
         rule=str(ending.word.get("rule", "")) if kind is OutcomeKind.FAILED and ending.word else "",
+        canary=_canary(ending.word),
         started_at=ending.started_at,
         ended_at=ending.ended_at,
     )
+
+
+def _canary(word: dict[str, object] | None) -> CanaryMarks | None:
+    marks = word.get("canary") if word is not None else None
+    return CanaryMarks.model_validate(marks) if marks is not None else None
 
 
 def _judge(ending: Ending) -> tuple[OutcomeKind, int | None, int | None, str]:

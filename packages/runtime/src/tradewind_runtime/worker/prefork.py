@@ -145,6 +145,7 @@ def run(control: Control, configure: Configure, helpers: Collection[int] = ()) -
             xcom=site_storage.of_this_process(),
             accelerators=switch.states,
             logs=log_storage.of_this_process(),
+            canary=True,
         )
         try:
             return prefork.serve()

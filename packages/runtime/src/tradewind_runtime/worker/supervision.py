@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -12,11 +13,12 @@ from uuid import UUID
 import msgspec
 
 from tradewind_protocol import hostnames
+from tradewind_protocol.attempts import CanaryHop, CanaryMarks, WorkKind
 from tradewind_protocol.hosts import Configure, RunAttempt
 from tradewind_runtime import kernel
 from tradewind_runtime.accelerators.libraries import import_notes
 from tradewind_runtime.accelerators.table import OfWorker
-from tradewind_runtime.airflow import execution_client, owner_rules, task_fork, termination, traces
+from tradewind_runtime.airflow import canary, execution_client, owner_rules, task_fork, termination, traces
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import wipe
 from tradewind_runtime.worker.supervisor import ProcessManager, WorkResult
@@ -87,12 +89,21 @@ class Supervision:
         ):
             # What this process forks itself: all work but tasks.
             stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
+            if run.kind is WorkKind.CANARY:
+                return self._canary(run)
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             kernel.title("tradewind supervisor without work")
             refused = owner_rules.found_at(refusal_at) if run.rules else None
             if refused is None:
                 return WorkResult(exit_code, unwanted.reason)
             return WorkResult(exit_code, unwanted.reason, rule=refused.rule, refused=refused.reason)
+
+    def _canary(self, run: RunAttempt) -> WorkResult:
+        """Write a line where tasks write theirs. Nothing of a site's authors is imported or run."""
+        began = time.monotonic()
+        problem = canary.write_line(str(run.workload.get("queue", "")), str(run.attempt_id), self._client)
+        marks = CanaryMarks(failed=CanaryHop.LOG if problem else None, log=time.monotonic() - began)
+        return WorkResult(1 if problem else 0, refused=problem, canary=marks.model_dump(mode="json"))
 
     def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
         self._begin(_READ_SETUP.decode(told))

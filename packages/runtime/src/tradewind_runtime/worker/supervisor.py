@@ -28,7 +28,8 @@ class WorkResult(NamedTuple):
     exit_code: int  # of the work's own process, negative for a signal
     unwanted: str | None = None  # why, when the plane said meanwhile that it must not run any more
     rule: str = ""  # of the site's owner, that refused the task in its own process
-    refused: str = ""  # why it did
+    refused: str = ""  # why it did; of a canary, why it failed
+    canary: dict[str, Any] | None = None  # of a canary: `attempts.CanaryMarks`
 
 
 class Work(Protocol):

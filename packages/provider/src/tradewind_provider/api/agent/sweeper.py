@@ -13,7 +13,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.auth.credentials import AuthenticatedSessions
 from tradewind_provider.clock import Clock
 from tradewind_provider.domain.agents import Attention, HeartbeatLimits
-from tradewind_provider.services import agent_states, reaper, sentinels, tokens, work_routes
+from tradewind_provider.services import agent_states, canaries, reaper, sentinels, tokens, work_routes
 from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,11 @@ class Sweeper:
         if lost:
             self._sessions.forget()
             log.warning("Agents lost: %s", ", ".join(lost), extra={"action": "agents_lost"})
+        await transactions.run(
+            lambda db: canaries.tend(
+                db, interval=self._settings.canary_interval, beats=self._beats, now=self._clock()
+            )
+        )
         if now >= self._forget_at:
             await transactions.run(lambda db: reaper.forget(db, self._settings, now=now))
             # set only now: a failed attempt is made again with the next sweep

@@ -17,7 +17,7 @@ from tradewind_protocol.states import AgentState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.agents import state_of as domain_state_of
 from tradewind_provider.services import agent_states, storages
-from tradewind_provider.store.attempt_states import HELD
+from tradewind_provider.store.attempt_states import HELD, IS_CANARY
 from tradewind_provider.store.tables import AgentCommand, AgentSession, AgentToken, Attempt
 
 
@@ -90,7 +90,7 @@ def _loads(db: Session, session_ids: Collection[UUID]) -> Mapping[UUID, AgentLoa
     held: dict[UUID | None, Counter[str]] = defaultdict(Counter)
     for session_id, queue, count in db.execute(
         select(Attempt.session_id, Attempt.queue, func.count())
-        .where(Attempt.state.in_(HELD), Attempt.session_id.is_not(None))
+        .where(Attempt.state.in_(HELD), Attempt.session_id.is_not(None), ~IS_CANARY)
         .group_by(Attempt.session_id, Attempt.queue)
     ):
         if session_id in session_ids:

@@ -19,7 +19,7 @@ from tradewind_provider.services import audit, commands
 from tradewind_provider.services.assignment import route_of
 from tradewind_provider.services.operator import agent_views, eligibility
 from tradewind_provider.services.operator.pages import PageRequest, counted
-from tradewind_provider.store.attempt_states import NOT_STARTED
+from tradewind_provider.store.attempt_states import IS_CANARY, NOT_STARTED
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 
@@ -151,7 +151,7 @@ def _process(attempt: Attempt) -> ProcessEnd | None:
 
 
 def _matching(filters: AttemptFilters) -> Select[Attempt, AgentSession]:
-    conditions: list[Any] = []
+    conditions: list[Any] = [~IS_CANARY]
     if filters.states:
         conditions.append(Attempt.state.in_([state.value for state in filters.states]))
     if filters.readable is not None:

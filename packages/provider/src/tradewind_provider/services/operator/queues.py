@@ -13,7 +13,7 @@ from tradewind_protocol import operator
 from tradewind_protocol.states import UNFINISHED, AttemptState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.services import queue_depths
+from tradewind_provider.services import canaries, queue_depths
 from tradewind_provider.services.operator import agent_views, eligibility
 
 _Key = tuple[str | None, str]  # site, queue
@@ -38,13 +38,18 @@ def listed(db: Session, *, now: datetime, beats: HeartbeatLimits) -> operator.Pa
     _count_work(db, queues)
     present = agent_views.present(db, now=now, beats=beats)
     _ask_who_serves(present, queues)
+    tried = canaries.of_queues(db)
+    for name in tried:
+        queues[name]  # one that agents served lately, and that has a canary yet
     found = sorted(queues.items(), key=lambda item: (item[0][0] or "", item[0][1]))
-    items = tuple(_view(key, queue, present, now) for key, queue in found)
+    items = tuple(_view(key, queue, present, tried.get((key[0] or "", key[1])), now) for key, queue in found)
     return operator.Page[operator.QueueView](items=items, total=len(items), limit=len(items), offset=0)
 
 
 def _count_work(db: Session, queues: dict[_Key, _Queue]) -> None:
     for one in queue_depths.by_route(db, UNFINISHED):
+        if one.route.canary:
+            continue
         queue = queues[one.route.site, one.route.queue]
         if one.state is AttemptState.QUEUED:
             queue.depth += one.count
@@ -73,7 +78,11 @@ def _ask_who_serves(views: Iterable[operator.AgentView], queues: dict[_Key, _Que
 
 
 def _view(
-    key: _Key, queue: _Queue, present: Sequence[operator.AgentView], now: datetime
+    key: _Key,
+    queue: _Queue,
+    present: Sequence[operator.AgentView],
+    canary: operator.CanaryView | None,
+    now: datetime,
 ) -> operator.QueueView:
     site, name = key
     return operator.QueueView(
@@ -86,6 +95,7 @@ def _view(
         slots_used=queue.used,
         agents=tuple(sorted(queue.serving)),
         warning=_warning(key, queue, present),
+        canary=canary,
     )
 
 
@@ -102,7 +112,11 @@ def _warning(key: _Key, queue: _Queue, present: Sequence[operator.AgentView]) ->
         return ""
     if queue.idle:
         return f"no agent takes work from this queue now: {', '.join(sorted(queue.idle))}"
-    return "the agent that runs its last work serves it no more"
+    return (
+        "the agent that runs its last work serves it no more"
+        if queue.running
+        else "no agent serves it any more"
+    )
 
 
 def _pieces(count: int) -> str:

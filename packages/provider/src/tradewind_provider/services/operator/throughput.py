@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator
 from tradewind_protocol.states import FAILED_TASK_STATES, AttemptState, OutcomeKind
+from tradewind_provider.store.attempt_states import IS_CANARY
 from tradewind_provider.store.tables import Attempt
 
 _STEP = 60
@@ -39,6 +40,7 @@ def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
             Attempt.ended_at >= since,
             Attempt.ended_at < until,
             Attempt.state == AttemptState.FINISHED.value,
+            ~IS_CANARY,
         )
         .group_by(Attempt.site, Attempt.queue, minute)
     )
