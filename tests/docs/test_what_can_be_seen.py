@@ -89,6 +89,7 @@ def test_names_follow_prometheus_conventions(metric) -> None:
         "token",
         "process",
         "task_state",
+        "hop",
         "code",
     }
 

@@ -61,8 +61,8 @@ def test_an_agent_is_shown_with_the_way_that_it_comes(
 
 def test_queues_say_what_is_wrong_with_them(at_plane: Any) -> None:
     assert lines(at_plane("queues", "list").output) == [
-        "SITE      QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   WARNING",
-        "default   gpu     2         3 min    0         0/0     no agent    no agent serves this queue",
+        "SITE      QUEUE   WAITING   OLDEST   RUNNING   SLOTS   SERVED BY   CANARY         WARNING",
+        "default   gpu     2         3 min    0         0/0     no agent    claim failed   no agent serves this queue",
     ]
 
 

@@ -16,10 +16,16 @@ _NEAREST = "an agent takes a code it does not know for the nearest one of its st
 _ANY_NAME = "a plane of 1.0 refuses a bundle whose name has a blank, as it did before; agents of 1.0 send no such name"
 _NAME_OF_A_BUNDLE = r"pattern was ^[A-Za-z0-9][A-Za-z0-9._@:/-]*$ and is ^[^\x00-\x1f\x7f]+$"
 
+_CANARY = "a canary is offered only to a task environment that says that it runs canaries"
+
 ACCEPTED: Final[dict[str, str]] = {
     "errors.Code: new value 'wrong_site'": _NEAREST,
     "dags.Code: new value 'wrong_site'": _NEAREST,
     "triggers.Code: new value 'wrong_site'": _NEAREST,
+    "attempts.WorkKind: new value 'canary'": _CANARY,
+    "hosts.WorkKind: new value 'canary'": _CANARY,
+    "operator.WorkKind: new value 'canary'": "no list of attempts has a canary",
+    "polling.WorkKind: new value 'canary'": _CANARY,
     f"dags.BundleClaim.name: {_NAME_OF_A_BUNDLE}": _ANY_NAME,
     f"dags.Report.bundle: {_NAME_OF_A_BUNDLE}": _ANY_NAME,
     f"sessions.OpenSession.bundles: {_NAME_OF_A_BUNDLE}": _ANY_NAME,

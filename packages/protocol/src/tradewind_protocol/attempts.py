@@ -19,8 +19,8 @@ class WorkKind(str, Enum):
 
     TASK = "task"
     CALLBACK = "callback"
-    CONNECTION_TEST = "connection_test"
     CANARY = "canary"  # offered only to task environments that say that they run it
+    CONNECTION_TEST = "connection_test"
 
 
 class CanaryHop(str, Enum):

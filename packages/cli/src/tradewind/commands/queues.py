@@ -6,6 +6,24 @@ import click
 
 from tradewind.commands.session import Session, output_option, pass_session
 from tradewind.output import Column, span
+from tradewind_protocol.operator import CanaryResult, CanaryView
+
+
+def _canary(canary: CanaryView | None) -> str:
+    """How the last one went; with the part of the way that failed."""
+    if canary is None:
+        return "–"
+    if canary.result is CanaryResult.FAILED and canary.hop is not None:
+        return f"{canary.hop.value} failed"
+    return canary.result.value
+
+
+def _failure(canary: CanaryView | None) -> str:
+    """Why the last one failed, and what to do."""
+    if canary is None or canary.result is not CanaryResult.FAILED:
+        return ""
+    return f"{canary.reason} {canary.remedy}".strip()
+
 
 _COLUMNS = (
     Column("SITE", lambda queue: queue.site or "–"),
@@ -15,7 +33,8 @@ _COLUMNS = (
     Column("RUNNING", lambda queue: str(queue.running)),
     Column("SLOTS", lambda queue: f"{queue.slots_used}/{queue.slots}"),
     Column("SERVED BY", lambda queue: ", ".join(queue.agents) or "no agent"),
-    Column("WARNING", lambda queue: queue.warning, wide=True),
+    Column("CANARY", lambda queue: _canary(queue.canary)),
+    Column("WARNING", lambda queue: queue.warning or _failure(queue.canary), wide=True),
 )
 
 
