@@ -187,7 +187,13 @@ class FakePlane:
             "/attempts": [ATTEMPT],
             "/queues": [
                 operator.QueueView(
-                    queue="gpu", depth=2, oldest_wait=200.0, warning="no agent serves this queue"
+                    queue="gpu",
+                    canary=operator.CanaryView(
+                        result=operator.CanaryResult.FAILED, hop=attempts.CanaryHop.CLAIM, failures=1, at=NOW
+                    ),
+                    depth=2,
+                    oldest_wait=200.0,
+                    warning="no agent serves this queue",
                 )
             ],
             "/bundles": [
