@@ -12,7 +12,7 @@ import pytest
 from support import forked
 
 BACKEND = """
-import os
+import os, threading
 from airflow.sdk.bases.secrets_backend import BaseSecretsBackend
 
 class Backend(BaseSecretsBackend):
@@ -26,6 +26,10 @@ class Backend(BaseSecretsBackend):
         found = {"host": "by", "conn_type": "http", "port": os.getpid(), "login": f"client-{self.number}"}
         return None if conn_id == "nowhere" else __import__("json").dumps(found)
     def get_variable(self, key, team_name=None):
+        if key == "hangs":
+            if threading.current_thread() is not threading.main_thread():  # in the reader
+                threading.Event().wait()
+            raise PermissionError(f"in {os.getpid()}")
         type(self).asked += 1
         if key == "asked":
             return str(self.asked)
@@ -44,7 +48,7 @@ class Comms:
     def send(self, msg):
         raise RuntimeError("no plane is asked")
 task_runner.SUPERVISOR_COMMS = Comms()
-reader = SecretsReader(backends={sys.argv[1]}, cached=float(os.environ.get("CACHED", "0")))
+reader = SecretsReader(backends={sys.argv[1]}, cached=float(os.environ["CACHED"]), patience=float(os.environ["PATIENCE"]))
 if (reason := reader.applies()) is not None:
     print(json.dumps({"off": reason}))
     sys.exit()
@@ -68,6 +72,17 @@ def in_a_task(look):
 def connection(name):
     found = Connection.get(name)
     return [found.port, found.login]
+if os.environ["PATIENCE"] != "60":
+    from airflow.sdk.configuration import ensure_secrets_loaded
+    from airflow.sdk.execution_time.secrets import DEFAULT_SECRETS_SEARCH_PATH_WORKERS
+    [backend, *_] = ensure_secrets_loaded(default_backends=DEFAULT_SECRETS_SEARCH_PATH_WORKERS)
+    def hangs():
+        try:
+            return backend.get_variable("hangs")
+        except PermissionError as error:
+            return [str(error), repr(error.__context__)]
+    print(json.dumps(in_a_task(hangs)))
+    sys.exit()
 said = {"reader": pid}
 said["first"] = in_a_task(lambda: connection("any"))
 said["second"] = in_a_task(lambda: connection("other"))
@@ -89,7 +104,10 @@ def probed(tmp_path: Path) -> Any:
     (tmp_path / "owners_backend.py").write_text(BACKEND)
 
     def probe(
-        backend: str = "owners_backend.Backend", known: str = "owners_backend.Backend", cached: str = "0"
+        backend: str = "owners_backend.Backend",
+        known: str = "owners_backend.Backend",
+        cached: str = "0",
+        patience: str = "60",
     ) -> Any:
         env = {
             "PATH": os.environ["PATH"],
@@ -97,6 +115,7 @@ def probed(tmp_path: Path) -> Any:
             "AIRFLOW_HOME": str(tmp_path / "airflow"),
             "AIRFLOW__SECRETS__BACKEND": backend,
             "CACHED": cached,
+            "PATIENCE": patience,
         }
         answer = forked.run(PROBE, known, env=env)
         assert answer.returncode == 0, answer.stderr
@@ -130,6 +149,11 @@ def test_what_the_reader_cannot_answer_a_task_reads_for_itself(probed: Any) -> N
     assert said["renewed"][0][1] != said["first"][0][1], "after a failure the reader signs in anew"
     [by, _], task = said["without"]
     assert by == task, "the reader is gone"
+
+
+def test_a_task_reads_for_itself_while_the_reader_still_tries(probed: Any) -> None:
+    [raised, context], task = probed(patience="0.1")
+    assert (raised, context) == (f"in {task}", "None"), "the task's own error, and nothing of the reader"
 
 
 def test_it_is_off_where_a_backend_may_answer_each_task_differently(probed: Any) -> None:

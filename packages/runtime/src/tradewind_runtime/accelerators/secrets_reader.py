@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -36,8 +37,9 @@ BACKENDS: Final = frozenset(
 )
 """Those whose answer depends on nothing of the task. One of the owner's own may do."""
 
-PATIENCE: Final = 120.0
-"""Seconds after which a task reads for itself."""
+PATIENCE: Final = 10.0
+"""Seconds after which a task reads for itself. A cloud's client that is refused tries for a minute, and so does the task's own
+then: it must not wait for one after the other."""
 
 _MOST_ANSWERS: Final = 10_000
 
@@ -47,9 +49,11 @@ _METHODS: Final = {"get_conn_value": "conn_id", "get_variable": "key"}
 class SecretsReader:
     name = "secrets_reader"
 
-    def __init__(self, backends: Collection[str] = BACKENDS, *, cached: float = 0.0) -> None:
+    def __init__(
+        self, backends: Collection[str] = BACKENDS, *, cached: float = 0.0, patience: float = PATIENCE
+    ) -> None:
         """`cached`: seconds for which an answer is given again without asking the backend."""
-        self._backends, self._cached = backends, cached
+        self._backends, self._cached, self._patience = backends, cached, patience
         self._pid = 0
         self._folder = ""
 
@@ -80,7 +84,8 @@ class SecretsReader:
             _read_for_tasks(listening, cls, parent, cached=self._cached)
         listening.close()
         for method, argument in _METHODS.items():
-            setattr(cls, method, _asking_first(getattr(cls, method), method, argument, address))
+            ask = functools.partial(_asked, address, method, patience=self._patience)
+            setattr(cls, method, _asking_first(getattr(cls, method), argument, ask))
         # made once, before the fork; without a client, which a task makes when it has to
         configuration.ensure_secrets_loaded(default_backends=DEFAULT_SECRETS_SEARCH_PATH_WORKERS)
 
@@ -102,24 +107,23 @@ def _configured() -> str:
 # ---- in a task
 
 
-def _asking_first(read: Callable[..., Any], method: str, argument: str, address: str) -> Callable[..., Any]:
+def _asking_first(read: Callable[..., Any], argument: str, ask: Callable[[str], Any]) -> Callable[..., Any]:
     @functools.wraps(read)
     def asking(self: Any, *args: Any, **kwargs: Any) -> Any:
         name = args[0] if args else kwargs.get(argument)
         if len(args) > 1 or kwargs.get("team_name") is not None or not isinstance(name, str):
             return read(self, *args, **kwargs)
-        try:
-            return _asked(address, method, name)
-        except (OSError, ValueError, LookupError):
-            return read(self, *args, **kwargs)
+        with suppress(OSError, ValueError, LookupError):
+            return ask(name)
+        return read(self, *args, **kwargs)  # what it raises has nothing to do with the reader
 
     return asking
 
 
-def _asked(address: str, method: str, name: str) -> Any:
+def _asked(address: str, method: str, name: str, *, patience: float) -> Any:
     """The reader's answer. Raises OSError, ValueError or LookupError when it has none."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(patience)
         connection.connect(address)
         connection.sendall(json.dumps([method, name]).encode() + b"\n")
         with connection.makefile("rb") as answer:
