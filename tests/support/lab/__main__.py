@@ -9,7 +9,9 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
+from types import FrameType
 
 from support import installed
 from support.lab.lab import (
@@ -82,9 +84,8 @@ def _run(place: Path, *, finished: bool) -> None:
     if place.exists():
         sys.exit(f"A lab runs already, or one was killed. End it, or remove {place}.")
     place.mkdir(mode=0o755)
-    ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, _ends)
     try:
         print("Starting a plane, a gateway and ten networks. The first time takes some minutes.", flush=True)
         with Lab(place, _prefix(place), finished=finished) as lab:
@@ -94,10 +95,20 @@ def _run(place: Path, *, finished: bool) -> None:
             listener.listen()
             threading.Thread(target=_controlled, args=(lab, listener), daemon=True).start()
             print(_where(lab), flush=True)
-            ended.wait()
-            print("Ending the lab.", flush=True)
+            while True:  # whichever thread a signal reaches, its handler waits for the next turn of this one
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        print("The lab has ended.", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _ends(number: int, frame: FrameType | None) -> None:
+    """Once: what removes the lab is not interrupted by an impatient second Ctrl-C."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: None)
+    os.write(sys.stdout.fileno(), b"Ending the lab.\n")  # `print` may be what the signal interrupts
+    raise KeyboardInterrupt
 
 
 def _where(lab: Lab) -> str:
