@@ -11,6 +11,9 @@ from reports.scenarios import Scenario
 SHOWN = 500
 """Characters of a difference that are shown and compared with patterns."""
 
+READ = "Worker startup parse complete"
+"""What the log of each try has once it has read its Dag."""
+
 
 def wrong_ends(scenario: Scenario, record: Record, *, local: bool) -> list[str]:
     """Runs that did not end as the scenario says, and lines that a log has to have and has not."""
@@ -20,6 +23,16 @@ def wrong_ends(scenario: Scenario, record: Record, *, local: bool) -> list[str]:
         if tuple(record.runs[dag_id]) != tuple(expected):
             said.append(f"end {dag_id}: {', '.join(record.runs[dag_id])}, not {', '.join(expected)}")
     return said + missing_lines(scenario, record)
+
+
+def lost_tries(record: Record) -> list[str]:
+    """Tries that ended before they had read their Dag: the side lost them, and no code of a Dag did."""
+    return [
+        f"lost {key} try {number}"
+        for key, instance in record.tasks.items()
+        for number, log in instance.logs.items()
+        if not any(READ in line for line in log.lines)
+    ]
 
 
 def missing_lines(scenario: Scenario, record: Record) -> list[str]:

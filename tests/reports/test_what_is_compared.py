@@ -156,3 +156,11 @@ def test_a_play_ends_when_nothing_goes_on_any_more(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="not yet: it has ended"):
         progress.wait_for(nothing_happens, "it has ended")
     assert now == STALLED + 1
+
+
+def test_a_try_that_ended_before_it_had_read_its_dag_is_lost() -> None:
+    read = Try(Counter([f"info | task | {comparing.READ} | bundle_name=dags"]), [])
+    lost = Try(Counter(["error | - | the API server does not answer"]), [])
+    assert comparing.lost_tries(with_task(tries=1, logs={1: read})) == []
+    found = comparing.lost_tries(with_task(tries=2, logs={1: lost, 2: read}))
+    assert found == ["lost some/1/one[-1] try 1"]

@@ -16,6 +16,7 @@ SCENARIO = {
     "differs": {
         "log *unserializable*: info | - | *rigger *": "Airflow may run a trigger again before it hears that it failed",
         "log triggers_that_break/*: error | - | Trigger *exited *": "Airflow may close a trigger's log before it has read the last line",
+        "seen: only under LocalExecutor*: triggers_that_break.unserializable* failed: *": "LocalExecutor may hear of the deferral when the task is queued again, and call the callback once more",
     },
     "differs_under_strict": {
         "log *Trigger failed:*": "a trigger's traceback reaches its task by the plane, so it has no source lines"
