@@ -110,6 +110,22 @@ def test_it_is_good_for_its_time_and_clocks_may_differ_a_little(keys: dict[str, 
     assert why(rules, signed, at=end + timedelta(days=1), starts=False) == "", "what has started goes on"
 
 
+def test_a_run_is_signed_when_its_task_resumes_too(keys: dict[str, str], sign: Sign) -> None:
+    # a task that starts from a trigger has never started before it resumes
+    rules, signed = OwnerRules(run_keys=(keys["ada"],)), sign({"day": "x"})
+    assert "no signature" in why(rules, {"day": "x"}, starts=False)
+    assert "not for this run" in why(rules, {**signed, "day": "y"}, starts=False)
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_a_refusal_and_no_crash(
+    keys: dict[str, str], sign: Sign
+) -> None:
+    rules, signed = OwnerRules(run_keys=(keys["ada"],)), sign({"day": "x"})
+    for moment in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        times = {"not_before": moment, "not_after": moment}
+        assert "is good from" in why(rules, {**signed, KEY: {**signed[KEY], **times}})
+
+
 def test_a_key_is_replaced_while_both_are_trusted(keys: dict[str, str], sign: Sign) -> None:
     both = OwnerRules(run_keys=(keys["ada"], keys["bob"]))
     assert [why(both, sign({"a": 1}, by=name)) for name in ("ada", "bob")] == ["", ""]

@@ -225,7 +225,9 @@ def test_parameters_of_a_run_are_that_runs() -> None:
     assert (body["note"], carries) == ("a note", ("note", "sealed values"))
     run = {"dag_id": "child", "run_id": "run 7", "conf": body["conf"]}
     assert come_back("GET", "/dag-runs/child/run 7", run)["conf"] == {"rows": 3}
-    started = come_back("PATCH", f"/task-instances/{TI}/run", {"dag_run": run})
+    started = come_back(
+        "PATCH", f"/task-instances/{TI}/run", {"dag_run": run}, own=OwnRun("child", "run 7", "extract")
+    )
     assert started["dag_run"]["conf"] == {"rows": 3}
     with pytest.raises(CannotOpen, match="the parameters of a run"):
         come_back("PATCH", f"/task-instances/{TI}/run", {"dag_run": {**run, "run_id": "run 8"}})
@@ -233,6 +235,16 @@ def test_parameters_of_a_run_are_that_runs() -> None:
     assert come_back("GET", "/dag-runs/child/run 8", own)["conf"] == {"rows": 4}, (
         "what a user typed is as it is"
     )
+
+
+def test_the_parameters_of_another_run_are_not_opened_for_a_task() -> None:
+    body, _ = sent("POST", "/dag-runs/payments/run 7", {"conf": {"iban": "DE1"}})
+    other = {"dag_id": "payments", "run_id": "run 7", "conf": body["conf"]}
+    with pytest.raises(CannotOpen, match="asked for"):
+        come_back("PATCH", f"/task-instances/{TI}/run", {"dag_run": other})
+    for path in ("/dag-runs/etl/run 1", "/dag-runs/payments/run 8"):
+        with pytest.raises(CannotOpen, match="asked for"):
+            come_back("GET", path, other)
 
 
 def test_a_deferral_is_sealed_with_the_ring_and_a_lost_key_is_named() -> None:

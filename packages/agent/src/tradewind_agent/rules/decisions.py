@@ -124,7 +124,7 @@ def _limits(prefix: str, limits: Limits, work: Work, at: datetime) -> Iterator[V
             yield _refused(prefix + rule, f"{noun} {name!r} is not among those it allows")
     if limits.users is not None and work.run_type is not None:
         yield _user(prefix + "users", limits.users, work)
-    if limits.run_keys is not None and None not in (work.run_type, work.conf) and work.starts:
+    if limits.run_keys is not None and None not in (work.run_type, work.conf):
         yield _signature(prefix + "run_keys", limits.run_keys, work, at)
     if limits.windows is not None and work.starts:
         local = at.astimezone(limits.zone)
@@ -148,12 +148,18 @@ def _user(rule: str, patterns: tuple[str, ...], work: Work) -> Verdict:
 
 
 def _signature(rule: str, keys: tuple[str, ...], work: Work, at: datetime) -> Verdict:
-    """A run without parameters that no user has started needs no signature: there is nothing of a person's in it."""
+    """A run without parameters that no user has started needs no signature: there is nothing of a person's in it. A task that
+    resumes gets the parameters from the plane anew, and one that starts from a trigger for the first time."""
     conf = work.conf or {}
     if not conf and not work.user and work.run_type != "manual":
         return Verdict(rule, None)
     why = why_not_signed(
-        keys, conf, deployment=work.deployment, dag_id=work.dag or "", run_id=work.run or "", at=at
+        keys,
+        conf,
+        deployment=work.deployment,
+        dag_id=work.dag or "",
+        run_id=work.run or "",
+        at=at if work.starts else None,
     )
     return _refused(rule, why) if why else Verdict(rule, None)
 

@@ -141,19 +141,30 @@ def opened_answer(found: RouteMatch, answer: Any, open_: Unseal, query: bytes, o
             return place == mine or (by_other and place[0] != mine[0] and place[-1] == mine[-1])
 
         return {**answer, "value": _opened(answer.get("value"), open_, kind, fits_state)}
-    return opened_runs(answer, open_)
+    return opened_runs(answer, open_, _asked_run(found, query))
 
 
-def opened_runs(value: Any, open_: Unseal) -> Any:
-    """The parameters of each run, and the extras of each asset and asset event, in an answer. Raises CannotOpen."""
+AskedRun = tuple[str | None, str | None]
+"""The Dag and the run whose parameters an answer may have; None for any."""
+
+
+def opened_runs(value: Any, open_: Unseal, asked: AskedRun = (None, None)) -> Any:
+    """The parameters of each run, and the extras of each asset and asset event, in an answer. Raises CannotOpen, also for the
+    parameters of a run that was not asked for."""
     if isinstance(value, list):
-        return [opened_runs(item, open_) for item in value]
+        return [opened_runs(item, open_, asked) for item in value]
     if not isinstance(value, dict):
         return value
-    read = {key: opened_runs(item, open_) for key, item in value.items()}
+    read = {key: opened_runs(item, open_, asked) for key, item in value.items()}
     if "conf" in read and has_seal(read["conf"]):
         run = (str(read.get("dag_id")), str(read.get("run_id")))
-        read["conf"] = _opened(read["conf"], open_, RUN_PARAMETERS, lambda place: place == run)
+
+        def fits_run(place: Place) -> bool:
+            return place == run and all(
+                wanted in (None, found) for wanted, found in zip(asked, run, strict=True)
+            )
+
+        read["conf"] = _opened(read["conf"], open_, RUN_PARAMETERS, fits_run)
     if has_seal(read.get("extra")):
         read["extra"] = _opened_extra(read, open_)
     elif isinstance(extra := read.get("extra"), dict) and has_seal(extra.get("payload")):
@@ -220,6 +231,14 @@ def _opened(value: Any, open_: Unseal, kind: str, fits_place: Callable[[Place], 
     if name != kind or not fits_place(tuple(place)):
         raise CannotOpen(f"{kind} was asked for, and the plane gave {name} of {'/'.join(map(str, place))}")
     return inner
+
+
+def _asked_run(found: RouteMatch, query: bytes) -> AskedRun:
+    """What a request for a run names, and any for other requests."""
+    if not found.route.name.startswith("dagrun."):
+        return None, None
+    dag_id = found.params.get("dag_id") or next(iter(parameters(query, "dag_id")), None)
+    return dag_id, found.params.get("run_id")
 
 
 def _task(found: RouteMatch) -> tuple[str, str, str]:

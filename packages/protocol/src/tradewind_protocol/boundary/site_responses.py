@@ -35,7 +35,9 @@ def execution_answer(
     subject = found.params.get("task_instance_id", "")
 
     def started(read: dict[str, Any]) -> dict[str, Any]:
-        return sealed_values.opened_runs(declarations.resumption(read, open_, subject), open_)  # type: ignore[no-any-return]
+        resumed = declarations.resumption(read, open_, subject)
+        asked = (own.dag_id, own.run_id) if own is not None else (None, None)
+        return sealed_values.opened_runs(resumed, open_, asked)  # type: ignore[no-any-return]
 
     return _judged(body, started)
 
@@ -58,7 +60,7 @@ def triggers_answer(
     def one_of(created: dict[str, Any]) -> dict[str, Any]:
         told = declarations.trigger(created, open_)
         try:
-            told = sealed_values.opened_runs(told, open_)
+            told = sealed_values.opened_runs(told, open_, _run_of(told.get("ti")))
         except CannotOpen as cannot:
             return {**told, "arguments": json.dumps({declarations.UNDECLARED: str(cannot)})}
         why = why_not(told)
@@ -71,6 +73,11 @@ def triggers_answer(
         return read
 
     return _judged(body, judged)
+
+
+def _run_of(ti: Any) -> sealed_values.AskedRun:
+    """The run of the task that waits for a trigger."""
+    return (str(ti.get("dag_id")), str(ti.get("run_id"))) if isinstance(ti, dict) else (None, None)
 
 
 def callback_workload(workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
