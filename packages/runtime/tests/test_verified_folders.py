@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -105,6 +106,50 @@ def test_a_copy_that_was_changed_is_made_whole_before_it_is_read(site: Site) -> 
     (place / "dag.py").write_text("changed by a task")
     (place / "added.py").write_text("added by a task")
     assert site.read() == {"dag.py": "first", "lib/more.py": "more"}
+
+
+def test_nothing_planted_in_the_copy_is_there_when_it_is_read_again(site: Site) -> None:
+    site.sign()
+    place, elsewhere = site.bundle().path, site.directory / "elsewhere"
+    (elsewhere / "sub").mkdir(parents=True)
+    (elsewhere / "evil.py").write_text("evil")
+    (elsewhere / "more.py").write_text("more")
+    (place / "planted").symlink_to(elsewhere)  # Airflow follows links to folders
+    (place / "__pycache__").mkdir()
+    (place / "__pycache__" / "dag.cpython-311.pyc").write_text("compiled from something else")
+    (place / "lib" / "more.py").unlink()
+    (place / "lib").rmdir()
+    (place / "lib").symlink_to(elsewhere)  # has the signed content now, and other content later
+    (place / "dag.py").unlink()
+    (place / "dag.py").symlink_to(elsewhere / "dag.py")
+    again = site.bundle().path
+    assert {str(one.relative_to(again)) for one in again.rglob("*")} == {"dag.py", "lib", "lib/more.py"}
+    assert not any(one.is_symlink() for one in again.rglob("*"))
+    assert (elsewhere / "evil.py").exists(), "what a link names is left alone"
+    assert not (elsewhere / "dag.py").exists()
+
+
+def test_a_file_becomes_a_folder_and_a_folder_a_file(site: Site) -> None:
+    site.sign()
+    site.bundle()
+    (site.folder / "lib" / "more.py").unlink()
+    (site.folder / "lib").rmdir()
+    (site.folder / "lib").write_text("a file")
+    site.sign()
+    assert site.read() == {"dag.py": "first", "lib": "a file"}
+    (site.folder / "lib").unlink()
+    (site.folder / "lib").mkdir()
+    (site.folder / "lib" / "more.py").write_text("more")
+    site.sign()
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}
+
+
+def test_a_pipe_in_place_of_a_signed_file_is_refused_and_not_waited_for(site: Site) -> None:
+    site.sign()
+    (site.folder / "dag.py").unlink()
+    os.mkfifo(site.folder / "dag.py")
+    with pytest.raises(BundleRefused, match=r"dag\.py cannot be read: it is no plain file"):
+        site.bundle()
 
 
 def test_a_key_is_replaced_without_a_moment_in_which_nothing_runs(site: Site) -> None:

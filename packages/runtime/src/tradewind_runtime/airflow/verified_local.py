@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import itertools
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +27,6 @@ from tradewind_protocol import manifests
 from tradewind_protocol.manifests import Manifest, ManifestWrong
 
 _MOST_SIGNATURES: Final = 20
-_DRAFT: Final = ".tradewind-draft"
 
 
 class BundleRefused(Exception):
@@ -46,7 +48,7 @@ class VerifiedLocalDagBundle(BaseDagBundle):
             if not os.path.isabs(value):
                 raise ValueError(f"bundle {self.name!r}: {name} = {value!r} has to be an absolute path")
         self._source, self._trusted = Path(path), Path(trusted_keys)
-        self._copy = self.base_dir / "verified"
+        self._copy, self._drafts = self.base_dir / "verified", self.base_dir / "drafts"
 
     @property
     def path(self) -> Path:
@@ -63,18 +65,23 @@ class VerifiedLocalDagBundle(BaseDagBundle):
         """Make the copy have what the folder has. Raises BundleRefused, and then the copy stays as it is."""
         with self.lock():
             manifest = self._verified()
-            self._copy.mkdir(parents=True, exist_ok=True)
-            drafts = list(self._drafts(manifest))
-            for draft, place in drafts:
-                os.replace(draft, place)
-            self._remove_others(manifest)
+            shutil.rmtree(self._drafts, ignore_errors=True)  # of a refresh that did not end
+            self._drafts.mkdir(parents=True)
+            try:
+                drafts = list(self._drafted(manifest))
+                self._remove_others(manifest)
+                for draft, place in drafts:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(draft, place)
+            finally:
+                shutil.rmtree(self._drafts, ignore_errors=True)
 
     # ---- what is verified
 
     def _verified(self) -> Manifest:
         try:
-            text = _read(self._source / manifests.FILE, manifests.LARGEST)
-            signatures = _read(self._source / manifests.SIGNATURES, 64 * 1024).split()[:_MOST_SIGNATURES]
+            text = _plain(self._source / manifests.FILE, manifests.LARGEST)
+            signatures = _plain(self._source / manifests.SIGNATURES, 64 * 1024).split()[:_MOST_SIGNATURES]
         except OSError as error:
             raise self._refusal(
                 f"its manifest cannot be read ({error}); its authors make one with `tradewind-agent bundles sign`"
@@ -93,31 +100,49 @@ class VerifiedLocalDagBundle(BaseDagBundle):
             raise self._refusal(f"its manifest is that of bundle {manifest.bundle!r}")
         return manifest
 
-    def _drafts(self, manifest: Manifest) -> Iterator[tuple[Path, Path]]:
-        """Each file that the copy lacks or has otherwise, written beside its place; in the copy nothing changes yet."""
-        for name, wanted in manifest.files.items():
+    def _drafted(self, manifest: Manifest) -> Iterator[tuple[Path, Path]]:
+        """Each file that the copy lacks or has otherwise, written outside of it; in the copy nothing changes yet."""
+        for number, (name, wanted) in enumerate(manifest.files.items()):
             place = self._copy / name
-            if _hash_of(place) == wanted:
+            if self._has(place, wanted):
                 continue
             try:
-                content = (self._source / name).read_bytes()
+                content = _plain(self._source / name)
             except OSError as error:
                 raise self._refusal(f"{name} cannot be read: {error.strerror or error}") from None
             if hashlib.sha256(content).hexdigest() != wanted:
                 raise self._refusal(f"{name} is not the file that was signed")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.with_name(f"{place.name}{_DRAFT}")
+            draft = self._drafts / str(number)
             draft.write_bytes(content)
             yield draft, place
 
+    def _has(self, place: Path, wanted: str) -> bool:
+        """Whether the copy has the file, by no link."""
+        if any(one.is_symlink() for one in (place, *place.parents) if one.is_relative_to(self._copy)):
+            return False
+        try:
+            return hashlib.sha256(_plain(place)).hexdigest() == wanted
+        except OSError:
+            return False
+
     def _remove_others(self, manifest: Manifest) -> None:
+        """Leave nothing in the copy but the manifest's files and their folders: no link, and nothing that Python has compiled,
+        since Python does not compare it with the file."""
+        if self._copy.is_symlink():
+            self._copy.unlink()
+        self._copy.mkdir(parents=True, exist_ok=True)
         kept = {self._copy / name for name in manifest.files}
-        for folder, _, names in os.walk(self._copy):
-            for name in names:
-                found = Path(folder, name)
-                # what Python has compiled is read for a file of the same name and time alone, and is made here
-                if found not in kept and (name.endswith(".py") or "__pycache__" not in found.parts):
+        numbers = itertools.count()
+        folders = {self._copy, *(parent for one in kept for parent in one.parents)}
+        for here, inside, names in os.walk(self._copy):
+            for name in (*inside, *names):
+                found = Path(here, name)
+                if found.is_symlink() or (name in names and found not in kept):
                     found.unlink(missing_ok=True)
+                elif name in inside and found not in folders:
+                    # in one step, since a task that runs may be writing into it
+                    os.rename(found, self._drafts / f"old-{next(numbers)}")
+                    inside.remove(name)
 
     def _refusal(self, why: str) -> BundleRefused:
         return BundleRefused(f"bundle {self.name!r} does not run what is in {self._source}: {why}")
@@ -142,16 +167,12 @@ def _has_signed(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def _hash_of(place: Path) -> str | None:
-    try:
-        return None if place.is_symlink() else hashlib.sha256(place.read_bytes()).hexdigest()
-    except OSError:
-        return None
-
-
-def _read(file: Path, most: int) -> bytes:
-    with open(file, "rb") as opened:
-        content = opened.read(most + 1)
-    if len(content) > most:
+def _plain(file: Path, most: int | None = None) -> bytes:
+    """The content of a plain file; a pipe is not waited for. Raises OSError."""
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError("it is no plain file")
+        content = opened.read(-1 if most is None else most + 1)
+    if most is not None and len(content) > most:
         raise OSError(f"{file} is larger than {most} bytes")
     return content
