@@ -189,3 +189,19 @@ async def test_the_doctor_says_which_key_seals_and_what_is_wrong_with_the_file(t
     refused = await verdict()
     assert refused[0] is Verdict.FAILED
     assert refused[2] == f"chmod 600 {file}"
+
+
+def test_a_file_left_beside_a_key_ring_does_not_open_it_to_others(tmp_path: Path) -> None:
+    file, beside = tmp_path / "keys.toml", tmp_path / f".keys.toml.{os.getpid()}"
+    beside.touch(mode=0o666)
+    beside.chmod(0o666)
+    with beside.open() as before:
+        key_ring.write(file, KeyRing.new("frankfurt", "2026-11"))
+        assert before.read() == ""
+    assert file.stat().st_mode & 0o777 == 0o600
+    elsewhere = tmp_path / "elsewhere"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(elsewhere)
+    key_ring.write(file, KeyRing.new("frankfurt", "2026-11"))
+    assert not elsewhere.exists()
+    assert not file.is_symlink()

@@ -247,6 +247,19 @@ def test_the_parameters_of_another_run_are_not_opened_for_a_task() -> None:
             come_back("GET", path, other)
 
 
+def test_an_answer_of_an_odd_form_is_opened_or_an_error_with_its_reason() -> None:
+    body, _ = sent("POST", XCOM, {"a": 1}, query=b"map_index=3")
+    answer = json.dumps({"key": "return_value", "value": body})
+    found = classify("GET", XCOM)
+    assert found is not None
+    escaped = answer.replace("tradewind_sealed", "tradewind_se\\u0061led").encode()
+    assert json.loads(execution_answer(found, escaped, open_, b"map_index=3", OWN))["value"] == {"a": 1}
+    run = classify("GET", "/dag-runs/etl/run 1")
+    deep = b'{"a":' * 900 + b'{"tradewind_sealed":"x"}' + b"}" * 900
+    with pytest.raises(CannotOpen, match="nested"):
+        execution_answer(run, deep, open_, b"", OWN)
+
+
 def test_a_deferral_is_sealed_with_the_ring_and_a_lost_key_is_named() -> None:
     deferred = {
         "state": "deferred",

@@ -25,10 +25,16 @@ def make_private(folder: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file's content so that a reader sees the old one or the new one, never a part. Mode 0600."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(beside, path)
+    # A name that no other user can have taken: a file or a link of theirs would get the text.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(
+            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def write_once(path: Path, text: str) -> None:

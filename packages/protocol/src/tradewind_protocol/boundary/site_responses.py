@@ -43,13 +43,16 @@ def execution_answer(
 
 
 def _with_values(found: RouteMatch, body: bytes, open_: Unseal, query: bytes, own: OwnRun | None) -> bytes:
-    if SEALED.encode() not in body:
+    if SEALED.encode() not in body and b"\\u" not in body:  # JSON may have any letter escaped
         return body
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    return json.dumps(sealed_values.opened_answer(found, answer, open_, query, own)).encode()
+    try:
+        return json.dumps(sealed_values.opened_answer(found, answer, open_, query, own)).encode()
+    except RecursionError:
+        raise CannotOpen("the plane's answer is nested too deeply to be looked through") from None
 
 
 def triggers_answer(
