@@ -134,6 +134,21 @@ export type Sentinel = {
   findings: SentinelFinding[];
 };
 
+export type CanaryHop = "claim" | "start" | "log" | "finish";
+
+export type Canary = {
+  result: "ok" | "failed" | "busy" | "asleep" | "unknown";
+  at: string;
+  hop: CanaryHop | null;
+  reason: string;
+  remedy: string;
+  rule: string;
+  agent: string;
+  seconds: Partial<Record<CanaryHop, number>>;
+  ok_at: string | null;
+  failures: number;
+};
+
 export type Queue = {
   site: string | null;
   queue: string;
@@ -144,6 +159,7 @@ export type Queue = {
   slots_used: number;
   agents: string[];
   warning: string;
+  canary: Canary | null;
 };
 
 export type Throughput = {
