@@ -16,6 +16,7 @@ from tradewind_protocol.boundary import (
     Decision,
     LocalAnswer,
     Owner,
+    OwnRun,
     Pass,
     Rejection,
     Rules,
@@ -383,10 +384,15 @@ def deferral(rules: Rules, deferred: dict[str, Any] = DEFERRED) -> dict[str, Any
     return sent
 
 
-def resumed(method: str, kwargs: Any, *, ti: str = TI, dag: str = "d") -> Any:
+def resumed(
+    method: str, kwargs: Any, *, ti: str = TI, dag: str = "d", task: str = "t", told: str | None = None
+) -> Any:
+    """What a try of `task` of `dag` resumes with, when the plane says that its run is one of `told`."""
     found = classify("PATCH", f"/task-instances/{ti}/run")
-    answer = {"dag_run": {"dag_id": dag}, "next_method": method, "next_kwargs": kwargs}
-    return json.loads(execution_answer(found, json.dumps(answer).encode(), open_))["next_kwargs"]
+    answer = {"dag_run": {"dag_id": told or dag}, "next_method": method, "next_kwargs": kwargs}
+    own = OwnRun(dag, "r", task, 3)
+    body = json.dumps(answer).encode()
+    return json.loads(execution_answer(found, body, open_, b"", own))["next_kwargs"]
 
 
 def created(classpath: str, arguments: Any, **more: Any) -> Any:
@@ -542,5 +548,7 @@ def test_what_one_place_declared_is_nothing_for_another() -> None:
     assert why_undeclared(created("site.Trigger", starts["trigger_kwargs"], ti=other_dag)["arguments"])
     assert resumed("resume", starts["next_kwargs"]) == {}
     assert why_undeclared(resumed("resume", starts["next_kwargs"], dag="other"))
+    assert why_undeclared(resumed("resume", starts["next_kwargs"], task="another"))
+    assert why_undeclared(resumed("resume", starts["next_kwargs"], dag="other", told="d"))
     work = {"callback": {"data": {"path": "site.Trigger", "kwargs": starts["trigger_kwargs"]}}}
     assert why_undeclared(callback_workload(work, open_)["callback"]["data"]["kwargs"])

@@ -279,9 +279,9 @@ def test_only_the_site_reads_what_the_plane_hands_back_and_only_for_what_it_is_o
             "next_kwargs": start["next_kwargs"],
         }
         found = boundary.classify("PATCH", "/task-instances/ti/run")
-        return json.loads(boundary.execution_answer(found, json.dumps(answer).encode(), KEY.open))[
-            "next_kwargs"
-        ]
+        own = boundary.OwnRun("everywhere", "r", "own")
+        body = json.dumps(answer).encode()
+        return json.loads(boundary.execution_answer(found, body, KEY.open, b"", own))["next_kwargs"]
 
     assert created(start["trigger_cls"]) == whole["trigger_kwargs"]
     assert boundary.why_undeclared(created("airflow.providers.standard.triggers.file.FileTrigger"))

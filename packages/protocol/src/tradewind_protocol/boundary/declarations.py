@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tradewind_protocol.boundary import dag_fields
 from tradewind_protocol.boundary.dag_fields import TYPE, VAR
+from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.sealed_values import opened_event
 from tradewind_protocol.boundary.sealing import (
     CannotOpen,
@@ -115,9 +116,11 @@ class _Declaring:
 # ---- what comes back
 
 
-def resumption(answer: dict[str, Any], open_: Unseal, task_instance_id: str) -> dict[str, Any]:
+def resumption(
+    answer: dict[str, Any], open_: Unseal, task_instance_id: str, own: OwnRun | None
+) -> dict[str, Any]:
     """The plane's answer to the start of a try: the method that resumes it and its arguments, as the task or its Dag
-    declared them, with the trigger's event."""
+    declared them, with the trigger's event. `own` is of the task that the agent runs: the answer may name another."""
     method = answer.get("next_method")
     if method is None or method == _FAILS:
         return answer
@@ -130,10 +133,9 @@ def resumption(answer: dict[str, Any], open_: Unseal, task_instance_id: str) -> 
         )
     except CannotOpen as cannot:
         return {**answer, "next_kwargs": cannot_open(f"the task to resume with {method!r}", cannot)}
-    run = answer.get("dag_run")
-    dag_id = run.get("dag_id") if isinstance(run, dict) else None
     if found is None or not (
-        found.place == (task_instance_id, "next_kwargs") or _starts(found.place, dag_id, "next_kwargs")
+        found.place == (task_instance_id, "next_kwargs")
+        or (own is not None and _starts(found.place, own.dag_id, own.task_id, "next_kwargs"))
     ):
         return {**answer, "next_kwargs": undeclared(f"the task to resume with {method!r}")}
     return {**answer, "next_kwargs": found.arguments}
@@ -161,7 +163,7 @@ def trigger(create: dict[str, Any], open_: Unseal) -> dict[str, Any]:
     if found is None or not _declares_trigger(found, ti):
         return {**told, "arguments": json.dumps(undeclared(f"a trigger {classpath!r}"))}
     told["arguments"] = json.dumps(found.arguments)
-    if isinstance(ti, dict) and _starts(found.place, ti.get("dag_id"), "trigger_kwargs"):
+    if isinstance(ti, dict) and _starts(found.place, ti.get("dag_id"), ti.get("task_id"), "trigger_kwargs"):
         told["dag_data"] = _with_trigger(create.get("dag_data"), ti, found.arguments)
         told["dag_run_data"] = create.get("dag_run_data")
     return told
@@ -232,14 +234,14 @@ def _called(arguments: Any, open_: Unseal) -> dict[str, Any]:
 def _declares_trigger(found: Declared, ti: Any) -> bool:
     if not isinstance(ti, dict):
         return found.place[:1] == ("asset",)
-    return found.place == (str(ti.get("id")), "trigger_kwargs") or (
-        _starts(found.place, ti.get("dag_id"), "trigger_kwargs") and found.place[2] == ti.get("task_id")
+    return found.place == (str(ti.get("id")), "trigger_kwargs") or _starts(
+        found.place, ti.get("dag_id"), ti.get("task_id"), "trigger_kwargs"
     )
 
 
-def _starts(place: Place, dag_id: Any, name: str) -> bool:
-    """Whether a task of that Dag that starts from a trigger declared it."""
-    return len(place) >= 5 and place[0] == dag_id and place[1] == "task" and place[-2:] == (_START, name)
+def _starts(place: Place, dag_id: Any, task_id: Any, name: str) -> bool:
+    """Whether that task, which starts from a trigger, declared it. Its mapped instances share what it declared."""
+    return place == (dag_id, "task", task_id, _START, name)
 
 
 def _with_trigger(data: Any, ti: dict[str, Any], arguments: Any) -> Any:

@@ -35,7 +35,7 @@ def execution_answer(
     subject = found.params.get("task_instance_id", "")
 
     def started(read: dict[str, Any]) -> dict[str, Any]:
-        resumed = declarations.resumption(read, open_, subject)
+        resumed = declarations.resumption(read, open_, subject, own)
         asked = (own.dag_id, own.run_id) if own is not None else (None, None)
         return sealed_values.opened_runs(resumed, open_, asked)  # type: ignore[no-any-return]
 
