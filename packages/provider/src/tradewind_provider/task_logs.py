@@ -40,6 +40,8 @@ from tradewind_provider.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_LONGEST_PROBLEM = 500  # characters of an agent's words
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -159,6 +161,7 @@ class TaskLogs:
         asked = [(source, self._ask(source, path)) for source in sources]
         until = time.monotonic() + self._settings.live_log_seconds
         stored = False  # what agents that are gone put into the site's log storage, read by another agent
+        failed: list[str] = []  # why the other agents have not read it
         for source in readers:
             if isinstance(answer := self._ask(source, path), _Asked):
                 answer.stream.wait_first(max(0.0, until - time.monotonic()))
@@ -169,6 +172,8 @@ class TaskLogs:
                     ]
                     lines.append(_started(self._lines(answer, path, one)))
                     break
+                if problem := answer.stream.problem[:_LONGEST_PROBLEM]:
+                    failed.append(f"Agent {source.agent} was asked for the log, too: {problem}")
                 self._done(answer)
         for source, answer in asked:
             if isinstance(answer, str):
@@ -185,6 +190,8 @@ class TaskLogs:
                 self._done(answer)
                 continue
             lines.append(_started(self._lines(answer, path, one)))
+        if not stored:
+            lines += [self._told(sentence) for sentence in failed]
         return said, lines
 
     def _ask(self, source: LogSource, path: str) -> _Asked | str:

@@ -205,7 +205,7 @@ async def test_the_log_of_an_agent_that_is_gone_is_read_by_another_agent_of_its_
     assert commands_left() == 0
 
 
-async def test_an_agent_without_the_bucket_leaves_the_word_of_where_the_log_is(
+async def test_an_agent_that_cannot_read_the_bucket_says_why_and_where_the_log_is(
     plane: Plane, clock: Clock, reading: Callable[[], Any]
 ) -> None:
     agent = await ran(plane, clock)
@@ -214,10 +214,13 @@ async def test_an_agent_without_the_bucket_leaves_the_word_of_where_the_log_is(
     await other.poll()
     result = reading()
     wanted = await asked(other)
-    await sends(other, wanted, 0, files=[], last=True, problem="there is no log here")
+    await sends(other, wanted, 0, files=[], last=True, problem="AccessDenied: " + "x" * 1900)
     _, lines = await result
-    assert len(lines) == 1
+    assert len(lines) == 2
     assert "site of agent eu-1" in lines[0]
+    why = json.loads(lines[1])["event"]
+    assert why.startswith("Agent eu-2 was asked for the log, too: AccessDenied: x") and len(why) < 600
+    assert commands_left() == 0
 
 
 async def test_a_log_has_the_address_that_its_owner_has_set(

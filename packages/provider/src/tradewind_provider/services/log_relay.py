@@ -107,6 +107,12 @@ class LogStream:
         with self._changed:
             return self._changed.wait_for(lambda: self._next > 0 or self._closed, timeout) and self._next > 0
 
+    @property
+    def problem(self) -> str:
+        """Why the agent has no more, in its own words; empty while it has not said so."""
+        with self._changed:
+            return self._problem
+
     def pieces(self, *, silence: float, longest: float = 300.0) -> Iterator[bytes | LogGap]:
         """The content as it comes, and what of it is left out. Raises SourceEnded with a sentence when it is cut short: after `silence` seconds
         without a piece, after `longest` seconds in all."""
