@@ -51,6 +51,7 @@ def plane(directory: Path) -> Iterator[Plane]:
             "poll_seconds": "5",
             "sweep_seconds": "1",
             "endpoint_gateways": GATEWAY,
+            "canary_interval_seconds": "5",
         },
         "scheduler": {"dag_dir_list_interval": "5"},
     }

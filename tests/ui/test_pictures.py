@@ -127,6 +127,12 @@ def agents_are_refused(plane: Any) -> None:
             assert http.request(method, path).status_code == status
 
 
+def canaries_went(http: Any) -> bool:
+    """One that arrived and one that failed."""
+    queues = http.get("/tradewind/v1/queues").json()["items"]
+    return {"ok", "failed"} <= {queue["canary"]["result"] for queue in queues if queue["canary"]}
+
+
 def on_another_machine(route: Any) -> None:
     """The agent of the picture says nothing of the machine the picture is taken on."""
     try:
@@ -148,6 +154,7 @@ def on_another_machine(route: Any) -> None:
 @pytest.fixture(scope="module")
 def scene(plane: Any, working_site: str) -> Iterator[None]:
     """A Deployment on a usual day."""
+    from support.airflow_rest import eventually
     from support.talkers import Stand
 
     a_day_of_work(plane.home / "airflow.db")
@@ -158,7 +165,7 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
             endpoint="azure:3735928559",
             environments=[
                 {"name": "default", "queues": ["default", "reports"], "slots": 16, **environment},
-                {"name": "ml", "queues": ["gpu"], "slots": 2, **environment},
+                {"name": "ml", "queues": ["gpu"], "slots": 2, "canary": True, **environment},
             ],
             components=["worker", "triggerer"],
             trigger_capacity=1000,
@@ -192,6 +199,7 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
                 http.post(
                     f"/tradewind/v1/agents/{agent['id']}/cordon", json={"reason": "new disk on Tuesday"}
                 )
+        eventually(lambda: canaries_went(http), timeout=120, what="canaries of both kinds")
         yield
         nothing = {"networks": [], "endpoints": [], "force": True}
         http.put("/tradewind/v1/allowed-addresses", json=nothing).raise_for_status()

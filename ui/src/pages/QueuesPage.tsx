@@ -1,13 +1,14 @@
-import { Alert, Badge, Box, HStack, Text } from "@chakra-ui/react";
+import { Alert, Box, Text } from "@chakra-ui/react";
 
-import type { Canary, CanaryHop, Page, Queue, Throughput } from "../data/types";
+import type { Page, Queue, Throughput } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { count, duration } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
-import { SlotsBar, Sparkline, Tags, When } from "../parts/marks";
+import { CanaryMark, FailedCanaries } from "../parts/canaries";
+import { SlotsBar, Sparkline, Tags } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
-/** Every queue: what waits, for how long, who serves it, how fast. */
+/** Every queue: what waits, for how long, which agents serve it, how fast, and whether its canaries arrive. */
 export function QueuesPage() {
   const polled = usePolled<Page<Queue>>("/queues", 3);
   const throughput = usePolled<Throughput>("/queues/throughput?minutes=60", 20).data;
@@ -33,7 +34,7 @@ export function QueuesPage() {
           />
         ),
     },
-    { name: "Last canary", cell: (queue) => <LastCanary canary={queue.canary} /> },
+    { name: "Last canary", cell: (queue) => <CanaryMark canary={queue.canary} /> },
     { name: "Served by", cell: (queue) => <Tags names={queue.agents} empty="no agent" /> },
   ];
   return (
@@ -59,48 +60,12 @@ export function QueuesPage() {
                 </Alert.Content>
               </Alert.Root>
             ) : undefined}
+            <FailedCanaries queues={page.items} />
             <DataTable label="Queues" columns={columns} rows={page.items} id={key} />
           </>
         );
       }}
     </Shown>
-  );
-}
-
-const HOPS: CanaryHop[] = ["claim", "start", "log", "finish"];
-const RESULTS: Record<Canary["result"], string> = {
-  ok: "green",
-  failed: "red",
-  busy: "blue",
-  asleep: "gray",
-  unknown: "gray",
-};
-
-/** How the last canary of a queue ended, how long each part took, and for a failed one why and what helps. */
-function LastCanary({ canary }: { canary: Canary | null }) {
-  if (canary === null) return <Text color="fg.muted">none yet</Text>;
-  const parts = HOPS.flatMap((hop) => {
-    const seconds = canary.seconds[hop];
-    return seconds === undefined ? [] : [`${hop} ${seconds.toFixed(2)} s`];
-  });
-  return (
-    <Box minWidth="14rem">
-      <HStack>
-        <Badge colorPalette={RESULTS[canary.result]} variant="surface">
-          {canary.hop ? `${canary.result}: ${canary.hop}` : canary.result}
-        </Badge>
-        <When at={canary.at} />
-      </HStack>
-      {parts.length ? (
-        <Text fontSize="xs" color="fg.muted">
-          {parts.join(", ")}
-        </Text>
-      ) : undefined}
-      {canary.agent && canary.result === "failed" ? <Text fontSize="xs">Agent: {canary.agent}</Text> : undefined}
-      {canary.rule ? <Text fontSize="xs">Rule: {canary.rule}</Text> : undefined}
-      {canary.reason ? <Text fontSize="xs">{canary.reason}</Text> : undefined}
-      {canary.remedy ? <Text fontSize="xs">{canary.remedy}</Text> : undefined}
-    </Box>
   );
 }
 
