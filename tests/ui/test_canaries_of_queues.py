@@ -28,7 +28,9 @@ def test_a_canary_that_no_agent_takes_says_where_it_failed_and_what_to_do(open_p
     gone = stand.agent("nimes", environments=[{**ENVIRONMENT, "queues": ["olives"], "canary": True}])
     stand.agent("arles", environments=[{**ENVIRONMENT, "queues": ["wheat"]}])
     page = open_page("queues")
-    expect(row(page, "olives")).to_contain_text("busy", timeout=90_000)  # it has said of no slot that it is free
+    expect(row(page, "olives")).to_contain_text(
+        "busy", timeout=90_000
+    )  # it has said of no slot that it is free
     gone.leave()
     expect(row(page, "olives")).to_contain_text("claim failed", timeout=90_000)
     told = page.get_by_text("no agent claims work of the queue").first
