@@ -127,10 +127,10 @@ def agents_are_refused(plane: Any) -> None:
             assert http.request(method, path, json={} if method == "POST" else None).status_code == status
 
 
-def canaries_went(http: Any) -> bool:
-    """One that arrived and one that failed."""
+def canaries(http: Any) -> set[str]:
+    """How the last ones went."""
     queues = http.get("/tradewind/v1/queues").json()["items"]
-    return {"ok", "failed"} <= {queue["canary"]["result"] for queue in queues if queue["canary"]}
+    return {queue["canary"]["result"] for queue in queues if queue["canary"]}
 
 
 def on_another_machine(route: Any) -> None:
@@ -165,7 +165,7 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
             endpoint="azure:3735928559",
             environments=[
                 {"name": "default", "queues": ["default", "reports"], "slots": 16, **environment},
-                {"name": "ml", "queues": ["gpu"], "slots": 2, "canary": True, **environment},
+                {"name": "ml", "queues": ["gpu"], "slots": 2, **environment},
             ],
             components=["worker", "triggerer"],
             trigger_capacity=1000,
@@ -194,12 +194,18 @@ def scene(plane: Any, working_site: str) -> Iterator[None]:
         agents_are_refused(plane)
         http.put("/tradewind/v1/allowed-addresses", json=ALLOWED).raise_for_status()
         stand.agent("oslo")
+        porto = stand.agent(
+            "porto",
+            environments=[{"name": "ml", "queues": ["train"], "slots": 2, "canary": True, **environment}],
+        )
         for agent in http.get("/tradewind/v1/agents").json()["items"]:
             if agent["name"] == "oslo":
                 http.post(
                     f"/tradewind/v1/agents/{agent['id']}/cordon", json={"reason": "new disk on Tuesday"}
                 )
-        eventually(lambda: canaries_went(http), timeout=120, what="canaries of both kinds")
+        eventually(lambda: {"ok", "busy"} <= canaries(http), timeout=120, what="canaries went")
+        porto.leave()
+        eventually(lambda: {"ok", "failed"} <= canaries(http), timeout=120, what="a canary failed")
         yield
         nothing = {"networks": [], "endpoints": [], "force": True}
         http.put("/tradewind/v1/allowed-addresses", json=nothing).raise_for_status()
