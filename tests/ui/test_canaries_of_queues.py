@@ -37,4 +37,6 @@ def test_a_canary_that_no_agent_takes_says_where_it_failed_and_what_to_do(open_p
     expect(told).to_contain_text("olives")
     expect(told).to_contain_text("Start an agent that serves queue")
     expect(row(page, "wheat")).to_contain_text("unknown", timeout=90_000)
-    expect(row(page, "wheat")).to_contain_text("run no canaries")
+    expect(row(page, "wheat")).to_contain_text(
+        "no agent of the queue runs canaries: the version of agent arles is older"
+    )

@@ -209,7 +209,7 @@ async def test_an_agent_that_knows_no_canaries_is_offered_none(site: Site, clock
     await site.later(40.0, agent, holding=[ref(offers[0])])
     found = last(clock)
     assert found.result is CanaryResult.UNKNOWN
-    assert "agent eu-1 serve" in found.reason
+    assert "the version of agent eu-1 is older" in found.reason
     assert events() == []
 
 

@@ -121,7 +121,7 @@ def of_waiting(queue: str, serving: Serving, *, declined: str, offered: bool) ->
     if not serving.taking and serving.older:
         return Verdict(
             CanaryResult.UNKNOWN,
-            reason=f"{_listed(serving.older)} serve the queue and run no canaries: their version is older",
+            reason=f"no agent of the queue runs canaries: the version of {_listed(serving.older)} is older",
             remedy="Upgrade tradewind-agent and the tradewind-runtime of its task environments.",
         )
     if not serving.taking and serving.asleep:
