@@ -23,6 +23,7 @@ import structlog
 
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.kits import files
+from tradewind_agent.state.reread import Reread
 from tradewind_protocol.boundary import KEY_ID, CannotOpen
 from tradewind_protocol.sessions import NAME_PATTERN
 
@@ -32,9 +33,6 @@ else:
     import tomli as tomllib
 
 log = structlog.get_logger(__name__)
-
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at the file."""
 
 REMEDY: Final = (
     "Give every agent of the site the same key ring; `tradewind-agent keys list` says whether a file can be read, and which "
@@ -203,20 +201,15 @@ class RingInForce:
     in force and are a `problem`. Raises SettingsWrong when the first one cannot be read: an agent without it does not start."""
 
     def __init__(self, file: Path | None, *, now: Callable[[], float]) -> None:
-        self._file = file
-        self._now = now
-        self._looked = now()
         self._broken = ""  # why a change was not taken
         self._missed: dict[str, None] = {}  # ids of keys that were asked for and are not there
-        self._seen = _version(file) if file is not None else None
-        self._ring = read(file) if file is not None else None
+        self._file = (
+            None if file is None else Reread(file, read, now=now, taken=self._taken, refused=self._refused)
+        )
 
     def __call__(self) -> KeyRing | None:
         """The key ring now."""
-        if self._file is not None and not 0 <= self._now() - self._looked < LOOK_EVERY:
-            self._looked = self._now()
-            self._look(self._file)
-        return self._ring
+        return None if self._file is None else self._file()
 
     def missed(self, key_id: str) -> None:
         """Something on the plane is sealed with a key that is not in the ring: a `problem` until it is."""
@@ -226,31 +219,16 @@ class RingInForce:
     @property
     def problem(self) -> str:
         """What is wrong with the ring, for people; empty when nothing is."""
-        here = self._ring.keys if self._ring is not None else {}
+        ring = self()
+        here = ring.keys if ring is not None else {}
         missing = [key_id for key_id in self._missed if key_id not in here]
         told = f"values on the plane are sealed with key {', '.join(missing)}, which this agent does not have"
         return "; ".join(each for each in (self._broken, told if missing else "") if each)
 
-    def _look(self, file: Path) -> None:
-        seen = _version(file)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._ring = read(file)
-        except SettingsWrong as wrong:
-            self._broken = f"the key ring before stays in force: {wrong.message}"
-            log.error("A changed key ring cannot be read", action="key_ring_broken", reason=wrong.message)
-        else:
-            self._broken = ""
-            log.info(
-                "The key ring was read", action="key_ring_read", file=str(file), current=self._ring.current
-            )
+    def _taken(self, ring: KeyRing) -> None:
+        self._broken = ""
+        log.info("The key ring was read", action="key_ring_read", current=ring.current)
 
-
-def _version(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    def _refused(self, why: str) -> None:
+        self._broken = f"the key ring before stays in force: {why}"
+        log.error("A changed key ring cannot be read", action="key_ring_broken", reason=why)

@@ -14,6 +14,7 @@ import structlog
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.rules import OwnerRules, RulesWrong, parse
 from tradewind_agent.settings import PREFIX
+from tradewind_agent.state.reread import Reread
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,9 +22,6 @@ else:
     import tomli as tomllib
 
 log = structlog.get_logger(__name__)
-
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at the file."""
 
 REMEDY: Final = "Correct the file; `tradewind-agent rules check` says whether it can be read"
 
@@ -35,37 +33,23 @@ class RulesInForce:
     def __init__(
         self, rules: OwnerRules | None = None, *, file: Path | None = None, now: Callable[[], float]
     ) -> None:
-        self._file = file
-        self._now = now
-        self._looked = now()
         self.problem = ""
-        if file is None:
-            self._rules = rules or OwnerRules()
-            self._seen: tuple[int, int, int] | None = None
-        else:
-            self._seen = _version(file)
-            self._rules = read(file)
+        self._rules = rules or OwnerRules()
+        self._file = (
+            None if file is None else Reread(file, read, now=now, taken=self._taken, refused=self._refused)
+        )
 
     def __call__(self) -> OwnerRules:
         """The rules now."""
-        if self._file is not None and not 0 <= self._now() - self._looked < LOOK_EVERY:
-            self._looked = self._now()
-            self._look(self._file)
-        return self._rules
+        return self._rules if self._file is None else self._file()
 
-    def _look(self, file: Path) -> None:
-        seen = _version(file)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._rules = read(file)
-        except SettingsWrong as wrong:
-            self.problem = f"the rules before stay in force: {wrong.message}"
-            log.error("Changed rules cannot be read", action="rules_broken", reason=wrong.message)
-        else:
-            self.problem = ""
-            log.info("Rules were read", action="rules_read", file=str(file))
+    def _taken(self, rules: OwnerRules) -> None:
+        self.problem = ""
+        log.info("Rules were read", action="rules_read")
+
+    def _refused(self, why: str) -> None:
+        self.problem = f"the rules before stay in force: {why}"
+        log.error("Changed rules cannot be read", action="rules_broken", reason=why)
 
 
 def read(file: Path) -> OwnerRules:
@@ -93,11 +77,3 @@ def of_config(config: Path | None) -> OwnerRules:
         raise SettingsWrong(f"the settings file {config} cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise SettingsWrong(f"the rules of the settings cannot be read: {error}", remedy=REMEDY) from None
-
-
-def _version(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
