@@ -5,7 +5,7 @@ VENV   := .venv
 UV     := $(TOOLS)/bin/uv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
-PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli
+PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli packages/platform
 ARGS   ?=
 
 .PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes keda containers clean
@@ -63,7 +63,7 @@ ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_bu
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 # The long files come first, so that the last ones are short.
-FAST := packages/provider packages/runtime packages/agent packages/cli packages/protocol \
+FAST := packages/provider packages/runtime packages/agent packages/cli packages/platform packages/protocol \
         tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports \
         tests/private_network/test_set_up_as_code.py tests/private_network/test_routes_of_gateway_api.py
 

@@ -1,0 +1,1 @@
+"""The rules of the platform: pure functions of records, requests and the time."""

@@ -1,0 +1,75 @@
+"""Health of a Deployment: computed from conditions that a driver observed, never asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+
+class Health(str, Enum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"  # it works, but something about it does not
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+class Status(str, Enum):
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+
+class ConditionType(str, Enum):
+    """What is observed of a Deployment. In the order in which a person looks for a cause."""
+
+    DATABASE_READY = "DatabaseReady"
+    MIGRATED = "Migrated"
+    API_SERVER_READY = "ApiServerReady"
+    SCHEDULER_BEATING = "SchedulerBeating"
+    ROUTE_SERVED = "RouteServed"
+
+
+ESSENTIAL: Final = frozenset(ConditionType)
+"""A Deployment without one of these does not work."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One observation. A condition that is false has a sentence and a remedy."""
+
+    type: ConditionType
+    status: Status
+    reason: str = ""  # one word in CamelCase, for programs
+    message: str = ""
+    remedy: str = ""
+    since: datetime | None = None  # when the status became this
+    observed_revision: int = 0
+
+    def __post_init__(self) -> None:
+        if self.status is Status.FALSE and not (self.message and self.remedy):
+            raise ValueError(f"{self.type.value} is false and says neither why nor what to do")
+
+
+def merged(
+    before: Mapping[ConditionType, Condition], observed: Iterable[Condition], *, now: datetime
+) -> dict[ConditionType, Condition]:
+    """The conditions after an observation. `since` changes with the status only; what was not observed stays."""
+    after = dict(before)
+    for one in observed:
+        old = before.get(one.type)
+        since = old.since if old is not None and old.status is one.status else now
+        after[one.type] = replace(one, since=since)
+    return after
+
+
+def health(conditions: Iterable[Condition]) -> Health:
+    """Unhealthy when an essential condition is false, degraded when another one is; unknown when one is or none exists."""
+    found = {one.type: one.status for one in conditions}
+    if any(found.get(one) is Status.FALSE for one in ESSENTIAL):
+        return Health.UNHEALTHY
+    if any(found.get(one) in (None, Status.UNKNOWN) for one in ESSENTIAL):
+        return Health.UNKNOWN
+    return Health.DEGRADED if Status.FALSE in found.values() else Health.HEALTHY

@@ -1,0 +1,17 @@
+"""What Alembic runs, on the connection that `store.migration` gives it."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from tradewind_platform.store import tables  # noqa: F401 - importing them fills the MetaData
+from tradewind_platform.store.base import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    compare_type=True,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,50 @@
+"""What the platform's tests share: a database of their own, on SQLite, and on PostgreSQL where one is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from support import postgresql
+from support.platform_parts import new_organization
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.sessions import Store, open_engine
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.PostgreSQL | None]:
+    if os.environ.get("TRADEWIND_TEST_DATABASE") != "postgresql":
+        yield None
+        return
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, postgresql_server: postgresql.PostgreSQL | None) -> str:
+    if postgresql_server is not None:
+        return postgresql_server.new_database()
+    return f"sqlite:///{tmp_path}/platform.db"
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    engine = open_engine(database_url)
+    migrate(engine)
+    yield Store(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    return KeyRing.create(tmp_path / "keys")
+
+
+@pytest.fixture
+def organization(store: Store) -> UUID:
+    return new_organization(store, "acme")
