@@ -99,6 +99,15 @@ def findings_of(site: Deployment, agent: str) -> list[str]:
     return [one["message"] for agent in agents for one in agent["findings"]]
 
 
+def refusal_of(site: Deployment, run_id: str) -> str:
+    """What the event of a refused task of the run says."""
+    with site.plane.client() as http:
+        items = http.get("/tradewind/v1/events", params={"action": "work_refused"}).json()["items"]
+    (event, *_) = [one for one in items if run_id in one["subject"]]
+    assert event["detail"]["rule"] == "versions"
+    return str(event["reason"])
+
+
 def tags(signed: Deployment) -> list[str]:
     return [one["name"] for one in signed.rest.get("/dags/signed")["tags"]]
 
@@ -129,6 +138,9 @@ def test_a_run_of_a_commit_whose_key_has_gone_fails(signed: Deployment, director
     keys.write_text(before)
     assert run.state == "failed"
     assert signed.journal("signed", run=run.run_id) == []
+    reason = refusal_of(signed, run.run_id)
+    assert "'versions' refuses it: bundle 'signed' does not run commit" in reason
+    assert "no key that the site's owner trusts has signed it" in reason
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +191,7 @@ def test_only_what_a_trusted_key_signed_is_parsed_and_run_of_a_folder(
     run = site.rest.run("signed_folder")
     assert run.state == "failed", "no task starts while what is in the folder is signed by no trusted key"
     assert [one["version"] for one in site.journal("signed")] == [1]
+    assert "'versions' refuses it: bundle 'folder' does not run" in refusal_of(site, run.run_id)
     eventually(
         lambda: any(
             "no key that the site's owner trusts" in one for one in findings_of(site, "signed-folder")

@@ -20,6 +20,8 @@ RULES = """
 dags = ["ruled*"]
 operators = ["airflow.providers.standard.decorators.*"]
 commands = ["stop_attempt"]
+triggers = ["acme.*"]
+live_logs = false
 
 [params.ruled]
 type = "object"
@@ -42,7 +44,7 @@ def ruled(deployment: Deployment, directory: Path, rules: Path) -> Iterator[Depl
     options = {"rules_file": str(rules)}
     site = run_site(home, deployment.plane, name="ruled", bundle="ruled", dags=DAGS, options=options)
     with site as (agent, place):
-        deployment.rest.wait_for_dags(["ruled", "ruled_shell"])
+        deployment.rest.wait_for_dags(["ruled", "ruled_shell", "ruled_wait"])
         yield Deployment(deployment.plane, agent, place, deployment.rest)
 
 
@@ -79,6 +81,24 @@ def test_an_operator_that_no_rule_names_does_not_run(ruled: Deployment) -> None:
     assert run.state == "failed"
     assert ruled.journal("shell") == []
     eventually(lambda: "operators" in refusals(ruled), timeout=30, what="the refusal is an event")
+
+
+def test_a_trigger_that_no_rule_names_fails_its_task(ruled: Deployment) -> None:
+    run = ruled.rest.run("ruled_wait")
+    assert run.state == "failed"
+    (event,) = [each for each in events(ruled, "work_refused") if each["subject"].startswith("trigger:")]
+    assert event["subject"] == f"trigger:ruled_wait.wait [{run.run_id}]"
+    assert (event["actor"], event["detail"]["rule"]) == ("agent:ruled", "triggers")
+
+
+def test_a_log_that_a_user_opens_is_not_shown(ruled: Deployment) -> None:
+    run = ruled.rest.run("ruled", conf={"day": "2026-06-01"})
+    path = f"/dags/ruled/dagRuns/{run.run_id}/taskInstances/say/logs/1"
+    for _ in range(2):
+        assert "this site does not show its logs elsewhere" in json.dumps(ruled.rest.get(path))
+    (event,) = events(ruled, "log_refused")
+    assert event["subject"] == f"log:ruled.say [{run.run_id}, try 1]"
+    assert (event["actor"], event["detail"]["rule"]) == ("agent:ruled", "live_logs")
 
 
 def test_a_command_that_no_rule_names_is_not_done(ruled: Deployment) -> None:

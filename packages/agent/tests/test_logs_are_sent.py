@@ -212,6 +212,7 @@ async def test_a_storage_that_does_not_answer_keeps_nothing_back_that_is_here(
             stored=never,
             shown=lambda: True,
             noted=lambda _: nullcontext(),
+            on_refused=lambda _: None,
         )
         reader, began = Reader(plane), asyncio.get_running_loop().time()
         streams.start(StreamLog(stream_id=uuid4(), server=uuid4(), path=LOG, most=10_000, within=10))

@@ -135,7 +135,7 @@ class a_site:
             self._outbox,
             secrets,
             sealing=self._sealing,
-            why_no_read=lambda read, own: str(read_refusal(self._owner, read, own) or ""),
+            judge_read=lambda read, own: read_refusal(self._owner, read, own),
         )
         await self._gateway.__aenter__()
         self._http = httpx.AsyncClient(

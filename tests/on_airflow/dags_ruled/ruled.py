@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import site_journal
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, task
+from airflow.sdk.exceptions import TaskDeferred
 
 with DAG("ruled", schedule=None):
 
@@ -16,3 +20,11 @@ with DAG("ruled", schedule=None):
 
 with DAG("ruled_shell", schedule=None):
     BashOperator(task_id="shell", bash_command="true", pre_execute=lambda _: site_journal.write("shell"))
+
+with DAG("ruled_wait", schedule=None):
+
+    @task
+    def wait(again=None):
+        raise TaskDeferred(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="execute")
+
+    wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -92,6 +92,8 @@ class Outcome(Message):
     # "deferred" …); None when it said nothing, and for what is no task
     task_state: str | None = Field(default=None, max_length=20, pattern="^[a-z_]+$")
     canary: CanaryMarks | None = None  # of a canary
+    # rules of the site's owner that refused something it asked the plane for, whatever then became of it
+    reads_refused: tuple[Annotated[str, Field(max_length=200)], ...] = Field(default=(), max_length=50)
 
 
 class Ended(Message):

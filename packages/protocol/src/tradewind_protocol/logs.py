@@ -58,6 +58,7 @@ class LogPiece(Message):
     gap: LogGap | None = None  # left out before the content
     last: bool = False
     problem: str = Field(default="", max_length=2000)  # why there is nothing, or no more
+    rule: str = Field(default="", max_length=200)  # of the site's owner, that lets no log be read
 
 
 class LogTaken(Message):

@@ -58,6 +58,7 @@ class Failure(Message):
     """A trigger that ended without an event; the tasks that wait for it fail."""
 
     traceback: tuple[str, ...] | None = Field(default=None, max_length=MOST_TRACEBACK, repr=False)
+    rule: str = Field(default="", max_length=200)  # of the site's owner, that refused it; the gateway says so
 
 
 class Report(Message):

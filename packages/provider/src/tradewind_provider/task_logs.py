@@ -164,7 +164,7 @@ class TaskLogs:
         failed: list[str] = []  # why the other agents have not read it
         for source in readers:
             if isinstance(answer := self._ask(source, path), _Asked):
-                answer.stream.wait_first(max(0.0, until - time.monotonic()))
+                self._wait_first(answer, one, until)
                 if stored := bool(answer.stream.files):
                     said += [
                         f"agent {source.agent}: {file.name} ({file.size} bytes)"
@@ -182,7 +182,7 @@ class TaskLogs:
                     if not stored:
                         lines.append(self._told(answer))
                 continue
-            answer.stream.wait_first(max(0.0, until - time.monotonic()))
+            self._wait_first(answer, one, until)
             if answer.stream.files:
                 files = answer.stream.files
                 said += [f"agent {source.agent}: {file.name} ({file.size} bytes)" for file in files]
@@ -193,6 +193,21 @@ class TaskLogs:
         if not stored:
             lines += [self._told(sentence) for sentence in failed]
         return said, lines
+
+    def _wait_first(self, asked: _Asked, one: TaskTry, until: float) -> None:
+        """Wait for what the agent says first. A refusal by a rule of the site's owner is an event."""
+        asked.stream.wait_first(max(0.0, until - time.monotonic()))
+        if not (rule := asked.stream.rule):
+            return
+        try:
+            with database.create_session() as db:
+                log_sources.note_refused(db, asked.source, one, rule, now=self._clock())
+        except Exception as error:  # the reader is told in any case
+            log.warning(
+                "A refused log was not written into the audit trail: %s",
+                type(error).__name__,
+                extra={"action": "log_refusal_not_noted"},
+            )
 
     def _ask(self, source: LogSource, path: str) -> _Asked | str:
         if source.session_id is None:

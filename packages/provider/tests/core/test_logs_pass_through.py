@@ -30,7 +30,7 @@ from tradewind_provider.notifications import peers
 from tradewind_provider.services import log_relay
 from tradewind_provider.services.log_relay import MOST_STREAMS, LogRelay, relay
 from tradewind_provider.settings import Settings
-from tradewind_provider.store.tables import AgentCommand, Attempt
+from tradewind_provider.store.tables import AgentCommand, Attempt, Event
 from tradewind_provider.task_logs import TaskLogs
 
 from .scenes import SETTINGS, Agent, Clock, Plane, queued
@@ -176,6 +176,26 @@ async def test_the_reader_is_told_when_the_agent_has_no_log(
     await sends(agent, await asked(agent), 0, last=True, files=[], problem="there is no log at /x")
     (line,) = (await result)[1]
     assert json.loads(line)["event"] == "Agent eu-1: there is no log at /x."
+
+
+async def test_a_log_that_a_rule_keeps_is_an_event_and_not_one_each_time_a_page_asks(
+    plane: Plane, clock: Clock, reading: Callable[[], Any]
+) -> None:
+    def events() -> list[Event]:
+        with create_session() as db:
+            return list(db.scalars(select(Event).where(Event.action == "log_refused")))
+
+    agent = await ran(plane, clock)
+    for _ in range(2):
+        clock.forward(5)
+        result = reading()
+        more = {"files": [], "problem": "this site does not show its logs", "rule": "live_logs"}
+        await sends(agent, await asked(agent), 0, last=True, **more)
+        (line,) = (await result)[1]
+        assert "this site does not show its logs" in line
+    (event,) = events()
+    assert (event.actor, event.subject) == ("agent:eu-1", "log:d.t [r, try 1]")
+    assert event.detail == {"rule": "live_logs", "site": "default"}
 
 
 async def test_the_log_of_an_agent_that_is_gone_says_where_it_is_at_once(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tradewind_protocol.polling import Verb
 from tradewind_provider.airflow.database import create_session
+from tradewind_provider.services import rule_refusals
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Event
 
 from .scenes import Clock, Plane, queued, row
@@ -35,6 +36,21 @@ async def test_refused_work_is_an_event_with_the_name_of_the_rule(plane: Plane, 
         "attempt:work of default",
         "the site's rule 'dags' refuses it: no",
     )
+
+
+async def test_refused_reads_are_an_event_for_each_rule_whatever_became_of_the_task(
+    plane: Plane, clock: Clock
+) -> None:
+    agent = await plane.agent().opens()
+    queued(clock)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    for _ in range(2):
+        await agent.finish(offer, "succeeded", reads_refused=["xcoms", "finance.variables"])
+    found = events("read_refused")
+    assert [one.detail["rule"] for one in found] == ["xcoms", "finance.variables"]
+    assert {one.subject for one in found} == {"attempt:work of default"}
+    assert events("work_refused") == []
 
 
 async def test_work_that_fails_for_another_reason_is_no_such_event(plane: Plane, clock: Clock) -> None:
@@ -68,3 +84,13 @@ async def test_a_refused_command_is_done_with_and_an_event(plane: Plane, clock: 
         assert answer.json()["commands"] == []
     (event,) = events("command_refused")
     assert event.reason == "the site's rule 'commands' refuses the command 'set_slots' of ada"
+
+
+def test_what_is_refused_again_and_again_is_one_event_an_hour(clock: Clock) -> None:
+    told = {"agent": "eu-1", "site": "s", "rule": "live_logs", "reason": "no"}
+    for seconds, count in ((0, 1), (3599, 1), (1, 2)):
+        now = clock.forward(seconds)
+        with create_session() as db:
+            rule_refusals.record_once(db, "log_refused", subject="log:one", now=now, **told)
+            rule_refusals.record_once(db, "log_refused", subject=f"log:{seconds}", now=now, **told)
+        assert [one.subject for one in events("log_refused")].count("log:one") == count

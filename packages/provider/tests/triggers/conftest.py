@@ -108,11 +108,10 @@ class Host:
         event = triggers.Event(payload=payload, **more)
         return triggers.Report(seq=self.seq, trigger_id=trigger_id, event=event)
 
-    def fails(self, trigger_id: int, *lines: str) -> triggers.Report:
+    def fails(self, trigger_id: int, *lines: str, rule: str = "") -> triggers.Report:
         self.seq += 1
-        return triggers.Report(
-            seq=self.seq, trigger_id=trigger_id, failure=triggers.Failure(traceback=lines or None)
-        )
+        failure = triggers.Failure(traceback=lines or None, rule=rule)
+        return triggers.Report(seq=self.seq, trigger_id=trigger_id, failure=failure)
 
 
 class Plane:

@@ -13,6 +13,7 @@ from tradewind_protocol import values
 from tradewind_protocol.errors import Code, Refusal
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import triggers as service
+from tradewind_provider.store.tables import Event
 
 from .conftest import Plane
 
@@ -39,6 +40,34 @@ async def test_a_failure_fails_its_task_with_the_traceback(plane: Plane) -> None
     ti = plane.ti(ti_id)
     assert (ti.state, ti.next_method) == ("scheduled", "__fail__")
     assert "ValueError: no" in str(ti.next_kwargs)
+
+
+def refusals_of(trigger: str) -> list[Event]:
+    with create_session() as db:
+        of = select(Event).where(Event.action == "work_refused", Event.subject == f"trigger:{trigger}")
+        return list(db.scalars(of))
+
+
+async def test_a_trigger_that_a_rule_of_its_site_refuses_is_an_event_once(plane: Plane) -> None:
+    trigger_id, ti_id = plane.deferral()
+    host = plane.agent()
+    await host.sync()
+    refused = host.fails(trigger_id, "the site's rule 'triggers' refuses it\n", rule="triggers")
+    for _ in range(2):  # an answer was lost
+        await host.sync(refused)
+    assert plane.ti(ti_id).next_method == "__fail__"
+    ti = plane.ti(ti_id)
+    (event,) = refusals_of(f"{ti.dag_id}.{ti.task_id} [{ti.run_id}]")
+    assert (event.actor, event.detail["rule"]) == ("agent:eu-1", "triggers")
+
+
+async def test_a_refused_watcher_is_one_event_and_not_one_each_time_it_is_tried(plane: Plane) -> None:
+    trigger_id = plane.watched_asset()
+    host = plane.agent()
+    await host.sync()
+    for _ in range(3):
+        await host.sync(host.fails(trigger_id, "refused\n", rule="triggers"))
+    assert len(refusals_of(str(trigger_id))) == 1
 
 
 async def test_events_whose_answer_was_lost_are_applied_once(plane: Plane) -> None:

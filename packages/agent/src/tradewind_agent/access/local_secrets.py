@@ -39,6 +39,8 @@ class AttemptPrincipal:
     may_run: Callable[[Mapping[str, Any]], str] | None = field(default=None, compare=False, repr=False)
     # told why the gateway cannot open what the plane gave it for the attempt
     failed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    # told the name of each rule of the owner that refused something it asked the plane for
+    read_refused: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 Principal = ComponentPrincipal | AttemptPrincipal

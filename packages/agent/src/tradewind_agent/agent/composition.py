@@ -57,6 +57,7 @@ from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.attempts import Offer
 from tradewind_protocol.errors import Refused
+from tradewind_protocol.polling import Verb
 
 log = structlog.get_logger(__name__)
 
@@ -179,8 +180,8 @@ class Agent:
                     sealing=sealing,
                     socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
-                    why_no_trigger=permissions.of_trigger,
-                    why_no_read=lambda read, own: str(read_refusal(self.owner_rules(), read, own) or ""),
+                    judge_trigger=permissions.of_trigger,
+                    judge_read=lambda read, own: read_refusal(self.owner_rules(), read, own),
                 )
             )
             logs = {
@@ -197,6 +198,11 @@ class Agent:
                 stored=lambda path, into: self._stored_log(logs, path, into),
                 shown=lambda: self.settings.live_logs and self.owner_rules().live_logs,
                 noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
+                on_refused=lambda path: self.ledger.command(
+                    "log reader",
+                    Verb.STREAM_LOG.value,
+                    f"the site's rule 'live_logs' does not let {path} be read",
+                ),
             )
             stack.push_async_callback(self.log_streams.close)
             stack.push_async_callback(self.running.close)

@@ -14,8 +14,20 @@ from typing import Any
 import click
 
 from tradewind_agent.errors import SettingsWrong
-from tradewind_agent.rules import OwnerRules, RuleRefusal, Work, refusal, verdicts
+from tradewind_agent.rules import (
+    OwnerRules,
+    RuleRefusal,
+    Work,
+    read_verdicts,
+    refusal,
+    request_verdicts,
+    verdicts,
+)
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import OwnRun, Read, ReadKind
+from tradewind_protocol.polling import Verb
+
+_COMMANDS = [one.value for one in Verb if one is not Verb.STREAM_LOG]
 
 _CONFIG = click.option(
     "--config",
@@ -51,12 +63,23 @@ def rules() -> None:
 @click.option("--user", help="User who starts the run by hand.")
 @click.option("--conf", help="Parameters of the run, as JSON.")
 @click.option("--connection-test", is_flag=True, help="A connection test instead of a task.")
+@click.option(
+    "--reads",
+    metavar="KIND:NAME",
+    multiple=True,
+    help="What the task reads of the plane: connections:NAME, variables:NAME, xcoms:DAG or states:DAG.",
+)
+@click.option("--command", type=click.Choice(_COMMANDS), help="A command of the plane.")
+@click.option("--log", is_flag=True, help="A log that a user of the plane opens.")
 @click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="Time (UTC). Default: now.")
 def check(
     config: Path | None,
     rules_file: Path | None,
     conf: str | None,
     connection_test: bool,
+    reads: tuple[str, ...],
+    command: str | None,
+    log: bool,
     at: datetime | None,
     **names: Any,
 ) -> None:
@@ -72,12 +95,19 @@ def check(
         conf=_parameters(conf),
         **names,
     )
-    if not work.facts().keys() - {"kind"} and not connection_test:
+    asked = bool(reads or command or log)
+    if not work.facts().keys() - {"kind"} and not connection_test and not asked:
         click.echo("the rules can be read")
         return
     moment = at.replace(tzinfo=timezone.utc) if at is not None else _now()
+    own = OwnRun(work.dag, "the run itself") if work.dag is not None else None
+    judged = [
+        *verdicts(found, work, moment),
+        *(one for read in map(_read, reads) for one in read_verdicts(found, read, own)),
+        *request_verdicts(found, command=Verb(command) if command else None, log=log),
+    ]
     refused = False
-    for one in verdicts(found, work, moment):
+    for one in judged:
         refused = refused or one.refusal is not None
         click.echo(
             f"{'refuses' if one.refusal else 'allows':<8} {one.rule:<24} {one.refusal.why if one.refusal else ''}".rstrip()
@@ -159,6 +189,15 @@ def _load(config: Path | None, rules_file: Path | None) -> OwnerRules:
     except SettingsWrong as wrong:
         click.echo(f"tradewind-agent: {wrong}", err=True)
         sys.exit(wrong.exit_code)
+
+
+def _read(text: str) -> Read:
+    kind, colon, name = text.partition(":")
+    if not colon or not name or kind not in {one.value for one in ReadKind}:
+        raise click.BadParameter(
+            f"--reads {text!r} is not of the form connections:NAME, variables:NAME, xcoms:DAG or states:DAG"
+        )
+    return Read(ReadKind(kind), name, f"{kind} {name!r}")
 
 
 def _parameters(text: str | None) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import ClientDisconnected, Receive, Reply, Scope, Send, refusal
 from tradewind_agent.gateway.server import SocketServer
 from tradewind_agent.gateway.verbs import VerbRequests, component_of
+from tradewind_agent.rules import RuleRefusal
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_agent.traces.spans import CONTENT_TYPE
@@ -36,8 +37,8 @@ class Gateway:
 
     Give `ledger` entered. Every request the plane client sends is written down from here on, the agent's own included.
     `sealing` has the keys that text which stays is digested and sealed with; without it they differ from start to start. `traces` takes spans of tasks to the site's own
-    collector; they never go to the plane. `why_no_trigger` says why the site's owner does not let a trigger run, and
-    `why_no_read` why not what an attempt asks the plane for.
+    collector; they never go to the plane. `judge_trigger` says why the site's owner does not let a trigger run, and
+    `judge_read` why not what an attempt asks the plane for.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Gateway:
         sealing: SiteSealing | None = None,
         socket_group: int | None = None,
         traces: Callable[[bytes], None] | None = None,
-        why_no_trigger: Callable[[dict[str, Any]], str] = lambda trigger: "",
-        why_no_read: Callable[[Read, OwnRun | None], str] = lambda read, own: "",
+        judge_trigger: Callable[[dict[str, Any]], RuleRefusal | None] = lambda trigger: None,
+        judge_read: Callable[[Read, OwnRun | None], RuleRefusal | None] = lambda read, own: None,
     ) -> None:
         self.socket_path = socket_path
         self._plane = plane
@@ -70,14 +71,14 @@ class Gateway:
             ledger=ledger,
             outbox=outbox,
             sealing=sealing,
-            why_no_read=why_no_read,
+            judge_read=judge_read,
         )
         self._verbs = VerbRequests(
             plane=plane,
             rules=lambda: self.rules,
             ledger=ledger,
             sealing=sealing,
-            why_no_trigger=why_no_trigger,
+            judge_trigger=judge_trigger,
         )
         self._server = SocketServer(self, socket_path, group=socket_group)
 

@@ -17,6 +17,7 @@ from tradewind_agent.gateway.interfaces import Plane, RequestQueue
 from tradewind_agent.gateway.ledger import Cause, Ledger
 from tradewind_agent.gateway.policy import GatewayPolicy
 from tradewind_agent.gateway.requests import GatewayRequest, Reply, refusal
+from tradewind_agent.rules import RuleRefusal
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_protocol import boundary, paths, run_signatures
 from tradewind_protocol.boundary import (
@@ -58,12 +59,12 @@ class ExecutionRequests:
         ledger: Ledger,
         outbox: RequestQueue,
         sealing: SiteSealing,
-        why_no_read: Callable[[Read, OwnRun | None], str] = lambda read, own: "",
+        judge_read: Callable[[Read, OwnRun | None], RuleRefusal | None] = lambda read, own: None,
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._sealing = sealing
-        self._why_no_read = why_no_read
+        self._judge_read = judge_read
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
     async def answer(self, principal: Principal, asked: GatewayRequest) -> Reply:
@@ -82,9 +83,8 @@ class ExecutionRequests:
             return self._stay(cause, "refused", decision.message, asked, refusal(decision))
         if isinstance(decision, LocalAnswer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
-        if found is not None and (why := self._out_of_scope(principal, found, _query(asked))):
-            no = Rejection(Code.POLICY_REFUSED, why, "ask the owner of the site to name it in the rule")
-            return self._stay(cause, "refused", why, asked, refusal(no))
+        if found is not None and (no := self._out_of_scope(principal, found, _query(asked))) is not None:
+            return self._not_read(principal, no, cause, asked)
         body = asked.body
         cause = replace(cause, carries=decision.carries)
         if isinstance(decision, Change):
@@ -123,17 +123,31 @@ class ExecutionRequests:
         remedy = "see docs/how-to/keep-a-key.md"
         return self._stay(cause, "refused", why, asked, refusal(Rejection(Code.POLICY_REFUSED, why, remedy)))
 
-    def _out_of_scope(self, principal: Principal, found: RouteMatch, query: bytes) -> str:
-        """Why the site's owner does not let this be read; empty when it may be. What a trigger or a Dag file reads is of no run:
+    def _not_read(self, principal: Principal, no: RuleRefusal, cause: Cause, asked: GatewayRequest) -> Reply:
+        if isinstance(principal, AttemptPrincipal) and principal.read_refused is not None:
+            principal.read_refused(no.rule)
+        why = str(no)
+        log.warning(
+            "A rule of the site refuses a read",
+            action="read_refused",
+            work=_label(principal),
+            rule=no.rule,
+            reason=no.why,
+        )
+        rejection = Rejection(Code.POLICY_REFUSED, why, "ask the owner of the site to name it in the rule")
+        return self._stay(cause, "refused", why, asked, refusal(rejection))
+
+    def _out_of_scope(self, principal: Principal, found: RouteMatch, query: bytes) -> RuleRefusal | None:
+        """Why the site's owner does not let this be read; None when it may be. What a trigger or a Dag file reads is of no run:
         of that, connections and variables are judged."""
         attempt = principal if isinstance(principal, AttemptPrincipal) else None
         own = _own_run(principal)
         for read in boundary.outside(found, query, own):
             if attempt is None and read.kind in (ReadKind.XCOM, ReadKind.STATE):
                 continue
-            if why := self._why_no_read(read, own):
-                return why
-        return ""
+            if (no := self._judge_read(read, own)) is not None:
+                return no
+        return None
 
     def _stay(self, cause: Cause, decision: str, what: str, asked: GatewayRequest, reply: Reply) -> Reply:
         cause = replace(cause, decision=decision, what=what)

@@ -16,6 +16,7 @@ from tradewind_agent.gateway.requests import ClientDisconnected, GatewayRequest,
 from tradewind_agent.gateway.waiting_tasks import WaitingTasks
 from tradewind_agent.http.responses import PlaneResponse
 from tradewind_agent.kits import aiotasks
+from tradewind_agent.rules import RuleRefusal
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_protocol import boundary, paths, triggers
 from tradewind_protocol.boundary import Change, Decision, LocalAnswer, Rejection, TriggerEvents
@@ -24,6 +25,8 @@ from tradewind_protocol.states import Component
 
 VERBS: Final = {paths.DAGS: Component.DAG_PROCESSOR, paths.TRIGGERS: Component.TRIGGERER}
 """The first part of a verb's path, and the component that may use it."""
+
+_MOST_REFUSED: Final = 10_000
 
 SMALL: Final = 64 * 1024
 """Bytes of a body that is judged at once; a larger one is judged in a thread, so that heartbeats are not kept waiting."""
@@ -47,14 +50,15 @@ class VerbRequests:
         rules: Callable[[], GatewayPolicy],
         ledger: Ledger,
         sealing: SiteSealing,
-        why_no_trigger: Callable[[dict[str, Any]], str],
+        judge_trigger: Callable[[dict[str, Any]], RuleRefusal | None],
     ) -> None:
         self._plane = plane
         self._rules = rules
         self._ledger = ledger
         self._sealing = sealing
         self._waiting = WaitingTasks()
-        self._why_no_trigger = why_no_trigger
+        self._judge_trigger = judge_trigger
+        self._refused_triggers: dict[int, str] = {}  # id to rule, the oldest first
 
     async def answer(
         self, principal: Principal, component: Component, prefix: str, asked: GatewayRequest
@@ -85,6 +89,7 @@ class VerbRequests:
             self._sealing.digest,
             self._sealing.seal,
             TriggerEvents(values, self._waiting.of) if values is not None else None,
+            lambda trigger_id: self._refused_triggers.get(trigger_id, ""),
         )
         return judged() if len(asked.body) <= SMALL else await asyncio.to_thread(judged)
 
@@ -125,7 +130,14 @@ class VerbRequests:
 
     def _created(self, trigger: dict[str, Any]) -> str:
         self._waiting.created(trigger)
-        return self._why_no_trigger(trigger)
+        trigger_id = int(trigger.get("id", -1))
+        self._refused_triggers.pop(trigger_id, None)
+        if (found := self._judge_trigger(trigger)) is None:
+            return ""
+        self._refused_triggers[trigger_id] = found.rule
+        while len(self._refused_triggers) > _MOST_REFUSED:
+            del self._refused_triggers[next(iter(self._refused_triggers))]
+        return str(found)
 
     def _refused(self, cause: Cause, refuse: Rejection, asked: GatewayRequest) -> Reply:
         cause = replace(cause, decision="refused", what=refuse.message)

@@ -12,6 +12,7 @@ from tradewind_agent.rules.signatures import why_not_signed
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.hosts import TaskRule
 from tradewind_protocol.patterns import fits
+from tradewind_protocol.polling import Verb
 from tradewind_protocol.run_signatures import without
 
 
@@ -89,6 +90,22 @@ def verdicts(rules: OwnerRules, work: Work, at: datetime) -> Iterator[Verdict]:
             if fits(work.dag, scoped.dags):
                 yield from _limits(f"{scoped.name}.", scoped, work, at)
         yield from _params(rules, work.dag, work.conf)
+
+
+def request_verdicts(
+    rules: OwnerRules, *, command: Verb | None = None, log: bool = False
+) -> Iterator[Verdict]:
+    """What the rules say about a command of the plane, and about a user who opens a log."""
+    if command is not None and rules.commands is not None:
+        if rules.allows_command(command):
+            yield Verdict("commands", None)
+        else:
+            yield _refused("commands", f"it does not name {command.value!r}")
+    if log:
+        if rules.live_logs:
+            yield Verdict("live_logs", None)
+        else:
+            yield _refused("live_logs", "no log is read from the plane")
 
 
 def task_rules(rules: OwnerRules, dag: str | None) -> tuple[TaskRule, ...]:

@@ -33,7 +33,8 @@ from tradewind_protocol.states import OutcomeKind
 class FakeProcess:
     """A component without a process. A worker's attempts ask the gateway whether they may start, as Airflow's supervisor
     does, run for `workload["taking"]` seconds of the loop's clock, or until they are stopped; `workload["outcome"]` says
-    how they end."""
+    how they end, and `workload["rule"]` which rule of the owner refused them in their own process. `workload["asks"]` is a path
+    of the Execution API that they ask the gateway for."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class FakeProcess:
         canary: bool,
         problem: Message | None,
         may_start: Callable[[RunAttempt], Awaitable[bool]],
+        ask: Callable[[RunAttempt, str], Awaitable[bool]],
     ) -> None:
         self.command = command
         self.configured: Configure | None = None
@@ -53,6 +55,7 @@ class FakeProcess:
         self._airflow = airflow
         self._problem = problem
         self._may_start = may_start
+        self._ask = ask
         self.started: list[AttemptRef] = []  # those that were let
         self._outbound: asyncio.Queue[Message | None] = asyncio.Queue()
         self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -118,6 +121,8 @@ class FakeProcess:
             await asyncio.sleep(message.workload.get("starting", 0))
             if await self._may_start(message):
                 self.started.append(AttemptRef(attempt_id=message.attempt_id, epoch=message.epoch))
+                if path := message.workload.get("asks"):
+                    kind = kind if await self._ask(message, path) else OutcomeKind.FAILED
                 await asyncio.sleep(message.workload.get("taking", 0))
             else:
                 kind = OutcomeKind.FAILED
@@ -125,9 +130,15 @@ class FakeProcess:
             kind = OutcomeKind.FAILED
         finally:
             del self.attempts[message.attempt_id]
+        rule = str(message.workload.get("rule", ""))
         marks = CanaryMarks(log=0.0) if message.kind is WorkKind.CANARY else None
         outcome = Outcome(
-            epoch=message.epoch, kind=kind, exit_code=0 if kind is OutcomeKind.SUCCEEDED else 1, canary=marks
+            epoch=message.epoch,
+            kind=kind,
+            exit_code=0 if kind is OutcomeKind.SUCCEEDED else 1,
+            reason=f"the site's rule {rule!r} refuses it" if rule else "",
+            rule=rule,
+            canary=marks,
         )
         self.say(AttemptEnded(attempt_id=message.attempt_id, outcome=outcome))
 
@@ -151,6 +162,7 @@ class FakeLauncher:
             canary=self.canary,
             problem=self.problem,
             may_start=self._may_start,
+            ask=self._asked,
         )
         self.processes.append(host)
         return host
@@ -167,11 +179,19 @@ class FakeLauncher:
     async def _may_start(self, message: RunAttempt) -> bool:
         if self.gateway is None or message.kind is not WorkKind.TASK:
             return True
-        path = f"{paths.EXECUTION}/task-instances/{message.workload.get('ti', {}).get('id', message.attempt_id)}/run"
+        path = f"/task-instances/{message.workload.get('ti', {}).get('id', message.attempt_id)}/run"
+        return await self._asked(message, path, method="PATCH", json={"state": "running"})
+
+    async def _asked(self, message: RunAttempt, path: str, *, method: str = "GET", json: Any = None) -> bool:
+        """Whether the gateway lets the attempt have it."""
+        assert self.gateway is not None
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.gateway), base_url="http://gateway"
         ) as client:
-            response = await client.patch(
-                path, json={"state": "running"}, headers={"Authorization": f"Bearer {message.secret}"}
+            response = await client.request(
+                method,
+                f"{paths.EXECUTION}{path}",
+                json=json,
+                headers={"Authorization": f"Bearer {message.secret}"},
             )
         return response.is_success

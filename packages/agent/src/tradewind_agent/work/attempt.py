@@ -35,6 +35,7 @@ from tradewind_protocol.states import OutcomeKind, process_end
 log = structlog.get_logger(__name__)
 
 _DISK_AGAIN = 5.0  # seconds between tries to write an outcome down
+_MOST_RULES = 50  # told of with one outcome
 
 
 class Phase(str, Enum):
@@ -81,6 +82,7 @@ class Attempt:
         self._open = open_
         self._permission = permission
         self._refusal: RuleRefusal | None = None  # the owner's, of what has been let in by the plane
+        self._reads_refused: dict[str, None] = {}  # rules
         self._closed = ""  # why something that the plane keeps for the attempt could not be opened
         self._stopping = asyncio.Event()
         self._in_worker = False
@@ -219,6 +221,7 @@ class Attempt:
             on_task_state=self._left,
             may_run=self._may_run,
             failed=self._cannot_open,
+            read_refused=self._read_refused,
         )
         secret = self._secrets.issue(principal)
         self._in_worker = True
@@ -266,6 +269,10 @@ class Attempt:
         """What the plane gave the gateway for this attempt is sealed with a key that the agent has not."""
         self._closed = self._closed or why
 
+    def _read_refused(self, rule: str) -> None:
+        if len(self._reads_refused) < _MOST_RULES:
+            self._reads_refused[rule] = None
+
     def _left(self, state: str) -> None:
         """The task's supervisor has said how it leaves the task. A state that is not one of Airflow's is dropped."""
         if re.fullmatch("[a-z_]{1,20}", state):
@@ -284,6 +291,7 @@ class Attempt:
                 "started_at": outcome.started_at or started,
                 "ended_at": outcome.ended_at or self._moment(),
                 "task_state": self.task_state,
+                "reads_refused": tuple(self._reads_refused),
             }
         )
         # A disk that refuses keeps the slot: an outcome that is not on disk must not be followed by more work.

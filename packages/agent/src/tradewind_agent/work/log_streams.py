@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -32,6 +33,9 @@ _STORAGES_PART = 0.7
 
 Noted = Callable[[str], AbstractContextManager[None]]
 
+RULE: Final = "live_logs"
+"""The owner's rule about logs, and the setting."""
+
 
 class LogStreams:
     """Carries out `stream_log`: sends what the site's log storage has, then what is on this machine's disk. Opens only what
@@ -46,12 +50,14 @@ class LogStreams:
         stored: Callable[[str, Path], Awaitable[list[str]]],
         shown: Callable[[], bool],
         noted: Noted,
+        on_refused: Callable[[str], None],
     ) -> None:
         self._plane = plane
         self._directory = directory
         self._waiting = waiting  # of logs that the storage has not taken yet, each below a folder of its own
         self._stored = stored  # writes what the storage has into a folder; where each file came from
         self._shown = shown
+        self._on_refused = on_refused  # of which log; is to write it into the ledger
         self._noted = noted  # requests made inside are written into the ledger with this text
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
 
@@ -74,7 +80,7 @@ class LogStreams:
         sender = LogSender(self._plane, asked.stream_id)
         try:
             with self._noted(f"log {asked.path}"):
-                await self._pieces(asked, sender)
+                await (self._pieces(asked, sender) if self._shown() else self._refuse(asked, sender))
         except (AgentError, Refused) as error:
             log.warning("Log not sent", action="log_not_sent", path=asked.path, reason=str(error))
         except Exception:
@@ -82,13 +88,19 @@ class LogStreams:
         finally:
             await sender.close()
 
-    async def _pieces(self, asked: StreamLog, sender: LogSender) -> None:
+    async def _refuse(self, asked: StreamLog, sender: LogSender) -> None:
+        self._on_refused(asked.path)
+        log.warning(
+            "A rule of the site refuses a log to its reader",
+            action="log_refused",
+            path=asked.path,
+            rule=RULE,
+        )
         where = self._directory / asked.path
-        if not self._shown():
-            await sender.send(
-                self._last(asked, 0, f"this site does not show its logs elsewhere; it is at {where}")
-            )
-            return
+        last = self._last(asked, 0, f"this site does not show its logs elsewhere; it is at {where}")
+        await sender.send(last.model_copy(update={"rule": RULE}))
+
+    async def _pieces(self, asked: StreamLog, sender: LogSender) -> None:
         if len(self._tasks) > MOST:
             await sender.send(
                 self._last(asked, 0, f"{MOST} logs of this agent are read now; look again soon")

@@ -51,8 +51,8 @@ class Permissions:
             deployment=self._deployment(),
         )
 
-    def of_trigger(self, trigger: Mapping[str, Any]) -> str:
-        """Why a trigger that the plane has run here is refused; empty when it may run."""
+    def of_trigger(self, trigger: Mapping[str, Any]) -> RuleRefusal | None:
+        """Why a trigger that the plane has run here is refused; None when it may run."""
         classpath = str(trigger.get("classpath"))
         work = Work(
             trigger=classpath,
@@ -64,7 +64,7 @@ class Permissions:
         found = refusal(self._rules(), work, _moment(self._now))
         if found is not None:
             _tell(self._note, f"trigger {trigger.get('id')} of {work.dag or 'the plane'}", work, found)
-        return str(found or "")
+        return found
 
 
 class Permission:

@@ -147,15 +147,16 @@ def decide_verb(
     digest: Digest,
     seal: Seal | None = None,
     events: TriggerEvents | None = None,
+    refused: Callable[[int], str] = lambda trigger_id: "",
 ) -> Decision:
     """What happens to a request of a host's. `digest` and `seal` are under the site's key, `events` under its owner's key
-    ring. Never raises."""
+    ring. `refused` is the rule of the owner that refused a trigger, if any did. Never raises."""
     judge = _JUDGES.get(path)
     if judge is None and path != triggers.SYNC:
         return Pass()
     try:
         sent = json.loads(body)
-        found = judge(sent, rules, digest, seal) if judge is not None else _sync(sent, rules, events)
+        found = judge(sent, rules, digest, seal) if judge is not None else _sync(sent, rules, events, refused)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return Rejection(Code.MALFORMED, f"the body of {path} is not of the protocol's form")
     if not found.changed:
@@ -244,12 +245,16 @@ def _without_code(file: dict[str, Any]) -> int:
     return changed
 
 
-def _sync(sent: dict[str, Any], rules: Rules, events: TriggerEvents | None) -> _Findings:
+def _sync(
+    sent: dict[str, Any], rules: Rules, events: TriggerEvents | None, refused: Callable[[int], str]
+) -> _Findings:
     found = _Findings({}, [])
     for report in sent.get("reports", ()):
         failure, event = report.get("failure"), report.get("event")
         if event:
             _event(report, event, rules, found, events)
+        if failure is not None:
+            _ruled(failure, refused(report["trigger_id"]), found)
         if failure and failure.get("traceback"):
             found.carry(carried.TRACEBACKS)
             if rules.source is Policy.STRICT:
@@ -258,6 +263,15 @@ def _sync(sent: dict[str, Any], rules: Rules, events: TriggerEvents | None) -> _
                     failure["traceback"] = told.splitlines(keepends=True)
                     found.changed.append("lines of code left out")
     return found
+
+
+def _ruled(failure: dict[str, Any], rule: str, found: _Findings) -> None:
+    """The name of the rule is the gateway's to say: what a process of the site says of it does not leave."""
+    if failure.pop("rule", "") and not rule:
+        found.changed.append("the name of a rule left out")
+    if rule:
+        failure["rule"] = rule
+        found.changed.append("the rule that refused a trigger added")
 
 
 def _event(

@@ -201,6 +201,22 @@ def submit_failure(db: Session, trigger_id: int, traceback: Sequence[str] | None
     Trigger.submit_failure(trigger_id, None if traceback is None else list(traceback), session=db)
 
 
+def waiting(db: Session, trigger_id: int) -> str:
+    """The task that waits for the trigger, as people name it; empty for an asset's and a callback's."""
+    one = db.execute(
+        select(
+            TaskInstance.dag_id,
+            TaskInstance.task_id,
+            TaskInstance.run_id,
+            TaskInstance.map_index,
+        ).where(TaskInstance.trigger_id == trigger_id)
+    ).first()
+    if one is None:
+        return ""
+    mapped = f", map {one.map_index}" if one.map_index >= 0 else ""
+    return f"{one.dag_id}.{one.task_id} [{one.run_id}{mapped}]"
+
+
 def _is_of_callback(db: Session, trigger_id: int) -> bool:
     return bool(db.scalar(select(exists().where(Callback.trigger_id == trigger_id))))
 

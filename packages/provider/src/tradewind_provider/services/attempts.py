@@ -15,7 +15,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.states import AttemptState
 from tradewind_provider import notifications
 from tradewind_provider.domain import leases
-from tradewind_provider.services import attempt_spans, audit, canaries
+from tradewind_provider.services import attempt_spans, canaries, rule_refusals
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
@@ -114,15 +114,23 @@ def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: 
             canaries.finished(
                 db, attempt, outcome, agent=agent.name, granted_at=attempt.granted_at or now, now=now
             )
-        elif outcome.rule:
-            audit.record(
+            return
+        refusals = [("work_refused", outcome.rule, outcome.reason)] if outcome.rule else []
+        refusals += [
+            ("read_refused", rule, f"the site's rule {rule!r} refused a read of it")
+            for rule in outcome.reads_refused
+        ]
+        for action, rule, reason in refusals:
+            rule_refusals.record(
                 db,
-                action="work_refused",
-                actor=f"agent:{agent.name}",
+                action,
+                agent=agent.name,
+                site=agent.site,
                 subject=f"attempt:{attempt.label}",
-                reason=outcome.reason,
+                rule=rule,
+                reason=reason,
                 now=now,
-                detail={"rule": outcome.rule, "site": attempt.site, "attempt": str(attempt.id)},
+                attempt=str(attempt.id),
             )
 
 

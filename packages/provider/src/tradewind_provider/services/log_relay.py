@@ -47,6 +47,7 @@ class LogStream:
         self._next = 0
         self._last = False
         self._problem = ""
+        self._rule = ""
         self._closed = False
         self._room: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,7 +79,7 @@ class LogStream:
             if self._left < 0:
                 self._last, self._problem = True, "the agent sent more than it was asked for"
             else:
-                self._last, self._problem = piece.last, piece.problem
+                self._last, self._problem, self._rule = piece.last, piece.problem, piece.rule
                 if piece.gap is not None:
                     self._pieces.append(piece.gap)
                 if content:
@@ -112,6 +113,12 @@ class LogStream:
         """Why the agent has no more, in its own words; empty while it has not said so."""
         with self._changed:
             return self._problem
+
+    @property
+    def rule(self) -> str:
+        """The rule of the site's owner that lets no log be read; empty when the agent has not named one."""
+        with self._changed:
+            return self._rule
 
     def pieces(self, *, silence: float, longest: float = 300.0) -> Iterator[bytes | LogGap]:
         """The content as it comes, and what of it is left out. Raises SourceEnded with a sentence when it is cut short: after `silence` seconds

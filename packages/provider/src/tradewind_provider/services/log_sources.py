@@ -15,7 +15,7 @@ from tradewind_protocol.logs import StreamLog
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import commands
+from tradewind_provider.services import commands, rule_refusals
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Attempt
 
 _MOST_TRIGGERERS = 4
@@ -102,6 +102,22 @@ def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now:
         Verb.STREAM_LOG,
         arguments=wanted.model_dump(mode="json"),
         asked_by=asked_by,
+        now=now,
+    )
+
+
+def note_refused(db: Session, source: LogSource, one: TaskTry, rule: str, *, now: datetime) -> None:
+    """An agent has told a reader that a rule of the site's owner lets no log be read. An open page asks every few seconds."""
+    session = db.get(AgentSession, source.session_id) if source.session_id is not None else None
+    mapped = f", map {one.map_index}" if one.map_index >= 0 else ""
+    rule_refusals.record_once(
+        db,
+        "log_refused",
+        agent=source.agent,
+        site=session.site if session is not None else "",
+        subject=f"log:{one.dag_id}.{one.task_id} [{one.run_id}{mapped}, try {one.try_number}]",
+        rule=rule,
+        reason=f"the site's rule {rule!r} lets no user of the plane read this log",
         now=now,
     )
 

@@ -16,7 +16,7 @@ from tradewind_protocol.boundary import references
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sessions import Policy
 from tradewind_provider.airflow import triggers as airflow_triggers
-from tradewind_provider.services import triggers
+from tradewind_provider.services import rule_refusals, triggers
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.trigger_tables import TriggerSource
 
@@ -99,6 +99,19 @@ def _apply_one(
             except ValueError as error:
                 raise Refused(Code.MALFORMED, f"event of trigger {report.trigger_id}: {error}") from error
         elif report.failure is not None:
+            if rule := report.failure.rule:
+                # first, because Airflow takes the trigger from the task that waits for it
+                waits = airflow_triggers.waiting(db, report.trigger_id)
+                rule_refusals.record_once(
+                    db,
+                    "work_refused",
+                    agent=agent.name,
+                    site=agent.site,
+                    subject=f"trigger:{waits or report.trigger_id}",
+                    rule=rule,
+                    reason=f"the site's rule {rule!r} refuses trigger {report.trigger_id}",
+                    now=now,
+                )
             airflow_triggers.submit_failure(db, report.trigger_id, _traceback(agent, report.failure))
         log.info(
             "Trigger %s on agent %s %s",

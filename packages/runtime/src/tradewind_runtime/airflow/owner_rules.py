@@ -1,5 +1,5 @@
-"""Rules of the site's owner about a task that its own process judges: by then its Dag file has been read, and the class and the
-pool of the task are what they are."""
+"""Rules of the site's owner about a task that its own process judges. A version of its bundle is judged before the Dag file is read;
+by then the class and the pool of the task are what they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,13 +30,32 @@ class Refusal(msgspec.Struct):
     reason: str
 
 
+VERSIONS: Final = "versions"
+"""How the rule is named that a bundle which verifies its versions is."""
+
+
+class VersionRefused(Exception):
+    """The site's owner does not let this version of a bundle run. `why` is in words of ours; `more` may be another program's."""
+
+    def __init__(self, why: str, more: str = "") -> None:
+        super().__init__(f"{why} ({more})" if more else why)
+        self.why = why
+
+
 def impose(rules: Sequence[TaskRule], *, leave: Callable[[Refusal], None]) -> None:
     """Have this process, which is a task's, fail before anything of the task is rendered or run when a rule refuses it. Such a task is
-    not retried. `leave` hands the refusal to the supervisor."""
+    not retried. `leave` hands the refusal to the supervisor, also that of a bundle which does not run the version of the task."""
     from airflow.sdk.exceptions import AirflowFailException
     from airflow.sdk.execution_time import task_runner
 
-    prepare = task_runner._prepare
+    parse, prepare = task_runner.parse, task_runner._prepare
+
+    def parsed(what: Any, log: Any) -> Any:
+        try:
+            return parse(what, log)
+        except VersionRefused as refused:
+            leave(Refusal(VERSIONS, f"the site's rule {VERSIONS!r} refuses it: {refused.why}"))
+            raise
 
     def prepared(ti: Any, log: Any, context: Any) -> Any:
         if (refusal := judge(ti.task, rules)) is not None:
@@ -44,7 +63,9 @@ def impose(rules: Sequence[TaskRule], *, leave: Callable[[Refusal], None]) -> No
             raise AirflowFailException(refusal.reason)
         return prepare(ti, log, context)
 
-    task_runner._prepare = prepared
+    task_runner.parse = parsed
+    if rules:
+        task_runner._prepare = prepared
 
 
 def judge(task: Any, rules: Sequence[TaskRule]) -> Refusal | None:

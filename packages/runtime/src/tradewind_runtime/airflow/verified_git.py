@@ -18,12 +18,13 @@ from typing import Any, Final
 from airflow.providers.git.bundles.git import GitDagBundle
 
 from tradewind_protocol.patterns import fits
+from tradewind_runtime.airflow.owner_rules import VersionRefused
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _PATIENCE: Final = 60.0  # seconds for Git to look at one commit
 
 
-class CommitRefused(Exception):
+class CommitRefused(VersionRefused):
     """The site's owner does not let this commit run."""
 
 
@@ -122,12 +123,11 @@ class VerifiedGitDagBundle(GitDagBundle):
         )
         if done.returncode != 0:
             said = " ".join(done.stderr.split())[:300]
-            raise self._refusal(
-                commit, f"no key that the site's owner trusts has signed it ({said or 'it has no signature'})"
-            )
+            why = "no key that the site's owner trusts has signed it"
+            raise self._refusal(commit, why, said or "it has no signature")
 
-    def _refusal(self, commit: str, why: str) -> CommitRefused:
-        return CommitRefused(f"bundle {self.name!r} does not run commit {commit}: {why}")
+    def _refusal(self, commit: str, why: str, more: str = "") -> CommitRefused:
+        return CommitRefused(f"bundle {self.name!r} does not run commit {commit}: {why}", more)
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Git on the bare repository, under no configuration but this one."""

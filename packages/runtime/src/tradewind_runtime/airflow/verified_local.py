@@ -25,11 +25,12 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from tradewind_protocol import manifests
 from tradewind_protocol.manifests import Manifest, ManifestWrong
+from tradewind_runtime.airflow.owner_rules import VersionRefused
 
 _MOST_SIGNATURES: Final = 20
 
 
-class BundleRefused(Exception):
+class BundleRefused(VersionRefused):
     """The site's owner does not let these files run."""
 
 

@@ -78,7 +78,7 @@ class Supervision:
             note_at=note_at,
             secret=run.secret if self._traced else "",
             rules=tuple(owner_rules.TaskRule(one.rule, one.about, one.patterns) for one in run.rules),
-            refusal_at=str(refusal_at) if run.rules else "",
+            refusal_at=str(refusal_at) if run.kind is WorkKind.TASK else "",
         )
         manager.telling = msgspec.json.encode(told)
         unwanted = termination.RefusedHeartbeat()
@@ -93,7 +93,7 @@ class Supervision:
                 return self._canary(run)
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             kernel.title("tradewind supervisor without work")
-            refused = owner_rules.found_at(refusal_at) if run.rules else None
+            refused = owner_rules.found_at(refusal_at) if told.refusal_at else None
             if refused is None:
                 return WorkResult(exit_code, unwanted.reason)
             return WorkResult(exit_code, unwanted.reason, rule=refused.rule, refused=refused.reason)
@@ -113,7 +113,7 @@ class Supervision:
         airflow_worker.set_hostname(told.hostname)
         if told.note_at:
             import_notes.leave_note(Path(told.note_at))
-        if told.rules:
+        if told.refusal_at:
             owner_rules.impose(told.rules, leave=owner_rules.leave_at(Path(told.refusal_at)))
         if told.secret:  # here, in the work's own process, Airflow and the task make their spans
             traces.start(self._gateway, told.secret, agent=self._agent_name)
