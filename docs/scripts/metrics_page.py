@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tradewind_agent.monitoring.metrics import METRICS as AGENT
+from tradewind_agent.sentinel.metrics import METRICS as SENTINEL
 from tradewind_provider.services.metrics import METRICS as PLANE
 
 PAGE = Path(__file__).parents[1] / "reference" / "metrics.md"
 
 _TOP = """# Metrics
 
-Generated from `tradewind_agent.monitoring.metrics` and `tradewind_provider.services.metrics` by `docs/scripts/metrics_page.py`.
+Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics` and `tradewind_provider.services.metrics` by
+`docs/scripts/metrics_page.py`.
 
 No metric has a label for a Dag, a task, a run or an attempt. A dashboard and alert rules that use these are in
 `deploy/observability`.
@@ -21,6 +23,14 @@ No metric has a label for a Dag, a task, a run or an attempt. A dashboard and al
 `http://127.0.0.1:39091/metrics` (`metrics_host`, `metrics_port`), no credential. Beside it: `/healthz` is 200 as long as
 the process serves; `/readyz` is 200 while the plane answers and nothing keeps the agent from taking work, else 503 with the
 reason; `/status` is everything as JSON.
+
+"""
+
+_SENTINEL = """
+## Sentinel
+
+`http://127.0.0.1:39092/metrics` of a [sentinel](../how-to/sentinel.md), no credential. What it says of canaries is what the plane has
+told it of the queues of its site.
 
 """
 
@@ -71,8 +81,20 @@ def page() -> str:
     """The whole page."""
     head = ["| metric | type | labels | what |", "|---|---|---|---|"]
     agent = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in AGENT]
+    sentinel = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in SENTINEL]
     plane = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLANE]
-    return _TOP + "\n".join([*head, *agent]) + "\n" + _PLANE + "\n".join([*head, *plane]) + "\n" + _KEDA
+    return (
+        _TOP
+        + "\n".join([*head, *agent])
+        + "\n"
+        + _SENTINEL
+        + "\n".join([*head, *sentinel])
+        + "\n"
+        + _PLANE
+        + "\n".join([*head, *plane])
+        + "\n"
+        + _KEDA
+    )
 
 
 def _labels(names: tuple[str, ...]) -> str:

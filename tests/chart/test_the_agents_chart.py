@@ -444,7 +444,7 @@ def test_the_alerts_and_the_dashboard_are_those_of_this_repository() -> None:
     made = rendered(EVERYTHING)
     whole = yaml.safe_load((ROOT / "deploy/observability/rules.yml").read_text())["groups"][0]["rules"]
     *own, mine = made.only("PrometheusRule")["spec"]["groups"][0]["rules"]
-    assert own == [each for each in whole if "tradewind_agent_" in each["expr"]]
+    assert own == [each for each in whole if re.search("tradewind_(agent|sentinel)_", each["expr"])]
     assert mine == {"alert": "Mine", "expr": "1"}
     shown = made.of("ConfigMap")["site-tradewind-agent-dashboard"]["data"]["tradewind.json"]
     assert json.loads(shown) == json.loads((ROOT / "deploy/observability/dashboard.json").read_text())

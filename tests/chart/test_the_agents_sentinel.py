@@ -62,3 +62,30 @@ def test_its_rights_are_pods_and_events_in_its_namespace_and_nothing_else() -> N
     assert weighs["rules"] == [watch, {"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
     kinds = {kind for kind, _ in rendered()}
     assert "ClusterRole" not in kinds and "ClusterRoleBinding" not in kinds
+
+
+def test_it_is_scraped_and_its_canaries_and_its_silence_are_alerts() -> None:
+    metrics = {
+        "podMonitor": {"enabled": True},
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True},
+    }
+    made = charts.render(charts.AGENT, {**VALUES, "metrics": metrics})
+    pods, services = made.only("PodMonitor")["spec"], made.only("ServiceMonitor")["spec"]
+    assert [one["port"] for one in pods["podMetricsEndpoints"]] == ["metrics", "sentinel"]
+    assert [one["port"] for one in services["endpoints"]] == ["metrics", "sentinel"]
+    deployment, service = (
+        made[(kind, "site-tradewind-agent-sentinel")] for kind in ("Deployment", "Service")
+    )
+    wanted = pods["selector"]["matchLabels"].items()
+    assert wanted <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert wanted <= service["metadata"]["labels"].items()
+    (container,) = pod_of(deployment)["containers"]
+    assert "sentinel" in {one["name"] for one in container["ports"]}
+    alerts = {one["alert"] for one in made.only("PrometheusRule")["spec"]["groups"][0]["rules"]}
+    assert {"TradewindSentinelCanaryFails", "TradewindSentinelCannotReport"} <= alerts
+    without = charts.render(
+        charts.AGENT, {**VALUES, "sentinel": {"enabled": False}, "metrics": {"podMonitor": {"enabled": True}}}
+    )
+    endpoints = without.only("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert [one["port"] for one in endpoints] == ["metrics"]

@@ -69,7 +69,28 @@ class SentinelReport(Message):
     findings: tuple[SentinelFinding, ...] = Field(default=(), max_length=500)
 
 
+class QueueCanary(Message):
+    """How the last canary of a queue of the sentinel's site went. Kind and hop are as `operator.CanaryView` names them; one that a
+    newer plane made up is shown as it is."""
+
+    queue: Name
+    result: str = Field(max_length=50)
+    at: datetime
+    hop: str = Field(default="", max_length=50)  # the part of the way that fails; empty: none does
+    reason: Text = ""
+    remedy: Text = ""
+    agent: str = Field(default="", max_length=250)  # that had it
+    seconds: dict[str, float] = {}  # how long each part took, as far as it came
+    ok_at: datetime | None = None  # when one went all the way
+    failures: int = Field(default=0, ge=0, le=2**31)  # since then
+
+
+MOST_CANARIES: Final = 200
+
+
 class ReportTaken(Message):
     """The plane has the report."""
 
     every: float = 30.0  # seconds until the next one
+    # of the site's queues, those that fail first; an older plane tells of none
+    canaries: tuple[QueueCanary, ...] = Field(default=(), max_length=MOST_CANARIES)

@@ -13,12 +13,14 @@ from sqlalchemy import select
 
 from tradewind_protocol import operator, states
 from tradewind_protocol.attempts import CanaryHop
+from tradewind_protocol.ids import TokenKind
 from tradewind_protocol.operator import CanaryResult, CanaryView
+from tradewind_protocol.sentinel import ReportTaken
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.agent.sweeper import Sweeper
 from tradewind_provider.domain import canaries as rules
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import ended_attempts, metrics, queue_depths, work_queue
+from tradewind_provider.services import ended_attempts, metrics, queue_depths, tokens, work_queue
 from tradewind_provider.services.operator import agent_views, attempts, queues, throughput
 from tradewind_provider.services.operator.pages import PageRequest
 from tradewind_provider.settings import Settings
@@ -413,3 +415,34 @@ def test_metrics_name_the_part_that_fails() -> None:
     assert 'tradewind_plane_canary_failures{site="eu",queue="q",hop="log"} 3' in bad
     busy = view(result="busy", ok_at=None)
     assert "canary_up{" not in metrics.text(metrics.PlaneSnapshot(queues=(busy,))), "it was never tried"
+
+
+async def test_a_sentinel_is_told_of_its_own_site_those_that_fail_first(
+    site: Site, clock: Clock, plane: Plane
+) -> None:
+    agent = await site.agent()
+    await site.due(agent)
+    (offer,) = await agent.offers()
+    await agent.start(offer)
+    more = {"reason": "no fork", "canary": {"failed": "start"}}
+    await agent.finish(offer, "failed", **more)
+    told = {"served_at": clock(), "due_at": clock(), "seconds": {}, "judged_at": clock(), "result": "ok"}
+    with create_session() as db:
+        db.add(CanaryRow(site="default", queue="another", **told))
+        db.add(CanaryRow(site="elsewhere", queue="theirs", **{**told, "result": "failed", "failures": 3}))
+        secret = tokens.create(
+            db,
+            name="watch",
+            kind=TokenKind.SENTINEL,
+            expires_in_days=None,
+            created_by="ada",
+            now=clock(),
+            limit=50,
+        ).secret
+    report = {"instance": str(uuid4()), "name": "lab"}
+    answer = await plane.agent().call("POST", "/sentinel/report", report, bearer=secret)
+    failed, good = ReportTaken.model_validate(answer.json()).canaries
+    assert (failed.queue, failed.result, failed.hop, failed.failures) == ("default", "failed", "start", 1)
+    assert "agent eu-1 claimed it and did not start it: no fork" in failed.reason and failed.remedy
+    assert (failed.agent, failed.ok_at) == ("eu-1", None) and failed.seconds["claim"] >= 0
+    assert (good.queue, good.failures) == ("another", 0)

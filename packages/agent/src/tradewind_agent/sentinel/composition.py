@@ -22,7 +22,7 @@ from tradewind_agent.kits import aiotasks, aiotime, signals
 from tradewind_agent.monitoring.version import agent_version
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.plane.exchange import Exchange
-from tradewind_agent.sentinel import kubernetes, rules, way
+from tradewind_agent.sentinel import canaries, kubernetes, rules, way
 from tradewind_agent.sentinel.agents import AgentHealth, cost_of
 from tradewind_agent.sentinel.kubernetes import DELETION_COST, Cache, KubernetesApi, Unwatchable
 from tradewind_agent.sentinel.machine import Machine
@@ -144,7 +144,14 @@ class Sentinel:
             scope=self._api.namespace if self._api is not None else "",
             agents=tuple(sorted(agents, key=lambda one: one.name)[:2000]),
             groups=tuple(self._groups(agents)),
-            findings=tuple([*findings, *self._groups_gone(agents, now), *self._examined][:500]),
+            findings=tuple(
+                [
+                    *findings,
+                    *self._groups_gone(agents, now),
+                    *self._examined,
+                    *canaries.findings(self.state.canaries, self.state.since),
+                ][:500]
+            ),
         )
 
     async def _look_at_pods(self, now: datetime) -> tuple[list[WatchedAgent], list[SentinelFinding]]:
@@ -262,8 +269,9 @@ class Sentinel:
             report = await self.evaluate()
             self.state.evaluated(report, self._now())
             try:
-                every = (await self._send(report)).every
-                self.state.sent(self._now())
+                taken = await self._send(report)
+                every = taken.every
+                self.state.sent(taken, self._now())
             except AgentError as error:
                 self.state.failed(str(error))
                 log.warning(

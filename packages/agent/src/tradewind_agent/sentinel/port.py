@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +12,8 @@ import structlog
 
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.monitoring.health import listen
-from tradewind_protocol.sentinel import SentinelReport
+from tradewind_agent.sentinel import metrics
+from tradewind_protocol.sentinel import QueueCanary, ReportTaken, SentinelReport
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ class SentinelState:
 
     def __init__(self) -> None:
         self.report: SentinelReport | None = None
+        self.canaries: tuple[QueueCanary, ...] = ()  # as the plane told them last
         self.problem = ""
         self._evaluated: float | None = None
         self._sent: float | None = None
@@ -44,8 +45,9 @@ class SentinelState:
         """Since when this finding is one, for what has no time of its own."""
         return self._since.setdefault(key, now)
 
-    def sent(self, at: float) -> None:
+    def sent(self, taken: ReportTaken, at: float) -> None:
         self._sent, self.problem = at, ""
+        self.canaries = taken.canaries
         self._reports += 1
 
     def failed(self, problem: str) -> None:
@@ -68,34 +70,8 @@ class SentinelState:
         }
 
     def metrics(self, now: float) -> str:
-        findings = (
-            Counter(one.check for one in self.report.findings) if self.report is not None else Counter()
-        )
-        agents = Counter(one.state for one in self.report.agents) if self.report is not None else Counter()
-        lines = [
-            "# HELP tradewind_sentinel_findings Findings by check",
-            "# TYPE tradewind_sentinel_findings gauge",
-            *(
-                f'tradewind_sentinel_findings{{check="{check}"}} {count}'
-                for check, count in sorted(findings.items())
-            ),
-            "# HELP tradewind_sentinel_agents Pods, units or processes of agents by state",
-            "# TYPE tradewind_sentinel_agents gauge",
-            *(
-                f'tradewind_sentinel_agents{{state="{state}"}} {count}'
-                for state, count in sorted(agents.items())
-            ),
-            "# HELP tradewind_sentinel_reports_total Reports that the plane has taken",
-            "# TYPE tradewind_sentinel_reports_total counter",
-            f"tradewind_sentinel_reports_total {self._reports}",
-        ]
-        if self._sent is not None:
-            lines += [
-                "# HELP tradewind_sentinel_report_age_seconds How long ago the plane took a report",
-                "# TYPE tradewind_sentinel_report_age_seconds gauge",
-                f"tradewind_sentinel_report_age_seconds {max(0.0, now - self._sent):.1f}",
-            ]
-        return "\n".join(lines) + "\n"
+        age = None if self._sent is None else max(0.0, now - self._sent)
+        return metrics.text(metrics.Observed(self.report, self.canaries, self._reports, age))
 
 
 class Port:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol import operator
 from tradewind_protocol.attempts import CanaryHop, Outcome, WorkKind
 from tradewind_protocol.operator import CanaryResult
-from tradewind_protocol.sentinel import SentinelReport
+from tradewind_protocol.sentinel import MOST_CANARIES, QueueCanary, SentinelReport
 from tradewind_protocol.states import AttemptState, Component, OutcomeKind
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database
@@ -70,6 +70,32 @@ def of_queues(db: Session) -> dict[tuple[str, str], operator.CanaryView]:
     """How the last canary of each queue went, by site and queue; of those of which one has ended."""
     rows = db.scalars(select(CanaryRow).where(CanaryRow.judged_at.is_not(None)))
     return {(row.site, row.queue): _view(row, row.judged_at) for row in rows if row.judged_at is not None}
+
+
+def of_site(db: Session, site: str) -> tuple[QueueCanary, ...]:
+    """The same of one site, for its sentinel; those that fail first."""
+    rows = db.scalars(
+        select(CanaryRow)
+        .where(CanaryRow.site == site, CanaryRow.judged_at.is_not(None))
+        .order_by(CanaryRow.failures.desc(), CanaryRow.queue)
+        .limit(MOST_CANARIES)
+    )
+    return tuple(
+        QueueCanary(
+            queue=row.queue,
+            result=row.result or "",
+            at=row.judged_at,
+            hop=row.hop or "",
+            reason=row.reason,
+            remedy=row.remedy,
+            agent=row.agent,
+            seconds=row.seconds,
+            ok_at=row.ok_at,
+            failures=row.failures,
+        )
+        for row in rows
+        if row.judged_at is not None
+    )
 
 
 def _view(row: CanaryRow, judged_at: datetime) -> operator.CanaryView:
