@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(300)  # of which the first test builds
 DISTRIBUTIONS = (
     "tradewind",
     "tradewind_agent",
+    "tradewind_platform",
     "tradewind_protocol",
     "tradewind_provider",
     "tradewind_runtime",
@@ -97,6 +98,7 @@ def test_distributions_depend_on_exactly_their_own_version_of_each_other(dist: P
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
+        ("tradewind_platform", {"postgres"}),
         ("tradewind_provider", {"postgres"}),
         ("tradewind_runtime", {"amazon", "azure", "git", "google", "hashicorp", "openlineage", "statsd"}),
     ],

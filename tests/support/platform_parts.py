@@ -1,11 +1,19 @@
-"""What tests of the platform make by hand: the time, and organizations."""
+"""What tests of the platform make by hand: the time, organizations, and callers of its API."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
+from fastapi.testclient import TestClient
+
+from tradewind_platform.api.app import create_app
+from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.ids import new_id
+from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
+from tradewind_platform.services import api_tokens, people
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Organization
 
@@ -18,3 +26,54 @@ def new_organization(store: Store, name: str) -> UUID:
     with store.across_organizations() as db:
         db.add(Organization(id=id, organization_id=id, name=name, created_at=NOW))
     return id
+
+
+@dataclass
+class Time:
+    """A clock that stands until a test moves it."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass
+class Api:
+    """The platform's API without a socket, as its callers use it."""
+
+    platform: Platform
+    organization: UUID
+    time: Time
+
+    def __post_init__(self) -> None:
+        self.app = create_app(self.platform)
+        with self.platform.store.transaction(self.organization) as db:
+            owner = people.create_owner(db, "ada", now=self.time.now)
+            binding = Binding(Role.ORGANIZATION_OWNER, ORGANIZATION)
+            made = api_tokens.made(
+                db, name="ada", binding=binding, owner=owner.id, by="ada", now=self.time.now
+            )
+        self.owner_id = owner.id
+        self.owner = self.caller(made.token)
+
+    def caller(self, token: str | None) -> TestClient:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return TestClient(self.app, headers=headers, raise_server_exceptions=False)
+
+    def with_role(self, role: Role, **scope: str) -> TestClient:
+        """A caller whose token has that role."""
+        asked = {"name": f"t-{new_id().hex[-8:]}", "role": role.value, **scope}
+        answer = self.owner.post("/v1/api-tokens", json=asked)
+        assert answer.status_code == 201, answer.text
+        return self.caller(answer.json()["token"])
+
+    def events(self, **filters: str) -> list[dict[str, Any]]:
+        """The audit trail, the newest first."""
+        found: list[dict[str, Any]] = self.owner.get("/v1/audit", params={"limit": 1000, **filters}).json()[
+            "items"
+        ]
+        return found

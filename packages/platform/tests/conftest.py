@@ -10,8 +10,10 @@ from uuid import UUID
 import pytest
 
 from support import postgresql
-from support.platform_parts import new_organization
+from support.platform_parts import Api, Time, new_organization
+from tradewind_platform.api.context import Platform
 from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
@@ -48,3 +50,15 @@ def ring(tmp_path: Path) -> KeyRing:
 @pytest.fixture
 def organization(store: Store) -> UUID:
     return new_organization(store, "acme")
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def api(store: Store, ring: KeyRing, time: Time) -> Api:
+    """The API of a new installation; `owner` is a caller with every permission."""
+    organization = first_organization(store, "acme", now=time.now)
+    return Api(Platform(store, ring, time), organization, time)

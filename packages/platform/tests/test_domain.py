@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tradewind_platform.domain import api_tokens, health, ids, names, operations
+from tradewind_platform.domain import api_tokens, health, ids, operations
 from tradewind_platform.domain.health import Condition, ConditionType, Health, Status
 from tradewind_platform.domain.operations import Kind, Phase, State, Step
 
@@ -93,15 +93,6 @@ def test_a_value_of_a_token_is_good_until_it_is_deleted_expired_or_replaced(
     value: api_tokens.Value, expected: api_tokens.Validity
 ) -> None:
     assert api_tokens.validity(value, NOW) is expected
-
-
-@pytest.mark.parametrize(
-    ("name", "good"),
-    [("sales", True), ("sales-eu-2", True), ("a", True), ("", False), ("Sales", False), ("-a", False)]
-    + [("a-", False), ("a b", False), ("a" * 50, True), ("a" * 51, False), ("a\n", False)],
-)
-def test_a_name_can_stand_in_a_path(name: str, good: bool) -> None:
-    assert names.is_name(name) is good
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:

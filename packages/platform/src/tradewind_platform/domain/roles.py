@@ -212,6 +212,13 @@ class Principal:
     bindings: tuple[Binding, ...]
     limits: tuple[Binding, ...] | None = None
     """The owner's bindings, for a personal token; None where nothing limits the principal's own ones."""
+    owner: UUID | None = None
+    """The user that a personal token belongs to."""
+
+    @property
+    def user(self) -> UUID | None:
+        """The user who acts: by a session, or by a personal token. None for a token of its own."""
+        return self.id if self.kind == "user" else self.owner
 
     def permissions(self, target: Target) -> frozenset[Permission]:
         own = permissions(self.bindings, target)

@@ -47,6 +47,12 @@ class Store:
             yield db
 
     @contextmanager
+    def reading_all(self) -> Iterator[Session]:
+        """As `across_organizations`, for one that reads."""
+        with self._begun(_ALL, writes=False) as db:
+            yield db
+
+    @contextmanager
     def _begun(self, scope: UUID | str, *, writes: bool = True) -> Iterator[Session]:
         with self._sessions(info={_SCOPE: scope, "writes": writes}) as db, db.begin():
             db.connection(execution_options={"tradewind_writes": writes})

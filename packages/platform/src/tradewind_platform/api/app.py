@@ -1,0 +1,51 @@
+"""The application."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+
+from tradewind_platform.api import audit, problems, resources
+from tradewind_platform.api.authentication import Authentication
+from tradewind_platform.api.context import Platform
+from tradewind_protocol.errors import Refusal
+from tradewind_protocol.platform import PREFIX
+
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Refusal, "description": description}
+    for status, description in (
+        (401, "The request has no API token, or one that the platform does not know"),
+        (403, "The caller's role does not allow it, or its token has ended"),
+        (404, "There is no such thing, or the caller may not know of it"),
+        (409, "Not in the state it is in"),
+        (412, "It has another revision than If-Match says"),
+        (422, "The request makes no sense"),
+    )
+}
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The platform's API."""
+    app = FastAPI(
+        title="Tradewind platform API",
+        description="Workspaces, clusters, Deployments, API tokens, operations and the audit trail of an organization. "
+        "A request carries an API token: `Authorization: Bearer tw_api_…`.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.platform = platform
+    problems.install(app)
+    versioned = APIRouter(prefix=PREFIX, responses=_REFUSALS)
+    for one in (resources, audit):
+        versioned.include_router(one.router)
+    app.include_router(versioned)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    app.add_middleware(Authentication, platform=platform)
+    return app

@@ -1,0 +1,65 @@
+"""The organization, its people, and the principal that a user is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.ids import new_id
+from tradewind_platform.domain.roles import Binding, Principal, Role, Target
+from tradewind_platform.store.sessions import Store
+from tradewind_platform.store.tables import ApiToken, Organization, RoleBinding, User, Workspace
+from tradewind_protocol.errors import Code, Refused
+
+SYSTEM = Principal("system", UUID(int=0), "system", ())
+"""The actor of what the platform does by itself."""
+
+DEFAULT_WORKSPACE = "default"
+
+
+def first_organization(store: Store, name: str, *, now: datetime) -> UUID:
+    """The id of the installation's organization. At the first start it is made, with the workspace `default`."""
+    with store.across_organizations() as db:
+        existing = db.scalar(select(Organization.id).order_by(Organization.id))
+        if existing is not None:
+            return existing
+        id = new_id()
+        db.add(Organization(id=id, organization_id=id, name=name, created_at=now))
+        made = {"created_at": now, "created_by": SYSTEM.name, "updated_at": now, "updated_by": SYSTEM.name}
+        db.add(Workspace(organization_id=id, name=DEFAULT_WORKSPACE, **made))
+        return id
+
+
+def create_owner(db: Session, name: str, *, now: datetime) -> User:
+    """A user who owns the organization. Raises Refused CONFLICT for a name that is taken."""
+    if db.scalar(select(User.id).where(User.name == name)) is not None:
+        raise Refused(Code.CONFLICT, f"there is a user {name!r} already", remedy="Choose another name.")
+    made = User(name=name, created_at=now)
+    db.add(made)
+    db.flush()
+    db.add(
+        RoleBinding(
+            user_id=made.id, role=Role.ORGANIZATION_OWNER.value, created_at=now, created_by=SYSTEM.name
+        )
+    )
+    return made
+
+
+def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
+    """What a user may do at this moment; nothing when the user is disabled."""
+    user = db.get(User, id)
+    if user is None or user.disabled_at is not None:
+        return ()
+    return bindings(db.scalars(select(RoleBinding).where(RoleBinding.user_id == id)))
+
+
+def principal_of_user(db: Session, row: User) -> Principal:
+    return Principal("user", row.id, row.name, bindings_of_user(db, row.id))
+
+
+def bindings(rows: Iterable[RoleBinding | ApiToken]) -> tuple[Binding, ...]:
+    return tuple(Binding(Role(row.role), Target(row.workspace_id, row.deployment_id)) for row in rows)

@@ -1,0 +1,66 @@
+"""The platform's API keeps what its OpenAPI description promises, whatever is sent (scenario 21)."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from support.platform_parts import Api
+from tradewind_platform.api.app import create_app
+from tradewind_platform.domain.roles import Role
+from tradewind_protocol import errors
+
+OPERATIONS = [
+    (method.upper(), path)
+    for path, verbs in create_app(mock.Mock()).openapi()["paths"].items()
+    for method in verbs
+]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+KNOWN = {"workspace": "default", "token": "ada", "cluster": "local", "deployment": "sales"}
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fits", "misfits"])
+@pytest.mark.timeout(240)
+def test_any_request_is_answered_as_described(api: Api, method: str, path: str, mode: GenerationMode) -> None:
+    operation = schemathesis.openapi.from_asgi("/openapi.json", api.app)[path][method]
+    if mode is GenerationMode.NEGATIVE and not (
+        operation.query or operation.path_parameters or operation.body
+    ):
+        return  # nothing of it can be wrong
+    authorization = str(api.with_role(Role.ORGANIZATION_OWNER).headers["Authorization"])
+
+    @settings(
+        max_examples=8,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
+    def every(case: Any, known: bool) -> None:
+        if known and mode is GenerationMode.POSITIVE:
+            case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
+        answer = case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
+        if answer.status_code >= 400:
+            errors.Refusal.model_validate(answer.json())
+
+    every()

@@ -1,0 +1,205 @@
+"""Changes: conditions, repetitions, merges and the audit trail (scenarios 20 and 21)."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support.platform_parts import Api, Time
+from tradewind_platform.domain.roles import Role
+
+
+def test_scenario_21_of_two_writers_with_one_if_match_one_is_refused(api: Api) -> None:
+    tag = api.owner.get("/v1/workspaces/default").headers["ETag"]
+
+    def write(text: str) -> int:
+        answer = api.owner.patch(
+            "/v1/workspaces/default", json={"description": text}, headers={"If-Match": tag}
+        )
+        return answer.status_code
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(write, ["one", "two"])) == [200, 412]
+
+
+def test_the_refusal_names_the_revision_that_it_has(api: Api) -> None:
+    answer = api.owner.patch("/v1/workspaces/default", json={"description": "x"}, headers={"If-Match": '"7"'})
+    assert answer.status_code == 412
+    assert answer.json()["error"] == "conflict" and answer.json()["detail"] == {"revision": 1}
+
+
+@pytest.mark.parametrize("header", ["3", '"x"', 'W/"1"', '"1", "2"'])
+def test_a_condition_that_cannot_be_read_is_refused(api: Api, header: str) -> None:
+    answer = api.owner.patch(
+        "/v1/workspaces/default", json={"description": "x"}, headers={"If-Match": header}
+    )
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+def test_scenario_21_a_change_of_one_field_keeps_the_others(api: Api) -> None:
+    api.owner.post("/v1/workspaces", json={"name": "sales", "description": "Sales' own"})
+    renamed = api.owner.patch("/v1/workspaces/sales", json={"name": "sales-eu"})
+    assert (renamed.json()["name"], renamed.json()["description"]) == ("sales-eu", "Sales' own")
+    assert renamed.headers["ETag"] == '"2"'
+    emptied = api.owner.patch("/v1/workspaces/sales-eu", json={"description": ""}).json()
+    assert (emptied["name"], emptied["description"], emptied["revision"]) == ("sales-eu", "", 3)
+
+
+def test_a_field_that_does_not_exist_is_refused_and_not_ignored(api: Api) -> None:
+    answer = api.owner.patch("/v1/workspaces/default", json={"descripton": "typo"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "malformed")
+
+
+def test_scenario_21_a_repeated_key_gets_the_same_answer_and_changes_nothing(api: Api, time: Time) -> None:
+    def create(name: str, key: str) -> Any:
+        ask = {"name": name, "role": "organization_auditor"}
+        return api.owner.post("/v1/api-tokens", json=ask, headers={"Idempotency-Key": key})
+
+    key = str(uuid4())
+    first, second = create("ci", key), create("ci", key)
+    assert first.status_code == second.status_code == 201
+    assert first.json() == second.json() and first.json()["token"]
+    assert second.headers["Idempotent-Replayed"] == "true" and "Idempotent-Replayed" not in first.headers
+    assert len(api.events(action="apiToken.create")) == 1
+    other = create("another", key)
+    assert (other.status_code, other.json()["error"]) == (409, "conflict")
+    time.pass_(days=1)
+    assert create("another", key).status_code == 201
+
+
+def test_a_key_of_one_caller_says_nothing_to_another(api: Api) -> None:
+    headers = {"Idempotency-Key": "same"}
+    other = api.with_role(Role.ORGANIZATION_OWNER)
+    assert api.owner.post("/v1/workspaces", json={"name": "a"}, headers=headers).status_code == 201
+    assert other.post("/v1/workspaces", json={"name": "a"}, headers=headers).status_code == 409
+
+
+def test_a_repeated_key_at_the_same_moment_makes_one_thing(api: Api) -> None:
+    def create(_: int) -> Any:
+        return api.owner.post("/v1/workspaces", json={"name": "a"}, headers={"Idempotency-Key": "same"})
+
+    with ThreadPoolExecutor(4) as several:
+        answers = list(several.map(create, range(4)))
+    # On PostgreSQL two may meet before either is committed: the one that lost is told so, and may repeat.
+    assert {one.status_code for one in answers} <= {201, 409} and answers
+    assert len({one.json()["id"] for one in answers if one.status_code == 201}) == 1
+    assert api.owner.get("/v1/workspaces").json()["total"] == 2
+
+
+def test_a_refused_request_leaves_its_key_unused(api: Api) -> None:
+    headers = {"Idempotency-Key": "k"}
+    assert api.owner.post("/v1/workspaces", json={"name": "default"}, headers=headers).status_code == 409
+    api.owner.patch("/v1/workspaces/default", json={"name": "old"})
+    assert api.owner.post("/v1/workspaces", json={"name": "default"}, headers=headers).status_code == 201
+
+
+# ---- the audit trail
+
+
+def mutating_routes(api: Api) -> list[tuple[str, str, dict[str, Any]]]:
+    description = api.owner.get("/openapi.json").json()
+    return [
+        (method.upper(), path, operation)
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
+        if method in ("post", "put", "patch", "delete")
+    ]
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "NewWorkspace": {"name": "made"},
+    "ChangeWorkspace": {"description": "changed"},
+    "NewApiToken": {"name": "made", "role": "organization_auditor"},
+    "RotateApiToken": {"overlap_minutes": 5},
+}
+
+
+def sent(api: Api, caller: Any, method: str, path: str, operation: dict[str, Any]) -> int:
+    """Send a request that makes sense, to things that were made for it."""
+    name = f"x-{uuid4().hex[:8]}"
+    api.owner.post("/v1/workspaces", json={"name": name})
+    api.owner.post("/v1/api-tokens", json={"name": name, "role": "organization_member"})
+    filled = path.replace("{workspace}", name).replace("{token}", name)
+    assert "{" not in filled, f"{path} has a parameter that this test does not know"
+    body = operation.get("requestBody")
+    schema = (
+        None if body is None else body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    )
+    json_body = None if schema is None else EXAMPLES[schema]
+    answer = caller.request(method, filled, json=json_body, params={"reason": "because"})
+    return int(answer.status_code)
+
+
+def test_scenario_20_each_mutating_route_makes_exactly_one_event(api: Api) -> None:
+    routes = mutating_routes(api)
+    assert len(routes) >= 6
+    for method, path, operation in routes:
+        before = {one["id"] for one in api.events()}
+        status = sent(api, api.owner, method, path, operation)
+        assert status < 300, f"{method} {path}: {status}"
+        fresh = [one for one in api.events() if one["id"] not in before]
+        made = [one for one in fresh if one["reason"] == "because"]
+        assert len(made) == 1, f"{method} {path} made {len(made)} events"
+        assert (made[0]["result"], made[0]["actor"]) == ("done", "token:ada")
+        assert made[0]["target"] and made[0]["request_id"]
+
+
+def test_scenario_20_each_denied_attempt_makes_exactly_one_event(api: Api) -> None:
+    viewer = api.with_role(Role.ORGANIZATION_AUDITOR)
+    for method, path, operation in mutating_routes(api):
+        before = {one["id"] for one in api.events()}
+        status = sent(api, viewer, method, path, operation)
+        assert status == 403, f"{method} {path}: {status}"
+        fresh = [one for one in api.events() if one["id"] not in before and one["reason"] == "because"]
+        assert [one["result"] for one in fresh] == ["not_permitted"], f"{method} {path}"
+
+
+def test_the_audit_trail_is_that_of_the_callers_scope(api: Api) -> None:
+    api.owner.post("/v1/workspaces", json={"name": "other"})
+    api.owner.patch("/v1/workspaces/default", json={"description": "seen"})
+    caller = api.with_role(Role.WORKSPACE_OWNER, workspace="default")
+    targets = {one["target"] for one in caller.get("/v1/audit").json()["items"]}
+    assert "workspace:default" in targets and "workspace:other" not in targets
+    assert api.with_role(Role.WORKSPACE_VIEWER, workspace="default").get("/v1/audit").status_code == 403
+
+
+def test_the_audit_trail_is_exported_as_lines(api: Api) -> None:
+    api.owner.post("/v1/workspaces", json={"name": "other"})
+    answer = api.owner.get("/v1/audit/export", params={"action": "workspace.create"})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert [json.loads(line)["target"] for line in answer.text.splitlines()] == ["workspace:other"]
+    refused = api.with_role(Role.ORGANIZATION_MEMBER).get("/v1/audit/export")
+    assert refused.status_code == 403
+
+
+def test_what_changed_is_in_the_event(api: Api) -> None:
+    api.owner.patch("/v1/workspaces/default", json={"description": "new"})
+    assert api.events(action="workspace.update")[0]["changes"] == {"description": ["", "new"]}
+
+
+# ---- what is there and what may be known
+
+
+def test_what_a_caller_may_not_know_of_does_not_exist_for_it(api: Api) -> None:
+    api.owner.post("/v1/workspaces", json={"name": "other"})
+    caller = api.with_role(Role.WORKSPACE_OWNER, workspace="default")
+    unknown, hidden = caller.get("/v1/workspaces/nothing"), caller.get("/v1/workspaces/other")
+    assert unknown.status_code == hidden.status_code == 404
+    assert unknown.json()["message"].replace("nothing", "other") == hidden.json()["message"]
+    assert [one["name"] for one in caller.get("/v1/workspaces").json()["items"]] == ["default"]
+
+
+def test_a_name_is_taken_once_and_is_no_id(api: Api) -> None:
+    assert api.owner.post("/v1/workspaces", json={"name": "default"}).status_code == 409
+    assert api.owner.post("/v1/workspaces", json={"name": str(uuid4())}).status_code == 422
+
+
+def test_roles_and_tokens_on_a_workspace_end_with_it(api: Api) -> None:
+    api.owner.post("/v1/workspaces", json={"name": "other"})
+    caller = api.with_role(Role.WORKSPACE_OWNER, workspace="other")
+    assert caller.delete("/v1/workspaces/other").status_code == 204
+    assert caller.get("/v1/me").json()["error"] == "token_deleted"

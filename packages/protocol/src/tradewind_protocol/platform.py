@@ -1,0 +1,159 @@
+"""What people and their scripts ask of the platform, and what they are told. Lives under `PREFIX` of its address."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from tradewind_protocol.messages import Message
+
+PREFIX: Final = "/v1"
+IF_MATCH_HEADER: Final = "If-Match"
+"""The revision that a change was made for, in quotes. The change is refused with 412 when the resource has another one."""
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+"""On a POST: the same key and request get the same answer for a day, and change nothing twice."""
+
+NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$"
+"""Lower-case letters, digits and hyphens, 50 at the most: a name can be typed, and stands in a path and in a file name."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-z0-9-]+$")]
+"""A resource by its name or its id."""
+
+
+class Ask(Message):
+    """A request. Fields that it does not have are refused: one that is ignored would be taken for done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# ---- the caller
+
+
+class Grant(Message):
+    """A role on a scope: the organization, a workspace or a Deployment."""
+
+    role: str
+    workspace: UUID | None = None
+    deployment: UUID | None = None
+
+
+class Me(Message):
+    """The caller, as the platform knows it."""
+
+    kind: str  # user or token
+    name: str
+    organization: str
+    grants: tuple[Grant, ...] = ()
+
+
+# ---- workspaces and clusters
+
+
+class NewWorkspace(Ask):
+    name: Name
+    description: Text = ""
+
+
+class ChangeWorkspace(Ask):
+    """Only the fields that are sent change."""
+
+    name: Name = ""
+    description: Text = ""
+
+
+class WorkspaceView(Message):
+    id: UUID
+    name: str
+    description: str = ""
+    created_at: datetime
+    created_by: str = ""
+    updated_at: datetime
+    updated_by: str = ""
+    revision: int
+
+
+class ClusterView(Message):
+    """Where Deployments run."""
+
+    id: UUID
+    slug: str
+    name: str
+    driver: str
+    agents_url: str
+    people_url: str
+    created_at: datetime
+    revision: int
+
+
+# ---- API tokens
+
+
+class NewApiToken(Ask):
+    """Ask for a token that has one role on one scope: the organization, a workspace or a Deployment."""
+
+    name: Name
+    role: str
+    workspace: Reference | None = None
+    deployment: Reference | None = None
+    description: Text = ""
+    expires_in_days: int | None = Field(default=None, ge=1, le=3650)  # None: never
+    personal: bool = False  # it never has more than its owner has at the moment
+
+
+class RotateApiToken(Ask):
+    """Ask for a new value. The one before is good for so many minutes more."""
+
+    overlap_minutes: int = Field(default=60, ge=0, le=10080)
+
+
+class ApiTokenView(Message):
+    """An API token, without its value."""
+
+    id: UUID
+    name: str
+    role: str
+    workspace: UUID | None = None
+    deployment: UUID | None = None
+    owner: str = ""  # of a personal token
+    description: str = ""
+    prefix: str = ""
+    created_at: datetime
+    created_by: str = ""
+    expires_at: datetime | None = None
+    rotated_at: datetime | None = None
+    last_used_at: datetime | None = None
+    old_values_until: datetime | None = None
+    revision: int
+
+
+class ApiTokenCreated(ApiTokenView):
+    """The only message that carries the value: it is shown once."""
+
+    token: str = Field(repr=False)
+
+
+# ---- the audit trail
+
+
+class AuditEventView(Message):
+    """One change that was made or refused."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    actor_kind: str
+    action: str
+    target: str = ""
+    workspace: UUID | None = None
+    deployment: UUID | None = None
+    result: str  # done, or the code of the refusal
+    reason: str = ""
+    request_id: str = ""
+    address: str = ""
+    client: str = ""
+    changes: dict[str, Any] = {}
