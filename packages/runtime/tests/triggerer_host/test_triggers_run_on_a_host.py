@@ -63,13 +63,18 @@ def test_triggers_that_break_fail_with_their_traceback_and_leave_the_others_alon
     site.plane.want(3, "NoSuchTrigger", ti=site.task("unknown"))
     site.plane.want(4, "Huge", ti=site.task("huge"))
     site.plane.want(5, "Simple", ti=site.task("fine"))
-    site.plane.wait_for(lambda: len(site.plane.reports) == 5)
+    site.plane.want(6, "of_a_bundle.Simple", ti=site.task("in_a_bundle"))
+    site.plane.wait_for(lambda: len(site.plane.reports) == 6)
     assert set(site.plane.events()) == {5}
     failures = site.plane.failures()
     assert "RuntimeError: this trigger breaks" in failures[1]
     assert "ValueError: this trigger cannot start" in failures[2]
     assert "NoSuchTrigger" in failures[3]
     assert "1048576 are allowed" in failures[4]
+    assert (
+        "No module named 'of_a_bundle': a triggerer imports triggers from installed packages and PYTHONPATH"
+        in failures[6]
+    )
     site.plane.wait_for(lambda: site.plane.has() == frozenset())
 
 

@@ -48,6 +48,11 @@ log = logging.getLogger(__name__)
 DEADLOCKS_BORNE = 5
 """A process that has been silent for this many times [triggerer] runner_health_check_threshold is given up."""
 
+IMPORTED_FROM = (
+    "a triggerer imports triggers from installed packages and PYTHONPATH, as Airflow's does, and not from a Dag bundle. "
+    "Install them in the agent's task environment, or name their folder in PYTHONPATH of its `env`"
+)
+
 
 def workload(create: wire.CreateTrigger) -> RunTrigger:
     """What the plane sent, in Airflow's class, its arguments under this process's own key."""
@@ -141,7 +146,10 @@ class Runner(stock.TriggerRunner):
     def get_trigger_by_classpath(self, classpath: str) -> type[BaseTrigger]:
         """As Airflow's, for classes that are triggers: it would call whatever else the plane named."""
         callables.judge_trigger_module(classpath)
-        found = super().get_trigger_by_classpath(classpath)
+        try:
+            found = super().get_trigger_by_classpath(classpath)
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error}: {IMPORTED_FROM}", name=error.name) from error
         callables.judge_trigger(classpath, found)
         return found
 
