@@ -74,6 +74,13 @@ def test_kubernetes_takes_all_that_is_rendered(which: str) -> None:
     )
 
 
+@pytest.mark.skipif(not charts.HELM_3.exists(), reason="Helm 3 is not built: `make kubernetes`")
+@pytest.mark.parametrize("which", ALTERNATIVES)
+def test_helm_3_makes_the_same_objects_as_helm_4(which: str) -> None:
+    made = charts.render_with_helm_3(PLANE, {**LEAST, **ALTERNATIVES[which]}, name="prod")
+    assert made == rendered(ALTERNATIVES[which])
+
+
 @pytest.mark.parametrize("which", ALTERNATIVES)
 def test_each_pod_passes_the_restricted_profile_with_a_read_only_root(which: str) -> None:
     made = rendered(ALTERNATIVES[which])

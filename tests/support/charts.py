@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import helm_python as helm
 import kubernetes_validate
 import yaml
 
+from support.cluster import CACHE
 from support.installed import ROOT
 
 AGENT = ROOT / "deploy/helm/tradewind-agent"
 PLANE = ROOT / "deploy/helm/tradewind-plane"
 KUBERNETES = ("1.35", "1.36", "1.37")
+HELM_3 = CACHE / "bin/helm3"
+"""`make kubernetes` builds it. The library that renders is of Helm 4."""
 BESIDE = {"keda.sh/v1alpha1", "monitoring.coreos.com/v1"}
 """Kinds of other programs, which Kubernetes' schemas do not have."""
 
@@ -52,8 +56,21 @@ def render(
     with helm.Chart.load(chart) as loaded:
         loaded.validate_schema(loaded.merge_values(given))
         made = loaded.render(given, name=name, namespace=namespace)
+    return _by_name(documents(made))
+
+
+def render_with_helm_3(chart: Path, values: Mapping[str, Any], *, name: str) -> Rendered:
+    """What Helm 3 makes of the chart."""
+    made = subprocess.run(
+        [HELM_3, "template", name, chart, "--namespace", "data", "--kube-version", "1.35.0", "--values", "-"],
+        input=json.dumps(values), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return _by_name(documents({"": made.stdout}))
+
+
+def _by_name(objects: Iterator[dict[str, Any]]) -> Rendered:
     found = Rendered()
-    for each in documents(made):
+    for each in objects:
         key = (each["kind"], each["metadata"]["name"])
         assert key not in found, f"two objects are {key}"
         found[key] = each
