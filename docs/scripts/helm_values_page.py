@@ -79,38 +79,60 @@ Those that are about pods, not about the agent, may stand in `sentinel`.
 _FOOT = """
 ## Beside other charts
 
-What Apache Airflow's chart (1.x, Celery workers), the agent chart of a commercial offering, and this one have. An empty cell: no such value.
+What Apache Airflow's chart (1.22), the agent chart of a commercial offering, and this one have. An empty cell: no such value.
 
 | what | Airflow's | commercial | here |
 |---|---|---|---|
 | several workers of different kinds | `workers.celery.sets`, a list | `workers`, a list | `workers`, a map: one key of one worker can be set in a second file |
-| credential | Secrets, or values | Secret's name, value or file | `token.existingSecret` only; re-read without a restart |
-| digest of the image | `images.airflow.digest` | | `image.digest`, also of one worker |
-| pull secrets | `registry.secretName` | `imagePullSecrets` | `image.pullSecrets` |
-| secrets backend | `env`, `config` | `secretBackend` | `secretsBackend`; a credential in its arguments is refused |
-| values of XCom, state of tasks | `config` | `xcomBackend`, `stateStore` | `storage` |
-| bundles | `dags.gitSync`, `dagProcessor.dagBundleConfigList` | `dagBundleConfigList`, a text | `bundles`, YAML |
-| environment variables | `env`, `secret`, `extraEnv` | `commonEnv` | `env`, `envFrom`, of all or of one part |
-| labels, annotations | `labels`, by component | `labels`, `annotations` | `commonLabels`, `commonAnnotations`, `podLabels`, `podAnnotations`, `annotations` |
-| account for cloud identity | by component | by component | `serviceAccount` of each part |
-| pods from Dags | `allowPodLaunching` | `canUseKubernetesPodOperator` | `kubernetesPods`, of each part |
-| probes, security contexts, init and extra containers, volumes | by component | by component | of all or of one part; the startup probe allows slow images |
-| node selector, affinity, tolerations | by component | by component | of all or of one part |
-| topology spread, priority class | by component | | `topologySpread`, `priorityClassName` |
-| update strategy | by component | | `strategy`; by default no pod is stopped before its successor is ready |
-| disruption budget | `podDisruptionBudget`, scheduler and others | | `podDisruptionBudget`; only where more than one pod can exist |
-| grace | `terminationGracePeriodSeconds` | 600 s | `terminationGracePeriodSeconds`, and the agent's `grace` from it |
-| network policy | `networkPolicies.enabled` | | `networkPolicy` |
-| scaling by a metric | `hpa`, `keda` (asks the metadata database) | HPA | `autoscaling`: HPA, or KEDA by the plane's backlog with a token for it alone |
-| scaling to zero | `keda` | | `autoscaling.min: 0` |
-| proxy, authority, client certificate | `env`, `volumes` | | `proxy`, `ca`, `clientCertificate` |
-| monitoring objects | StatsD | | `metrics`: Service, monitors, alerts, dashboard |
-| log shipper | `fluentd`, by Elasticsearch | Vector with a `preStop` | `logShipper`, a sidecar that ends after the agent |
-| watch over the pods | | sentinel | `sentinel` |
-| check of the installation | | | `helm test` runs the doctor |
 | all in one pod | | | `standalone` |
+| credential | `fernetKeySecretName`, `jwtSecretName`, `data`: keys and the database, which each worker has | `agentToken`, `agentTokenSecretName`, `agentTokenFile` | `token.existingSecret` only; re-read without a restart |
+| digest of the image | `images.airflow.digest` | | `image.digest`, also of one worker |
+| pull secrets | `imagePullSecrets`, `registry` | `imagePullSecretName`, `imagePullSecretData` | `image.pullSecrets` |
+| names of objects | `fullnameOverride`, `useStandardNaming` | `resourceNamePrefix` | `nameOverride`, `fullnameOverride` |
+| the namespace | Helm's | `namespace`, `createNamespace` | Helm's |
+| secrets backend | `config`, `env` | `secretBackend` | `secretsBackend`; a credential in its arguments is refused |
+| values of XCom, state of tasks | `config` | `xcomBackend`, `stateStoreBackend` | `storage` |
+| task logs | `logs`, `config`, `elasticsearch`, `opensearch` | `commonEnv` | `logs` |
+| bundles | `dags.gitSync`, `dagProcessor.dagBundleConfigList` | `dagBundleConfigList`, a text | `bundles`, YAML |
+| volume of the Dags | `dags.persistence` | volumes | `volumes`, `volumeMounts`, and a bundle that names the folder |
+| lineage | `config` | `openLineage` | `openLineage` |
+| traces | `otelCollector` | | `traces` |
+| environment variables | `env`, `secret`, `extraEnv`, `extraEnvFrom` | `commonEnv` | `env`, `envFrom`, of all or of one part |
+| labels, annotations | `labels`, `airflowPodAnnotations`, by component | `labels`, `annotations` | `commonLabels`, `commonAnnotations`, `podLabels`, `podAnnotations`, `annotations` |
+| account for cloud identity | `workers.serviceAccount`, by component | by component | `serviceAccount` of each part |
+| pods from Dags | `allowPodLaunching`, `multiNamespaceMode` | `canUseKubernetesPodOperator` | `kubernetesPods`, of each part, in the release's namespace |
+| Kerberos | `kerberos` | | `extraContainers`, `volumes`, `env` |
+| probes | `workers.celery.livenessProbe`, by component | by component | `probes` of all or of one part; the startup probe allows slow images |
+| security contexts | `securityContexts`, `uid`, `gid` | by component | `podSecurityContext`, `securityContext`; `openshift` leaves users to the cluster |
+| a user for tasks alone | | | `taskUser` |
+| init and extra containers, volumes | `workers.celery.extraInitContainers`, `workers.celery.extraContainers`, `volumes` | by component | `initContainers`, `extraContainers`, `volumes` of all or of one part |
+| hooks of the container | `containerLifecycleHooks` | | `lifecycle` |
+| node selector, affinity, tolerations | `nodeSelector`, `affinity`, `tolerations`, also by component | by component | of all or of one part |
+| topology spread | `topologySpreadConstraints` | | `topologySpread`, on by default |
+| priority, runtime class, scheduler | `workers.celery.priorityClassName`, `workers.celery.runtimeClassName`, `schedulerName` | | `priorityClassName`, `runtimeClassName`, `schedulerName` |
+| priority classes, quotas and limits of the namespace | `priorityClasses`, `quotas`, `limits` | | `extraObjects` |
+| host names, DNS | `workers.celery.hostAliases` | | `hostAliases`, `dnsPolicy`, `dnsConfig` |
+| update strategy | `workers.celery.strategy`, `workers.celery.updateStrategy` | | `strategy`; by default no pod is stopped before its successor is ready |
+| disruption budget | `workers.celery.podDisruptionBudget`, by component | | `podDisruptionBudget`; only where more than one pod can exist |
+| grace | `workers.celery.terminationGracePeriodSeconds` | 600 s | `terminationGracePeriodSeconds`, and the agent's `grace` from it |
+| what a pod keeps | `workers.celery.persistence` | | `state`: `emptyDir`, `ephemeral` or `claim` |
+| keep the cluster's autoscaler away | `workers.celery.safeToEvict` | | `safeToEvict` |
+| network policy | `networkPolicies.enabled`: who may connect | | `networkPolicy`: both directions, for namespaces where all traffic is denied |
+| scaling by a metric | `workers.celery.hpa`, `workers.celery.keda` (asks the metadata database) | HPA | `autoscaling`: HPA, or KEDA by the plane's backlog with a token for it alone |
+| scaling to zero | `workers.celery.keda` | | `autoscaling.min: 0`; a pod that runs a task is not taken |
+| idle pods go first | | | `sentinel.podDeletionCost` |
+| proxy, authority, client certificate | `env`, `volumes` | | `proxy`, `ca`, `clientCertificate` |
+| monitoring objects | `statsd`, `otelCollector` | | `metrics`: Service, monitors, alerts, dashboard |
+| log shipper | | Vector with a `preStop` | `logShipper`, a sidecar that ends after the agent |
+| clean-up of old logs | `workers.celery.logGroomerSidecar` | | `settings.keep_logs_days` |
+| watch over the pods | | `sentinel` | `sentinel` |
+| check of the installation | | | `doctor`, by `helm test` |
 | other objects | `extraSecrets`, `extraConfigMaps` | | `extraObjects` |
-| unknown keys | refused | taken | refused |
+| unknown keys | refused below the first level | taken | refused |
+
+Airflow's chart also runs what a plane needs: `scheduler`, `apiServer`, `ingress`, `migrateDatabaseJob`, `createUserJob`, `databaseCleanup`, `pgbouncer`,
+`postgresql`, `redis`, `flower`. [Tradewind's plane chart](plane-helm-values.md) has the first four; an agent needs none of them. `podTemplate`
+and `cleanup` are for pods of KubernetesExecutor, which agents do not make.
 """
 
 _PLANE_HEAD = """

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from support.cluster_plane import Plane
 from support.cluster_site import EXAMPLES, Site, values
 
 HERE = Path(__file__).parent
+PODS = {"conn_type": "kubernetes", "extra": {"xcom_sidecar_container_image": "localhost/tradewind-site:1"}}
 KEEP = os.environ.get("TRADEWIND_TEST_CLUSTER") == "keep"
 
 
@@ -77,7 +79,12 @@ def rest(cluster: Cluster) -> Iterator[AirflowRest]:
 @pytest.fixture(scope="session")
 def frankfurt(cluster: Cluster, rest: AirflowRest) -> Site:
     """A worker, a Dag processor and a triggerer, with Airflow's examples."""
-    site = Site(cluster, rest, "frankfurt", values("frankfurt", examples=EXAMPLES))
+    site = Site(
+        cluster,
+        rest,
+        "frankfurt",
+        {**values("frankfurt", examples=EXAMPLES), "env": [{"name": "AIRFLOW_CONN_KUBERNETES_DEFAULT", "value": json.dumps(PODS)}]},
+    )  # fmt: skip
     if not (KEEP and site.is_installed()):
         site.prepare()
     site.upgrade()

@@ -22,7 +22,7 @@ def test_a_task_that_eats_all_memory_fails_alone_and_memory_is_named(
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
-def test_the_kubernetes_pod_operator_runs_its_pods_also_deferrable(
+def test_tasks_start_pods_of_their_own_also_deferrable_and_a_function_in_a_pod_returns_its_value(
     frankfurt: Site, rest: AirflowRest
 ) -> None:
     done = rest.run("pods", timeout=400)

@@ -33,23 +33,6 @@ def volume(cluster: Cluster, oslo: Site) -> Iterator[None]:
     cluster.kubectl("delete", "pv", "kept")
 
 
-def ends_while_the_plane_is_away(site: Site, run: str) -> None:
-    """The plane goes when the task has begun; the task ends."""
-    wait(lambda: site.has_marked("began", run), timeout=120, what=lambda: site.cluster.about("oslo"))
-    site.cluster.kubectl("-n", "plane", "scale", "deployment/plane-api-server", "--replicas=0")
-    site.cluster.kubectl(
-        "-n",
-        "plane",
-        "wait",
-        "--for=delete",
-        "pod",
-        "-l",
-        "app.kubernetes.io/component=api-server",
-        "--timeout=120s",
-    )
-    wait(lambda: site.has_marked("ended", run), timeout=120, what=lambda: site.cluster.about("oslo"))
-
-
 @pytest.mark.parametrize("kind", ["emptyDir", "claim"])
 def test_an_outcome_that_waits_is_kept(oslo: Site, rest: AirflowRest, volume: None, kind: str) -> None:
     cluster = oslo.cluster
@@ -57,16 +40,15 @@ def test_an_outcome_that_waits_is_kept(oslo: Site, rest: AirflowRest, volume: No
     oslo.wait_healthy(1)
     run = rest.trigger("slow")
     (pod,) = oslo.pods("standalone")
-    try:
-        ends_while_the_plane_is_away(oslo, run)
+    wait(lambda: oslo.has_marked("began", run), timeout=120, what=lambda: cluster.about("oslo"))
+    with Plane(cluster).away():
+        wait(lambda: oslo.has_marked("ended", run), timeout=120, what=lambda: cluster.about("oslo"))
         if kind == "emptyDir":
             cluster.kill_container(pod)
         else:
             cluster.kubectl(
                 "-n", "oslo", "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force"
             )
-    finally:
-        Plane(cluster).upgrade()
     done = rest.wait_for_run("slow", run, timeout=240)
     assert (done.state, done.tries) == ("success", {("sleeps", -1): 1}), (done, cluster.about("oslo"))
     (after,) = oslo.pods("standalone")

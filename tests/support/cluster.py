@@ -116,12 +116,12 @@ class Cluster:
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
         self.run(*CONTAINERD, "tasks", "kill", "--signal", "SIGKILL", "--all", container)
 
-    def make_namespace(self, name: str) -> None:
-        """Restricted, and with no traffic allowed but to DNS."""
+    def make_namespace(self, name: str, profile: str = "restricted") -> None:
+        """Of this Pod Security Standard, and with no traffic allowed."""
         self.apply(
             {
                 "apiVersion": "v1", "kind": "Namespace",
-                "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+                "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": profile}},
             },
             {
                 "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -165,3 +165,11 @@ def wait(condition: Callable[[], bool], *, timeout: float, what: Callable[[], st
             raise AssertionError(f"not within {timeout:g} s: {what() if callable(what) else what}")
         time.sleep(0.5)
     return time.monotonic() - began
+
+
+def stays(condition: Callable[[], bool], *, seconds: float, what: Callable[[], str] | str) -> None:
+    """Fail when the condition ends within so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert condition(), what() if callable(what) else what
+        time.sleep(0.5)

@@ -13,7 +13,6 @@ import httpx
 
 from support import cluster as clusters
 from support.cluster import LAB, Cluster
-from support.cluster_plane import NAMESPACE
 
 CRDS = [
     {
@@ -77,12 +76,15 @@ def _replay(cluster: Cluster, namespace: str, name: str, stop: threading.Event) 
         headers["Authorization"] = f"Bearer {token}"
     deployment = f"deployment/{name}"
     active_at = 0.0
+    asked = urlsplit(known["url"])  # name.namespace.svc
+    assert asked.hostname and asked.port
+    service, inside, *_ = asked.hostname.split(".")
     with (
-        cluster.way_to(NAMESPACE, "plane", 8080) as way,
+        cluster.way_to(inside, service, asked.port) as way,
         httpx.Client(transport=way, timeout=3) as keda,
     ):
         while not stop.wait(float(spec["pollingInterval"])):
-            answer = keda.get(urlsplit(known["url"]).geturl(), headers=headers)
+            answer = keda.get(known["url"], headers=headers)
             if answer.status_code != 200:
                 continue  # an error holds what runs
             work = answer.json()[known["valueLocation"]]

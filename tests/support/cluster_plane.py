@@ -16,7 +16,7 @@ from support.cluster import Cluster
 
 NAMESPACE = "plane"
 ADDRESS = "http://plane.plane.svc.cluster.local:8080"
-_DATABASE = "postgresql+psycopg2://airflow@192.168.77.1/{name}"
+DATABASE = "postgresql+psycopg2://airflow@192.168.77.1/{name}"
 _PASSWORD = "of-a-test"
 
 VALUES: dict[str, Any] = {
@@ -50,18 +50,9 @@ class Plane:
         self.cluster.make_namespace(NAMESPACE)
         name = f"airflow_{os.urandom(4).hex()}"
         self.cluster.database("createdb", name)
-        self.cluster.make_secret(NAMESPACE, "database", connection=_DATABASE.format(name=name))
+        self.cluster.make_secret(NAMESPACE, "database", connection=DATABASE.format(name=name))
         self.cluster.make_secret(NAMESPACE, "passwords", passwords_json=f'{{"admin": "{_PASSWORD}"}}')
-        self.cluster.apply(
-            {
-                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": NAMESPACE},
-                "stringData": {
-                    "fernet-key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-                    "jwt-secret": os.urandom(32).hex(),
-                    "api-secret-key": os.urandom(32).hex(),
-                },
-            }
-        )  # fmt: skip
+        make_keys(self.cluster, NAMESPACE, "keys")
 
     def upgrade(self, changes: Mapping[str, Any] | None = None) -> None:
         """Install or upgrade, and wait until every pod is ready."""
@@ -69,6 +60,18 @@ class Plane:
             "upgrade", "--install", "plane", str(CHART), "-n", NAMESPACE, "--wait", "--timeout", "600s",
             values={**VALUES, **(changes or {})},
         )  # fmt: skip
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """No API server runs inside the context."""
+        self.cluster.kubectl("-n", NAMESPACE, "scale", "deployment/plane-api-server", "--replicas=0")
+        self.cluster.kubectl(
+            "-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=api-server", "--timeout=120s"
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            self.upgrade()
 
     @contextmanager
     def signed_in(self) -> Iterator[AirflowRest]:
@@ -81,3 +84,17 @@ class Plane:
             answer.raise_for_status()
             http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
             yield AirflowRest(http)
+
+
+def make_keys(cluster: Cluster, namespace: str, name: str) -> None:
+    """The Secret with a plane's keys, as `tradewind plane keys` makes it."""
+    cluster.apply(
+        {
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},
+            "stringData": {
+                "fernet-key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+                "jwt-secret": os.urandom(32).hex(),
+                "api-secret-key": os.urandom(32).hex(),
+            },
+        }
+    )  # fmt: skip

@@ -36,11 +36,11 @@ class Site:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
-    def prepare(self) -> None:
+    def prepare(self, profile: str = "restricted") -> None:
         """The namespace, with Secrets, the Dags, and a volume that all pods of the site share."""
         self.cluster.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=true")
         self.cluster.kubectl("delete", "pv", self.name, "--ignore-not-found")
-        self.cluster.make_namespace(self.name)
+        self.cluster.make_namespace(self.name, profile)
         self.cluster.make_secret(self.name, "site-token", token=self.token("agents"))
         self.cluster.make_secret(self.name, "sentinel-token", token=self.token("sentinel", kind="sentinel"))
         self.cluster.make_secret(self.name, "site-key", site_key=KEY)

@@ -59,6 +59,7 @@ def hungry():
 
 @dag(schedule=None)
 def pods():
+    """Pods of the tasks' own, in a restricted namespace. The connection of the site names the image of the sidecar that hands a value over."""
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
     secure = {
@@ -68,21 +69,37 @@ def pods():
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+    common = {
+        "namespace": "frankfurt",
+        "image": "localhost/tradewind-site:1",
+        "container_security_context": secure,
+        "in_cluster": True,
+        "get_logs": True,
+        "startup_timeout_seconds": 240,
+    }
     for name, deferrable in (("waits", False), ("defers", True)):
         KubernetesPodOperator(
             task_id=name,
-            namespace="frankfurt",
             name=name,
-            image="localhost/tradewind-site:1",
             cmds=["sh", "-c"],
             arguments=["echo from a pod"],
-            container_security_context=secure,
-            in_cluster=True,
             deferrable=deferrable,
-            get_logs=True,
-            startup_timeout_seconds=240,
             poll_interval=2,
+            **common,
         )
+
+    @task.kubernetes(**common, do_xcom_push=True, xcom_sidecar_container_security_context=secure)
+    def adds(one: int, other: int):
+        import socket
+
+        return {"sum": one + other, "host": socket.gethostname()}
+
+    @task
+    def reads(found) -> None:
+        assert found["sum"] == 42, found
+        assert found["host"].startswith("k8s-airflow-pod-adds"), found
+
+    reads(adds(40, 2))
 
 
 load()
