@@ -89,3 +89,10 @@ def test_it_is_scraped_and_its_canaries_and_its_silence_are_alerts() -> None:
     )
     endpoints = without.only("PodMonitor")["spec"]["podMetricsEndpoints"]
     assert [one["port"] for one in endpoints] == ["metrics"]
+
+
+def test_a_sentinel_reads_its_token_also_where_tasks_have_a_user_of_their_own() -> None:
+    made = charts.render(charts.AGENT, {**VALUES, "taskUser": {"enabled": True}})
+    pod = pod_of(made[("Deployment", "site-tradewind-agent-sentinel")])
+    assert pod == pod_of(rendered()[("Deployment", "site-tradewind-agent-sentinel")])
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]

@@ -32,3 +32,17 @@ def test_helm_test_says_what_the_doctor_says(frankfurt: Site) -> None:
     log = frankfurt.cluster.kubectl("-n", "frankfurt", "logs", "job/frankfurt-tradewind-agent-doctor")
     assert "Phase:          Succeeded" in said, (said, log)
     assert "plane" in log
+
+
+def test_a_sentinel_that_has_watched_a_while_has_forty_megabytes_of_its_own_at_most(frankfurt: Site) -> None:
+    """Beside the pages of programs and libraries, which the kernel shares and takes back."""
+    (pod,) = frankfurt.pods("sentinel")
+    listed = frankfurt.cluster.kubectl(
+        "-n", "frankfurt", "exec", pod["metadata"]["name"], "--", "sh", "-c", "grep -h -E '^(Name|RssAnon)' /proc/[0-9]*/status"
+    ).splitlines()  # fmt: skip
+    resident = {
+        name.split()[1]: int(size.split()[1]) / 1024
+        for name, size in zip(listed[::2], listed[1::2], strict=True)
+    }
+    print(f"\n{resident}")
+    assert 20 < resident["tradewind-agent"] <= 40, resident

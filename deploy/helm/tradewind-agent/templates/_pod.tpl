@@ -140,12 +140,12 @@
 {{- end }}
 
 {{- /*
-User, groups and capabilities; on OpenShift, which assigns them, without numbers. With a user for tasks, volumes have no group: the
-agent reads Secrets by group 0, and tasks are not in it; a sidecar reads task logs by the group of tasks.
+User, groups and capabilities; on OpenShift, which assigns them, without numbers. With a user for tasks, volumes of pods that run them
+(`tasks`) have no group: the agent reads Secrets by group 0, and tasks are not in it; a sidecar reads task logs by the group of tasks.
 */}}
 {{- define "agent.podSecurity" -}}
 {{- $context := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") }}
-{{- if include "agent.taskUser" .root }}
+{{- if and .tasks (include "agent.taskUser" .root) }}
 {{- range $key := list "runAsUser" "runAsGroup" }}{{- $_ := set $context $key 50000 }}{{- end }}
 {{- $_ := set $context "supplementalGroups" (list (int64 .root.Values.taskUser.group)) }}
 {{- else if not (include "agent.openshift" .root) }}
@@ -257,7 +257,7 @@ spec:
   automountServiceAccountToken: {{ $cfg.kubernetesPods | default false }}
   enableServiceLinks: false  # a Service of this name would set TRADEWIND_AGENT_… variables
   terminationGracePeriodSeconds: {{ int64 $cfg.terminationGracePeriodSeconds }}
-  securityContext: {{- include "agent.podSecurity" (dict "root" $root "given" $cfg.podSecurityContext) | nindent 4 }}
+  securityContext: {{- include "agent.podSecurity" (dict "root" $root "tasks" true "given" $cfg.podSecurityContext) | nindent 4 }}
   {{- include "agent.scheduling" . | nindent 2 }}
   {{- if or $cfg.initContainers (include "agent.taskUser" $root) (and $shipper.enabled (has "worker" $part.components)) }}
   initContainers:
