@@ -232,7 +232,10 @@ def test_prometheus_finds_one_service() -> None:
 
 
 def test_on_openshift_no_user_is_named() -> None:
-    assert "runAsUser" not in pod_of(part(rendered({"openshift": True}), "scheduler"))["securityContext"]
+    made = rendered({"openshift": True})
+    for workload in made.workloads().values():
+        assert "runAsUser" not in pod_of(workload)["securityContext"]
+        assert environment(workload)["USER"], "Airflow refuses a user without a name"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 {{- /* Environment of every container. Lists of the plane's options have commas. */}}
 {{- define "plane.env" -}}
 {{- $values := .Values }}
+- {name: USER, value: tradewind}  # Airflow ends where its user has no name, as any that OpenShift assigns
 - {name: AIRFLOW__CORE__EXECUTOR, value: {{ $values.executor | quote }}}
 - {name: AIRFLOW__API__BASE_URL, value: {{ $values.publicUrl | trimSuffix "/" | quote }}}
 - {name: AIRFLOW__API__PORT, value: "8080"}
