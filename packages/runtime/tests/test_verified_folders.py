@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tradewind_protocol import manifests
 from tradewind_protocol.manifests import Manifest, ManifestWrong
@@ -181,3 +189,98 @@ def test_a_manifest_names_files_of_its_folder_in_one_way_only(path: str) -> None
     text = json.dumps({"version": 1, "bundle": "dags", "files": {path: "0" * 64}}).encode()
     with pytest.raises(ManifestWrong):
         Manifest.parse(text)
+
+
+# ---- Sigstore bundles
+
+
+Key = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+
+KEYS: dict[str, Key] = {
+    "P-256, as cosign makes it": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+    "Ed25519": Ed25519PrivateKey.generate(),
+}
+HASHES: dict[str, hashes.HashAlgorithm] = {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384()}
+
+
+def pem(key: Key) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def sigstore_bundle(manifest: bytes, key: Key) -> dict[str, Any]:
+    """As Sigstore's version 0.3 has it."""
+    if isinstance(key, Ed25519PrivateKey):
+        signature = key.sign(manifest)
+    else:
+        signature = key.sign(manifest, ec.ECDSA(HASHES[key.curve.name]))
+    digest = hashlib.sha256(manifest).digest()
+    return {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": "any"}, "tlogEntries": []},
+        "messageSignature": {
+            "messageDigest": {"algorithm": "SHA2_256", "digest": base64.b64encode(digest).decode()},
+            "signature": base64.b64encode(signature).decode(),
+        },
+    }
+
+
+def bundled(site: Site, key: Key, **changed: Any) -> None:
+    """The authors list the files, and another tool than ours signs."""
+    site.call("manifest", str(site.folder), "--name", "dags")
+    text = (site.folder / manifests.FILE).read_bytes()
+    (site.folder / manifests.SIGSTORE).write_text(json.dumps({**sigstore_bundle(text, key), **changed}))
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_sigstore_bundle_of_a_trusted_key_is_verified_without_a_network(site: Site, kind: str) -> None:
+    site.trusted.write_text(site.trusted.read_text() + pem(KEYS[kind]))
+    bundled(site, KEYS[kind])
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}
+    assert "2 files are as they were signed" in site.verify(0)
+    (site.folder / "dag.py").write_text("changed")
+    assert "not as they were signed: dag.py" in site.verify(1)
+
+
+def test_a_sigstore_bundle_of_another_key_of_another_manifest_or_of_a_certificate_is_refused(
+    site: Site,
+) -> None:
+    key, other = KEYS["P-256, as cosign makes it"], ec.generate_private_key(ec.SECP256R1())
+    site.trusted.write_text(pem(key))
+    bundled(site, other)
+    with pytest.raises(BundleRefused, match="no key that the site's owner trusts has signed"):
+        site.bundle()
+    assert "no key of" in site.verify(1)
+    for wrong, words in [
+        ({"messageSignature": sigstore_bundle(b"another", key)["messageSignature"]}, "it is of another file"),
+        ({"verificationMaterial": {"certificate": {"rawBytes": ""}}}, "it is signed by a certificate"),
+        ({"mediaType": "application/json"}, "it is no Sigstore bundle"),
+        ({"messageSignature": {"signature": "?"}}, "its signature is no base64"),
+        ({"messageSignature": None}, "it has no `messageSignature`"),
+    ]:
+        bundled(site, key, **wrong)
+        with pytest.raises(BundleRefused, match=words):
+            site.bundle()
+        assert words in site.verify(1)
+
+
+def test_a_sigstore_bundle_may_lie_beside_signatures_of_ours(site: Site) -> None:
+    site.sign()
+    text = (site.folder / manifests.FILE).read_bytes()
+    key = ec.generate_private_key(ec.SECP256R1())
+    (site.folder / manifests.SIGSTORE).write_text(json.dumps(sigstore_bundle(text, key)))
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}, "ada is trusted"
+    site.trusted.write_text(pem(key))
+    assert site.read() == {"dag.py": "first", "lib/more.py": "more"}, "and so is who signed the bundle"
+
+
+def test_a_bundle_that_sigstores_own_library_made_is_verified(tmp_path: Path, site: Site) -> None:
+    made = Path(__file__).parent / "sigstore"
+    site.trusted.write_text(site.trusted.read_text() + (made / "ci.pub").read_text())
+    folder = shutil.copytree(made / "dags", tmp_path / "made")
+    bundle = VerifiedLocalDagBundle(name="dags", path=str(folder), trusted_keys=str(site.trusted))
+    bundle.initialize()
+    assert [one.name for one in bundle.path.iterdir()] == ["flow.py"]
+    assert "1 files are as they were signed" in site.call(
+        "verify", str(folder), "--trusted-keys", str(site.trusted)
+    )

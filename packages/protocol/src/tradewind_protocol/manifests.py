@@ -14,6 +14,12 @@ FILE: Final = "tradewind-manifest.json"
 SIGNATURES: Final = "tradewind-manifest.sig"
 """Beside the manifest: one signature a line, in base64, of Ed25519 over `signed`."""
 
+SIGSTORE: Final = "tradewind-manifest.sigstore.json"
+"""Beside the manifest, instead or as well: a Sigstore bundle of the manifest itself (`sigstore_bundles`)."""
+
+OURS: Final = frozenset({FILE, SIGNATURES, SIGSTORE})
+"""Files that a manifest does not list."""
+
 LARGEST: Final = 16 * 1024 * 1024
 """Bytes of a manifest."""
 
@@ -73,5 +79,5 @@ def is_inside(path: str) -> bool:
         and ".." not in parts
         and path.isprintable()
         and "\\" not in path
-        and path not in (FILE, SIGNATURES)
+        and path not in OURS
     )

@@ -13,12 +13,18 @@ import click
 
 from tradewind_protocol import manifests
 from tradewind_protocol.manifests import Manifest, ManifestWrong
+from tradewind_protocol.sigstore_bundles import BundleWrong
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from tradewind_protocol.manifest_signatures import Signature
+
 _FOLDER = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 _LEFT_OUT = (".git", "__pycache__")
+
+
+_NAME = click.option("--name", required=True, help="Name of the bundle in the agents' settings.")
 
 
 @click.group()
@@ -28,7 +34,22 @@ def bundles() -> None:
 
 @bundles.command()
 @_FOLDER
-@click.option("--name", required=True, help="Name of the bundle in the agents' settings.")
+@_NAME
+def manifest(folder: Path, name: str) -> None:
+    """Write a manifest of all files of FOLDER into FOLDER, for another tool to sign.
+
+    For example: cosign sign-blob --key K --bundle FOLDER/tradewind-manifest.sigstore.json FOLDER/tradewind-manifest.json
+    """
+    made = Manifest(name, dict(_files(folder)))
+    (folder / manifests.FILE).write_bytes(made.text())
+    for stale in (manifests.SIGNATURES, manifests.SIGSTORE):
+        (folder / stale).unlink(missing_ok=True)
+    click.echo(f"listed {len(made.files)} files of bundle {name}; nobody has signed them yet")
+
+
+@bundles.command()
+@_FOLDER
+@_NAME
 @click.option(
     "--key",
     "key_file",
@@ -58,19 +79,24 @@ def sign(folder: Path, name: str, key_file: Path, add: bool) -> None:
     "--trusted-keys",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Ed25519 public keys of OpenSSH, one a line, as a site has them.",
+    help="Public keys as a site has them: of OpenSSH, one a line, or PEM as cosign writes it.",
 )
 def verify(folder: Path, trusted_keys: Path) -> None:
     """Say whether a site with these keys runs what is in FOLDER. Exits with 0 when it does, 1 when not."""
+    from tradewind_protocol import manifest_signatures  # not before it is needed: it imports cryptography
+
     try:
         text = (folder / manifests.FILE).read_bytes()
-        signatures = (folder / manifests.SIGNATURES).read_bytes().split()
         manifest = Manifest.parse(text)
+        signatures = _signatures(folder, text)
     except OSError as error:
         _fail(f"{folder} is not signed: {error.strerror}: {error.filename}")
     except ManifestWrong as wrong:
         _fail(f"the manifest of {folder} cannot be used: {wrong}")
-    if not any(_has_signed(line, signatures, text) for line in trusted_keys.read_bytes().splitlines()):
+    except BundleWrong as wrong:
+        _fail(f"{manifests.SIGSTORE} cannot be used: {wrong}")
+    keys = manifest_signatures.trusted_keys(trusted_keys.read_bytes())
+    if not any(one.is_of(key) for key in keys for one in signatures):
         _fail(f"no key of {trusted_keys} has signed the manifest of {folder}")
     found = dict(_files(folder))
     wrong_ones = sorted(path for path, wanted in manifest.files.items() if found.get(path) != wanted)
@@ -82,25 +108,15 @@ def verify(folder: Path, trusted_keys: Path) -> None:
     click.echo(f"bundle {manifest.bundle}: {len(manifest.files)} files are as they were signed")
 
 
-def _has_signed(line: bytes, signatures: list[bytes], text: bytes) -> bool:
-    """Whether the key of a line has made one of the signatures."""
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+def _signatures(folder: Path, text: bytes) -> list[Signature]:
+    """Raises OSError when there are none, and BundleWrong."""
+    from tradewind_protocol import manifest_signatures
 
-    try:
-        key = load_ssh_public_key(line.strip())
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-    if not isinstance(key, Ed25519PublicKey):
-        return False
-    for signature in signatures:
-        try:
-            key.verify(base64.b64decode(signature), manifests.signed(text))
-        except (InvalidSignature, ValueError):
-            continue
-        return True
-    return False
+    bundle, lines = folder / manifests.SIGSTORE, folder / manifests.SIGNATURES
+    found = [manifest_signatures.in_sigstore_bundle(bundle.read_bytes(), text)] if bundle.exists() else []
+    if lines.exists() or not found:
+        found += manifest_signatures.in_lines(lines.read_bytes(), text)
+    return found
 
 
 def _files(folder: Path) -> list[tuple[str, str]]:
@@ -111,7 +127,7 @@ def _files(folder: Path) -> list[tuple[str, str]]:
         for name in sorted(names):
             path = Path(here, name)
             relative = path.relative_to(folder).as_posix()
-            if relative in (manifests.FILE, manifests.SIGNATURES):
+            if relative in manifests.OURS:
                 continue
             if path.is_symlink() or not path.is_file():
                 raise click.ClickException(f"{path} is no plain file, and cannot be signed")

@@ -7,8 +7,6 @@ changes nothing. Whatever reads a bundle initializes it first: tasks, callbacks,
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import itertools
 import os
@@ -16,18 +14,15 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from tradewind_protocol import manifests
+from tradewind_protocol import manifests, sigstore_bundles
+from tradewind_protocol.manifest_signatures import Signature, in_lines, in_sigstore_bundle, trusted_keys
 from tradewind_protocol.manifests import Manifest, ManifestWrong
+from tradewind_protocol.sigstore_bundles import BundleWrong
 from tradewind_runtime.airflow.owner_rules import VersionRefused
-
-_MOST_SIGNATURES: Final = 20
 
 
 class BundleRefused(VersionRefused):
@@ -35,10 +30,10 @@ class BundleRefused(VersionRefused):
 
 
 class VerifiedLocalDagBundle(BaseDagBundle):
-    """A folder (`path`) as its authors signed it with `tradewind-agent bundles sign`.
+    """A folder (`path`) as its authors signed it with `tradewind-agent bundles sign`, or with cosign.
 
-    `trusted_keys`: a file of Ed25519 keys as OpenSSH writes them (`ssh-ed25519 AAAA… name`), one a line. One of them has to have
-    signed. It is read each time, so that keys are replaced without a restart.
+    `trusted_keys`: a file of public keys: Ed25519 and ECDSA as OpenSSH writes them (`ssh-ed25519 AAAA… name`), one a line, and
+    in PEM, as cosign writes them. One of them has to have signed. It is read each time, so that keys are replaced without a restart.
     """
 
     supports_versioning = False
@@ -82,16 +77,16 @@ class VerifiedLocalDagBundle(BaseDagBundle):
     def _verified(self) -> Manifest:
         try:
             text = _plain(self._source / manifests.FILE, manifests.LARGEST)
-            signatures = _plain(self._source / manifests.SIGNATURES, 64 * 1024).split()[:_MOST_SIGNATURES]
+            signatures = self._signatures(text)
         except OSError as error:
             raise self._refusal(
                 f"its manifest cannot be read ({error}); its authors make one with `tradewind-agent bundles sign`"
             ) from None
         try:
-            keys = list(trusted_keys(self._trusted))
+            keys = trusted_keys(self._trusted.read_bytes())
         except OSError as error:
             raise self._refusal(f"the trusted keys cannot be read: {error}") from None
-        if not any(_has_signed(key, one, text) for key in keys for one in signatures):
+        if not any(one.is_of(key) for key in keys for one in signatures):
             raise self._refusal("no key that the site's owner trusts has signed its manifest")
         try:
             manifest = Manifest.parse(text)
@@ -100,6 +95,20 @@ class VerifiedLocalDagBundle(BaseDagBundle):
         if manifest.bundle != self.name:
             raise self._refusal(f"its manifest is that of bundle {manifest.bundle!r}")
         return manifest
+
+    def _signatures(self, text: bytes) -> list[Signature]:
+        """All that are beside the manifest: lines of ours, a Sigstore bundle, or both. Raises OSError when there are none."""
+        found: list[Signature] = []
+        bundle, lines = self._source / manifests.SIGSTORE, self._source / manifests.SIGNATURES
+        if bundle.exists():
+            try:
+                found.append(in_sigstore_bundle(_plain(bundle, sigstore_bundles.LARGEST), text))
+            except BundleWrong as wrong:
+                if not lines.exists():
+                    raise self._refusal(f"{manifests.SIGSTORE} cannot be used: {wrong}") from None
+        if lines.exists() or not found:
+            found += in_lines(_plain(lines, 64 * 1024), text)
+        return found
 
     def _drafted(self, manifest: Manifest) -> Iterator[tuple[Path, Path]]:
         """Each file that the copy lacks or has otherwise, written outside of it; in the copy nothing changes yet."""
@@ -147,25 +156,6 @@ class VerifiedLocalDagBundle(BaseDagBundle):
 
     def _refusal(self, why: str) -> BundleRefused:
         return BundleRefused(f"bundle {self.name!r} does not run what is in {self._source}: {why}")
-
-
-def trusted_keys(file: Path) -> Iterator[Ed25519PublicKey]:
-    """The Ed25519 keys of a file; lines with anything else are passed over. Raises OSError."""
-    for line in file.read_bytes().splitlines():
-        try:
-            key = load_ssh_public_key(line.strip())
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-        if isinstance(key, Ed25519PublicKey):
-            yield key
-
-
-def _has_signed(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:
-    try:
-        key.verify(base64.b64decode(signature, validate=True), manifests.signed(text))
-    except (InvalidSignature, binascii.Error, ValueError):
-        return False
-    return True
 
 
 def _plain(file: Path, most: int | None = None) -> bytes:
