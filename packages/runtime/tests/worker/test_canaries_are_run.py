@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.worker_host import FakeGateway, WorkerHost
+from support import pids
+from support.worker_host import FakeGateway, WorkerHost, alive
 from tradewind_protocol import hosts
 from tradewind_protocol.attempts import CanaryHop, WorkKind
 from tradewind_protocol.states import OutcomeKind
 from tradewind_runtime.airflow import canary
+
+LONGEST = 10.0
+"""Seconds that an agent waits (`tradewind_agent.work.canaries`): it says then that the start failed."""
 
 CANARY = {"queue": "gpu:a/b"}
 
@@ -83,6 +89,63 @@ def test_a_storage_that_takes_no_log_fails_the_log_of_a_canary(
     assert outcome.canary.failed is CanaryHop.LOG
     assert outcome.reason.startswith("the storage of task logs does not take a log: PermissionError")
     assert list((host.home / "logs" / canary.FOLDER).iterdir()) == []
+
+
+SILENT = STORAGE.replace(
+    'raise PermissionError(13, "may not write there", path)', "__import__('time').sleep(3600)"
+)
+
+
+def test_a_storage_that_does_not_answer_fails_the_log_in_seconds_and_leaves_no_process(
+    tmp_path: Path, own_host: Callable[..., WorkerHost]
+) -> None:
+    (tmp_path / "owners_storage.py").write_text(SILENT)
+    host = own_host(
+        environ={
+            "PYTHONPATH": str(tmp_path),
+            "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "owners_storage.LOGGING",
+        }
+    )
+    for _ in range(2):
+        attempt = host.start(WorkKind.CANARY, CANARY)
+        outcome = attempt.outcome()
+        assert outcome.canary.failed is CanaryHop.LOG
+        assert outcome.reason == "the storage of task logs has not answered within 5 s"
+        assert canary.ANSWERS_WITHIN <= outcome.canary.log < LONGEST
+        until_gone(attempt.manager)
+
+
+def until_gone(pid: int) -> None:
+    """What waits for the storage ends with its process manager."""
+    deadline = time.monotonic() + 20
+    while alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_machine_without_processes_fails_the_start(own_host: Callable[..., WorkerHost]) -> None:
+    with pids.limited() as place:
+        if place is None:
+            pytest.skip("needs root and a writable pids cgroup")
+        host = own_host(command=[*place.before_a_command, sys.executable, "-W", "ignore"])
+        host.hears(hosts.Hello)
+        alone = place.current
+        for more in (0, 2):  # none; the process manager and the supervisor
+            place.allow(alone + more)
+            outcome = host.start(WorkKind.CANARY, CANARY).outcome()
+            assert outcome.kind is OutcomeKind.FAILED
+            place.allow(None)
+            place.wait_for(alone)
+            if more:
+                assert (outcome.canary.failed, outcome.canary.log) == (CanaryHop.START, None)
+                assert (
+                    outcome.reason == "no process of a task can be forked: Resource temporarily unavailable"
+                )
+            else:
+                assert outcome.canary is None, "its agent says then that the start failed"
+                assert "no process could be started for it" in outcome.reason
+        assert host.start(WorkKind.CANARY, CANARY).outcome().kind is OutcomeKind.SUCCEEDED
+        host.close()
 
 
 def test_a_queues_name_is_a_file_of_its_own_inside_the_folder() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,9 +19,13 @@ FOLDER: Final = "tradewind-canary"
 """Below the log folder. A file is there for as long as its canary takes; the storage of logs has one for each queue and day."""
 
 
+ANSWERS_WITHIN: Final = 5.0
+"""Seconds that the storage of logs has for the line."""
+
+
 def write_line(queue: str, mark: str, client: Client) -> str:
     """Write a line with `mark` in it, read it again, and upload it where task logs are uploaded. Returns why that failed; empty
-    when it did not. Leaves no file behind."""
+    when it did not. Leaves no file behind. Where the storage has not answered, a thread of this process goes on to wait for it."""
     from airflow.sdk.execution_time import supervisor
 
     try:
@@ -48,6 +53,19 @@ def path_of(queue: str) -> Path:
 
 
 def _uploaded(logger: Any, client: Client) -> str:
+    """In a thread, because a client of a storage waits for minutes where nothing answers."""
+    answers: list[str] = []
+    upload = threading.Thread(
+        target=lambda: answers.append(_upload(logger, client)), name="canary upload", daemon=True
+    )
+    upload.start()
+    upload.join(ANSWERS_WITHIN)
+    if not answers:
+        return f"the storage of task logs has not answered within {ANSWERS_WITHIN:.0f} s"
+    return answers[0]
+
+
+def _upload(logger: Any, client: Client) -> str:
     from airflow.sdk.execution_time import supervisor
 
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -35,7 +36,11 @@ class _TaskSetup(msgspec.Struct):
     secret: str = ""  # for its traces
     rules: tuple[owner_rules.TaskRule, ...] = ()  # of the site's owner
     refusal_at: str = ""  # where it leaves which of them refused it
+    canary: bool = False  # it is no task's, and ends at once
 
+
+FORKED_WITHIN: Final = 3.0
+"""Seconds that a canary's process of a task has to begin and end."""
 
 _READ_SETUP = msgspec.json.Decoder(_TaskSetup)  # which looks at all of the class, once, before any fork
 
@@ -90,7 +95,8 @@ class Supervision:
             # What this process forks itself: all work but tasks.
             stack.callback(kernel.after_fork_of_mine(partial(self._begin, told)))
             if run.kind is WorkKind.CANARY:
-                return self._canary(run)
+                manager.telling = msgspec.json.encode(_TaskSetup(hostname, canary=True))
+                return self._canary(run, manager)
             exit_code = airflow_worker.run(run.kind, run.workload, self._client)
             kernel.title("tradewind supervisor without work")
             refused = owner_rules.found_at(refusal_at) if told.refusal_at else None
@@ -98,15 +104,23 @@ class Supervision:
                 return WorkResult(exit_code, unwanted.reason)
             return WorkResult(exit_code, unwanted.reason, rule=refused.rule, refused=refused.reason)
 
-    def _canary(self, run: RunAttempt) -> WorkResult:
-        """Write a line where tasks write theirs. Nothing of a site's authors is imported or run."""
+    def _canary(self, run: RunAttempt, manager: ProcessManager) -> WorkResult:
+        """Have a process of a task forked, which ends at once, and write a line where tasks write theirs. Nothing of a site's
+        authors is imported or run."""
+        if problem := _not_forked(manager):
+            marks = CanaryMarks(failed=CanaryHop.START)
+            return WorkResult(1, refused=problem, canary=marks.model_dump(mode="json"))
         began = time.monotonic()
         problem = canary.write_line(str(run.workload.get("queue", "")), str(run.attempt_id), self._client)
         marks = CanaryMarks(failed=CanaryHop.LOG if problem else None, log=time.monotonic() - began)
-        return WorkResult(1 if problem else 0, refused=problem, canary=marks.model_dump(mode="json"))
+        said = marks.model_dump(mode="json")
+        return WorkResult(1 if problem else 0, refused=problem, canary=said)
 
     def run_task(self, told: bytes, ends: Sequence[int]) -> NoReturn:
-        self._begin(_READ_SETUP.decode(told))
+        setup = _READ_SETUP.decode(told)
+        if setup.canary:
+            os._exit(0)
+        self._begin(setup)
         task_fork.run_task(ends)
 
     def _begin(self, told: _TaskSetup) -> None:
@@ -117,3 +131,15 @@ class Supervision:
             owner_rules.impose(told.rules, leave=owner_rules.leave_at(Path(told.refusal_at)))
         if told.secret:  # here, in the work's own process, Airflow and the task make their spans
             traces.start(self._gateway, told.secret, agent=self._agent_name)
+
+
+def _not_forked(manager: ProcessManager) -> str:
+    """Why no process of a task can be had; empty when one was, which has ended."""
+    try:
+        manager.fork([])
+    except OSError as problem:
+        return f"no process of a task can be forked: {problem.strerror}"
+    code = manager.exit_code(FORKED_WITHIN)
+    if code is None:
+        return f"a process of a task was forked and did not begin within {FORKED_WITHIN:.0f} s"
+    return f"a process of a task was forked and ended with {code}" if code else ""
