@@ -113,7 +113,8 @@ class Fleet:
         if (
             "state_dir" not in options
         ):  # agents of one site share a storage, as an owner of several sets it up
-            options = {"storage": str(self.home / "storage"), **options}
+            # and a name for the Deployment, as proxies give them other addresses of it
+            options = {"storage": str(self.home / "storage"), "deployment": "faults", **options}
         return agent.Agent(
             agent_settings(
                 home=home,

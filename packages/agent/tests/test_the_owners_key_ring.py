@@ -138,6 +138,38 @@ def test_a_changed_file_is_read_again_and_a_broken_one_leaves_the_old_keys(tmp_p
         RingInForce(tmp_path / "absent", now=lambda: 0.0)
 
 
+def test_what_is_sealed_for_one_deployment_opens_in_no_other(tmp_path: Path) -> None:
+    ring, key = KeyRing.new("frankfurt", "2026-11"), b"of this site and its agents"
+
+    def agent(plane_url: str, deployment: str = "") -> SiteSealing:
+        settings = Settings(plane_url=plane_url, token_file=tmp_path / "token", deployment=deployment)
+        name = settings.sealed_for
+        return SiteSealing(SiteKey(key, name), lambda: ring, deployment=name)
+
+    finance = agent("https://airflow.example.com/finance")
+    seal = finance.values()
+    assert seal is not None
+    value, arguments = seal.seal("a text"), finance.seal("arguments")
+    assert agent("https://AIRFLOW.example.com:443/finance/").open(value) == "a text"
+    for other in (
+        "https://airflow.example.com/sales",
+        "https://airflow.example.com:8443/finance",
+        "https://b.example/finance",
+    ):
+        with pytest.raises(
+            CannotOpen, match="sealed for Deployment 'airflow.example.com/finance', and this agent serves"
+        ):
+            agent(other).open(value)
+        assert agent(other).open(arguments) is None, "what Dags declare, too"
+    named = agent("https://private.example/x", "airflow.example.com/finance")
+    assert (named.open(value), named.open(arguments)) == ("a text", "arguments"), (
+        "agents on two ways to one plane"
+    )
+    assert SiteKey(key, "a").fingerprint != SiteKey(key, "b").fingerprint, (
+        "the plane gives no work to agents that differ"
+    )
+
+
 def test_arguments_of_before_the_ring_still_open_and_a_missing_ring_says_so() -> None:
     key, ring = SiteKey(b"of this site and its agents"), KeyRing.new("frankfurt", "2026-11")
     without, with_ring = SiteSealing(key), SiteSealing(key, lambda: ring)

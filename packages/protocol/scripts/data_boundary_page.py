@@ -87,15 +87,15 @@ The plane keeps some arguments and hands them back to the site:
 - those of a trigger that starts before its task (`start_trigger_args`), of an asset's watcher, and of a deadline's callback;
 - when a task defers, those of its trigger and of the method that resumes it (`triggers`).
 
-The agent encrypts them with a key derived from the site's (AES-SIV). It binds them to the class or function they are for, and to the Dag,
-task or asset that declared them. When they come back, it opens them, and uses nothing that it has not sealed. An agent with another key
+The agent encrypts them with a key derived from the site's (AES-SIV). It binds them to the Deployment, to the class or function they are for, and to the
+Dag, task or asset that declared them. When they come back, it opens them, and uses nothing that it has not sealed. An agent with another key
 cannot open them: the trigger fails and says so. Where arguments leave in readable form (`open`, `dag_fields`), they leave sealed as well,
 because the sealed form is what [the site takes back](what-a-plane-can-ask.md#what-the-site-has-declared).
 
 ### The owner's key ring
 
 A site whose owner gives its agents a [key ring](../how-to/keep-a-key.md) (`[seal] keys_file`) has values sealed that would leave in
-clear, or not at all. The gateway seals them with AES-256-GCM. It binds each to its kind and its place, and opens it for the site's tasks
+clear, or not at all. The gateway seals them with AES-256-GCM. It binds each to its Deployment, its kind and its place, and opens it for the site's tasks
 and triggers. The plane stores `{{"sealed_by": "frankfurt, key 2026-11", "tradewind_sealed": "…"}}`, and Airflow's UI shows that.
 
 | what an author writes as data | without a key ring | with one | bound to | what the plane reads of it |

@@ -124,8 +124,11 @@ class Agent:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self.agent_id = identity.agent_id(self.settings.state_dir)
             self.agent_key = identity.agent_key(self.settings.state_dir)
-            site_key = SiteKey(self._site_key())
-            sealing = SiteSealing(site_key, self.key_ring, self.settings.seal, self.key_ring.missed)
+            sealed_for = self.settings.sealed_for
+            site_key = SiteKey(self._site_key(), sealed_for)
+            sealing = SiteSealing(
+                site_key, self.key_ring, self.settings.seal, self.key_ring.missed, sealed_for
+            )
             plane = await stack.enter_async_context(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
@@ -151,7 +154,7 @@ class Agent:
                 now=self.now,
                 note=self.ledger.work,
                 open_=sealing.open,
-                deployment=lambda: plane.session.deployment if plane.session is not None else "",
+                deployment=self._deployment,
             )
             self.running = Running(
                 permissions=permissions,
@@ -306,6 +309,11 @@ class Agent:
     async def _close_session(self) -> None:
         with suppress(AgentError, Refused, asyncio.TimeoutError):
             await aiotime.within(self.plane.close_session(), _CLOSE_LIMIT)
+
+    def _deployment(self) -> str:
+        """The Deployment that signatures of runs are for: by the site's own settings, else as its plane names itself."""
+        session = self.plane.session
+        return self.settings.deployment or (session.deployment if session is not None else "")
 
     def _rules_problem(self) -> str:
         self.owner_rules()  # which looks at the file, also while there is nothing else to ask it for

@@ -245,7 +245,7 @@ class TaskEnvironments:
         return made  # type: ignore[return-value]
 
     def _content_key(self, rules: Rules) -> str:
-        """What the dag processor hashes a file's result under. Another one when other fields may leave: then everything
-        the plane holds is sent again."""
+        """What the dag processor hashes a file's result under. Another one when other fields may leave or what
+        they are sealed with has changed: then everything the plane holds is sent again."""
         may_leave = f"{rules.dags.value} {rules.source.value} {sorted(map(str, rules.dag_fields))}"
-        return self._site_key.under(f"content {may_leave}")
+        return self._site_key.under(f"content {self._site_key.fingerprint} {may_leave}")

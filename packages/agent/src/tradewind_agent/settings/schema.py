@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -129,6 +129,14 @@ class Settings(BaseSettings):
     name: Name = Field(
         default_factory=lambda: platform.node() or "agent",
         description="The agent's name. Default: the host name.",
+    )
+    deployment: str = Field(
+        default="",
+        max_length=250,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Name of the Deployment, the same for every agent of the site: what the site seals opens in this Deployment only, and "
+        "signatures of runs count for it only, whatever name the plane gives. For signed runs it has to be the name that the plane has. "
+        "Default: for what is sealed the host and path of `plane_url`, for signatures the name that the plane gives.",
     )
     group: str = Field(
         default="",
@@ -371,6 +379,7 @@ class Settings(BaseSettings):
             )
         if parts.username or parts.password:
             raise ValueError("must not hold credentials; the agent token is the credential")
+        _ = parts.port  # raises for one that is no number
         return value.rstrip("/")
 
     @field_validator("storage")
@@ -430,6 +439,15 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def sealed_for(self) -> str:
+        """The Deployment that what is sealed is bound to. The plane has no say in it."""
+        if self.deployment:
+            return self.deployment
+        parts = urlsplit(self.plane_url)
+        port = f":{parts.port}" if parts.port not in (None, _PORTS[parts.scheme]) else ""
+        return f"{parts.hostname}{port}{parts.path}"
+
+    @property
     def task_environments(self) -> tuple[EnvironmentSettings, ...]:
         """The environments, or the one that queues, slots and interpreter describe."""
         return self.environments or (
@@ -469,6 +487,9 @@ class Settings(BaseSettings):
                 f"token_file {self.token_file} can be read by every user of this machine; chmod 600 it"
             )
         return found
+
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _is_this_machine(host: str) -> bool:

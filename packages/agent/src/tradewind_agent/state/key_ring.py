@@ -51,7 +51,7 @@ class RingWrong(ValueError):
 
 @dataclass(frozen=True)
 class KeyRing:
-    """Keys by id, of which one seals. AES-256-GCM with a random nonce; site and key id are bound to each sealed text."""
+    """Keys by id, of which one seals. AES-256-GCM with a random nonce; site, key id and Deployment are bound to each sealed text."""
 
     site: str
     current: str
@@ -62,16 +62,18 @@ class KeyRing:
         """What people read in place of a value."""
         return f"{self.site}, key {self.current}"
 
-    def seal(self, text: str) -> str:
+    def seal(self, text: str, deployment: str = "") -> str:
+        """`text` for that Deployment, whose name is one line."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = os.urandom(_NONCE_BYTES)
         cipher = AESGCM(self.keys[self.current])
-        inside = cipher.encrypt(nonce, text.encode("utf-8", "surrogatepass"), self._bound(self.current))
+        plain = f"{deployment}\n{text}".encode("utf-8", "surrogatepass")
+        inside = cipher.encrypt(nonce, plain, self._bound(self.current))
         return f"{self.current}.{base64.urlsafe_b64encode(nonce + inside).decode()}"
 
-    def open(self, form: str) -> str:
-        """What was sealed. Raises CannotOpen."""
+    def open(self, form: str, deployment: str = "") -> str:
+        """What was sealed for that Deployment. Raises CannotOpen."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -85,12 +87,18 @@ class KeyRing:
         try:
             inside = base64.urlsafe_b64decode(text.encode())
             found = AESGCM(key).decrypt(inside[:_NONCE_BYTES], inside[_NONCE_BYTES:], self._bound(key_id))
-            return found.decode("utf-8", "surrogatepass")
+            sealed_for, _, plain = found.decode("utf-8", "surrogatepass").partition("\n")
         except (InvalidTag, ValueError, binascii.Error):
             raise CannotOpen(
                 f"it names key {key_id!r}, but this agent's key {key_id!r} of site {self.site!r} does not open it: it was "
                 "changed on the way, or sealed by another site. Give every agent of the site the same key ring"
             ) from None
+        if sealed_for != deployment:
+            raise CannotOpen(
+                f"it was sealed for Deployment {sealed_for!r}, and this agent serves {deployment!r}. If both are one, give "
+                "every agent of the site the same `deployment`"
+            )
+        return plain
 
     def _bound(self, key_id: str) -> bytes:
         return json.dumps([_PURPOSE, self.site, key_id]).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from tradewind_agent.settings.schema import SealSettings
 from tradewind_agent.state.key_ring import KeyRing
@@ -20,11 +21,13 @@ class SiteSealing:
         ring: Callable[[], KeyRing | None] = lambda: None,
         settings: SealSettings | None = None,
         missed: Callable[[str], None] = lambda key_id: None,
+        deployment: str = "",
     ) -> None:
         self._key = key
         self._ring = ring
         self._settings = settings or SealSettings()
         self._missed = missed  # told the id of each key that is asked for and not there
+        self._deployment = deployment  # that what the key ring seals is bound to
 
     @property
     def digest(self) -> Digest:
@@ -39,9 +42,8 @@ class SiteSealing:
         if (ring := self._ring()) is None:
             return None
         chosen = self._settings
-        return ValueSeal(
-            ring.seal, ring.by, chosen.run_parameters, chosen.asset_events, chosen.trigger_events
-        )
+        seal = partial(ring.seal, deployment=self._deployment)
+        return ValueSeal(seal, ring.by, chosen.run_parameters, chosen.asset_events, chosen.trigger_events)
 
     def open(self, form: str) -> str | None:
         """What was sealed with either; None for what was sealed with another site's key. Raises CannotOpen for what names a
@@ -57,4 +59,4 @@ class SiteSealing:
                 f"it was sealed with key {key_id!r} of a key ring, and this agent has no key ring. Give it the one of the "
                 "site's other agents ([seal] keys_file)"
             )
-        return ring.open(form)
+        return ring.open(form, self._deployment)

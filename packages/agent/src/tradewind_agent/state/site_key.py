@@ -60,33 +60,37 @@ class SiteKey:
     """What is done with the key of a site; every agent of the site has the same.
 
     Sealing is AES-SIV (RFC 5297): equal texts give equal results, so that a Dag's version changes with its text only,
-    and a result that was changed cannot be opened.
+    and a result that was changed cannot be opened. What is sealed is bound to the Deployment.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, deployment: str = "") -> None:
         self.digest = keyed(derived(key, "digest"))
         self._key = key
         self._sealing = derived(key, "sealing, mac") + derived(key, "sealing, cipher")
         self._cipher: AESSIV | None = None
+        self._deployment = deployment
 
     @property
     def fingerprint(self) -> str:
-        """Which key this is, for a plane that compares the keys of a site's agents."""
-        return self.under("which key this is")[:32]
+        """Which key for which Deployment this is, for a plane that compares those of a site's agents."""
+        return self.under(f"which key this is for {self._deployment}")[:32]
 
     def under(self, purpose: str) -> str:
         """A key for one purpose, in hexadecimal digits: for a host, which gets no other."""
         return derived(self._key, purpose).hex()
 
     def seal(self, text: str) -> str:
-        return base64.urlsafe_b64encode(self._aes().encrypt(text.encode(), None)).decode()
+        return base64.urlsafe_b64encode(
+            self._aes().encrypt(text.encode(), [self._deployment.encode()])
+        ).decode()
 
     def open(self, text: str) -> str | None:
-        """What was sealed; None for what was sealed with another key, or is nothing sealed."""
+        """What was sealed; None for what was sealed with another key or for another Deployment, or is nothing sealed."""
         from cryptography.exceptions import InvalidTag
 
         try:
-            return self._aes().decrypt(base64.urlsafe_b64decode(text.encode()), None).decode()
+            inside = base64.urlsafe_b64decode(text.encode())
+            return self._aes().decrypt(inside, [self._deployment.encode()]).decode()
         except (InvalidTag, ValueError, binascii.Error):
             return None
 

@@ -196,7 +196,7 @@ def undeclared(what: str) -> dict[str, str]:
     return {
         UNDECLARED: f"the plane asks for {what}, which it may not have run here: neither a Dag nor a task of this site "
         "declared it with these arguments. They were changed on the way, or were declared with another key than this "
-        "agent's (give every agent of the site the same site_key_file)"
+        "agent's, or for another Deployment (give every agent of the site the same site_key_file and `deployment`)"
     }
 
 

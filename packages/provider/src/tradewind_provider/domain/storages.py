@@ -14,7 +14,7 @@ REMEDY: Final = (
 
 KEY_REMEDY: Final = (
     "Set `site_key_file` in the settings of all agents of the site to the same file (`openssl rand -hex 32`), or `storage` to one "
-    "shared folder, or give agents that do not run the same Dags sites of their own"
+    "shared folder, or give agents that do not run the same Dags sites of their own. Agents whose `plane_url` differ need the same `deployment`"
 )
 
 

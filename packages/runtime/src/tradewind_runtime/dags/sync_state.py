@@ -27,7 +27,7 @@ _TWO_KEYS: Final = (
     "another agent of this site keeps text under another key: every Dag gets a new version when one takes over from the "
     "other, and neither can open the arguments of triggers that the other has sealed"
 )
-_ONE_KEY: Final = "Give every agent of the site the same site_key_file"
+_ONE_KEY: Final = "Give every agent of the site the same site_key_file, and the same `deployment` where their plane_url differs"
 
 REFRESHES_TOLD: Final = timedelta(minutes=1)
 """How often the plane is told of refreshes that found nothing new."""
