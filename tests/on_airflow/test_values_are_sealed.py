@@ -49,7 +49,7 @@ def sealed(deployment: Deployment, directory: Path) -> Iterator[Sealed]:
         "dags": DAGS,
         "options": {
             "site_key_file": site_key(home),
-            "seal": {"keys_file": str(ring), "values_below": 100_000},
+            "seal": {"keys_file": str(ring), "values_below": 100_000, "required": True},
         },
     }
     here = run_site(
@@ -157,16 +157,24 @@ def test_after_a_rotation_old_values_open_and_new_ones_have_the_new_key(rotated:
     assert set(MARK.findall(dump)) == set()
 
 
+def test_a_value_that_the_plane_writes_itself_fails_the_task_that_reads_it(rotated: Sealed) -> None:
+    first = min(rotated.rest.get("/dags/sealed/dagRuns")["dag_runs"], key=lambda run: str(run["run_after"]))
+    path = f"/dags/sealed/dagRuns/{first['dag_run_id']}/taskInstances/produce/xcomEntries"
+    rotated.rest.send("POST", path, {"key": "planted", "value": "of a plane that was taken over"})
+    read = len(rotated.said("read_again"))
+    run = rotated.rest.run("sealed_again", conf={"run": first["dag_run_id"], "key": "planted"})
+    assert run.state == "failed"
+    assert len(rotated.said("read_again")) == read
+    assert "an XCom has no seal, and this site takes sealed ones only" in logs_of(rotated, "sealed_again")
+
+
 def test_a_lost_key_fails_the_task_with_the_reason(rotated: Sealed) -> None:
     before = key_ring.read(rotated.ring)
     key_ring.write(rotated.ring, before.without("2026-11"))
     read = len(rotated.said("read_again"))
     eventually(lambda: not reads_again(rotated), timeout=60, what="the key is missed")
     reason = "sealed with key '2026-11', and the key ring of this agent (site 'frankfurt') has 2027-01 only"
-    logs = "".join(
-        each.read_text() for each in rotated.here.parent.rglob("task-logs/dag_id=sealed_again/**/*.log")
-    )
-    assert reason in logs.replace('\\"', '"').replace("\\'", "'")
+    assert reason in logs_of(rotated, "sealed_again")
     # the parameters of a run are read before its tasks start
     child = rotated.rest.get("/dags/sealed_child/dagRuns")["dag_runs"][0]["dag_run_id"]
     rotated.rest.send("POST", f"/dags/sealed_child/dagRuns/{child}/clear", {"dry_run": False})
@@ -179,6 +187,13 @@ def test_a_lost_key_fails_the_task_with_the_reason(rotated: Sealed) -> None:
     key_ring.write(rotated.ring, before)
     eventually(lambda: reads_again(rotated), timeout=60, what="the key is back")
     assert len(rotated.said("read_again")) > read
+
+
+def logs_of(sealed: Sealed, dag_id: str) -> str:
+    logs = "".join(
+        each.read_text() for each in sealed.here.parent.rglob(f"task-logs/dag_id={dag_id}/**/*.log")
+    )
+    return logs.replace('\\"', '"').replace("\\'", "'")
 
 
 def problems(sealed: Sealed, run: Run) -> str:

@@ -23,6 +23,7 @@ from tradewind_agent.gateway.policy import from_settings
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.rules import OwnerRules, parse, read_refusal
+from tradewind_agent.settings import SealSettings
 from tradewind_agent.state.key_ring import KeyRing
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.state.sealing import SiteSealing
@@ -105,10 +106,11 @@ class a_site:
         *,
         owner: OwnerRules | None = None,
         ring: KeyRing | None = None,
+        seal: SealSettings | None = None,
     ) -> None:
         self._tmp, self._plane, self._rules = tmp_path, plane, rules or Rules()
         self._owner = owner or OwnerRules()
-        self._sealing = SiteSealing(SiteKey(b"0" * 32), lambda: ring)
+        self._sealing = SiteSealing(SiteKey(b"0" * 32), lambda: ring, seal)
 
     async def __aenter__(self) -> Site:
         path = self._tmp / "gateway.sock"
@@ -439,3 +441,29 @@ async def test_a_task_is_told_which_key_is_missing_and_never_gets_the_sealed_for
     assert "has 2027-01 only. Put that key back" in answer.json()["detail"]["message"]
     [line] = [one for one in site.ledger.read() if one["decision"] == "refused"]
     assert "2026-11" in line["what"]
+
+
+async def test_a_value_that_the_plane_gives_without_a_seal_is_refused_where_the_owner_demands_one(
+    tmp_path: Path,
+) -> None:
+    ring, path = KeyRing.new("frankfurt", "2026-11"), "/execution/xcoms/etl/r/extract/return_value"
+    seal = SealSettings(keys_file=tmp_path / "keys.toml", required=True)
+    async with a_site(tmp_path, LittlePlane(), ring=ring, seal=seal) as site:
+        await site.client.post(path, headers=site.attempt(), json="s3://bucket/key")
+        sent = json.loads(site.plane.seen[-1].content)
+        site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": sent})
+        assert (await site.client.get(path, headers=site.attempt())).json()["value"] == "s3://bucket/key"
+        site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": "planted"})
+        answer = await site.client.get(path, headers=site.attempt())
+        assert answer.status_code == 403
+        assert (
+            "an XCom has no seal, and this site takes sealed ones only" in answer.json()["detail"]["message"]
+        )
+        assert "planted" not in answer.text
+        [line] = [one for one in site.ledger.read() if one["decision"] == "refused"]
+        assert "has no seal" in line["what"]
+    opened = Rules.of(Policy.OPEN)
+    async with a_site(tmp_path / "b", LittlePlane(), opened, ring=ring, seal=seal) as site:
+        site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": "as it left"})
+        answer = await site.client.get(path, headers=site.attempt())
+        assert answer.json()["value"] == "as it left", "where XComs leave in clear they come back so"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
 from tradewind_agent.cli.keys import keys
 from tradewind_agent.doctor import seal as doctor
@@ -214,13 +215,21 @@ async def test_the_doctor_says_which_key_seals_and_what_is_wrong_with_the_file(t
 
     assert await verdict() == (
         Verdict.OK,
-        f"{file} (mode 0600): values are sealed by frankfurt, key 2026-11; 2027-01 open as well",
+        (
+            f"{file} (mode 0600): values are sealed by frankfurt, key 2026-11 for plane.test; 2027-01 open as well; "
+            "values of the plane without a seal are taken as they are"
+        ),
         "",
     )
     file.chmod(0o604)
     refused = await verdict()
     assert refused[0] is Verdict.FAILED
     assert refused[2] == f"chmod 600 {file}"
+
+
+def test_a_site_without_a_key_ring_cannot_demand_seals() -> None:
+    with pytest.raises(ValidationError, match="required without a key ring"):
+        SealSettings(required=True)
 
 
 def test_a_file_left_beside_a_key_ring_does_not_open_it_to_others(tmp_path: Path) -> None:

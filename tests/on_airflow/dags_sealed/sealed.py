@@ -115,7 +115,8 @@ with DAG("sealed_again", schedule=None):
 
     @task(queue="there")
     def read_again(ti: Any = None, dag_run: Any = None) -> str:
-        value = ti.xcom_pull(dag_id="sealed", task_ids="produce", key="pushed", run_id=dag_run.conf["run"])
+        run, key = dag_run.conf["run"], dag_run.conf.get("key", "pushed")
+        value = ti.xcom_pull(dag_id="sealed", task_ids="produce", key=key, run_id=run)
         site_journal.write("read_again", value=value)
         return f"{value}-again"
 

@@ -45,4 +45,9 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     others = [key_id for key_id in ring.keys if key_id != ring.current]
     also = f"; {', '.join(others)} open as well" if others else ""
     mode = stat.S_IMODE(os.stat(file).st_mode)
-    yield ok(CHECK, f"{file} (mode {mode:04o}): values are sealed by {ring.by}{also}")
+    clear = "refused" if settings.seal.required else "taken as they are"
+    yield ok(
+        CHECK,
+        f"{file} (mode {mode:04o}): values are sealed by {ring.by} for {settings.sealed_for}{also}; "
+        f"values of the plane without a seal are {clear}",
+    )

@@ -102,7 +102,12 @@ class ExecutionRequests:
             return reply
         try:
             opened = boundary.execution_answer(
-                found, reply.body, self._sealing.open, _query(asked), _own_run(principal)
+                found,
+                reply.body,
+                self._sealing.open,
+                _query(asked),
+                _own_run(principal),
+                self._sealing.required(self._rules()),
             )
         except CannotOpen as cannot:
             return self._closed(principal, cause, asked, str(cannot))

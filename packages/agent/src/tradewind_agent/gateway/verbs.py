@@ -125,7 +125,8 @@ class VerbRequests:
 
     def _for_site(self, path: str, response: PlaneResponse) -> bytes:
         if path == triggers.SYNC and 200 <= response.status_code < 300:
-            return boundary.triggers_answer(response.content, self._sealing.open, self._created)
+            required = self._sealing.required(self._rules())
+            return boundary.triggers_answer(response.content, self._sealing.open, self._created, required)
         return boundary.for_site(response.content)
 
     def _created(self, trigger: dict[str, Any]) -> str:

@@ -96,6 +96,11 @@ class SealSettings(BaseModel):
         description="XComs and state values of fewer bytes are sealed and kept on the plane, and not in the site's storage. 0: "
         "all of them go to the storage, where the task environment has one.",
     )
+    required: bool = Field(
+        default=False,
+        description="Whether XComs, state, extras of asset events and events of triggers are taken from the plane in sealed form only. "
+        "References are sealed, too. Values of before, and those that users or other sites write, then fail the task that reads them.",
+    )
     run_parameters: tuple[str, ...] = Field(
         default=("*",),
         description="Dags, with `*`, `?` and `!`, whose parameters are sealed when a task of this site starts a run of them.",
@@ -109,6 +114,12 @@ class SealSettings(BaseModel):
     @classmethod
     def _whole_path(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
+
+    @validates(mode="after")
+    def _fits_together(self) -> SealSettings:
+        if self.required and self.keys_file is None:
+            raise ValueError("required without a key ring (keys_file): this site could read nothing")
+        return self
 
 
 class Settings(BaseSettings):

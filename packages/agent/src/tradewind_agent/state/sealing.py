@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import partial
 
 from tradewind_agent.settings.schema import SealSettings
 from tradewind_agent.state.key_ring import KeyRing
 from tradewind_agent.state.site_key import SiteKey
-from tradewind_protocol.boundary import CannotOpen, Digest, ValueSeal
+from tradewind_protocol.boundary import CannotOpen, Digest, Rules, ValueSeal, sealed_values
+from tradewind_protocol.sessions import Policy
 
 
 class SiteSealing:
@@ -43,7 +45,35 @@ class SiteSealing:
             return None
         chosen = self._settings
         seal = partial(ring.seal, deployment=self._deployment)
-        return ValueSeal(seal, ring.by, chosen.run_parameters, chosen.asset_events, chosen.trigger_events)
+        return ValueSeal(
+            seal,
+            ring.by,
+            chosen.run_parameters,
+            chosen.asset_events,
+            chosen.trigger_events,
+            references=chosen.required,
+        )
+
+    def required(self, rules: Rules) -> frozenset[str]:
+        """The kinds of values that are taken in sealed form only, of those that leave sealed under these rules."""
+        chosen = self._settings
+        if not chosen.required:
+            return frozenset()
+        leaves_clear = rules.dags is Policy.OPEN or any(
+            fnmatchcase("asset", one.of) and fnmatchcase("extra", one.name) for one in rules.dag_fields
+        )
+        return frozenset(
+            kind
+            for kind, sealed in (
+                (sealed_values.XCOM, rules.xcom is Policy.STRICT),
+                (sealed_values.TASK_STATE, rules.store is Policy.STRICT),
+                (sealed_values.ASSET_STATE, rules.store is Policy.STRICT),
+                (sealed_values.EVENT_EXTRA, chosen.asset_events),
+                (sealed_values.ASSET_EXTRA, chosen.asset_events and not leaves_clear),
+                (sealed_values.EVENT, chosen.trigger_events),
+            )
+            if sealed
+        )
 
     def open(self, form: str) -> str | None:
         """What was sealed with either; None for what was sealed with another site's key. Raises CannotOpen for what names a

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tradewind_protocol.boundary import dag_fields
 from tradewind_protocol.boundary.dag_fields import TYPE, VAR
 from tradewind_protocol.boundary.reads import OwnRun
-from tradewind_protocol.boundary.sealed_values import opened_event
+from tradewind_protocol.boundary.sealed_values import Kinds, opened_event
 from tradewind_protocol.boundary.sealing import (
     CannotOpen,
     Declared,
@@ -117,7 +117,7 @@ class _Declaring:
 
 
 def resumption(
-    answer: dict[str, Any], open_: Unseal, task_instance_id: str, own: OwnRun | None
+    answer: dict[str, Any], open_: Unseal, task_instance_id: str, own: OwnRun | None, required: Kinds = ()
 ) -> dict[str, Any]:
     """The plane's answer to the start of a try: the method that resumes it and its arguments, as the task or its Dag
     declared them, with the trigger's event. `own` is of the task that the agent runs: the answer may name another."""
@@ -126,7 +126,7 @@ def resumption(
         return answer
     try:
         found = opened(
-            _with_event(answer.get("next_kwargs"), open_, task_instance_id),
+            _with_event(answer.get("next_kwargs"), open_, task_instance_id, required),
             open_,
             str(method),
             added=("event",),
@@ -210,15 +210,15 @@ def why_undeclared(arguments: Any) -> str | None:
     return str(arguments[UNDECLARED]) if isinstance(arguments, dict) and UNDECLARED in arguments else None
 
 
-def _with_event(arguments: Any, open_: Unseal, task_instance_id: str) -> Any:
+def _with_event(arguments: Any, open_: Unseal, task_instance_id: str, required: Kinds) -> Any:
     """The arguments of a method that resumes, with the event opened that the plane has put beside them."""
     if not isinstance(arguments, dict):
         return arguments
     if set(arguments) == {TYPE, VAR}:
-        return {**arguments, VAR: _with_event(arguments[VAR], open_, task_instance_id)}
+        return {**arguments, VAR: _with_event(arguments[VAR], open_, task_instance_id, required)}
     if "event" not in arguments:
         return arguments
-    return {**arguments, "event": opened_event(arguments["event"], open_, task_instance_id)}
+    return {**arguments, "event": opened_event(arguments["event"], open_, task_instance_id, required)}
 
 
 def _called(arguments: Any, open_: Unseal) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tradewind_protocol.boundary import carried, sealed_values
+from tradewind_protocol.boundary.control_keys import is_control
 from tradewind_protocol.boundary.dag_text import KeptField
 from tradewind_protocol.boundary.decisions import Change, Decision, LocalAnswer, Pass, Rejection
 from tradewind_protocol.boundary.notices import NOTICE
@@ -133,9 +133,9 @@ def _xcom(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None)
         return Rejection(Code.MALFORMED, f"the XCom {key!r} is not JSON")
     if value is None:
         return Pass()
-    if is_reference(value, rules.schemes):
+    if is_reference(value, rules.schemes) and not _seals_references(sealing):
         return Pass((carried.REFERENCES,))
-    if (exact := _CONTROL_KEYS.get(key)) is not None and exact(value):
+    if is_control(key, value):
         return Pass((f"xcom {key}",))
     if sealing is None and is_sealed(value):
         return Pass((carried.SEALED_VALUES,))
@@ -150,6 +150,10 @@ def _xcom(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None)
         "that keeps values in object storage with threshold 0), give the site a key ring (seal), or set the agent's policy "
         "for xcom to open",
     )
+
+
+def _seals_references(sealing: Sealing | None) -> bool:
+    return sealing is not None and sealing.values is not None and sealing.values.references
 
 
 def _value_sealed(form: Any) -> Change:
@@ -224,7 +228,7 @@ def _store(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None
     )
     if wrapped is None:
         return Pass()
-    if is_reference(wrapped, rules.schemes):
+    if is_reference(wrapped, rules.schemes) and not _seals_references(sealing):
         return Pass((carried.REFERENCES,))
     if sealing is None and is_sealed(value):
         return Pass((carried.SEALED_VALUES,))
@@ -303,32 +307,6 @@ _RULES: Final[Mapping[Treatment, _Rule]] = {
 
 
 # ---- helpers
-
-
-_ID: Final = re.compile(r"[\w.-]{1,250}")  # Airflow's rule for Dag and task ids
-_RUN_ID: Final = re.compile(r"[A-Za-z0-9_.~:+-]{1,250}")  # its rule for run ids
-
-
-def _is_skip(value: Any) -> bool:
-    """What SkipMixin leaves for the scheduler: {"followed" or "skipped": [task ids]}."""
-    if not (isinstance(value, dict) and len(value) == 1):
-        return False
-    ((name, ids),) = value.items()
-    return (
-        name in ("followed", "skipped")
-        and isinstance(ids, list)
-        and all(isinstance(one, str) and _ID.fullmatch(one) for one in ids)
-    )
-
-
-def _is_run_id(value: Any) -> bool:
-    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
-
-
-_CONTROL_KEYS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "skipmixin_key": _is_skip,
-    "trigger_run_id": _is_run_id,
-}
 
 
 def _not_found(message: str, policy: str) -> LocalAnswer:

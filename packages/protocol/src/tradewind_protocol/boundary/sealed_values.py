@@ -3,17 +3,21 @@
 A site with a key ring seals XComs that are no references, state, extras of asset events, parameters of runs that a task
 starts, and events of triggers. Each is bound to its kind and to its place: Dag, run, task, map index, and its own name. The
 plane stores the sealed form and hands it back; the gateway of any agent of the site opens it. What cannot be opened, or was
-sealed for another place, is an error with the reason, and never a value.
+sealed for another place, is an error with the reason, and never a value. The owner can demand that nothing comes back without
+a seal, kind by kind.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from tradewind_protocol import values
+from tradewind_protocol.boundary.control_keys import is_control
+from tradewind_protocol.boundary.notices import is_notice
 from tradewind_protocol.boundary.reads import OwnRun, of_earlier_runs, parameters
 from tradewind_protocol.boundary.routes import RouteMatch
 from tradewind_protocol.boundary.sealing import (
@@ -39,6 +43,9 @@ ASSET_EXTRA: Final = "the extra of an asset"
 RUN_PARAMETERS: Final = "the parameters of a run"
 EVENT: Final = "the event of a trigger"
 
+Kinds = Collection[str]
+"""Kinds of values that a site takes in sealed form only."""
+
 PACKED: Final = "tradewind_packed"
 """The one key of a trigger's event, as JSON text in the form of `values.pack`, for the process that resumes the task."""
 
@@ -52,6 +59,7 @@ class ValueSeal:
     run_parameters: tuple[str, ...] = ("*",)  # Dags whose runs get them sealed
     asset_events: bool = True
     trigger_events: bool = True
+    references: bool = False  # whether XComs and state that are references are sealed, too
 
     def __call__(self, kind: str, place: Place, value: Any) -> Any:
         """The value in sealed form."""
@@ -110,12 +118,10 @@ def trigger_event(seal: ValueSeal, task_instance_id: str, payload: Any) -> Any:
 # ---- what comes back
 
 
-def opened_event(event: Any, open_: Unseal, task_instance_id: str) -> Any:
-    """The event that resumes a task. One without a seal is as the plane gives it. Raises CannotOpen."""
-    if not has_seal(event):
-        return event
-    payload = _opened(event, open_, EVENT, lambda place: place == (task_instance_id,))
-    return encoded(event, {PACKED: json.dumps(payload)})
+def opened_event(event: Any, open_: Unseal, task_instance_id: str, required: Kinds = ()) -> Any:
+    """The event that resumes a task. One without a seal is as the plane gives it, where it needs none. Raises CannotOpen."""
+    payload = _opened(event, open_, EVENT, lambda place: place == (task_instance_id,), required)
+    return encoded(event, {PACKED: json.dumps(payload)}) if has_seal(event) else event
 
 
 def event_of(event: Any) -> Any:
@@ -125,11 +131,13 @@ def event_of(event: Any) -> Any:
     return event
 
 
-def opened_answer(found: RouteMatch, answer: Any, open_: Unseal, query: bytes, own: OwnRun | None) -> Any:
+def opened_answer(
+    found: RouteMatch, answer: Any, open_: Unseal, query: bytes, own: OwnRun | None, required: Kinds = ()
+) -> Any:
     """A successful answer of the Execution API with its values opened. Raises CannotOpen."""
     name = found.route.name
     if name in ("xcom.get", "xcom.item", "xcom.slice"):
-        return _opened_xcom(name, found, answer, open_, query)
+        return _opened_xcom(name, found, answer, open_, query, required)
     if name in ("task_store.get", "asset_store.get_by_name", "asset_store.get_by_uri"):
         if not isinstance(answer, dict):
             return answer
@@ -140,7 +148,8 @@ def opened_answer(found: RouteMatch, answer: Any, open_: Unseal, query: bytes, o
         def fits_state(place: Place) -> bool:
             return place == mine or (by_other and place[0] != mine[0] and place[-1] == mine[-1])
 
-        return {**answer, "value": _opened(answer.get("value"), open_, kind, fits_state)}
+        return {**answer, "value": _opened(answer.get("value"), open_, kind, fits_state, required)}
+    require_extras(answer, required)
     return opened_runs(answer, open_, _asked_run(found, query))
 
 
@@ -174,6 +183,51 @@ def opened_runs(value: Any, open_: Unseal, asked: AskedRun = (None, None)) -> An
     return read
 
 
+def require_extras(answer: Any, required: Kinds) -> None:
+    """Raises CannotOpen for an asset, or an event of one, whose extra has no seal although its kind needs one."""
+    if not required:
+        return
+    if isinstance(answer, list):
+        for one in answer:
+            require_extras(one, required)
+    if not isinstance(answer, dict):
+        return
+    require_extras(answer.get("dag_run"), required)
+    for name in ("asset_events", "consumed_asset_events"):
+        for event in _list(answer.get(name)):
+            _require(event.get("extra"), EVENT_EXTRA, required, clear=partial(_of_airflow, required=required))
+            require_extras(event.get("asset"), required)
+    if "uri" in answer:
+        _require(
+            answer.get("extra"), ASSET_EXTRA, required, clear=lambda extra: not extra or is_notice(extra)
+        )
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _of_airflow(extra: Any, *, required: Kinds) -> bool:
+    """Whether the extra of an event has nothing but what Airflow itself puts there."""
+    if not extra:
+        return True
+    if not isinstance(extra, dict):
+        return False
+    marks = {name: value for name, value in extra.items() if name != "payload"}
+    if marks == {"from_rest_api": True}:
+        return "payload" not in extra
+    payload = extra.get("payload")
+    return marks == {"from_trigger": True} and (payload is None or EVENT not in required or has_seal(payload))
+
+
+def _require(value: Any, kind: str, required: Kinds, *, clear: Callable[[Any], bool]) -> None:
+    if kind in required and not has_seal(value) and not clear(value):
+        raise CannotOpen(
+            f"{kind} has no seal, and this site takes sealed ones only ([seal] required). The plane, a user of it, or an agent "
+            "without the key ring of the site has written it"
+        )
+
+
 def _opened_extra(holder: dict[str, Any], open_: Unseal) -> Any:
     if "source_dag_id" not in holder:
         return _opened(holder["extra"], open_, ASSET_EXTRA, lambda place: place == (str(holder.get("name")),))
@@ -184,7 +238,9 @@ def _opened_extra(holder: dict[str, Any], open_: Unseal) -> Any:
     return _opened(holder["extra"], open_, EVENT_EXTRA, lambda place: place == source)
 
 
-def _opened_xcom(name: str, found: RouteMatch, answer: Any, open_: Unseal, query: bytes) -> Any:
+def _opened_xcom(
+    name: str, found: RouteMatch, answer: Any, open_: Unseal, query: bytes, required: Kinds
+) -> Any:
     dag_id, run_id, task_id = _task(found)
     key = found.params["key"]
     earlier = of_earlier_runs(query)  # the answer does not say of which run
@@ -199,7 +255,7 @@ def _opened_xcom(name: str, found: RouteMatch, answer: Any, open_: Unseal, query
         )
 
     def one(value: Any) -> Any:
-        return _opened(_read(value), open_, XCOM, fits_xcom)
+        return _opened(_read(value), open_, XCOM, fits_xcom, required, partial(is_control, key))
 
     if name == "xcom.slice":
         return [one(item) for item in answer] if isinstance(answer, list) else answer
@@ -219,7 +275,16 @@ def _read(value: Any) -> Any:
     return form if is_sealed(form) else value
 
 
-def _opened(value: Any, open_: Unseal, kind: str, fits_place: Callable[[Place], bool]) -> Any:
+def _opened(
+    value: Any,
+    open_: Unseal,
+    kind: str,
+    fits_place: Callable[[Place], bool],
+    required: Kinds = (),
+    clear: Callable[[Any], bool] = lambda value: False,
+) -> Any:
+    """What was sealed. A value without a seal is as it is where it needs none: none does that is nothing, or `clear`."""
+    _require(value, kind, required, clear=lambda given: given is None or clear(given))
     if not has_seal(value):
         return value
     if not is_sealed(value):

@@ -10,6 +10,7 @@ from tradewind_protocol.boundary import declarations, sealed_values
 from tradewind_protocol.boundary.notices import NOTICE, without_notices
 from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.routes import RouteMatch
+from tradewind_protocol.boundary.sealed_values import Kinds
 from tradewind_protocol.boundary.sealing import SEALED, CannotOpen, Unseal
 
 _START_OF_TRY: Final = "ti.run"
@@ -27,42 +28,58 @@ def for_site(body: bytes) -> bytes:
 
 
 def execution_answer(
-    found: RouteMatch | None, body: bytes, open_: Unseal, query: bytes = b"", own: OwnRun | None = None
+    found: RouteMatch | None,
+    body: bytes,
+    open_: Unseal,
+    query: bytes = b"",
+    own: OwnRun | None = None,
+    required: Kinds = (),
 ) -> bytes:
-    """A successful answer of the Execution API. Raises CannotOpen where a sealed value in it cannot be opened."""
+    """A successful answer of the Execution API. Raises CannotOpen where a sealed value in it cannot be opened, and for one
+    without a seal of a `required` kind."""
     if found is None or found.route.name != _START_OF_TRY:
-        return for_site(body if found is None else _with_values(found, body, open_, query, own))
+        return for_site(body if found is None else _with_values(found, body, open_, query, own, required))
     subject = found.params.get("task_instance_id", "")
 
     def started(read: dict[str, Any]) -> dict[str, Any]:
-        resumed = declarations.resumption(read, open_, subject, own)
+        sealed_values.require_extras({"dag_run": read.get("dag_run")}, required)
+        resumed = declarations.resumption(read, open_, subject, own, required)
         asked = (own.dag_id, own.run_id) if own is not None else (None, None)
         return sealed_values.opened_runs(resumed, open_, asked)  # type: ignore[no-any-return]
 
     return _judged(body, started)
 
 
-def _with_values(found: RouteMatch, body: bytes, open_: Unseal, query: bytes, own: OwnRun | None) -> bytes:
-    if SEALED.encode() not in body and b"\\u" not in body:  # JSON may have any letter escaped
+def _with_values(
+    found: RouteMatch, body: bytes, open_: Unseal, query: bytes, own: OwnRun | None, required: Kinds
+) -> bytes:
+    # JSON may have any letter escaped
+    if not body.strip() or (not required and SEALED.encode() not in body and b"\\u" not in body):
         return body
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
+        if required:  # another reader might find in it what was not judged
+            raise CannotOpen("the plane's answer cannot be read") from None
         return body
     try:
-        return json.dumps(sealed_values.opened_answer(found, answer, open_, query, own)).encode()
+        return json.dumps(sealed_values.opened_answer(found, answer, open_, query, own, required)).encode()
     except RecursionError:
         raise CannotOpen("the plane's answer is nested too deeply to be looked through") from None
 
 
 def triggers_answer(
-    body: bytes, open_: Unseal, why_not: Callable[[dict[str, Any]], str] = lambda trigger: ""
+    body: bytes,
+    open_: Unseal,
+    why_not: Callable[[dict[str, Any]], str] = lambda trigger: "",
+    required: Kinds = (),
 ) -> bytes:
     """A successful answer to `POST /triggers/sync`. A trigger for which `why_not` has a reason fails with it."""
 
     def one_of(created: dict[str, Any]) -> dict[str, Any]:
         told = declarations.trigger(created, open_)
         try:
+            sealed_values.require_extras({"dag_run": told.get("dag_run_data")}, required)
             told = sealed_values.opened_runs(told, open_, _run_of(told.get("ti")))
         except CannotOpen as cannot:
             return {**told, "arguments": json.dumps({declarations.UNDECLARED: str(cannot)})}

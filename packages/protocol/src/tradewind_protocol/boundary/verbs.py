@@ -302,7 +302,7 @@ def _event(
     for key, value in xcoms.items():
         if value is None:
             continue
-        if is_reference(value, rules.schemes):
+        if is_reference(value, rules.schemes) and not (events is not None and events.seal.references):
             found.carry(carried.REFERENCES)
         elif events is not None and waits is not None and waits.dag_id and TAG not in json.dumps(value):
             place = (waits.dag_id, waits.run_id, waits.task_id, str(waits.map_index), key)
