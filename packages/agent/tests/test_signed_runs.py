@@ -13,6 +13,7 @@ import pytest
 
 from tradewind_agent.rules import OwnerRules, RulesWrong, Work, parse, refusal
 from tradewind_protocol import run_signatures
+from tradewind_protocol.boundary import StartedBy
 from tradewind_protocol.run_signatures import KEY, RunStatement
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=timezone.utc)
@@ -136,6 +137,32 @@ def test_runs_without_anything_of_a_person_need_none(keys: dict[str, str]) -> No
     assert why(rules, {}, run_type="scheduled", user="") == ""
     assert "no signature" in why(rules, {"day": "x"}, run_type="scheduled", user="")
     assert "no signature" in why(rules, {}, run_type="manual", user="")
+
+
+def test_a_run_that_a_task_has_started_needs_none_where_its_dag_may_start_runs(
+    keys: dict[str, str], sign: Sign
+) -> None:
+    rules = OwnerRules(run_keys=(keys["ada"],), run_starters=("front", "etl_*"), run_starters_hours=2)
+    by_task = {"run_type": "operator_triggered", "user": "mallory", "conf": {"day": "x"}}
+
+    def judged(dag: str | None, *, hours: float = 0, rules: OwnerRules = rules, **other: Any) -> str:
+        started = StartedBy(dag, int(NOW.timestamp())) if dag is not None else None
+        facts = {**by_task, "started": started, **other}
+        return why(rules, facts.pop("conf"), at=NOW + timedelta(hours=hours), **facts)
+
+    assert (judged("front"), judged("etl_load", hours=1.9)) == ("", "")
+    assert "a task of Dag 'other' has started the run, which is not among" in judged("other")
+    assert "more than 2 hours ago" in judged("front", hours=2.1)
+    assert judged("front", hours=99, starts=False) == "", "what has started goes on"
+    assert "no signature" in judged(None), "the plane says that a task has started it, and no seal does"
+    assert "not among" in judged("front", rules=OwnerRules(run_keys=(keys["ada"],))), "none may by default"
+    assert judged("other", conf=sign({"day": "x"})) == "", "or somebody signs it"
+    assert judged(None, conf={}) == "", "without parameters there is nothing to sign"
+
+
+def test_starters_without_a_rule_of_keys_are_an_error_of_the_rules() -> None:
+    with pytest.raises(RulesWrong, match="run_starters without run_keys"):
+        parse({"run_starters": ["front"]})
 
 
 def test_the_schema_of_parameters_does_not_see_the_signature(keys: dict[str, str], sign: Sign) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import ids, versions
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.boundary import OwnRun, Rules
+from tradewind_protocol.boundary import OwnRun, Rules, StartedBy
 from tradewind_protocol.sessions import Cadence, OpenSession, Policy, SessionOpened
 from tradewind_protocol.states import Component
 
@@ -137,6 +137,7 @@ class a_site:
             self._outbox,
             secrets,
             sealing=self._sealing,
+            now=lambda: 1_800_000_000.0,
             judge_read=lambda read, own: read_refusal(self._owner, read, own),
         )
         await self._gateway.__aenter__()
@@ -467,3 +468,27 @@ async def test_a_value_that_the_plane_gives_without_a_seal_is_refused_where_the_
         site.plane.answer = httpx.Response(200, json={"key": "return_value", "value": "as it left"})
         answer = await site.client.get(path, headers=site.attempt())
         assert answer.json()["value"] == "as it left", "where XComs leave in clear they come back so"
+
+
+async def test_the_owners_rules_hear_which_task_of_the_site_has_started_a_run(tmp_path: Path) -> None:
+    ring, heard = KeyRing.new("frankfurt", "2026-11"), []
+
+    def may_run(answer: Mapping[str, Any], started: StartedBy | None) -> str:
+        heard.append((answer["dag_run"]["conf"], started))
+        return ""
+
+    async with a_site(tmp_path, LittlePlane(), ring=ring) as site:
+        await site.client.post(
+            "/execution/dag-runs/child/run1", headers=site.attempt(), json={"conf": {"rows": 3}}
+        )
+        sealed = json.loads(site.plane.seen[-1].content)["conf"]
+        child = AttemptPrincipal(
+            uuid4(), 2, WorkKind.TASK, str(TI), "child.t", OwnRun("child", "run1"), may_run=may_run
+        )
+        headers = {"Authorization": f"Bearer {site.secrets.issue(child)}"}
+        for conf in (sealed, {"rows": 3}):
+            run = {"dag_id": "child", "run_id": "run1", "conf": conf}
+            site.plane.answer = httpx.Response(200, json={"dag_run": run})
+            answer = await site.client.patch(f"/execution/task-instances/{TI}/run", headers=headers, json={})
+            assert answer.json()["dag_run"]["conf"] == {"rows": 3}
+    assert heard == [({"rows": 3}, StartedBy("etl", 1_800_000_000)), ({"rows": 3}, None)]

@@ -20,6 +20,7 @@ from tradewind_protocol.boundary import (
     Rejection,
     Rules,
     Sealing,
+    StartedBy,
     TriggerEvents,
     ValueSeal,
     classify,
@@ -29,6 +30,7 @@ from tradewind_protocol.boundary import (
     execution_answer,
     keyed,
     sealed_values,
+    started_by,
     triggers_answer,
     why_undeclared,
 )
@@ -256,6 +258,31 @@ def test_the_parameters_of_another_run_are_not_opened_for_a_task() -> None:
     for path in ("/dag-runs/etl/run 1", "/dag-runs/payments/run 8"):
         with pytest.raises(CannotOpen, match="asked for"):
             come_back("GET", path, other)
+
+
+def test_a_site_knows_which_of_its_tasks_has_started_a_run() -> None:
+    found = classify("POST", "/dag-runs/child/run 7")
+    assert found is not None
+    starts = Sealing(with_key, ValueSeal(ring, BY), OWN, at=1_800_000_000)
+    decision = decide(found, b'{"conf": {"rows": 3}}', STRICT, starts)
+    assert isinstance(decision, Change)
+    conf, mine = json.loads(decision.body)["conf"], OwnRun("child", "run 7")
+
+    def told(conf: Any, own: OwnRun | None = mine, body: bytes = b"") -> Any:
+        answer = json.dumps({"dag_run": {"dag_id": "child", "run_id": "run 7", "conf": conf}}).encode()
+        return started_by(body or answer, open_, own)
+
+    assert told(conf) == StartedBy("etl", 1_800_000_000)
+    escaped = json.dumps({"dag_run": {"conf": conf}}).replace("tradewind_sealed", "tradewind_se\\u0061led")
+    assert told(None, body=escaped.encode()) == StartedBy("etl", 1_800_000_000)
+    xcom, _ = sent("POST", XCOM, {"rows": 3})
+    lost = {**conf, "tradewind_sealed": conf["tradewind_sealed"].replace("2026-11", "2025-01")}
+    for other in ({"rows": 3}, None, {}, {**conf, "rows": 4}, xcom, lost):
+        assert told(other) is None, other
+    for own in (OwnRun("child", "run 8"), OwnRun("other", "run 7"), None):
+        assert told(conf, own) is None, "of another run, or of none"
+    for body in (b"null", b"{", b'{"dag_run": "tradewind_sealed"}'):
+        assert told(conf, body=body) is None
 
 
 def test_an_answer_of_an_odd_form_is_opened_or_an_error_with_its_reason() -> None:

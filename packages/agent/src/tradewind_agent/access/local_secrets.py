@@ -10,7 +10,7 @@ from uuid import UUID
 from tradewind_agent.access.grants import Grant
 from tradewind_protocol import ids
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.boundary import OwnRun
+from tradewind_protocol.boundary import OwnRun, StartedBy
 from tradewind_protocol.states import Component
 
 
@@ -35,8 +35,11 @@ class AttemptPrincipal:
     grant: Grant | None = field(default=None, compare=False, repr=False)  # of a task: given as it starts
     # told the state in which the supervisor leaves the task, once the plane has taken it or will be sent it
     on_task_state: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
-    # told the plane's answer that a task may start; why the site's owner does not let it, or nothing
-    may_run: Callable[[Mapping[str, Any]], str] | None = field(default=None, compare=False, repr=False)
+    # told the plane's answer that a task may start, and which task of this site has started its run; why the site's owner does
+    # not let it, or nothing
+    may_run: Callable[[Mapping[str, Any], StartedBy | None], str] | None = field(
+        default=None, compare=False, repr=False
+    )
     # told why the gateway cannot open what the plane gave it for the attempt
     failed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     # told the name of each rule of the owner that refused something it asked the plane for

@@ -181,6 +181,7 @@ class Agent:
                     outbox,
                     self.secrets,
                     sealing=sealing,
+                    now=self.now,
                     socket_group=group,
                     traces=self.collector.relay if self.collector is not None else None,
                     judge_trigger=permissions.of_trigger,

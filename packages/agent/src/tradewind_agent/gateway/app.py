@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets as random_secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ class Gateway:
         *,
         sealing: SiteSealing | None = None,
         socket_group: int | None = None,
+        now: Callable[[], float] = time.time,
         traces: Callable[[bytes], None] | None = None,
         judge_trigger: Callable[[dict[str, Any]], RuleRefusal | None] = lambda trigger: None,
         judge_read: Callable[[Read, OwnRun | None], RuleRefusal | None] = lambda read, own: None,
@@ -71,6 +73,7 @@ class Gateway:
             ledger=ledger,
             outbox=outbox,
             sealing=sealing,
+            now=now,
             judge_read=judge_read,
         )
         self._verbs = VerbRequests(

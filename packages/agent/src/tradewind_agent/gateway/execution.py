@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -31,6 +32,7 @@ from tradewind_protocol.boundary import (
     Rejection,
     RouteMatch,
     Sealing,
+    StartedBy,
 )
 from tradewind_protocol.errors import Code
 
@@ -59,11 +61,13 @@ class ExecutionRequests:
         ledger: Ledger,
         outbox: RequestQueue,
         sealing: SiteSealing,
+        now: Callable[[], float] = time.time,
         judge_read: Callable[[Read, OwnRun | None], RuleRefusal | None] = lambda read, own: None,
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._sealing = sealing
+        self._now = now
         self._judge_read = judge_read
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
@@ -111,14 +115,14 @@ class ExecutionRequests:
             )
         except CannotOpen as cannot:
             return self._closed(principal, cause, asked, str(cannot))
-        reply = replace(reply, body=opened)
         if attempt is not None and found is not None and found.route.name == _START:
-            return _start(attempt, reply)
-        return reply
+            started = boundary.started_by(reply.body, self._sealing.open, attempt.own)
+            return _start(attempt, replace(reply, body=opened), started)
+        return replace(reply, body=opened)
 
     def _seals(self, principal: Principal, asked: GatewayRequest) -> Sealing:
         sealing = self._sealing
-        return Sealing(sealing.seal, sealing.values(), _own_run(principal), _query(asked))
+        return Sealing(sealing.seal, sealing.values(), _own_run(principal), _query(asked), int(self._now()))
 
     def _closed(self, principal: Principal, cause: Cause, asked: GatewayRequest, why: str) -> Reply:
         """The refusal of an answer that this agent cannot open. A task that starts ends with the reason."""
@@ -160,7 +164,7 @@ class ExecutionRequests:
         return reply
 
 
-def _start(attempt: AttemptPrincipal, reply: Reply) -> Reply:
+def _start(attempt: AttemptPrincipal, reply: Reply, started: StartedBy | None) -> Reply:
     """The plane's answer that a task may run, or a refusal where the site's owner does not let a task of that run start."""
     if attempt.may_run is None:
         return reply
@@ -168,7 +172,7 @@ def _start(attempt: AttemptPrincipal, reply: Reply) -> Reply:
         answer = json.loads(reply.body)
     except (ValueError, RecursionError):
         return reply  # no supervisor starts with it
-    if not (why := attempt.may_run(answer if isinstance(answer, dict) else {})):
+    if not (why := attempt.may_run(answer if isinstance(answer, dict) else {}, started)):
         return _unsigned(reply, answer) if run_signatures.KEY.encode() in reply.body else reply
     return refusal(Rejection(Code.POLICY_REFUSED, why))
 

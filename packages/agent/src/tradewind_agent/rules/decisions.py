@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from tradewind_agent.rules.schema import Limits, OwnerRules
 from tradewind_agent.rules.signatures import why_not_signed
+from tradewind_protocol import run_signatures
 from tradewind_protocol.attempts import WorkKind
+from tradewind_protocol.boundary import StartedBy
 from tradewind_protocol.hosts import TaskRule
 from tradewind_protocol.patterns import fits
 from tradewind_protocol.polling import Verb
-from tradewind_protocol.run_signatures import without
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Work:
     conf: Mapping[str, Any] | None = field(default=None, repr=False)  # parameters of the run
     run: str | None = None  # its id
     deployment: str = ""  # whose plane it is
+    started: StartedBy | None = None  # the task of this site that has started the run, by the site's seal
 
     def facts(self) -> dict[str, str]:
         """What is known, without the values of parameters: a line of the ledger may hold it."""
@@ -51,7 +53,7 @@ class Work:
         known: dict[str, Any] = {
             name: str(value)
             for name, value in facts.items()
-            if name in cls.__dataclass_fields__ and name not in ("kind", "conf", "starts")
+            if name in cls.__dataclass_fields__ and name not in ("kind", "conf", "starts", "started")
         }
         return cls(kind=WorkKind(facts.get("kind", WorkKind.TASK)), **known)
 
@@ -142,7 +144,7 @@ def _limits(prefix: str, limits: Limits, work: Work, at: datetime) -> Iterator[V
     if limits.users is not None and work.run_type is not None:
         yield _user(prefix + "users", limits.users, work)
     if limits.run_keys is not None and None not in (work.run_type, work.conf):
-        yield _signature(prefix + "run_keys", limits.run_keys, work, at)
+        yield _signature(prefix + "run_keys", limits, work, at)
     if limits.windows is not None and work.starts:
         local = at.astimezone(limits.zone)
         if any(window.hold(local) for window in limits.windows):
@@ -164,21 +166,38 @@ def _user(rule: str, patterns: tuple[str, ...], work: Work) -> Verdict:
     return _refused(rule, f"{who} not among those who may start runs")
 
 
-def _signature(rule: str, keys: tuple[str, ...], work: Work, at: datetime) -> Verdict:
-    """A run without parameters that no user has started needs no signature: there is nothing of a person's in it. A task that
-    resumes gets the parameters from the plane anew, and one that starts from a trigger for the first time."""
+def _signature(rule: str, limits: Limits, work: Work, at: datetime) -> Verdict:
+    """A run without parameters that no user has started needs no signature: there is nothing of a person's in it. Nor does one that
+    a task has started which may start runs. A task that resumes gets the parameters from the plane anew, and one that starts from a
+    trigger for the first time."""
     conf = work.conf or {}
-    if not conf and not work.user and work.run_type != "manual":
+    user = work.user and work.run_type != _BY_TASK  # which has the name of the user of the run before
+    if not conf and not user and work.run_type != "manual":
         return Verdict(rule, None)
-    why = why_not_signed(
-        keys,
-        conf,
-        deployment=work.deployment,
-        dag_id=work.dag or "",
-        run_id=work.run or "",
-        at=at if work.starts else None,
-    )
+    moment = at if work.starts else None
+    why = _why_no_starter(limits, work.started, moment) if work.started is not None else ""
+    if work.started is None or (why and run_signatures.KEY in conf):
+        why = why_not_signed(
+            limits.run_keys or (),
+            conf,
+            deployment=work.deployment,
+            dag_id=work.dag or "",
+            run_id=work.run or "",
+            at=moment,
+        )
     return _refused(rule, why) if why else Verdict(rule, None)
+
+
+_BY_TASK: Final = "operator_triggered"
+
+
+def _why_no_starter(limits: Limits, started: StartedBy, at: datetime | None) -> str:
+    if not fits(started.dag_id, limits.run_starters or ()):
+        return f"a task of Dag {started.dag_id!r} has started the run, which is not among the Dags whose tasks may (run_starters)"
+    hours = limits.run_starters_hours
+    if at is not None and at.timestamp() - started.at > hours * 3600:
+        return f"a task of Dag {started.dag_id!r} has started the run more than {hours:g} hours ago (run_starters_hours)"
+    return ""
 
 
 def _params(rules: OwnerRules, dag: str, conf: Mapping[str, Any] | None) -> Iterator[Verdict]:
@@ -189,7 +208,7 @@ def _params(rules: OwnerRules, dag: str, conf: Mapping[str, Any] | None) -> Iter
             continue
         name = f"params.{pattern}"
         try:
-            check(without(conf))
+            check(run_signatures.without(conf))
         except Exception as error:
             # Only where and which rule of the schema: a value may be nobody's to read in a log.
             yield _refused(name, f"the run's parameters do not fit its schema: {_misfit(error)}")

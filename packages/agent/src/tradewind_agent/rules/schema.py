@@ -70,6 +70,14 @@ class Limits(BaseModel):
         description="Ed25519 keys of OpenSSH (`ssh-ed25519 AAAA… ada`), one of which has to have signed each run that has parameters or "
         "that a user starts (`tradewind runs start --sign`).",
     )
+    run_starters: Patterns | None = Field(
+        default=None,
+        description="Dags whose tasks may start runs with parameters without such a signature, as `TriggerDagRunOperator` does. The key ring "
+        "of the site proves which Dag has started a run (docs/how-to/rules.md). Default: none.",
+    )
+    run_starters_hours: float = Field(
+        default=24.0, gt=0, le=87_600, description="Hours for which tasks of such a run may start."
+    )
     hours: tuple[str, ...] | None = Field(
         default=None,
         description="When work may start: `Mon-Fri 06:00-20:00`, `22:00-04:00`, in `timezone`.",
@@ -98,6 +106,12 @@ class Limits(BaseModel):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"this machine knows no time zone {value!r}") from None
         return value
+
+    @model_validator(mode="after")
+    def _starters_have_a_rule(self) -> Limits:
+        if self.run_starters is not None and self.run_keys is None:
+            raise ValueError("run_starters without run_keys: every run may start without a signature")
+        return self
 
     @cached_property
     def windows(self) -> tuple[Hours, ...] | None:

@@ -27,7 +27,7 @@ from tradewind_agent.work import canaries
 from tradewind_agent.work.permission import Permission
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import OwnRun, Unseal, callback_workload
+from tradewind_protocol.boundary import OwnRun, StartedBy, Unseal, callback_workload
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind, process_end
@@ -260,9 +260,9 @@ class Attempt:
             return await canaries.run(self._worker, message)
         return await self._worker.execute(message, on_forked=self.trace.forked)
 
-    def _may_run(self, answer: Mapping[str, Any]) -> str:
+    def _may_run(self, answer: Mapping[str, Any], started: StartedBy | None) -> str:
         """Why the task may not start, by what the plane says of its run; empty when it may."""
-        self._refusal = self._permission.of_start(answer)
+        self._refusal = self._permission.of_start(answer, started)
         return str(self._refusal) if self._refusal is not None else ""
 
     def _cannot_open(self, why: str) -> None:

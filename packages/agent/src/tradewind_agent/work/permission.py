@@ -14,7 +14,7 @@ import structlog
 from tradewind_agent.rules import OwnerRules, RuleRefusal, Work, refusal
 from tradewind_protocol import boundary
 from tradewind_protocol.attempts import Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import Unseal
+from tradewind_protocol.boundary import StartedBy, Unseal
 from tradewind_protocol.boundary.declarations import CALLBACK_TRIGGER
 
 log = structlog.get_logger(__name__)
@@ -93,8 +93,9 @@ class Permission:
             self._tell(found)
         return found
 
-    def of_start(self, answer: Mapping[str, Any]) -> RuleRefusal | None:
-        """Why the task is refused, by the plane's answer that it may start. One that resumes has started before."""
+    def of_start(self, answer: Mapping[str, Any], started: StartedBy | None = None) -> RuleRefusal | None:
+        """Why the task is refused, by the plane's answer that it may start. One that resumes has started before. `started`: the
+        task of this site that has started its run."""
         found = answer.get("dag_run")
         run = found if isinstance(found, dict) else {}
         conf, user = run.get("conf"), run.get("triggering_user_name")
@@ -104,6 +105,7 @@ class Permission:
             user=str(user) if user else "",
             conf=conf if isinstance(conf, dict) else {},
             run=str(run.get("run_id", "")),
+            started=started,
             starts=answer.get("next_method") is None,
         )
         refused = self._judged()

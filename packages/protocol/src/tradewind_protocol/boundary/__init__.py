@@ -18,13 +18,14 @@ from tradewind_protocol.boundary.reads import OwnRun, Read, ReadKind, outside, p
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import ROUTES, Owner, Route, RouteMatch, Treatment, classify
 from tradewind_protocol.boundary.rules import KINDS, Rules, Sealing, decide, unknown
-from tradewind_protocol.boundary.sealed_values import ValueSeal, event_of
+from tradewind_protocol.boundary.sealed_values import StartedBy, ValueSeal, event_of
 from tradewind_protocol.boundary.sealing import KEY_ID, SEALED, CannotOpen, Seal, Unseal, has_seal, is_sealed
 from tradewind_protocol.boundary.serialized_dags import ReducedDag, not_reduced, reduced
 from tradewind_protocol.boundary.site_responses import (
     callback_workload,
     execution_answer,
     for_site,
+    started_by,
     triggers_answer,
 )
 from tradewind_protocol.boundary.tracebacks import without_code, without_quoted_source, without_source
@@ -35,6 +36,7 @@ __all__ = [
     "CannotOpen",
     "OwnTask",
     "Sealing",
+    "StartedBy",
     "TriggerEvents",
     "ValueSeal",
     "event_of",
@@ -83,6 +85,7 @@ __all__ = [
     "outside",
     "parameters",
     "reduced",
+    "started_by",
     "triggers_answer",
     "unknown",
     "verb",

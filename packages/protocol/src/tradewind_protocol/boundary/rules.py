@@ -15,7 +15,7 @@ from tradewind_protocol.boundary.notices import NOTICE
 from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.references import SCHEMES, is_reference
 from tradewind_protocol.boundary.routes import RouteMatch, Treatment, ambiguous
-from tradewind_protocol.boundary.sealed_values import ValueSeal
+from tradewind_protocol.boundary.sealed_values import StartedBy, ValueSeal
 from tradewind_protocol.boundary.sealing import Seal, has_seal, is_sealed, sealed
 from tradewind_protocol.errors import Code
 from tradewind_protocol.sessions import Policy
@@ -76,6 +76,7 @@ class Sealing:
     values: ValueSeal | None = None  # with the key ring of the site's owner, when there is one
     own: OwnRun | None = None  # of the attempt that asks
     query: bytes = b""
+    at: int = 0  # seconds since 1970
 
 
 def decide(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None = None) -> Decision:
@@ -93,7 +94,7 @@ def decide(found: RouteMatch, body: bytes, rules: Rules, sealing: Sealing | None
     if route.treatment is Treatment.STATE and sealing is not None:
         return _sealed(found, body, sealing, readable=rules.triggers is Policy.OPEN)
     if route.treatment is Treatment.RUN and sealing is not None and sealing.values is not None:
-        return _run(found, body, sealing.values)
+        return _run(found, body, sealing.values, sealing)
     if (rule := _RULES.get(route.treatment)) is not None:
         return rule(found, body, rules)
     return Pass(_carried(route.carries, body))
@@ -196,7 +197,7 @@ def _seals_events(sent: dict[str, Any], sealing: Sealing) -> bool:
     return isinstance(events, list) and sealed_values.outlet_events(sealing.values, sealing.own, events) > 0
 
 
-def _run(found: RouteMatch, body: bytes, values: ValueSeal) -> Decision:
+def _run(found: RouteMatch, body: bytes, values: ValueSeal, sealing: Sealing) -> Decision:
     """A run that a task starts."""
     names = found.route.carries
     try:
@@ -207,7 +208,8 @@ def _run(found: RouteMatch, body: bytes, values: ValueSeal) -> Decision:
     conf = sent.get("conf") if isinstance(sent, dict) else None
     if not isinstance(conf, dict) or not conf or not values.seals_parameters(dag_id):
         return Pass(_carried(names, body))
-    sent["conf"] = sealed_values.parameters_of_run(values, dag_id, found.params["run_id"], conf)
+    by = StartedBy(sealing.own.dag_id if sealing.own is not None else "", sealing.at)
+    sent["conf"] = sealed_values.parameters_of_run(values, dag_id, found.params["run_id"], conf, by)
     carries = tuple(name for name in names if sent.get(name) and name != "conf")
     return Change(json.dumps(sent).encode(), "the parameters were sealed", (*carries, carried.SEALED_VALUES))
 

@@ -82,8 +82,34 @@ def state(seal: ValueSeal, found: RouteMatch, query: bytes, own: OwnRun | None, 
     return seal(kind, place, value)
 
 
-def parameters_of_run(seal: ValueSeal, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> Any:
-    return seal(RUN_PARAMETERS, (dag_id, run_id), conf)
+@dataclass(frozen=True)
+class StartedBy:
+    """The task that has started a run with parameters, by the seal of its site."""
+
+    dag_id: str
+    at: int  # seconds since 1970, by the agent's clock
+
+
+def parameters_of_run(
+    seal: ValueSeal, dag_id: str, run_id: str, conf: Mapping[str, Any], by: StartedBy
+) -> Any:
+    return seal(RUN_PARAMETERS, (dag_id, run_id, by.dag_id, str(by.at)), conf)
+
+
+def started_by(conf: Any, open_: Unseal, own: OwnRun) -> StartedBy | None:
+    """What has started the task's own run, where these are its parameters as a task of this site has sealed them."""
+    if not is_sealed(conf):
+        return None
+    try:
+        plain = open_(form_of(conf))
+    except CannotOpen:
+        return None
+    if plain is None:
+        return None
+    kind, place, _ = json.loads(plain)
+    if kind != RUN_PARAMETERS or tuple(place[:2]) != (own.dag_id, own.run_id):
+        return None
+    return StartedBy(place[2], int(place[3]))
 
 
 def outlet_events(seal: ValueSeal, own: OwnRun, events: list[Any]) -> int:
@@ -169,7 +195,7 @@ def opened_runs(value: Any, open_: Unseal, asked: AskedRun = (None, None)) -> An
         run = (str(read.get("dag_id")), str(read.get("run_id")))
 
         def fits_run(place: Place) -> bool:
-            return place == run and all(
+            return place[:2] == run and all(
                 wanted in (None, found) for wanted, found in zip(asked, run, strict=True)
             )
 

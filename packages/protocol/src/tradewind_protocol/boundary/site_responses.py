@@ -10,7 +10,7 @@ from tradewind_protocol.boundary import declarations, sealed_values
 from tradewind_protocol.boundary.notices import NOTICE, without_notices
 from tradewind_protocol.boundary.reads import OwnRun
 from tradewind_protocol.boundary.routes import RouteMatch
-from tradewind_protocol.boundary.sealed_values import Kinds
+from tradewind_protocol.boundary.sealed_values import Kinds, StartedBy
 from tradewind_protocol.boundary.sealing import SEALED, CannotOpen, Unseal
 
 _START_OF_TRY: Final = "ti.run"
@@ -48,6 +48,19 @@ def execution_answer(
         return sealed_values.opened_runs(resumed, open_, asked)  # type: ignore[no-any-return]
 
     return _judged(body, started)
+
+
+def started_by(body: bytes, open_: Unseal, own: OwnRun | None) -> StartedBy | None:
+    """What has started a task's run, of the plane's answer that the task may start: None unless the parameters of its own run are
+    there as a task of this site has sealed them."""
+    if own is None or (SEALED.encode() not in body and b"\\u" not in body):
+        return None
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    run = answer.get("dag_run") if isinstance(answer, dict) else None
+    return sealed_values.started_by(run.get("conf"), open_, own) if isinstance(run, dict) else None
 
 
 def _with_values(
