@@ -17,7 +17,8 @@ from tradewind_agent.doctor.results import Examination, Verdict
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import SealSettings, Settings
 from tradewind_agent.state import key_ring
-from tradewind_agent.state.key_ring import KeyRing, RingInForce
+from tradewind_agent.state.key_ring import KeyRing
+from tradewind_agent.state.ring_in_force import RingInForce
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol.boundary import CannotOpen

@@ -2,6 +2,7 @@
 
 * AgentError
   * SettingsWrong          a setting cannot work; a person changes it (exit 78)
+  * KeyRingUnavailable     the owner's key ring could not be fetched; another try may get it
   * StateDirectoryInUse    another agent runs from the same state directory (exit 78)
   * PlaneUnreachable       no plane answered; the same request may be sent again
   * RefusedForGood         the plane refuses this agent and no retry cures it (exit 3)
@@ -32,6 +33,10 @@ class SettingsWrong(AgentError):
     """A setting is missing, malformed or contradicts another."""
 
     exit_code = 78  # EX_CONFIG: a supervisor may be told not to restart on it
+
+
+class KeyRingUnavailable(AgentError):
+    """The owner's key ring could not be fetched from where it is kept; another try may get it."""
 
 
 class StateDirectoryInUse(AgentError):

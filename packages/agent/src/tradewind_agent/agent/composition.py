@@ -18,6 +18,7 @@ import structlog
 from tradewind_agent import traces
 from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.agent import document, introduction
+from tradewind_agent.environments import key_rings
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
 from tradewind_agent.environments.log_storage import LogStorageProcess
 from tradewind_agent.environments.task_environments import TaskEnvironments
@@ -43,9 +44,9 @@ from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.rules import read_refusal
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import identity, task_users
-from tradewind_agent.state.key_ring import RingInForce
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.state.owner_rules import RulesInForce
+from tradewind_agent.state.ring_in_force import RingInForce
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
@@ -85,7 +86,12 @@ class Agent:
         self._launcher = launcher or SubprocessLauncher()
         self.rules = policy.of(settings)
         self.owner_rules = RulesInForce(settings.rules, file=settings.rules_file, now=now)
-        self.key_ring = RingInForce(settings.seal.keys_file, now=now)
+        self.key_ring = RingInForce(
+            settings.seal.keys_file,
+            now=now,
+            fetch=key_rings.fetching(settings),
+            every=settings.seal.keys_every,
+        )
         self.instance = uuid4()
         self.agent_id: UUID | None = None
         self.agent_key = ""
@@ -124,6 +130,7 @@ class Agent:
             stack.enter_context(identity.hold(self.settings.state_dir))
             self.agent_id = identity.agent_id(self.settings.state_dir)
             self.agent_key = identity.agent_key(self.settings.state_dir)
+            await self.key_ring.fetch_first()
             sealed_for = self.settings.sealed_for
             site_key = SiteKey(self._site_key(), sealed_for)
             sealing = SiteSealing(
@@ -265,6 +272,7 @@ class Agent:
                         "reporting": self.reporting.run(),
                         "processes": self._processes(),
                         "cleaning": self.cleaning.run(),
+                        "key ring": self.key_ring.run(),
                         "log uploading": self.log_uploading.run(),
                         "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
                     }

@@ -219,7 +219,7 @@ class TaskEnvironments:
                 options={
                     "state_directory": str(settings.state_dir),
                     "storage": settings.storage,
-                    "sealed_below": settings.seal.values_below if settings.seal.keys_file is not None else 0,
+                    "sealed_below": settings.seal.values_below if settings.seal.has_ring else 0,
                     "waiting_logs": str(self.waiting_logs),
                     "upload_logs_every": settings.upload_logs_every,
                     "secrets_cache_seconds": settings.secrets_cache_seconds,

@@ -90,6 +90,22 @@ class SealSettings(BaseModel):
         description="File with the key ring, mode 0600, the same for every agent of the site; read again when it changes. "
         "Default: none, and values that may not leave are refused.",
     )
+    keys_command: tuple[str, ...] = Field(
+        default=(),
+        description="In place of a file: a program and its arguments, whose output is the key ring, as it is or in base64. No shell reads it. "
+        "It has a minute, and gets the agent's environment variables without `TRADEWIND_…`.",
+    )
+    keys_variable: str = Field(
+        default="",
+        max_length=250,
+        description="In place of a file: a variable in the secrets backend of the first task environment, whose value is the key ring. "
+        "Tasks of that environment can read it.",
+    )
+    keys_every: float = Field(
+        default=300.0,
+        ge=1,
+        description="Seconds after which `keys_command` or `keys_variable` is read again. A key that is missed is looked for earlier.",
+    )
     values_below: int = Field(
         default=0,
         ge=0,
@@ -117,9 +133,16 @@ class SealSettings(BaseModel):
 
     @validates(mode="after")
     def _fits_together(self) -> SealSettings:
-        if self.required and self.keys_file is None:
+        if sum(map(bool, (self.keys_file, self.keys_command, self.keys_variable))) > 1:
+            raise ValueError("keys_file, keys_command and keys_variable: keep the key ring in one place")
+        if self.required and not self.has_ring:
             raise ValueError("required without a key ring (keys_file): this site could read nothing")
         return self
+
+    @property
+    def has_ring(self) -> bool:
+        """Whether the site has a key ring."""
+        return bool(self.keys_file or self.keys_command or self.keys_variable)
 
 
 class Settings(BaseSettings):

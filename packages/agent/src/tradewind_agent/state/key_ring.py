@@ -1,7 +1,7 @@
 """The key ring of the site's owner: keys that seal values which the plane keeps and shall not read.
 
-One file, the same for every agent of the site, with mode 0600: the site's name, the id of the key that seals now, and each
-key by its id. Older keys still open. The file is read again when it changes.
+One text, the same for every agent of the site: the site's name, the id of the key that seals now, and each key by its id. Older
+keys still open. A file of it has mode 0600.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.kits import files
-from tradewind_agent.state.reread import Reread
 from tradewind_protocol.boundary import KEY_ID, CannotOpen
 from tradewind_protocol.sessions import NAME_PATTERN
 
@@ -32,8 +30,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-log = structlog.get_logger(__name__)
-
 REMEDY: Final = (
     "Give every agent of the site the same key ring; `tradewind-agent keys list` says whether a file can be read, and which "
     "keys it has"
@@ -41,7 +37,7 @@ REMEDY: Final = (
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
-_MOST_MISSED: Final = 10
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _PURPOSE: Final = "tradewind value 1"
 
 
@@ -124,6 +120,18 @@ class KeyRing:
             raise RingWrong("`current` names none of its keys")
         return cls(site, current, {key_id: _key(key_id, value) for key_id, value in keys.items()})
 
+    @classmethod
+    def of_output(cls, printed: bytes) -> KeyRing:
+        """The ring that a program has printed: its text, or that in base64. Raises RingWrong."""
+        try:
+            text = printed.decode()
+        except ValueError:
+            raise RingWrong("it is no UTF-8") from None
+        if _BASE64.fullmatch(text):
+            with suppress(ValueError):  # else it is a text that is no ring
+                text = base64.b64decode("".join(text.split()), validate=True).decode()
+        return cls.parse(text)
+
     def text(self) -> str:
         """The ring as a file has it."""
         lines = [
@@ -202,41 +210,3 @@ def read(file: Path) -> KeyRing:
 def write(file: Path, ring: KeyRing) -> None:
     """Replace the file's content, mode 0600. Raises OSError."""
     files.write_whole(file, ring.text())
-
-
-class RingInForce:
-    """The key ring of `file`; none without a file. A change that cannot be read, and a file that is gone, leave the old one
-    in force and are a `problem`. Raises SettingsWrong when the first one cannot be read: an agent without it does not start."""
-
-    def __init__(self, file: Path | None, *, now: Callable[[], float]) -> None:
-        self._broken = ""  # why a change was not taken
-        self._missed: dict[str, None] = {}  # ids of keys that were asked for and are not there
-        self._file = (
-            None if file is None else Reread(file, read, now=now, taken=self._taken, refused=self._refused)
-        )
-
-    def __call__(self) -> KeyRing | None:
-        """The key ring now."""
-        return None if self._file is None else self._file()
-
-    def missed(self, key_id: str) -> None:
-        """Something on the plane is sealed with a key that is not in the ring: a `problem` until it is."""
-        if len(self._missed) < _MOST_MISSED and re.fullmatch(KEY_ID, key_id):
-            self._missed[key_id] = None
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with the ring, for people; empty when nothing is."""
-        ring = self()
-        here = ring.keys if ring is not None else {}
-        missing = [key_id for key_id in self._missed if key_id not in here]
-        told = f"values on the plane are sealed with key {', '.join(missing)}, which this agent does not have"
-        return "; ".join(each for each in (self._broken, told if missing else "") if each)
-
-    def _taken(self, ring: KeyRing) -> None:
-        self._broken = ""
-        log.info("The key ring was read", action="key_ring_read", current=ring.current)
-
-    def _refused(self, why: str) -> None:
-        self._broken = f"the key ring before stays in force: {why}"
-        log.error("A changed key ring cannot be read", action="key_ring_broken", reason=why)

@@ -87,6 +87,6 @@ class SiteSealing:
         if ring is None:
             raise CannotOpen(
                 f"it was sealed with key {key_id!r} of a key ring, and this agent has no key ring. Give it the one of the "
-                "site's other agents ([seal] keys_file)"
+                "site's other agents (`[seal]`)"
             )
         return ring.open(form, self._deployment)
