@@ -94,7 +94,7 @@ because the sealed form is what [the site takes back](what-a-plane-can-ask.md#wh
 
 ### The owner's key ring
 
-A site whose owner gives its agents a [key ring](../how-to/keep-a-key.md) (`[seal] keys_file`) has values sealed that would leave in
+A site whose owner gives its agents a [key ring](../how-to/keep-a-key.md) (`[seal]`) has values sealed that would leave in
 clear, or not at all. The gateway seals them with AES-256-GCM. It binds each to its Deployment, its kind and its place, and opens it for the site's tasks
 and triggers. The plane stores `{{"sealed_by": "frankfurt, key 2026-11", "tradewind_sealed": "…"}}`, and Airflow's UI shows that.
 
@@ -116,6 +116,10 @@ and triggers. The plane stores `{{"sealed_by": "frankfurt, key 2026-11", "tradew
 | `rendered_map_index`, `retry_reason`, `note`, `partition_key` | clear | clear | | all: the UI shows them |
 | questions for people (`hitl`) | clear | clear | | all: people answer in the UI |
 | text of an exception | clear, masked | clear, masked | | all |
+
+Where the owner [takes sealed values only](../how-to/keep-a-key.md#take-sealed-values-only), references are sealed as well, and a value of these rows that comes
+back clear fails the task that reads it: XComs, state, events of triggers, extras of asset events. Parameters of runs have
+[signatures](../how-to/rules.md#run-what-people-have-signed) for that.
 
 XComs, state and trigger arguments that the owner has opened (`xcom`, `store` or `triggers` = `open`) leave in clear, whatever the key ring is.
 The sizes of sealed values are theirs, plus a third and about 150 bytes.
