@@ -15,35 +15,16 @@ from tradewind_runtime import environment
 
 MARK: Final = "tradewind-secret "
 
-_AWAY: Final = frozenset({"ExecutionAPISecretsBackend", "MetastoreBackend"})
-"""Backends of the plane."""
-
 
 def main() -> int:
     """Exit status 0 when the backends could be asked."""
     asked = json.loads(sys.stdin.read())
     environment.prepare(Configure.model_validate(asked["configure"]))
-    print(MARK + json.dumps(found(asked["variable"])), flush=True)  # noqa: T201 (this is the answer)
+    from tradewind_runtime.airflow import secrets_backends
+
+    answer = secrets_backends.variable_of_the_site(asked["variable"])
+    print(MARK + json.dumps(answer), flush=True)  # noqa: T201 (this is the answer)
     return 0
-
-
-def found(variable: str) -> dict[str, str]:
-    """`value`, or `problem`."""
-    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
-
-    from tradewind_runtime.airflow import secrets_backends as reports
-
-    backends = [each for each in ensure_secrets_backend_loaded() if type(each).__name__ not in _AWAY]
-    for backend in backends:
-        try:
-            value = backend.get_variable(variable)
-        except Exception as error:
-            return {"problem": reports.sentence(type(backend).__name__, "variable", variable, error)}
-        if value is not None:
-            return {"value": str(value)}
-        if (kept := reports.kept_back(backend, "variable", variable)) is not None:
-            return {"problem": reports.sentence(type(backend).__name__, "variable", variable, kept)}
-    return {"problem": f"it is in none of {', '.join(type(each).__name__ for each in backends)}"}
 
 
 if __name__ == "__main__":

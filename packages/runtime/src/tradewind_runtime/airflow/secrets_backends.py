@@ -22,6 +22,7 @@ from tradewind_runtime.airflow import secrets_masker
 SLOW: Final = 5.0
 """Seconds after which the log says that a backend took long."""
 
+_OF_THE_PLANE: Final = frozenset({"ExecutionAPISecretsBackend", "MetastoreBackend"})
 _AIRFLOWS_OWN: Final = frozenset(
     {"EnvironmentVariablesBackend", "ExecutionAPISecretsBackend", "MetastoreBackend"}
 )
@@ -107,6 +108,23 @@ def own_connection() -> str:
 
 
 OWN_CONNECTION_REMEDY: Final = "Set AIRFLOW_CONN_… of that connection in the environment of this site's tasks, or sign in without a connection"
+
+
+def variable_of_the_site(name: str) -> dict[str, str]:
+    """The `value` of a variable that the site's own backends have, or the `problem`. The plane is not asked."""
+    from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+
+    backends = [each for each in ensure_secrets_backend_loaded() if type(each).__name__ not in _OF_THE_PLANE]
+    for backend in backends:
+        try:
+            value = backend.get_variable(name)
+        except Exception as error:
+            return {"problem": sentence(type(backend).__name__, "variable", name, error)}
+        if value is not None:
+            return {"value": str(value)}
+        if (kept := kept_back(backend, "variable", name)) is not None:
+            return {"problem": sentence(type(backend).__name__, "variable", name, kept)}
+    return {"problem": f"it is in none of {', '.join(type(each).__name__ for each in backends)}"}
 
 
 class _Reporter:
