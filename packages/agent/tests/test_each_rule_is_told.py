@@ -27,8 +27,9 @@ from tradewind_protocol.logs import LogPiece
 from tradewind_protocol.polling import Verb
 from tradewind_protocol.states import Component, OutcomeKind
 
-NO_RULES = frozenset({"rule", "timezone"})
-"""Fields of the rules that refuse nothing by themselves: one names limits of some Dags, one explains `hours`."""
+NO_RULES = frozenset({"rule", "timezone", "run_starters", "run_starters_hours"})
+"""Fields of the rules that refuse nothing by themselves: one names limits of some Dags, one explains `hours`, two say what
+`run_keys` lets pass."""
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFXvwxTjXn9rGmZCWoiWVxFVoFd7sZhwZqyCyIHRdcCa ada"
 TASK = {
