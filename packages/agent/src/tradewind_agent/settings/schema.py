@@ -92,6 +92,7 @@ class SealSettings(BaseModel):
     )
     keys_command: tuple[str, ...] = Field(
         default=(),
+        repr=False,
         description="In place of a file: a program and its arguments, whose output is the key ring, as it is or in base64. No shell reads it. "
         "It has a minute, and gets the agent's environment variables without `TRADEWIND_…`.",
     )
