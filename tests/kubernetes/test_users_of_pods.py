@@ -6,6 +6,7 @@ from typing import Any
 
 from support.airflow_rest import AirflowRest
 from support.cluster import Cluster
+from support.cluster_plane import Plane
 from support.cluster_site import Site, values
 
 ASSIGNED = {"runAsUser": 1000680000, "fsGroup": 1000680000}
@@ -38,6 +39,16 @@ def test_a_site_runs_as_a_user_that_its_image_does_not_know(oslo: Site, rest: Ai
         assert rest.run("fjord", timeout=180).state == "success", oslo.cluster.about("oslo")
     finally:
         oslo.upgrade({"openshift": "auto", "podDefaults": {"podSecurityContext": None}})
+
+
+def test_a_plane_runs_as_a_user_that_its_image_does_not_know(cluster: Cluster, rest: AirflowRest) -> None:
+    plane = Plane(cluster)
+    plane.upgrade({"openshift": "true", "pods": {"podSecurityContext": ASSIGNED}})
+    try:
+        assert users(cluster.pods("plane")) == {ASSIGNED["runAsUser"]}
+        assert rest.http.get("/tradewind/v1/agents").status_code == 200
+    finally:
+        plane.upgrade()
 
 
 def users(pods: list[dict[str, Any]]) -> set[int | None]:
