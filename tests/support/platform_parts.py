@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 from fastapi.testclient import TestClient
 
+from support.fake_driver import FakeDriver
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
-from tradewind_platform.services import api_tokens, people
+from tradewind_platform.reconciler.reconciler import Reconciler
+from tradewind_platform.services import api_tokens, clusters, people
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Organization
 
@@ -77,3 +79,46 @@ class Api:
             "items"
         ]
         return found
+
+
+@dataclass
+class Reconciled(Api):
+    """The API and a reconciler with a fake driver, which works when it is told to."""
+
+    driver: FakeDriver = field(default_factory=FakeDriver)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        with self.platform.store.transaction(self.organization) as db:
+            clusters.ensure(
+                db,
+                "local",
+                driver="fake",
+                slug="c2345abc",
+                agents_url="https://c2345abc.external.example.com",
+                people_url="https://{slug}.c2345abc.example.com",
+                now=self.time.now,
+            )
+        self.reconciler = self.new_reconciler()
+
+    def new_reconciler(self) -> Reconciler:
+        """As of a process that has just started."""
+        drivers = {"fake": self.driver}
+        return Reconciler(self.platform.store, self.platform.ring, drivers, self.time)
+
+    def create(self, name: str = "sales", **more: Any) -> dict[str, Any]:
+        answer = self.owner.post("/v1/deployments", json={"name": name, **more})
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def deployment(self, reference: str = "sales") -> dict[str, Any]:
+        found: dict[str, Any] = self.owner.get(f"/v1/deployments/{reference}").json()
+        return found
+
+    def created(self, name: str = "sales", **more: Any) -> dict[str, Any]:
+        """A Deployment that runs."""
+        self.create(name, **more)
+        self.reconciler.carry_out_all()
+        self.reconciler.observe_all()
+        return self.deployment(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -33,7 +34,13 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-KNOWN = {"workspace": "default", "token": "ada", "cluster": "local", "deployment": "sales"}
+KNOWN = {
+    "workspace": "default",
+    "token": "ada",
+    "cluster": "local",
+    "deployment": "sales",
+    "operation": str(UUID(int=1)),
+}
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])

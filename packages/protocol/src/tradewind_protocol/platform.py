@@ -157,3 +157,107 @@ class AuditEventView(Message):
     address: str = ""
     client: str = ""
     changes: dict[str, Any] = {}
+
+
+# ---- Deployments and operations
+
+Policy = Annotated[
+    str,
+    StringConstraints(
+        max_length=1000, pattern=r"^(strict|open)(, ?[A-Za-z0-9][A-Za-z0-9._-]*=(strict|open))*$"
+    ),
+]
+"""The least strict data policy of the Deployment, and of sites of it by name: "strict, lab=open"."""
+
+
+class NewDeployment(Ask):
+    """Ask for a Deployment: an Airflow of its own, with a database and keys of its own."""
+
+    name: Name
+    workspace: Reference = "default"
+    cluster: Reference | None = None  # None: the only one there is
+    description: Text = ""
+    policy: Policy = "strict"
+    deletion_protection: bool = False
+
+
+class ChangeDeployment(Ask):
+    """Only the fields that are sent change. What the Airflow has to know is applied by an operation."""
+
+    description: Text = ""
+    policy: Policy = "strict"
+    deletion_protection: bool = False
+
+
+class PurgeDeployment(Ask):
+    """Ask for the end of the data of a Deployment that was deleted. Its name is repeated, so that it is meant."""
+
+    name: Name
+
+
+class ConditionView(Message):
+    """One observation of a Deployment. One that is false says why, and what to do."""
+
+    type: str
+    status: str  # true, false or unknown
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    since: datetime
+    observed_revision: int = 0
+
+
+class DeploymentView(Message):
+    """A Deployment: what the platform is doing with it, and what was observed of it."""
+
+    id: UUID
+    slug: str
+    name: str
+    workspace: UUID
+    workspace_name: str
+    cluster: UUID
+    cluster_name: str
+    description: str = ""
+    policy: str = "strict"
+    deletion_protection: bool = False
+    phase: str
+    health: str
+    health_reason: str = ""
+    agent_url: str  # what agents are given
+    people_url: str  # where people open its Airflow
+    revision: int
+    observed_revision: int
+    operation: UUID | None = None  # that runs at the moment
+    purge_after: datetime | None = None  # of one that was deleted
+    conditions: tuple[ConditionView, ...] = ()
+    created_at: datetime
+    created_by: str = ""
+    updated_at: datetime
+    updated_by: str = ""
+
+
+class StepView(Message):
+    """A step of an operation."""
+
+    name: str
+    state: str
+    tries: int = 0
+    message: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class OperationView(Message):
+    """What the platform does to a Deployment, in steps. It ends as succeeded or failed."""
+
+    id: UUID
+    deployment: UUID
+    deployment_name: str
+    kind: str
+    state: str
+    error: str = ""
+    steps: tuple[StepView, ...] = ()
+    created_at: datetime
+    created_by: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None

@@ -49,13 +49,12 @@ def run(
     asked = _hash(request, ask)
     now = platform.clock()
     event = Event(reason=reason)
-    after: list[Callable[[], None]] = []
     with _refusals_recorded(platform, caller, action, event):
         expected = _expected(request)
         with platform.store.transaction(caller.organization) as db:
             if key is not None and (before := _before(platform, db, caller, key, asked)) is not None:
                 return before
-            made = Change(db, caller.principal, now, platform.ring, expected, event, after)
+            made = Change(db, caller.principal, now, platform.ring, expected, event)
             answer = change(made)
             record(
                 db,
@@ -69,8 +68,8 @@ def run(
             body = "" if answer is None else answer.model_dump_json()
             if key is not None:
                 _remember(platform, db, caller, key, asked, status, body)
-    for call in after:
-        call()
+    if made.begun:
+        platform.wake()
     return respond(answer, status)
 
 

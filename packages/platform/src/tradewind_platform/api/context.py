@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,6 +22,8 @@ class Platform:
     store: Store
     ring: KeyRing
     clock: Clock = utc_now
+    wake: Callable[[], None] = lambda: None
+    """Called once a change is committed that has begun an operation."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -51,8 +50,8 @@ class Change:
     expected: int | None = None
     """The revision that the change was made for (`If-Match`); None: any."""
     event: Event = field(default_factory=Event)
-    after: list[Callable[[], None]] = field(default_factory=list)
-    """Called once the change is committed."""
+    begun: bool = False
+    """Whether an operation was begun, which the reconciler shall look at once this is committed."""
 
     def require(self, permission: Permission, target: Target) -> None:
         """Raises Refused NOT_PERMITTED unless the caller may."""
@@ -81,11 +80,20 @@ def require(caller: Principal, permission: Permission, target: Target) -> None:
 
 
 def record(
-    db: Session, *, action: str, caller: Principal, origin: Origin, event: Event, result: str, now: datetime
+    db: Session,
+    *,
+    action: str,
+    caller: Principal,
+    origin: Origin,
+    event: Event,
+    result: str,
+    now: datetime,
+    organization: UUID | None = None,
 ) -> None:
-    """Write an audit event in the transaction of `db`."""
+    """Write an audit event in the transaction of `db`. A session over all organizations needs to be told which."""
     db.add(
         AuditEvent(
+            organization_id=organization,
             at=now,
             request_id=origin.request_id,
             actor_kind=caller.kind,

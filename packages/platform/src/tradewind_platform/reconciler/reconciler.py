@@ -1,0 +1,360 @@
+"""Carries out operations step by step, and keeps and observes the Deployments that run.
+
+Each step is marked as begun before it is done, and as succeeded afterwards. A reconciler that is killed in between does it
+again when it is back. One reconciler works on a database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.clock import Clock, utc_now
+from tradewind_platform.domain import health
+from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
+from tradewind_platform.reconciler.driver import Document, Driver, StepFailed
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import deployments, operations, people, secrets
+from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.store.sessions import Store
+from tradewind_platform.store.tables import (
+    ApiToken,
+    Cluster,
+    Deployment,
+    DeploymentCondition,
+    DeploymentRevision,
+    Operation,
+    OperationStep,
+)
+
+log = logging.getLogger(__name__)
+
+TRIES: Final = 5
+"""Of a step, until its operation has failed."""
+_PAUSES: Final = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries
+_AT_ONCE: Final = 4  # operations
+_OBSERVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.UPDATING, Phase.RESTORING})
+
+
+@dataclass
+class Reconciler:
+    """Works on one database with the drivers of its clusters, by name."""
+
+    store: Store
+    ring: KeyRing
+    drivers: Mapping[str, Driver]
+    clock: Clock = utc_now
+    observe_every: float = 5.0
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _busy: set[UUID] = field(default_factory=set)  # Deployments that a thread works on
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _not_before: dict[UUID, datetime] = field(default_factory=dict)
+    _observed: dict[UUID, Sequence[Condition]] = field(default_factory=dict)  # as it was written last
+
+    def wake(self) -> None:
+        """Look for operations now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return once each step that has begun has ended."""
+        self._stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        observing = threading.Thread(target=self._observe_forever, name="observer")
+        observing.start()
+        queued: set[UUID] = set()
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="operation") as pool:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                for id in self._due():
+                    if id not in queued:
+                        queued.add(id)
+                        pool.submit(self.carry_out, id).add_done_callback(partial(_ended, queued, id))
+                self._wake.wait(1.0)
+        observing.join()
+
+    def carry_out_all(self) -> None:
+        """Every operation that is there, one after the other, without pauses between tries: for tests and commands."""
+        while due := self._unfinished():
+            for id in due:
+                self._not_before.pop(id, None)
+                self.carry_out(id)
+
+    # ---- operations
+
+    def _unfinished(self) -> list[UUID]:
+        with self.store.reading_all() as db:
+            return list(
+                db.scalars(
+                    select(Operation.id).where(Operation.unfinished.is_not(None)).order_by(Operation.id)
+                )
+            )
+
+    def _due(self) -> Iterable[UUID]:
+        now = self.clock()
+        return [id for id in self._unfinished() if self._not_before.get(id, now) <= now]
+
+    def carry_out(self, id: UUID) -> None:
+        """Do the steps of an operation until it has ended, or has to wait for its next try."""
+        with self.store.reading_all() as db:
+            row = db.get_one(Operation, id)
+        self._observed.pop(row.deployment_id, None)
+        with self._alone_with(row.deployment_id) as alone:
+            while alone and not self._stopping.is_set() and self._do_a_step(id):
+                pass
+
+    def _do_a_step(self, id: UUID) -> bool:
+        """Whether there may be another step to do now."""
+        begun = self._begin(id)
+        if begun is None:
+            return False
+        driver, position, name, document = begun
+        log.info("%s: step %s of operation %s", document.slug, name, id, extra={"action": "step_begun"})
+        failure: StepFailed | None = None
+        try:
+            driver.apply(name, document)
+        except StepFailed as error:
+            failure = error
+        except Exception as error:
+            log.exception("%s: step %s failed", document.slug, name, extra={"action": "step_failed"})
+            failure = StepFailed(f"{type(error).__name__}; the platform's log says more")
+        if failure is None:
+            self._succeeded(id, position)
+            return True
+        log.warning("%s: step %s: %s", document.slug, name, failure, extra={"action": "step_failed"})
+        return self._failed(id, position, failure)
+
+    def _begin(self, id: UUID) -> tuple[Driver, int, str, Document] | None:
+        with self.store.across_organizations() as db:
+            operation = db.get_one(Operation, id)
+            if operation.unfinished is None:
+                return None
+            deployment = db.get_one(Deployment, operation.deployment_id)
+            cluster = db.get_one(Cluster, deployment.cluster_id)
+            driver = self.drivers[cluster.driver]
+            steps = _steps(db, id)
+            if not steps:
+                operation.started_at = self.clock()
+                steps = _planned(db, operation, driver.steps(Kind(operation.kind)))
+            position = next_step([Step(step.name, State(step.state), step.tries) for step in steps])
+            if position is None:
+                _end(db, operation, deployment, self.clock())
+                return None
+            step = steps[position]
+            operation.state = step.state = State.RUNNING.value
+            step.tries += 1
+            step.started_at = step.started_at or self.clock()
+            document = _document(db, self.ring, deployment, cluster, operation.revision)
+            return driver, position, step.name, document
+
+    def _succeeded(self, id: UUID, position: int) -> None:
+        with self.store.across_organizations() as db:
+            step = _steps(db, id)[position]
+            step.state, step.message, step.ended_at = State.SUCCEEDED.value, "", self.clock()
+
+    def _failed(self, id: UUID, position: int, failure: StepFailed) -> bool:
+        now = self.clock()
+        with self.store.across_organizations() as db:
+            operation = db.get_one(Operation, id)
+            step = _steps(db, id)[position]
+            step.message = str(failure)
+            if step.tries < TRIES and not failure.final:
+                pause = _PAUSES[min(step.tries, len(_PAUSES)) - 1]
+                self._not_before[id] = now + timedelta(seconds=pause)
+                return False
+            step.state, step.ended_at = State.FAILED.value, now
+            operation.state, operation.ended_at, operation.unfinished = State.FAILED.value, now, None
+            operation.error = f"{step.name}: {failure}"
+            db.get_one(Deployment, operation.deployment_id).phase = Phase.FAILED.value
+        return False
+
+    # ---- what runs
+
+    def _observe_forever(self) -> None:
+        while not self._stopping.wait(self.observe_every):
+            try:
+                self.observe_all()
+                self.purge_what_is_over()
+            except Exception:
+                log.exception("observing failed", extra={"action": "observing_failed"})
+
+    def observe_all(self) -> None:
+        """Keep and observe each Deployment that shall run and that no operation works on."""
+        with self.store.reading_all() as db:
+            phases = [one.value for one in _OBSERVED]
+            found = list(db.scalars(select(Deployment.id).where(Deployment.phase.in_(phases))))
+        for id in found:
+            if self._stopping.is_set():
+                return
+            with self._alone_with(id) as alone:
+                if alone:
+                    self._observe(id)
+
+    def _observe(self, id: UUID) -> None:
+        with self.store.reading_all() as db:
+            deployment = db.get_one(Deployment, id)
+            if deployment.observed_revision == 0:
+                return  # never wholly made
+            cluster = db.get_one(Cluster, deployment.cluster_id)
+            document = _document(db, self.ring, deployment, cluster, deployment.observed_revision)
+        driver = self.drivers[cluster.driver]
+        if deployment.phase == Phase.RUNNING:
+            try:
+                driver.keep(document)
+            except StepFailed as error:
+                log.warning("%s: %s", document.slug, error, extra={"action": "keeping_failed"})
+        observed = tuple(driver.observe(document))
+        if self._observed.get(id) == observed:
+            return
+        self._observed[id] = observed
+        with self.store.across_organizations() as db:
+            _write_conditions(db, deployment, observed, self.clock())
+
+    def purge_what_is_over(self) -> None:
+        """Begin to purge each Deployment that was deleted RETENTION ago."""
+        now = self.clock()
+        with self.store.across_organizations() as db:
+            statement = select(Deployment).where(
+                Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= now - deployments.RETENTION
+            )
+            for row in db.scalars(statement).all():
+                operations.begin(db, row, Kind.PURGE, by=people.SYSTEM.name, now=now)
+                event = Event(f"deployment:{row.name}", row.workspace_id, row.id, "its retention is over")
+                record(
+                    db,
+                    action="deployment.purge",
+                    caller=people.SYSTEM,
+                    origin=Origin(),
+                    event=event,
+                    result="done",
+                    now=now,
+                    organization=row.organization_id,
+                )
+                self._wake.set()
+
+    @contextmanager
+    def _alone_with(self, deployment: UUID) -> Iterator[bool]:
+        """Whether no other thread works on the Deployment; none will until this is left."""
+        with self._lock:
+            alone = deployment not in self._busy
+            if alone:
+                self._busy.add(deployment)
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._lock:
+                    self._busy.discard(deployment)
+
+
+def _ended(queued: set[UUID], id: UUID, done: Future[None]) -> None:
+    queued.discard(id)
+    if (error := done.exception()) is not None:
+        log.error("an operation stopped", exc_info=error, extra={"action": "operation_stopped"})
+
+
+def _steps(db: Session, operation: UUID) -> list[OperationStep]:
+    found = select(OperationStep).where(OperationStep.operation_id == operation)
+    return list(db.scalars(found.order_by(OperationStep.position)))
+
+
+def _planned(db: Session, operation: Operation, names: Iterable[str]) -> list[OperationStep]:
+    made = [
+        OperationStep(
+            organization_id=operation.organization_id,
+            operation_id=operation.id,
+            position=position,
+            name=name,
+            state=State.PENDING.value,
+            tries=0,
+            message="",
+        )
+        for position, name in enumerate(names)
+    ]
+    db.add_all(made)
+    db.flush()
+    return made
+
+
+def _end(db: Session, operation: Operation, deployment: Deployment, now: datetime) -> None:
+    kind = Kind(operation.kind)
+    operation.state, operation.unfinished, operation.ended_at = State.SUCCEEDED.value, None, now
+    deployment.phase = kind.afterwards.value
+    if kind in (Kind.CREATE, Kind.UPDATE, Kind.RESTORE):
+        deployment.observed_revision = operation.revision
+    else:
+        for condition in _conditions(db, deployment):
+            db.delete(condition)
+    if kind is Kind.PURGE:
+        deployment.live_name = None
+        secrets.forget(db, deployment.id)
+        for token in db.scalars(select(ApiToken).where(ApiToken.deployment_id == deployment.id)):
+            token.deleted_at = token.deleted_at or now
+
+
+def _document(
+    db: Session, ring: KeyRing, deployment: Deployment, cluster: Cluster, revision: int
+) -> Document:
+    spec = db.scalar(
+        select(DeploymentRevision.spec).where(
+            DeploymentRevision.deployment_id == deployment.id, DeploymentRevision.revision == revision
+        )
+    )
+    return Document(
+        id=deployment.id,
+        slug=deployment.slug,
+        number=deployment.number,
+        name=deployment.name,
+        revision=revision,
+        spec=spec or {},
+        agent_url=deployments.agent_url(cluster, deployment.slug),
+        people_url=deployments.people_url(cluster, deployment.slug),
+        secrets=secrets.of(db, ring, deployment.id),
+    )
+
+
+def _conditions(db: Session, deployment: Deployment) -> list[DeploymentCondition]:
+    return list(
+        db.scalars(select(DeploymentCondition).where(DeploymentCondition.deployment_id == deployment.id))
+    )
+
+
+def _write_conditions(
+    db: Session, deployment: Deployment, observed: Iterable[Condition], now: datetime
+) -> None:
+    rows = {ConditionType(row.type): row for row in _conditions(db, deployment)}
+    before = {
+        type: Condition(
+            type, Status(row.status), row.reason, row.message or "-", row.remedy or "-", row.since
+        )
+        for type, row in rows.items()
+    }
+    for type, one in health.merged(before, observed, now=now).items():
+        row = rows.get(type)
+        if row is None:
+            row = DeploymentCondition(
+                organization_id=deployment.organization_id, deployment_id=deployment.id, type=type.value
+            )
+            db.add(row)
+        row.status, row.reason, row.message, row.remedy = (
+            one.status.value,
+            one.reason,
+            one.message,
+            one.remedy,
+        )
+        row.since, row.observed_revision = one.since or now, one.observed_revision

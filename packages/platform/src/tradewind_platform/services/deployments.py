@@ -1,0 +1,289 @@
+"""Deployments: asked for, changed, deleted, restored and purged. What follows is done by operations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tradewind.embedded.plane_keys import new_keys
+from tradewind_platform.domain import health as rules
+from tradewind_platform.domain import ids
+from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.operations import Kind, Phase
+from tradewind_platform.domain.roles import Permission, Principal, Target
+from tradewind_platform.services import clusters, deployment_lookup, operations, secrets, workspaces
+from tradewind_platform.services.change import Change
+from tradewind_platform.services.references import found_by, uuid_of
+from tradewind_platform.store.tables import (
+    Cluster,
+    Deployment,
+    DeploymentCondition,
+    DeploymentRevision,
+    Operation,
+    Workspace,
+)
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.platform import (
+    ChangeDeployment,
+    ConditionView,
+    DeploymentView,
+    NewDeployment,
+    OperationView,
+    PurgeDeployment,
+)
+
+RETENTION: Final = timedelta(days=14)
+"""How long the data of a deleted Deployment is kept."""
+_SPEC: Final = ("description", "policy")
+
+
+def create(change: Change, ask: NewDeployment) -> DeploymentView:
+    """Write the Deployment, its secrets and the operation that makes it."""
+    db = change.db
+    change.event.target = f"deployment:{ask.name}"
+    workspace = workspaces.found(db, change.caller, ask.workspace)
+    change.event.workspace = workspace.id
+    change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))
+    cluster = clusters.chosen(db, ask.cluster)
+    if uuid_of(ask.name) is not None:
+        raise Refused(Code.MALFORMED, f"{ask.name!r} has the form of an id", remedy="Choose another name.")
+    if found_by(db, Deployment, ask.name, Deployment.live_name) is not None:
+        raise Refused(
+            Code.CONFLICT,
+            f"there is a Deployment {ask.name!r} already, or one whose data is still kept",
+            remedy="Choose another name, or purge the one that was deleted.",
+        )
+    row = Deployment(
+        slug=ids.new_deployment_slug(),
+        number=(db.scalar(select(func.max(Deployment.number))) or 0) + 1,
+        name=ask.name,
+        live_name=ask.name,
+        workspace_id=workspace.id,
+        cluster_id=cluster.id,
+        phase=Phase.CREATING.value,
+        deletion_protection=ask.deletion_protection,
+        revision=1,
+        observed_revision=0,
+        created_at=change.now,
+        created_by=change.caller.name,
+        updated_at=change.now,
+        updated_by=change.caller.name,
+    )
+    db.add(row)
+    db.flush()
+    change.event.deployment = row.id
+    _add_revision(change, row, ask.model_dump(include=set(_SPEC)))
+    keys = new_keys()
+    for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
+        secrets.add(db, change.ring, row.id, name, value)
+    secrets.add(db, change.ring, row.id, "database_password", secrets.new_password())
+    operations.begin(db, row, Kind.CREATE, by=change.caller.name, now=change.now)
+    change.begun = True
+    return view(db, row)
+
+
+def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentView:
+    """Protection changes at once; a new specification is a new revision and an operation that applies it."""
+    row = _for_change(change, reference, Permission.CONFIG_UPDATE)
+    wanted = ask.model_dump(include=ask.model_fields_set)
+    if "deletion_protection" in wanted:
+        change.require(Permission.DEPLOYMENT_DELETE, deployment_lookup.target(row))
+    before = {**_spec(change.db, row), "deletion_protection": row.deletion_protection}
+    change.event.changes = {
+        key: [before[key], value] for key, value in wanted.items() if before[key] != value
+    }
+    if not change.event.changes:
+        return view(change.db, row)
+    row.deletion_protection = wanted.get("deletion_protection", row.deletion_protection)
+    spec = {key: wanted.get(key, before[key]) for key in _SPEC}
+    row.revision += 1
+    row.updated_at, row.updated_by = change.now, change.caller.name
+    _add_revision(change, row, spec)
+    if spec["policy"] != before["policy"]:
+        operations.begin(change.db, row, Kind.UPDATE, by=change.caller.name, now=change.now)
+        change.begun = True
+    elif row.observed_revision == row.revision - 1:
+        row.observed_revision = row.revision  # the driver has nothing to apply
+    change.db.flush()
+    return view(change.db, row)
+
+
+def delete(change: Change, reference: str) -> OperationView:
+    """Its processes and its route end; its data is kept for RETENTION. Refused while it is protected."""
+    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    if row.deletion_protection:
+        raise Refused(
+            Code.CONFLICT,
+            f"the Deployment {row.name!r} is protected from deletion",
+            remedy="Take the protection away first: `tradewind deployments edit NAME --no-protect`.",
+        )
+    row.deleted_at = change.now
+    return _begun(change, row, Kind.DELETE)
+
+
+def restore(change: Change, reference: str) -> OperationView:
+    """It runs again, with the data that it had."""
+    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    row.deleted_at = None
+    return _begun(change, row, Kind.RESTORE)
+
+
+def purge(change: Change, reference: str, ask: PurgeDeployment) -> OperationView:
+    """The end of its data: database, keys, files."""
+    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    if ask.name != row.name:
+        raise Refused(
+            Code.MALFORMED, f"the name {ask.name!r} is not that of the Deployment", remedy="Repeat its name."
+        )
+    return _begun(change, row, Kind.PURGE)
+
+
+def get(db: Session, caller: Principal, reference: str) -> DeploymentView:
+    return view(db, deployment_lookup.found(db, caller, reference))
+
+
+def listed(db: Session, caller: Principal, *, workspace: str | None = None) -> list[DeploymentView]:
+    """Those that the caller may see, without those that were purged."""
+    statement = select(Deployment).where(Deployment.live_name.is_not(None)).order_by(Deployment.name)
+    if workspace is not None:
+        wanted = workspaces.found(db, caller, workspace).id
+        statement = statement.where(Deployment.workspace_id == wanted)
+    rows = [
+        row
+        for row in db.scalars(statement)
+        if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
+    ]
+    return views(db, rows)
+
+
+def view(db: Session, row: Deployment) -> DeploymentView:
+    return views(db, [row])[0]
+
+
+def views(db: Session, rows: Sequence[Deployment]) -> list[DeploymentView]:
+    """In a number of queries that does not depend on how many there are."""
+    clusters_by_id = {one.id: one for one in db.scalars(select(Cluster))}
+    workspaces_by_id = {one.id: one for one in db.scalars(select(Workspace))}
+    one = rows[0].id if len(rows) == 1 else None
+    running_now = select(Operation.deployment_id, Operation.id).where(Operation.unfinished.is_not(None))
+    running = {row[0]: row[1] for row in db.execute(running_now)}
+    specs = {
+        (spec.deployment_id, spec.revision): spec.spec
+        for spec in db.scalars(_of(select(DeploymentRevision), DeploymentRevision, one))
+    }
+    conditions: dict[UUID, list[DeploymentCondition]] = defaultdict(list)
+    for condition in db.scalars(_of(select(DeploymentCondition), DeploymentCondition, one)):
+        conditions[condition.deployment_id].append(condition)
+    return [
+        _view(
+            row,
+            clusters_by_id[row.cluster_id],
+            workspaces_by_id[row.workspace_id],
+            specs[row.id, row.revision],
+            conditions[row.id],
+            running.get(row.id),
+        )
+        for row in rows
+    ]
+
+
+def agent_url(cluster: Cluster, slug: str) -> str:
+    return f"{cluster.agents_url}/{slug}"
+
+
+def people_url(cluster: Cluster, slug: str) -> str:
+    return cluster.people_url.replace("{slug}", slug)
+
+
+def _of(statement: Any, table: Any, deployment: UUID | None) -> Any:
+    return statement if deployment is None else statement.where(table.deployment_id == deployment)
+
+
+_ORDER: Final = [one.value for one in ConditionType]
+
+
+def _view(
+    row: Deployment,
+    cluster: Cluster,
+    workspace: Workspace,
+    spec: dict[str, Any],
+    conditions: Iterable[DeploymentCondition],
+    operation: UUID | None,
+) -> DeploymentView:
+    conditions = sorted(conditions, key=lambda one: _ORDER.index(one.type))
+    found = [Condition(ConditionType(one.type), Status(one.status), "", "-", "-") for one in conditions]
+    wrong = next((one for one in conditions if one.status == Status.FALSE), None)
+    return DeploymentView(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        workspace=workspace.id,
+        workspace_name=workspace.name,
+        cluster=cluster.id,
+        cluster_name=cluster.name,
+        description=spec["description"],
+        policy=spec["policy"],
+        deletion_protection=row.deletion_protection,
+        phase=row.phase,
+        health=rules.health(found).value,
+        health_reason="" if wrong is None else wrong.message,
+        agent_url=agent_url(cluster, row.slug),
+        people_url=people_url(cluster, row.slug),
+        revision=row.revision,
+        observed_revision=row.observed_revision,
+        operation=operation,
+        purge_after=row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None,
+        conditions=tuple(ConditionView.model_validate(one, from_attributes=True) for one in conditions),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        updated_at=row.updated_at,
+        updated_by=row.updated_by,
+    )
+
+
+def _begun(change: Change, row: Deployment, kind: Kind) -> OperationView:
+    made = operations.begin(change.db, row, kind, by=change.caller.name, now=change.now)
+    row.updated_at, row.updated_by = change.now, change.caller.name
+    change.begun = True
+    change.db.flush()
+    return operations.view(change.db, made, row)
+
+
+def _for_change(change: Change, reference: str, permission: Permission) -> Deployment:
+    change.event.target = f"deployment:{reference}"
+    row = deployment_lookup.found(change.db, change.caller, reference)
+    change.event.target = f"deployment:{row.name}"
+    change.event.workspace, change.event.deployment = row.workspace_id, row.id
+    change.require(permission, deployment_lookup.target(row))
+    change.expect(row.revision, f"the Deployment {row.name!r}")
+    return row
+
+
+def _spec(db: Session, row: Deployment) -> dict[str, Any]:
+    found: dict[str, Any] | None = db.scalar(
+        select(DeploymentRevision.spec).where(
+            DeploymentRevision.deployment_id == row.id, DeploymentRevision.revision == row.revision
+        )
+    )
+    assert found is not None
+    return found
+
+
+def _add_revision(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
+    change.db.add(
+        DeploymentRevision(
+            deployment_id=row.id,
+            revision=row.revision,
+            spec=spec,
+            author=change.caller.name,
+            reason=change.event.reason,
+            created_at=change.now,
+        )
+    )
+    change.db.flush()

@@ -1,0 +1,149 @@
+"""Operations: begun by a change, carried out by the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.operations import Kind, Phase, State, may_begin
+from tradewind_platform.domain.roles import Permission, Principal
+from tradewind_platform.services import deployment_lookup
+from tradewind_platform.services.change import Change
+from tradewind_platform.services.references import uuid_of
+from tradewind_platform.store.tables import Deployment, Operation, OperationStep
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.operator import Page
+from tradewind_protocol.platform import OperationView, StepView
+
+_NEEDS: Final = {
+    Kind.CREATE: Permission.DEPLOYMENT_CREATE,
+    Kind.UPDATE: Permission.CONFIG_UPDATE,
+    Kind.DELETE: Permission.DEPLOYMENT_DELETE,
+    Kind.RESTORE: Permission.DEPLOYMENT_DELETE,
+    Kind.PURGE: Permission.DEPLOYMENT_DELETE,
+}
+
+
+def permission_for(kind: Kind) -> Permission:
+    """What a caller needs to ask for it, on the Deployment, or on its workspace for one that is created."""
+    return _NEEDS[kind]
+
+
+def begin(db: Session, row: Deployment, kind: Kind, *, by: str, now: datetime) -> Operation:
+    """Write the operation in the transaction of the change. Raises Refused CONFLICT while another one runs, and in a phase
+    in which it makes no sense."""
+    running = db.scalar(select(Operation).where(Operation.unfinished == row.id))
+    if running is not None:
+        raise Refused(
+            Code.CONFLICT,
+            f"the operation {running.kind} of the Deployment {row.name!r} has not ended",
+            remedy=f"Wait for it: `tradewind operations wait {running.id}`.",
+            operation=str(running.id),
+        )
+    if not may_begin(kind, Phase(row.phase)):
+        raise Refused(
+            Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so there is nothing to {kind.value}"
+        )
+    row.phase = kind.meanwhile.value
+    made = Operation(
+        organization_id=row.organization_id,
+        deployment_id=row.id,
+        unfinished=row.id,
+        kind=kind.value,
+        state=State.PENDING.value,
+        revision=row.revision,
+        error="",
+        created_at=now,
+        created_by=by,
+    )
+    db.add(made)
+    db.flush()
+    return made
+
+
+def retry(change: Change, reference: str) -> OperationView:
+    """Begin a failed operation again, at the step that failed. Refused when another one came after it."""
+    change.event.target = f"operation:{reference}"
+    row, deployment = _found(change.db, change.caller, reference)
+    change.event.workspace, change.event.deployment = deployment.workspace_id, deployment.id
+    change.require(permission_for(Kind(row.kind)), deployment_lookup.target(deployment))
+    later = select(Operation.id).where(Operation.deployment_id == deployment.id, Operation.id > row.id)
+    if row.state != State.FAILED or change.db.scalar(later) is not None:
+        raise Refused(
+            Code.CONFLICT,
+            f"the operation {row.id} is {row.state}, or not the last one of the Deployment {deployment.name!r}",
+            remedy="The last operation of a Deployment can be retried once it has failed.",
+        )
+    row.state, row.unfinished, row.error, row.ended_at = State.PENDING.value, deployment.id, "", None
+    deployment.phase = Kind(row.kind).meanwhile.value
+    for step in _steps(change.db, row):
+        if step.state == State.FAILED:
+            step.state, step.tries = State.PENDING.value, 0
+    change.begun = True
+    change.db.flush()
+    return view(change.db, row, deployment)
+
+
+def get(db: Session, caller: Principal, reference: str) -> OperationView:
+    return view(db, *_found(db, caller, reference))
+
+
+def listed(
+    db: Session, caller: Principal, *, deployment: str | None, limit: int, offset: int
+) -> Page[OperationView]:
+    """Operations of the Deployments that the caller may see, the newest first."""
+    seen = {
+        row.id: row
+        for row in db.scalars(select(Deployment))
+        if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
+    }
+    if deployment is not None:
+        wanted = deployment_lookup.found(db, caller, deployment).id
+        seen = {id: row for id, row in seen.items() if id == wanted}
+    where = Operation.deployment_id.in_(seen)
+    total = db.scalar(select(func.count()).select_from(Operation).where(where)) or 0
+    rows = db.scalars(
+        select(Operation).where(where).order_by(Operation.id.desc()).limit(limit).offset(offset)
+    )
+    items = tuple(view(db, row, seen[row.deployment_id]) for row in rows)
+    return Page[OperationView](items=items, total=total, limit=limit, offset=offset)
+
+
+def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
+    return OperationView(
+        id=row.id,
+        deployment=row.deployment_id,
+        deployment_name=deployment.name,
+        kind=row.kind,
+        state=row.state,
+        error=row.error,
+        steps=tuple(StepView.model_validate(step, from_attributes=True) for step in _steps(db, row)),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _steps(db: Session, row: Operation) -> Sequence[OperationStep]:
+    return db.scalars(
+        select(OperationStep).where(OperationStep.operation_id == row.id).order_by(OperationStep.position)
+    ).all()
+
+
+def _found(db: Session, caller: Principal, reference: str) -> tuple[Operation, Deployment]:
+    id: UUID | None = uuid_of(reference)
+    row = None if id is None else db.get(Operation, id)
+    deployment = None if row is None else db.get_one(Deployment, row.deployment_id)
+    if (
+        row is None
+        or deployment is None
+        or not caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(deployment))
+    ):
+        raise Refused(Code.NOT_FOUND, f"there is no operation {reference!r}")
+    return row, deployment

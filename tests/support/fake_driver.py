@@ -1,0 +1,126 @@
+"""A driver whose cluster is a record in memory. It may be killed at any point, as a process may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.operations import Kind
+from tradewind_platform.reconciler.driver import Document, StepFailed
+
+
+class Killed(BaseException):
+    """The process of the reconciler is killed here."""
+
+
+@dataclass
+class FakeCluster:
+    """What there is. Making a thing that is there, or ending one that is not, is an error, as it is of a real database."""
+
+    things: dict[str, set[str]] = field(default_factory=dict)  # slug → what it has
+    made: list[tuple[str, str]] = field(default_factory=list)
+    data: dict[str, int] = field(default_factory=dict)  # slug → the number of the database that was made
+
+    def of(self, slug: str) -> set[str]:
+        return self.things.setdefault(slug, set())
+
+    def make(self, slug: str, thing: str) -> None:
+        assert thing not in self.of(slug), f"{thing} of {slug} is made twice"
+        self.of(slug).add(thing)
+        self.made.append((slug, thing))
+        if thing == "database":
+            self.data[slug] = len(self.made)
+
+    def end(self, slug: str, thing: str) -> None:
+        self.of(slug).remove(thing)
+
+
+def _nothing(point: str) -> None:
+    pass
+
+
+@dataclass
+class FakeDriver:
+    """Keeps the promises of a Driver, as the contract suite says."""
+
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    at: Callable[[str], None] = _nothing
+    """Called at each point where the process may be killed."""
+    failing: dict[str, StepFailed] = field(default_factory=dict)
+
+    def steps(self, kind: Kind) -> Sequence[str]:
+        running = ("database", "configure", "migrate", "start", "route")
+        return {
+            Kind.CREATE: running,
+            Kind.UPDATE: running,
+            Kind.RESTORE: running,
+            Kind.DELETE: ("unroute", "stop"),
+            Kind.PURGE: ("unroute", "stop", "erase"),
+        }[kind]
+
+    def apply(self, step: str, document: Document) -> None:
+        self.at(f"before {step}")
+        if step in self.failing:
+            raise self.failing[step]
+        getattr(self, f"_{step}")(document)
+        self.at(f"after {step}")
+
+    def keep(self, document: Document) -> None:
+        for thing in ("api server", "scheduler"):
+            self._ensure(document, thing)
+
+    def observe(self, document: Document) -> Sequence[Condition]:
+        found = self.cluster.of(document.slug)
+        needs = {
+            ConditionType.DATABASE_READY: "database",
+            ConditionType.MIGRATED: "tables",
+            ConditionType.API_SERVER_READY: "api server",
+            ConditionType.SCHEDULER_BEATING: "scheduler",
+            ConditionType.ROUTE_SERVED: "route",
+        }
+        return [
+            Condition(type, Status.TRUE, observed_revision=document.revision)
+            if thing in found
+            else Condition(type, Status.FALSE, "Missing", f"The {thing} is missing.", "Make it.")
+            for type, thing in needs.items()
+        ]
+
+    def _ensure(self, document: Document, thing: str) -> None:
+        if thing not in self.cluster.of(document.slug):
+            self.cluster.make(document.slug, thing)
+            self.at(f"{thing} made")
+
+    def _remove(self, document: Document, *things: str) -> None:
+        for thing in things:
+            if thing in self.cluster.of(document.slug):
+                self.cluster.end(document.slug, thing)
+                self.at(f"{thing} ended")
+
+    def _database(self, document: Document) -> None:
+        self._ensure(document, "role")
+        self._ensure(document, "database")
+
+    def _configure(self, document: Document) -> None:
+        self._remove(
+            document, *[one for one in self.cluster.of(document.slug) if one.startswith("revision ")]
+        )
+        self._ensure(document, f"revision {document.revision}")
+
+    def _migrate(self, document: Document) -> None:
+        self._ensure(document, "tables")
+
+    def _start(self, document: Document) -> None:
+        self.keep(document)
+
+    def _route(self, document: Document) -> None:
+        self._ensure(document, "route")
+
+    def _unroute(self, document: Document) -> None:
+        self._remove(document, "route")
+
+    def _stop(self, document: Document) -> None:
+        self._remove(document, "api server", "scheduler")
+
+    def _erase(self, document: Document) -> None:
+        self._remove(document, *sorted(self.cluster.of(document.slug)))
