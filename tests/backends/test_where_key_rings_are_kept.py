@@ -16,9 +16,10 @@ from support import pages
 from support.cloud.aws import Moto
 from support.cloud.openbao import ROOT_TOKEN, OpenBao
 from support.cloud.server import Servers, program
+from support.environments import of_cloud
 from tradewind_agent.environments import key_rings
 from tradewind_agent.errors import KeyRingUnavailable
-from tradewind_agent.settings import SealSettings
+from tradewind_agent.settings import EnvironmentSettings, SealSettings, Settings
 from tradewind_agent.state import key_ring
 from tradewind_agent.state.key_ring import KeyRing
 from tradewind_agent.state.ring_in_force import RingInForce
@@ -128,3 +129,26 @@ async def test_vault_decrypts_the_ring(servers: Servers, tmp_path: Path) -> None
     assert await site.read("Vault and OpenBao") == site.ring
     with pytest.raises(KeyRingUnavailable, match="ended with status 2"):
         await site.read("Vault and OpenBao", VAULT_TOKEN="of another", BAO_TOKEN="of another")
+
+
+async def test_the_secrets_backend_of_the_tasks_has_the_ring(moto: Moto, tmp_path: Path) -> None:
+    site = Keeper(tmp_path, moto.environment())
+    seal = settings_of("The secrets backend of the site")
+    secret = {"Name": f"airflow/variables/{seal.keys_variable}", "SecretString": site.ring.text()}
+    moto.calls(("secretsmanager", "create_secret", secret))
+    variables = {
+        **pages.environment("site-on-aws.md", 0),
+        **moto.environment(),
+        "AIRFLOW_HOME": str(tmp_path),
+    }
+    environment = EnvironmentSettings(name="tasks", interpreter=of_cloud("amazon"), env=variables)
+    settings = Settings(
+        plane_url=NOWHERE,
+        token_file=tmp_path / "token",
+        state_dir=tmp_path,
+        environments=(environment,),
+        seal=seal,
+    )
+    fetch = key_rings.fetching(settings)
+    assert fetch is not None
+    assert await fetch() == site.ring

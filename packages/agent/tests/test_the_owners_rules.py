@@ -344,6 +344,19 @@ def test_check_says_which_rule_bites(tmp_path: Path):
     assert "allows   dags" in found.output and "refuses  users" in found.output
     assert run("check", "--rules-file", str(file), "--dag", "sales", "--user", "ada").exit_code == 0
     assert run("check", "--rules-file", str(file)).output == "the rules can be read\n"
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFXvwxTjXn9rGmZCWoiWVxFVoFd7sZhwZqyCyIHRdcCa ada"
+    file.write_text(f'run_keys = ["{key}"]\nrun_starters = ["front"]\n')
+    run_of_a_task = (
+        "check",
+        "--rules-file",
+        str(file),
+        "--dag",
+        "sales",
+        "--conf",
+        '{"day": 1}',
+        "--started-by",
+    )
+    assert [run(*run_of_a_task, dag).exit_code for dag in ("front", "other")] == [0, 1]
     file.write_text("dags = 1")
     assert run("check", "--rules-file", str(file)).exit_code == 78
 

@@ -15,6 +15,7 @@ import click
 
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.rules import (
+    BY_TASK,
     OwnerRules,
     RuleRefusal,
     Work,
@@ -24,7 +25,7 @@ from tradewind_agent.rules import (
     verdicts,
 )
 from tradewind_protocol.attempts import WorkKind
-from tradewind_protocol.boundary import OwnRun, Read, ReadKind
+from tradewind_protocol.boundary import OwnRun, Read, ReadKind, StartedBy
 from tradewind_protocol.polling import Verb
 
 _COMMANDS = [one.value for one in Verb if one is not Verb.STREAM_LOG]
@@ -62,6 +63,7 @@ def rules() -> None:
 @click.option("--callback", help="Function or notifier that a deadline calls.")
 @click.option("--user", help="User who starts the run by hand.")
 @click.option("--conf", help="Parameters of the run, as JSON.")
+@click.option("--started-by", help="Dag whose task starts the run, with parameters that the key ring seals.")
 @click.option("--connection-test", is_flag=True, help="A connection test instead of a task.")
 @click.option(
     "--reads",
@@ -76,6 +78,7 @@ def check(
     config: Path | None,
     rules_file: Path | None,
     conf: str | None,
+    started_by: str | None,
     connection_test: bool,
     reads: tuple[str, ...],
     command: str | None,
@@ -89,17 +92,18 @@ def check(
     the rules cannot be read.
     """
     found = _load(config, rules_file)
+    moment = at.replace(tzinfo=timezone.utc) if at is not None else _now()
     work = Work(
         kind=WorkKind.CONNECTION_TEST if connection_test else WorkKind.TASK,
-        run_type="manual" if names.get("user") else None,
+        run_type=BY_TASK if started_by else "manual" if names.get("user") else None,
         conf=_parameters(conf),
+        started=StartedBy(started_by, int(moment.timestamp())) if started_by else None,
         **names,
     )
     asked = bool(reads or command or log)
     if not work.facts().keys() - {"kind"} and not connection_test and not asked:
         click.echo("the rules can be read")
         return
-    moment = at.replace(tzinfo=timezone.utc) if at is not None else _now()
     own = OwnRun(work.dag, "the run itself") if work.dag is not None else None
     judged = [
         *verdicts(found, work, moment),

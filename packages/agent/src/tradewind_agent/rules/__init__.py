@@ -2,6 +2,7 @@
 file, no logging."""
 
 from tradewind_agent.rules.decisions import (
+    BY_TASK,
     RuleRefusal,
     Verdict,
     Work,
@@ -14,6 +15,7 @@ from tradewind_agent.rules.reads import read_refusal, read_verdicts
 from tradewind_agent.rules.schema import Limits, OwnerRules, RulesWrong, ScopedLimits, parse
 
 __all__ = [
+    "BY_TASK",
     "Limits",
     "OwnerRules",
     "RuleRefusal",

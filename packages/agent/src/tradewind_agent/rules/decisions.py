@@ -16,6 +16,9 @@ from tradewind_protocol.hosts import TaskRule
 from tradewind_protocol.patterns import fits
 from tradewind_protocol.polling import Verb
 
+BY_TASK: Final = "operator_triggered"
+"""How Airflow names the kind of a run that a task has started."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -171,7 +174,7 @@ def _signature(rule: str, limits: Limits, work: Work, at: datetime) -> Verdict:
     a task has started which may start runs. A task that resumes gets the parameters from the plane anew, and one that starts from a
     trigger for the first time."""
     conf = work.conf or {}
-    user = work.user and work.run_type != _BY_TASK  # which has the name of the user of the run before
+    user = work.user and work.run_type != BY_TASK  # which has the name of the user of the run before
     if not conf and not user and work.run_type != "manual":
         return Verdict(rule, None)
     moment = at if work.starts else None
@@ -186,9 +189,6 @@ def _signature(rule: str, limits: Limits, work: Work, at: datetime) -> Verdict:
             at=moment,
         )
     return _refused(rule, why) if why else Verdict(rule, None)
-
-
-_BY_TASK: Final = "operator_triggered"
 
 
 def _why_no_starter(limits: Limits, started: StartedBy, at: datetime | None) -> str:
