@@ -19,9 +19,9 @@ from support.installed import ROOT
 
 VERSION = "0.0.9"
 MIGRATIONS = "packages/provider/src/tradewind_provider/store/migrations/versions"
-FIRST = "4ef7386"
+FIRST = "b1a4e06"
 """The first commit that may stand for a release. Before there is one it moves on when a change cannot do without: since this
-one, an agent resumes no deferred task whose method has no seal, and agents before it gave an empty set of arguments none."""
+one, what an agent seals is bound to its Deployment, and agents before it open none of that."""
 
 
 class NoHistory(Exception):

@@ -8,13 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from agent_kit import AgentUnderTest
 
 from tradewind_agent.rules import OwnerRules, RulesWrong, Work, parse, refusal
+from tradewind_agent.testing import FakePlane
 from tradewind_protocol import run_signatures
 from tradewind_protocol.boundary import StartedBy
 from tradewind_protocol.run_signatures import KEY, RunStatement
+from tradewind_protocol.states import OutcomeKind
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=timezone.utc)
 WORK = Work(dag="sales", run="signed__1", deployment="prod", run_type="manual", user="ada")
@@ -175,3 +179,28 @@ def test_a_line_that_is_no_key_is_an_error_of_the_rules() -> None:
     for line in ("ada", "ssh-rsa AAAA ada", "ssh-ed25519 AAAA ada"):
         with pytest.raises(RulesWrong, match="no line of an Ed25519 key"):
             parse({"run_keys": [line]})
+
+
+@pytest.mark.looptime(resolution=1e-9)
+@pytest.mark.parametrize(
+    ("deployment", "why"), [("prod", ""), ("", "not for this run of this Dag in this Deployment")]
+)
+async def test_the_sites_own_name_of_the_deployment_counts_and_not_the_planes(
+    agent: AgentUnderTest, plane: FakePlane, keys: dict[str, str], sign: Sign, deployment: str, why: str
+) -> None:
+    # the plane calls itself "fake", as one that was taken over may call itself after another
+    times = {"not_before": "2001-09-08T00:00:00+00:00", "not_after": "2001-09-10T00:00:00+00:00"}
+    run = {
+        "dag_id": "sales",
+        "run_id": "signed__1",
+        "run_type": "manual",
+        "conf": sign({"day": "x"}, **times),
+    }
+    plane.answer_execution = lambda method, path, body: (200, {"dag_run": run, "max_tries": 0})
+    ti = {"id": str(uuid4()), "dag_id": "sales", "task_id": "t", "run_id": "signed__1"}
+    async with agent.with_settings(rules={"run_keys": [keys["ada"]]}, deployment=deployment):
+        attempt = plane.queue(ti=ti, bundle_info={"name": "main", "version": None})
+        await plane.until(lambda: attempt.outcomes)
+    (outcome,) = attempt.outcomes
+    assert outcome.kind is (OutcomeKind.FAILED if why else OutcomeKind.SUCCEEDED)
+    assert why in outcome.reason

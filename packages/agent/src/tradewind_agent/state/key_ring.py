@@ -38,7 +38,7 @@ REMEDY: Final = (
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
-_PURPOSE: Final = "tradewind value 1"
+_PURPOSE: Final = "tradewind value 2"
 
 
 class RingWrong(ValueError):
