@@ -1,4 +1,5 @@
-"""A site that runs signed runs only: what the command signs runs, and the same parameters without a signature do not."""
+"""A site that runs signed runs only: what the command signs runs, and what a Dag starts that may; the same parameters without a
+signature do not."""
 
 from __future__ import annotations
 
@@ -12,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from support.deployment import JOURNAL, Deployment, run_site
+from tradewind_agent.state import key_ring
+from tradewind_agent.state.key_ring import KeyRing
 
 FLOW = """
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, task
 import site_journal
 
@@ -24,6 +28,12 @@ with DAG("signed_runs", schedule=None, params={"region": "eu"}):
         site_journal.write("ran", run=dag_run.run_id, conf=dag_run.conf, params=dict(params))
 
     say()
+
+for name in ("front", "intruder"):
+    with DAG(name, schedule=None, params={"region": "eu"}):
+        TriggerDagRunOperator(
+            task_id="start", trigger_dag_id="signed_runs", conf={"region": "{{ params.region }}"}
+        )
 """
 
 
@@ -45,6 +55,19 @@ class Signed(Deployment):
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def started_by(self, dag_id: str, conf: dict[str, str]) -> str:
+        """Let a task of that Dag start a run; its id."""
+        assert self.rest.run(dag_id, conf=conf).state == "success"
+        runs = self.rest.get("/dags/signed_runs/dagRuns")["dag_runs"]
+        return str(max(runs, key=lambda run: str(run["queued_at"]))["dag_run_id"])
+
+    def fails(self, run: str, *why: str) -> None:
+        """The run fails with that reason before its task runs."""
+        assert self.rest.wait_for_run("signed_runs", run).state == "failed", why
+        attempts = self.rest.http.get("/tradewind/v1/attempts", params={"run_id": run}).json()["items"]
+        assert any(all(each in one["reason"] for each in why) for one in attempts), attempts
+        assert self.journal("ran", run=run) == []
+
 
 @pytest.fixture(scope="module")
 def signed(deployment: Deployment, directory: Path) -> Iterator[Signed]:
@@ -53,6 +76,14 @@ def signed(deployment: Deployment, directory: Path) -> Iterator[Signed]:
     (home / "dags" / "flow.py").write_text(FLOW)
     for name in ("ada", "mallory"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)], check=True)
+    ring = home / "keys.toml"
+    key_ring.write(ring, KeyRing.new("frankfurt", "2026-11"))
+    rule = {
+        "name": "signed",
+        "dags": ["signed_runs"],
+        "run_keys": [(home / "ada.pub").read_text().strip()],
+        "run_starters": ["front"],
+    }
     site = run_site(
         home / "site",
         deployment.plane,
@@ -60,11 +91,12 @@ def signed(deployment: Deployment, directory: Path) -> Iterator[Signed]:
         bundle="signed-runs",
         dags=home / "dags",
         site={"PYTHONPATH": JOURNAL},
-        options={"rules": {"run_keys": [(home / "ada.pub").read_text().strip()]}},
+        options={"rules": {"rule": [rule]}, "seal": {"keys_file": str(ring)}},
     )
     with site as (agent, place):
-        deployment.rest.wait_for_dags(["signed_runs"])
-        deployment.rest.unpause("signed_runs")
+        for dag_id in ("signed_runs", "front", "intruder"):
+            deployment.rest.wait_for_dags([dag_id])
+            deployment.rest.unpause(dag_id)
         yield Signed(deployment.plane, agent, place, deployment.rest, home)
 
 
@@ -84,7 +116,23 @@ def test_unsigned_runs_runs_of_other_keys_and_replayed_ones_fail_with_the_rule(s
         "not for this run": signed.rest.trigger("signed_runs", conf=conf),
     }
     for why, run in refused.items():
-        assert signed.rest.wait_for_run("signed_runs", run).state == "failed", why
-        attempts = signed.rest.http.get("/tradewind/v1/attempts", params={"run_id": run}).json()["items"]
-        assert any("'run_keys'" in one["reason"] and why in one["reason"] for one in attempts), attempts
-        assert signed.journal("ran", run=run) == []
+        signed.fails(run, "'signed.run_keys'", why)
+
+
+def test_a_run_that_a_task_starts_runs_where_its_dag_may_start_it(signed: Signed) -> None:
+    child = signed.started_by("front", {"region": "us"})
+    assert signed.rest.wait_for_run("signed_runs", child).state == "success"
+    [ran] = signed.journal("ran", run=child)
+    assert (ran["conf"], ran["params"]) == ({"region": "us"}, {"region": "us"})
+    conf = signed.rest.get(f"/dags/signed_runs/dagRuns/{child}")["conf"]
+    assert conf["sealed_by"] == "frankfurt, key 2026-11"
+    # the same parameters for another run, as a user or a plane that was taken over starts it
+    signed.fails(signed.rest.trigger("signed_runs", conf=conf), "the parameters of a run was asked for")
+
+
+def test_a_run_that_another_dag_starts_is_refused(signed: Signed) -> None:
+    signed.fails(
+        signed.started_by("intruder", {"region": "us"}),
+        "'signed.run_keys'",
+        "a task of Dag 'intruder' has started",
+    )

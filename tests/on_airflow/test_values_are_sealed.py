@@ -96,6 +96,11 @@ def test_what_one_agent_passed_on_the_other_has_read(after_a_run: Sealed) -> Non
     [looked] = after_a_run.said("looked")
     assert looked["extra"] == {"rows": "SEALED-EXTRA-of-an-event"}
     assert looked["watermark"] == "SEALED-STATE-of-an-asset"
+    [made] = after_a_run.said("made")
+    assert (made["extra"], made["asset"]) == (
+        {"rows": "SEALED-EXTRA-by-an-alias"},
+        {"of": "SEALED-ASSET-extra"},
+    )
     [triggered] = after_a_run.said("triggered")
     assert triggered["extra"] == {"rows": "SEALED-EXTRA-of-an-event"}
     [child] = after_a_run.said("child")

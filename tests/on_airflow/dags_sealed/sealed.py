@@ -7,10 +7,11 @@ from typing import Any
 
 import site_journal
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Asset, BaseOperator, Metadata, task
+from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator, Metadata, task
 from sealed_triggers import Ends, Repeats
 
 delivered = Asset("sealed-delivery", uri="s3://bucket/sealed-delivery")
+some = AssetAlias("sealed-alias")
 
 
 class Defers(BaseOperator):
@@ -75,6 +76,16 @@ with DAG("sealed", schedule=None):
             watermark=asset_state_store[delivered].get("watermark"),
         )
 
+    @task(queue="here", outlets=[some])
+    def makes(outlet_events: Any = None) -> None:
+        made = Asset("sealed-made", uri="s3://bucket/sealed-made", extra={"of": "SEALED-ASSET-extra"})
+        outlet_events[some].add(made, extra={"rows": "SEALED-EXTRA-by-an-alias"})
+
+    @task(queue="there", inlets=[some])
+    def looks_at_what_was_made(inlet_events: Any = None) -> None:
+        event = inlet_events[some][-1]
+        site_journal.write("made", extra=event.extra, asset=event.asset.extra)
+
     @task(queue="there")
     def ended_by_trigger(ti: Any = None) -> None:
         site_journal.write("ended", value=ti.xcom_pull(task_ids="ends"))
@@ -83,6 +94,7 @@ with DAG("sealed", schedule=None):
     gather(each.expand(one=listed()))
     remembers()
     delivers() >> looks()
+    makes() >> looks_at_what_was_made()
     Defers(task_id="defers", queue="here")
     EndsInTrigger(task_id="ends", queue="here") >> ended_by_trigger()
     TriggerDagRunOperator(
