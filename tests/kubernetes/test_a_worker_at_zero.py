@@ -72,6 +72,23 @@ def test_from_zero_to_one_and_back_by_queue_depth(scaled: Site, rest: AirflowRes
     wait(lambda: not scaled.pods(), timeout=180, what=lambda: cluster.about("frankfurt"))
 
 
+@pytest.mark.parametrize("scaled", ["plane"], indirect=True)
+def test_a_scaler_whose_token_was_replaced_goes_on_scaling(scaled: Site, rest: AirflowRest) -> None:
+    """KEDA keeps the token that it read first, until the plane refuses it."""
+    tokens = rest.http.get("/tradewind/v1/tokens", params={"limit": 500}).raise_for_status().json()["items"]
+    before = [each["id"] for each in tokens if each["name"].startswith("frankfurt-scaler-")]
+    assert before
+    scaled.cluster.make_secret("frankfurt", "scaler", token=scaled.token("scaler", kind="scaler"))
+    for each in before:
+        rest.http.delete(f"/tradewind/v1/tokens/{each}").raise_for_status()
+    run = rest.trigger("load", conf={"count": 1, "seconds": 1})
+    wait(
+        lambda: scaled.has_marked("began", run),
+        timeout=180,
+        what=lambda: scaled.cluster.about("frankfurt"),
+    )
+
+
 def test_a_scalers_token_reads_queue_numbers_and_nothing_else(frankfurt: Site) -> None:
     token = {"Authorization": f"Bearer {frankfurt.token('scaler', kind='scaler')}"}
     with (

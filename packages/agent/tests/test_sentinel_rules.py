@@ -171,6 +171,13 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], str, str]] = [
         "more disk than its limit",
     ),
     (
+        "over its limit, and its agent ended in order",
+        pod(phase="Succeeded", conditions=[condition("Ready", "False", "PodCompleted")]),
+        [event("Evicted", 'Usage of EmptyDir volume "state" exceeds the limit "40Mi". ')],
+        "evicted",
+        "more disk than its limit",
+    ),
+    (
         "drained",
         pod(container(running={}), conditions=[condition("DisruptionTarget", "True", "EvictionByEvictionAPI")]),
         [],

@@ -296,11 +296,14 @@ class Rules:
     def _ended_by_others(self, pod: Object, events: Sequence[Object], now: datetime) -> list[SentinelFinding]:
         status = pod.get("status", {})
         disrupted = _condition(pod, "DisruptionTarget")
-        if status.get("reason") == "Evicted" or disrupted.get("reason") == "TerminationByKubelet":
-            since = moment(disrupted.get("lastTransitionTime")) or _made(pod)
+        # An evicted pod whose container drained and exited with 0 may be a pod that succeeded: the event alone tells.
+        evicted_at = _first_of(events, "Evicted")
+        by_kubelet = status.get("reason") == "Evicted" or disrupted.get("reason") == "TerminationByKubelet"
+        if by_kubelet or evicted_at is not None:
+            since = moment(disrupted.get("lastTransitionTime")) or evicted_at or _made(pod)
             if now - since > RECENT:
                 return []
-            message = str(status.get("message", ""))
+            message = str(status.get("message", "")) or _message_of(events, "Evicted")
             cause, remedy = _eviction(message)
             return [
                 self._finding(
