@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli packages/platform
 ARGS   ?=
 
-.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-kubernetes kubernetes keda containers clean
+.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ lab: $(STAMP) network  ## networks like the clouds' on this machine (ARGS="--she
 
 test-sentinel: $(STAMP) cfn-lint  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
 	$(PY) -m pytest tests/sentinel $(ARGS)
+
+test-platform: $(STAMP) network  ## the platform as its commands do, with real planes, a gateway and an agent
+	$(PY) -m pytest tests/platform $(ARGS)
 
 test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
 	@$(PYTHON) scripts/dist.py --without-sboms

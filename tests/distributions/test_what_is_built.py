@@ -101,7 +101,6 @@ def test_distributions_depend_on_exactly_their_own_version_of_each_other(dist: P
 @pytest.mark.parametrize(
     ("name", "extras"),
     [
-        ("tradewind_platform", {"postgres"}),
         ("tradewind_provider", {"postgres"}),
         ("tradewind_runtime", {"amazon", "azure", "git", "google", "hashicorp", "openlineage", "statsd"}),
     ],

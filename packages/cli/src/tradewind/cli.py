@@ -26,6 +26,11 @@ _OWN = {
     "events": "tradewind.commands.events:events",
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
+    "deployments": "tradewind.commands.deployments:deployments",
+    "operations": "tradewind.commands.operations:operations",
+    "workspaces": "tradewind.commands.workspaces:workspaces",
+    "api-tokens": "tradewind.commands.api_tokens:api_tokens",
+    "audit": "tradewind.commands.audit:audit",
     "plane": "tradewind.commands.plane:plane",
     "gateway": "tradewind.commands.gateway:gateway",
     "demo": "tradewind.commands.demo:demo",
@@ -33,7 +38,7 @@ _OWN = {
     "completion": "tradewind.commands.completion:completion",
 }
 
-_ELSEWHERE = {"agent": "tradewind-agent"}
+_ELSEWHERE = {"agent": "tradewind-agent", "platform": "tradewind-platform"}
 """Verbs another distribution brings, and which one: named even when it is not installed."""
 
 _GROUP = "tradewind.commands"
@@ -102,6 +107,10 @@ def _explains(name: str, short_help: str, sentence: str, *, remedy: str = "") ->
 @click.option("--context", help="Use the plane of this context (see `tradewind contexts list`).")
 @click.option("--plane-url", help="Use the plane at this address, with the token in TRADEWIND_API_TOKEN.")
 @click.option(
+    "--platform-url", help="Use the platform at this address, with the token in TRADEWIND_API_TOKEN."
+)
+@click.option("--deployment", help="Use the plane of this Deployment, through the platform.")
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json"]),
@@ -111,10 +120,18 @@ def _explains(name: str, short_help: str, sentence: str, *, remedy: str = "") ->
 )
 @click.version_option(version("tradewind"), prog_name="tradewind")
 @click.pass_context
-def main(ctx: click.Context, context: str | None, plane_url: str | None, output: str) -> None:
+def main(
+    ctx: click.Context,
+    context: str | None,
+    plane_url: str | None,
+    platform_url: str | None,
+    deployment: str | None,
+    output: str,
+) -> None:
     """Operate a Tradewind orchestration plane: agents, tokens, queues and work.
 
     Exit codes: 0 done, 1 the plane refused, 2 the command line makes no sense, 3 no plane answered.
     """
     session = ctx.ensure_object(Session)
     session.context, session.plane_url, session.output = context, plane_url, Output(output)
+    session.platform_url, session.deployment = platform_url, deployment

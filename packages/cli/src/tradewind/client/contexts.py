@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +17,7 @@ from tradewind.errors import BadUsage
 
 
 class Context(BaseModel):
-    """One plane and how to sign in to it."""
+    """One plane or platform, and how to sign in to it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,6 +25,7 @@ class Context(BaseModel):
     username: str | None = None  # asked for a password when the token has expired
     token: str | None = Field(default=None, repr=False)  # an Airflow API token
     ca_file: str | None = None  # a certificate authority of one's own, PEM
+    kind: Literal["plane", "platform"] = "plane"
 
 
 class Contexts(BaseModel):

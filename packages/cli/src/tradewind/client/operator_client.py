@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
-import httpx
-from pydantic import ValidationError
-
-from tradewind.client.foreign_responses import explained, unreachable
-from tradewind.errors import BadUsage, NotSignedIn, Refused, Unreachable
+from tradewind.client.api_client import ApiClient
+from tradewind.errors import NotSignedIn, Refused
 from tradewind_protocol import errors, operator, paths
 from tradewind_protocol.messages import Message
 
-Received = TypeVar("Received", bound=Message)
 
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-
-
-class OperatorClient:
+class OperatorClient(ApiClient):
     """What a person can ask of one plane.
 
     A context manager. Every method raises Refused when the plane says no and Unreachable when no plane answers.
     `plane` may carry a path prefix: "https://host/deployment".
     """
 
-    def __init__(
-        self,
-        plane: str,
-        *,
-        token: str | None = None,
-        ca_file: str | None = None,
-        transport: httpx.BaseTransport | None = None,
-        sign_in_again: Callable[[OperatorClient], str] | None = None,
-    ) -> None:
-        self.plane = checked_url(plane)
-        self._sign_in_again = sign_in_again  # asked once for a token when the plane says 401
-        self._http = httpx.Client(
-            timeout=_TIMEOUT, transport=transport, verify=_verification(ca_file), follow_redirects=False
-        )
-        self.token = token
-
-    def __enter__(self) -> OperatorClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+    prefix = paths.OPERATOR_PREFIX
 
     # ---- signing in
 
@@ -171,92 +143,3 @@ class OperatorClient:
 
     def events(self, **filters: Any) -> operator.Page[operator.EventView]:
         return self._ask(operator.Page[operator.EventView], "GET", "/events", params=filters)
-
-    # ---- how
-
-    def _ask(
-        self,
-        kind: type[Received],
-        method: str,
-        path: str,
-        message: Message | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-    ) -> Received:
-        answer = self._request(method, path, message, params=params)
-        try:
-            return kind.model_validate(self._body(answer))
-        except ValidationError:
-            # not chained: pydantic quotes its input, and one of these answers carries a token
-            raise self._not_a_plane(answer) from None
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        message: Message | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-    ) -> httpx.Response:
-        content = {
-            "json": None if message is None else message.model_dump(mode="json"),
-            "params": {key: value for key, value in (params or {}).items() if value not in (None, "", ())},
-        }
-        answer = self._send(method, paths.OPERATOR_PREFIX + path, **content)
-        if answer.status_code == 401 and self._sign_in_again is not None:
-            again, self._sign_in_again = self._sign_in_again, None
-            self.token = again(self)
-            answer = self._send(method, paths.OPERATOR_PREFIX + path, **content)
-        if answer.is_success:
-            return answer
-        try:
-            refusal = errors.Refusal.model_validate_json(answer.content)
-        except ValidationError:
-            raise self._not_a_plane(answer) from None
-        raise Refused(refusal)
-
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        try:
-            return self._http.request(method, self.plane + path, headers=headers, **content)
-        except httpx.TransportError as problem:
-            raise unreachable(self.plane, problem) from problem
-
-    def _body(self, answer: httpx.Response) -> dict[str, Any]:
-        try:
-            body = answer.json()
-        except ValueError:
-            raise self._not_a_plane(answer) from None
-        if not isinstance(body, dict):
-            raise self._not_a_plane(answer)
-        return cast("dict[str, Any]", body)
-
-    def _not_a_plane(self, answer: httpx.Response) -> Unreachable:
-        return explained(self.plane, answer, airflow=self._version_of_airflow())
-
-    def _version_of_airflow(self) -> str:
-        """Of the Airflow that answers there; empty when none does."""
-        try:
-            answer = self._http.get(self.plane + "/api/v2/version")
-            return str(answer.json()["version"]) if answer.is_success else ""
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return ""
-
-
-def checked_url(text: str) -> str:
-    """The plane's address without a slash at the end. Raises BadUsage when it is not an http(s) URL."""
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadUsage(f"{text!r} is not the address of a plane, such as https://airflow.example.com")
-    if parts.username or parts.password:
-        raise BadUsage("the plane's address must not carry a user name or a password")
-    return text.strip().split("?")[0].split("#")[0].rstrip("/")
-
-
-def _verification(ca_file: str | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as problem:
-        raise BadUsage(f"the CA file {ca_file} cannot be used: {problem}") from problem

@@ -7,7 +7,8 @@ import sys
 import click
 
 from tradewind.client import contexts as store
-from tradewind.client.operator_client import OperatorClient, checked_url
+from tradewind.client.api_client import checked_url
+from tradewind.client.operator_client import OperatorClient
 from tradewind.commands import session as session_options
 from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
 from tradewind.errors import BadUsage
@@ -32,6 +33,7 @@ def contexts() -> None:
     type=click.Path(exists=True, dir_okay=False),
     help="PEM file of your own certificate authority.",
 )
+@click.option("--platform", is_flag=True, help="The address is that of a platform with many planes.")
 @pass_session
 def add(
     session: Session,
@@ -41,8 +43,9 @@ def add(
     token_stdin: bool,
     password_stdin: bool,
     ca_file: str | None,
+    platform: bool,
 ) -> None:
-    """Add a plane, or replace its entry. The first plane becomes the current one."""
+    """Add a plane or a platform, or replace its entry. The first plane becomes the current one."""
     url = checked_url(url)
     if token_stdin and password_stdin:
         raise BadUsage(
@@ -50,6 +53,10 @@ def add(
         )
     if password_stdin and not username:
         raise BadUsage("--password-stdin needs to know whose password it is", remedy="Add --username NAME.")
+    if platform and username:
+        raise BadUsage(
+            "a platform has no user names and passwords yet", remedy="Give an API token: --token-stdin."
+        )
     token = None
     if token_stdin:
         token = sys.stdin.read().strip()
@@ -62,7 +69,9 @@ def add(
             else:
                 token = ask_to_sign_in(client, username)
     known = store.load(session.contexts_path)
-    context = store.Context(url=url, username=username, token=token, ca_file=ca_file)
+    context = store.Context(
+        url=url, username=username, token=token, ca_file=ca_file, kind="platform" if platform else "plane"
+    )
     known = known.adding(name, context)
     store.save(session.contexts_path, known)
     click.echo(f"Context {name!r} is {url}" + (", the current one." if known.current == name else "."))
@@ -105,6 +114,7 @@ def list_(session: Session) -> None:
             "name": name,
             "current": name == known.current,
             "url": context.url,
+            "kind": context.kind,
             "username": context.username or "",
             "signed_in": context.token is not None,
         }
@@ -118,7 +128,8 @@ def list_(session: Session) -> None:
         (
             Column("", lambda row: "*" if row["current"] else ""),
             Column("NAME", lambda row: row["name"]),
-            Column("PLANE", lambda row: row["url"]),
+            Column("KIND", lambda row: row["kind"]),
+            Column("ADDRESS", lambda row: row["url"]),
             Column("USER", lambda row: row["username"]),
             Column("TOKEN", lambda row: "kept" if row["signed_in"] else "none"),
         ),

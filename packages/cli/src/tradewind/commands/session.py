@@ -14,6 +14,7 @@ import httpx
 
 from tradewind.client import contexts
 from tradewind.client.operator_client import OperatorClient
+from tradewind.client.platform_client import PlatformClient
 from tradewind.errors import BadUsage
 from tradewind.output import Output
 
@@ -31,6 +32,8 @@ class Session:
 
     context: str | None = None
     plane_url: str | None = None
+    platform_url: str | None = None
+    deployment: str | None = None
     output: Output = field(default_factory=lambda: Output("table"))
     transport: httpx.BaseTransport | None = None  # tests put their plane here
 
@@ -38,7 +41,46 @@ class Session:
     def contexts_path(self) -> Path:
         return contexts.default_path(os.environ)
 
+    def platform(self) -> PlatformClient:
+        """A client of the platform that is meant: a flag wins over the environment, that over the current context.
+
+        Raises BadUsage when none is named anywhere.
+        """
+        url = self.platform_url or (None if self.context else os.environ.get("TRADEWIND_PLATFORM_URL"))
+        token = _token_of(os.environ.get("TRADEWIND_API_TOKEN"), os.environ.get("TRADEWIND_API_TOKEN_FILE"))
+        ca_file = os.environ.get("TRADEWIND_CA_FILE")
+        if url is None:
+            known = contexts.load(self.contexts_path)
+            name = self.context or known.current
+            chosen = None if name is None else known.get(name)
+            if chosen is None or chosen.kind != "platform":
+                raise BadUsage(
+                    "no platform is named"
+                    + (f": the context {name!r} is a plane" if chosen is not None else ""),
+                    remedy="Use --platform-url, set TRADEWIND_PLATFORM_URL, or add one: "
+                    "`tradewind contexts add NAME URL --platform --token-stdin`.",
+                )
+            url, token, ca_file = chosen.url, token or chosen.token, chosen.ca_file
+        return PlatformClient(url, token=token, ca_file=ca_file, transport=self.transport)
+
     def connect(self) -> OperatorClient:
+        """A client of the plane that is meant: with --deployment, through the platform. Raises BadUsage when none is named.
+
+        The platform's API token opens the plane then, in the role that it has there.
+        """
+        if self.deployment is None:
+            return self._connect_to_a_plane()
+        if self.plane_url is not None:
+            raise BadUsage("--deployment names a plane of a platform, and --plane-url another one")
+        with self.platform() as client:
+            return OperatorClient(
+                client.address_of(self.deployment),
+                token=client.token,
+                ca_file=client.ca_file,
+                transport=self.transport,
+            )
+
+    def _connect_to_a_plane(self) -> OperatorClient:
         """A client of the plane that is meant. Raises BadUsage when none is named anywhere.
 
         A flag wins over the environment, the environment over the current context. A plane named by its address
@@ -60,6 +102,11 @@ class Session:
                     remedy="Use --plane-url, set TRADEWIND_PLANE_URL, or add one: `tradewind contexts add NAME URL`.",
                 )
             chosen = known.get(name)
+            if chosen.kind != "plane":
+                raise BadUsage(
+                    f"the context {name!r} is a platform, which has many planes",
+                    remedy="Name one of them: `tradewind --deployment NAME …`.",
+                )
         client = OperatorClient(
             chosen.url,
             token=_token_of(env.get("TRADEWIND_API_TOKEN"), env.get("TRADEWIND_API_TOKEN_FILE"))

@@ -155,6 +155,12 @@ class Plane:
 
     def start(self, *, timeout: float = 120) -> None:
         """Start every process and return once each API server answers its health page."""
+        for process in self.prepare():
+            process.start()
+        self.wait_ready(timeout=timeout)
+
+    def prepare(self) -> list[processes.LocalProcess]:
+        """Every process of the plane, not started yet."""
         for number, port in enumerate(self.ports, start=1):
             command = ["api-server", "--host", "127.0.0.1", "--port", str(port)]
             self.api_servers.append(self._process(f"api-server-{number}", command))
@@ -162,9 +168,7 @@ class Plane:
             self.schedulers.append(self._process(f"scheduler-{number}", ["scheduler"]))
         if self.settings.stock:
             self.others = [self._process(name, [name]) for name in ("dag-processor", "triggerer")]
-        for process in self.all_processes:
-            process.start()
-        self.wait_ready(timeout=timeout)
+        return self.all_processes
 
     def _process(self, name: str, arguments: list[str]) -> processes.LocalProcess:
         """`airflow <arguments>`, not started yet."""

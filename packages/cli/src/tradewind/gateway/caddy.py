@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tradewind.gateway.settings import GatewaySettings
+from tradewind.gateway.settings import Certificate, GatewaySettings, People
 from tradewind_protocol import paths
 
 NOT_FOUND: Final = "404 page not found"
@@ -16,6 +16,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a request's body."""
 _THE_CERTIFICATE: Final = "gateway"
+_FOR_PEOPLE: Final = "people"
 
 Json = dict[str, Any]
 
@@ -31,15 +32,25 @@ def document(settings: GatewaySettings, state: Path, inherited: Mapping[str, int
     if settings.public is not None:
         servers["public"] = {
             "listen": [at.get("public", settings.public.listen)],
-            **_secured(settings),
+            **_secured(settings.tls, _THE_CERTIFICATE),
             "routes": _routes(settings, endpoint="public"),
         }
+    if settings.people is not None:
+        if settings.public is not None and settings.people.listen == settings.public.listen:
+            servers["public"]["routes"][:0] = _people(settings, settings.people)
+        else:
+            certificate = _FOR_PEOPLE if settings.people.tls is not None else _THE_CERTIFICATE
+            servers["people"] = {
+                "listen": [at.get("people", settings.people.listen)],
+                **_secured(settings.people.tls or settings.tls, certificate),
+                "routes": [*_people(settings, settings.people), _not_found()],
+            }
     if settings.private is not None:
         servers["private"] = {
             "listen": [f"unix/{private_socket(state)}|0600"],
             # The front says of each connection where it comes from and by which endpoint.
             "listener_wrappers": [{"wrapper": "proxy_protocol"}, {"wrapper": "tls"}],
-            **_secured(settings),
+            **_secured(settings.tls, _THE_CERTIFICATE),
             "routes": _routes(settings, endpoint="{http.request.local}"),
         }
     if settings.health is not None:
@@ -49,18 +60,21 @@ def document(settings: GatewaySettings, state: Path, inherited: Mapping[str, int
             "protocols": ["h1"],
             "routes": [_health("/healthz", "/readyz"), _not_found()],
         }
-    files = {
-        "certificate": str(settings.tls.certificate),
-        "key": str(settings.tls.key),
-        "tags": [_THE_CERTIFICATE],
-    }
+    certificates = [(settings.tls, _THE_CERTIFICATE)]
+    if settings.people is not None:
+        certificates.append((settings.people.tls, _FOR_PEOPLE))
+    files = [
+        {"certificate": str(one.certificate), "key": str(one.key), "tags": [tag]}
+        for one, tag in certificates
+        if one is not None
+    ]
     return {
         "admin": {"listen": f"unix/{admin_socket(state)}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": str(state / "caddy")},
         "apps": {
             # A request that is held when a new document comes has its answer under the old one.
             "http": {"grace_period": "60s", "servers": servers},
-            "tls": {"certificates": {"load_files": [files]}},
+            **({"tls": {"certificates": {"load_files": files}}} if files else {}),
         },
     }
 
@@ -73,16 +87,21 @@ def private_socket(state: Path) -> Path:
     return state / "private.sock"
 
 
-def _secured(settings: GatewaySettings) -> Json:
-    return {
+def _secured(certificate: Certificate | None, tag: str) -> Json:
+    common = {
         "automatic_https": {"disable": True},
-        # The one certificate for every client, whatever name it asks for and whatever name the certificate has: a client that is
-        # shown another name's certificate can say so, and one that is sent an alert cannot.
-        "tls_connection_policies": [{"certificate_selection": {"any_tag": [_THE_CERTIFICATE]}}],
-        "protocols": ["h1", "h2"],
         "read_header_timeout": "10s",
         "idle_timeout": "10m",  # longer than any private link keeps an idle connection
         "max_header_bytes": 65536,
+    }
+    if certificate is None:
+        return {**common, "protocols": ["h1"]}
+    return {
+        **common,
+        # The one certificate for every client, whatever name it asks for and whatever name the certificate has: a client that is
+        # shown another name's certificate can say so, and one that is sent an alert cannot.
+        "tls_connection_policies": [{"certificate_selection": {"any_tag": [tag]}}],
+        "protocols": ["h1", "h2"],
     }
 
 
@@ -95,8 +114,47 @@ def _routes(settings: GatewaySettings, *, endpoint: str) -> list[Json]:
     return [other_names, _health("/healthz"), *deployments, _not_found()]
 
 
+def _people(settings: GatewaySettings, people: People) -> list[Json]:
+    """The whole Airflow of each Deployment under its own name, without what agents and tasks ask for."""
+    found = []
+    for path, upstreams in sorted(settings.deployments.items()):
+        refused = {
+            "match": [{"path": [f"{paths.PREFIX}/*", "/execution/*"]}],
+            "handle": _not_found()["handle"],
+        }
+        proxy = _proxy(upstreams, endpoint="public")
+        passed = {"handle": [{"handler": "request_body", "max_size": MOST_BYTES}, proxy]}
+        found.append(
+            {
+                "match": [{"host": [f"{path}.{people.domain}"]}],
+                "handle": [{"handler": "subroute", "routes": [{**refused, "terminal": True}, passed]}],
+                "terminal": True,
+            }
+        )
+    return found
+
+
 def _deployment(path: str, upstreams: tuple[str, ...], *, endpoint: str) -> Json:
     served = f"/{path}{paths.PREFIX}/"
+    return {
+        # Both the path as it was sent and the path that it means, with dots and doubled slashes resolved.
+        "match": [
+            {
+                "path": [served + "*"],
+                "method": list(METHODS),
+                "vars_regexp": {"{http.request.uri}": {"pattern": "^" + re.escape(served)}},
+            }
+        ],
+        "handle": [
+            {"handler": "request_body", "max_size": MOST_BYTES},
+            {"handler": "rewrite", "strip_path_prefix": f"/{path}"},
+            _proxy(upstreams, endpoint=endpoint),
+        ],
+        "terminal": True,
+    }
+
+
+def _proxy(upstreams: tuple[str, ...], *, endpoint: str) -> Json:
     transport: Json = {
         "protocol": "http",
         "dial_timeout": "5s",
@@ -116,22 +174,7 @@ def _deployment(path: str, upstreams: tuple[str, ...], *, endpoint: str) -> Json
     }
     if len(upstreams) > 1:
         proxy["health_checks"] = {"passive": {"fail_duration": "10s"}}
-    return {
-        # Both the path as it was sent and the path that it means, with dots and doubled slashes resolved.
-        "match": [
-            {
-                "path": [served + "*"],
-                "method": list(METHODS),
-                "vars_regexp": {"{http.request.uri}": {"pattern": "^" + re.escape(served)}},
-            }
-        ],
-        "handle": [
-            {"handler": "request_body", "max_size": MOST_BYTES},
-            {"handler": "rewrite", "strip_path_prefix": f"/{path}"},
-            proxy,
-        ],
-        "terminal": True,
-    }
+    return proxy
 
 
 def _health(*at: str) -> Json:

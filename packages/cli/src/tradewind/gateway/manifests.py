@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from tradewind.errors import BadUsage
 from tradewind.gateway.caddy import METHODS, NOT_FOUND
-from tradewind.gateway.settings import GatewaySettings
+from tradewind.gateway.settings import Certificate, GatewaySettings
 from tradewind_protocol import paths
 
 _MOST_RULES: Final = 16
@@ -70,6 +70,7 @@ def _service(upstream: str) -> dict[str, Any]:
 def nginx(settings: GatewaySettings) -> str:
     """For `http { … }` of an nginx, 1.23.2 or later; the private way needs njs and the endpoint.js of
     docs/how-to/behind-a-proxy.md."""
+    _refuse_what_only_caddy_serves(settings)
     lines = []
     for path, upstreams in sorted(settings.deployments.items()):
         servers = "".join(f"    server {urlsplit(one).netloc};\n" for one in upstreams)
@@ -110,8 +111,8 @@ def _nginx_server(settings: GatewaySettings, listen: str, source: str, endpoint:
     return f"""server {{
     listen {listen};
     server_name {settings.host};
-    ssl_certificate     {settings.tls.certificate};
-    ssl_certificate_key {settings.tls.key};
+    ssl_certificate     {_certificate(settings).certificate};
+    ssl_certificate_key {_certificate(settings).key};
 {more}    default_type text/plain;
     server_tokens off;
     client_max_body_size 32m;
@@ -144,6 +145,7 @@ def haproxy(settings: GatewaySettings) -> str:
             "HAProxy cannot read the endpoints of [private]",
             remedy="Use `tradewind gateway run` or nginx for it, and a file without [private] for HAProxy.",
         )
+    _refuse_what_only_caddy_serves(settings)
     assert settings.public is not None
     rules, backends = [], []
     for path, upstreams in sorted(settings.deployments.items()):
@@ -161,8 +163,8 @@ def haproxy(settings: GatewaySettings) -> str:
     mode http
     timeout client 60s
     timeout http-request 10s
-    # the certificate, and beside it the key as {settings.tls.certificate}.key
-    bind {settings.public.listen} ssl crt {settings.tls.certificate} alpn h2,http/1.1
+    # the certificate, and beside it the key as {_certificate(settings).certificate}.key
+    bind {settings.public.listen} ssl crt {_certificate(settings).certificate} alpn h2,http/1.1
     acl host hdr(host),field(1,:) -i {settings.host}
     acl method method {" ".join(METHODS)}
     acl odd path_reg (\\.\\.|//|%2[eE])
@@ -179,3 +181,17 @@ backend nothing
     mode http
     http-request return status 404 content-type text/plain string "{NOT_FOUND}"
 """
+
+
+def _refuse_what_only_caddy_serves(settings: GatewaySettings) -> None:
+    if settings.people is not None:
+        raise BadUsage(
+            "[people] is served by Caddy only", remedy="Show it with --as caddy, or leave [people] out."
+        )
+    _certificate(settings)
+
+
+def _certificate(settings: GatewaySettings) -> Certificate:
+    if settings.tls is None:
+        raise BadUsage("this form needs [tls]", remedy="Name a certificate and its key.")
+    return settings.tls

@@ -30,7 +30,7 @@ def apply(settings: GatewaySettings, state: Path) -> None:
     started = _Started.read(state)
     if started is not None and started.listens != _listens(settings):
         raise BadUsage(
-            "[public] listen, [private] or health differs from that of the gateway that runs",
+            "[public] listen, [people] listen, [private] or health differs from that of the gateway that runs",
             remedy="Restart `tradewind gateway run`: it opens the ports when it starts.",
         )
     document = caddy.document(settings, state, started.descriptors if started is not None else None)
@@ -124,10 +124,11 @@ def _summary(settings: GatewaySettings, state: Path) -> str:
         ways.append(
             f"private endpoints at {settings.private.listen}, for {', '.join(settings.private.balancers)}"
         )
+    if settings.people is not None:
+        ways.append(f"people at *.{settings.people.domain}, {settings.people.listen}")
     count = len(settings.deployments)
-    return (
-        f"serving {count} Deployment{'s' if count != 1 else ''} at https://{settings.host}: {'; '.join(ways)}"
-    )
+    scheme = "https" if settings.tls is not None else "http"
+    return f"serving {count} Deployment{'s' if count != 1 else ''} at {scheme}://{settings.host}: {'; '.join(ways)}"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,10 @@ class _Started:
 
 
 def _listens(settings: GatewaySettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", include={"public", "private", "health"})
+    return {
+        **settings.model_dump(mode="json", include={"public", "private", "health"}),
+        "people": settings.people.listen if settings.people is not None else None,
+    }
 
 
 def _opened(settings: GatewaySettings) -> dict[str, socket.socket]:
@@ -161,7 +165,10 @@ def _opened(settings: GatewaySettings) -> dict[str, socket.socket]:
     wanted = {
         "public": settings.public.listen if settings.public is not None else None,
         "health": settings.health,
+        "people": settings.people.listen if settings.people is not None else None,
     }
+    if wanted["people"] == wanted["public"]:
+        del wanted["people"]  # one server serves both
     opened: dict[str, socket.socket] = {}
     for name, listen in wanted.items():
         if listen is None:

@@ -30,6 +30,15 @@ def _host(text: str) -> str:
     return text
 
 
+def _domain(text: str) -> str:
+    return _host(f"d.{text}").removeprefix("d.")
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    return bool(host) and ipaddress.ip_address(host).is_loopback
+
+
 def _listen(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -84,12 +93,26 @@ class Private(_Part):
     """The networks that the load balancer connects from. Nothing else may connect."""
 
 
+class People(_Part):
+    """The way for people: each Deployment has a host name of its own, so that a browser keeps their cookies apart."""
+
+    domain: Annotated[str, AfterValidator(_domain)]
+    """A Deployment is `<its path>.<domain>`."""
+
+    listen: Listen = ":443"
+    tls: Certificate | None = None
+    """For `*.<domain>`. None: that of the agents' host has this name, too."""
+
+
 class GatewaySettings(_Part):
     """One cluster."""
 
     host: Annotated[str, AfterValidator(_host)]
-    tls: Certificate
+    tls: Certificate | None = None
+    """None: plain HTTP, at addresses of the loopback interface only."""
+
     public: Public | None = None
+    people: People | None = None
     private: Private | None = None
     health: Listen | None = None
     """Plain HTTP that only says whether the gateway runs: what a load balancer probes."""
@@ -103,6 +126,15 @@ class GatewaySettings(_Part):
     def _serves(self) -> GatewaySettings:
         if self.public is None and self.private is None:
             raise ValueError("neither [public] nor [private] is there: the gateway would listen nowhere")
+        if self.tls is None:
+            listens = [one.listen for one in (self.public, self.people, self.private) if one is not None]
+            if not all(_is_loopback(one) for one in listens):
+                raise ValueError(
+                    f"without [tls] the gateway listens on 127.0.0.1 only, not at {', '.join(listens)}"
+                )
+        if self.people is not None and self.public is not None and self.people.listen == self.public.listen:
+            if self.people.tls is not None:
+                raise ValueError("[people] listens where [public] does, so [people.tls] would not be used")
         for deployment, upstreams in self.deployments.items():
             if not upstreams:
                 raise ValueError(f"{deployment} has no API server")

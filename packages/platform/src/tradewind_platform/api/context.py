@@ -24,6 +24,8 @@ class Platform:
     clock: Clock = utc_now
     wake: Callable[[], None] = lambda: None
     """Called once a change is committed that has begun an operation."""
+    address: Callable[[str], str] | None = None
+    """Where the Airflow of a Deployment is asked, by its slug. None: at its address for people."""
 
 
 @dataclass(frozen=True)

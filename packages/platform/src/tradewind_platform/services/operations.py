@@ -83,7 +83,7 @@ def retry(change: Change, reference: str) -> OperationView:
     deployment.phase = Kind(row.kind).meanwhile.value
     for step in _steps(change.db, row):
         if step.state == State.FAILED:
-            step.state, step.tries = State.PENDING.value, 0
+            step.state, step.tries, step.started_at, step.ended_at = State.PENDING.value, 0, None, None
     change.begun = True
     change.db.flush()
     return view(change.db, row, deployment)

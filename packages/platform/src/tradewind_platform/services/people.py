@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import Binding, Principal, Role, Target
+from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, Organization, RoleBinding, User, Workspace
 from tradewind_protocol.errors import Code, Refused
@@ -47,6 +48,17 @@ def create_owner(db: Session, name: str, *, now: datetime) -> User:
         )
     )
     return made
+
+
+def is_empty(db: Session) -> bool:
+    """Whether there is no user yet."""
+    return db.scalar(select(User.id).limit(1)) is None
+
+
+def record_admin(db: Session, name: str, *, now: datetime) -> None:
+    """The audit event of an administrator who was made on the platform's machine."""
+    event = Event(f"user:{name}", changes={"role": [None, Role.ORGANIZATION_OWNER.value]})
+    record(db, action="user.create", caller=SYSTEM, origin=Origin(), event=event, result="done", now=now)
 
 
 def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:

@@ -1,0 +1,115 @@
+"""The platform's API as a typed, synchronous client."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from tradewind.client.api_client import ApiClient
+from tradewind_protocol import operator, platform
+
+
+class PlatformClient(ApiClient):
+    """What a user can ask of a platform. Every method raises Refused when it says no and Unreachable when none answers."""
+
+    prefix = platform.PREFIX
+    kind = "platform"
+
+    def me(self) -> platform.Me:
+        return self._ask(platform.Me, "GET", "/me")
+
+    # ---- workspaces, clusters
+
+    def workspaces(self, **filters: Any) -> operator.Page[platform.WorkspaceView]:
+        return self._ask(operator.Page[platform.WorkspaceView], "GET", "/workspaces", params=filters)
+
+    def create_workspace(self, ask: platform.NewWorkspace, *, reason: str = "") -> platform.WorkspaceView:
+        return self._ask(platform.WorkspaceView, "POST", "/workspaces", ask, params={"reason": reason})
+
+    def delete_workspace(self, reference: str, *, reason: str = "") -> None:
+        self._request("DELETE", f"/workspaces/{quote(reference, safe='')}", params={"reason": reason})
+
+    def clusters(self, **filters: Any) -> operator.Page[platform.ClusterView]:
+        return self._ask(operator.Page[platform.ClusterView], "GET", "/clusters", params=filters)
+
+    # ---- Deployments
+
+    def deployments(self, **filters: Any) -> operator.Page[platform.DeploymentView]:
+        return self._ask(operator.Page[platform.DeploymentView], "GET", "/deployments", params=filters)
+
+    def deployment(self, reference: str) -> platform.DeploymentView:
+        return self._ask(platform.DeploymentView, "GET", _deployment(reference))
+
+    def create_deployment(self, ask: platform.NewDeployment, *, reason: str = "") -> platform.DeploymentView:
+        return self._ask(platform.DeploymentView, "POST", "/deployments", ask, params={"reason": reason})
+
+    def change_deployment(
+        self,
+        reference: str,
+        ask: platform.ChangeDeployment,
+        *,
+        if_revision: int | None = None,
+        reason: str = "",
+    ) -> platform.DeploymentView:
+        """Only the fields that `ask` was made with change."""
+        headers = {} if if_revision is None else {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        return self._ask(
+            platform.DeploymentView,
+            "PATCH",
+            _deployment(reference),
+            ask,
+            params={"reason": reason},
+            headers=headers,
+            exclude_unset=True,
+        )
+
+    def delete_deployment(self, reference: str, *, reason: str = "") -> platform.OperationView:
+        return self._ask(platform.OperationView, "DELETE", _deployment(reference), params={"reason": reason})
+
+    def restore_deployment(self, reference: str, *, reason: str = "") -> platform.OperationView:
+        path = f"{_deployment(reference)}/restore"
+        return self._ask(platform.OperationView, "POST", path, params={"reason": reason})
+
+    def purge_deployment(self, reference: str, name: str, *, reason: str = "") -> platform.OperationView:
+        path, ask = f"{_deployment(reference)}/purge", platform.PurgeDeployment(name=name)
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
+    def address_of(self, reference: str) -> str:
+        """Where the Airflow of a Deployment is asked through the platform."""
+        return f"{self.plane}{self.prefix}{_deployment(reference)}/airflow"
+
+    # ---- operations
+
+    def operations(self, **filters: Any) -> operator.Page[platform.OperationView]:
+        return self._ask(operator.Page[platform.OperationView], "GET", "/operations", params=filters)
+
+    def operation(self, reference: str) -> platform.OperationView:
+        return self._ask(platform.OperationView, "GET", f"/operations/{quote(reference, safe='')}")
+
+    def retry_operation(self, reference: str, *, reason: str = "") -> platform.OperationView:
+        path = f"/operations/{quote(reference, safe='')}/retry"
+        return self._ask(platform.OperationView, "POST", path, params={"reason": reason})
+
+    # ---- API tokens, audit
+
+    def api_tokens(self, **filters: Any) -> operator.Page[platform.ApiTokenView]:
+        return self._ask(operator.Page[platform.ApiTokenView], "GET", "/api-tokens", params=filters)
+
+    def create_api_token(self, ask: platform.NewApiToken, *, reason: str = "") -> platform.ApiTokenCreated:
+        return self._ask(platform.ApiTokenCreated, "POST", "/api-tokens", ask, params={"reason": reason})
+
+    def rotate_api_token(
+        self, reference: str, ask: platform.RotateApiToken, *, reason: str = ""
+    ) -> platform.ApiTokenCreated:
+        path = f"/api-tokens/{quote(reference, safe='')}/rotate"
+        return self._ask(platform.ApiTokenCreated, "POST", path, ask, params={"reason": reason})
+
+    def delete_api_token(self, reference: str, *, reason: str = "") -> None:
+        self._request("DELETE", f"/api-tokens/{quote(reference, safe='')}", params={"reason": reason})
+
+    def audit(self, **filters: Any) -> operator.Page[platform.AuditEventView]:
+        return self._ask(operator.Page[platform.AuditEventView], "GET", "/audit", params=filters)
+
+
+def _deployment(reference: str) -> str:
+    return f"/deployments/{quote(reference, safe='')}"

@@ -1,0 +1,220 @@
+"""`tradewind deployments`: the Deployments of a platform."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands import operations as operation_commands
+from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.output import Column, moment
+from tradewind_protocol import platform
+
+_COLUMNS = (
+    Column("NAME", lambda one: one.name),
+    Column("WORKSPACE", lambda one: one.workspace_name),
+    Column("CLUSTER", lambda one: one.cluster_name),
+    Column("PHASE", lambda one: one.phase),
+    Column("HEALTH", lambda one: one.health),
+    Column("AGENT URL", lambda one: one.agent_url),
+    Column("NOTE", lambda one: one.health_reason, wide=True),
+)
+wait_option = click.option(
+    "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
+)
+
+
+@click.group()
+def deployments() -> None:
+    """Create, list, show, change, delete, restore and purge Deployments of a platform."""
+
+
+@deployments.command()
+@click.argument("name")
+@click.option("--workspace", default="default", show_default=True, help="Name or ID of the workspace.")
+@click.option("--cluster", help="Name or ID of the cluster. Default: the only one.")
+@click.option("--description", default="", help="For people.")
+@click.option(
+    "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
+)
+@click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
+@wait_option
+@reason_option
+@output_option
+@pass_session
+def create(
+    session: Session,
+    name: str,
+    workspace: str,
+    cluster: str | None,
+    description: str,
+    policy: str,
+    protect: bool,
+    wait: bool,
+    reason: str,
+) -> None:
+    """Create a Deployment: an Airflow with a database and keys of its own."""
+    ask = operation_commands.valid(
+        platform.NewDeployment,
+        name=name,
+        workspace=workspace,
+        cluster=cluster,
+        description=description,
+        policy=policy,
+        deletion_protection=protect,
+    )
+    with session.platform() as client:
+        made = client.create_deployment(ask, reason=reason)
+        if wait and made.operation is not None:
+            operation_commands.wait_for(client, str(made.operation), session.output)
+            made = operation_commands.settled(client, str(made.id))
+    _show(session, made)
+
+
+@deployments.command("list")
+@click.option("--workspace", help="Only those of this workspace.")
+@page_options
+@output_option
+@pass_session
+def list_(session: Session, workspace: str | None, limit: int, offset: int) -> None:
+    """List Deployments."""
+    with session.platform() as client:
+        page = client.deployments(workspace=workspace, limit=limit, offset=offset)
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _COLUMNS, none="There is no Deployment.")
+
+
+@deployments.command()
+@click.argument("deployment")
+@output_option
+@pass_session
+def get(session: Session, deployment: str) -> None:
+    """Show one Deployment, by name or ID, with its conditions."""
+    with session.platform() as client:
+        _show(session, client.deployment(deployment))
+
+
+@deployments.command()
+@click.argument("deployment")
+@click.option("--description", help="For people.")
+@click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
+@click.option("--protect/--no-protect", default=None, help="Refuse to delete it, or no longer.")
+@click.option("--if-revision", type=int, help="Refuse the change when the Deployment has another revision.")
+@wait_option
+@reason_option
+@output_option
+@pass_session
+def edit(
+    session: Session,
+    deployment: str,
+    description: str | None,
+    policy: str | None,
+    protect: bool | None,
+    if_revision: int | None,
+    wait: bool,
+    reason: str,
+) -> None:
+    """Change what is given, and keep everything else."""
+    given = {"description": description, "policy": policy, "deletion_protection": protect}
+    ask = operation_commands.valid(
+        platform.ChangeDeployment, **{key: value for key, value in given.items() if value is not None}
+    )
+    with session.platform() as client:
+        found = client.change_deployment(deployment, ask, if_revision=if_revision, reason=reason)
+        if wait and found.operation is not None:
+            operation_commands.wait_for(client, str(found.operation), session.output)
+            found = operation_commands.settled(client, str(found.id))
+    _show(session, found)
+
+
+@deployments.command()
+@click.argument("deployment")
+@click.option("--yes", is_flag=True, help="Do not ask for the name.")
+@wait_option
+@reason_option
+@output_option
+@pass_session
+def delete(session: Session, deployment: str, yes: bool, wait: bool, reason: str) -> None:
+    """Delete a Deployment. Its data is kept for 14 days, in which it can be restored."""
+    with session.platform() as client:
+        found = client.deployment(deployment)
+        _confirm(found, yes, "delete")
+        begun = client.delete_deployment(str(found.id), reason=reason)
+        operation_commands.finish(client, begun, wait, session.output)
+    session.output.say(
+        f"Deployment {found.name!r} is {'' if wait else 'being '}deleted. Restore it with `tradewind deployments restore`."
+    )
+
+
+@deployments.command()
+@click.argument("deployment")
+@wait_option
+@reason_option
+@output_option
+@pass_session
+def restore(session: Session, deployment: str, wait: bool, reason: str) -> None:
+    """Run a deleted Deployment again, with the data that it had."""
+    with session.platform() as client:
+        begun = client.restore_deployment(deployment, reason=reason)
+        operation_commands.finish(client, begun, wait, session.output)
+    session.output.say(f"Deployment {begun.deployment_name!r} is {'' if wait else 'being '}restored.")
+
+
+@deployments.command()
+@click.argument("deployment")
+@click.option("--yes", is_flag=True, help="Do not ask for the name.")
+@wait_option
+@reason_option
+@output_option
+@pass_session
+def purge(session: Session, deployment: str, yes: bool, wait: bool, reason: str) -> None:
+    """Erase the data of a deleted Deployment. Nothing brings it back."""
+    with session.platform() as client:
+        found = client.deployment(deployment)
+        _confirm(found, yes, "erase all data of")
+        begun = client.purge_deployment(str(found.id), found.name, reason=reason)
+        operation_commands.finish(client, begun, wait, session.output)
+    session.output.say(f"The data of Deployment {found.name!r} is {'' if wait else 'being '}erased.")
+
+
+def _confirm(found: platform.DeploymentView, yes: bool, what: str) -> None:
+    if not yes:
+        typed = click.prompt(f"Type the name {found.name!r} to {what} it", err=True)
+        if typed != found.name:
+            raise click.Abort()
+
+
+def _show(session: Session, found: platform.DeploymentView) -> None:
+    if session.output.is_json:
+        session.output.data(found)
+        return
+    session.output.facts(
+        [
+            ("Name", found.name),
+            ("ID", str(found.id)),
+            ("Workspace", found.workspace_name),
+            ("Cluster", found.cluster_name),
+            ("Description", found.description),
+            ("Phase", found.phase),
+            ("Health", found.health),
+            ("Agent URL", found.agent_url),
+            ("Airflow", found.people_url),
+            ("Policy", found.policy),
+            ("Protected", "yes" if found.deletion_protection else ""),
+            ("Revision", f"{found.revision}, applied: {found.observed_revision}"),
+            ("Operation", str(found.operation) if found.operation else ""),
+            ("Purged", f"after {moment(found.purge_after)}" if found.purge_after else ""),
+            ("Created", f"{moment(found.created_at)} by {found.created_by}"),
+        ]
+    )
+    wrong = [one for one in found.conditions if one.status != "true"]
+    if wrong:
+        click.echo()
+        columns = (
+            Column("CONDITION", lambda one: one.type),
+            Column("STATUS", lambda one: one.status),
+            Column("SINCE", lambda one: moment(one.since)),
+            Column("MESSAGE", lambda one: f"{one.message} {one.remedy}".strip(), wide=True),
+        )
+        session.output.rows(wrong, columns, none="")

@@ -1,0 +1,98 @@
+"""Requests to the Airflow of a Deployment: its operator API and its REST API, as the caller, in the caller's role."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from tradewind_platform.api.context import caller_of, platform_of
+from tradewind_platform.api.parameters import Reference
+from tradewind_platform.api.reads import reading
+from tradewind_platform.domain.ids import new_id
+from tradewind_platform.domain.operations import Phase
+from tradewind_platform.services import deployment_lookup, deployments, secrets
+from tradewind_platform.store.tables import Cluster
+from tradewind_protocol import paths
+from tradewind_protocol.errors import Code, Refused
+
+router = APIRouter()
+
+_OPEN: Final = (paths.OPERATOR_PREFIX + "/", "/api/v2/")
+_MOST_BYTES: Final = 32 * 1024 * 1024
+_SECONDS: Final = 60  # that a token of a request is good for
+_PASSED: Final = ("content-type", "accept", "user-agent")
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@router.api_route("/deployments/{deployment}/airflow/{path:path}", methods=_METHODS, include_in_schema=False)
+async def ask_airflow(request: Request, deployment: Reference, path: str) -> Response:
+    """Pass a request on. The Deployment's own audit trail has the caller's name."""
+    asked = "/" + path
+    if not asked.startswith(_OPEN) or ".." in asked.split("/"):
+        raise Refused(
+            Code.NOT_FOUND,
+            f"{asked} is not passed on to a Deployment",
+            remedy=f"What begins with {' or '.join(_OPEN)} is.",
+        )
+    url, host, token = await run_in_threadpool(_way, request, deployment)
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise Refused(Code.TOO_LARGE, f"a request has {_MOST_BYTES} bytes at the most")
+    headers = {key: value for key, value in request.headers.items() if key in _PASSED}
+    headers |= {"Host": host, "Authorization": f"Bearer {token}"}
+    if request.client is not None:
+        headers["X-Forwarded-For"] = request.client.host
+    try:
+        async with httpx.AsyncClient(timeout=60) as client:
+            answer = await client.request(
+                request.method,
+                url + asked,
+                params=httpx.QueryParams(request.url.query),
+                content=bytes(body),
+                headers=headers,
+            )
+    except httpx.HTTPError as error:
+        raise Refused(
+            Code.UNAVAILABLE,
+            f"the Airflow of the Deployment {deployment!r} does not answer: {type(error).__name__}",
+            remedy=f"`tradewind deployments get {deployment}` says what is wrong with it.",
+        ) from None
+    return Response(
+        answer.content, status_code=answer.status_code, media_type=answer.headers.get("content-type")
+    )
+
+
+def _way(request: Request, reference: str) -> tuple[str, str, str]:
+    """Address, host name and a token of Airflow. Raises Refused for a caller without a role in it."""
+    platform = platform_of(request)
+    with reading(request) as (db, caller):
+        row = deployment_lookup.found(db, caller, reference)
+        role = caller.airflow_role(deployment_lookup.target(row))
+        if role is None:
+            raise Refused(Code.NOT_PERMITTED, f"{caller.name} has no role in the Airflow of {row.name!r}")
+        if row.phase in (Phase.DELETED, Phase.PURGED) or row.observed_revision == 0:
+            raise Refused(
+                Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so its Airflow does not run"
+            )
+        key = secrets.of(db, platform.ring, row.id)["jwt"]
+        people_url = deployments.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
+    now = int(time.time())
+    claims = {
+        "jti": new_id().hex,
+        "sub": caller_of(request).principal.name,
+        "role": role.value,
+        "aud": f"urn:tradewind:{row.id}",
+        "iat": now,
+        "nbf": now,
+        "exp": now + _SECONDS,
+    }
+    address = platform.address(row.slug) if platform.address is not None else people_url
+    return address, urlsplit(people_url).netloc, jwt.encode(claims, key, algorithm="HS512")

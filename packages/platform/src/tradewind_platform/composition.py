@@ -1,0 +1,133 @@
+"""Makes a platform of its settings, and runs it: the API, the reconciler, and the driver of the local cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from tradewind_platform.api.app import create_app
+from tradewind_platform.api.context import Platform
+from tradewind_platform.clock import utc_now
+from tradewind_platform.domain.ids import new_cluster_slug
+from tradewind_platform.local.driver import LocalDriver
+from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.reconciler.reconciler import Reconciler
+from tradewind_platform.security import at_rest
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import clusters, people
+from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.sessions import Store, open_engine
+
+log = logging.getLogger(__name__)
+
+LOCAL: Final = "local"
+"""The name of the cluster that is this machine, and of its driver."""
+
+
+class AlreadyRuns(Exception):
+    """Another process runs the platform of this home."""
+
+
+@dataclass(frozen=True)
+class PlatformSettings:
+    """A platform on one machine."""
+
+    home: Path
+    listen: str = "127.0.0.1:8700"
+    organization: str = "Tradewind"
+    database_url: str | None = field(default=None, repr=False)  # None: a SQLite file in `home`
+    certificate: Path | None = None  # of the platform's own API
+    key: Path | None = None
+
+    @property
+    def key_file(self) -> Path:
+        return self.home / "keys"
+
+
+@contextmanager
+def opened(settings: PlatformSettings) -> Iterator[tuple[Store, KeyRing]]:
+    """Database and keys, made at the first start. Raises KeyProblem when a key is missing or wrong."""
+    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    url = settings.database_url or f"sqlite:///{settings.home}/platform.db"
+    if settings.database_url is None:
+        os.close(os.open(settings.home / "platform.db", os.O_CREAT | os.O_RDWR, 0o600))
+    engine = open_engine(url)
+    try:
+        migrate(engine)
+        store = Store(engine)
+        try:
+            ring = KeyRing.create(settings.key_file)
+        except FileExistsError:
+            ring = KeyRing(settings.key_file)
+        at_rest.check_keys(store, ring, now=utc_now())
+        yield store, ring
+    finally:
+        engine.dispose()
+
+
+def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards. Raises AlreadyRuns, KeyProblem."""
+    with _only_one(settings), opened(settings) as (store, ring):
+        driver = LocalDriver(local)
+        reconciler = Reconciler(store, ring, {LOCAL: driver})
+        organization = people.first_organization(store, settings.organization, now=utc_now())
+        with store.transaction(organization) as db:
+            clusters.ensure(
+                db,
+                LOCAL,
+                driver=LOCAL,
+                slug=new_cluster_slug(),
+                agents_url=local.agents_url,
+                people_url=local.people_url,
+                now=utc_now(),
+            )
+            no_one = people.is_empty(db)
+        app = create_app(Platform(store, ring, utc_now, reconciler.wake, driver.address))
+        scheme = "https" if settings.certificate is not None else "http"
+        say(f"the platform's API: {scheme}://{settings.listen}/v1")
+        say(
+            f"agents: {local.agents_url}/<Deployment>; people: {local.people_url.replace('{slug}', '<Deployment>')}"
+        )
+        if no_one:
+            say(f"no administrator yet: tradewind platform admin create NAME --home {settings.home}")
+        host, _, port = settings.listen.rpartition(":")
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=host.strip("[]"),
+                port=int(port),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ssl_certfile=settings.certificate,
+                ssl_keyfile=settings.key,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        working = threading.Thread(target=reconciler.run, name="reconciler")
+        working.start()
+        try:
+            server.run()
+        finally:
+            reconciler.stop()
+            working.join()
+
+
+@contextmanager
+def _only_one(settings: PlatformSettings) -> Iterator[None]:
+    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with open(settings.home / "lock", "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRuns(f"the platform of {settings.home} runs already") from None
+        yield

@@ -1,0 +1,85 @@
+"""A database and a role of its own for each Deployment, on a PostgreSQL that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2  # type: ignore[import-untyped]
+from psycopg2 import sql
+from psycopg2.extensions import (  # type: ignore[import-untyped]
+    ISOLATION_LEVEL_AUTOCOMMIT,
+    connection,
+    encrypt_password,
+)
+from sqlalchemy.engine import URL, make_url
+
+from tradewind_platform.reconciler.driver import StepFailed
+
+
+class Databases:
+    """Named for the Deployment's slug. Nobody but its role may connect to a database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+
+    def ensure(self, slug: str, password: str) -> None:
+        """Make role and database, or what of them is missing. Raises StepFailed."""
+        with self._connected() as db, db.cursor() as cursor:
+            # The server is sent a verifier, so that no log of statements has the password.
+            verifier = encrypt_password(password, slug, db, "scram-sha-256")
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (slug,))
+            verb = "ALTER" if cursor.fetchone() else "CREATE"
+            cursor.execute(
+                sql.SQL(f"{verb} ROLE {{}} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {{}}").format(
+                    sql.Identifier(slug), sql.Literal(verifier)
+                )
+            )
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (slug,))
+            if cursor.fetchone() is None:
+                # A role that is no superuser makes databases for roles that it is a member of.
+                cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(slug)))
+                cursor.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(slug), sql.Identifier(slug))
+                )
+            cursor.execute(
+                sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(slug))
+            )
+
+    def erase(self, slug: str) -> None:
+        """The end of database and role. Raises StepFailed."""
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(slug)))
+            cursor.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(slug)))
+
+    def url(self, slug: str, password: str) -> URL:
+        """What the Deployment connects to."""
+        return self._url.set(
+            drivername="postgresql+psycopg2", username=slug, password=password, database=slug
+        )
+
+    @contextmanager
+    def _connected(self) -> Iterator[connection]:
+        url = self._url
+        try:
+            made = psycopg2.connect(
+                host=url.query.get("host") or url.host,
+                port=url.port,
+                user=url.username,
+                password=url.password,
+                dbname=url.database,
+                connect_timeout=10,
+            )
+        except psycopg2.OperationalError as error:
+            raise StepFailed(
+                f"the PostgreSQL for Deployments cannot be reached: {str(error).strip()}"
+            ) from None
+        made.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        try:
+            yield made
+        except psycopg2.Error as error:
+            raise StepFailed(
+                f"PostgreSQL refuses: {error.diag.message_primary or type(error).__name__}"
+            ) from None
+        finally:
+            made.close()

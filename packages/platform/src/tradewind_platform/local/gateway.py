@@ -1,0 +1,129 @@
+"""The gateway of the cluster: `tradewind gateway run` as a process that outlives the platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tradewind.embedded.processes import LocalProcess
+from tradewind.errors import CommandError
+from tradewind.gateway import caddy, process
+from tradewind.gateway import settings as gateway_settings
+from tradewind.gateway.program import Admin
+from tradewind_platform.local.processes import Processes
+from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.reconciler.driver import StepFailed
+
+OWNER: Final = "gateway"
+_STARTS: Final = 30.0
+
+
+class Gateway:
+    """Serves the routes of a file. Each change is on disk before it is served."""
+
+    def __init__(self, settings: LocalSettings, processes: Processes) -> None:
+        self._settings = settings
+        self._processes = processes
+        self._home = settings.home / "gateway"
+        self._state = self._home / "state"
+        self._routes = self._home / "routes.json"
+        self._config = self._home / "gateway.toml"
+        self._lock = threading.Lock()
+
+    def serve(self, slug: str, port: int) -> None:
+        """Serve a Deployment at its path and its name. Raises StepFailed."""
+        with self._lock:
+            self._change({**self.routes(), slug: port})
+
+    def leave(self, slug: str) -> None:
+        """Serve it no longer. Raises StepFailed."""
+        with self._lock:
+            self._change({key: value for key, value in self.routes().items() if key != slug})
+
+    def keep(self) -> None:
+        """Start it again when it does not run. Raises StepFailed."""
+        with self._lock:
+            if not self._answers():
+                self._change(self.routes())
+
+    def routes(self) -> dict[str, int]:
+        try:
+            found: dict[str, int] = json.loads(self._routes.read_text(encoding="utf-8"))
+            return found
+        except FileNotFoundError:
+            return {}
+
+    def stop(self) -> None:
+        self._processes.stop(OWNER, user=None, grace=40)
+
+    def _change(self, routes: Mapping[str, int]) -> None:
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(self._routes, json.dumps(dict(sorted(routes.items())), indent=1))
+        _write(self._config, _toml(self._document(routes)))
+        try:
+            found = gateway_settings.read(self._config)
+            if self._answers():
+                process.apply(found, self._state)
+                return
+        except CommandError as error:
+            raise StepFailed(f"the gateway: {error.message} {error.remedy}".strip()) from error
+        self._start()
+
+    def _start(self) -> None:
+        command: list[str | Path] = [
+            self._settings.command_python,
+            *("-m", "tradewind", "gateway", "run", "--config", self._config, "--state-dir", self._state),
+        ]
+        if self._settings.caddy is not None:
+            command += ["--caddy", self._settings.caddy]
+        made = LocalProcess(
+            "gateway", command, env=dict(os.environ), log=self._home / "gateway.log", cwd=self._home
+        )
+        self._processes.stop(OWNER, user=None, grace=5)  # one that runs and does not answer
+        self._processes.start(OWNER, made)
+        until = time.monotonic() + _STARTS
+        while not self._answers():
+            if self._processes.find(OWNER, "gateway", user=None) is None:
+                raise StepFailed(f"the gateway does not start: {made.tail(3)}")
+            if time.monotonic() > until:
+                raise StepFailed(f"the gateway has not started in {_STARTS:g} s: {made.tail(3)}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        return Admin(caddy.admin_socket(self._state)).answers()
+
+    def _document(self, routes: Mapping[str, int]) -> dict[str, Any]:
+        ours = self._settings
+        document: dict[str, Any] = {"host": ours.agents_host}
+        if ours.certificate is not None and ours.key is not None:
+            document["tls"] = {"certificate": str(ours.certificate), "key": str(ours.key)}
+        document["public"] = {"listen": ours.agents_listen}
+        document["people"] = {"domain": ours.people_domain, "listen": ours.people_listen}
+        document["deployments"] = {
+            slug: [f"http://127.0.0.1:{port}"] for slug, port in sorted(routes.items())
+        }
+        return document
+
+
+def _toml(document: Mapping[str, Any]) -> str:
+    """Strings, lists of strings, and one level of tables: a JSON string is a TOML one."""
+    plain = {key: value for key, value in document.items() if not isinstance(value, dict)}
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    for name, table in document.items():
+        if isinstance(table, dict):
+            text += f"\n[{name}]\n" + "".join(
+                f"{key} = {json.dumps(value)}\n" for key, value in table.items()
+            )
+    return text
+
+
+def _write(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    with open(part, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as opened:
+        opened.write(text)
+    part.replace(file)

@@ -1,0 +1,124 @@
+"""Processes that outlive the one that started them, and are found again by what their environment says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+import psutil  # type: ignore[import-untyped]
+
+from tradewind.embedded.processes import LocalProcess
+
+log = logging.getLogger(__name__)
+
+_OWNER: Final = "TRADEWIND_PLATFORM_OWNER"
+_NAME: Final = "TRADEWIND_PLATFORM_PROCESS"
+_REVISION: Final = "TRADEWIND_PLATFORM_REVISION"
+
+
+class Processes:
+    """The processes of one driver, by owner (a Deployment's slug, or the gateway) and name.
+
+    No file says which processes there are: their environments do. So a driver that was killed right after it started one
+    finds it, too. `mark` tells the drivers of several platforms on one machine apart.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._started: dict[
+            int, subprocess.Popen[bytes]
+        ] = {}  # children of ours: to be waited for when they end
+        self._lock = threading.Lock()
+
+    def start(self, owner: str, process: LocalProcess, *, revision: int = 0) -> None:
+        """Start it, unless it runs at this revision; one of another revision is stopped first."""
+        found = self.find(owner, process.name, user=process.user)
+        if found is not None:
+            if found.environ().get(_REVISION) == str(revision):
+                return
+            self._stop([found], grace=20)
+        process.log.parent.mkdir(parents=True, exist_ok=True)
+        marks = {
+            _OWNER: f"{self._mark}/{owner}",
+            _NAME: process.name,
+            _REVISION: str(revision),
+            # Airflow names its processes with setproctitle, which writes over the environment unless this is set.
+            "SPT_NOENV": "1",
+        }
+        with open(process.log, "ab", opener=_no_link) as output:
+            if process.user is not None:
+                os.fchown(output.fileno(), process.user, process.user)
+            with self._lock:
+                made = subprocess.Popen(
+                    process.command,
+                    env={**process.env, **marks},
+                    cwd=process.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    user=process.user,
+                    group=process.user,
+                    extra_groups=None if process.user is None else [],
+                )
+                self._started[made.pid] = made
+        log.info(
+            "%s: started %s as process %d", owner, process.name, made.pid, extra={"action": "process_started"}
+        )
+
+    def find(self, owner: str, name: str, *, user: int | None) -> psutil.Process | None:
+        """The process of that name, when it runs."""
+        named = [one for one in self._of(owner, user) if one.environ().get(_NAME) == name]
+        return min(named, key=lambda one: float(one.create_time()), default=None)
+
+    def stop(self, owner: str, *, user: int | None, grace: float = 20) -> None:
+        """End every process of an owner, children included. Returns when all are gone."""
+        self._stop(list(self._of(owner, user)), grace=grace)
+
+    def _of(self, owner: str, user: int | None) -> Iterator[psutil.Process]:
+        """The leaders of sessions that the mark of the owner is on. Another user's process is none: any program can write
+        what it likes into its environment."""
+        self._reap()
+        wanted, uid = f"{self._mark}/{owner}", os.geteuid() if user is None else user
+        for process in psutil.process_iter():
+            try:
+                if process.uids().real != uid or os.getsid(process.pid) != process.pid:
+                    continue
+                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_OWNER) == wanted:
+                    yield process
+            except (psutil.Error, ProcessLookupError):
+                continue  # it has ended meanwhile
+
+    def _stop(self, found: list[psutil.Process], *, grace: float) -> None:
+        for process in found:
+            _signal(process, signal.SIGTERM)
+        _, left = psutil.wait_procs(found, timeout=grace)
+        for process in found:
+            # What is left of the session's group, when its leader has ended, too.
+            _signal(process, signal.SIGKILL, group=True)
+        psutil.wait_procs(left, timeout=10)
+        self._reap()
+
+    def _reap(self) -> None:
+        with self._lock:
+            self._started = {pid: one for pid, one in self._started.items() if one.poll() is None}
+
+
+def _signal(process: psutil.Process, number: signal.Signals, *, group: bool = False) -> None:
+    try:
+        if group:
+            os.killpg(process.pid, number)
+        elif process.is_running():
+            os.kill(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _no_link(name: str, flags: int) -> int:
+    """Opened by root in a directory of another user: no link is followed, so that no other file is written."""
+    return os.open(name, flags | os.O_NOFOLLOW, 0o600)

@@ -1,0 +1,181 @@
+"""Parts of the local driver with real programs: processes that outlive their starter, databases of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from support import directories, postgresql
+from tradewind.embedded.processes import LocalProcess, wait_until
+from tradewind_platform.local.databases import Databases
+from tradewind_platform.local.processes import Processes
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+# As Airflow does: the title is written over the arguments, and over the environment where nothing forbids it.
+TITLED = f"import setproctitle; setproctitle.setproctitle('x' * 4000); {SLEEPER}"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with directories.short() as made:
+        made.chmod(0o755)
+        yield made
+
+
+@pytest.fixture
+def processes(directory: Path) -> Iterator[Processes]:
+    found = Processes(str(directory))
+    yield found
+    found.stop("d1", user=None, grace=5)
+
+
+def process(
+    directory: Path, program: str = SLEEPER, *, name: str = "server", user: int | None = None
+) -> LocalProcess:
+    python = sys.executable if user is None else "/usr/bin/python3"
+    return LocalProcess(
+        name,
+        [python, "-c", program],
+        env=dict(os.environ),
+        log=directory / f"{name}.log",
+        user=user,
+        cwd=Path("/"),
+    )
+
+
+def is_up(made: LocalProcess, times: int = 1) -> None:
+    wait_until(lambda: made.tail().count("up") >= times, timeout=30, what="the program is up")
+
+
+@pytest.mark.parametrize("program", [SLEEPER, TITLED], ids=["plain", "titled"])
+def test_a_process_is_found_by_another_driver_of_the_same_home_and_by_no_other(
+    directory: Path, processes: Processes, program: str
+) -> None:
+    made = process(directory, program)
+    processes.start("d1", made)
+    is_up(made)
+    found = Processes(str(directory)).find("d1", "server", user=None)
+    assert found is not None and found.pid == getattr(processes.find("d1", "server", user=None), "pid", None)
+    assert processes.find("d1", "other", user=None) is None
+    assert processes.find("d2", "server", user=None) is None
+    assert Processes("/elsewhere").find("d1", "server", user=None) is None
+
+
+def test_a_process_is_started_once_and_again_for_another_revision(
+    directory: Path, processes: Processes
+) -> None:
+    made = process(directory)
+    processes.start("d1", made, revision=1)
+    is_up(made)
+    first = processes.find("d1", "server", user=None)
+    processes.start("d1", made, revision=1)
+    assert processes.find("d1", "server", user=None) == first
+    processes.start("d1", made, revision=2)
+    is_up(made, times=2)
+    second = processes.find("d1", "server", user=None)
+    assert first is not None and second is not None and second.pid != first.pid
+    assert not first.is_running()
+
+
+def test_scenario_10_a_process_outlives_the_one_that_started_it(
+    directory: Path, processes: Processes
+) -> None:
+    starter = f"""
+        from pathlib import Path
+        from tradewind.embedded.processes import LocalProcess
+        from tradewind_platform.local.processes import Processes
+        made = LocalProcess("server", [{sys.executable!r}, "-c", {SLEEPER!r}], env={{}}, log=Path({str(directory)!r}) / "log")
+        Processes({str(directory)!r}).start("d1", made)
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(starter)], check=False, capture_output=True)
+    assert done.returncode == -9, done.stderr
+    assert processes.find("d1", "server", user=None) is not None
+
+
+def test_stop_ends_children_that_ignore_it(directory: Path, processes: Processes) -> None:
+    stubborn = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork(); "
+        "print('up', os.getpid(), flush=True); time.sleep(600)"
+    )
+    made = process(directory, stubborn)
+    processes.start("d1", made)
+    is_up(made, times=2)
+    pids = [int(line.split()[1]) for line in made.tail().splitlines()]
+    processes.stop("d1", user=None, grace=0.1)
+
+    def is_gone(pid: int) -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    wait_until(lambda: all(map(is_gone, pids)), timeout=30, what="both are gone")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts processes as another user")
+def test_scenario_3_a_process_of_another_user_that_bears_the_mark_is_not_taken_for_the_deployments(
+    directory: Path, processes: Processes
+) -> None:
+    made = process(directory, user=53001)
+    processes.start("d1", made)
+    is_up(made)
+    found = processes.find("d1", "server", user=53001)
+    assert found is not None and found.uids().real == found.gids().real == 53001
+    assert found.environ()["SPT_NOENV"] == "1"
+    assert processes.find("d1", "server", user=53002) is None
+    assert processes.find("d1", "server", user=None) is None
+    processes.stop("d1", user=53002)
+    assert found.is_running()
+    processes.stop("d1", user=53001)
+    assert not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into another user's directory")
+def test_a_log_that_is_a_link_is_not_written_by_root(directory: Path, processes: Processes) -> None:
+    target = directory / "target"
+    target.write_text("before")
+    made = process(directory, user=53001)
+    made.log.symlink_to(target)
+    with pytest.raises(OSError, match="symbolic links"):
+        processes.start("d1", made)
+    assert target.read_text() == "before"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgresql.PostgreSQL]:
+    if not postgresql.available():
+        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
+    with postgresql.running() as made:
+        yield made
+
+
+def connect(databases: Databases, slug: str, password: str, database: str) -> None:
+    url = databases.url(slug, password)
+    psycopg2.connect(
+        host=url.query.get("host") or url.host, port=url.port, user=slug, password=password, dbname=database
+    ).close()
+
+
+@pytest.mark.postgresql
+def test_scenario_3_a_deployments_role_opens_its_own_database_and_no_other(
+    server: postgresql.PostgreSQL,
+) -> None:
+    databases = Databases(server.new_database())
+    for slug in ("d1", "d2"):
+        databases.ensure(slug, f"password-{slug}")
+        databases.ensure(slug, f"password-{slug}")
+    connect(databases, "d1", "password-d1", "d1")
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        connect(databases, "d1", "password-d1", "d2")
+    for slug in ("d1", "d2"):
+        databases.erase(slug)
+        databases.erase(slug)
+    with pytest.raises(psycopg2.OperationalError):
+        connect(databases, "d1", "password-d1", "d1")
