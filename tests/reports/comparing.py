@@ -25,10 +25,15 @@ def wrong_ends(scenario: Scenario, record: Record, *, local: bool) -> list[str]:
     return said + missing_lines(scenario, record)
 
 
+def faults_of_local_executor(scenario: Scenario, record: Record) -> list[str]:
+    """What LocalExecutor did that the scenario does not state, or that no code of a Dag can have done."""
+    return wrong_ends(scenario, record, local=True) + lost_tries(record)
+
+
 def lost_tries(record: Record) -> list[str]:
-    """Tries that ended before they had read their Dag: the side lost them, and no code of a Dag did."""
+    """Tries that ended before they had read their Dag, with the last words of their logs: the side lost them."""
     return [
-        f"lost {key} try {number}"
+        f"lost {key} try {number}: {log.tail[-1] if log.tail else 'no log'}"[:SHOWN]
         for key, instance in record.tasks.items()
         for number, log in instance.logs.items()
         if not any(READ in line for line in log.lines)

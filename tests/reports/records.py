@@ -92,6 +92,11 @@ def record(
     return Record(runs, tasks, _seen(journal, scenario, places), problem)
 
 
+def of_none(scenario: Scenario, problem: str) -> Record:
+    """The record of a scenario none of whose Dags could be run."""
+    return Record(dict.fromkeys(scenario.ends, ()), {}, Counter(), problem)
+
+
 def runs_by_dag(rest: AirflowRest) -> Mapping[str, Sequence[str]]:
     """Dag id → states of its runs, of all Dags at once: asking for each would keep an API server busy."""
     found: dict[str, list[str]] = {}

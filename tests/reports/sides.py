@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -165,25 +165,27 @@ def _places(home: Path, running: plane.Plane) -> Places:
     )
 
 
-def wait_for_dags(rest: AirflowRest, dag_ids: Set[str]) -> None:
-    """Return once all are there. A file that cannot be imported is no reason to wait for the others."""
+def wait_for_dags(rest: AirflowRest, chosen: Sequence[Scenario]) -> Mapping[str, str]:
+    """Return once the Dags of all scenarios are there: of those whose file cannot be imported, by name, the reason."""
 
-    def problem() -> str:
-        return "; ".join(f"{each['filename']}: {each['stack_trace']}" for each in rest.import_errors())
+    def broken() -> dict[str, str]:
+        return {Path(each["filename"]).stem: each["stack_trace"] for each in rest.import_errors()}
 
-    eventually(
-        lambda: bool(dag_ids - rest.dags().keys() == set() or problem()),
-        timeout=240,
-        what=lambda: f"missing Dags {dag_ids - rest.dags().keys()}",
-    )
-    assert not problem(), problem()
+    def missing() -> set[str]:
+        left_out = broken()
+        wanted = {dag_id for each in chosen if each.name not in left_out for dag_id in each.ends}
+        return wanted - rest.dags().keys()
+
+    eventually(lambda: not missing(), timeout=240, what=lambda: f"missing Dags {missing()}")
+    return broken()
 
 
 def _perform(
     rest: AirflowRest, chosen: Sequence[Scenario], journal: Path, places: Places
 ) -> Mapping[str, Record]:
     """All scenarios at once; each is recorded once all have ended, or nothing has ended for long."""
-    wait_for_dags(rest, {dag_id for each in chosen for dag_id in each.ends})
+    broken = wait_for_dags(rest, chosen)
+    whole = [each for each in chosen if each.name not in broken]
     problems: dict[str, str] = {}
     progress = Progress(journal)
 
@@ -193,18 +195,21 @@ def _perform(
         except Exception as problem:
             problems[scenario.name] = f"{type(problem).__name__}: {problem}"[:2000]
 
-    with ThreadPoolExecutor(max_workers=len(chosen) + 1) as pool:
-        performing = [pool.submit(perform, each) for each in chosen]
+    with ThreadPoolExecutor(max_workers=len(whole) + 1) as pool:
+        performing = [pool.submit(perform, each) for each in whole]
         while not progress.stalled:
             over = all(each.done() for each in performing)  # asked before the runs: a play starts some
             runs = records.runs_by_dag(rest)
             progress.note_ended(sum(state in ENDED for states in runs.values() for state in states))
-            if over and all(records.ended(each, runs) for each in chosen):
+            if over and all(records.ended(each, runs) for each in whole):
                 break
             time.sleep(1)
     while progress.still_for < stretched(QUIET):
         time.sleep(1)
-    return {
+    recorded = {
         each.name: records.record(rest, each, journal, places, problem=problems.get(each.name, ""))
-        for each in chosen
+        for each in whole
+    }
+    return recorded | {
+        each.name: records.of_none(each, broken[each.name]) for each in chosen if each not in whole
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import comparing, scenarios, sides
+from reports import anew, comparing, scenarios, sides
 from reports.records import Record
 from support import directories, postgresql
 
@@ -44,24 +44,18 @@ def chosen(request: pytest.FixtureRequest) -> Sequence[scenarios.Scenario]:
 
 @pytest.fixture(scope="module")
 def local(
-    directory: Path, server: postgresql.PostgreSQL, chosen: Sequence[scenarios.Scenario]
+    directory: Path, server: postgresql.PostgreSQL, chosen: Sequence[scenarios.Scenario], told: list[str]
 ) -> Mapping[str, Record]:
     """LocalExecutor now and then loses a task that was deferred for a short time: its event of the deferral meets the
-    task that is queued again. On a busy machine it loses tries as they start. So what did not end as stated, or lost a try, is
-    run anew.
+    task that is queued again. On a busy machine it loses tries as they start.
     """
-    left = chosen
-    found: dict[str, Record] = {}
-    for number in range(1, 4):
-        found |= sides.under_local_executor(directory / f"local-{number}", server.new_database(), left)
-        left = [
-            each
-            for each in left
-            if comparing.wrong_ends(each, found[each.name], local=True)
-            or comparing.lost_tries(found[each.name])
-        ]
-        if not left:
-            break
+    found, faults = anew.under_local_executor(
+        lambda number, left: sides.under_local_executor(
+            directory / f"local-{number}", server.new_database(), left
+        ),
+        chosen,
+    )
+    told += faults
     return found
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reports import comparing, records, scenarios
+from reports import anew, comparing, records, scenarios, sides
 from reports.progress import STALLED, Progress
 from reports.records import Places, Record, TaskInstance, Try
 
@@ -21,6 +25,10 @@ SCENARIO = scenarios.Scenario(
 )
 LOG = Try(Counter(["info | task | hello"]), ["info | task | hello"])
 ONE = TaskInstance(state="success", tries=1, label="a", rendered={"sql": "select 1"}, logs={1: LOG})
+READ = Try(Counter([f"info | task | {comparing.READ} | bundle_name=dags"]), [])
+SAID = Try(LOG.lines + READ.lines, [])
+LOST_WORDS = ["error | - | the API server does not answer"]
+LOST = Try(Counter(LOST_WORDS), LOST_WORDS)
 RECORD = Record(
     runs={"some": ["success"]}, tasks={"some/1/one[-1]": ONE}, seen=Counter(["read: value=int 1"])
 )
@@ -109,6 +117,30 @@ def test_a_file_states_its_scenario_and_its_report(tmp_path: Path) -> None:
         scenarios.read(file)
 
 
+@pytest.mark.timeout(300)
+def test_each_file_can_be_imported(tmp_path: Path) -> None:
+    [bare] = [each for each in sides.sites() if each.name == "bare"]
+    names = [each.name for each in sides.fitting(bare, scenarios.read_all())]
+    env = {
+        **os.environ,
+        **bare.env,
+        "PYTHONPATH": str(scenarios.DAGS),
+        "SITE_JOURNAL": str(tmp_path / "journal"),
+    }
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code, *names], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_file_that_cannot_be_imported_is_a_problem_of_its_scenario_alone() -> None:
+    found = records.of_none(SCENARIO, "ImportError: no such name")
+    assert comparing.wrong_ends(SCENARIO, found, local=False) == [
+        "play: ImportError: no such name",
+        "end some: , not success",
+        "line some/one: nowhere 'hello'",
+    ]
+
+
 def test_a_lines_text_logger_level_and_traceback_are_compared() -> None:
     line = {
         "timestamp": "2026-11-28T13:10:41Z",
@@ -159,8 +191,32 @@ def test_a_play_ends_when_nothing_goes_on_any_more(tmp_path: Path) -> None:
 
 
 def test_a_try_that_ended_before_it_had_read_its_dag_is_lost() -> None:
-    read = Try(Counter([f"info | task | {comparing.READ} | bundle_name=dags"]), [])
-    lost = Try(Counter(["error | - | the API server does not answer"]), [])
-    assert comparing.lost_tries(with_task(tries=1, logs={1: read})) == []
-    found = comparing.lost_tries(with_task(tries=2, logs={1: lost, 2: read}))
-    assert found == ["lost some/1/one[-1] try 1"]
+    assert comparing.lost_tries(with_task(tries=1, logs={1: READ})) == []
+    found = comparing.lost_tries(with_task(tries=2, logs={1: LOST, 2: READ}))
+    assert found == ["lost some/1/one[-1] try 1: error | - | the API server does not answer"]
+    assert comparing.lost_tries(with_task(logs={1: Try(Counter(), [])})) == [
+        "lost some/1/one[-1] try 1: no log"
+    ]
+
+
+def test_local_executor_is_run_anew_for_its_own_faults_only_and_each_is_told() -> None:
+    fine, lost = with_task(logs={1: SAID}), with_task(tries=2, logs={1: LOST, 2: SAID})
+    wrong = replace(fine, runs={"some": ["failed"]})
+    others = [replace(SCENARIO, name=name) for name in ("fine", "loses", "ends wrong")]
+    rounds = [{"fine": fine, "loses": lost, "ends wrong": wrong}, {"loses": fine, "ends wrong": wrong}]
+    rounds.append({"ends wrong": wrong})
+    asked = []
+
+    def run(number: int, left: Sequence[scenarios.Scenario]) -> Mapping[str, Record]:
+        asked.append([each.name for each in left])
+        return rounds[number - 1]
+
+    found, told = anew.under_local_executor(run, others)
+    assert asked == [["fine", "loses", "ends wrong"], ["loses", "ends wrong"], ["ends wrong"]]
+    assert found == {"fine": fine, "loses": fine, "ends wrong": wrong}
+    assert [line.partition(":")[0] for line in told] == [
+        "loses, round 1",
+        "ends wrong, round 1",
+        "ends wrong, round 2",
+        "ends wrong, round 3",
+    ]
