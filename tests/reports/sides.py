@@ -40,6 +40,10 @@ QUIET = 10.0
 
 SCHEDULER = {"scheduler_idle_sleep_time": "0.5", "max_dagruns_to_create_per_loop": "100"}
 
+PATIENCE = {"execution_api_timeout": "60"}
+"""Of LocalExecutor's tasks. They ask five times for five seconds as installed: where the machine is busy with all of these
+Dags, the answer to a start came later, and the task was lost."""
+
 PARSING = {"min_file_process_interval": "600"}
 """No file changes here: reading sixty of them every half minute would take a small machine's time."""
 
@@ -124,8 +128,9 @@ def under_local_executor(home: Path, database: str, chosen: Sequence[Scenario]) 
         stock=True,
         executor="LocalExecutor",
         options={
-            "core": {"parallelism": "12", "plugins_folder": str(PLUGINS), **CLASSES},
+            "core": {"parallelism": "8", "plugins_folder": str(PLUGINS), **CLASSES},
             "scheduler": SCHEDULER,
+            "workers": PATIENCE,
             "secrets": SECRETS,
             "dag_processor": {
                 "dag_bundle_config_list": json.dumps([local_bundle("dags", DAGS, refresh_interval=300)]),
