@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-PREPARED = """
+from support.patience import stretched
+
+PREPARED = '''
 import json, os
 from collections import namedtuple
 from tradewind_protocol.hosts import Configure
@@ -33,7 +35,12 @@ def tried(call, *arguments):
         return [type(error).__name__, f"{error} {getattr(error, 'remedy', '')}"]
 def told(value):
     print("told " + json.dumps(value), flush=True)
-"""
+def limits():
+    """The doctor's, of which the seconds are longer on a machine that is busy, and shorter for a test in a hurry."""
+    from tradewind_runtime.time_limits import TimeLimits
+    long = float(os.environ["SECOND"])
+    return TimeLimits(220 * long, wait=lambda answer, seconds: answer.result(seconds * long))
+'''
 
 _MEASURED = """
 import threading, time
@@ -49,21 +56,23 @@ def most(do):
             time.sleep(0.002)
     thread = threading.Thread(target=watch)
     thread.start()
+    began, cpu = time.monotonic(), time.process_time()
     try:
         value = do()
     finally:
+        took = [time.monotonic() - began, time.process_time() - cpu]
         ended.append(True)
         thread.join()
-    return value, top - before
+    return value, top - before, took
 pull(push(made(1000)))  # what is imported and opened is there from now on
 empty = resident()
 value = made(SIZE)
 held = max(SIZE, resident() - empty)
-reference, writing = most(lambda: push(value))
+reference, writing, wrote = most(lambda: push(value))
 print_of = sign(value)
 del value
-value, reading = most(lambda: pull(reference))
-told([writing / held, reading / held, sign(value) == print_of])
+value, reading, read = most(lambda: pull(reference))
+told([[writing / held, *wrote], [reading / held, *read], sign(value) == print_of])
 """
 
 VALUES = {
@@ -91,11 +100,21 @@ def sign(value):
 """Values of about SIZE bytes: how they are made, and how it is told that they came back."""
 
 
-def run(interpreter: Path, home: Path, storage: str, variables: Mapping[str, str], code: str) -> Any:
-    """What the code tells, in an environment that is prepared as for tasks."""
+def run(
+    interpreter: Path,
+    home: Path,
+    storage: str,
+    variables: Mapping[str, str],
+    code: str,
+    *,
+    within: Sequence[str] = (),
+) -> Any:
+    """What the code tells, in an environment that is prepared as for tasks. `within`: the command that runs it, as in a
+    network of its own."""
     kept = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(home), "STATE": str(home), "STORAGE": storage}
+    kept["SECOND"] = str(stretched(1))
     done = subprocess.run(
-        [str(interpreter), "-c", PREPARED + code],
+        [*within, str(interpreter), "-c", PREPARED + code],
         env={**kept, **variables},
         capture_output=True,
         text=True,
@@ -106,12 +125,19 @@ def run(interpreter: Path, home: Path, storage: str, variables: Mapping[str, str
     return json.loads(told[-1])
 
 
-def memory(
+class Measured(NamedTuple):
+    """What one way of a value costs."""
+
+    memory: float  # the peak of resident memory beyond what was there, in sizes of the value in memory
+    seconds: float
+    cpu: float  # seconds of this process; in the rest of the time it waits for the store
+
+
+def large_value(
     kind: str, size: int, *, interpreter: Path, home: Path, storage: str, variables: Mapping[str, str]
-) -> tuple[float, float]:
-    """The peak of resident memory while a value of about `size` bytes is written, beyond the value that is there, and while
-    it is read, in sizes of the value in memory. Fails where it does not come back as it was."""
+) -> tuple[Measured, Measured]:
+    """What it costs to write a value of about `size` bytes, and to read it. Fails where it does not come back as it was."""
     code = f"SIZE = {size}\n{VALUES[kind]}\n{_MEASURED}"
     writing, reading, same = run(interpreter, home, storage, variables, code)
     assert same
-    return writing, reading
+    return Measured(*writing), Measured(*reading)

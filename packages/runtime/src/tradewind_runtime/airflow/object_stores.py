@@ -6,8 +6,6 @@ right to list it, an attempt to create it. They look at an object before they re
 
 from __future__ import annotations
 
-import codecs
-import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import chain
@@ -46,30 +44,8 @@ def write(place: ObjectStoragePath, pieces: Iterator[bytes], *, compression: str
         raise
 
 
-def read(place: ObjectStoragePath) -> str:
-    """The text of an object. Raises FileNotFoundError, UnicodeDecodeError and what the file system raises."""
-    text = io.StringIO()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for piece in _pieces(place):
-        text.write(decoder.decode(piece))
-    text.write(decoder.decode(b"", True))
-    return text.getvalue()
-
-
-def delete(place: ObjectStoragePath) -> None:
-    """Delete an object. Idempotent. Raises what the file system raises."""
-    with suppress(FileNotFoundError):
-        place.fs.rm_file(place.path)
-
-
-def is_failure(error: BaseException) -> bool:
-    """True for what file systems raise when a storage refuses or does not answer: some have exceptions of their own."""
-    return isinstance(error, (OSError, TimeoutError)) or any(
-        f"{kind.__module__}.".startswith(_TRANSPORT_ERRORS) for kind in type(error).__mro__
-    )
-
-
-def _pieces(place: ObjectStoragePath) -> Iterator[bytes]:
+def read(place: ObjectStoragePath) -> Iterator[bytes]:
+    """An object in pieces of `PIECE` bytes at most. Raises FileNotFoundError and what the file system raises."""
     fs, path = place.fs, place.path
     if _protocol(place) not in _WITHOUT_FOLDERS or _is_compressed(path):
         with fs.open(path, mode="rb", compression="infer", block_size=PIECE) as file:
@@ -83,6 +59,19 @@ def _pieces(place: ObjectStoragePath) -> Iterator[bytes]:
     size = int(fs.size(path))
     for start in range(PIECE, size, PIECE):
         yield fs.cat_file(path, start=start, end=min(start + PIECE, size))
+
+
+def delete(place: ObjectStoragePath) -> None:
+    """Delete an object. Idempotent. Raises what the file system raises."""
+    with suppress(FileNotFoundError):
+        place.fs.rm_file(place.path)
+
+
+def is_failure(error: BaseException) -> bool:
+    """True for what file systems raise when a storage refuses or does not answer: some have exceptions of their own."""
+    return isinstance(error, (OSError, TimeoutError)) or any(
+        f"{kind.__module__}.".startswith(_TRANSPORT_ERRORS) for kind in type(error).__mro__
+    )
 
 
 def _compressed(stored: Any, compression: str) -> AbstractContextManager[Any]:

@@ -3,7 +3,6 @@ object storage paths."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator
@@ -85,8 +84,7 @@ class SiteStorage:
         StorageUnavailable when the storage does not say."""
         try:
             with self._explained("read", path, "read"):
-                text = object_stores.read(self._place(path))
-            return json.loads(text)
+                return json_pieces.decode(object_stores.read(self._place(path)))
         except (FileNotFoundError, NotADirectoryError):
             problem = "is not there: it was deleted, or its storage is another one than when it was written"
         except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are
