@@ -40,3 +40,18 @@ class Azurite(Server):
             f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
             f"BlobEndpoint={self.url}/{ACCOUNT};"
         )
+
+
+class AzuriteOfEntra(Server):
+    """The storage account `mysite` under its own name on a cloud's second address. It takes tokens of Microsoft Entra: it looks at
+    issuer, audience and time, and at no signature or role."""
+
+    name = "azurite-of-entra"
+    account, hostname = "mysite", "mysite.blob.core.windows.net"
+
+    def __init__(self, home: Path, address: str, certificate: tuple[Path, Path]) -> None:
+        command: list[str | Path] = [_PROGRAM, "--blobHost", address, "--blobPort", "443", "--oauth", "basic"]
+        command += ["--cert", certificate[0], "--key", certificate[1]]
+        command += ["--location", home / "data", "--skipApiVersionCheck", "--disableTelemetry"]
+        environment = {"AZURITE_ACCOUNTS": f"{self.account}:{KEY}"}
+        super().__init__(home, command, port=443, host=address, environment=environment)

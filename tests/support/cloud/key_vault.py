@@ -1,8 +1,8 @@
-"""Azure Key Vault and Microsoft Entra's token endpoint, in small. No emulator of either can be had.
+"""Azure Key Vault, Microsoft Entra's token endpoint and the endpoint of a managed identity, in small. No emulator of them can be had.
 
 It asks as the real ones do: the first request of a client gets a challenge (401 with `WWW-Authenticate`), from which Azure's SDK
-learns where to sign in and for which resource; a token is given for a federated assertion or a client's secret, and is refused
-when it is not one of those given.
+learns where to sign in and for which resource; a token is given for a federated assertion, a client's secret or the header of a
+managed identity, and is refused when it is not one of those given or is for another service.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "66666666-7777-8888-9999-000000000000"
 VAULT = "tradewind.vault.azure.net"
 ENTRA = "login.microsoftonline.com"
+SERVICE = "https://vault.azure.net"
+IDENTITY = f"https://{ENTRA}/msi/token"
+"""Where Container Apps and App Service have an address of the machine's own."""
 
 
 class KeyVault:
@@ -30,6 +34,7 @@ class KeyVault:
         self.denied: set[str] = set()  # clients without the role
         self.assertions: set[str] = set()  # federated tokens that are good
         self.client_secrets: set[str] = set()
+        self.identity_headers: set[str] = set()
         self.throttled = False
         self.tokens: set[str] = set()
         self.lines: list[str] = []
@@ -53,6 +58,8 @@ class KeyVault:
                     alias = {"preferred_network": ENTRA, "preferred_cache": ENTRA, "aliases": [ENTRA]}
                     endpoint = f"https://{ENTRA}/{TENANT}/v2.0/.well-known/openid-configuration"
                     self._answer(200, {"tenant_discovery_endpoint": endpoint, "metadata": [alias]})
+                elif self.path.startswith("/msi/token?"):
+                    self._managed_identity(parse_qs(self.path.partition("?")[2])["resource"][0])
                 elif path.startswith("/secrets/"):
                     self._secret(path.split("/")[2])
                 else:
@@ -74,13 +81,22 @@ class KeyVault:
                         "token_type": "Bearer",
                         "expires_in": 3599,
                         "ext_expires_in": 3599,
-                        "access_token": vault.new_token(given["client_id"][0]),
+                        "access_token": vault.new_token(
+                            given["client_id"][0], given["scope"][0].partition("/.default")[0]
+                        ),
                     },
                 )
 
+            def _managed_identity(self, resource: str) -> None:
+                if self.headers.get("x-identity-header") not in vault.identity_headers:
+                    self._answer(401, {"statusCode": 401, "message": "The header is not this machine's"})
+                    return
+                told = {"access_token": vault.new_token(CLIENT, resource), "token_type": "Bearer"}
+                self._answer(200, {**told, "expires_on": str(int(time.time()) + 3600), "resource": resource})
+
             def _secret(self, name: str) -> None:
                 kind, _, token = (self.headers.get("authorization") or "").partition(" ")
-                if kind != "Bearer" or token not in vault.tokens:
+                if kind != "Bearer" or token not in vault.tokens or _claims(token)["aud"] != SERVICE:
                     challenge = (
                         f'Bearer authorization="https://{ENTRA}/{TENANT}", resource="https://vault.azure.net"'
                     )
@@ -91,7 +107,7 @@ class KeyVault:
                 elif vault.throttled:
                     said = {"error": {"code": "Throttled", "message": "Request was not processed: too many"}}
                     self._answer(429, said, **{"Retry-After": "0"})
-                elif _client_of(token) in vault.denied:
+                elif _claims(token)["appid"] in vault.denied:
                     message = (
                         "Caller is not authorized to perform action on resource: …/secrets/getSecret/action"
                     )
@@ -132,8 +148,11 @@ class KeyVault:
     def tail(self, lines: int = 30) -> str:
         return "\n".join(self.lines[-lines:])
 
-    def new_token(self, client: str) -> str:
-        claims = {"appid": client, "tid": TENANT, "oid": client, "exp": int(time.time()) + 3600}
+    def new_token(self, client: str, service: str) -> str:
+        now = int(time.time())
+        times = {"iat": now - 60, "nbf": now - 60, "exp": now + 3600}
+        issuer = f"https://sts.windows.net/{TENANT}/"
+        claims = {"appid": client, "tid": TENANT, "oid": client, "aud": service, "iss": issuer, **times}
         token = ".".join(_coded(each) for each in ({"alg": "none", "typ": "JWT"}, claims)) + ".c2ln"
         self.tokens.add(token)
         return token
@@ -143,6 +162,7 @@ def _coded(document: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
-def _client_of(token: str) -> str:
+def _claims(token: str) -> dict[str, Any]:
     part = token.split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["appid"])
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims

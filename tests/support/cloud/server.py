@@ -42,10 +42,11 @@ class Server:
         command: Sequence[str | Path],
         *,
         port: int,
+        host: str = "127.0.0.1",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self.home, self.port = home, port
+        self.home, self.port, self.host = home, port, host
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self.process = LocalProcess(
             self.name, command, env={**kept, **(environment or {})}, log=home / f"{self.name}.log", cwd=home
@@ -65,7 +66,7 @@ class Server:
 
     def ready(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with socket.create_connection((self.host, self.port), timeout=1):
                 return True
         except OSError:
             return False
