@@ -15,12 +15,14 @@ from support import pages
 from support.cloud.aws import ACCOUNT, Moto
 from support.cloud.server import Servers
 from support.environments import of_cloud
+from support.patience import stretched
 
 __all__ = ["strict_moto"]
 
 EXAMINED = """
-from tradewind_runtime.airflow import storage_inspection
-told({check: tried(look) for check, look, _ in storage_inspection.checks()})
+from tradewind_runtime import doctor
+told({said["check"]: said for said in doctor.stores(limits())})
+os._exit(0)
 """
 
 IDENTITY = {
@@ -38,8 +40,8 @@ BY = {
 
 
 def examined(interpreter: Path, home: Path, storage: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """What the doctor says of each store: what it did, or the failure with its remedy."""
-    found: dict[str, Any] = run(interpreter, home, storage, dict(variables), EXAMINED)
+    """What the doctor says of each store: its verdict, its evidence and its remedy."""
+    found: dict[str, Any] = run(interpreter, home, storage, variables, EXAMINED)
     return found
 
 
@@ -54,11 +56,11 @@ def test_each_store_is_used_and_the_identity_named(
         found = examined(store.interpreter, tmp_path, store.storage, store.variables())
         left = set(store.names()) - before
     for check in ("xcom", "state"):
-        said, words = found[check]
-        assert said.startswith(f"wrote, read and deleted an object in {store.storage}/{check}"), (said, words)
-    said, words = found["task-logs"]
-    assert said.startswith(f"wrote and read a log in {store.logs}, and deleted it"), (said, words)
-    for check, (said, _) in found.items():
+        said = found[check]["evidence"]
+        assert said.startswith(f"wrote, read and deleted an object in {store.storage}/{check}"), found
+    said = found["task-logs"]["evidence"]
+    assert said.startswith(f"wrote and read a log in {store.logs}, and deleted it"), found
+    for check, said in ((check, each["evidence"]) for check, each in found.items()):
         assert IDENTITY[kind.name] in said and f"(by {BY[kind.name]})" in said, (check, said)
         assert "may not list" not in said
     assert left == set(), "the doctor leaves nothing behind"
@@ -72,9 +74,28 @@ def test_a_store_that_is_away_is_named_with_what_to_do(
         pytest.skip(problem)
     with kind(servers) as store, store.relay.away():
         found = examined(store.interpreter, tmp_path, store.storage, store.variables())
-    assert {check: failure for check, (failure, _) in found.items()} == dict.fromkeys(found, "StoreFailed")
+    assert {check: each["verdict"] for check, each in found.items()} == dict.fromkeys(found, "failed")
     for check, place in (("xcom", store.storage), ("state", store.storage), ("task-logs", store.logs)):
-        assert place in found[check][1], found
+        assert place in found[check]["evidence"] and found[check]["remedy"], found
+
+
+@pytest.mark.parametrize("kind", STORES, ids=lambda kind: kind.name)
+def test_a_store_that_does_not_answer_is_given_up_and_named(
+    kind: type[Store], servers: Servers, tmp_path: Path
+) -> None:
+    if problem := unavailable(kind):
+        pytest.skip(problem)
+    with kind(servers) as store, store.relay.silent():
+        hasty = {**store.variables(), "SECOND": str(stretched(0.25))}
+        found = examined(store.interpreter, tmp_path, store.storage, hasty)
+    evidence = {check: each["evidence"] for check, each in found.items()}
+    assert evidence == {
+        "xcom": f"writing an object to {store.storage}/xcom: no answer in 40 s",
+        "state": f"writing an object to {store.storage}/state: no answer in 40 s",
+        "task-logs": f"writing a log to {store.logs}: no answer in 40 s",
+    }
+    for each in found.values():
+        assert each["verdict"] == "failed" and "a private endpoint" in each["remedy"], found
 
 
 def logging_to(bucket: str) -> dict[str, str]:
@@ -102,16 +123,14 @@ def test_a_right_to_logs_and_state_that_is_missing_is_named(
     policy["Statement"] = [each for each in policy["Statement"] if each["Action"]]
     variables = {**identity(strict_moto, policy), **logging_to("my-site")}
     found = examined(of_cloud("amazon"), tmp_path, "s3://my-site/values", variables)
-    kind, said = found["task-logs"]
-    assert kind == "StoreFailed" and words in said and "Give this environment's identity the right" in said, (
-        found
-    )
-    state, said = found["state"]
+    logs, state = found["task-logs"], found["state"]
+    assert logs["verdict"] == "failed" and words in logs["evidence"] + logs["remedy"], found
+    assert "Give this environment's identity the right" in logs["remedy"], found
     if right == "s3:ListBucket":
-        assert "s3:ListBucket" in state, found
+        assert "s3:ListBucket" in state["evidence"], found
     else:
         verb = {"s3:PutObject": "write", "s3:GetObject": "read"}[right]
-        assert state == "StoreFailed" and f"the right to {verb} objects there" in said, found
+        assert state["verdict"] == "failed" and f"the right to {verb} objects there" in state["remedy"], found
 
 
 def examined_as_the_page_says(
@@ -120,7 +139,7 @@ def examined_as_the_page_says(
     """What the doctor says of the stores of a page's sample, which needs nothing but an identity and a connection."""
     storage = pages.settings(page, sample)["storage"]
     every = {**variables, **pages.environment(page, sample)}
-    return {check: said for check, (said, _) in examined(interpreter, home, storage, every).items()}
+    return {check: said["evidence"] for check, said in examined(interpreter, home, storage, every).items()}
 
 
 def test_aws_settings_of_the_page_are_enough_and_the_user_of_the_key_is_named(

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from doctor_kit import an_examination, results
 
+from support.patience import stretched
 from support.secrets_backend import local_files
 from tradewind_agent.cli.main import main
 from tradewind_agent.doctor import (
@@ -74,6 +75,49 @@ async def test_an_environment_is_examined_under_the_policy_that_the_plane_gives_
     await results(environments, one)
     configure = json.loads(asked.read_text())
     assert [configure[name] for name in ("policy", "xcom", "store")] == [held] * 3
+
+
+async def test_what_an_environment_said_before_it_hung_is_kept(tmp_path: Path) -> None:
+    said = {"check": "secrets", "verdict": "ok", "evidence": "read"}
+    script = f"echo 'tradewind-doctor {json.dumps(said)}'; exec sleep 60"
+    one = an_examination(tmp_path, interpreter=interpreter(tmp_path, script), environment_patience=0.5)
+    found = await results(environments, one)
+    assert found["secrets:default"].verdict is Verdict.OK
+    assert found["environment:default"].verdict is Verdict.FAILED
+    assert "its last check that ended: secrets:default" in found["environment:default"].evidence
+
+
+@pytest.mark.timeout(180)
+async def test_an_environment_gives_up_what_does_not_answer_and_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "away.py").write_text(
+        "import subprocess\n"
+        "from pathlib import Path\n"
+        "from airflow.dag_processing.bundles.local import LocalDagBundle\n"
+        "class Bundle(LocalDagBundle):\n"
+        "    def initialize(self):\n"
+        "        clone = subprocess.Popen(['sleep', '1000'], stdout=subprocess.PIPE)\n"
+        f"        Path({str(tmp_path / 'pid')!r}).write_text(str(clone.pid))\n"
+        "        clone.wait()\n"
+    )
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    (tmp_path / "dags").mkdir()
+    one = an_examination(
+        tmp_path,
+        environment_patience=environments.HEAD_START + stretched(12),
+        bundles=[
+            {"name": "away", "classpath": "away.Bundle", "kwargs": {"path": str(tmp_path)}},
+            {"name": "then", "classpath": local, "kwargs": {"path": str(tmp_path / "dags")}},
+        ],
+        environments=[{"name": "main", "interpreter": sys.executable, "env": {"PYTHONPATH": str(tmp_path)}}],
+    )
+    found = await results(environments, one)
+    assert found["bundle:away"].verdict is Verdict.FAILED, found
+    assert f"fetching it from {tmp_path}: no answer in " in found["bundle:away"].evidence
+    assert found["bundle:then"].verdict is Verdict.SKIPPED
+    clone = Path("/proc", (tmp_path / "pid").read_text(), "cmdline")
+    assert not clone.exists() or not clone.read_bytes(), (
+        "it has ended, whether or not its new parent has noticed"
+    )
 
 
 async def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ class Relay:
         self._target = target
         self._listener: socket.socket | None = None
         self._open: list[socket.socket] = []
+        self._silent = False
 
     @property
     def url(self) -> str:
@@ -45,10 +46,22 @@ class Relay:
         finally:
             self.__enter__()
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Connections are taken, and nothing is answered on them."""
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                if self._silent:
+                    self._open.append(client)
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [client, server]
                 for source, sink in ((client, server), (server, client)):

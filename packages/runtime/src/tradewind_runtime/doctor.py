@@ -5,11 +5,14 @@ Reads the same `Configure` a host gets, on standard input; prints one line of JS
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import platform
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final
@@ -17,20 +20,40 @@ from typing import Any, Final
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
 from tradewind_runtime.dags import bundle_fetches
+from tradewind_runtime.time_limits import TimeIsUp, TimeLimits
 
 MARK: Final = "tradewind-doctor "
+
+SECRETS, STORE, BUNDLE = 40.0, 40.0, 60.0
+"""Seconds for the secrets backends, for one store, and for one bundle, at the most."""
+
+TOGETHER: Final = 220.0
+"""Seconds for all checks, unless the agent says otherwise: it stops waiting a little later."""
+
+Look = Callable[[Callable[[str], None]], str]
+"""A check: told how to say what it does, it returns its evidence."""
 
 
 def main() -> int:
     """Exit status 0 when the checks could be made, whatever they say."""
     configure = Configure.model_validate_json(sys.stdin.read())
-    for result in examine(configure):
+    limits = TimeLimits(float(configure.options.get("seconds") or TOGETHER))
+    for result in examine(configure, limits):
         print(MARK + json.dumps(result), flush=True)  # noqa: T201 (this is the answer)
+    if limits.gave_up:
+        _leave()
     return 0
 
 
-def examine(configure: Configure) -> Iterator[dict[str, str]]:
-    """Every check of this environment."""
+def _leave() -> None:
+    """End this process, and what checks that were given up have started: a clone, say, goes on for minutes."""
+    if os.getsid(0) == os.getpid():  # the agent starts this program in a session of its own
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def examine(configure: Configure, limits: TimeLimits) -> Iterator[dict[str, str]]:
+    """Every check of this environment. Each ends in its time, or is given up."""
     if find_spec("airflow") is None:
         yield _failed(
             "environment",
@@ -40,7 +63,7 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         return
     try:
         environment.prepare(configure)
-        from tradewind_runtime.airflow import inspection, storage_inspection
+        from tradewind_runtime.airflow import inspection
     except Exception as error:
         yield _failed(
             "environment",
@@ -57,19 +80,34 @@ def examine(configure: Configure) -> Iterator[dict[str, str]]:
         "airflow": airflow,
     }
     yield _made(
+        limits,
+        SECRETS,
         "secrets",
-        lambda: inspection.secrets_backends(
-            configure.options.get("read_connections") or (), configure.options.get("read_variables") or ()
+        functools.partial(
+            inspection.secrets_backends,
+            configure.options.get("read_connections") or (),
+            configure.options.get("read_variables") or (),
         ),
         "Check [secrets] backend and backend_kwargs in this environment, and what they need to sign in",
     )
-    for check, look, remedy in storage_inspection.checks():
-        yield _made(check, look, remedy)
+    yield from stores(limits)
     yield _made(
-        "accelerators", lambda: _accelerators(configure), "Set `accelerators` in the agent's settings"
+        limits,
+        STORE,
+        "accelerators",
+        lambda tell: _accelerators(configure),
+        "Set `accelerators` in the agent's settings",
     )
     if configure.options.get("bundles"):
-        yield from _bundles(inspection)
+        yield from _bundles(inspection, limits)
+
+
+def stores(limits: TimeLimits) -> Iterator[dict[str, str]]:
+    """The checks of the stores of values, state and logs."""
+    from tradewind_runtime.airflow import storage_inspection
+
+    for check, look, remedy in storage_inspection.CHECKS:
+        yield _made(limits, STORE, check, look, remedy)
 
 
 def _accelerators(configure: Configure) -> str:
@@ -83,7 +121,7 @@ def _accelerators(configure: Configure) -> str:
     return f"on in a worker process: {on}" + (f". Off: {off}" if off else "")
 
 
-def _bundles(inspection: Any) -> Iterator[dict[str, str]]:
+def _bundles(inspection: Any, limits: TimeLimits) -> Iterator[dict[str, str]]:
     from tradewind_runtime.airflow import site_settings
 
     if problem := site_settings.bundles()[1]:
@@ -103,31 +141,52 @@ def _bundles(inspection: Any) -> Iterator[dict[str, str]]:
             "bundle", "there is none: this agent parses no Dags and gets no work of one", "Set `bundles`"
         )
     # into a folder of its own: a clone that is there already says nothing of whether the repository can be read
-    with tempfile.TemporaryDirectory(prefix="tradewind-doctor-") as folder:
+    # a fetch that was given up may still write there
+    with tempfile.TemporaryDirectory(prefix="tradewind-doctor-", ignore_cleanup_errors=True) as folder:
         kept = site_settings.fetch_into(folder)
         for name in names:
-            yield _fetched(name, lambda name=name: inspection.bundle(name, kept))
+            yield _fetched(limits, name, functools.partial(inspection.bundle, name, kept))
 
 
-def _fetched(name: str, look: Any) -> dict[str, str]:
+def _fetched(limits: TimeLimits, name: str, look: Look) -> dict[str, str]:
     from tradewind_runtime.airflow import secrets_masker
 
     try:
-        return {"check": f"bundle:{name}", "verdict": "ok", "evidence": look()}
+        return {"check": f"bundle:{name}", "verdict": "ok", "evidence": limits.run(BUNDLE, look)}
+    except TimeIsUp as error:
+        return _given_up(f"bundle:{name}", error, limits)
     except Exception as error:
         said = secrets_masker.masked(bundle_fetches.words(error))
         return _failed(f"bundle:{name}", said, bundle_fetches.remedy(said))
 
 
-def _made(check: str, look: Any, remedy: str) -> dict[str, str]:
+def _made(limits: TimeLimits, most: float, check: str, look: Look, remedy: str) -> dict[str, str]:
     try:
-        evidence = look()
+        evidence = limits.run(most, look)
         if worry := getattr(evidence, "remedy", ""):
             return {"check": check, "verdict": "warning", "evidence": str(evidence), "remedy": worry}
         return {"check": check, "verdict": "ok", "evidence": evidence}
+    except TimeIsUp as error:
+        return _given_up(check, error, limits)
     except Exception as error:
         known = getattr(error, "remedy", "")
         return _failed(check, str(error)[:800] if known else _said(error), known or remedy)
+
+
+def _given_up(check: str, error: TimeIsUp, limits: TimeLimits) -> dict[str, str]:
+    if not error.seconds:
+        return {
+            "check": check,
+            "verdict": "skipped",
+            "evidence": f"not looked at: the checks before it took all of {limits.seconds:g} s",
+            "remedy": "Do what they say, and run the doctor again",
+        }
+    return _failed(
+        check,
+        f"{error.step or 'this check'}: no answer in {error.seconds:g} s",
+        "Open the way to it from this site (its name, a proxy, a firewall, a private endpoint), or correct its address. "
+        "The doctor waits no longer; tasks and the dag processor may",
+    )
 
 
 def _failed(check: str, evidence: str, remedy: str) -> dict[str, str]:

@@ -18,6 +18,9 @@ from tradewind_protocol.states import Component
 
 MARK = "tradewind-doctor "
 
+HEAD_START = 20.0
+"""Seconds before the agent's patience ends in which an environment is to have given up what does not answer."""
+
 
 async def check(examination: Examination) -> AsyncIterator[Result]:
     """One after the other: each imports Airflow, which takes a second of processor time."""
@@ -43,14 +46,22 @@ async def _examine(
     examination: Examination, environment: EnvironmentSettings, *, bundles: bool
 ) -> AsyncIterator[Result]:
     check = f"environment:{environment.name}"
+    heard = bytearray()
     try:
         answer = await aiotime.within(
-            _asked(examination, environment, bundles), examination.environment_patience
+            _asked(examination, environment, bundles, heard), examination.environment_patience
         )
     except asyncio.TimeoutError:
+        done = [
+            _result(examination, environment, json.loads(line))
+            for line in interpreter.marked(heard.decode(errors="replace").rpartition("\n")[0], MARK)
+        ]
+        for each in done:
+            yield each
         yield failed(
             check,
-            f"{environment.interpreter} did not finish in {examination.environment_patience:g} s",
+            f"{environment.interpreter} did not finish in {examination.environment_patience:g} s; "
+            f"its last check that ended: {done[-1].check if done else 'none'}",
             "Look what it hangs on: py-spy dump, a bundle's server, a secrets backend",
         )
         return
@@ -69,24 +80,17 @@ async def _examine(
             remedy = f"{environment.interpreter} -m pip install tradewind-runtime apache-airflow-core"
         yield failed(check, f"{environment.interpreter}: {last}", remedy)
         return
-    for each in (json.loads(line) for line in said):
-        result = Result(
-            f"{each['check']}:{environment.name}" if each["check"] == "environment" else each["check"],
-            Verdict(each["verdict"]),
-            each["evidence"],
-            each.get("remedy", ""),
-        )
-        if each["check"] == "environment" and (skew := _skew(examination, each.get("airflow", ""))):
-            result = failed(
-                check,
-                f"{result.evidence}, and the plane has Airflow {examination.about and examination.about.airflow_version}",
-                skew,
-            )
-        elif ":" not in result.check:
-            result = Result(
-                f"{result.check}:{environment.name}", result.verdict, result.evidence, result.remedy
-            )
-        yield result
+    for line in said:
+        yield _result(examination, environment, json.loads(line))
+
+
+def _result(examination: Examination, environment: EnvironmentSettings, said: dict[str, str]) -> Result:
+    """What an environment said of one check, under a key that no other environment has."""
+    check = said["check"] if ":" in said["check"] else f"{said['check']}:{environment.name}"
+    if said["check"] == "environment" and (skew := _skew(examination, said.get("airflow", ""))):
+        planes = examination.about and examination.about.airflow_version
+        return failed(check, f"{said['evidence']}, and the plane has Airflow {planes}", skew)
+    return Result(check, Verdict(said["verdict"]), said["evidence"], said.get("remedy", ""))
 
 
 def _skew(examination: Examination, theirs: str) -> str:
@@ -95,7 +99,7 @@ def _skew(examination: Examination, theirs: str) -> str:
 
 
 async def _asked(
-    examination: Examination, environment: EnvironmentSettings, bundles: bool
+    examination: Examination, environment: EnvironmentSettings, bundles: bool, heard: bytearray
 ) -> interpreter.InterpreterOutput:
     settings = examination.settings
     allowed = examination.about.policy if examination.about is not None else Policy.OPEN
@@ -118,8 +122,9 @@ async def _asked(
             "learn": environment.learn,
             "read_connections": list(examination.read.connections),
             "read_variables": list(examination.read.variables),
+            "seconds": examination.environment_patience - HEAD_START,
         },
     )
     return await interpreter.ask(
-        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json()
+        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json(), heard=heard.extend
     )

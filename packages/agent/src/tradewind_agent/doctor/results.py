@@ -77,7 +77,7 @@ class Examination:
     read: BackendReads = BackendReads()
     patience: float = 10.0  # seconds for an answer from the network
     token: AgentToken | None = None  # instead of the one that the settings name
-    environment_patience: float = 180.0  # seconds for an environment to look at itself
+    environment_patience: float = 240.0  # seconds for an environment to look at itself
     http: httpx.AsyncClient | None = None
     tls: ssl.SSLContext | None = None
     proxied: str = ""  # the proxy on the way, without its credentials

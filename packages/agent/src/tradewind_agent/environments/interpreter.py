@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class InterpreterOutput:
 
     def marked(self, mark: str) -> list[str]:
         """The lines of the answer. Without the mark they are what libraries print."""
-        return [line.removeprefix(mark) for line in self.out.splitlines() if line.startswith(mark)]
+        return marked(self.out, mark)
 
     @property
     def last_words(self) -> str:
@@ -31,19 +32,51 @@ class InterpreterOutput:
         return (self.err.strip().splitlines() or [f"exit status {self.status}"])[-1][:500]
 
 
+def marked(text: str, mark: str) -> list[str]:
+    """What follows the mark, in the lines that begin with it."""
+    return [line.removeprefix(mark) for line in text.splitlines() if line.startswith(mark)]
+
+
 async def ask(
-    settings: Settings, environment: EnvironmentSettings, module: str, question: str
+    settings: Settings,
+    environment: EnvironmentSettings,
+    module: str,
+    question: str,
+    *,
+    heard: Callable[[bytes], None] | None = None,
 ) -> InterpreterOutput:
-    """Run `module` with `question` on its standard input, as `start` does. Cancelled, it leaves no process."""
+    """Run `module` with `question` on its standard input, as `start` does. `heard` gets its output as it comes, which is what
+    there is of it when this is cancelled. Cancelled, it leaves no process."""
     process = await start(settings, environment, module)
     try:
-        out, err = await process.communicate(question.encode())
+        out, err, _ = await asyncio.gather(
+            _read(process.stdout, heard), _read(process.stderr), _write(process.stdin, question.encode())
+        )
+        await process.wait()
     except asyncio.CancelledError:
         await kill(process)
         raise
     return InterpreterOutput(
         process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
     )
+
+
+async def _read(stream: asyncio.StreamReader | None, heard: Callable[[bytes], None] | None = None) -> bytes:
+    assert stream is not None
+    parts = []
+    while part := await stream.read(65_536):
+        parts.append(part)
+        if heard is not None:
+            heard(part)
+    return b"".join(parts)
+
+
+async def _write(stream: asyncio.StreamWriter | None, text: bytes) -> None:
+    assert stream is not None
+    with suppress(BrokenPipeError, ConnectionResetError):  # it ended and did not ask
+        stream.write(text)
+        await stream.drain()
+    stream.close()
 
 
 async def start(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from tradewind_runtime import secrets_failures
+from tradewind_runtime import secrets_failures, time_limits
 from tradewind_runtime.airflow import secrets_backends as reports
 from tradewind_runtime.airflow import secrets_identity, workloads
 from tradewind_runtime.dags import bundle_fetches
+
+_IDENTITY: Final = 10
+"""Seconds for the service that tells the identity: a site may reach its secrets and not that one."""
 
 _NOBODY: Final = "tradewind_doctor_asks_for_nothing"
 _PREFIXES: Final = {"connections": "AIRFLOW_CONN_", "variables": "AIRFLOW_VAR_"}
@@ -37,25 +40,43 @@ class Worry(str):
     remedy: str
 
 
-def secrets_backends(connections: Sequence[str] = (), variables: Sequence[str] = ()) -> str:
+def _silent(step: str) -> None:
+    """For a caller that does not ask what is being done."""
+
+
+def secrets_backends(
+    connections: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    tell: Callable[[str], None] = _silent,
+) -> str:
     """Read the connections and variables that are named, the way a task reads them; when none is, ask each backend for a
     connection that no site has, and read the first of those that can be listed. Says as whom, and which backend
     answered. Raises NotReadable."""
     from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
 
+    tell("importing what tasks import")
     workloads.prepare()  # what it imports is imported where tasks ask
     if problem := reports.own_connection():
         raise NotReadable(problem, reports.OWN_CONNECTION_REMEDY)
+    tell(f"making {reports.configured()[0] or 'the secrets backends'}")
     backends = ensure_secrets_backend_loaded()
     owners = [each for each in backends if type(each).__name__ != "EnvironmentVariablesBackend"]
+    asking = (
+        f"asking {', '.join(secrets_failures.service(_class(each)) for each in owners) or 'the environment'}"
+    )
     if not connections and not variables:
+        tell(f"{asking} for a connection that no site has")
         for backend in owners:
             _ask(backend)
     took: list[float] = []
-    read = [
-        *(_read_connection(one, backends, took) for one in connections or _listed(backends, "connections")),
-        *(_read_variable(one, backends, took) for one in variables or _listed(backends, "variables")),
-    ]
+    read: list[str] = []
+    for name in connections or _listed(backends, "connections"):
+        tell(f"{asking} for the connection {name!r}")
+        read.append(_read_connection(name, backends, took))
+    for name in variables or _listed(backends, "variables"):
+        tell(f"{asking} for the variable {name!r}")
+        read.append(_read_variable(name, backends, took))
+    tell(f"{asking} as whom this environment signs in")
     asked = ", ".join(map(_introduced, owners))
     parts = [f"asked and answered: {asked}" if asked else "none but the environment's variables"]
     said = "; ".join([*parts, *(["read as a task reads: " + ", ".join(read)] if read else [])])
@@ -72,7 +93,7 @@ def _introduced(backend: Any) -> str:
     """Its class, and as whom it signs in."""
     name = type(backend).__name__
     try:
-        known_as = secrets_identity.identity(backend)
+        known_as = time_limits.within(_IDENTITY, lambda: secrets_identity.identity(backend))
     except Exception as error:
         known_as = f"an identity that cannot be told: {secrets_failures.explain(name, error).cause}"
     return f"{name} as {known_as}" if known_as else name
@@ -177,12 +198,15 @@ def bundle_names() -> list[str]:
     return sorted(DagBundlesManager()._bundle_config)
 
 
-def bundle(name: str, kept: str) -> str:
+def bundle(name: str, kept: str, tell: Callable[[str], None] = _silent) -> str:
     """Fetch it as the dag processor does, but into a folder of its own, and look for Dag files; `kept` is where agents keep
     theirs. Raises what the bundle raises."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
+    tell("reading its settings and its connection")
     made = DagBundlesManager().get_bundle(name=name)
+    where = bundle_fetches.words(Exception(f"{getattr(made, 'repo_url', None) or made.path}"))
+    tell(f"fetching it from {where}")
     made.initialize()
     if not made.path.is_dir():
         raise FileNotFoundError(f"{made.path} is not a directory")
@@ -190,10 +214,7 @@ def bundle(name: str, kept: str) -> str:
     version = made.get_current_version() if made.supports_versioning else None
     if kept:
         _check_clone(Path(kept) / name)
-    where = f"{made.repo_url}" if getattr(made, "repo_url", None) else f"{made.path}"
-    return f"{bundle_fetches.words(Exception(where))}: {files} Python files" + (
-        f", version {version}" if version else ""
-    )
+    return f"{where}: {files} Python files" + (f", version {version}" if version else "")
 
 
 def _check_clone(folder: Path) -> None:

@@ -14,13 +14,21 @@ def identity(backend: Any) -> str:
     return look(backend) if look else ""
 
 
+def once() -> Any:
+    """How AWS's SDK asks STS for the doctor: once, and not for minutes. A site may reach its other services and not that one."""
+    from botocore.config import Config  # type: ignore[import-not-found]
+
+    return Config(connect_timeout=4, read_timeout=4, retries={"total_max_attempts": 1})
+
+
 def _aws(backend: Any) -> str:
     from boto3.session import Session  # type: ignore[import-not-found]
 
     credentials = backend.client._request_signer._credentials
     frozen = credentials.get_frozen_credentials()
     session = Session(frozen.access_key, frozen.secret_key, frozen.token, backend.client.meta.region_name)
-    return f"{session.client('sts').get_caller_identity()['Arn']} (by {credentials.method})"
+    arn = session.client("sts", config=once()).get_caller_identity()["Arn"]
+    return f"{arn} (by {credentials.method})"
 
 
 def _azure(backend: Any) -> str:

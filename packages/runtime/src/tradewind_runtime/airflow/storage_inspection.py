@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import base64
-import functools
 import json
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,13 +16,21 @@ from airflow.sdk.configuration import conf
 
 from tradewind_protocol import storage
 from tradewind_protocol.storage import Reference
-from tradewind_runtime.airflow import log_storage, object_stores, site_storage, workloads
+from tradewind_runtime import time_limits
+from tradewind_runtime.airflow import (
+    log_storage,
+    object_stores,
+    secrets_identity,
+    site_storage,
+    workloads,
+)
 from tradewind_runtime.airflow.site_storage import SiteStorage
 
-PATIENCE: Final = 40.0
-"""Seconds for one store; the agent waits 180 s for all checks of an environment."""
+_IDENTITY: Final = 10
+"""Seconds for the service that tells the identity: a site may reach its bucket and not that one."""
 
 _DAG: Final = "tradewind_doctor"
+_RIGHT: Final = "its connection, and the right to write, read and delete there"
 
 
 class StoreFailed(RuntimeError):
@@ -37,7 +41,11 @@ class StoreFailed(RuntimeError):
         self.remedy = remedy
 
 
-def xcom() -> str:
+def _silent(step: str) -> None:
+    """For a caller that does not ask what is being done."""
+
+
+def xcom(tell: Callable[[str], None] = _silent) -> str:
     """Write, read and delete an XCom value, as tasks do. Raises StoreFailed, naming the right that is missing."""
     backend = conf.get("core", "xcom_backend", fallback="")
     path = conf.get("common.io", "xcom_objectstorage_path", fallback="")
@@ -47,10 +55,10 @@ def xcom() -> str:
         return "values go to the plane: the data policy for xcom is open"
     place = site_storage.of_xcoms()
     name = {"dag_id": _DAG, "run_id": "doctor", "task_id": "doctor", "name": uuid4().hex}
-    return _tried(place, storage.xcom(place.base, **name, mark=place.mark, compression=place.suffix))
+    return _tried(tell, place, storage.xcom(place.base, **name, mark=place.mark, compression=place.suffix))
 
 
-def state() -> str:
+def state(tell: Callable[[str], None] = _silent) -> str:
     """As `xcom`, for the state of tasks and assets."""
     backend = conf.get("workers", "state_store_backend", fallback="")
     if not backend.endswith("state.SiteStateStoreBackend"):
@@ -58,12 +66,13 @@ def state() -> str:
     place = site_storage.of_state()
     name = {"dag_id": _DAG, "run_id": "doctor", "task_id": "doctor", "map_index": -1, "key": uuid4().hex}
     return _tried(
+        tell,
         place,
         storage.task_state(place.base, **name, mark=place.mark, compression=place.suffix),  # type: ignore[arg-type]
     )
 
 
-def logs() -> str:
+def logs(tell: Callable[[str], None] = _silent) -> str:
     """Upload and read a log, as agents do; delete it, where the identity may."""
     where = log_storage.where()
     if not where:
@@ -74,18 +83,21 @@ def logs() -> str:
         file = Path(folder, "1", path)
         file.parent.mkdir(parents=True)
         file.write_text(line + "\n")
+        tell(f"writing a log to {where}")
         if problem := log_storage.upload(Path("1") / path):
             raise StoreFailed(
                 f"a log cannot be written to {where}: {problem}",
                 "Give this environment's identity the right to write, read and list objects there, or correct "
                 "[logging] remote_base_log_folder and remote_log_conn_id",
             )
+        tell(f"reading a log of {where}")
         try:
             names = log_storage.read(path, Path(folder))
         except log_storage.LogStorageFailed as error:
             raise StoreFailed(str(error), _LISTS) from error
         if not names or line not in Path(folder, "0").read_text():
             raise StoreFailed(f"a log that was written to {where} cannot be read", _LISTS)
+        tell(f"deleting a log of {where}")
         deleted = _delete_log(handler, where, path)
     known = _words_of_identity(lambda: _of_logs(handler))
     return f"wrote and read a log in {where}{deleted}{known}"
@@ -96,16 +108,20 @@ _LISTS: Final = (
 )
 
 
-def _tried(place: SiteStorage, reference: Reference) -> str:
+def _tried(tell: Callable[[str], None], place: SiteStorage, reference: Reference) -> str:
+    tell(f"importing what opens {place.base}")
     workloads.prepare()  # what it imports is imported where tasks ask
     value = {"of": "tradewind-agent doctor"}
     done: list[str] = []
     try:
+        tell(f"writing an object to {place.base}")
         place.write(reference, site_storage.dumped(value))
         done.append("wrote")
+        tell(f"reading an object of {place.base}")
         if (found := place.read(reference)) != value:
             raise StoreFailed(f"{reference.text} reads {found!r}, which is not what was written")
         done.append("read")
+        tell(f"deleting an object of {place.base}")
         place.delete(reference)
         done.append("deleted")
         with suppress(Exception):
@@ -166,7 +182,7 @@ def _deleted(handler: Any, where: str, path: Path) -> None:
 
 def _words_of_identity(look: Callable[[], str]) -> str:
     try:
-        known = look()
+        known = time_limits.within(_IDENTITY, look)
     except Exception as error:
         return f", as an identity that cannot be told ({site_storage.cause(error)})"
     return f", as {known}" if known else ""
@@ -212,7 +228,7 @@ def _aws(hook: Any) -> str:
     if hook.conn_config.endpoint_url and endpoint is None:
         return key  # another S3 server: AWS does not know its keys, and is not asked about them
     try:
-        sts = hook.get_session().client("sts", endpoint_url=endpoint)
+        sts = hook.get_session().client("sts", endpoint_url=endpoint, config=secrets_identity.once())
         return str(sts.get_caller_identity()["Arn"])
     except Exception:  # a site may reach its bucket and not STS
         return key
@@ -233,42 +249,13 @@ def _azure(client: Any, credential: Any) -> str:
     return f"client {claims.get('appid') or claims.get('azp')} of tenant {claims.get('tid')} in {account}"
 
 
-def _in_time(look: Callable[[], str], place: Callable[[], str]) -> Callable[[], str]:
-    """The same check, which gives up before the agent gives up on the whole examination: the clouds' libraries try for
-    minutes to reach a store. Raises what the check raises, or StoreFailed."""
-
-    def looking() -> str:
-        answer: Future[str] = Future()
-
-        def work() -> None:
-            try:
-                answer.set_result(look())
-            except BaseException as error:
-                answer.set_exception(error)
-
-        threading.Thread(target=work, name="store", daemon=True).start()
-        try:
-            return answer.result(PATIENCE)
-        except FutureTimeout:
-            if answer.done():  # the check raised it
-                raise
-            raise StoreFailed(
-                f"{place()} does not answer in {PATIENCE:g} s",
-                "Open the way to it from this site (a firewall, a proxy, a private endpoint), or correct its address",
-            ) from None
-
-    return looking
-
-
-def checks() -> Iterator[tuple[str, Callable[[], str], str]]:
-    """Each store: its check's name, how it is tried, and what to do where the failure itself does not say."""
-    right = "its connection, and the right to write, read and delete there"
-    values = functools.partial(conf.get, "common.io", "xcom_objectstorage_path", fallback="")
-    states = functools.partial(conf.get, "common.io", "state_store_objectstorage_path", fallback="")
-    yield "xcom", _in_time(xcom, values), f"Check [common.io] xcom_objectstorage_path, {right}"
-    yield "state", _in_time(state, states), f"Check [common.io] state_store_objectstorage_path, {right}"
-    yield (
+CHECKS: Final[tuple[tuple[str, Callable[[Callable[[str], None]], str], str], ...]] = (
+    ("xcom", xcom, f"Check [common.io] xcom_objectstorage_path, {_RIGHT}"),
+    ("state", state, f"Check [common.io] state_store_objectstorage_path, {_RIGHT}"),
+    (
         "task-logs",
-        _in_time(logs, log_storage.where),
+        logs,
         "Check [logging] remote_base_log_folder, remote_log_conn_id, and the right to write and list",
-    )
+    ),
+)
+"""Each store: its check's name, how it is tried, and what to do where the failure itself does not say."""
