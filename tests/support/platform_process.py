@@ -18,9 +18,9 @@ from tradewind.embedded.processes import LocalProcess, wait_until
 
 
 class PlatformProcess:
-    """`tradewind platform run` on free ports. Deployments are processes of this user."""
+    """`tradewind platform run` on free ports. Deployments are processes of this user, or `apart` of one each, as root."""
 
-    def __init__(self, home: Path, plane_python: Path) -> None:
+    def __init__(self, home: Path, plane_python: Path, *more: str, apart: bool = False) -> None:
         self.home = home
         self.ports = {name: free_port() for name in ("api", "agents", "people")}
         self.url = f"http://127.0.0.1:{self.ports['api']}"
@@ -32,7 +32,8 @@ class PlatformProcess:
             *("--agents-listen", f"127.0.0.1:{self.ports['agents']}"),
             *("--people-listen", f"127.0.0.1:{self.ports['people']}"),
             *("--plane-python", str(plane_python)),
-            *(("--first-user", "0") if os.geteuid() == 0 else ()),
+            *(("--first-user", "0") if os.geteuid() == 0 and not apart else ()),
+            *more,
         ]
         self.process = self._new()
 

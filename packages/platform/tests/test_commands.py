@@ -1,0 +1,147 @@
+"""The commands of a platform against its API: what they print, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from support.platform_parts import Reconciled
+from tradewind.cli import main
+from tradewind.commands.session import Session
+from tradewind_platform.domain.roles import Role
+from tradewind_platform.reconciler.driver import StepFailed
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    token = str(reconciled.owner.headers["Authorization"]).removeprefix("Bearer ")
+    monkeypatch.setenv("TRADEWIND_CONTEXTS", str(tmp_path / "contexts.json"))
+    monkeypatch.setenv("TRADEWIND_PLATFORM_URL", "http://platform.example.com")
+    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
+    monkeypatch.delenv("TRADEWIND_PLANE_URL", raising=False)
+
+    def runs(*arguments: str, **more: Any) -> Result:
+        session = Session(transport=reconciled.owner._transport)
+        return CliRunner().invoke(main, arguments, obj=session, **more)
+
+    return runs
+
+
+@pytest.fixture
+def working(reconciled: Reconciled) -> Iterator[None]:
+    """The reconciler works by itself."""
+    reconciled.reconciler.observe_every = 0.1
+    worker = threading.Thread(target=reconciled.reconciler.run)
+    worker.start()
+    yield
+    reconciled.reconciler.stop()
+    worker.join()
+
+
+@pytest.mark.usefixtures("working")
+def test_create_waits_until_the_deployment_is_healthy(run: Run) -> None:
+    made = run("-o", "json", "deployments", "create", "sales", "--wait", "--reason", "first")
+    assert made.exit_code == 0, made.output
+    found = json.loads(made.stdout)
+    assert (found["name"], found["phase"], found["health"]) == ("sales", "running", "healthy")
+    listed = run("deployments", "list").stdout
+    assert "sales" in listed and found["agent_url"] in listed
+
+
+@pytest.mark.usefixtures("working")
+def test_create_says_which_step_failed_and_how_to_go_on(run: Run, reconciled: Reconciled) -> None:
+    reconciled.driver.failing["migrate"] = StepFailed("the disk is full", final=True)
+    made = run("deployments", "create", "sales", "--wait")
+    assert made.exit_code == 1
+    assert "create of 'sales' failed: migrate: the disk is full" in made.stderr
+    operation = made.stderr.split("tradewind operations retry ")[1].split()[0]
+    reconciled.driver.failing.clear()
+    assert run("operations", "retry", operation).exit_code == 0
+    assert "succeeded" in run("operations", "wait", operation).stdout
+
+
+def test_edit_sends_what_was_given_and_nothing_else(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created(description="EU", deletion_protection=True)
+    assert run("deployments", "edit", "sales", "--policy", "open").exit_code == 0
+    found = reconciled.deployment()
+    assert (found["policy"], found["description"], found["deletion_protection"]) == ("open", "EU", True)
+    refused = run("deployments", "edit", "sales", "--no-protect", "--if-revision", "1")
+    assert refused.exit_code == 1 and "has the revision 2" in refused.stderr
+
+
+def test_delete_asks_for_the_name(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    assert run("deployments", "delete", "sales", input="sails\n").exit_code == 1
+    assert reconciled.deployment()["phase"] == "running"
+    assert run("deployments", "delete", "sales", input="sales\n").exit_code == 0
+    assert reconciled.deployment()["phase"] == "deleting"
+
+
+def test_a_token_goes_to_a_file_of_its_owner_only(run: Run, reconciled: Reconciled, tmp_path: Path) -> None:
+    file = tmp_path / "ci.token"
+    arguments = ("--role", "workspace_viewer", "--workspace", "default", "--to-file", str(file))
+    made = run("api-tokens", "create", "ci", *arguments)
+    assert made.exit_code == 0 and "tw_api_" not in made.output
+    assert oct(file.stat().st_mode & 0o777) == "0o600"
+    assert reconciled.caller(file.read_text().strip()).get("/v1/me").json()["name"] == "token:ci"
+    assert "workspace_viewer" in run("api-tokens", "list").stdout
+    assert run("api-tokens", "delete", "ci", "--yes").exit_code == 0
+
+
+def test_what_was_refused_is_in_the_audit_trail(
+    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = reconciled.with_role(Role.WORKSPACE_VIEWER, workspace="default")
+    with monkeypatch.context() as other:
+        other.setenv("TRADEWIND_API_TOKEN", str(viewer.headers["Authorization"]).removeprefix("Bearer "))
+        refused = run("deployments", "create", "sales")
+    assert refused.exit_code == 1 and "may not deployment.create on this workspace" in refused.stderr
+    assert "not_permitted" in run("audit", "list", "--action", "deployment.create").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("deployments", "create", "Sales"), "name: String should match"),
+        (
+            ("--plane-url", "http://p.example.com", "--deployment", "sales", "agents", "list"),
+            "and --plane-url another",
+        ),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_says_why(
+    run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    found = run(*arguments)
+    assert found.exit_code == 2 and sentence in found.stderr
+
+
+def test_a_context_is_a_plane_or_a_platform(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRADEWIND_PLATFORM_URL")
+    missing = run("deployments", "list")
+    assert missing.exit_code == 2 and "no platform is named" in missing.stderr
+    assert run("contexts", "add", "acme", "http://platform.example.com", "--platform").exit_code == 0
+    assert run("deployments", "list").stdout == "There is no Deployment.\n"
+    assert "platform" in run("contexts", "list").stdout
+    refused = run("agents", "list")
+    assert (
+        refused.exit_code == 2
+        and "has many planes" in refused.stderr
+        and "--deployment NAME" in refused.stderr
+    )
+
+
+def test_a_deployment_without_processes_is_not_asked(run: Run, reconciled: Reconciled) -> None:
+    reconciled.create()
+    refused = run("--deployment", "sales", "agents", "list")
+    assert refused.exit_code == 1 and "is creating, so its Airflow does not run" in refused.stderr
+    unknown = run("--deployment", "nothing", "agents", "list")
+    assert unknown.exit_code == 1 and "there is no Deployment 'nothing'" in unknown.stderr
