@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from support import directories, postgresql
+from tradewind.embedded.plane import Plane, PlaneSettings
 from tradewind.embedded.processes import LocalProcess, wait_until
 from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.processes import Processes
@@ -135,6 +136,21 @@ def test_scenario_3_a_process_of_another_user_that_bears_the_mark_is_not_taken_f
     assert found.is_running()
     processes.stop("d1", user=53001)
     assert not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts processes as another user")
+def test_a_user_id_without_an_account_has_a_name_and_a_home_as_airflow_asks_for_them(directory: Path) -> None:
+    plane = Plane(PlaneSettings(home=directory, interpreter=Path("/usr/bin/python3"), user=53001))
+    program = "import getpass, os.path; print(getpass.getuser(), os.path.expanduser('~'))"
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", program],
+        env=plane.env,
+        user=53001,
+        group=53001,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["uid-53001", str(directory)], done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into another user's directory")

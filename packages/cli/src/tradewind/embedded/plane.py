@@ -73,7 +73,12 @@ class Plane:
             for key, value in os.environ.items()
             if not key.startswith(("AIRFLOW", "TRADEWIND", "_AIRFLOW"))
         }
-        return {**kept, "AIRFLOW_HOME": str(self.home)}
+        found = {**kept, "AIRFLOW_HOME": str(self.home)}
+        if self.settings.user is not None:
+            # Airflow asks for a user name, and an id without an account has none but this one.
+            name = f"uid-{self.settings.user}"
+            found |= {"HOME": str(self.home), "LOGNAME": name, "USER": name}
+        return found
 
     @property
     def all_processes(self) -> list[processes.LocalProcess]:
