@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ class World:
         self.other: dict[str, str] = {}  # credentials that are good for nothing
         self.log = _Said()
         self._before: dict[str, str] = {}
+        self._commits = _Commits()
 
     # ---- asking
 
@@ -235,10 +237,18 @@ class World:
         own = f"{paths.PREFIX}{paths.EXECUTION}/dag-runs/{self.attacker.dag}/r1/state"
         return (await self.ask("GET", own, given=given)).status_code == 200
 
+    def close(self) -> None:
+        self._commits.close()
+
     # ---- what must not happen
 
     def changed(self) -> list[str]:
-        """Which of the victim's rows and the plane's own differ from what they were at the last look."""
+        """Which of the victim's rows and the plane's own differ from what they were at the last look.
+
+        The rows are read only if something was committed since: most attempts are refused before they write.
+        """
+        if not self._commits.since_last_look():
+            return []
         now = _fingerprints(self)
         found = sorted(
             name for name in now.keys() | self._before.keys() if now.get(name) != self._before.get(name)
@@ -256,6 +266,35 @@ class World:
             one for site in (self.victim, self.attacker) for one in (site.token, site.session, site.agent_key)
         ]
         return [one for one in (*sites, *self.other.values()) if len(one) > 20]
+
+
+class _Commits:
+    """Whether anything was committed to the database since the last look.
+
+    SQLite counts the commits of other connections for a connection that writes nothing itself (PRAGMA data_version).
+    """
+
+    def __init__(self) -> None:
+        engine = airflow_settings.engine
+        assert engine is not None
+        self._watch = (
+            sqlite3.connect(str(engine.url.database), check_same_thread=False)
+            if engine.dialect.name == "sqlite"
+            else None
+        )
+        self._seen: int | None = None
+
+    def since_last_look(self) -> bool:
+        """True also at the first look, and always where the database is not SQLite."""
+        if self._watch is None:
+            return True
+        (version,) = self._watch.execute("PRAGMA data_version").fetchone()
+        before, self._seen = self._seen, version
+        return bool(before != version)
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
 
 
 class _Said(logging.Handler):
@@ -321,6 +360,7 @@ async def plane_of_two_sites(home: Path) -> AsyncIterator[World]:
                 yield world
             finally:
                 logging.getLogger().removeHandler(world.log)
+                world.close()
 
 
 def _server() -> FastAPI:
