@@ -8,10 +8,19 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
+
+import structlog
 
 from tradewind_agent.environments import launcher, variables
+from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state import task_users
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_END: Final = 2.0
+"""Seconds for which the pipes of a killed process are read."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,25 @@ async def start(
 
 
 async def kill(process: asyncio.subprocess.Process) -> None:
-    """End a process that `start` began, and what it started."""
+    """End a process that `start` began, and what it started. What it has printed is thrown away.
+
+    asyncio tells the end of a process when its pipes are read to their end. A program that left the group (a
+    connection that ssh keeps for later) may hold them open for hours: it is left to itself.
+    """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
+    try:
+        await aiotime.within(asyncio.gather(process.wait(), *map(_discard, pipes)), _LONGEST_END)
+    except asyncio.TimeoutError:
+        log.warning(
+            "A program that a process of an environment has started lives on and holds its output open",
+            action="environment_output_held",
+            pid=process.pid,
+        )
+        process._transport.close()  # type: ignore[attr-defined]  # there is no public way to close what this side holds
+
+
+async def _discard(pipe: asyncio.StreamReader) -> None:
+    while await pipe.read(65_536):
+        pass
