@@ -1,4 +1,4 @@
-"""Which key has signed a manifest. Needs cryptography, which the agent and Airflow bring along, and whoever does not verify does not import."""
+"""Which key has signed a manifest. Needs the extra `signatures`: agent and runtime depend on cryptography themselves."""
 
 from __future__ import annotations
 
