@@ -34,7 +34,11 @@ def python(tmp_path: Path, program: str) -> list[str]:
     return [sys.executable, str(file)]
 
 
-@pytest.mark.parametrize("printed", [RING.text(), base64.encodebytes(RING.text().encode()).decode()])
+@pytest.mark.parametrize(
+    "printed",
+    [RING.text(), base64.encodebytes(RING.text().encode()).decode()],
+    ids=["as it is", "in base64"],
+)
 async def test_a_program_prints_the_ring_as_it_is_or_in_base64(tmp_path: Path, printed: str) -> None:
     file = tmp_path / "ring; touch planted"  # which a shell would read otherwise
     file.write_text(printed)
@@ -77,6 +81,15 @@ IN_BASE64 = base64.b64encode(SECRET).decode()
         ("print('')", SettingsWrong, "`site`"),
         ("while True: print('x' * 10_000)", SettingsWrong, "more than 1048576 bytes"),
     ],
+    ids=[
+        "fails",
+        "hangs",
+        "no TOML",
+        "an unknown key",
+        "no UTF-8",
+        "nothing",
+        "endless",
+    ],  # a program holds a random key
 )
 async def test_a_program_that_fails_is_told_without_a_word_that_it_printed(
     tmp_path: Path, program: str, kind: type[AgentError], why: str, capfd: pytest.CaptureFixture[str]
