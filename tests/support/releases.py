@@ -19,7 +19,7 @@ from support.installed import ROOT
 
 VERSION = "0.0.9"
 MIGRATIONS = "packages/provider/src/tradewind_provider/store/migrations/versions"
-FIRST = "b1a4e06"
+FIRST = "f015be9"
 """The first commit that may stand for a release. Before there is one it moves on when a change cannot do without: since this
 one, what an agent seals is bound to its Deployment, and agents before it open none of that."""
 
