@@ -113,14 +113,23 @@ def test_a_command_that_no_rule_names_is_not_done(ruled: Deployment) -> None:
 
 
 def test_changed_rules_count_without_a_restart(ruled: Deployment, rules: Path) -> None:
-    rules.write_text('dags = ["other"]')
+    log = ruled.agent.settings.home / "agent.log"
+
+    def change(text: str, action: str) -> None:
+        before = log.read_text().count(action)
+        rules.write_text(text)  # at which the agent looks once a second
+        eventually(
+            lambda: log.read_text().count(action) > before, timeout=60, what=f"the agent logs {action}"
+        )
+
+    change('dags = ["other"]', "rules_read")
     assert ruled.rest.run("ruled").state == "failed"
     assert "dags" in refusals(ruled)
-    rules.write_text("dags = [")
+    change("dags = [", "rules_broken")
     assert ruled.rest.run("ruled").state == "failed", (
         "a file that cannot be read leaves the old rules in force"
     )
-    rules.write_text(RULES)
+    change(RULES, "rules_read")
     assert ruled.rest.run("ruled").state == "success"
 
 
