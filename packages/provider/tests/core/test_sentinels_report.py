@@ -69,7 +69,7 @@ async def test_what_begins_and_what_ends_is_an_event_and_a_report_sent_twice_cha
     plane: Plane, clock: Clock, token: str
 ) -> None:
     answer = await reported(plane, token, finding("image_pull"), finding("quota", "lab/gpu"))
-    assert (answer.status_code, answer.json()) == (200, {"every": 30.0}), answer.text
+    assert (answer.status_code, answer.json()) == (200, {"every": 30.0, "canaries": []}), answer.text
     await reported(plane, token, finding("image_pull"), finding("quota", "lab/gpu"))
     clock.forward(30)
     await reported(plane, token, finding("image_pull"))
