@@ -424,6 +424,27 @@ def test_a_host_that_stands_by_parses_nothing_until_it_may_speak(site: Site) -> 
     site.plane.wait_for(lambda: "one.py" in site.plane.files())
 
 
+HELD_UP = """
+import pathlib, time
+pathlib.Path({folder!r}, "begun").touch()
+while not pathlib.Path({folder!r}, "go on").exists():
+    time.sleep(0.01)
+"""
+
+
+def test_a_file_that_is_asked_for_while_it_is_parsed_is_parsed_again(site: Site, tmp_path: Path) -> None:
+    path = site.dags / "one.py"
+    path.write_text(HELD_UP.format(folder=str(tmp_path)) + ONE_DAG.format(dag_id="one", task_id="before"))
+    site.bundles[0]["kwargs"]["refresh_interval"] = 3600
+    site.start(env={"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"})
+    site.plane.poke_until((tmp_path / "begun").exists)
+    path.write_text(ONE_DAG.format(dag_id="one", task_id="changed"))
+    site.plane.tell(dags.News(parse=(dags.ParseRequest(id="r1", bundle="main", path="one.py"),)))
+    site.plane.poke_until(lambda: any("r1" in watch.parsing for watch in site.plane.watches))
+    (tmp_path / "go on").touch()
+    site.plane.wait_for(lambda: "changed" in json.dumps([file.dags for file in site.plane.files().values()]))
+
+
 def test_a_file_that_somebody_asks_for_is_parsed_before_its_interval_is_over(site: Site) -> None:
     path = site.write("one.py")
     # Nothing is looked at again by itself while this test runs.

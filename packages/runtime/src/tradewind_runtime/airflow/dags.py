@@ -1,8 +1,9 @@
 """Airflow's `DagFileProcessorManager` without a database: what it stored goes to a sync state, what it fetched comes from one.
 
-Overridden are the methods its docstrings name for API-backed subclasses, and three of the loop's steps around files
-(`prepare_file_queue`, `_kill_timed_out_processors`, `_get_team_names`), so that a bundle this site does not speak for is
-not parsed and a file whose parser was killed is reported.
+Overridden are the methods its docstrings name for API-backed subclasses, and four of the loop's steps around files
+(`prepare_file_queue`, `_start_new_processes`, `_kill_timed_out_processors`, `_get_team_names`), so that a bundle this site
+does not speak for is not parsed, a file that is asked for while it is parsed is parsed again, and a file whose parser was
+killed is reported.
 """
 
 from __future__ import annotations
@@ -338,6 +339,14 @@ class Processor(DagFileProcessorManager):
             ),
             version_data=version_data,
         )
+
+    def _start_new_processes(self) -> None:
+        """A file that is being parsed stays in the queue: Airflow drops it, and who asked for it may have changed it meanwhile."""
+        again = [file for file in self._file_queue if file in self._processors]
+        for file in again:
+            del self._file_queue[file]
+        super()._start_new_processes()
+        self._add_files_to_queue(again, mode="front")
 
     def _kill_timed_out_processors(self) -> None:
         before = dict(self._processors)
