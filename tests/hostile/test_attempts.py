@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from airflow.models.variable import Variable
+from sqlalchemy import delete
 
 from tradewind_protocol import paths
 from tradewind_protocol.boundary import Pass
+from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain import leases
 
 from .attempts import breaches
@@ -93,6 +96,19 @@ async def test_a_token_that_was_good_a_moment_ago_opens_nothing(world: World) ->
 def test_attempts_are_many_and_each_has_a_name_of_its_own() -> None:
     names = [one.id for one in ALL]
     assert len(names) == len(set(names)) >= LEAST, len(names)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_row_that_somebody_changes_is_noticed_once(world: World) -> None:
+    """Without this, no attempt would ever be seen to have changed anything."""
+    world.changed()
+    with create_session() as db:
+        db.add(Variable(key="planted", val="1"))
+    assert world.changed() == ["variable"]
+    assert world.changed() == []
+    with create_session() as db:
+        db.execute(delete(Variable).where(Variable.key == "planted"))
+    assert world.changed() == ["variable"]
 
 
 async def _let_in(*_: object, **__: object) -> None:
