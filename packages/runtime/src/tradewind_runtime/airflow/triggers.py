@@ -36,12 +36,14 @@ from tradewind_protocol import triggers as wire
 from tradewind_runtime import loggers
 from tradewind_runtime.airflow import callables, secrets_masker
 from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
+from tradewind_runtime.triggers.log_socket import LogSocket
 from tradewind_runtime.triggers.logs import FileLogger, OpenFiles
 from tradewind_runtime.triggers.outbox import Outbox
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
     from airflow.sdk.api.client import Client
+    from structlog.typing import FilteringBoundLogger
 
 log = logging.getLogger(__name__)
 
@@ -208,10 +210,31 @@ class Supervisor(stock.TriggerRunnerSupervisor):
     _files: OpenFiles = attrs.field(factory=OpenFiles, init=False, repr=False)
     _next_counted_heartbeat: float = attrs.field(default=0.0, init=False, repr=False)
     _wake_writer: socket.socket | None = attrs.field(default=None, init=False, repr=False)
+    _logs: LogSocket | None = attrs.field(default=None, init=False, repr=False)
 
     @classmethod
     def run_in_process(cls) -> None:
         Runner().run()
+
+    def _register_pipe_readers(
+        self,
+        stdout: socket.socket,
+        stderr: socket.socket,
+        requests: socket.socket,
+        logs: socket.socket,
+        **options: Any,
+    ) -> None:
+        super()._register_pipe_readers(stdout, stderr, requests, logs, **options)
+        handle, on_close = self.selector.get_key(logs).data
+        self._logs = LogSocket(logs, handle)
+        self.selector.modify(logs, selectors.EVENT_READ, (self._logs.read, on_close))
+
+    def _handle_request(self, msg: Any, log: FilteringBoundLogger, req_id: int) -> None:
+        """As Airflow's; a finished trigger's lines are read first. They were written before this message was, to another socket,
+        and what is read once the trigger is forgotten is in no file, nor in what is uploaded."""
+        if isinstance(msg, stock.messages.TriggerStateChanges) and msg.finished and self._logs is not None:
+            self._logs.drain()
+        super()._handle_request(msg, log, req_id)
 
     def listen_to(self, sock: socket.socket | HasFileno, handle: Callable[[], None]) -> None:
         """Call `handle` from the loop whenever `sock` can be read."""
