@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
-from tradewind_platform.reconciler.driver import Document, StepFailed
+from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
 
 
 class Killed(BaseException):
@@ -48,6 +49,7 @@ class FakeDriver:
     at: Callable[[str], None] = _nothing
     """Called at each point where the process may be killed."""
     failing: dict[str, StepFailed] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
 
     def steps(self, kind: Kind) -> Sequence[str]:
         running = ("database", "configure", "migrate", "start", "route")
@@ -57,14 +59,20 @@ class FakeDriver:
             Kind.RESTORE: running,
             Kind.DELETE: ("unroute", "stop"),
             Kind.PURGE: ("unroute", "stop", "erase"),
+            Kind.HIBERNATE: ("cordon", "wait_for_tasks", "close", "stop"),
+            Kind.WAKE: ("configure", "start", "route", "uncordon"),
         }[kind]
 
-    def apply(self, step: str, document: Document) -> None:
+    def undo(self, kind: Kind, failed: str) -> Sequence[str]:
+        return {Kind.HIBERNATE: ("start", "route", "uncordon")}.get(kind, ())
+
+    def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
         self.at(f"before {step}")
         if step in self.failing:
             raise self.failing[step]
-        getattr(self, f"_{step}")(document)
+        facts: Mapping[str, Any] | None = getattr(self, f"_{step}")(document)
         self.at(f"after {step}")
+        return facts
 
     def keep(self, document: Document) -> None:
         for thing in ("api server", "scheduler"):
@@ -114,10 +122,25 @@ class FakeDriver:
         self.keep(document)
 
     def _route(self, document: Document) -> None:
+        self._remove(document, "closed route")
         self._ensure(document, "route")
 
-    def _unroute(self, document: Document) -> None:
+    def _close(self, document: Document) -> None:
         self._remove(document, "route")
+        self._ensure(document, "closed route")
+
+    def _cordon(self, document: Document) -> None:
+        self._ensure(document, "cordon")
+
+    def _wait_for_tasks(self, document: Document) -> None:
+        if self.tasks.get(document.slug):
+            raise StepWaits("waits for a task")
+
+    def _uncordon(self, document: Document) -> None:
+        self._remove(document, "cordon")
+
+    def _unroute(self, document: Document) -> None:
+        self._remove(document, "route", "closed route")
 
     def _stop(self, document: Document) -> None:
         self._remove(document, "api server", "scheduler")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tradewind.gateway import closed
 from tradewind.gateway.settings import Certificate, GatewaySettings, People
 from tradewind_protocol import paths
 
@@ -108,7 +109,7 @@ def _secured(certificate: Certificate | None, tag: str) -> Json:
 def _routes(settings: GatewaySettings, *, endpoint: str) -> list[Json]:
     other_names = {"match": [{"not": [{"host": [settings.host]}]}], **_not_found()}
     deployments = [
-        _deployment(path, upstreams, endpoint=endpoint)
+        _deployment(path, _handled(settings, path, upstreams, endpoint=endpoint))
         for path, upstreams in sorted(settings.deployments.items())
     ]
     return [other_names, _health("/healthz"), *deployments, _not_found()]
@@ -122,8 +123,11 @@ def _people(settings: GatewaySettings, people: People) -> list[Json]:
             "match": [{"path": [f"{paths.PREFIX}/*", "/execution/*"]}],
             "handle": _not_found()["handle"],
         }
-        proxy = _proxy(upstreams, endpoint="public")
-        passed = {"handle": [{"handler": "request_body", "max_size": MOST_BYTES}, proxy]}
+        passed: Json = {"handle": [{"handler": "request_body", "max_size": MOST_BYTES}]}
+        if path in settings.closed:
+            passed = closed.for_people(settings.closed[path])
+        else:
+            passed["handle"].append(_proxy(upstreams, endpoint="public"))
         found.append(
             {
                 "match": [{"host": [f"{path}.{people.domain}"]}],
@@ -134,7 +138,19 @@ def _people(settings: GatewaySettings, people: People) -> list[Json]:
     return found
 
 
-def _deployment(path: str, upstreams: tuple[str, ...], *, endpoint: str) -> Json:
+def _handled(
+    settings: GatewaySettings, path: str, upstreams: tuple[str, ...], *, endpoint: str
+) -> list[Json]:
+    if path in settings.closed:
+        return list(closed.for_agents(settings.closed[path])["handle"])
+    return [
+        {"handler": "request_body", "max_size": MOST_BYTES},
+        {"handler": "rewrite", "strip_path_prefix": f"/{path}"},
+        _proxy(upstreams, endpoint=endpoint),
+    ]
+
+
+def _deployment(path: str, handled: list[Json]) -> Json:
     served = f"/{path}{paths.PREFIX}/"
     return {
         # Both the path as it was sent and the path that it means, with dots and doubled slashes resolved.
@@ -145,11 +161,7 @@ def _deployment(path: str, upstreams: tuple[str, ...], *, endpoint: str) -> Json
                 "vars_regexp": {"{http.request.uri}": {"pattern": "^" + re.escape(served)}},
             }
         ],
-        "handle": [
-            {"handler": "request_body", "max_size": MOST_BYTES},
-            {"handler": "rewrite", "strip_path_prefix": f"/{path}"},
-            _proxy(upstreams, endpoint=endpoint),
-        ],
+        "handle": handled,
         "terminal": True,
     }
 

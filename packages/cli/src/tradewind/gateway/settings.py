@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -104,6 +105,13 @@ class People(_Part):
     """For `*.<domain>`. None: that of the agents' host has this name, too."""
 
 
+class Closed(str, Enum):
+    """Why a Deployment is not served. The route is kept, so that agents wait and do not take it for a wrong address."""
+
+    HIBERNATING = "hibernating"
+    UPGRADING = "upgrading"
+
+
 class GatewaySettings(_Part):
     """One cluster."""
 
@@ -122,6 +130,9 @@ class GatewaySettings(_Part):
     ] = Field(default_factory=dict)
     """The API servers of each Deployment, by its path."""
 
+    closed: dict[Annotated[str, AfterValidator(_deployment)], Closed] = Field(default_factory=dict)
+    """Deployments that are not served at the moment. Agents wait, and people read why."""
+
     @model_validator(mode="after")
     def _serves(self) -> GatewaySettings:
         if self.public is None and self.private is None:
@@ -135,6 +146,9 @@ class GatewaySettings(_Part):
         if self.people is not None and self.public is not None and self.people.listen == self.public.listen:
             if self.people.tls is not None:
                 raise ValueError("[people] listens where [public] does, so [people.tls] would not be used")
+        for deployment in self.closed:
+            if deployment not in self.deployments:
+                raise ValueError(f"{deployment} is closed, and has no API server in [deployments]")
         for deployment, upstreams in self.deployments.items():
             if not upstreams:
                 raise ValueError(f"{deployment} has no API server")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
-import jwt
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_platform.api.context import caller_of, platform_of
 from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.services import deployment_lookup, deployments, secrets
+from tradewind_platform.security.airflow_tokens import token_for
+from tradewind_platform.services import deployment_lookup, deployment_views, secrets
 from tradewind_platform.store.tables import Cluster
 from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
@@ -25,7 +23,6 @@ router = APIRouter()
 
 _OPEN: Final = (paths.OPERATOR_PREFIX + "/", "/api/v2/")
 _MOST_BYTES: Final = 32 * 1024 * 1024
-_SECONDS: Final = 60  # that a token of a request is good for
 _PASSED: Final = ("content-type", "accept", "user-agent")
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -78,21 +75,12 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
         role = caller.airflow_role(deployment_lookup.target(row))
         if role is None:
             raise Refused(Code.NOT_PERMITTED, f"{caller.name} has no role in the Airflow of {row.name!r}")
-        if row.phase in (Phase.DELETED, Phase.PURGED) or row.observed_revision == 0:
+        if row.phase in (Phase.DELETED, Phase.PURGED, Phase.ASLEEP) or row.observed_revision == 0:
             raise Refused(
                 Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so its Airflow does not run"
             )
         key = secrets.of(db, platform.ring, row.id)["jwt"]
-        people_url = deployments.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
-    now = int(time.time())
-    claims = {
-        "jti": new_id().hex,
-        "sub": caller_of(request).principal.name,
-        "role": role.value,
-        "aud": f"urn:tradewind:{row.id}",
-        "iat": now,
-        "nbf": now,
-        "exp": now + _SECONDS,
-    }
+        people_url = deployment_views.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
+    token = token_for(row.id, key, name=caller_of(request).principal.name, role=role)
     address = platform.address(row.slug) if platform.address is not None else people_url
-    return address, urlsplit(people_url).netloc, jwt.encode(claims, key, algorithm="HS512")
+    return address, urlsplit(people_url).netloc, token

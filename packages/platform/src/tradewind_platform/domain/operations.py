@@ -17,6 +17,10 @@ class Phase(str, Enum):
     DELETING = "deleting"
     DELETED = "deleted"  # its processes and its route are gone, its data is kept
     RESTORING = "restoring"
+    HIBERNATING = "hibernating"
+    ASLEEP = "asleep"  # its processes have ended; its data, its route and its tokens are kept
+    WAKING = "waking"
+    UPGRADING = "upgrading"
     PURGING = "purging"
     PURGED = "purged"  # only its name, its slug and its history are left
     FAILED = "failed"  # the last operation ended with an error
@@ -28,6 +32,12 @@ class Kind(str, Enum):
     DELETE = "delete"
     RESTORE = "restore"
     PURGE = "purge"
+    HIBERNATE = "hibernate"
+    WAKE = "wake"
+    UPGRADE = "upgrade"
+    BACKUP = "backup"
+    ROLLBACK = "rollback"  # a backup replaces the database
+    CLEAN = "clean"  # old rows leave the database of its Airflow
 
     @property
     def meanwhile(self) -> Phase:
@@ -37,6 +47,16 @@ class Kind(str, Enum):
     def afterwards(self) -> Phase:
         return _PHASES[self][1]
 
+    @property
+    def after_failure(self) -> Phase:
+        """The phase of a Deployment whose operation failed, and was not undone."""
+        return Phase.RUNNING if self in (Kind.BACKUP, Kind.CLEAN) else Phase.FAILED
+
+    @property
+    def applies(self) -> bool:
+        """Whether the Deployment runs as its revision says once the operation has ended."""
+        return self not in (Kind.DELETE, Kind.PURGE, Kind.HIBERNATE)
+
 
 _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.CREATE: (Phase.CREATING, Phase.RUNNING),
@@ -44,14 +64,26 @@ _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.DELETE: (Phase.DELETING, Phase.DELETED),
     Kind.RESTORE: (Phase.RESTORING, Phase.RUNNING),
     Kind.PURGE: (Phase.PURGING, Phase.PURGED),
+    Kind.HIBERNATE: (Phase.HIBERNATING, Phase.ASLEEP),
+    Kind.WAKE: (Phase.WAKING, Phase.RUNNING),
+    Kind.UPGRADE: (Phase.UPGRADING, Phase.RUNNING),
+    Kind.BACKUP: (Phase.RUNNING, Phase.RUNNING),
+    Kind.ROLLBACK: (Phase.RESTORING, Phase.RUNNING),
+    Kind.CLEAN: (Phase.RUNNING, Phase.RUNNING),
 }
 
 _FROM: Final[dict[Kind, frozenset[Phase]]] = {
     Kind.CREATE: frozenset({Phase.CREATING, Phase.FAILED}),
     Kind.UPDATE: frozenset({Phase.RUNNING, Phase.FAILED}),
-    Kind.DELETE: frozenset({Phase.RUNNING, Phase.FAILED}),
+    Kind.DELETE: frozenset({Phase.RUNNING, Phase.FAILED, Phase.ASLEEP}),
     Kind.RESTORE: frozenset({Phase.DELETED}),
     Kind.PURGE: frozenset({Phase.DELETED}),
+    Kind.HIBERNATE: frozenset({Phase.RUNNING}),
+    Kind.WAKE: frozenset({Phase.ASLEEP, Phase.FAILED}),
+    Kind.UPGRADE: frozenset({Phase.RUNNING}),
+    Kind.BACKUP: frozenset({Phase.RUNNING}),
+    Kind.ROLLBACK: frozenset({Phase.RUNNING, Phase.FAILED}),
+    Kind.CLEAN: frozenset({Phase.RUNNING}),
 }
 
 
@@ -67,10 +99,11 @@ class State(str, Enum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    SKIPPED = "skipped"  # a step after the one that failed, in an operation that is undone
 
     @property
     def ended(self) -> bool:
-        return self in (State.SUCCEEDED, State.FAILED)
+        return self not in (State.PENDING, State.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -83,18 +116,16 @@ class Step:
 
 
 def next_step(steps: Sequence[Step]) -> int | None:
-    """The position of the step to do now: the first that has not succeeded. None when all have.
+    """The position of the step to do now: the first that has not ended. None when all have.
 
     A step that was running when its process died is done again: each step may be done twice.
     """
-    return next((at for at, step in enumerate(steps) if step.state is not State.SUCCEEDED), None)
+    return next((at for at, step in enumerate(steps) if not step.state.ended), None)
 
 
 def state_of(steps: Sequence[Step]) -> State:
     """The state of the operation that has these steps."""
     states = [step.state for step in steps]
-    if State.FAILED in states:
-        return State.FAILED
-    if states and all(state is State.SUCCEEDED for state in states):
-        return State.SUCCEEDED
+    if steps and all(state.ended for state in states):
+        return State.FAILED if State.FAILED in states else State.SUCCEEDED
     return State.RUNNING if any(state is not State.PENDING for state in states) else State.PENDING

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,19 @@ from tradewind_platform.reconciler.driver import StepFailed
 
 OWNER: Final = "gateway"
 _STARTS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where the API server of a Deployment listens. `closed`: why the gateway does not pass requests on to it."""
+
+    port: int
+    closed: str = ""
+
+    @classmethod
+    def read(cls, kept: Any) -> Route:
+        """As it is kept. The first release kept the port alone."""
+        return cls(kept) if isinstance(kept, int) else cls(**kept)
 
 
 class Gateway:
@@ -38,7 +52,14 @@ class Gateway:
     def serve(self, slug: str, port: int) -> None:
         """Serve a Deployment at its path and its name. Raises StepFailed."""
         with self._lock:
-            self._change({**self.routes(), slug: port})
+            self._change({**self.routes(), slug: Route(port)})
+
+    def close(self, slug: str, reason: str) -> None:
+        """Answer agents and people that it does not serve at the moment, and why. Raises StepFailed."""
+        with self._lock:
+            routes = self.routes()
+            if slug in routes:
+                self._change({**routes, slug: replace(routes[slug], closed=reason)})
 
     def leave(self, slug: str) -> None:
         """Serve it no longer. Raises StepFailed."""
@@ -51,19 +72,20 @@ class Gateway:
             if not self._answers():
                 self._change(self.routes())
 
-    def routes(self) -> dict[str, int]:
+    def routes(self) -> dict[str, Route]:
         try:
-            found: dict[str, int] = json.loads(self._routes.read_text(encoding="utf-8"))
-            return found
+            found = json.loads(self._routes.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        return {slug: Route.read(one) for slug, one in found.items()}
 
     def stop(self) -> None:
         self._processes.stop(OWNER, user=None, grace=40)
 
-    def _change(self, routes: Mapping[str, int]) -> None:
+    def _change(self, routes: Mapping[str, Route]) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self._routes, json.dumps(dict(sorted(routes.items())), indent=1))
+        kept = {slug: asdict(route) for slug, route in sorted(routes.items())}
+        _write(self._routes, json.dumps(kept, indent=1))
         _write(self._config, _toml(self._document(routes)))
         try:
             found = gateway_settings.read(self._config)
@@ -97,7 +119,7 @@ class Gateway:
     def _answers(self) -> bool:
         return Admin(caddy.admin_socket(self._state)).answers()
 
-    def _document(self, routes: Mapping[str, int]) -> dict[str, Any]:
+    def _document(self, routes: Mapping[str, Route]) -> dict[str, Any]:
         ours = self._settings
         document: dict[str, Any] = {"host": ours.agents_host}
         if ours.certificate is not None and ours.key is not None:
@@ -105,8 +127,9 @@ class Gateway:
         document["public"] = {"listen": ours.agents_listen}
         document["people"] = {"domain": ours.people_domain, "listen": ours.people_listen}
         document["deployments"] = {
-            slug: [f"http://127.0.0.1:{port}"] for slug, port in sorted(routes.items())
+            slug: [f"http://127.0.0.1:{route.port}"] for slug, route in sorted(routes.items())
         }
+        document["closed"] = {slug: route.closed for slug, route in sorted(routes.items()) if route.closed}
         return document
 
 

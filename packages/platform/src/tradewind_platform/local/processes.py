@@ -76,9 +76,10 @@ class Processes:
         named = [one for one in self._of(owner, user) if one.environ().get(_NAME) == name]
         return min(named, key=lambda one: float(one.create_time()), default=None)
 
-    def stop(self, owner: str, *, user: int | None, grace: float = 20) -> None:
-        """End every process of an owner, children included. Returns when all are gone."""
-        self._stop(list(self._of(owner, user)), grace=grace)
+    def stop(self, owner: str, *, user: int | None, grace: float = 20, only: str = "") -> None:
+        """End every process of an owner whose name begins with `only`, children included. Returns when all are gone."""
+        found = [one for one in self._of(owner, user) if one.environ().get(_NAME, "").startswith(only)]
+        self._stop(found, grace=grace)
 
     def _of(self, owner: str, user: int | None) -> Iterator[psutil.Process]:
         """The leaders of sessions that the mark of the owner is on. Another user's process is none: any program can write

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind
+
+
+@dataclass(frozen=True)
+class BackupFile:
+    """A backup, and the key that encrypts it and no other one."""
+
+    id: UUID
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,14 @@ class Document:
     agent_url: str
     people_url: str
     secrets: Mapping[str, str] = field(repr=False)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """The specification that was applied last; empty before the first one was."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the operation was asked with, and the facts that its steps have returned so far."""
+    backup: BackupFile | None = None
+    """The backup that the operation makes, or restores."""
+    since: datetime | None = None
+    """When the operation began."""
 
 
 class StepFailed(Exception):
@@ -34,15 +51,29 @@ class StepFailed(Exception):
         self.final = final
 
 
+class StepWaits(Exception):
+    """A step waits for what takes as long as it takes: for tasks to end. It is done again after `again` seconds, however
+    often. Has no secret in it."""
+
+    def __init__(self, message: str, *, again: float = 5.0) -> None:
+        super().__init__(message)
+        self.again = again
+
+
 class Driver(Protocol):
     """One kind of cluster. Its methods are called from several threads, for one Deployment from one at a time."""
 
     def steps(self, kind: Kind) -> Sequence[str]:
         """The steps of an operation, in order. A Deployment is as asked for when the last one has succeeded."""
 
-    def apply(self, step: str, document: Document) -> None:
+    def undo(self, kind: Kind, failed: str) -> Sequence[str]:
+        """The steps that bring a Deployment back to what it was before an operation that failed at this step. Empty: the
+        operation is not undone, and the Deployment is what the step left."""
+
+    def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
         """Do a step. The result is the same when it was done before, wholly or in part: the process that did it may have
-        ended at any point. Raises StepFailed."""
+        ended at any point. What is returned is kept with the operation, and is in `arguments` of the steps after it; it has
+        no secret. Raises StepFailed, StepWaits."""
 
     def keep(self, document: Document) -> None:
         """Start again what shall run and does not. Called every few seconds for a Deployment that runs."""

@@ -14,30 +14,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
-from tradewind_platform.domain import health
-from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
-from tradewind_platform.reconciler.driver import Document, Driver, StepFailed
+from tradewind_platform.reconciler import endings, observations
+from tradewind_platform.reconciler.documents import BACKUP, document_of
+from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import deployments, operations, people, secrets
+from tradewind_platform.services import deployment_views, operations, people
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.sessions import Store
-from tradewind_platform.store.tables import (
-    ApiToken,
-    Cluster,
-    Deployment,
-    DeploymentCondition,
-    DeploymentRevision,
-    Operation,
-    OperationStep,
-)
+from tradewind_platform.store.tables import Cluster, Deployment, Operation
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +82,14 @@ class Reconciler:
         observing.join()
 
     def carry_out_all(self) -> None:
-        """Every operation that is there, one after the other, without pauses between tries: for tests and commands."""
+        """Every operation that is there, one after the other, without pauses between tries, until each has ended or waits: for
+        tests and commands."""
         while due := self._unfinished():
             for id in due:
                 self._not_before.pop(id, None)
                 self.carry_out(id)
+            if all(self._waiting(id) for id in due):
+                return
 
     # ---- operations
 
@@ -103,6 +99,14 @@ class Reconciler:
                 db.scalars(
                     select(Operation.id).where(Operation.unfinished.is_not(None)).order_by(Operation.id)
                 )
+            )
+
+    def _waiting(self, id: UUID) -> bool:
+        """Whether it waits for something outside: the step that it is at has no try."""
+        with self.store.reading_all() as db:
+            operation = db.get_one(Operation, id)
+            return operation.unfinished is not None and any(
+                one.state == State.RUNNING and one.tries == 0 for one in endings.steps_of(db, operation)
             )
 
     def _due(self) -> Iterable[UUID]:
@@ -126,18 +130,21 @@ class Reconciler:
         driver, position, name, document = begun
         log.info("%s: step %s of operation %s", document.slug, name, id, extra={"action": "step_begun"})
         failure: StepFailed | None = None
+        facts: Mapping[str, Any] | None = None
         try:
-            driver.apply(name, document)
+            facts = driver.apply(name, document)
+        except StepWaits as wait:
+            return self._waits(id, position, wait)
         except StepFailed as error:
             failure = error
         except Exception as error:
             log.exception("%s: step %s failed", document.slug, name, extra={"action": "step_failed"})
             failure = StepFailed(f"{type(error).__name__}; the platform's log says more")
         if failure is None:
-            self._succeeded(id, position)
+            self._succeeded(id, position, facts or {})
             return True
         log.warning("%s: step %s: %s", document.slug, name, failure, extra={"action": "step_failed"})
-        return self._failed(id, position, failure)
+        return self._failed(id, position, failure, driver)
 
     def _begin(self, id: UUID) -> tuple[Driver, int, str, Document] | None:
         with self.store.across_organizations() as db:
@@ -147,41 +154,53 @@ class Reconciler:
             deployment = db.get_one(Deployment, operation.deployment_id)
             cluster = db.get_one(Cluster, deployment.cluster_id)
             driver = self.drivers[cluster.driver]
-            steps = _steps(db, id)
-            if not steps:
+            if not endings.steps_of(db, operation):
                 operation.started_at = self.clock()
-                steps = _planned(db, operation, driver.steps(Kind(operation.kind)))
+                endings.add_steps(db, operation, driver.steps(Kind(operation.kind)))
+            steps = endings.steps_of(db, operation)
             position = next_step([Step(step.name, State(step.state), step.tries) for step in steps])
             if position is None:
-                _end(db, operation, deployment, self.clock())
+                endings.end(db, operation, deployment, self.clock())
                 return None
             step = steps[position]
             operation.state = step.state = State.RUNNING.value
             step.tries += 1
             step.started_at = step.started_at or self.clock()
-            document = _document(db, self.ring, deployment, cluster, operation.revision)
+            document = document_of(db, self.ring, deployment, cluster, operation)
             return driver, position, step.name, document
 
-    def _succeeded(self, id: UUID, position: int) -> None:
-        with self.store.across_organizations() as db:
-            step = _steps(db, id)[position]
-            step.state, step.message, step.ended_at = State.SUCCEEDED.value, "", self.clock()
-
-    def _failed(self, id: UUID, position: int, failure: StepFailed) -> bool:
+    def _succeeded(self, id: UUID, position: int, facts: Mapping[str, Any]) -> None:
         now = self.clock()
         with self.store.across_organizations() as db:
             operation = db.get_one(Operation, id)
-            step = _steps(db, id)[position]
+            step = endings.steps_of(db, operation)[position]
+            step.state, step.message, step.ended_at = State.SUCCEEDED.value, "", now
+            operation.arguments = {**operation.arguments, **facts}
+            if BACKUP in facts:
+                for row in db.scalars(select(Backup).where(Backup.operation_id == id)):
+                    row.state, row.facts, row.ended_at = State.SUCCEEDED.value, facts[BACKUP], now
+
+    def _waits(self, id: UUID, position: int, wait: StepWaits) -> bool:
+        """It waits without an end: no try is counted."""
+        self._not_before[id] = self.clock() + timedelta(seconds=wait.again)
+        with self.store.across_organizations() as db:
+            step = endings.steps_of(db, db.get_one(Operation, id))[position]
+            step.message, step.tries = str(wait), step.tries - 1
+        return False
+
+    def _failed(self, id: UUID, position: int, failure: StepFailed, driver: Driver) -> bool:
+        now = self.clock()
+        with self.store.across_organizations() as db:
+            operation = db.get_one(Operation, id)
+            step = endings.steps_of(db, operation)[position]
             step.message = str(failure)
             if step.tries < TRIES and not failure.final:
                 pause = _PAUSES[min(step.tries, len(_PAUSES)) - 1]
                 self._not_before[id] = now + timedelta(seconds=pause)
                 return False
             step.state, step.ended_at = State.FAILED.value, now
-            operation.state, operation.ended_at, operation.unfinished = State.FAILED.value, now, None
-            operation.error = f"{step.name}: {failure}"
-            db.get_one(Deployment, operation.deployment_id).phase = Phase.FAILED.value
-        return False
+            endings.fail(db, operation, step, str(failure), driver.undo(Kind(operation.kind), step.name), now)
+            return operation.unfinished is not None
 
     # ---- what runs
 
@@ -211,7 +230,7 @@ class Reconciler:
             if deployment.observed_revision == 0:
                 return  # never wholly made
             cluster = db.get_one(Cluster, deployment.cluster_id)
-            document = _document(db, self.ring, deployment, cluster, deployment.observed_revision)
+            document = document_of(db, self.ring, deployment, cluster)
         driver = self.drivers[cluster.driver]
         if deployment.phase == Phase.RUNNING:
             try:
@@ -223,14 +242,15 @@ class Reconciler:
             return
         self._observed[id] = observed
         with self.store.across_organizations() as db:
-            _write_conditions(db, deployment, observed, self.clock())
+            observations.write(db, deployment, observed, self.clock())
 
     def purge_what_is_over(self) -> None:
         """Begin to purge each Deployment that was deleted RETENTION ago."""
         now = self.clock()
         with self.store.across_organizations() as db:
             statement = select(Deployment).where(
-                Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= now - deployments.RETENTION
+                Deployment.phase == Phase.DELETED.value,
+                Deployment.deleted_at <= now - deployment_views.RETENTION,
             )
             for row in db.scalars(statement).all():
                 operations.begin(db, row, Kind.PURGE, by=people.SYSTEM.name, now=now)
@@ -266,95 +286,3 @@ def _ended(queued: set[UUID], id: UUID, done: Future[None]) -> None:
     queued.discard(id)
     if (error := done.exception()) is not None:
         log.error("an operation stopped", exc_info=error, extra={"action": "operation_stopped"})
-
-
-def _steps(db: Session, operation: UUID) -> list[OperationStep]:
-    found = select(OperationStep).where(OperationStep.operation_id == operation)
-    return list(db.scalars(found.order_by(OperationStep.position)))
-
-
-def _planned(db: Session, operation: Operation, names: Iterable[str]) -> list[OperationStep]:
-    made = [
-        OperationStep(
-            organization_id=operation.organization_id,
-            operation_id=operation.id,
-            position=position,
-            name=name,
-            state=State.PENDING.value,
-            tries=0,
-            message="",
-        )
-        for position, name in enumerate(names)
-    ]
-    db.add_all(made)
-    db.flush()
-    return made
-
-
-def _end(db: Session, operation: Operation, deployment: Deployment, now: datetime) -> None:
-    kind = Kind(operation.kind)
-    operation.state, operation.unfinished, operation.ended_at = State.SUCCEEDED.value, None, now
-    deployment.phase = kind.afterwards.value
-    if kind in (Kind.CREATE, Kind.UPDATE, Kind.RESTORE):
-        deployment.observed_revision = operation.revision
-    else:
-        for condition in _conditions(db, deployment):
-            db.delete(condition)
-    if kind is Kind.PURGE:
-        deployment.live_name = None
-        secrets.forget(db, deployment.id)
-        for token in db.scalars(select(ApiToken).where(ApiToken.deployment_id == deployment.id)):
-            token.deleted_at = token.deleted_at or now
-
-
-def _document(
-    db: Session, ring: KeyRing, deployment: Deployment, cluster: Cluster, revision: int
-) -> Document:
-    spec = db.scalar(
-        select(DeploymentRevision.spec).where(
-            DeploymentRevision.deployment_id == deployment.id, DeploymentRevision.revision == revision
-        )
-    )
-    return Document(
-        id=deployment.id,
-        slug=deployment.slug,
-        number=deployment.number,
-        name=deployment.name,
-        revision=revision,
-        spec=spec or {},
-        agent_url=deployments.agent_url(cluster, deployment.slug),
-        people_url=deployments.people_url(cluster, deployment.slug),
-        secrets=secrets.of(db, ring, deployment.id),
-    )
-
-
-def _conditions(db: Session, deployment: Deployment) -> list[DeploymentCondition]:
-    return list(
-        db.scalars(select(DeploymentCondition).where(DeploymentCondition.deployment_id == deployment.id))
-    )
-
-
-def _write_conditions(
-    db: Session, deployment: Deployment, observed: Iterable[Condition], now: datetime
-) -> None:
-    rows = {ConditionType(row.type): row for row in _conditions(db, deployment)}
-    before = {
-        type: Condition(
-            type, Status(row.status), row.reason, row.message or "-", row.remedy or "-", row.since
-        )
-        for type, row in rows.items()
-    }
-    for type, one in health.merged(before, observed, now=now).items():
-        row = rows.get(type)
-        if row is None:
-            row = DeploymentCondition(
-                organization_id=deployment.organization_id, deployment_id=deployment.id, type=type.value
-            )
-            db.add(row)
-        row.status, row.reason, row.message, row.remedy = (
-            one.status.value,
-            one.reason,
-            one.message,
-            one.remedy,
-        )
-        row.since, row.observed_revision = one.since or now, one.observed_revision

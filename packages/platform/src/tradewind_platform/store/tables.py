@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_platform.store.base import Base, Prose, Scoped
+from tradewind_platform.store.life_tables import Backup, EnvironmentVariable
 
 
 class Organization(Scoped, Base):
@@ -186,6 +187,8 @@ class Operation(Scoped, Base):
     state: Mapped[str] = mapped_column(index=True)
     revision: Mapped[int]
     error: Mapped[str] = mapped_column(Prose, default="")
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What it was asked with, and what its steps have returned."""
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     started_at: Mapped[datetime | None]
@@ -254,5 +257,10 @@ class EncryptionKey(Base):
     created_at: Mapped[datetime]
 
 
-ENCRYPTED = ((DeploymentSecret, "value"), (IdempotencyKey, "response"))
+ENCRYPTED = (
+    (DeploymentSecret, "value"),
+    (IdempotencyKey, "response"),
+    (Backup, "key"),
+    (EnvironmentVariable, "value"),
+)
 """The columns whose values a key of the key ring encrypts."""

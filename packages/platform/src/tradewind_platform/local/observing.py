@@ -1,0 +1,117 @@
+"""What is so of a Deployment on this machine, asked from outside its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.local.planes import Planes
+from tradewind_platform.local.settings import host_of
+from tradewind_platform.reconciler.driver import Document
+
+
+class Observing:
+    """Asks and changes nothing."""
+
+    def __init__(self, planes: Planes) -> None:
+        self._planes = planes
+
+    def conditions(self, document: Document, *, broken: bool) -> Sequence[Condition]:
+        """`broken`: its API server was started again and again."""
+        health = self.airflow_health(document)
+        seen = _Seen(document.revision)
+        if health is None:
+            log = self._planes.home(document) / "logs" / "api-server-1.log"
+            what, remedy = "The API server does not answer.", f"Read {log}. It is started again by itself."
+            if broken:
+                what = f"The API server ends again and again. Its last lines: {_tail(log)}"
+                remedy = f"Read {log}, correct the cause, and change or restore the Deployment."
+            seen.false(ConditionType.API_SERVER_READY, "NoAnswer", what, remedy)
+            for type in (
+                ConditionType.DATABASE_READY,
+                ConditionType.MIGRATED,
+                ConditionType.SCHEDULER_BEATING,
+            ):
+                seen.unknown(type, "The API server does not answer.")
+        else:
+            seen.true(ConditionType.API_SERVER_READY)
+            database = health.get("metadatabase", {}).get("status") == "healthy"
+            for type in (ConditionType.DATABASE_READY, ConditionType.MIGRATED):
+                if database:
+                    seen.true(type)
+                else:
+                    seen.false(
+                        type, "Unhealthy", "Airflow cannot use its database.", "Read the API server's log."
+                    )
+            if health.get("scheduler", {}).get("status") == "healthy":
+                seen.true(ConditionType.SCHEDULER_BEATING)
+            else:
+                log = self._planes.home(document) / "logs" / "scheduler-1.log"
+                seen.false(
+                    ConditionType.SCHEDULER_BEATING,
+                    "NoHeartbeat",
+                    "The scheduler sends no heartbeat.",
+                    f"Read {log}.",
+                )
+        if self.route_answers(document):
+            seen.true(ConditionType.ROUTE_SERVED)
+        else:
+            seen.false(
+                ConditionType.ROUTE_SERVED,
+                "NoAnswer",
+                f"The gateway does not serve {document.agent_url}.",
+                f"Read {self._planes.settings.home / 'gateway' / 'gateway.log'}.",
+            )
+        return seen.conditions
+
+    def airflow_health(self, document: Document) -> dict[str, Any] | None:
+        """What Airflow says of itself, asked past the gateway; None when it does not answer."""
+        url = f"http://127.0.0.1:{self._planes.port(document)}/api/v2/monitor/health"
+        try:
+            answer = httpx.get(url, headers={"Host": host_of(document.people_url)}, timeout=10)
+            found = answer.json() if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def route_answers(self, document: Document) -> bool:
+        """Whether agents reach the plane by the gateway: `readyz` needs no credential."""
+        scheme = "https" if self._planes.settings.certificate is not None else "http"
+        host, _, port = self._planes.settings.agents_listen.rpartition(":")
+        url = f"{scheme}://{host or '127.0.0.1'}:{port}/{document.slug}/remote-execution/v1/readyz"
+        try:
+            # The certificate is checked by agents; here the question is whether there is a route.
+            answer = httpx.get(
+                url, headers={"Host": self._planes.settings.agents_host}, timeout=10, verify=False
+            )
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
+
+class _Seen:
+    def __init__(self, revision: int) -> None:
+        self.conditions: list[Condition] = []
+        self._revision = revision
+
+    def true(self, type: ConditionType) -> None:
+        self.conditions.append(Condition(type, Status.TRUE, observed_revision=self._revision))
+
+    def false(self, type: ConditionType, reason: str, message: str, remedy: str) -> None:
+        self.conditions.append(
+            Condition(type, Status.FALSE, reason, message, remedy, observed_revision=self._revision)
+        )
+
+    def unknown(self, type: ConditionType, message: str) -> None:
+        self.conditions.append(Condition(type, Status.UNKNOWN, "", message, observed_revision=self._revision))
+
+
+def _tail(log: Path) -> str:
+    try:
+        return " | ".join(log.read_text(errors="replace").splitlines()[-3:])[-500:]
+    except OSError:
+        return "none"

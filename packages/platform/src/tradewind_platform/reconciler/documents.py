@@ -1,0 +1,66 @@
+"""Makes the documents that a driver is given."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.reconciler.driver import BackupFile, Document
+from tradewind_platform.security.at_rest import row_of
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import deployment_views, secrets
+from tradewind_platform.services.references import uuid_of
+from tradewind_platform.store.life_tables import Backup
+from tradewind_platform.store.tables import Cluster, Deployment, DeploymentRevision, Operation
+
+BACKUP = "backup"
+"""The argument that names a backup, and the fact of a step that has made one."""
+
+
+def document_of(
+    db: Session, ring: KeyRing, deployment: Deployment, cluster: Cluster, operation: Operation | None = None
+) -> Document:
+    """The Deployment as an operation shall leave it; without one, as it runs."""
+    revision = deployment.observed_revision if operation is None else operation.revision
+    return Document(
+        id=deployment.id,
+        slug=deployment.slug,
+        number=deployment.number,
+        name=deployment.name,
+        revision=revision,
+        spec=_spec(db, deployment, revision),
+        agent_url=deployment_views.agent_url(cluster, deployment.slug),
+        people_url=deployment_views.people_url(cluster, deployment.slug),
+        secrets=secrets.of(db, ring, deployment.id),
+        before=_spec(db, deployment, deployment.observed_revision),
+        arguments={} if operation is None else operation.arguments,
+        backup=None if operation is None else _backup(db, ring, operation),
+        since=None if operation is None else operation.created_at,
+    )
+
+
+def _spec(db: Session, deployment: Deployment, revision: int) -> dict[str, Any]:
+    found = db.scalar(
+        select(DeploymentRevision.spec).where(
+            DeploymentRevision.deployment_id == deployment.id, DeploymentRevision.revision == revision
+        )
+    )
+    return found or {}
+
+
+def _backup(db: Session, ring: KeyRing, operation: Operation) -> BackupFile | None:
+    """The backup that the operation makes, or the one that it was asked to restore."""
+    asked = uuid_of(str(operation.arguments.get(BACKUP, "")))
+    row = db.scalar(
+        select(Backup).where(
+            Backup.deployment_id == operation.deployment_id,
+            or_(Backup.operation_id == operation.id, Backup.id == asked),
+        )
+    )
+    if row is None:
+        return None
+    key = ring.decrypt(row.key, row=row_of(Backup, row.id, "key"))
+    return BackupFile(row.id, base64.b64decode(key))

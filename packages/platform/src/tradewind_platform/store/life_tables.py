@@ -1,0 +1,99 @@
+"""Tables of the life of a Deployment: hibernation, recurring work, backups, configuration and environment variables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tradewind_platform.store.base import Base, Prose, Scoped
+
+
+class Hibernation(Scoped, Base):
+    """When a Deployment sleeps. An override is stronger than the schedules until it ends; one without an end never does."""
+
+    __tablename__ = "hibernation"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), unique=True)
+    schedules: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    override_sleeps: Mapped[bool | None]
+    override_until: Mapped[datetime | None]
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class RecurringWork(Scoped, Base):
+    """An operation that begins again and again: a backup, or a clean-up of the database. `keep_days`: of its backups or rows."""
+
+    __tablename__ = "recurring_work"
+    __table_args__ = (UniqueConstraint("deployment_id", "kind"),)
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"))
+    kind: Mapped[str]
+    cron: Mapped[str]
+    keep_days: Mapped[int]
+    is_enabled: Mapped[bool]
+    considered_until: Mapped[datetime]
+    """Moments of the schedule until then have been acted on."""
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class Backup(Scoped, Base):
+    """A backup of a Deployment's database. `key`: what encrypts it and no other one, itself encrypted."""
+
+    __tablename__ = "backup"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), index=True)
+    operation_id: Mapped[UUID | None] = mapped_column(ForeignKey("operation.id"))
+    state: Mapped[str]
+    version: Mapped[str] = mapped_column(default="")
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What its driver says of it: size, heads of the migrations, sum."""
+    key: Mapped[str] = mapped_column(Prose)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    keep_until: Mapped[datetime | None]
+
+
+class ConfigurationEntry(Scoped, Base):
+    """An option of Airflow in one layer. `locked`: the layers below may not say otherwise."""
+
+    __tablename__ = "configuration_entry"
+    __table_args__ = (
+        UniqueConstraint(
+            "organization_id", "scope", "scope_id", "section", "key", name="uq_configuration_entry_of_scope"
+        ),
+    )
+
+    scope: Mapped[str]  # cluster, workspace or deployment
+    scope_id: Mapped[UUID]
+    section: Mapped[str]
+    key: Mapped[str]
+    value: Mapped[str] = mapped_column(Prose)
+    locked: Mapped[bool] = mapped_column(default=False)
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str]
+    revision: Mapped[int] = mapped_column(default=1)
+
+
+class EnvironmentVariable(Scoped, Base):
+    """A variable of a Deployment's processes in one layer. Its value is encrypted; a secret one is never returned."""
+
+    __tablename__ = "environment_variable"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "scope", "scope_id", "key"),
+        Index("ix_environment_variable_scope_id", "scope_id"),
+    )
+
+    scope: Mapped[str]  # cluster, workspace or deployment
+    scope_id: Mapped[UUID]
+    key: Mapped[str]
+    value: Mapped[str] = mapped_column(Prose)
+    is_secret: Mapped[bool]
+    locked: Mapped[bool] = mapped_column(default=False)
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str]
+    revision: Mapped[int] = mapped_column(default=1)
