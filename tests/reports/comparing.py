@@ -36,8 +36,13 @@ def lost_tries(record: Record) -> list[str]:
         f"lost {key} try {number}: {log.tail[-1] if log.tail else 'no log'}"[:SHOWN]
         for key, instance in record.tasks.items()
         for number, log in instance.logs.items()
-        if not any(READ in line for line in log.lines)
+        if not any(READ in line for line in log.lines) and not _ended_without_a_process(instance, number)
     ]
+
+
+def _ended_without_a_process(instance: TaskInstance, number: int) -> bool:
+    """Whether the try is one that a scheduler ended as it should: there is nothing that could have been lost."""
+    return number == instance.tries and not instance.ran and instance.state in ("success", "skipped")
 
 
 def missing_lines(scenario: Scenario, record: Record) -> list[str]:

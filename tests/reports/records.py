@@ -33,6 +33,7 @@ class TaskInstance:
     label: str | None  # of a mapped task
     rendered: Mapping[str, Any]
     logs: Mapping[int, Try]
+    ran: bool = True  # whether a process ran its last try: an EmptyOperator's task ends where it is scheduled
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def _task_instance(rest: AirflowRest, ti: Mapping[str, Any], places: Places) -> 
         label=ti["rendered_map_index"],
         rendered=json.loads(places.neutral(json.dumps(ti["rendered_fields"], default=str))),
         logs=logs,
+        ran=bool(ti["hostname"]),
     )
 
 

@@ -199,6 +199,13 @@ def test_a_try_that_ended_before_it_had_read_its_dag_is_lost() -> None:
     ]
 
 
+def test_a_task_that_a_scheduler_ends_by_itself_has_lost_nothing() -> None:
+    nothing_said = {1: Try(Counter(), [])}
+    assert comparing.lost_tries(with_task(logs=nothing_said, ran=False)) == []
+    assert comparing.lost_tries(with_task(logs=nothing_said, ran=False, state="failed")) != []
+    assert comparing.lost_tries(with_task(tries=2, logs={1: LOST, 2: READ}, ran=False)) != []
+
+
 def test_local_executor_is_run_anew_for_its_own_faults_only_and_each_is_told() -> None:
     fine, lost = with_task(logs={1: SAID}), with_task(tries=2, logs={1: LOST, 2: SAID})
     wrong = replace(fine, runs={"some": ["failed"]})
