@@ -1,5 +1,5 @@
-"""Key Vault and Blob Storage with the page's samples, word for word under their own names, and each identity of the page that can be
-had here: an app's client secret, workload identity, and the managed identity of Container Apps and App Service."""
+"""Key Vault and Blob Storage with the page's samples, word for word under their own names, and each identity of the page: an app's
+client secret, workload identity, and the managed identity of Container Apps and App Service, and of a virtual machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support import network, pages
 from support.cloud import azurite, key_vault
 from support.cloud.azurite import AzuriteOfEntra
 from support.cloud.key_vault import KeyVault
+from support.cloud.metadata import AzureMachine
 from support.cloud.namespace import Cloud
 from support.environments import of_cloud
 
@@ -36,22 +37,6 @@ from azure.storage.blob import ContainerClient
 credential = DefaultAzureCredential()
 ContainerClient("https://mysite.blob.core.windows.net", "site", credential=credential).create_container()
 told("made")
-"""
-
-USED = """
-from tradewind_runtime import doctor
-from tradewind_runtime.airflow import inspection, workloads
-workloads.prepare()
-found = {"secrets": tried(inspection.secrets_backends, ["warehouse"], ["limit"])}
-found |= {said["check"]: [said["evidence"], said.get("remedy", "")] for said in doctor.stores(limits())}
-found["value"] = tried(lambda: pull(push({"of": "the task"})))
-if not os.fork():  # as a task, which a worker process forks
-    from airflow.sdk import BaseHook, Variable
-    found["connection"] = tried(lambda: BaseHook.get_connection("warehouse").password)
-    found["variable"] = tried(Variable.get, "limit")
-    told(found)
-    os._exit(0)
-os.wait()
 """
 
 
@@ -77,7 +62,7 @@ def cloud(vault: KeyVault, directory: Path) -> Iterator[Cloud]:
             yield made
 
 
-def used(cloud: Cloud, home: Path, identity: dict[str, str], code: str = USED) -> Any:
+def used(cloud: Cloud, home: Path, identity: dict[str, str], code: str = prepared.USED) -> Any:
     """What the code tells in the page's environment, whose tasks have that identity."""
     storage = pages.settings(PAGE, 1)["storage"]
     variables = {
@@ -135,6 +120,20 @@ def test_by_a_managed_identity(cloud: Cloud, vault: KeyVault, tmp_path: Path) ->
     vault.identity_headers.add("of-the-app")
     identity = {"IDENTITY_ENDPOINT": key_vault.IDENTITY, "IDENTITY_HEADER": "of-the-app"}
     holds(used(cloud, tmp_path, identity), "ManagedIdentityCredential")
+
+
+def test_by_the_managed_identity_of_a_virtual_machine(cloud: Cloud, vault: KeyVault, tmp_path: Path) -> None:
+    machine = AzureMachine(lambda service: vault.new_token(key_vault.CLIENT, service))
+    with machine.serve_in(cloud.place):
+        holds(used(cloud, tmp_path, {}), "ManagedIdentityCredential")
+    assert {path.partition("?")[0] for _, path in machine.asked} == {"/metadata/identity/oauth2/token"}
+
+
+def test_a_machine_without_an_identity_is_named_by_the_doctor(cloud: Cloud, tmp_path: Path) -> None:
+    found = used(cloud, tmp_path, {})
+    assert "DefaultAzureCredential failed to retrieve a token" in str(found["secrets"]), found
+    for check in ("xcom", "state", "task-logs"):
+        assert not found[check][0].startswith("wrote") and found[check][1], found
 
 
 def test_a_token_for_blob_storage_opens_no_vault(vault: KeyVault) -> None:

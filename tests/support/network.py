@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import random
 import re
@@ -17,6 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNET = 0x4000_0000
 
 
 @dataclass
@@ -262,6 +266,26 @@ class Namespace:
     def add_address(self, address: str) -> None:
         """One more on this machine's end of the cable."""
         _ip("addr", "add", f"{address}/32", "dev", self._cable)
+
+    def listen(self, address: str, port: int) -> socket.socket:
+        """A socket that listens in here, on an address that only this namespace has."""
+        _ip("-n", self.name, "addr", "add", f"{address}/32", "dev", "lo")
+        made: list[socket.socket] = []
+
+        def open_there() -> None:  # in a thread: the others stay where they are
+            with open(f"/run/netns/{self.name}") as place:
+                if _LIBC.setns(place.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.create_server((address, port), backlog=64))
+
+        thread = threading.Thread(target=open_there)
+        thread.start()
+        thread.join()
+        return made[0]
+
+    def forget(self, address: str) -> None:
+        """What `listen` has made is no longer an address of this namespace."""
+        _ip("-n", self.name, "addr", "del", f"{address}/32", "dev", "lo")
 
     def unplug(self) -> None:
         """Packets are swallowed in both directions; no side is told."""

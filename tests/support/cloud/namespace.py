@@ -144,7 +144,7 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
         timeout = 120
 
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = self._body()
             host = (self.headers.get("host") or "").partition(":")[0]
             cloud.asked.append((host, self.path))
             time.sleep(cloud.slow)
@@ -159,13 +159,23 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
+        def _body(self) -> bytes:
+            if self.headers.get("transfer-encoding", "").lower() != "chunked":
+                return self.rfile.read(int(self.headers.get("content-length") or 0))
+            found = b""
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                found += self.rfile.read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass  # trailers
+            return found
+
         def _passed(self, host: str, body: bytes) -> Answer:
             target = cloud.routes.get(host)
             if target is None:
                 return 421, {}, b"no such name in this cloud"
-            headers = [
-                (name, value) for name, value in self.headers.items() if name.lower() != "content-length"
-            ]
+            framing = ("content-length", "transfer-encoding")
+            headers = [(name, value) for name, value in self.headers.items() if name.lower() not in framing]
             told = upstream.request(self.command, target + self.path, headers=headers, content=body)
             kept = {name: value for name, value in told.headers.items() if name.lower() != "content-encoding"}
             return told.status_code, kept, told.content
