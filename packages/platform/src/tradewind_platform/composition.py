@@ -76,7 +76,7 @@ def opened(settings: PlatformSettings) -> Iterator[tuple[Store, KeyRing]]:
 
 def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards. Raises AlreadyRuns, KeyProblem."""
-    with _only_one(settings), opened(settings) as (store, ring):
+    with alone(settings), opened(settings) as (store, ring):
         driver = LocalDriver(local)
         reconciler = Reconciler(store, ring, {LOCAL: driver})
         organization = people.first_organization(store, settings.organization, now=utc_now())
@@ -123,7 +123,8 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
 
 
 @contextmanager
-def _only_one(settings: PlatformSettings) -> Iterator[None]:
+def alone(settings: PlatformSettings) -> Iterator[None]:
+    """No other process runs the platform of this home meanwhile. Raises AlreadyRuns."""
     settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
     with open(settings.home / "lock", "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
         try:

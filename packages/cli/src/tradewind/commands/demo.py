@@ -50,8 +50,8 @@ def demo(once: bool, port: int, timeout: int, directory: Path | None, checkout: 
     show = Show(console, started=time.monotonic())
     check_port(port)
     telling = failures_told(show, once=once, what="the demo")
-    with _directory(directory) as place, Interrupted() as interrupted, telling:
-        stage = _stage(place.resolve(), _environments(checkout, show), show, port)
+    with new_directory(directory) as place, Interrupted() as interrupted, telling:
+        stage = _stage(place.resolve(), environments_for_a_demo(checkout, show), show, port)
         interrupted.kill_all = stage.kill
         with stage:
             stages.run(stage, show, timeout=timeout, triggered=site.TRIGGERED, by_asset=site.BY_ASSET)
@@ -88,8 +88,8 @@ def _stage(place: Path, environments: Environments, show: Show, port: int) -> st
     )
 
 
-def _environments(checkout: Path | None, show: Show) -> Environments:
-    """Raises StageFailed when they cannot be installed."""
+def environments_for_a_demo(checkout: Path | None, show: Show) -> Environments:
+    """The three, of a checkout or of the released version. Raises StageFailed when they cannot be installed."""
     checkout = checkout or _own_checkout()
     try:
         with show.doing("installing what is not there yet of the three environments"):
@@ -107,7 +107,8 @@ def _own_checkout() -> Path | None:
 
 
 @contextmanager
-def _directory(chosen: Path | None) -> Iterator[Path]:
+def new_directory(chosen: Path | None) -> Iterator[Path]:
+    """An empty directory: the chosen one, which stays, or a temporary one. Raises BadUsage when it has something in it."""
     if chosen is not None:
         if chosen.exists() and any(chosen.iterdir()):
             raise BadUsage(f"{chosen} is not empty", remedy="Name a directory that does not exist yet.")

@@ -3,8 +3,8 @@
 From a checkout our distributions are built as wheels and each environment gets what its own one declares, in the versions
 of `requirements.lock`; without one they come from the package index. Everything is kept under names made of what it was
 made from: what did not change is there already. Only the standard library is imported, so that any Python can run this:
-`python -m tradewind.embedded.environments CHECKOUT` makes the environment of the `tradewind` command and prints its
-interpreter.
+`python -m tradewind.embedded.environments CHECKOUT [platform] [PACKAGE]…` makes the environment of the `tradewind` command,
+or of one that has the platform, with more packages, and prints its interpreter.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ RELEASED: Mapping[str, str] = {
     "tasks": "tradewind-runtime",
 }
 """What an owner installs in each environment."""
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "command": ("protocol", "cli"),
+    "platform": ("protocol", "cli", "platform"),
+}
+"""What is ours in the environment of a command."""
 
 _UNUSED_AFTER = 2 * 24 * 3600.0  # seconds until an environment of sources that changed since is removed
 
@@ -257,5 +263,6 @@ def uv_program() -> str | None:
 
 
 if __name__ == "__main__":
-    _checkout = Checkout(Path(sys.argv[1]).resolve(), say=lambda sentence: print(sentence, file=sys.stderr))
-    sys.stdout.write(f"{_checkout.environment('command', ('protocol', 'cli'))}\n")
+    _root, _name, _more = sys.argv[1], (sys.argv[2:] or ["command"])[0], sys.argv[3:]
+    _checkout = Checkout(Path(_root).resolve(), say=lambda sentence: print(sentence, file=sys.stderr))
+    sys.stdout.write(f"{_checkout.environment(_name, COMMANDS[_name], _more)}\n")

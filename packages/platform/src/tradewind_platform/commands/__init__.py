@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from tradewind_platform.commands.admin import admin
+from tradewind_platform.commands.demo import demo
+from tradewind_platform.commands.down import down
 from tradewind_platform.commands.keys import keys
 from tradewind_platform.commands.run import run
 
@@ -14,5 +16,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, admin, keys):
+for _command in (run, down, admin, keys, demo):
     platform.add_command(_command)

@@ -56,3 +56,8 @@ class opened_home:
 def url_in(file: Path | None) -> str | None:
     """The URL that a file has."""
     return None if file is None else file.read_text(encoding="utf-8").strip()
+
+
+def local_home(home: Path) -> Path:
+    """The directory of the cluster that is this machine."""
+    return home / "local"

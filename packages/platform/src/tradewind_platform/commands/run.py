@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from tradewind.errors import BadUsage, CommandError
-from tradewind_platform.commands.home import FILE, home_options, url_in
+from tradewind_platform.commands.home import FILE, home_options, local_home, url_in
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
@@ -81,7 +81,7 @@ def run(
         key=key,
     )
     local = LocalSettings(
-        home=home / "local",
+        home=local_home(home),
         plane_python=plane_python.absolute() if plane_python is not None else _own_python(),
         agents_host=agents_host,
         agents_listen=agents_listen,

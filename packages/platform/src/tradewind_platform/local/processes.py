@@ -81,19 +81,35 @@ class Processes:
         found = [one for one in self._of(owner, user) if one.environ().get(_NAME, "").startswith(only)]
         self._stop(found, grace=grace)
 
+    def stop_all(self, *, grace: float = 20) -> int:
+        """End every process of every owner, children included. Returns how many there were, when all are gone."""
+        found = [process for process, owner in self._marked() if owner.startswith(f"{self._mark}/")]
+        self._stop(found, grace=grace)
+        return len(found)
+
     def _of(self, owner: str, user: int | None) -> Iterator[psutil.Process]:
         """The leaders of sessions that the mark of the owner is on. Another user's process is none: any program can write
         what it likes into its environment."""
-        self._reap()
         wanted, uid = f"{self._mark}/{owner}", os.geteuid() if user is None else user
+        for process, marked in self._marked():
+            try:
+                if marked == wanted and process.uids().real == uid:
+                    yield process
+            except psutil.Error:
+                continue  # it has ended meanwhile
+
+    def _marked(self) -> Iterator[tuple[psutil.Process, str]]:
+        """The leaders of sessions that say of themselves whose they are."""
+        self._reap()
         for process in psutil.process_iter():
             try:
-                if process.uids().real != uid or os.getsid(process.pid) != process.pid:
+                if os.getsid(process.pid) != process.pid or process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_OWNER) == wanted:
-                    yield process
+                owner = process.environ().get(_OWNER)
             except (psutil.Error, ProcessLookupError):
-                continue  # it has ended meanwhile
+                continue  # it has ended meanwhile, or is not ours to look at
+            if owner is not None:
+                yield process, owner
 
     def _stop(self, found: list[psutil.Process], *, grace: float) -> None:
         for process in found:
