@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from support import directories
+from tradewind_agent.environments import log_storage
 from tradewind_agent.environments.log_storage import LogStorageProcess
+from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.loops.log_uploading import LogUploading
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state import task_users
@@ -29,6 +31,8 @@ waiting = pathlib.Path(json.loads(sys.stdin.readline())["log_directory"])
 for line in sys.stdin:
     asked = json.loads(line)
     if "upload" in asked:
+        while (waiting.parent / "away").exists():
+            time.sleep(0.01)
         (waiting / asked["upload"]).write_text("")  # as Airflow's handlers do
         answer = {{"problem": ""}}
     else:
@@ -106,30 +110,75 @@ async def test_closing_does_not_wait_for_a_storage_that_does_not_answer(home: Pa
             await reading
 
 
+class Environments:
+    """One environment, whose logs go to a bucket."""
+
+    def __init__(self, home: Path) -> None:
+        self.log_directory = home / "state" / "task-logs"
+        self.waiting_logs = home / "state" / "task-logs-waiting"
+
+    def log_storages(self) -> dict[str, LogStorage]:
+        return {"default": LogStorage(url="s3://bucket/logs", retried=True)}
+
+    def write(self) -> None:
+        written = self.log_directory / LOG
+        written.parent.mkdir(parents=True)
+        written.write_text("last words")
+
+
+async def test_an_upload_that_takes_long_is_told_of_while_it_goes_on_and_no_more_when_it_has_ended(
+    home: Path,
+) -> None:
+    """The clouds' libraries try for minutes before they say why they cannot."""
+    async with storage(home) as process:
+        environments = Environments(home)
+        environments.write()
+        (home / "state" / "away").touch()
+        uploading = LogUploading(
+            environments, logs={"default": process}, now=lambda: 0.0, first=0.01, slow=0.01
+        )
+        uploading.attempt_ended("default", LOG)
+        task = asyncio.create_task(uploading.run())
+        await until(lambda: bool(uploading.findings()))
+        [finding] = uploading.findings()
+        assert "s3://bucket/logs" in finding.message
+        assert "goes on" in finding.message
+        assert any(environments.waiting_logs.rglob("*.log"))
+        (home / "state" / "away").unlink()
+        await until(lambda: not uploading.findings())
+        assert not any(environments.waiting_logs.rglob("*.log"))
+        task.cancel()
+
+
+async def test_a_large_log_has_longer_to_be_uploaded_and_its_limit_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_storage, "PATIENCE", 0.1)
+    async with storage(home) as process:
+        (home / "state" / "away").touch()
+        log = home / "state" / "task-logs-waiting" / "large.log"
+        with log.open("wb") as file:
+            file.truncate(int(0.4 * log_storage.SLOWEST))
+        with pytest.raises(EnvironmentBroken, match="nothing in 0.5 s"):
+            await process.upload("large.log")
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="becoming other users needs root, on Linux"
 )
 async def test_a_storage_that_another_user_opens_reads_and_uploads(home: Path) -> None:
-    class Environments:
-        log_directory = home / "state" / "task-logs"
-        waiting_logs = home / "state" / "task-logs-waiting"
-
-        def log_storages(self) -> dict[str, LogStorage]:
-            return {"default": LogStorage(url="s3://bucket/logs", retried=True)}
-
     async with storage(home, run_as="nobody") as process:
-        written = Environments.log_directory / LOG
-        written.parent.mkdir(parents=True)
-        written.write_text("last words")
-        uploading = LogUploading(Environments(), logs={"default": process}, now=lambda: 0.0, first=0.01)
+        environments = Environments(home)
+        environments.write()
+        uploading = LogUploading(environments, logs={"default": process}, now=lambda: 0.0, first=0.01)
         umask = os.umask(0o077)
         try:
             uploading.attempt_ended("default", LOG)
         finally:
             os.umask(umask)
-        os.chown(next(Environments.waiting_logs.rglob("*.log")), 65534, 65534)
+        os.chown(next(environments.waiting_logs.rglob("*.log")), 65534, 65534)
         task = asyncio.create_task(uploading.run())
-        await until(lambda: not any(Environments.waiting_logs.iterdir()))
+        await until(lambda: not any(environments.waiting_logs.iterdir()))
         task.cancel()
         assert uploading.findings() == []
         into = home / "into"

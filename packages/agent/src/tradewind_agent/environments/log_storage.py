@@ -19,6 +19,9 @@ MARK: Final = "tradewind-logs "
 PATIENCE: Final = 120.0
 """Seconds for one answer: cloud libraries try for a minute to reach a storage that does not answer."""
 
+SLOWEST: Final = 1_000_000
+"""Bytes a second at which a storage takes a log, at the least: a large one has so much longer."""
+
 _IDLE: Final = 60.0
 _LONGEST: Final = 1024 * 1024
 
@@ -44,7 +47,8 @@ class LogStorageProcess:
 
     async def upload(self, path: str) -> str:
         """Upload a log that waits; why the storage did not take it, empty when it did. Raises EnvironmentBroken."""
-        return str((await self._ask({"upload": path}))["problem"])
+        size = await asyncio.to_thread(_size, self._waiting / path)
+        return str((await self._ask({"upload": path}, PATIENCE + size / SLOWEST))["problem"])
 
     async def close(self) -> None:
         """End the process, and what is asked of it. Idempotent; the next request starts another."""
@@ -53,11 +57,11 @@ class LogStorageProcess:
         async with self._turn:
             await self._end()
 
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, request: dict[str, Any], patience: float = PATIENCE) -> dict[str, Any]:
         """The answer. A request that is being answered goes on when its caller leaves: ending the process in the middle
         costs the next caller the seconds of its start."""
         await self._turn.acquire()
-        self._request = asyncio.create_task(self._answered(request), name="log storage request")
+        self._request = asyncio.create_task(self._answered(request, patience), name="log storage request")
         self._request.add_done_callback(self._next)
         return await asyncio.shield(self._request)
 
@@ -67,16 +71,16 @@ class LogStorageProcess:
         if not request.cancelled():
             request.exception()  # its caller may have left, and nobody else looks
 
-    async def _answered(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _answered(self, request: dict[str, Any], patience: float) -> dict[str, Any]:
         if self._idle is not None:
             await aiotasks.cancel(self._idle)
         try:
-            return await aiotime.within(self._answer(request), PATIENCE)
+            return await aiotime.within(self._answer(request), patience)
         except (OSError, asyncio.TimeoutError) as error:
             await self._end()
             raise EnvironmentBroken(
                 f"environment {self._environment.name} does not answer for its log storage: "
-                f"{error or f'nothing in {PATIENCE:.0f} s'}",
+                f"{str(error) or f'nothing in {patience:g} s'}",
                 remedy="Run tradewind-agent doctor: it writes and reads a log there",
             ) from error
         except BaseException:  # the answer to this request must not be taken for that to the next one
@@ -126,3 +130,10 @@ class LogStorageProcess:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             await interpreter.kill(process)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone, or another user's: the storage's process says so
+        return 0

@@ -25,6 +25,9 @@ FIRST: Final = 15.0
 MOST: Final = 300.0
 """Seconds between two tries while the storage does not take logs."""
 
+SLOW: Final = 60.0
+"""Seconds after which an upload that goes on is told of: the clouds' libraries try for minutes before they say why."""
+
 _LEFT_OVER: Final = 86_400.0  # seconds: older logs of an agent's earlier life are not looked for
 
 
@@ -50,11 +53,13 @@ class LogUploading:
         logs: Mapping[str, LogStorageProcess],
         now: Callable[[], float],
         first: float = FIRST,
+        slow: float = SLOW,
     ) -> None:
         self._environments = environments
         self._logs = logs
         self._now = now
         self._first = first
+        self._slow = slow
         self._started = now()
         self._problem = ""
         self._url = ""
@@ -98,20 +103,33 @@ class LogUploading:
             except Exception as error:  # a defect in here must not end the agent
                 log.exception("Task logs not uploaded", action="logs_not_uploaded")
                 problem = f"{type(error).__name__}: {error}"
-            if problem and problem != self._problem:
-                log.warning("Task logs not uploaded", action="logs_not_uploaded", error=problem)
-            elif self._problem and not problem:
+            if self._problem and not problem:
                 log.info("Task logs uploaded", action="logs_uploaded")
-            self._problem = problem
+            self._tell(problem)
             wait = min(wait * 2, MOST) if problem else self._first
 
     async def _upload(self, storage: LogStorageProcess) -> str:
         """Every log that waits, the oldest first, up to the first that the storage does not take; why it does not."""
         for path in await asyncio.to_thread(lambda: list(self._files())):
-            if problem := await storage.upload(str(path)):
+            if problem := await self._upload_one(storage, path):
                 return problem
             await asyncio.to_thread(self._forget, path)
         return ""
+
+    async def _upload_one(self, storage: LogStorageProcess, path: Path) -> str:
+        upload = asyncio.ensure_future(storage.upload(str(path)))
+        try:
+            ended, _ = await asyncio.wait({upload}, timeout=self._slow)
+            if not ended and not self._problem:
+                self._tell(f"an upload has taken {self._slow:g} s so far, and goes on")
+            return await upload
+        finally:
+            upload.cancel()
+
+    def _tell(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            log.warning("Task logs not uploaded", action="logs_not_uploaded", error=problem)
+        self._problem = problem
 
     def _files(self) -> Iterator[Path]:
         root = self._environments.waiting_logs
