@@ -234,7 +234,7 @@ profile: $(STAMP) postgresql  ## where the CPU of a workload goes, by process (A
 
 bench-lock: | $(UV)  ## resolve benchmarks/requirements.txt anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header -c requirements.lock \
-	  --no-emit-package tradewind-protocol -o benchmarks/requirements.txt benchmarks/requirements.in \
+	  --no-emit-package tradewind --no-emit-package tradewind-protocol -o benchmarks/requirements.txt benchmarks/requirements.in \
 	  $(addsuffix /pyproject.toml,$(PACKAGES))
 
 # Tests that hold generated files against their source: a stale page is found in seconds, not at the end of a ring.
@@ -252,15 +252,15 @@ check: $(STAMP)  ## lint, format, types, import contracts, generated files
 # constraints.txt is published with the distributions: it has their extras, too, and nothing that only this checkout needs.
 lock: | $(UV)  ## resolve the constraints and requirements.lock anew
 	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
-	  --no-emit-package tradewind-protocol -o constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	  --no-emit-package tradewind --no-emit-package tradewind-protocol -o constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(UV) pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate --no-header \
-	  --no-emit-package tradewind-protocol --constraint scripts/airflow-3.2.in -o constraints-airflow-3.2.txt \
+	  --no-emit-package tradewind --no-emit-package tradewind-protocol --constraint scripts/airflow-3.2.in -o constraints-airflow-3.2.txt \
 	  packages/runtime/pyproject.toml
 	@for patch in tests/on_airflow/oldest/*.in; do \
-	  $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --no-emit-package tradewind-protocol \
+	  $(UV) pip compile --quiet --universal --python-version 3.10 --no-annotate --no-header --no-emit-package tradewind --no-emit-package tradewind-protocol \
 	    --constraint $$patch -o $${patch%.in}.txt $$(sed -n 's/^# for: //p' $$patch) || exit 1; done
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
-	  --constraint constraints.txt --no-emit-package tradewind-protocol -o requirements.lock requirements.in \
+	  --constraint constraints.txt --no-emit-package tradewind --no-emit-package tradewind-protocol -o requirements.lock requirements.in \
 	  $(addsuffix /pyproject.toml,$(PACKAGES))
 	$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock -o tests/ui/requirements.lock tests/ui/requirements.in

@@ -14,11 +14,14 @@ from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
+from tradewind_platform.domain.sign_in_sessions import Method
 from tradewind_platform.reconciler.reconciler import Reconciler
-from tradewind_platform.services import api_tokens, clusters, people
+from tradewind_platform.services import api_tokens, clusters, local_accounts, people, sign_in_sessions
+from tradewind_platform.services.change import Origin
 from tradewind_platform.store.sessions import Store
-from tradewind_platform.store.tables import Organization
+from tradewind_platform.store.tables import Organization, RoleBinding, User
 
+PASSWORD = "correct horse battery"
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 
@@ -65,6 +68,44 @@ class Api:
     def caller(self, token: str | None) -> TestClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return TestClient(self.app, headers=headers, raise_server_exceptions=False)
+
+    def browser(self) -> TestClient:
+        """A browser on the platform's pages, with a jar of cookies of its own."""
+        return TestClient(self.app, headers={"Origin": self.platform.origin}, raise_server_exceptions=False)
+
+    def user(self, name: str, *bindings: Binding, password: str = "") -> UUID:
+        """A new person with these roles, and with a password where one is given."""
+        now = self.time.now
+        with self.platform.store.transaction(self.organization) as db:
+            row = User(name=name, created_at=now)
+            db.add(row)
+            db.flush()
+            for one in bindings:
+                scope = {"workspace_id": one.scope.workspace, "deployment_id": one.scope.deployment}
+                db.add(
+                    RoleBinding(
+                        user_id=row.id, role=one.role.value, created_at=now, created_by="ada", **scope
+                    )
+                )
+            if password:
+                hash = self.platform.passwords.hash(password)
+                local_accounts.set_password(db, row.id, hash, now=now)
+        return row.id
+
+    def session(self, user: UUID) -> UUID:
+        """A session of the user, in a browser that no test has."""
+        with self.platform.store.transaction(self.organization) as db:
+            method = Method.PASSWORD
+            begun = sign_in_sessions.begin(db, user, method=method, origin=Origin(), now=self.time.now)
+        return begun[0].id
+
+    def signed_in(self, name: str, *bindings: Binding) -> TestClient:
+        """The browser of a new person with these roles, who has signed in."""
+        self.user(name, *bindings, password=PASSWORD)
+        browser = self.browser()
+        answer = browser.post("/sign-in", json={"name": name, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return browser
 
     def with_role(self, role: Role, **scope: str) -> TestClient:
         """A caller whose token has that role."""

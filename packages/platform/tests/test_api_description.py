@@ -40,6 +40,7 @@ KNOWN = {
     "cluster": "local",
     "deployment": "sales",
     "operation": str(UUID(int=1)),
+    "session": str(UUID(int=1)),
 }
 
 

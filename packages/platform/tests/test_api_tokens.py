@@ -29,8 +29,14 @@ def told(api: Api, token: str | None) -> tuple[int, str]:
 def test_a_token_opens_what_its_role_says(api: Api) -> None:
     token = created(api, role="workspace_viewer", workspace="default")
     caller = api.caller(token["token"])
+    allowed = ["deployment.agents.get", "deployment.get", "workspace.get"]
     assert caller.get("/v1/me").json()["grants"] == [
-        {"role": "workspace_viewer", "workspace": token["workspace"], "deployment": None}
+        {
+            "role": "workspace_viewer",
+            "workspace": token["workspace"],
+            "deployment": None,
+            "permissions": allowed,
+        }
     ]
     assert caller.get("/v1/workspaces/default").status_code == 200
     refused = caller.post("/v1/workspaces", json={"name": "other"})

@@ -131,6 +131,8 @@ def sent(api: Reconciled, caller: Any, method: str, path: str, operation: dict[s
         api.owner.post("/v1/api-tokens", json={"name": name, "role": "organization_member"})
     if "{deployment}" in path:
         api.created(name)
+    if "{session}" in path:
+        filled = filled.replace("{session}", str(api.session(api.owner_id)))
     if path.endswith(("/restore", "/purge")):
         api.owner.delete(f"/v1/deployments/{name}")
         api.reconciler.carry_out_all()

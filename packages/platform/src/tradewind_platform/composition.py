@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.clock import utc_now
 from tradewind_platform.domain.ids import new_cluster_slug
+from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, people
+from tradewind_platform.services import clusters, local_accounts, people
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
@@ -47,6 +49,14 @@ class PlatformSettings:
     database_url: str | None = field(default=None, repr=False)  # None: a SQLite file in `home`
     certificate: Path | None = None  # of the platform's own API
     key: Path | None = None
+    url: str | None = None  # where browsers reach it; None: where it listens
+
+    @property
+    def origin(self) -> str:
+        """The platform's own address for browsers, which sessions, sign-in and its links hold to."""
+        host, _, port = self.listen.rpartition(":")
+        scheme = "http" if self.certificate is None else "https"
+        return origin_of(self.url or f"{scheme}://{host or socket.getfqdn()}:{port}")
 
     @property
     def key_file(self) -> Path:
@@ -90,15 +100,18 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
                 people_url=local.people_url,
                 now=utc_now(),
             )
-            no_one = people.is_empty(db)
-        app = create_app(Platform(store, ring, utc_now, reconciler.wake, driver.address))
+            link = local_accounts.new_first_link(db, now=utc_now())
+        app = create_app(
+            Platform(store, ring, utc_now, reconciler.wake, driver.address, origin=settings.origin)
+        )
         scheme = "https" if settings.certificate is not None else "http"
         say(f"the platform's API: {scheme}://{settings.listen}/v1")
         say(
             f"agents: {local.agents_url}/<Deployment>; people: {local.people_url.replace('{slug}', '<Deployment>')}"
         )
-        if no_one:
-            say(f"no administrator yet: tradewind platform admin create NAME --home {settings.home}")
+        if link is not None:
+            say("no administrator yet; this link makes the first one, once, within 24 hours:")
+            say(f"{settings.origin}/welcome?code={link}")
         host, _, port = settings.listen.rpartition(":")
         server = uvicorn.Server(
             uvicorn.Config(

@@ -40,15 +40,97 @@ class Grant(Message):
     role: str
     workspace: UUID | None = None
     deployment: UUID | None = None
+    permissions: tuple[str, ...] = ()  # what the role allows on the scope and below it
+
+
+class SignInSessionView(Message):
+    """A session of a person who signed in with a browser."""
+
+    id: UUID
+    method: str  # password, identity_provider or break_glass
+    created_at: datetime
+    authenticated_at: datetime  # when the person last proved who they are
+    last_seen_at: datetime
+    ends_at: datetime  # at the latest; an hour without a request ends it, too
+    address: str = ""
+    client: str = ""
+    current: bool = False  # the one that asks
 
 
 class Me(Message):
     """The caller, as the platform knows it."""
 
-    kind: str  # user or token
+    kind: str  # user, break_glass or token
     name: str
     organization: str
+    organization_id: UUID | None = None
+    user: UUID | None = None  # of a person, and of a personal token
     grants: tuple[Grant, ...] = ()
+    session: SignInSessionView | None = None  # of a caller with a browser
+    break_glass: bool = False  # signed in with a link of the platform's machine: pages say so
+
+
+# ---- sign-in with a browser, below the platform's address and not below `PREFIX`
+
+Password = Annotated[str, StringConstraints(min_length=12, max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class SignIn(Ask):
+    """Ask for a session by name and password."""
+
+    name: str = Field(max_length=250)
+    password: str = Field(max_length=1000, repr=False)
+
+
+class Welcome(Ask):
+    """Use a one-time link. One that makes the first administrator needs a name and a password."""
+
+    code: str = Field(max_length=100, repr=False)
+    name: Name | None = None
+    password: Password | None = Field(default=None, repr=False)
+
+
+class LinkAsk(Ask):
+    """Ask what a one-time link is for. It stays usable."""
+
+    code: str = Field(max_length=100, repr=False)
+
+
+class LinkView(Message):
+    """What a one-time link does when it is used."""
+
+    kind: str  # first_administrator: needs a name and a password. break_glass: signs the user in
+    name: str = ""
+    expires_at: datetime
+
+
+class NewPassword(Ask):
+    """Ask for another password. A session that was begun with a link of the platform's machine needs no current one."""
+
+    current: str = Field(default="", max_length=1000, repr=False)
+    password: Password = Field(repr=False)
+
+
+class SignInMethod(Message):
+    """A way to sign in that the page offers."""
+
+    kind: str  # password or identity_provider
+    label: str
+    url: str  # password: where name and password are sent. identity_provider: where the browser goes
+
+
+class SignInOptions(Message):
+    """What the sign-in page shows."""
+
+    organization: str
+    methods: tuple[SignInMethod, ...] = ()
+    has_administrator: bool = True  # False: the link that the platform printed makes the first one
+
+
+class SignedOut(Message):
+    """The session has ended. The browser goes to `url`, where there is one, to end that at the identity provider."""
+
+    url: str | None = None
 
 
 # ---- workspaces and clusters

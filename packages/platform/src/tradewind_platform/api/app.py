@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from tradewind_platform.api import airflow_proxy, audit, deployments, problems, resources
+from tradewind_platform.api import airflow_proxy, audit, deployments, me, problems, resources, sign_in
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.context import Platform
 from tradewind_protocol.errors import Refusal
@@ -15,7 +15,7 @@ from tradewind_protocol.platform import PREFIX
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Refusal, "description": description}
     for status, description in (
-        (401, "The request has no API token, or one that the platform does not know"),
+        (401, "The request has no API token and no session, or one that the platform does not know"),
         (403, "The caller's role does not allow it, or its token has ended"),
         (404, "There is no such thing, or the caller may not know of it"),
         (409, "Not in the state it is in"),
@@ -30,7 +30,7 @@ def create_app(platform: Platform) -> FastAPI:
     app = FastAPI(
         title="Tradewind platform API",
         description="Workspaces, clusters, Deployments, API tokens, operations and the audit trail of an organization. "
-        "A request carries an API token: `Authorization: Bearer tw_api_…`.",
+        "A request carries an API token, `Authorization: Bearer tw_api_…`, or the cookie of a session.",
         version="1",
         docs_url=None,
         redoc_url=None,
@@ -39,9 +39,10 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     versioned = APIRouter(prefix=PREFIX, responses=_REFUSALS)
-    for one in (resources, deployments, airflow_proxy, audit):
+    for one in (me, resources, deployments, airflow_proxy, audit):
         versioned.include_router(one.router)
     app.include_router(versioned)
+    app.include_router(sign_in.router)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 import anyio.to_thread
+from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_platform.api import problems
-from tradewind_platform.api.context import Caller, Platform
+from tradewind_platform.api.context import Caller, Platform, platform_of
 from tradewind_platform.domain.ids import new_id
-from tradewind_platform.services import api_tokens
+from tradewind_platform.domain.origins import comes_from_own_pages, cookie_name
+from tradewind_platform.services import api_tokens, sign_in_sessions
 from tradewind_platform.services.change import Origin
+from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import PREFIX
 
@@ -20,7 +24,11 @@ REQUEST_ID: Final = "X-Request-Id"
 
 
 class Authentication:
-    """Every path below `/v1` has a caller, or the answer 401 or 403. Each answer has the request's id."""
+    """Every path below `/v1` has a caller, or the answer 401 or 403. Each answer has the request's id.
+
+    A caller has an API token (`Authorization: Bearer`), or the cookie of a session. With a cookie, a request that
+    changes something must come from the platform's own pages. A request with both is the API token's.
+    """
 
     def __init__(self, app: ASGIApp, platform: Platform) -> None:
         self._app = app
@@ -37,29 +45,66 @@ class Authentication:
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
+        client = scope.get("client")
+        agent = Headers(scope=scope).get("user-agent", "")
+        origin = scope["tradewind_origin"] = Origin(request_id, client[0] if client else "", agent)
         if scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/"):
             try:
-                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._caller, scope, request_id)
+                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._caller, scope, origin)
             except Refused as error:
                 await problems.answer(error.refusal)(scope, receive, send_with_id)
                 return
         await self._app(scope, receive, send_with_id)
 
-    def _caller(self, scope: Scope, request_id: str) -> Caller:
+    def _caller(self, scope: Scope, origin: Origin) -> Caller:
         headers = Headers(scope=scope)
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+        authorization = headers.get("authorization")
+        value = session_value(HTTPConnection(scope), self._platform)
+        if authorization is None and value is not None:
+            require_own_page(scope["method"], headers, self._platform)
+            found, principal = sign_in_sessions.authenticate(
+                self._platform.store, value, now=self._platform.clock()
+            )
+            return Caller(found.organization, principal, origin, found)
+        scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Refused(
                 Code.TOKEN_MISSING,
-                "the request has no API token",
-                remedy="Send one: `Authorization: Bearer tw_api_…`.",
+                "the request has no API token, and no session",
+                remedy="Sign in, or send a token: `Authorization: Bearer tw_api_…`.",
             )
         organization, principal = api_tokens.authenticate(
             self._platform.store, token.strip(), now=self._platform.clock()
         )
-        client = scope.get("client")
-        return Caller(
-            organization,
-            principal,
-            Origin(request_id, client[0] if client else "", headers.get("user-agent", "")),
+        return Caller(organization, principal, origin)
+
+
+def signed_in(request: Request) -> SignedIn | None:
+    """The person whose browser sent the request, on any path; None without a live session. Raises nothing.
+
+    It does not ask where the request comes from: a route that changes something calls `require_own_page`.
+    """
+    platform = platform_of(request)
+    value = session_value(request, platform)
+    if value is None:
+        return None
+    try:
+        return sign_in_sessions.authenticate(platform.store, value, now=platform.clock())[0]
+    except Refused:
+        return None
+
+
+def require_own_page(method: str, headers: Headers, platform: Platform) -> None:
+    """Raises Refused NOT_PERMITTED for a change that another site's page asks for with this browser's cookies."""
+    if not comes_from_own_pages(method, headers.get("origin"), platform.origin):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            "the request does not come from the platform's own pages",
+            remedy=f"Open {platform.origin}. Where people reach the platform at another address, start it with --url. "
+            "A program uses an API token.",
         )
+
+
+def session_value(connection: HTTPConnection, platform: Platform) -> str | None:
+    """The value of the session's cookie."""
+    return connection.cookies.get(cookie_name(platform.origin))

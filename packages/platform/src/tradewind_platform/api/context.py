@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from fastapi import Request
 
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.roles import Principal
+from tradewind_platform.security.attempt_limiter import AttemptLimiter
 from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.security.passwords import Passwords
 from tradewind_platform.services.change import Origin
+from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.store.sessions import Store
+
+
+@dataclass(frozen=True)
+class SignInLimits:
+    """How often a sign-in may be tried: with a name from an address, and from an address."""
+
+    name: AttemptLimiter = field(default_factory=lambda: AttemptLimiter(5, timedelta(minutes=5)))
+    address: AttemptLimiter = field(default_factory=lambda: AttemptLimiter(50, timedelta(minutes=5)))
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,10 @@ class Platform:
     """Called once a change is committed that has begun an operation."""
     address: Callable[[str], str] | None = None
     """Where the Airflow of a Deployment is asked, by its slug. None: at its address for people."""
+    origin: str = "http://127.0.0.1:8700"
+    """The platform's own address for browsers, from its configuration and never from a request's `Host`."""
+    passwords: Passwords = field(default_factory=Passwords)
+    sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Caller:
     organization: UUID
     principal: Principal
     origin: Origin
+    signed_in: SignedIn | None = None
+    """The session of a caller with a browser; None for an API token."""
 
 
 def platform_of(request: Request) -> Platform:
@@ -45,4 +63,10 @@ def platform_of(request: Request) -> Platform:
 def caller_of(request: Request) -> Caller:
     """Set by the authentication, which every path below `/v1` passes."""
     found: Caller = request.scope["tradewind_caller"]
+    return found
+
+
+def request_origin(request: Request) -> Origin:
+    """Where the request came from. Set by the authentication for every path."""
+    found: Origin = request.scope["tradewind_origin"]
     return found

@@ -1,4 +1,4 @@
-"""The caller, workspaces, clusters and API tokens."""
+"""Workspaces, clusters and API tokens."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 
 from tradewind_platform.api import changes
-from tradewind_platform.api.context import caller_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.services import api_tokens, clusters, workspaces
-from tradewind_platform.store.tables import Organization
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ApiTokenCreated,
     ApiTokenView,
     ChangeWorkspace,
     ClusterView,
-    Grant,
-    Me,
     NewApiToken,
     NewWorkspace,
     RotateApiToken,
@@ -34,19 +30,6 @@ def page(items: list[Item], limit: int, offset: int) -> Page[Item]:
     return Page[Item](
         items=tuple(items[offset : offset + limit]), total=len(items), limit=limit, offset=offset
     )
-
-
-@router.get("/me")
-def me(request: Request) -> Me:
-    """The caller and its roles."""
-    caller = caller_of(request)
-    with reading(request) as (db, principal):
-        organization = db.get_one(Organization, caller.organization).name
-    grants = tuple(
-        Grant(role=one.role.value, workspace=one.scope.workspace, deployment=one.scope.deployment)
-        for one in principal.bindings
-    )
-    return Me(kind=principal.kind, name=principal.name, organization=organization, grants=grants)
 
 
 @router.get("/workspaces")

@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
-from tradewind.errors import CommandError
+from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands.home import home_options, opened_home
+from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
-from tradewind_platform.services import api_tokens, people
+from tradewind_platform.services import api_tokens, local_accounts, people
 from tradewind_protocol.errors import Refused
 
 
@@ -49,3 +51,42 @@ def create(name: str, home: Path, database_url_file: Path | None, to_file: Path 
         return
     click.echo(f"The API token of {name}. This is the only time it is shown:", err=True)
     click.echo(made.token)
+
+
+@admin.command("sign-in-link")
+@click.argument("name", required=False)
+@home_options
+@click.option(
+    "--url", default="http://127.0.0.1:8700", show_default=True, help="Where browsers reach the platform."
+)
+def sign_in_link(name: str | None, home: Path, database_url_file: Path | None, url: str) -> None:
+    """Print a link that signs a user in once, within 15 minutes, without password and identity provider.
+
+    Without NAME, while there is no user: a link that makes the first administrator, within 24 hours.
+    """
+    try:
+        origin = origin_of(url)
+    except ValueError as error:
+        raise BadUsage(f"--url: {error}") from None
+    with opened_home(home, database_url_file) as (store, _):
+        organization = people.first_organization(store, "Tradewind", now=utc_now())
+        try:
+            with store.transaction(organization) as db:
+                code = _code(db, name)
+                local_accounts.record_link(db, name, now=utc_now())
+        except Refused as error:
+            raise CommandError(error.refusal.message, remedy=error.refusal.remedy) from None
+    click.echo("The link works once. This is the only time it is shown:", err=True)
+    click.echo(f"{origin}/welcome?code={code}")
+
+
+def _code(db: Session, name: str | None) -> str:
+    if name is not None:
+        return local_accounts.new_break_glass_link(db, name, now=utc_now())
+    code = local_accounts.new_first_link(db, now=utc_now())
+    if code is None:
+        raise BadUsage(
+            "the platform has users, so the link needs the name of one",
+            remedy="tradewind platform admin sign-in-link NAME",
+        )
+    return code

@@ -13,13 +13,20 @@ import click
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, home_options, local_home, url_in
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
+from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
 
 
 @click.command()
 @home_options
-@click.option("--listen", default="127.0.0.1:8700", show_default=True, help="Where the API listens.")
+@click.option(
+    "--listen", default="127.0.0.1:8700", show_default=True, help="Where the API and its pages listen."
+)
+@click.option(
+    "--url",
+    help="Where browsers reach the platform: https://platform.example.com. Default: the address where it listens.",
+)
 @click.option("--organization", default="Tradewind", show_default=True, help="Its name, at the first start.")
 @click.option(
     "--plane-python",
@@ -49,6 +56,7 @@ def run(
     home: Path,
     database_url_file: Path | None,
     listen: str,
+    url: str | None,
     organization: str,
     plane_python: Path | None,
     agents_host: str,
@@ -79,6 +87,7 @@ def run(
         database_url=url_in(database_url_file),
         certificate=certificate,
         key=key,
+        url=_origin(url),
     )
     local = LocalSettings(
         home=local_home(home),
@@ -97,6 +106,13 @@ def run(
         serve(settings, local, say=lambda text: click.echo(text, err=True))
     except (AlreadyRuns, KeyProblem) as error:
         raise CommandError(str(error)) from error
+
+
+def _origin(url: str | None) -> str | None:
+    try:
+        return None if url is None else origin_of(url)
+    except ValueError as error:
+        raise BadUsage(f"--url: {error}") from None
 
 
 def _own_python() -> Path:

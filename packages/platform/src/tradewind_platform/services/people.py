@@ -55,10 +55,18 @@ def is_empty(db: Session) -> bool:
     return db.scalar(select(User.id).limit(1)) is None
 
 
-def record_admin(db: Session, name: str, *, now: datetime) -> None:
-    """The audit event of an administrator who was made on the platform's machine."""
+def record_admin(db: Session, name: str, *, now: datetime, origin: Origin | None = None) -> None:
+    """The audit event of an administrator who was made on the platform's machine, or by the link that it printed."""
     event = Event(f"user:{name}", changes={"role": [None, Role.ORGANIZATION_OWNER.value]})
-    record(db, action="user.create", caller=SYSTEM, origin=Origin(), event=event, result="done", now=now)
+    record(
+        db,
+        action="user.create",
+        caller=SYSTEM,
+        origin=origin or Origin(),
+        event=event,
+        result="done",
+        now=now,
+    )
 
 
 def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
