@@ -11,6 +11,7 @@ import pytest
 from tradewind.errors import BadUsage
 from tradewind.gateway import caddy, manifests
 from tradewind.gateway.settings import GatewaySettings, read
+from tradewind_protocol.errors import Code, Refusal
 
 TLS = {"certificate": "/tls/cert.pem", "key": "/tls/key.pem"}
 ONE = {"d7k2m9qa": ["http://10.0.3.11:8080"]}
@@ -77,3 +78,21 @@ def test_a_certificate_that_would_not_be_used_is_refused() -> None:
 def test_another_proxy_is_not_shown_what_it_would_not_serve(other: Any) -> None:
     with pytest.raises(BadUsage, match=r"\[people\] is served by Caddy only"):
         other(settings())
+
+
+@pytest.mark.parametrize("reason", ["hibernating", "upgrading"])
+def test_a_closed_deployment_is_answered_in_the_protocols_form_and_people_read_why(reason: str) -> None:
+    routes = document(settings(closed={"d7k2m9qa": reason}))["apps"]["http"]["servers"]["public"]["routes"]
+    people, agents = routes[0], next(one for one in routes if "vars_regexp" in one.get("match", [{}])[0])
+    answer = agents["handle"][-1]
+    refusal = Refusal.model_validate_json(answer["body"])
+    assert (answer["status_code"], refusal.error) == (503, Code.UNAVAILABLE)
+    assert refusal.detail["reason"] == f"deployment_{reason}"
+    assert answer["headers"]["Retry-After"] == [str(refusal.detail["retry_after"])]
+    assert refusal.message in people["handle"][0]["routes"][1]["handle"][0]["body"]
+    assert "reverse_proxy" not in json.dumps(routes)
+
+
+def test_only_a_deployment_that_has_a_route_can_be_closed() -> None:
+    with pytest.raises(ValueError, match="dother22 is closed"):
+        settings(closed={"dother22": "hibernating"})

@@ -106,10 +106,10 @@ def test_scenario_17_what_was_deleted_is_purged_after_fourteen_days(reconciled: 
     reconciled.owner.delete("/v1/deployments/sales")
     reconciled.reconciler.carry_out_all()
     reconciled.time.pass_(days=14, seconds=-1)
-    reconciled.reconciler.purge_what_is_over()
+    reconciled.reconciler.begin_what_is_due()
     assert reconciled.deployment()["operation"] is None
     reconciled.time.pass_(seconds=1)
-    reconciled.reconciler.purge_what_is_over()
+    reconciled.reconciler.begin_what_is_due()
     reconciled.reconciler.carry_out_all()
     assert reconciled.deployment(made["id"])["phase"] == "purged"
     event = reconciled.events(action="deployment.purge")[0]

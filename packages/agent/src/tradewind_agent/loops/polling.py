@@ -14,6 +14,7 @@ from tradewind_agent.kits import aiotasks
 from tradewind_agent.kits.backoff import Backoff
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.client import PlaneClient
+from tradewind_agent.plane.closed import Closed, closed_by
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
 from tradewind_agent.work.running import Running
@@ -68,6 +69,7 @@ class Polling:
         self._in_flight: dict[asyncio.Task[PollAnswer], Poll] = {}
         self._newest: asyncio.Task[PollAnswer] | None = None
         self._said: _Said | None = None
+        self._closed = ""  # why the Deployment is not served, as it was logged
         self._environments_told: tuple[TaskEnvironment, ...] = ()
         # Polls sent while one that says something else of the environments was under way: whichever the plane takes
         # last counts there, so the answer to such a poll proves nothing.
@@ -173,6 +175,7 @@ class Polling:
             await self._failed(PlaneUnreachable(f"{type(error).__name__}: {error}"))
             return
         self._backoff.after_success()
+        self._closed = ""
         self._commands.confirmed(poll.carried_out)
         if poll.environments is not None and not contested:
             self._environments_told = poll.environments
@@ -194,6 +197,9 @@ class Polling:
             wait = self._backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
             asked = error.retry_after if isinstance(error, PlaneUnreachable) else None
             wait = max(wait, asked or 0.0)
+            if (closed := closed_by(error)) is not None:
+                await self._wait_while(closed)
+                return
             last = self._plane.last_success
             age = None if last is None else round(asyncio.get_running_loop().time() - last, 1)
             log.warning(
@@ -205,3 +211,11 @@ class Polling:
             )
         self._on_turn(f"waiting {wait:.1f} s after: {error}")
         await asyncio.sleep(wait)
+
+    async def _wait_while(self, closed: Closed) -> None:
+        """It is said once: a Deployment may sleep for a night."""
+        if closed.reason != self._closed:
+            log.info("The Deployment waits", action="deployment_closed", reason=closed.message)
+            self._closed = closed.reason
+        self._on_turn(f"waiting {closed.retry_after:.0f} s: {closed.message}")
+        await asyncio.sleep(closed.retry_after)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tradewind.client.api_client import ApiClient
-from tradewind_protocol import operator, platform
+from tradewind_protocol import operator, platform, platform_life
 
 
 class PlatformClient(ApiClient):
@@ -72,6 +72,29 @@ class PlatformClient(ApiClient):
 
     def purge_deployment(self, reference: str, name: str, *, reason: str = "") -> platform.OperationView:
         path, ask = f"{_deployment(reference)}/purge", platform.PurgeDeployment(name=name)
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
+    # ---- hibernation
+
+    def hibernation(self, reference: str) -> platform_life.HibernationView:
+        return self._ask(platform_life.HibernationView, "GET", f"{_deployment(reference)}/hibernation")
+
+    def set_hibernation(
+        self, reference: str, ask: platform_life.ChangeHibernation, *, reason: str = ""
+    ) -> platform_life.HibernationView:
+        path = f"{_deployment(reference)}/hibernation"
+        return self._ask(platform_life.HibernationView, "PUT", path, ask, params={"reason": reason})
+
+    def hibernate(
+        self, reference: str, ask: platform_life.Hibernate, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/hibernate"
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
+    def wake_up(
+        self, reference: str, ask: platform_life.WakeUp, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/wake"
         return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
 
     def address_of(self, reference: str) -> str:

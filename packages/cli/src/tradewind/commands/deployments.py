@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from tradewind.commands import hibernation as hibernation_commands
 from tradewind.commands import operations as operation_commands
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.output import Column, moment
@@ -176,6 +177,10 @@ def purge(session: Session, deployment: str, yes: bool, wait: bool, reason: str)
         begun = client.purge_deployment(str(found.id), found.name, reason=reason)
         operation_commands.finish(client, begun, wait, session.output)
     session.output.say(f"The data of Deployment {found.name!r} is {'' if wait else 'being '}erased.")
+
+
+for command in hibernation_commands.COMMANDS:
+    deployments.add_command(command)
 
 
 def _confirm(found: platform.DeploymentView, yes: bool, what: str) -> None:

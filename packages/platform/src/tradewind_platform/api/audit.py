@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
@@ -17,7 +17,8 @@ from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import AuditEventView
 
 router = APIRouter()
-_TEXT = Query(default=None, max_length=250, pattern=r"^[^\x00]*$")
+# One object that several parameters have as their default would have the name of the last of them.
+_Text = Annotated[str | None, Query(max_length=250, pattern=r"^[^\x00]*$")]
 
 
 @router.get("/audit")
@@ -25,9 +26,9 @@ def list_audit_events(
     request: Request,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
-    actor: str | None = _TEXT,
-    action: str | None = _TEXT,
-    target: str | None = _TEXT,
+    actor: _Text = None,
+    action: _Text = None,
+    target: _Text = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[AuditEventView]:
@@ -42,9 +43,9 @@ def export_audit_events(
     request: Request,
     since: AwareDatetime | None = None,
     until: AwareDatetime | None = None,
-    actor: str | None = _TEXT,
-    action: str | None = _TEXT,
-    target: str | None = _TEXT,
+    actor: _Text = None,
+    action: _Text = None,
+    target: _Text = None,
 ) -> StreamingResponse:
     """The same as NDJSON, the oldest first."""
     filters = _filters(since, until, actor, action, target)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Query, Request, Response
 
 from tradewind_platform.api import changes
@@ -19,12 +21,12 @@ from tradewind_protocol.platform import (
 )
 
 router = APIRouter()
-_REFERENCE = Query(default=None, min_length=1, max_length=50, pattern=r"^[a-z0-9-]+$")
+_Reference = Annotated[str | None, Query(min_length=1, max_length=50, pattern=r"^[a-z0-9-]+$")]
 
 
 @router.get("/deployments")
 def list_deployments(
-    request: Request, workspace: str | None = _REFERENCE, limit: Limit = 100, offset: Offset = 0
+    request: Request, workspace: _Reference = None, limit: Limit = 100, offset: Offset = 0
 ) -> Page[DeploymentView]:
     """Deployments that the caller may see."""
     with reading(request) as (db, caller):
@@ -107,7 +109,7 @@ def purge_deployment(
 
 @router.get("/operations")
 def list_operations(
-    request: Request, deployment: str | None = _REFERENCE, limit: Limit = 100, offset: Offset = 0
+    request: Request, deployment: _Reference = None, limit: Limit = 100, offset: Offset = 0
 ) -> Page[OperationView]:
     """Operations, the newest first."""
     with reading(request) as (db, caller):

@@ -14,6 +14,7 @@ class Health(str, Enum):
     DEGRADED = "degraded"  # it works, but something about it does not
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
+    ASLEEP = "asleep"  # it hibernates, and nothing is wrong with that
 
 
 class Status(str, Enum):
@@ -65,8 +66,10 @@ def merged(
     return after
 
 
-def health(conditions: Iterable[Condition]) -> Health:
-    """Unhealthy when an essential condition is false, degraded when another one is; unknown when one is or none exists."""
+def health(conditions: Iterable[Condition], *, asleep: bool = False) -> Health:
+    """Asleep when it hibernates. Unhealthy when an essential condition is false, degraded when another one is; unknown when one is or none exists."""
+    if asleep:
+        return Health.ASLEEP
     found = {one.type: one.status for one in conditions}
     if any(found.get(one) is Status.FALSE for one in ESSENTIAL):
         return Health.UNHEALTHY

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.reconciler import observations
-from tradewind_platform.services import people, secrets
+from tradewind_platform.services import operations, people, secrets
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import ApiToken, Deployment, DeploymentRevision, Operation, OperationStep
 
@@ -65,6 +65,7 @@ def fail(
     before = f"{operation.error}; then " if operation.error else ""
     operation.error = f"{before}{step.name}: {message}"
     if undo and not before:
+        operation.arguments = {**operation.arguments, operations.UNDONE: True}
         steps = steps_of(db, operation)
         for later in steps[step.position + 1 :]:
             later.state = State.SKIPPED.value

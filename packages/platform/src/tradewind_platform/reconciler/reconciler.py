@@ -22,12 +22,10 @@ from sqlalchemy import select
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
-from tradewind_platform.reconciler import endings, observations
+from tradewind_platform.reconciler import endings, observations, timetable
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import deployment_views, operations, people
-from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster, Deployment, Operation
@@ -208,7 +206,7 @@ class Reconciler:
         while not self._stopping.wait(self.observe_every):
             try:
                 self.observe_all()
-                self.purge_what_is_over()
+                self.begin_what_is_due()
             except Exception:
                 log.exception("observing failed", extra={"action": "observing_failed"})
 
@@ -244,28 +242,13 @@ class Reconciler:
         with self.store.across_organizations() as db:
             observations.write(db, deployment, observed, self.clock())
 
-    def purge_what_is_over(self) -> None:
-        """Begin to purge each Deployment that was deleted RETENTION ago."""
+    def begin_what_is_due(self) -> None:
+        """Begin what no person asks for: the purge of what was deleted long ago, hibernation by schedule."""
         now = self.clock()
         with self.store.across_organizations() as db:
-            statement = select(Deployment).where(
-                Deployment.phase == Phase.DELETED.value,
-                Deployment.deleted_at <= now - deployment_views.RETENTION,
-            )
-            for row in db.scalars(statement).all():
-                operations.begin(db, row, Kind.PURGE, by=people.SYSTEM.name, now=now)
-                event = Event(f"deployment:{row.name}", row.workspace_id, row.id, "its retention is over")
-                record(
-                    db,
-                    action="deployment.purge",
-                    caller=people.SYSTEM,
-                    origin=Origin(),
-                    event=event,
-                    result="done",
-                    now=now,
-                    organization=row.organization_id,
-                )
-                self._wake.set()
+            begun = timetable.begin_what_is_due(db, now)
+        if begun:
+            self._wake.set()
 
     @contextmanager
     def _alone_with(self, deployment: UUID) -> Iterator[bool]:

@@ -97,7 +97,7 @@ def _view(
         policy=spec["policy"],
         deletion_protection=row.deletion_protection,
         phase=row.phase,
-        health=rules.health(found).value,
+        health=rules.health(found, asleep=row.phase == Phase.ASLEEP).value,
         health_reason="" if wrong is None else wrong.message,
         agent_url=agent_url(cluster, row.slug),
         people_url=people_url(cluster, row.slug),

@@ -81,7 +81,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
 
 def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentView:
     """Protection changes at once; a new specification is a new revision and an operation that applies it."""
-    row = _for_change(change, reference, Permission.CONFIG_UPDATE)
+    row = deployment_lookup.for_change(change, reference, Permission.CONFIG_UPDATE)
     wanted = ask.model_dump(include=ask.model_fields_set)
     if "deletion_protection" in wanted:
         change.require(Permission.DEPLOYMENT_DELETE, deployment_lookup.target(row))
@@ -107,7 +107,7 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
 
 def delete(change: Change, reference: str) -> OperationView:
     """Its processes and its route end; its data is kept for RETENTION. Refused while it is protected."""
-    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
     if row.deletion_protection:
         raise Refused(
             Code.CONFLICT,
@@ -115,24 +115,24 @@ def delete(change: Change, reference: str) -> OperationView:
             remedy="Take the protection away first: `tradewind deployments edit NAME --no-protect`.",
         )
     row.deleted_at = change.now
-    return _begun(change, row, Kind.DELETE)
+    return operations.begun(change, row, Kind.DELETE)
 
 
 def restore(change: Change, reference: str) -> OperationView:
     """It runs again, with the data that it had."""
-    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
     row.deleted_at = None
-    return _begun(change, row, Kind.RESTORE)
+    return operations.begun(change, row, Kind.RESTORE)
 
 
 def purge(change: Change, reference: str, ask: PurgeDeployment) -> OperationView:
     """The end of its data: database, keys, files."""
-    row = _for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
     if ask.name != row.name:
         raise Refused(
             Code.MALFORMED, f"the name {ask.name!r} is not that of the Deployment", remedy="Repeat its name."
         )
-    return _begun(change, row, Kind.PURGE)
+    return operations.begun(change, row, Kind.PURGE)
 
 
 def get(db: Session, caller: Principal, reference: str) -> DeploymentView:
@@ -151,24 +151,6 @@ def listed(db: Session, caller: Principal, *, workspace: str | None = None) -> l
         if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
     ]
     return deployment_views.views(db, rows)
-
-
-def _begun(change: Change, row: Deployment, kind: Kind) -> OperationView:
-    made = operations.begin(change.db, row, kind, by=change.caller.name, now=change.now)
-    row.updated_at, row.updated_by = change.now, change.caller.name
-    change.begun = True
-    change.db.flush()
-    return operations.view(change.db, made, row)
-
-
-def _for_change(change: Change, reference: str, permission: Permission) -> Deployment:
-    change.event.target = f"deployment:{reference}"
-    row = deployment_lookup.found(change.db, change.caller, reference)
-    change.event.target = f"deployment:{row.name}"
-    change.event.workspace, change.event.deployment = row.workspace_id, row.id
-    change.require(permission, deployment_lookup.target(row))
-    change.expect(row.revision, f"the Deployment {row.name!r}")
-    return row
 
 
 def _spec(db: Session, row: Deployment) -> dict[str, Any]:

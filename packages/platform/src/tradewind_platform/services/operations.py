@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -26,7 +26,17 @@ _NEEDS: Final = {
     Kind.DELETE: Permission.DEPLOYMENT_DELETE,
     Kind.RESTORE: Permission.DEPLOYMENT_DELETE,
     Kind.PURGE: Permission.DEPLOYMENT_DELETE,
+    Kind.HIBERNATE: Permission.DEPLOYMENT_HIBERNATE,
+    Kind.WAKE: Permission.DEPLOYMENT_HIBERNATE,
+    Kind.UPGRADE: Permission.DEPLOYMENT_UPGRADE,
+    Kind.BACKUP: Permission.DEPLOYMENT_UPGRADE,
+    Kind.ROLLBACK: Permission.DEPLOYMENT_UPGRADE,
+    Kind.CLEAN: Permission.CONFIG_UPDATE,
 }
+
+
+UNDONE: Final = "undone"
+"""The argument of an operation whose steps were undone after a failure."""
 
 
 def permission_for(kind: Kind) -> Permission:
@@ -34,7 +44,15 @@ def permission_for(kind: Kind) -> Permission:
     return _NEEDS[kind]
 
 
-def begin(db: Session, row: Deployment, kind: Kind, *, by: str, now: datetime) -> Operation:
+def begin(
+    db: Session,
+    row: Deployment,
+    kind: Kind,
+    *,
+    by: str,
+    now: datetime,
+    arguments: Mapping[str, Any] | None = None,
+) -> Operation:
     """Write the operation in the transaction of the change. Raises Refused CONFLICT while another one runs, and in a phase
     in which it makes no sense."""
     running = db.scalar(select(Operation).where(Operation.unfinished == row.id))
@@ -58,12 +76,24 @@ def begin(db: Session, row: Deployment, kind: Kind, *, by: str, now: datetime) -
         state=State.PENDING.value,
         revision=row.revision,
         error="",
+        arguments=dict(arguments or {}),
         created_at=now,
         created_by=by,
     )
     db.add(made)
     db.flush()
     return made
+
+
+def begun(
+    change: Change, row: Deployment, kind: Kind, *, arguments: Mapping[str, Any] | None = None
+) -> OperationView:
+    """Begin it as a part of the change. Raises Refused as `begin`."""
+    made = begin(change.db, row, kind, by=change.caller.name, now=change.now, arguments=arguments)
+    row.updated_at, row.updated_by = change.now, change.caller.name
+    change.begun = True
+    change.db.flush()
+    return view(change.db, made, row)
 
 
 def retry(change: Change, reference: str) -> OperationView:
@@ -73,11 +103,11 @@ def retry(change: Change, reference: str) -> OperationView:
     change.event.workspace, change.event.deployment = deployment.workspace_id, deployment.id
     change.require(permission_for(Kind(row.kind)), deployment_lookup.target(deployment))
     later = select(Operation.id).where(Operation.deployment_id == deployment.id, Operation.id > row.id)
-    if row.state != State.FAILED or change.db.scalar(later) is not None:
+    if row.state != State.FAILED or UNDONE in row.arguments or change.db.scalar(later) is not None:
         raise Refused(
             Code.CONFLICT,
-            f"the operation {row.id} is {row.state}, or not the last one of the Deployment {deployment.name!r}",
-            remedy="The last operation of a Deployment can be retried once it has failed.",
+            f"the operation {row.id} is {row.state}, was undone, or is not the last one of the Deployment {deployment.name!r}",
+            remedy="The last operation of a Deployment can be retried once it has failed. Ask again for one that was undone.",
         )
     row.state, row.unfinished, row.error, row.ended_at = State.PENDING.value, deployment.id, "", None
     deployment.phase = Kind(row.kind).meanwhile.value

@@ -1,0 +1,11 @@
+"""The routes of the life of a Deployment."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tradewind_platform.api import hibernation
+
+router = APIRouter()
+for _one in (hibernation,):
+    router.include_router(_one.router)

@@ -1,0 +1,139 @@
+"""Hibernation: asked for by a person or a schedule, carried out by operations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.hibernation import Override, SleepPlan, SleepSchedule
+from tradewind_platform.domain.operations import Kind, Phase
+from tradewind_platform.domain.roles import Permission, Principal
+from tradewind_platform.services import deployment_lookup, operations
+from tradewind_platform.services.change import Change
+from tradewind_platform.store.life_tables import Hibernation
+from tradewind_platform.store.tables import Deployment
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.platform import OperationView
+from tradewind_protocol.platform_life import (
+    ChangeHibernation,
+    Hibernate,
+    HibernationView,
+    SleepScheduleView,
+    WakeUp,
+)
+
+DEADLINE: Final = "deadline"
+"""The argument of an operation: when it waits for tasks no longer, as ISO 8601."""
+
+
+def hibernate(change: Change, reference: str, ask: Hibernate) -> OperationView:
+    """It sleeps when its tasks have ended, until `until`, or until it is woken up."""
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_HIBERNATE)
+    deadline = ask.deadline_seconds
+    arguments = {} if deadline is None else {DEADLINE: (change.now + timedelta(seconds=deadline)).isoformat()}
+    _override(change, row, sleeps=True, until=_later(change.now, ask.until))
+    return operations.begun(change, row, Kind.HIBERNATE, arguments=arguments)
+
+
+def wake_up(change: Change, reference: str, ask: WakeUp) -> OperationView:
+    """It goes on, until its schedules say otherwise."""
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_HIBERNATE)
+    found = _of(change.db, row)
+    until = _later(change.now, ask.until)
+    if until is None:
+        coming = SleepPlan(_plan(found).schedules).next_change(change.now)
+        until = coming[1] if coming is not None else change.now
+    _override(change, row, sleeps=False, until=until)
+    return operations.begun(change, row, Kind.WAKE)
+
+
+def set_schedules(change: Change, reference: str, ask: ChangeHibernation) -> HibernationView:
+    """The schedules that it follows from now on. `If-Match` is about them, and not about the Deployment."""
+    row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_HIBERNATE, own_revision=False)
+    found = _of(change.db, row)
+    change.expect(found.revision, f"the hibernation of the Deployment {row.name!r}")
+    try:
+        for one in ask.schedules:
+            SleepSchedule(one.hibernate_at_cron, one.wake_at_cron, one.is_enabled)
+    except ValueError as error:
+        raise Refused(
+            Code.MALFORMED, str(error), remedy="Write minute, hour, day, month, weekday: `0 19 * * 1-5`."
+        ) from None
+    wanted = [one.model_dump() for one in ask.schedules]
+    change.event.changes = {"schedules": [found.schedules, wanted]}
+    found.schedules = wanted
+    found.revision += 1
+    change.db.flush()
+    return view(found, change.now)
+
+
+def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> HibernationView:
+    row = deployment_lookup.found(db, caller, reference)
+    return view(_found(db, row) or Hibernation(schedules=[], revision=0), now)
+
+
+def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
+    """What schedules and ended overrides ask for at this moment: over all organizations."""
+    statement = (
+        select(Deployment, Hibernation)
+        .join(Hibernation, Hibernation.deployment_id == Deployment.id)
+        .where(Deployment.phase.in_((Phase.RUNNING.value, Phase.ASLEEP.value)))
+    )
+    found = []
+    for deployment, hibernation in db.execute(statement).all():
+        sleeps = _plan(hibernation).sleeps(now)
+        if sleeps is not (deployment.phase == Phase.ASLEEP):
+            found.append((deployment, Kind.HIBERNATE if sleeps else Kind.WAKE))
+    return found
+
+
+def view(row: Hibernation, now: datetime) -> HibernationView:
+    coming = _plan(row).next_change(now)
+    holds = row.override_sleeps is not None and (row.override_until is None or now < row.override_until)
+    return HibernationView(
+        schedules=tuple(SleepScheduleView(**one) for one in row.schedules),
+        override_sleeps=row.override_sleeps if holds else None,
+        override_until=row.override_until if holds else None,
+        next_event="" if coming is None else ("hibernate" if coming[0] else "wake"),
+        next_event_at=None if coming is None else coming[1],
+        revision=row.revision,
+    )
+
+
+def _plan(row: Hibernation) -> SleepPlan:
+    override = None
+    if row.override_sleeps is not None:
+        override = Override(row.override_sleeps, row.override_until)
+    return SleepPlan([SleepSchedule(**one) for one in row.schedules], override)
+
+
+def _override(change: Change, row: Deployment, *, sleeps: bool, until: datetime | None) -> None:
+    found = _of(change.db, row)
+    found.override_sleeps, found.override_until = sleeps, until
+    found.revision += 1
+
+
+def _later(now: datetime, until: datetime | None) -> datetime | None:
+    if until is None:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    if until <= now:
+        raise Refused(Code.MALFORMED, f"{until.isoformat()} is over", remedy="Name a moment to come.")
+    return until
+
+
+def _found(db: Session, row: Deployment) -> Hibernation | None:
+    return db.scalar(select(Hibernation).where(Hibernation.deployment_id == row.id))
+
+
+def _of(db: Session, row: Deployment) -> Hibernation:
+    found = _found(db, row)
+    if found is None:
+        found = Hibernation(deployment_id=row.id, schedules=[], revision=0)
+        db.add(found)
+        db.flush()
+    return found

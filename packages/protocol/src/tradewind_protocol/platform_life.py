@@ -1,0 +1,52 @@
+"""What is asked of the platform in the life of a Deployment: hibernation, versions, backups, configuration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from tradewind_protocol.messages import Message
+from tradewind_protocol.platform import Ask
+
+# ---- hibernation
+
+
+class SleepScheduleView(Ask):
+    """A Deployment sleeps from each moment of one cron expression, in UTC, to the next one of the other."""
+
+    hibernate_at_cron: Annotated[str, StringConstraints(min_length=9, max_length=100)]
+    wake_at_cron: Annotated[str, StringConstraints(min_length=9, max_length=100)]
+    is_enabled: bool = True
+
+
+class ChangeHibernation(Ask):
+    """The schedules that shall be there from now on."""
+
+    schedules: Annotated[tuple[SleepScheduleView, ...], Field(max_length=20)]
+
+
+class Hibernate(Ask):
+    """Ask a Deployment to sleep, when its tasks have ended."""
+
+    until: datetime | None = None  # None: until it is woken up
+    deadline_seconds: int | None = Field(default=None, ge=0, le=7 * 86400)
+    """So long it waits for tasks that run; they go on at their sites then. None: as long as it takes."""
+
+
+class WakeUp(Ask):
+    """Ask a Deployment to go on."""
+
+    until: datetime | None = None  # its schedules are not followed before; None: until their next moment
+
+
+class HibernationView(Message):
+    """When a Deployment sleeps."""
+
+    schedules: tuple[SleepScheduleView, ...] = ()
+    override_sleeps: bool | None = None  # stronger than the schedules, until it ends
+    override_until: datetime | None = None
+    next_event: str = ""  # hibernate or wake; empty: none
+    next_event_at: datetime | None = None
+    revision: int = 0
