@@ -21,7 +21,11 @@ PAGE = ROOT / "docs" / "reference" / "airflow-internals.md"
 
 _SIDES: Final = (
     ("At a site: tradewind-runtime", "runtime/src/tradewind_runtime", ("airflow", "accelerators")),
-    ("On the plane: tradewind-provider", "provider/src/tradewind_provider", ("airflow", "shortcuts")),
+    (
+        "On the plane: tradewind-provider",
+        "provider/src/tradewind_provider",
+        ("airflow", "auth_manager", "shortcuts"),
+    ),
 )
 
 _TOP = """# What Tradewind uses of Airflow's internals

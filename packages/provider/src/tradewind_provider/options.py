@@ -220,6 +220,63 @@ ALL: Final[dict[str, Option]] = {
         values="host names, `*` stands for any characters",
         change="When agents come in under a name of their own, so that the UI is not reachable there.",
     ),
+    "managed_by": Option(
+        "'platform' on the Airflow of a Deployment that a Tradewind platform manages. [core] auth_manager is then "
+        "tradewind_provider.auth_manager.manager.TradewindAuthManager, and the allowed addresses are changed on the platform only. "
+        "Empty: this plane is managed by itself.",
+        "string",
+        "",
+        "platform",
+        values="empty or `platform`",
+        change="Never by hand: the platform writes it, and the four options below it.",
+    ),
+    "deployment_id": Option(
+        "The id that the platform gave this Deployment.",
+        "string",
+        "",
+        "0197b3a2-6c1e-7d55-8a5e-0f4f2f6c9a10",
+        values="a UUID",
+        change="Never by hand.",
+    ),
+    "platform_url": Option(
+        "The address of the platform, for people's browsers and for this plane's API servers alike.",
+        "string",
+        "",
+        "https://platform.example.com",
+        values="empty, or an address that begins with https:// or http://",
+        change="When the platform has moved to another name.",
+    ),
+    "platform_credential_file": Option(
+        "The file with the credential by which the platform knows this Deployment.",
+        "string",
+        "",
+        "/var/lib/tradewind/d4f2abc/platform-credential",
+        values="a path",
+        change="Never by hand.",
+    ),
+    "platform_ca_file": Option(
+        "Certificates, as PEM, that the platform's certificate is checked with. Empty: those that the system trusts.",
+        "string",
+        "",
+        "/etc/tradewind/platform-ca.pem",
+        values="empty or a path",
+        change="When the platform's certificate was issued by an authority of one's own.",
+    ),
+    "access_file": Option(
+        "Where an API server keeps what the platform said last of who has which role, so that it starts without the platform. "
+        "Empty: `access.json` in AIRFLOW_HOME.",
+        "string",
+        "",
+        values="empty or a path",
+        change="When AIRFLOW_HOME cannot be written to.",
+    ),
+    "access_max_age_seconds": Option(
+        "When the platform has not answered for so long, every person and API token is a viewer until it answers again.",
+        "float",
+        "86400",
+        least=60,
+        change="Lower, where a revoked role must not outlive a platform that is cut off; higher, where it may be away for days.",
+    ),
     "access_log": Option(
         "Whether requests of agents have a line in the API server's access log, as those of browsers do. They then go "
         "through everything Airflow puts around its applications, which costs an eighth more for each task.",

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
@@ -68,6 +70,18 @@ DEFAULT_LIMITS: Final = SessionLimits()
 
 
 @dataclass(frozen=True)
+class PlatformLink:
+    """The platform that manages this Deployment."""
+
+    url: str
+    deployment: UUID
+    credential_file: Path
+    ca_file: Path | None
+    access_file: Path | None  # None: in AIRFLOW_HOME
+    access_max_age: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a Deployment decides about remote execution. Durations in seconds."""
 
@@ -94,6 +108,7 @@ class Settings:
     access_log: bool = False
     failures_per_minute: float = 60.0
     shortcuts: frozenset[str] | None = None  # None: all of them
+    platform: PlatformLink | None = None  # None: this plane is managed by itself
 
 
 def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
@@ -136,14 +151,46 @@ def parse(options: Mapping[str, str], *, instance_name: str = "") -> Settings:
             read.networks("endpoint_gateways"),
         ),
         agent_hosts=tuple(one.strip().lower() for one in options["agent_hosts"].split(",") if one.strip()),
-        agent_url=_agent_url(options["agent_url"]),
+        agent_url=_address("agent_url", options["agent_url"]),
         access_log=read.switch("access_log"),
         failures_per_minute=read.number("failures_per_minute"),
         shortcuts=read.choice("shortcuts"),
+        platform=_platform(options, read),
     )
 
 
-def _agent_url(text: str) -> str:
+def _platform(options: Mapping[str, str], read: _Reader) -> PlatformLink | None:
+    """The platform, when one manages this plane. Raises SettingsError for a part that is missing or wrong."""
+    max_age = read.number("access_max_age_seconds")
+    managed = options["managed_by"].strip()
+    if managed not in ("", "platform"):
+        raise SettingsError(f"[tradewind] managed_by is {managed!r}: it is 'platform' or empty")
+    if not managed:
+        return None
+    for name in ("platform_url", "deployment_id", "platform_credential_file"):
+        if not options[name].strip():
+            raise SettingsError(f"[tradewind] {name} is empty, and managed_by is 'platform'")
+    try:
+        deployment = UUID(options["deployment_id"].strip())
+    except ValueError:
+        raise SettingsError(
+            f"[tradewind] deployment_id is {options['deployment_id']!r}: it is a UUID"
+        ) from None
+    return PlatformLink(
+        url=_address("platform_url", options["platform_url"]),
+        deployment=deployment,
+        credential_file=Path(options["platform_credential_file"].strip()),
+        ca_file=_path(options["platform_ca_file"]),
+        access_file=_path(options["access_file"]),
+        access_max_age=max_age,
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text.strip()) if text.strip() else None
+
+
+def _address(name: str, text: str) -> str:
     """Without a slash at the end. Raises SettingsError for what is no address, or has credentials or a query in it."""
     url = text.strip().rstrip("/")
     if not url:
@@ -155,7 +202,7 @@ def _agent_url(text: str) -> str:
         whole = False
     if not whole or parts.query or parts.fragment or "@" in parts.netloc:
         raise SettingsError(
-            f"[tradewind] agent_url is {text.strip().rpartition('@')[2]!r}: it is https://<name>[/<path>], without credentials"
+            f"[tradewind] {name} is {text.strip().rpartition('@')[2]!r}: it is https://<name>[/<path>], without credentials"
         )
     return url
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.configuration import conf
+from airflow.configuration import AIRFLOW_HOME, conf
 
 from tradewind_provider.options import OPTIONS
 
@@ -30,3 +30,17 @@ def default_queue() -> str:
 def base_url() -> str:
     """Where people reach Airflow's UI; empty when the owner has not said so."""
     return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
+def secret_key() -> str:
+    """What this plane signs its own cookies with."""
+    return str(conf.get("api", "secret_key"))
+
+
+def token_seconds() -> int:
+    """How long a token of Airflow's is good for."""
+    return int(conf.getint("api_auth", "jwt_expiration_time"))
+
+
+def airflow_home() -> str:
+    return str(AIRFLOW_HOME)

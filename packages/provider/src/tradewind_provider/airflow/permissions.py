@@ -9,6 +9,8 @@ one that Airflow's own roles carry already, and works with any auth manager:
 | OPERATE    | op and up                               | changing pools: how much may run where              |
 | ADMINISTER | admin                                   | changing roles: who may do what (Simple: the role)  |
 | AUDIT      | viewer in Simple, admin in FAB          | the audit log of all Dags, as in Airflow            |
+
+TradewindAuthManager answers as FAB does; an auditor of the organization may read the audit trail, too.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.api_fastapi.core_api.security import get_user
 
-__all__ = ["Permission", "allowed", "get_user", "name_of", "readable_dags"]
+__all__ = ["Permission", "allowed", "by_platform", "get_user", "name_of", "readable_dags"]
 
 
 class Permission(Enum):
@@ -48,6 +50,11 @@ def allowed(user: Any, permission: Permission) -> bool:
         # the simple manager grants every custom view to viewers, and has nothing only its admins may do
         return (user.role or "").upper() == "ADMIN"
     return bool(manager.is_authorized_custom_view(method="PUT", resource_name="Roles", user=user))
+
+
+def by_platform(user: Any) -> bool:
+    """Whether the platform that manages this Deployment passed the request on, for the user who asked it."""
+    return getattr(user, "spoken_for", None) is not None
 
 
 def readable_dags(user: Any) -> frozenset[str]:

@@ -1,0 +1,90 @@
+"""What the platform tells a Deployment about the people and API tokens that have a role in it, and what it is told back.
+
+Only a Deployment's API servers and the platform speak this. Each request carries the Deployment's credential.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tradewind_protocol.messages import Message
+
+CREDENTIAL_PREFIX: Final = "tw_deployment_"
+API_TOKEN_PREFIX: Final = "tw_api_"
+
+INTERNAL_PREFIX: Final = "/internal/v1/deployments/{deployment}"
+ACCESS_PATH: Final = INTERNAL_PREFIX + "/access"
+"""GET: the access document. `since=REVISION` waits for another revision, `HOLD_SECONDS` at the most; then the answer is 204."""
+USES_PATH: Final = INTERNAL_PREFIX + "/token-uses"
+END_SESSION_PATH: Final = INTERNAL_PREFIX + "/sessions/end"
+HOLD_SECONDS: Final = 25.0
+
+AUTHORIZE_PATH: Final = "/oauth/authorize"
+TOKEN_PATH: Final = "/oauth/token"
+CALLBACK_PATH: Final = "/auth/callback"
+"""Below the address of a Deployment's Airflow for people: the only place that the platform sends a code to."""
+
+
+class AccessUser(Message):
+    """A person who has a role in the Deployment's Airflow."""
+
+    id: UUID
+    name: str
+    role: str  # VIEWER, USER, OP, ADMIN
+    audit: bool = False  # may read the audit trail
+
+
+class AccessToken(Message):
+    """A value of an API token that has a role in the Deployment's Airflow. The value itself is not in it."""
+
+    id: UUID  # of the token
+    value: UUID  # of this value: a token that was rotated has several
+    hash: str  # SHA-256 of the value, in hexadecimal
+    name: str
+    role: str
+    audit: bool = False
+    expires_at: datetime | None = None
+
+
+class AccessDocument(Message):
+    """All that decides who may do what in a Deployment's Airflow."""
+
+    deployment: UUID
+    revision: int
+    users: tuple[AccessUser, ...] = ()
+    tokens: tuple[AccessToken, ...] = ()
+    ended_sessions: tuple[UUID, ...] = ()
+    """Sessions of people that have ended, until the moment they would have ended anyway."""
+    contacts: tuple[str, ...] = ()
+    """Who can give a role: shown to a person who has none."""
+
+
+class SignedIn(Message):
+    """The answer to a code: the person who signed in to the platform."""
+
+    sub: UUID
+    name: str
+    sid: UUID
+    """The person's session on the platform."""
+    session_ends_at: datetime
+    access_revision: int
+    """The access document of this revision, or of a later one, decides about the person."""
+
+
+class TokenUse(Message):
+    """When an API token was last used at the Deployment."""
+
+    token: UUID
+    at: datetime
+
+
+class TokenUses(Message):
+    uses: tuple[TokenUse, ...]
+
+
+class EndSession(Message):
+    """A person has signed out in the Deployment's Airflow."""
+
+    session: UUID
