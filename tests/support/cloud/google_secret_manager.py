@@ -1,7 +1,7 @@
 """Google Secret Manager, in small, as a program of an environment that has Google's client. No emulator can be had.
 
 It speaks gRPC with the client's own message classes, over TLS at the vendor's name. What it has is a JSON file that it reads at
-each request: `secrets` by the resource's name, and `fault`: a gRPC status, or `slow:SECONDS`.
+each request: `secrets` by the resource's name, and `fault`: a gRPC status, or `slow:SECONDS`. With `tokens` it takes these only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def main(address: str, certificate: str, key: str, state: str) -> None:
         elif fault:
             context.abort(grpc.StatusCode[fault], f"{fault}: as the test asked, for {request.name}")
         metadata = dict(context.invocation_metadata())
-        if not metadata.get("authorization", "").startswith("Bearer "):
+        kind, _, token = metadata.get("authorization", "").partition(" ")
+        if kind != "Bearer" or token not in now.get("tokens", [token]):
             context.abort(
                 grpc.StatusCode.UNAUTHENTICATED, "Request is missing required authentication credential."
             )

@@ -24,6 +24,8 @@ from support.network import Namespace, Proxy
 Answer = tuple[int, dict[str, str], bytes]
 Fault = Callable[[str, bytes], "Answer | None"]
 """Given a path and a body: what is answered in place of the server; None: the server answers."""
+Guard = Callable[[str], "Answer | None"]
+"""Given the header `Authorization`: a refusal, or None."""
 
 _HOP = frozenset({"connection", "content-length", "transfer-encoding", "host", "keep-alive"})
 
@@ -31,13 +33,22 @@ _HOP = frozenset({"connection", "content-length", "transfer-encoding", "host", "
 class Cloud:
     """A namespace with a hosts file of its own, an authority, and an HTTPS server for all names. Inside `with`."""
 
-    def __init__(self, home: Path, routes: Mapping[str, str], *, more: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        home: Path,
+        routes: Mapping[str, str],
+        *,
+        more: Sequence[str] = (),
+        hosts: Mapping[str, str] | None = None,
+    ) -> None:
         """`routes`: a name, or `*.` and the rest of one, to the URL of the server that is meant. `more`: names that a
-        server of its own serves on the second address, `second`."""
+        server of its own serves on the second address, `second`. `hosts`: further names, and their addresses."""
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.routes, self._more = home, dict(routes), tuple(more)
+        self._hosts = dict(hosts or {})
         self.place = Namespace()
         self.fault: Fault | None = None
+        self.guards: dict[str, Guard] = {}  # by the name that they stand before
         self.slow = 0.0  # seconds that each answer is late
         self.asked: list[tuple[str, str]] = []  # host and path
         self.ca_file = home / "ca.pem"
@@ -70,6 +81,7 @@ class Cloud:
         lines = ["127.0.0.1 localhost"]
         lines += [f"{self.place.outside} {name}" for name in self.routes]
         lines += [f"{self.second} {name}" for name in self._more]
+        lines += [f"{address} {name}" for name, address in self._hosts.items()]
         (self._etc / "hosts").write_text("\n".join(lines) + "\n")
         (self._etc / "resolv.conf").write_text("")
         self._open()
@@ -148,7 +160,12 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             host = (self.headers.get("host") or "").partition(":")[0]
             cloud.asked.append((host, self.path))
             time.sleep(cloud.slow)
-            answer = (cloud.fault and cloud.fault(f"{host}{self.path}", body)) or self._passed(host, body)
+            guard = cloud.guards.get(host)
+            answer = (
+                (cloud.fault and cloud.fault(f"{host}{self.path}", body))
+                or (guard and guard(self.headers.get("authorization") or ""))
+                or self._passed(host, body)
+            )
             status, headers, content = answer
             self.send_response(status)
             for name, value in headers.items():

@@ -47,6 +47,10 @@ def _azure(backend: Any) -> str:
 
 def _google(backend: Any) -> str:
     credentials = backend.credentials
+    if getattr(credentials, "service_account_email", "") == "default":  # a machine's, not asked yet
+        from google.auth.transport.requests import Request  # type: ignore[import-untyped]
+
+        credentials.refresh(Request())
     account = getattr(credentials, "service_account_email", "") or "no service account"
     return f"{account} in project {backend.project_id} (by {type(credentials).__name__})"
 
