@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def blocks(page: str, language: str) -> list[str]:
     """The code of that language on a page of docs/how-to, in its order."""
     text = (HOW_TO / page).read_text()
     found = re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-    return [re.sub(r"^ {0,3}", "", each, flags=re.MULTILINE) for each in found]
+    return [textwrap.dedent(each) for each in found]
 
 
 def settings(page: str, block: int) -> dict[str, Any]:
