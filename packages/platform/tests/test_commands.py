@@ -145,3 +145,24 @@ def test_a_deployment_without_processes_is_not_asked(run: Run, reconciled: Recon
     assert refused.exit_code == 1 and "is creating, so its Airflow does not run" in refused.stderr
     unknown = run("--deployment", "nothing", "agents", "list")
     assert unknown.exit_code == 1 and "there is no Deployment 'nothing'" in unknown.stderr
+
+
+def test_clusters_add_prints_the_line_that_installs_the_controller(
+    run: Run, reconciled: Reconciled, tmp_path: Path
+) -> None:
+    file = tmp_path / "cluster-token"
+    names = ("--agents-host", "{id}.external.example.com", "--people-domain", "{id}.apps.example.com")
+    added = run("clusters", "add", "north", *names, "--to-file", str(file))
+    assert added.exit_code == 0, added.output
+    token = file.read_text().strip()
+    assert token.startswith("tw_cluster_") and file.stat().st_mode & 0o777 == 0o600
+    assert "helm upgrade --install tradewind-controller" in added.stderr and token not in added.output
+    slug = reconciled.owner.get("/v1/clusters/north").json()["slug"]
+    shown = run("clusters", "get", "north").stdout
+    assert slug in shown and f"*.{slug}.apps.example.com" in shown and "404 page not found" in shown
+    assert "never" in run("clusters", "list").stdout
+    assert run("clusters", "edit", "north", "--name", "south", "--workspace", "default").exit_code == 0
+    rotated = run("clusters", "rotate-token", "south")
+    assert rotated.stdout.strip().startswith("tw_cluster_")
+    assert run("clusters", "revoke-token", "south", "--yes").exit_code == 0
+    assert run("clusters", "delete", "south", "--yes").exit_code == 0

@@ -28,6 +28,7 @@ _OWN = {
     "contexts": "tradewind.commands.contexts:contexts",
     "deployments": "tradewind.commands.deployments:deployments",
     "operations": "tradewind.commands.operations:operations",
+    "clusters": "tradewind.commands.clusters:clusters",
     "workspaces": "tradewind.commands.workspaces:workspaces",
     "api-tokens": "tradewind.commands.api_tokens:api_tokens",
     "audit": "tradewind.commands.audit:audit",

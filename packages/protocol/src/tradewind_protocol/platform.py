@@ -159,6 +159,22 @@ class WorkspaceView(Message):
     revision: int
 
 
+class DnsRecord(Message):
+    """A name that has to lead to the cluster's gateway."""
+
+    name: str
+    purpose: str
+
+
+class ControllerView(Message):
+    """The controller of a cluster, as it was heard last."""
+
+    state: str  # connected, lost, or never (connected yet)
+    version: str = ""
+    last_beat_at: datetime | None = None
+    facts: dict[str, str] = Field(default_factory=dict)  # what it says of the cluster
+
+
 class ClusterView(Message):
     """Where Deployments run."""
 
@@ -170,6 +186,12 @@ class ClusterView(Message):
     people_url: str
     created_at: datetime
     revision: int
+    controller: ControllerView | None = None  # None: the platform itself does the work of this cluster
+    workspaces: tuple[UUID, ...] = ()  # that may use it; none: all
+    deployments: int = 0
+    dns_records: tuple[DnsRecord, ...] = ()
+    check: str = ""  # a command that shows that agents reach the gateway
+    token_prefix: str = ""
 
 
 # ---- API tokens

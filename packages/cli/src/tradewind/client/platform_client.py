@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tradewind.client.api_client import ApiClient
+from tradewind_protocol import clusters as cluster_messages
 from tradewind_protocol import operator, platform, platform_life
 
 
@@ -31,6 +32,46 @@ class PlatformClient(ApiClient):
 
     def clusters(self, **filters: Any) -> operator.Page[platform.ClusterView]:
         return self._ask(operator.Page[platform.ClusterView], "GET", "/clusters", params=filters)
+
+    def cluster(self, reference: str) -> platform.ClusterView:
+        return self._ask(platform.ClusterView, "GET", _cluster(reference))
+
+    def create_cluster(
+        self, ask: cluster_messages.NewCluster, *, reason: str = ""
+    ) -> cluster_messages.ClusterCreated:
+        return self._ask(cluster_messages.ClusterCreated, "POST", "/clusters", ask, params={"reason": reason})
+
+    def change_cluster(
+        self,
+        reference: str,
+        ask: cluster_messages.ChangeCluster,
+        *,
+        if_revision: int | None = None,
+        reason: str = "",
+    ) -> platform.ClusterView:
+        """Only the fields that `ask` was made with change."""
+        headers = {} if if_revision is None else {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        return self._ask(
+            platform.ClusterView,
+            "PATCH",
+            _cluster(reference),
+            ask,
+            params={"reason": reason},
+            headers=headers,
+            exclude_unset=True,
+        )
+
+    def delete_cluster(self, reference: str, *, reason: str = "") -> None:
+        self._request("DELETE", _cluster(reference), params={"reason": reason})
+
+    def rotate_cluster_token(
+        self, reference: str, ask: cluster_messages.RotateClusterToken, *, reason: str = ""
+    ) -> cluster_messages.ClusterTokenCreated:
+        path = f"{_cluster(reference)}/token/rotate"
+        return self._ask(cluster_messages.ClusterTokenCreated, "POST", path, ask, params={"reason": reason})
+
+    def revoke_cluster_token(self, reference: str, *, reason: str = "") -> None:
+        self._request("DELETE", f"{_cluster(reference)}/token", params={"reason": reason})
 
     # ---- Deployments
 
@@ -136,3 +177,7 @@ class PlatformClient(ApiClient):
 
 def _deployment(reference: str) -> str:
     return f"/deployments/{quote(reference, safe='')}"
+
+
+def _cluster(reference: str) -> str:
+    return f"/clusters/{quote(reference, safe='')}"

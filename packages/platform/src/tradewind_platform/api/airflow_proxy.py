@@ -14,7 +14,7 @@ from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.security.airflow_tokens import token_for
-from tradewind_platform.services import deployment_lookup, deployment_views, secrets
+from tradewind_platform.services import clusters, deployment_lookup, deployment_views, secrets
 from tradewind_platform.store.tables import Cluster
 from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
@@ -81,6 +81,7 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
             )
         key = secrets.of(db, platform.ring, row.id)["jwt"]
         people_url = deployment_views.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
+        remote = clusters.has_controller(db, row.cluster_id)
     token = token_for(row.id, key, name=caller_of(request).principal.name, role=role)
-    address = platform.address(row.slug) if platform.address is not None else people_url
+    address = people_url if remote or platform.address is None else platform.address(row.slug)
     return address, urlsplit(people_url).netloc, token

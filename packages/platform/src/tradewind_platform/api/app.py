@@ -6,7 +6,18 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from tradewind_platform.api import airflow_proxy, audit, deployments, life, me, problems, resources, sign_in
+from tradewind_platform.api import (
+    airflow_proxy,
+    audit,
+    clusters,
+    controllers,
+    deployments,
+    life,
+    me,
+    problems,
+    resources,
+    sign_in,
+)
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.context import Platform
 from tradewind_protocol.errors import Refusal
@@ -39,9 +50,10 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     versioned = APIRouter(prefix=PREFIX, responses=_REFUSALS)
-    for one in (me, resources, deployments, life, airflow_proxy, audit):
+    for one in (me, resources, clusters, deployments, life, airflow_proxy, audit):
         versioned.include_router(one.router)
     app.include_router(versioned)
+    app.include_router(controllers.router)
     app.include_router(sign_in.router)
 
     @app.get("/healthz", include_in_schema=False)
@@ -49,4 +61,5 @@ def create_app(platform: Platform) -> FastAPI:
         return {"status": "ok"}
 
     app.add_middleware(Authentication, platform=platform)
+    app.add_middleware(controllers.ClusterAuthentication, platform=platform)
     return app

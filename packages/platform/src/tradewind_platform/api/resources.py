@@ -1,4 +1,4 @@
-"""Workspaces, clusters and API tokens."""
+"""Workspaces and API tokens."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from fastapi import APIRouter, Request, Response
 from tradewind_platform.api import changes
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import api_tokens, clusters, workspaces
+from tradewind_platform.services import api_tokens, workspaces
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ApiTokenCreated,
     ApiTokenView,
     ChangeWorkspace,
-    ClusterView,
     NewApiToken,
     NewWorkspace,
     RotateApiToken,
@@ -81,18 +80,6 @@ def delete_workspace(request: Request, workspace: Reference, reason: Reason = ""
         reason=reason,
         status=204,
     )
-
-
-@router.get("/clusters")
-def list_clusters(request: Request, limit: Limit = 100, offset: Offset = 0) -> Page[ClusterView]:
-    with reading(request) as (db, caller):
-        return page(clusters.listed(db, caller), limit, offset)
-
-
-@router.get("/clusters/{cluster}", response_model=ClusterView)
-def get_cluster(request: Request, cluster: Reference) -> Response:
-    with reading(request) as (db, caller):
-        return changes.respond(clusters.get(db, caller, cluster))
 
 
 @router.get("/api-tokens")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tradewind_platform.commands.admin import admin
+from tradewind_platform.commands.controller import controller
 from tradewind_platform.commands.demo import demo
 from tradewind_platform.commands.down import down
 from tradewind_platform.commands.keys import keys
@@ -16,5 +17,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, down, admin, keys, demo):
+for _command in (run, controller, down, admin, keys, demo):
     platform.add_command(_command)

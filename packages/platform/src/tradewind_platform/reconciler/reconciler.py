@@ -18,14 +18,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
-from tradewind_platform.reconciler import endings, observations, timetable
+from tradewind_platform.reconciler import endings, observations, remote, timetable
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
 from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import clusters
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster, Deployment, Operation
@@ -151,7 +153,7 @@ class Reconciler:
                 return None
             deployment = db.get_one(Deployment, operation.deployment_id)
             cluster = db.get_one(Cluster, deployment.cluster_id)
-            driver = self.drivers[cluster.driver]
+            driver = self._driver(db, cluster)
             if not endings.steps_of(db, operation):
                 operation.started_at = self.clock()
                 endings.add_steps(db, operation, driver.steps(Kind(operation.kind)))
@@ -229,7 +231,7 @@ class Reconciler:
                 return  # never wholly made
             cluster = db.get_one(Cluster, deployment.cluster_id)
             document = document_of(db, self.ring, deployment, cluster)
-        driver = self.drivers[cluster.driver]
+            driver = self._driver(db, cluster)
         if deployment.phase == Phase.RUNNING:
             try:
                 driver.keep(document)
@@ -241,6 +243,12 @@ class Reconciler:
         self._observed[id] = observed
         with self.store.across_organizations() as db:
             observations.write(db, deployment, observed, self.clock())
+
+    def _driver(self, db: Session, cluster: Cluster) -> Driver:
+        """That of the platform's own machine, or of a cluster whose controller connects."""
+        if clusters.has_controller(db, cluster.id):
+            return remote.driver_of(self.store, self.ring, cluster, self.clock)
+        return self.drivers[cluster.driver]
 
     def begin_what_is_due(self) -> None:
         """Begin what no person asks for: the purge of what was deleted long ago, hibernation by schedule."""

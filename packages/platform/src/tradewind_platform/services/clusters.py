@@ -2,57 +2,194 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain import clusters as rules
+from tradewind_platform.domain import ids
+from tradewind_platform.domain.clusters import ControllerState, controller_state
+from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
-from tradewind_platform.services.change import require
-from tradewind_platform.services.references import found_by
-from tradewind_platform.store.tables import Cluster
+from tradewind_platform.services import cluster_tokens, workspaces
+from tradewind_platform.services.change import Change, require
+from tradewind_platform.services.references import found_by, uuid_of
+from tradewind_platform.store.cluster_tables import (
+    ClusterController,
+    ClusterDocument,
+    ClusterTask,
+    ClusterToken,
+    ClusterWorkspace,
+)
+from tradewind_platform.store.tables import Cluster, Deployment
+from tradewind_protocol.clusters import ChangeCluster, ClusterCreated, NewCluster
 from tradewind_protocol.errors import Code, Refused
-from tradewind_protocol.platform import ClusterView
+from tradewind_protocol.platform import ClusterView, ControllerView, DnsRecord
 
 
-def listed(db: Session, caller: Principal) -> list[ClusterView]:
+def create(change: Change, ask: NewCluster) -> ClusterCreated:
+    """Register a cluster, with a token for its controller."""
+    change.event.target = f"cluster:{ask.name}"
+    change.require(Permission.CLUSTERS_UPDATE, ORGANIZATION)
+    _refuse_taken(change.db, ask.name)
+    slug = ids.new_cluster_slug()
+    row = Cluster(
+        slug=slug,
+        name=ask.name,
+        driver=ask.driver,
+        agents_url=rules.agents_url(ask.scheme, slug, ask.agents_host),
+        people_url=rules.people_url(ask.scheme, slug, ask.people_domain),
+        created_at=change.now,
+        revision=1,
+    )
+    change.db.add(row)
+    change.db.flush()
+    change.db.add(ClusterController(cluster_id=row.id, steps={}, undo={}, facts={}))
+    _allow(change, row, ask.workspaces)
+    token = cluster_tokens.add(change.db, row, by=change.caller.name, now=change.now)
+    change.event.changes = {"driver": [None, ask.driver], "token": "changed"}
+    change.db.flush()
+    return ClusterCreated(**view(change.db, row, change.now).model_dump(), token=token)
+
+
+def update(change: Change, reference: str, ask: ChangeCluster) -> ClusterView:
+    row = _for_change(change, reference)
+    if "name" in ask.model_fields_set and ask.name != row.name:
+        _refuse_taken(change.db, ask.name)
+        change.event.changes["name"] = [row.name, ask.name]
+        row.name = ask.name
+    if "workspaces" in ask.model_fields_set:
+        before, after = _allow(change, row, ask.workspaces)
+        if before != after:
+            change.event.changes["workspaces"] = [sorted(map(str, before)), sorted(map(str, after))]
+    if change.event.changes:
+        row.revision += 1
+    change.db.flush()
+    return view(change.db, row, change.now)
+
+
+def delete(change: Change, reference: str) -> None:
+    """Refused while it has Deployments, and for the platform's own machine. Its token ends with it."""
+    row = _for_change(change, reference)
+    if _controller(change.db, row) is None:
+        raise Refused(Code.CONFLICT, f"the cluster {row.name!r} is the platform's own machine")
+    found = list(change.db.scalars(select(Deployment).where(Deployment.cluster_id == row.id)))
+    if left := sorted(one.name for one in found if one.phase != Phase.PURGED):
+        raise Refused(
+            Code.CONFLICT,
+            f"the cluster {row.name!r} has Deployments: {', '.join(left)}",
+            remedy="Delete and purge them first.",
+        )
+    if found:
+        raise Refused(
+            Code.CONFLICT,
+            f"the cluster {row.name!r} has the history of {len(found)} purged Deployments",
+            remedy="Revoke its token, so that no controller connects: `tradewind clusters revoke-token NAME`.",
+        )
+    for table in (ClusterToken, ClusterWorkspace, ClusterTask, ClusterDocument, ClusterController):
+        for one in change.db.scalars(select(table).where(table.cluster_id == row.id)):
+            change.db.delete(one)
+    change.db.flush()
+    change.db.delete(row)
+
+
+def listed(db: Session, caller: Principal, now: datetime) -> list[ClusterView]:
     require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
-    return [view(row) for row in db.scalars(select(Cluster).order_by(Cluster.name))]
+    return [view(db, row, now) for row in db.scalars(select(Cluster).order_by(Cluster.name))]
 
 
-def get(db: Session, caller: Principal, reference: str) -> ClusterView:
+def get(db: Session, caller: Principal, reference: str, now: datetime) -> ClusterView:
     require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
+    return view(db, found(db, reference), now)
+
+
+def found(db: Session, reference: str) -> Cluster:
+    """The cluster of that name or id. Raises Refused NOT_FOUND."""
     row = found_by(db, Cluster, reference, Cluster.name)
     if row is None:
         raise Refused(Code.NOT_FOUND, f"there is no cluster {reference!r}")
-    return view(row)
+    return row
 
 
-def view(row: Cluster) -> ClusterView:
-    return ClusterView.model_validate(row, from_attributes=True)
+def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
+    controller = _controller(db, row)
+    running = (
+        select(func.count())
+        .select_from(Deployment)
+        .where(Deployment.cluster_id == row.id, Deployment.phase != Phase.PURGED.value)
+    )
+    return ClusterView(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        driver=row.driver,
+        agents_url=row.agents_url,
+        people_url=row.people_url,
+        created_at=row.created_at,
+        revision=row.revision,
+        controller=None
+        if controller is None
+        else ControllerView(
+            state=controller_state(controller.beat_at, now).value,
+            version=controller.version,
+            last_beat_at=controller.beat_at,
+            facts=controller.facts,
+        ),
+        workspaces=tuple(sorted(_allowed(db, row))),
+        deployments=db.scalar(running) or 0,
+        dns_records=tuple(
+            DnsRecord(name=one.name, purpose=one.purpose)
+            for one in rules.dns_names(row.agents_url, row.people_url)
+        ),
+        check=rules.gateway_check(row.agents_url),
+        token_prefix=cluster_tokens.view(db, row).prefix,
+    )
 
 
-def chosen(db: Session, reference: str | None) -> Cluster:
-    """The cluster of that name or id; without one, the only one there is. A caller that may create a Deployment may use it."""
+def chosen(db: Session, reference: str | None, workspace: UUID, now: datetime) -> Cluster:
+    """The cluster for a new Deployment of the workspace; without a reference, the only one that the workspace may use.
+
+    Raises Refused for a cluster that it may not use, and for one whose controller has never connected.
+    """
     if reference is not None:
-        row = found_by(db, Cluster, reference, Cluster.name)
-        if row is None:
-            raise Refused(Code.NOT_FOUND, f"there is no cluster {reference!r}")
-        return row
-    rows = db.scalars(select(Cluster)).all()
-    if len(rows) != 1:
+        row = found(db, reference)
+        if not _may_use(db, row, workspace):
+            raise Refused(
+                Code.CONFLICT,
+                f"the workspace may not use the cluster {row.name!r}",
+                remedy="Ask an owner of the organization to allow it, or name another cluster.",
+            )
+    else:
+        rows = [row for row in db.scalars(select(Cluster)) if _may_use(db, row, workspace)]
+        if len(rows) != 1:
+            raise Refused(
+                Code.MALFORMED,
+                f"there are {len(rows)} clusters",
+                remedy="Name the one that the Deployment shall run in.",
+            )
+        row = rows[0]
+    controller = _controller(db, row)
+    if controller is not None and controller_state(controller.beat_at, now) is ControllerState.NEVER:
         raise Refused(
-            Code.MALFORMED,
-            f"there are {len(rows)} clusters",
-            remedy="Name the one that the Deployment shall run in.",
+            Code.CONFLICT,
+            f"the controller of the cluster {row.name!r} has not connected yet",
+            remedy="Install it with the line that `tradewind clusters add` printed.",
         )
-    return rows[0]
+    return row
+
+
+def has_controller(db: Session, cluster: UUID) -> bool:
+    """Whether a controller does the work of the cluster, and not the platform itself."""
+    return db.scalar(select(ClusterController.id).where(ClusterController.cluster_id == cluster)) is not None
 
 
 def ensure(
     db: Session, name: str, *, driver: str, agents_url: str, people_url: str, slug: str, now: datetime
 ) -> Cluster:
-    """The cluster of that name, with these addresses."""
+    """The cluster of that name, with these addresses. The platform itself does its work."""
     row = db.scalar(select(Cluster).where(Cluster.name == name))
     if row is None:
         row = Cluster(
@@ -63,3 +200,44 @@ def ensure(
         row.agents_url, row.people_url = agents_url, people_url
         row.revision += 1
     return row
+
+
+def _controller(db: Session, row: Cluster) -> ClusterController | None:
+    return db.scalar(select(ClusterController).where(ClusterController.cluster_id == row.id))
+
+
+def _allowed(db: Session, row: Cluster) -> set[UUID]:
+    return set(db.scalars(select(ClusterWorkspace.workspace_id).where(ClusterWorkspace.cluster_id == row.id)))
+
+
+def _may_use(db: Session, row: Cluster, workspace: UUID) -> bool:
+    allowed = _allowed(db, row)
+    return not allowed or workspace in allowed
+
+
+def _allow(change: Change, row: Cluster, references: Iterable[str]) -> tuple[set[UUID], set[UUID]]:
+    """The workspaces that may use it, before and after."""
+    wanted = {workspaces.found(change.db, change.caller, one).id for one in references}
+    before = _allowed(change.db, row)
+    for one in change.db.scalars(select(ClusterWorkspace).where(ClusterWorkspace.cluster_id == row.id)):
+        if one.workspace_id not in wanted:
+            change.db.delete(one)
+    for id in wanted - before:
+        change.db.add(ClusterWorkspace(cluster_id=row.id, workspace_id=id))
+    return before, wanted
+
+
+def _for_change(change: Change, reference: str) -> Cluster:
+    change.event.target = f"cluster:{reference}"
+    change.require(Permission.CLUSTERS_UPDATE, ORGANIZATION)
+    row = found(change.db, reference)
+    change.event.target = f"cluster:{row.name}"
+    change.expect(row.revision, f"the cluster {row.name!r}")
+    return row
+
+
+def _refuse_taken(db: Session, name: str) -> None:
+    if uuid_of(name) is not None:
+        raise Refused(Code.MALFORMED, f"{name!r} has the form of an id", remedy="Choose another name.")
+    if found_by(db, Cluster, name, Cluster.name) is not None:
+        raise Refused(Code.CONFLICT, f"there is a cluster {name!r} already", remedy="Choose another name.")

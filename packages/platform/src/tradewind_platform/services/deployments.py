@@ -41,7 +41,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     workspace = workspaces.found(db, change.caller, ask.workspace)
     change.event.workspace = workspace.id
     change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))
-    cluster = clusters.chosen(db, ask.cluster)
+    cluster = clusters.chosen(db, ask.cluster, workspace.id, change.now)
     if uuid_of(ask.name) is not None:
         raise Refused(Code.MALFORMED, f"{ask.name!r} has the form of an id", remedy="Choose another name.")
     if found_by(db, Deployment, ask.name, Deployment.live_name) is not None:

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_platform.store.base import Base, Prose, Scoped
+from tradewind_platform.store.cluster_tables import ClusterDocument, ClusterTask
 from tradewind_platform.store.life_tables import Backup, EnvironmentVariable
 
 
@@ -262,5 +263,7 @@ ENCRYPTED = (
     (IdempotencyKey, "response"),
     (Backup, "key"),
     (EnvironmentVariable, "value"),
+    (ClusterTask, "document"),
+    (ClusterDocument, "document"),
 )
 """The columns whose values a key of the key ring encrypts."""
