@@ -49,6 +49,9 @@ class FakeDriver:
     at: Callable[[str], None] = _nothing
     """Called at each point where the process may be killed."""
     failing: dict[str, StepFailed] = field(default_factory=dict)
+    backups: dict[str, tuple[str, str]] = field(default_factory=dict)  # id → slug and schema
+    schema: dict[str, str] = field(default_factory=dict)  # slug → what the database was migrated to
+    runs: int = 0  # since the last backup
     tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
 
     def steps(self, kind: Kind) -> Sequence[str]:
@@ -61,9 +64,17 @@ class FakeDriver:
             Kind.PURGE: ("unroute", "stop", "erase"),
             Kind.HIBERNATE: ("cordon", "wait_for_tasks", "close", "stop"),
             Kind.WAKE: ("configure", "start", "route", "uncordon"),
+            Kind.PREFLIGHT: ("look",),
+            Kind.BACKUP: ("back_up", "forget_old"),
+            Kind.UPGRADE: ("look", "close", "stop", "back_up", "configure", "upgrade", "start", "route"),
+            Kind.ROLLBACK: ("count", "close", "stop", "bring_back", "configure", "start", "route"),
         }[kind]
 
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
+        if kind is Kind.UPGRADE and failed != "route":
+            return ("stop", "bring_back", "configure_before", "start", "route")
+        if kind is Kind.ROLLBACK and failed == "count":
+            return ("route",)
         return {Kind.HIBERNATE: ("start", "route", "uncordon")}.get(kind, ())
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
@@ -147,3 +158,34 @@ class FakeDriver:
 
     def _erase(self, document: Document) -> None:
         self._remove(document, *sorted(self.cluster.of(document.slug)))
+
+    def _look(self, document: Document) -> Mapping[str, Any]:
+        return {"preflight": [{"check": "version", "verdict": "ok", "message": "", "remedy": ""}]}
+
+    def _back_up(self, document: Document) -> Mapping[str, Any]:
+        assert document.backup is not None and len(document.backup.key) == 32
+        version = document.before.get("version", "")
+        self.backups[str(document.backup.id)] = (document.slug, self.schema.get(document.slug, ""))
+        self.at("backup made")
+        return {"backup": {"size": 7, "heads": {"alembic_version": "abc"}, "version": version}}
+
+    def _forget_old(self, document: Document) -> None:
+        for id, (slug, _) in list(self.backups.items()):
+            if slug == document.slug and id not in document.arguments["kept"]:
+                del self.backups[id]
+
+    def _upgrade(self, document: Document) -> None:
+        self.schema[document.slug] = document.spec["version"]
+
+    def _bring_back(self, document: Document) -> None:
+        assert document.backup is not None
+        if str(document.backup.id) in self.backups:
+            self.schema[document.slug] = self.backups[str(document.backup.id)][1]
+
+    def _configure_before(self, document: Document) -> None:
+        self._configure(document)
+
+    def _count(self, document: Document) -> Mapping[str, Any]:
+        if self.runs and not document.arguments["accept_loss"]:
+            raise StepFailed(f"{self.runs} runs will be forgotten", final=True)
+        return {"forgotten": self.runs}

@@ -18,6 +18,8 @@ import uvicorn
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.clock import utc_now
+from tradewind_platform.domain import catalogue
+from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.ids import new_cluster_slug
 from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.local.driver import LocalDriver
@@ -49,6 +51,7 @@ class PlatformSettings:
     database_url: str | None = field(default=None, repr=False)  # None: a SQLite file in `home`
     certificate: Path | None = None  # of the platform's own API
     key: Path | None = None
+    releases: Path | None = None  # a catalogue of releases; None: the one that is shipped
     url: str | None = None  # where browsers reach it; None: where it listens
 
     @property
@@ -102,7 +105,15 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             )
             link = local_accounts.new_first_link(db, now=utc_now())
         app = create_app(
-            Platform(store, ring, utc_now, reconciler.wake, driver.address, origin=settings.origin)
+            Platform(
+                store,
+                ring,
+                utc_now,
+                reconciler.wake,
+                driver.address,
+                origin=settings.origin,
+                offered=offered(settings, local),
+            )
         )
         scheme = "https" if settings.certificate is not None else "http"
         say(f"the platform's API: {scheme}://{settings.listen}/v1")
@@ -133,6 +144,16 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
         finally:
             reconciler.stop()
             working.join()
+
+
+def offered(settings: PlatformSettings, local: LocalSettings) -> Offered:
+    """The catalogue, and which of its versions this machine has environments of. Raises ValueError for what is no catalogue."""
+    file = settings.releases or Path(__file__).parent / "releases.json"
+    releases = catalogue.read(file.read_text(encoding="utf-8"))
+    known = {one.version for one in releases}
+    # What an administrator has installed on this machine is offered, also when the catalogue is older.
+    mirrored = tuple(Release(version) for version in local.environments if version not in known)
+    return Offered((*mirrored, *releases), {LOCAL: frozenset(local.environments)})
 
 
 @contextmanager

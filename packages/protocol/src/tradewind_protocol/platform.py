@@ -283,6 +283,9 @@ class NewDeployment(Ask):
     description: Text = ""
     policy: Policy = "strict"
     deletion_protection: bool = False
+    version: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){2}$"
+    )  # of Airflow; None: the newest stable one
 
 
 class ChangeDeployment(Ask):
@@ -323,6 +326,7 @@ class DeploymentView(Message):
     cluster_name: str
     description: str = ""
     policy: str = "strict"
+    version: str = ""  # of Airflow; empty: that of the cluster's only environment
     deletion_protection: bool = False
     phase: str
     health: str
@@ -360,6 +364,7 @@ class OperationView(Message):
     kind: str
     state: str
     error: str = ""
+    facts: dict[str, Any] = {}  # what it was asked with, and what its steps found out
     steps: tuple[StepView, ...] = ()
     created_at: datetime
     created_by: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -50,3 +51,52 @@ class HibernationView(Message):
     next_event: str = ""  # hibernate or wake; empty: none
     next_event_at: datetime | None = None
     revision: int = 0
+
+
+# ---- versions and backups
+
+
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){2}$")]
+"""Of Airflow: "3.3.2"."""
+
+
+class ReleaseView(Message):
+    """A version of Airflow that a Deployment may have."""
+
+    version: str
+    channel: str  # stable or candidate
+    clusters: tuple[str, ...] = ()  # names of those that can run it
+
+
+class Upgrade(Ask):
+    """Ask for another version of a Deployment."""
+
+    version: Version
+    dry_run: bool = False  # look what it would meet, and change nothing
+
+
+class NewBackup(Ask):
+    """Ask for a backup of the database of a Deployment."""
+
+    keep_days: int = Field(default=30, ge=1, le=3650)
+
+
+class RestoreBackup(Ask):
+    """Ask for the database as it was when a backup was made."""
+
+    accept_loss: bool = False  # runs that began since are forgotten
+
+
+class BackupView(Message):
+    """A backup of the database of a Deployment. Its platform encrypts it with a key of its own."""
+
+    id: UUID
+    deployment: UUID
+    operation: UUID | None = None  # that has made it
+    state: str  # pending, succeeded or failed
+    version: str = ""  # of Airflow
+    size: int = 0  # bytes
+    heads: dict[str, str] = {}  # the revision of each chain of migrations, by its table
+    created_at: datetime
+    created_by: str = ""
+    keep_until: datetime | None = None

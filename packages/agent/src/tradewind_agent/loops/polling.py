@@ -175,7 +175,8 @@ class Polling:
             await self._failed(PlaneUnreachable(f"{type(error).__name__}: {error}"))
             return
         self._backoff.after_success()
-        self._closed = ""
+        if task is self._newest:  # an older one may have been held since before it was closed
+            self._closed = ""
         self._commands.confirmed(poll.carried_out)
         if poll.environments is not None and not contested:
             self._environments_told = poll.environments

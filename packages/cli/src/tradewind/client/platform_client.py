@@ -138,6 +138,33 @@ class PlatformClient(ApiClient):
         path = f"{_deployment(reference)}/wake"
         return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
 
+    # ---- versions and backups
+
+    def releases(self, **filters: Any) -> operator.Page[platform_life.ReleaseView]:
+        return self._ask(operator.Page[platform_life.ReleaseView], "GET", "/releases", params=filters)
+
+    def upgrade(
+        self, reference: str, ask: platform_life.Upgrade, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/upgrade"
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
+    def backups(self, reference: str, **filters: Any) -> operator.Page[platform_life.BackupView]:
+        path = f"{_deployment(reference)}/backups"
+        return self._ask(operator.Page[platform_life.BackupView], "GET", path, params=filters)
+
+    def create_backup(
+        self, reference: str, ask: platform_life.NewBackup, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/backups"
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
+    def restore_backup(
+        self, reference: str, backup: str, ask: platform_life.RestoreBackup, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/backups/{quote(backup, safe='')}/restore"
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
     def address_of(self, reference: str) -> str:
         """Where the Airflow of a Deployment is asked through the platform."""
         return f"{self.plane}{self.prefix}{_deployment(reference)}/airflow"

@@ -6,6 +6,7 @@ import click
 
 from tradewind.commands import hibernation as hibernation_commands
 from tradewind.commands import operations as operation_commands
+from tradewind.commands import upgrades as upgrade_commands
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.output import Column, moment
 from tradewind_protocol import platform
@@ -38,6 +39,7 @@ def deployments() -> None:
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
 @click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
+@click.option("--version", help="Of Airflow. Default: the newest stable one that the cluster can run.")
 @wait_option
 @reason_option
 @output_option
@@ -50,6 +52,7 @@ def create(
     description: str,
     policy: str,
     protect: bool,
+    version: str | None,
     wait: bool,
     reason: str,
 ) -> None:
@@ -62,6 +65,7 @@ def create(
         description=description,
         policy=policy,
         deletion_protection=protect,
+        version=version,
     )
     with session.platform() as client:
         made = client.create_deployment(ask, reason=reason)
@@ -179,7 +183,7 @@ def purge(session: Session, deployment: str, yes: bool, wait: bool, reason: str)
     session.output.say(f"The data of Deployment {found.name!r} is {'' if wait else 'being '}erased.")
 
 
-for command in hibernation_commands.COMMANDS:
+for command in (*hibernation_commands.COMMANDS, *upgrade_commands.COMMANDS):
     deployments.add_command(command)
 
 
@@ -205,6 +209,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Health", found.health),
             ("Agent URL", found.agent_url),
             ("Airflow", found.people_url),
+            ("Version", found.version),
             ("Policy", found.policy),
             ("Protected", "yes" if found.deletion_protection else ""),
             ("Revision", f"{found.revision}, applied: {found.observed_revision}"),

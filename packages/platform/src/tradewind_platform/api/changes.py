@@ -54,7 +54,7 @@ def run(
         with platform.store.transaction(caller.organization) as db:
             if key is not None and (before := _before(platform, db, caller, key, asked)) is not None:
                 return before
-            made = Change(db, caller.principal, now, platform.ring, expected, event)
+            made = Change(db, caller.principal, now, platform.ring, expected, event, platform.offered)
             answer = change(made)
             record(
                 db,

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Request
 
 from tradewind_platform.clock import Clock, utc_now
+from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.roles import Principal
 from tradewind_platform.security.attempt_limiter import AttemptLimiter
 from tradewind_platform.security.key_ring import KeyRing
@@ -42,6 +43,8 @@ class Platform:
     """The platform's own address for browsers, from its configuration and never from a request's `Host`."""
     passwords: Passwords = field(default_factory=Passwords)
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
+    offered: Offered = field(default_factory=Offered)
+    """The versions of Airflow that Deployments may have."""
 
 
 @dataclass(frozen=True)

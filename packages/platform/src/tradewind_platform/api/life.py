@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tradewind_platform.api import hibernation
+from tradewind_platform.api import hibernation, upgrades
 
 router = APIRouter()
-for _one in (hibernation,):
+for _one in (hibernation, upgrades):
     router.include_router(_one.router)

@@ -14,6 +14,7 @@ from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, home_options, local_home, url_in
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
 from tradewind_platform.domain.origins import origin_of
+from tradewind_platform.local import environments
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
 
@@ -30,9 +31,12 @@ from tradewind_platform.security.key_ring import KeyProblem
 @click.option("--organization", default="Tradewind", show_default=True, help="Its name, at the first start.")
 @click.option(
     "--plane-python",
+    "plane_pythons",
     type=FILE,
-    help="Python of the environment with Airflow and tradewind-provider. Default: this one.",
+    multiple=True,
+    help="Python of an environment with Airflow and tradewind-provider; one for each version. Default: this one.",
 )
+@click.option("--releases", type=FILE, help="A catalogue of releases. Default: the one that is shipped.")
 @click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
 @click.option("--agents-listen", default="127.0.0.1:8710", show_default=True, help="Where agents come in.")
 @click.option(
@@ -58,7 +62,8 @@ def run(
     listen: str,
     url: str | None,
     organization: str,
-    plane_python: Path | None,
+    plane_pythons: tuple[Path, ...],
+    releases: Path | None,
     agents_host: str,
     agents_listen: str,
     people_domain: str,
@@ -80,6 +85,7 @@ def run(
             remedy="Name --certificate and --key, or put a proxy with TLS in front of 127.0.0.1.",
         )
     home = home.resolve()
+    pythons = [one.absolute() for one in plane_pythons] or [_own_python()]
     settings = PlatformSettings(
         home=home,
         listen=listen,
@@ -88,10 +94,12 @@ def run(
         certificate=certificate,
         key=key,
         url=_origin(url),
+        releases=releases,
     )
     local = LocalSettings(
         home=local_home(home),
-        plane_python=plane_python.absolute() if plane_python is not None else _own_python(),
+        plane_python=pythons[0],
+        environments=environments.by_version(pythons),
         agents_host=agents_host,
         agents_listen=agents_listen,
         people_domain=people_domain,

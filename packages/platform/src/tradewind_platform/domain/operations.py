@@ -37,6 +37,7 @@ class Kind(str, Enum):
     UPGRADE = "upgrade"
     BACKUP = "backup"
     ROLLBACK = "rollback"  # a backup replaces the database
+    PREFLIGHT = "preflight"  # what an upgrade would meet; changes nothing
     CLEAN = "clean"  # old rows leave the database of its Airflow
 
     @property
@@ -50,13 +51,21 @@ class Kind(str, Enum):
     @property
     def after_failure(self) -> Phase:
         """The phase of a Deployment whose operation failed, and was not undone."""
-        return Phase.RUNNING if self in (Kind.BACKUP, Kind.CLEAN) else Phase.FAILED
+        return Phase.RUNNING if self in _BESIDE else Phase.FAILED
 
     @property
     def applies(self) -> bool:
         """Whether the Deployment runs as its revision says once the operation has ended."""
-        return self not in (Kind.DELETE, Kind.PURGE, Kind.HIBERNATE)
+        return self not in _BESIDE and self not in (Kind.DELETE, Kind.PURGE, Kind.HIBERNATE)
 
+    @property
+    def ends_processes(self) -> bool:
+        """Whether nothing of the Deployment runs once the operation has ended, so that nothing is observed of it."""
+        return self in (Kind.DELETE, Kind.PURGE, Kind.HIBERNATE)
+
+
+_BESIDE: Final = frozenset({Kind.BACKUP, Kind.PREFLIGHT, Kind.CLEAN})
+"""What is done beside a Deployment that runs and goes on as it is."""
 
 _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.CREATE: (Phase.CREATING, Phase.RUNNING),
@@ -69,6 +78,7 @@ _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.UPGRADE: (Phase.UPGRADING, Phase.RUNNING),
     Kind.BACKUP: (Phase.RUNNING, Phase.RUNNING),
     Kind.ROLLBACK: (Phase.RESTORING, Phase.RUNNING),
+    Kind.PREFLIGHT: (Phase.RUNNING, Phase.RUNNING),
     Kind.CLEAN: (Phase.RUNNING, Phase.RUNNING),
 }
 
@@ -83,6 +93,7 @@ _FROM: Final[dict[Kind, frozenset[Phase]]] = {
     Kind.UPGRADE: frozenset({Phase.RUNNING}),
     Kind.BACKUP: frozenset({Phase.RUNNING}),
     Kind.ROLLBACK: frozenset({Phase.RUNNING, Phase.FAILED}),
+    Kind.PREFLIGHT: frozenset({Phase.RUNNING}),
     Kind.CLEAN: frozenset({Phase.RUNNING}),
 }
 

@@ -20,20 +20,34 @@ _NAME: Final = "tradewind-platform"
 def ask(
     planes: Planes, document: Document, method: str, path: str, *, missing_is_well: bool = False, **more: Any
 ) -> Any:
-    """What its operator API answers. Raises StepFailed when it does not or refuses; None for what is missing, where that is well."""
+    """What its operator API answers. Raises StepFailed when it does not or refuses; None for what is missing, where that is
+    well."""
+    answer = _asked(planes, document, method, paths.OPERATOR_PREFIX + path, **more)
+    if answer.status_code == 404 and missing_is_well:
+        return None
+    return _read(answer, path)
+
+
+def ask_airflow(planes: Planes, document: Document, path: str, **more: Any) -> Any:
+    """What its REST API answers to a GET. Raises StepFailed when it does not or refuses."""
+    return _read(_asked(planes, document, "GET", "/api/v2" + path, **more), path)
+
+
+def _asked(planes: Planes, document: Document, method: str, path: str, **more: Any) -> httpx.Response:
     token = token_for(document.id, document.secrets["jwt"], name=_NAME, role=AirflowRole.ADMIN)
     try:
-        answer = httpx.request(
+        return httpx.request(
             method,
-            f"{planes.address(document.slug)}{paths.OPERATOR_PREFIX}{path}",
+            planes.address(document.slug) + path,
             headers={"Host": host_of(document.people_url), "Authorization": f"Bearer {token}"},
             timeout=30,
             **more,
         )
     except httpx.HTTPError as error:
         raise StepFailed(f"the API server does not answer: {type(error).__name__}") from None
-    if answer.status_code == 404 and missing_is_well:
-        return None
+
+
+def _read(answer: httpx.Response, path: str) -> Any:
     if not answer.is_success:
-        raise StepFailed(f"{method} {path}: Airflow answers {answer.status_code}")
+        raise StepFailed(f"{path}: Airflow answers {answer.status_code}")
     return answer.json() if answer.content else None

@@ -52,6 +52,19 @@ class Databases:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(slug)))
             cursor.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(slug)))
 
+    def replace(self, slug: str, password: str) -> None:
+        """An empty database in the place of the one that is there. Raises StepFailed."""
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(slug)))
+        self.ensure(slug, password)
+
+    def size(self, slug: str) -> int:
+        """Bytes of a database; 0 for one that is not there. Raises StepFailed."""
+        with self._connected() as db, db.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(datname) FROM pg_database WHERE datname = %s", (slug,))
+            row = cursor.fetchone()
+            return int(row[0]) if row is not None else 0
+
     def url(self, slug: str, password: str) -> URL:
         """What the Deployment connects to."""
         return self._url.set(

@@ -9,16 +9,21 @@ from typing import Any, Final
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.local.backups import Backups
 from tradewind_platform.local.gateway import Gateway
 from tradewind_platform.local.hibernation import Hibernation
 from tradewind_platform.local.observing import Observing
 from tradewind_platform.local.planes import Planes
+from tradewind_platform.local.preflight import Preflight
 from tradewind_platform.local.processes import Processes
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.local.started import Started
+from tradewind_platform.local.upgrades import Upgrades
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
 _RUNNING: Final = ("database", "configure", "migrate", "start", "route", "probe")
+_SERVING: Final = ("start API server", "probe inside", "route", "start", "probe")
+"""Agents are let in once the API server serves, so that none meets a gateway without one."""
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CREATE: _RUNNING,
     Kind.UPDATE: _RUNNING,
@@ -26,8 +31,49 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.DELETE: ("unroute", "stop"),
     Kind.PURGE: ("unroute", "stop", "erase"),
     Kind.HIBERNATE: ("cordon", "wait for tasks", "close", "stop"),
-    Kind.WAKE: ("configure", "start", "route", "probe", "uncordon"),
+    Kind.WAKE: ("configure", *_SERVING, "uncordon"),
+    Kind.PREFLIGHT: ("look",),
+    Kind.BACKUP: ("back up", "forget old backups"),
+    Kind.UPGRADE: (
+        "preflight",
+        "close for upgrade",
+        "stop",
+        "back up",
+        "configure",
+        "migrate",
+        *_SERVING,
+    ),
+    Kind.ROLLBACK: (
+        "count",
+        "close for upgrade",
+        "stop",
+        "restore backup",
+        "configure",
+        "fence",
+        *_SERVING,
+    ),
 }
+_BACK_IN_SERVICE: Final = (
+    "stop",
+    "configure before",
+    "start API server before",
+    "probe inside",
+    "route",
+    "start before",
+    "probe",
+)
+_UNDONE: Final[Mapping[str, Sequence[str]]] = {
+    "preflight": ("route",),
+    "count": ("route",),
+    "close for upgrade": ("route",),
+    "stop": _BACK_IN_SERVICE,
+    "back up": _BACK_IN_SERVICE,
+    **dict.fromkeys(
+        ("configure", "migrate", "start API server", "probe inside"), ("restore before", *_BACK_IN_SERVICE)
+    ),
+}
+"""How an upgrade is undone that failed at a step. Once the route is open only a person decides to go back: agents have handed
+in outcomes, and a restore would forget them."""
 
 
 class LocalDriver:
@@ -41,6 +87,9 @@ class LocalDriver:
         self._observing = Observing(self._planes)
         self._started = Started(self._processes, self._planes)
         hibernation = Hibernation(self._planes, clock)
+        backups = self._backups = Backups(self._planes)
+        preflight = Preflight(self._planes, backups)
+        upgrades = Upgrades(self._planes, self._started, backups, self._observing, settings.probe_seconds)
         self._steps: Mapping[str, Callable[[Document], Mapping[str, Any] | None]] = {
             "database": self._planes.database,
             "configure": self._planes.configure,
@@ -50,11 +99,25 @@ class LocalDriver:
             "probe": self._probe,
             "unroute": lambda document: self._gateway.leave(document.slug),
             "stop": self._started.stop,
-            "erase": self._planes.erase,
+            "erase": self._erase,
             "cordon": hibernation.cordon,
             "wait for tasks": hibernation.wait_for_tasks,
             "close": lambda document: self._gateway.close(document.slug, "hibernating"),
             "uncordon": hibernation.uncordon,
+            "look": preflight.table,
+            "preflight": preflight.require,
+            "close for upgrade": lambda document: self._gateway.close(document.slug, "upgrading"),
+            "back up": backups.make,
+            "forget old backups": backups.forget_old,
+            "start API server": upgrades.start_api_server,
+            "probe inside": upgrades.probe_inside,
+            "restore before": upgrades.restore_before,
+            "configure before": upgrades.before(self._planes.configure),
+            "start API server before": upgrades.before(upgrades.start_api_server),
+            "start before": upgrades.before(self._started.start),
+            "count": upgrades.count_what_is_forgotten,
+            "restore backup": backups.restore,
+            "fence": upgrades.fence,
         }
 
     def steps(self, kind: Kind) -> Sequence[str]:
@@ -62,7 +125,9 @@ class LocalDriver:
 
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.HIBERNATE:
-            return ("start", "route", "probe", "uncordon")
+            return (*_SERVING, "uncordon")
+        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
+            return _UNDONE.get(failed, ())
         return ()
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
@@ -84,6 +149,10 @@ class LocalDriver:
         self._gateway.stop()
 
     # ---- steps
+
+    def _erase(self, document: Document) -> None:
+        self._planes.erase(document)
+        self._backups.forget(document)
 
     def _route(self, document: Document) -> None:
         self._gateway.serve(document.slug, self._planes.port(document))

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from typing import Final
 
 from tradewind.embedded.plane import Plane, PlaneSettings, free_port
 from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
 from tradewind_protocol.errors import Code, Refused
+
+_SCRIPT: Final = 300.0  # seconds
 
 
 class Planes:
@@ -47,13 +50,52 @@ class Planes:
         return Plane(
             PlaneSettings(
                 home=self.home(document),
-                interpreter=self.settings.plane_python,
+                interpreter=self.python(document),
                 port=self.port(document),
                 database=database,
                 options=self._options(document),
                 user=self.user(document),
             )
         )
+
+    def python(self, document: Document) -> Path:
+        """Of the environment with the version that the document asks for. Raises StepFailed."""
+        version = document.spec.get("version")
+        if not version:
+            return self.settings.plane_python
+        try:
+            return self.settings.environments[version]
+        except KeyError:
+            raise StepFailed(
+                f"this machine has no environment with Airflow {version}; start the platform with one more --plane-python",
+                final=True,
+            ) from None
+
+    def default_version(self) -> str:
+        """Of the environment that a Deployment without a version has."""
+        wanted = self.settings.plane_python
+        return next((one for one, python in self.settings.environments.items() if python == wanted), "")
+
+    def run(self, document: Document, script: str, *arguments: Path, whole: bool = False) -> str:
+        """What a script prints in the Deployment's environment, as its user: the last line, or `whole`. Raises StepFailed."""
+        user = self.user(document)
+        try:
+            done = subprocess.run(
+                [self.python(document), "-W", "ignore", "-c", script, *arguments],
+                cwd=self.home(document),
+                env=self.plane(document).env,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                capture_output=True,
+                text=True,
+                timeout=_SCRIPT,
+            )
+        except subprocess.TimeoutExpired:
+            raise StepFailed(f"a script did not end in {_SCRIPT:g} s") from None
+        if done.returncode != 0:
+            raise StepFailed((done.stderr.strip().splitlines() or ["no output"])[-1][:500])
+        return done.stdout if whole else (done.stdout.strip().splitlines() or [""])[-1]
 
     # ---- steps
 
@@ -69,7 +111,7 @@ class Planes:
         home.chmod(0o700)
         if user is not None:
             os.chown(home, user, user)
-        self._check_user(home, user)
+        self._check_user(home, user, self.python(document))
         self.port(document)
         self.plane(document).configure()
 
@@ -113,9 +155,8 @@ class Planes:
             },
         }
 
-    def _check_user(self, home: Path, user: int | None) -> None:
+    def _check_user(self, home: Path, user: int | None, interpreter: Path) -> None:
         """The Deployment's user can enter its home and run its Python. Raises StepFailed."""
-        interpreter = self.settings.plane_python
         try:
             subprocess.run(
                 [interpreter, "-c", "import tradewind_provider"],

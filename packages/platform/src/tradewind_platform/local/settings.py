@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ class LocalSettings:
 
     home: Path
     plane_python: Path  # of the environment that has Airflow and tradewind-provider
+    environments: Mapping[str, Path] = field(default_factory=dict)  # such Pythons, by version of Airflow
     agents_host: str = "127.0.0.1"
     agents_listen: str = "127.0.0.1:8710"
     people_domain: str = "localhost"

@@ -22,14 +22,14 @@ class Started:
         self._planes = planes
         self._starts: dict[tuple[str, str], list[float]] = {}
 
-    def start(self, document: Document) -> None:
-        """Every process runs at the document's revision. API servers come first."""
+    def start(self, document: Document, *, only: str = "") -> None:
+        """Every process whose name begins with `only` runs at the document's revision. API servers come first."""
         self._starts = {key: value for key, value in self._starts.items() if key[0] != document.slug}
-        self._run(document, patient=False)
+        self._run(document, patient=False, only=only)
 
-    def keep(self, document: Document) -> None:
+    def keep(self, document: Document, *, only: str = "") -> None:
         """Start again what does not run, unless it ends again and again."""
-        self._run(document, patient=True)
+        self._run(document, patient=True, only=only)
 
     def stop(self, document: Document) -> None:
         """End every process: the scheduler first, so that it hands out nothing that no API server serves."""
@@ -40,9 +40,11 @@ class Started:
     def is_broken(self, document: Document) -> bool:
         return any(len(starts) >= _CRASHES for key, starts in self._starts.items() if key[0] == document.slug)
 
-    def _run(self, document: Document, *, patient: bool) -> None:
+    def _run(self, document: Document, *, patient: bool, only: str) -> None:
         user = self._planes.user(document)
         for process in self._planes.plane(document).prepare():
+            if not process.name.startswith(only):
+                continue
             key, now = (document.slug, process.name), time.monotonic()
             recent = [at for at in self._starts.get(key, []) if now - at < _CRASH_WINDOW]
             running = self._processes.find(document.slug, process.name, user=user) is not None

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.operations import Kind
 from tradewind_platform.reconciler.driver import BackupFile, Document
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
@@ -16,6 +17,7 @@ from tradewind_platform.services.references import uuid_of
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentRevision, Operation
 
+VERSION = "version"
 BACKUP = "backup"
 """The argument that names a backup, and the fact of a step that has made one."""
 
@@ -25,13 +27,16 @@ def document_of(
 ) -> Document:
     """The Deployment as an operation shall leave it; without one, as it runs."""
     revision = deployment.observed_revision if operation is None else operation.revision
+    spec = _spec(db, deployment, revision)
+    if operation is not None and operation.kind == Kind.PREFLIGHT:
+        spec = {**spec, VERSION: operation.arguments[VERSION]}
     return Document(
         id=deployment.id,
         slug=deployment.slug,
         number=deployment.number,
         name=deployment.name,
         revision=revision,
-        spec=_spec(db, deployment, revision),
+        spec=spec,
         agent_url=deployment_views.agent_url(cluster, deployment.slug),
         people_url=deployment_views.people_url(cluster, deployment.slug),
         secrets=secrets.of(db, ring, deployment.id),

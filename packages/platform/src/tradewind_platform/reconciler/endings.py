@@ -51,7 +51,7 @@ def end(db: Session, operation: Operation, deployment: Deployment, now: datetime
     deployment.phase = kind.afterwards.value
     if kind.applies:
         deployment.observed_revision = operation.revision
-    else:
+    if kind.ends_processes:
         for condition in observations.conditions(db, deployment):
             db.delete(condition)
     if kind is Kind.PURGE:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.store.tables import AuditEvent
@@ -50,6 +51,8 @@ class Change:
     expected: int | None = None
     """The revision that the change was made for (`If-Match`); None: any."""
     event: Event = field(default_factory=Event)
+    offered: Offered = field(default_factory=Offered)
+    """The versions of Airflow that Deployments may have."""
     begun: bool = False
     """Whether an operation was begun, which the reconciler shall look at once this is committed."""
 

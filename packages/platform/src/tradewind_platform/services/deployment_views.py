@@ -95,6 +95,7 @@ def _view(
         cluster_name=cluster.name,
         description=spec["description"],
         policy=spec["policy"],
+        version=spec.get("version") or "",
         deletion_protection=row.deletion_protection,
         phase=row.phase,
         health=rules.health(found, asleep=row.phase == Phase.ASLEEP).value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,12 +16,13 @@ from tradewind_platform.services import (
     deployment_lookup,
     deployment_views,
     operations,
+    revisions,
     secrets,
     workspaces,
 )
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import found_by, uuid_of
-from tradewind_platform.store.tables import Deployment, DeploymentRevision
+from tradewind_platform.store.tables import Deployment
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import (
     ChangeDeployment,
@@ -32,6 +33,7 @@ from tradewind_protocol.platform import (
 )
 
 _SPEC: Final = ("description", "policy")
+"""What can be changed by a change of the Deployment."""
 
 
 def create(change: Change, ask: NewDeployment) -> DeploymentView:
@@ -42,6 +44,9 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     change.event.workspace = workspace.id
     change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))
     cluster = clusters.chosen(db, ask.cluster, workspace.id, change.now)
+    version = ask.version or change.offered.newest(cluster.driver)
+    if ask.version is not None:
+        change.offered.require(cluster.driver, ask.version)
     if uuid_of(ask.name) is not None:
         raise Refused(Code.MALFORMED, f"{ask.name!r} has the form of an id", remedy="Choose another name.")
     if found_by(db, Deployment, ask.name, Deployment.live_name) is not None:
@@ -69,7 +74,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     db.add(row)
     db.flush()
     change.event.deployment = row.id
-    _add_revision(change, row, ask.model_dump(include=set(_SPEC)))
+    revisions.first(change, row, {**ask.model_dump(include=set(_SPEC)), "version": version})
     keys = new_keys()
     for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
         secrets.add(db, change.ring, row.id, name, value)
@@ -85,17 +90,15 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
     wanted = ask.model_dump(include=ask.model_fields_set)
     if "deletion_protection" in wanted:
         change.require(Permission.DEPLOYMENT_DELETE, deployment_lookup.target(row))
-    before = {**_spec(change.db, row), "deletion_protection": row.deletion_protection}
+    before = {**revisions.of(change.db, row), "deletion_protection": row.deletion_protection}
     change.event.changes = {
         key: [before[key], value] for key, value in wanted.items() if before[key] != value
     }
     if not change.event.changes:
         return deployment_views.view(change.db, row)
     row.deletion_protection = wanted.get("deletion_protection", row.deletion_protection)
-    spec = {key: wanted.get(key, before[key]) for key in _SPEC}
-    row.revision += 1
-    row.updated_at, row.updated_by = change.now, change.caller.name
-    _add_revision(change, row, spec)
+    spec = {**revisions.of(change.db, row), **{key: wanted.get(key, before[key]) for key in _SPEC}}
+    revisions.add(change, row, spec)
     if spec["policy"] != before["policy"]:
         operations.begin(change.db, row, Kind.UPDATE, by=change.caller.name, now=change.now)
         change.begun = True
@@ -151,27 +154,3 @@ def listed(db: Session, caller: Principal, *, workspace: str | None = None) -> l
         if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
     ]
     return deployment_views.views(db, rows)
-
-
-def _spec(db: Session, row: Deployment) -> dict[str, Any]:
-    found: dict[str, Any] | None = db.scalar(
-        select(DeploymentRevision.spec).where(
-            DeploymentRevision.deployment_id == row.id, DeploymentRevision.revision == row.revision
-        )
-    )
-    assert found is not None
-    return found
-
-
-def _add_revision(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
-    change.db.add(
-        DeploymentRevision(
-            deployment_id=row.id,
-            revision=row.revision,
-            spec=spec,
-            author=change.caller.name,
-            reason=change.event.reason,
-            created_at=change.now,
-        )
-    )
-    change.db.flush()

@@ -31,6 +31,7 @@ _NEEDS: Final = {
     Kind.UPGRADE: Permission.DEPLOYMENT_UPGRADE,
     Kind.BACKUP: Permission.DEPLOYMENT_UPGRADE,
     Kind.ROLLBACK: Permission.DEPLOYMENT_UPGRADE,
+    Kind.PREFLIGHT: Permission.DEPLOYMENT_UPGRADE,
     Kind.CLEAN: Permission.CONFIG_UPDATE,
 }
 
@@ -152,6 +153,7 @@ def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
         kind=row.kind,
         state=row.state,
         error=row.error,
+        facts=row.arguments,
         steps=tuple(StepView.model_validate(step, from_attributes=True) for step in _steps(db, row)),
         created_at=row.created_at,
         created_by=row.created_by,
