@@ -37,7 +37,7 @@ def test_two_deployments_have_nothing_in_common(reconciled: Reconciled) -> None:
     assert first["slug"] != second["slug"] and first["id"] != second["id"]
     with reconciled.platform.store.reading(reconciled.organization) as db:
         values = [row.value for row in db.scalars(select(DeploymentSecret))]
-    assert len(values) == len(set(values)) == 8
+    assert len(values) == len(set(values)) == 10
 
 
 def test_another_policy_is_a_new_revision_that_an_operation_applies(reconciled: Reconciled) -> None:

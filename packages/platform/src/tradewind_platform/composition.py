@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import uvicorn
 
+from tradewind_platform.api.access_watch import AccessWatch
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.clock import utc_now
@@ -27,7 +29,7 @@ from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, local_accounts, people
+from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
@@ -104,17 +106,17 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
                 now=utc_now(),
             )
             link = local_accounts.new_first_link(db, now=utc_now())
-        app = create_app(
-            Platform(
-                store,
-                ring,
-                utc_now,
-                reconciler.wake,
-                driver.address,
-                origin=settings.origin,
-                offered=offered(settings, local),
-            )
+        deployment_credentials.add_missing(store, ring, now=utc_now())
+        platform = Platform(
+            store,
+            ring,
+            utc_now,
+            reconciler.wake,
+            driver.address,
+            origin=settings.origin,
+            offered=offered(settings, local),
         )
+        app = create_app(platform)
         scheme = "https" if settings.certificate is not None else "http"
         say(f"the platform's API: {scheme}://{settings.listen}/v1")
         say(
@@ -124,7 +126,8 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             say("no administrator yet; this link makes the first one, once, within 24 hours:")
             say(f"{settings.origin}/welcome?code={link}")
         host, _, port = settings.listen.rpartition(":")
-        server = uvicorn.Server(
+        server = _Server(
+            platform.access_watch,
             uvicorn.Config(
                 app,
                 host=host.strip("[]"),
@@ -135,7 +138,7 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
                 ssl_certfile=settings.certificate,
                 ssl_keyfile=settings.key,
                 timeout_graceful_shutdown=10,
-            )
+            ),
         )
         working = threading.Thread(target=reconciler.run, name="reconciler")
         working.start()
@@ -154,6 +157,18 @@ def offered(settings: PlatformSettings, local: LocalSettings) -> Offered:
     # What an administrator has installed on this machine is offered, also when the catalogue is older.
     mirrored = tuple(Release(version) for version in local.environments if version not in known)
     return Offered((*mirrored, *releases), {LOCAL: frozenset(local.environments)})
+
+
+class _Server(uvicorn.Server):
+    """Answers the polls that it holds when it is told to end: they would keep it for as long as they may wait."""
+
+    def __init__(self, watch: AccessWatch, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._watch = watch
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._watch.close()
 
 
 @contextmanager

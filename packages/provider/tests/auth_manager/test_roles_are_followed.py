@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from uuid import uuid4
 
+import anyio
 import httpx
 import pytest
 
@@ -35,7 +36,7 @@ def replica(tmp_path: Path) -> AccessReplica:
 
 
 async def _until(client: PlatformClient, replica: AccessReplica, done: object) -> None:
-    async with asyncio.timeout(10):
+    with anyio.fail_after(10):
         task = asyncio.create_task(follow(replica, client))
         while not done():  # type: ignore[operator]  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -80,7 +81,7 @@ async def test_a_platform_that_is_away_is_asked_again_ever_more_slowly(
         await follow(replica, client_of_platform, sleep=sleep)
 
     task = asyncio.create_task(follow_until_it_is_back())
-    async with asyncio.timeout(10):
+    with anyio.fail_after(10):
         while not platform.asked_since:  # noqa: ASYNC110
             await asyncio.sleep(0)
     task.cancel()

@@ -9,10 +9,11 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from tradewind_platform.api.context import caller_of, platform_of
+from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.roles import Permission
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.services import clusters, deployment_lookup, deployment_views, secrets
 from tradewind_platform.store.tables import Cluster
@@ -82,6 +83,7 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
         key = secrets.of(db, platform.ring, row.id)["jwt"]
         people_url = deployment_views.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
         remote = clusters.has_controller(db, row.cluster_id)
-    token = token_for(row.id, key, name=caller_of(request).principal.name, role=role)
+        audit = caller.may(Permission.AUDIT_GET, deployment_lookup.target(row))
+    token = token_for(row.id, key, name=caller.name, role=role, id=caller.id, audit=audit)
     address = people_url if remote or platform.address is None else platform.address(row.slug)
     return address, urlsplit(people_url).netloc, token

@@ -12,8 +12,10 @@ from tradewind_platform.api import (
     clusters,
     controllers,
     deployments,
+    internal_access,
     life,
     me,
+    oauth,
     problems,
     resources,
     sign_in,
@@ -53,8 +55,8 @@ def create_app(platform: Platform) -> FastAPI:
     for one in (me, resources, clusters, deployments, life, airflow_proxy, audit):
         versioned.include_router(one.router)
     app.include_router(versioned)
-    app.include_router(controllers.router)
-    app.include_router(sign_in.router)
+    for beside in (controllers, sign_in, oauth, internal_access):
+        app.include_router(beside.router)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from fastapi import Request
 
+from tradewind_platform.api.access_watch import AccessWatch
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.roles import Principal
 from tradewind_platform.security.attempt_limiter import AttemptLimiter
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.security.passwords import Passwords
+from tradewind_platform.services.access import AccessDocuments
 from tradewind_platform.services.change import Origin
 from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.store.sessions import Store
+from tradewind_protocol.access import HOLD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,20 @@ class Platform:
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
     offered: Offered = field(default_factory=Offered)
     """The versions of Airflow that Deployments may have."""
+    access_hold_seconds: float = HOLD_SECONDS
+
+    @cached_property
+    def access_documents(self) -> AccessDocuments:
+        return AccessDocuments(self.store, self.clock)
+
+    @cached_property
+    def access_reading(self) -> asyncio.Lock:
+        """Held while the documents of a new revision are read."""
+        return asyncio.Lock()
+
+    @cached_property
+    def access_watch(self) -> AccessWatch:
+        return AccessWatch(self.store)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -154,6 +155,14 @@ def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, Prin
         with store.transaction(row.organization_id) as db:
             db.get_one(ApiToken, row.id).last_used_at = now
     return row.organization_id, principal
+
+
+def note_uses(db: Session, uses: Mapping[UUID, datetime], *, now: datetime) -> None:
+    """When tokens were last used at a Deployment. An unknown token is passed over, and no use is later than now."""
+    for row in db.scalars(select(ApiToken).where(ApiToken.id.in_(uses))):
+        at = min(uses[row.id], now)
+        if row.last_used_at is None or row.last_used_at < at:
+            row.last_used_at = at
 
 
 def view(db: Session, row: ApiToken) -> ApiTokenView:

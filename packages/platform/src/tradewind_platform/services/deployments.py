@@ -13,6 +13,7 @@ from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.services import (
     clusters,
+    deployment_credentials,
     deployment_lookup,
     deployment_views,
     operations,
@@ -79,6 +80,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
         secrets.add(db, change.ring, row.id, name, value)
     secrets.add(db, change.ring, row.id, "database_password", secrets.new_password())
+    deployment_credentials.add(db, change.ring, row, now=change.now)
     operations.begin(db, row, Kind.CREATE, by=change.caller.name, now=change.now)
     change.begun = True
     return deployment_views.view(db, row)

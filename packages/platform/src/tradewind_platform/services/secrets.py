@@ -18,10 +18,23 @@ def new_password() -> str:
     return secrets.token_urlsafe(32)
 
 
-def add(db: Session, ring: KeyRing, deployment: UUID, name: str, value: str) -> None:
+def add(
+    db: Session,
+    ring: KeyRing,
+    deployment: UUID,
+    name: str,
+    value: str,
+    *,
+    organization: UUID | None = None,
+) -> None:
+    """Keep a secret. A session over all organizations needs to be told which."""
     id = new_id()
     stored = ring.encrypt(value, row=row_of(DeploymentSecret, id, "value"))
-    db.add(DeploymentSecret(id=id, deployment_id=deployment, name=name, value=stored))
+    db.add(
+        DeploymentSecret(
+            id=id, organization_id=organization, deployment_id=deployment, name=name, value=stored
+        )
+    )
 
 
 def of(db: Session, ring: KeyRing, deployment: UUID) -> dict[str, str]:

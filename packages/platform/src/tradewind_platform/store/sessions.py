@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
+from tradewind_platform.store import access_changes
 from tradewind_platform.store.base import Scoped
 
 _SCOPE: Final = "organization"
@@ -27,6 +28,11 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._sessions = sessionmaker(engine, class_=_PlatformSession, expire_on_commit=False)
+        self._listeners: list[Callable[[UUID], None]] = []
+
+    def on_access_change(self, listener: Callable[[UUID], None]) -> None:
+        """Call `listener` with the organization after each commit of this process that may have changed who has which role."""
+        self._listeners.append(listener)
 
     @contextmanager
     def transaction(self, organization: UUID) -> Iterator[Session]:
@@ -54,13 +60,21 @@ class Store:
 
     @contextmanager
     def _begun(self, scope: UUID | str, *, writes: bool = True) -> Iterator[Session]:
-        with self._sessions(info={_SCOPE: scope, "writes": writes}) as db, db.begin():
+        info = {_SCOPE: scope, "writes": writes, "committed": self._committed}
+        with self._sessions(info=info) as db, db.begin():
             db.connection(execution_options={"tradewind_writes": writes})
             yield db
 
+    def _committed(self, organization: UUID) -> None:
+        for listener in self._listeners:
+            listener(organization)
+
 
 class _PlatformSession(Session):
-    """A session whose statements are checked."""
+    """A session whose statements are checked, and whose changes of access are counted."""
+
+
+access_changes.install(_PlatformSession)
 
 
 @event.listens_for(_PlatformSession, "do_orm_execute")

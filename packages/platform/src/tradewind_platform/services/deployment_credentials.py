@@ -1,0 +1,73 @@
+"""The credential by which a Deployment asks the platform: one of its secrets, of which requests are held against the hash."""
+
+from __future__ import annotations
+
+import hmac
+import secrets as random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.operations import Phase
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.security.token_hashes import hashed
+from tradewind_platform.services import secrets
+from tradewind_platform.store.access_tables import DeploymentCredential
+from tradewind_platform.store.sessions import Store
+from tradewind_platform.store.tables import Deployment
+from tradewind_protocol.access import CREDENTIAL_PREFIX
+from tradewind_protocol.errors import Code, Refused
+
+SECRET: Final = "platform_credential"
+"""The name of the secret, in a document for a driver."""
+
+
+@dataclass(frozen=True)
+class KnownDeployment:
+    """A Deployment that has shown its credential."""
+
+    id: UUID
+    organization: UUID
+    name: str
+
+
+def add(db: Session, ring: KeyRing, deployment: Deployment, *, now: datetime) -> None:
+    """Give a Deployment its credential."""
+    value = CREDENTIAL_PREFIX + random.token_urlsafe(32)
+    secrets.add(db, ring, deployment.id, SECRET, value, organization=deployment.organization_id)
+    db.add(
+        DeploymentCredential(
+            organization_id=deployment.organization_id,
+            deployment_id=deployment.id,
+            hash=hashed(value),
+            created_at=now,
+        )
+    )
+
+
+def add_missing(store: Store, ring: KeyRing, *, now: datetime) -> None:
+    """Give one to each Deployment that was created before there were any. Idempotent."""
+    with store.across_organizations() as db:
+        have = select(DeploymentCredential.deployment_id)
+        without = select(Deployment).where(Deployment.live_name.is_not(None), Deployment.id.not_in(have))
+        for deployment in db.scalars(without.with_for_update()):
+            add(db, ring, deployment, now=now)
+
+
+def authenticate(store: Store, deployment: UUID, value: str) -> KnownDeployment:
+    """The Deployment of a credential. Raises Refused TOKEN_UNKNOWN, also for another Deployment's and one that was deleted."""
+    with store.reading_all() as db:
+        row = db.scalar(select(DeploymentCredential).where(DeploymentCredential.deployment_id == deployment))
+        found = None if row is None else db.get(Deployment, deployment)
+    known = "" if row is None else row.hash
+    if (
+        not hmac.compare_digest(known, hashed(value))
+        or found is None
+        or found.phase in (Phase.DELETED, Phase.PURGED)
+    ):
+        raise Refused(Code.TOKEN_UNKNOWN, f"this is not the credential of the Deployment {deployment}")
+    return KnownDeployment(found.id, found.organization_id, found.name)
