@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,7 @@ class FakeDriver:
     failing: dict[str, StepFailed] = field(default_factory=dict)
     backups: dict[str, tuple[str, str]] = field(default_factory=dict)  # id → slug and schema
     schema: dict[str, str] = field(default_factory=dict)  # slug → what the database was migrated to
+    given: dict[str, Document] = field(default_factory=dict)  # slug → the document of the last step
     runs: int = 0  # since the last backup
     tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
 
@@ -78,6 +80,7 @@ class FakeDriver:
         return {Kind.HIBERNATE: ("start", "route", "uncordon")}.get(kind, ())
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
+        self.given[document.slug] = document
         self.at(f"before {step}")
         if step in self.failing:
             raise self.failing[step]
@@ -163,7 +166,7 @@ class FakeDriver:
         return {"preflight": [{"check": "version", "verdict": "ok", "message": "", "remedy": ""}]}
 
     def _back_up(self, document: Document) -> Mapping[str, Any]:
-        assert document.backup is not None and len(document.backup.key) == 32
+        assert document.backup is not None and len(b64decode(document.backup.key)) == 32
         version = document.before.get("version", "")
         self.backups[str(document.backup.id)] = (document.slug, self.schema.get(document.slug, ""))
         self.at("backup made")

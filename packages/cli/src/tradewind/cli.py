@@ -27,6 +27,8 @@ _OWN = {
     "me": "tradewind.commands.me:me",
     "contexts": "tradewind.commands.contexts:contexts",
     "deployments": "tradewind.commands.deployments:deployments",
+    "environment": "tradewind.commands.environment:environment",
+    "configuration": "tradewind.commands.environment:configuration",
     "operations": "tradewind.commands.operations:operations",
     "clusters": "tradewind.commands.clusters:clusters",
     "workspaces": "tradewind.commands.workspaces:workspaces",

@@ -100,3 +100,64 @@ class BackupView(Message):
     created_at: datetime
     created_by: str = ""
     keep_until: datetime | None = None
+
+
+# ---- configuration and environment variables
+
+
+OptionName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z0-9_]{1,60}\.[a-z0-9_]{1,120}$")]
+"""An option of Airflow: "core.parallelism"."""
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Value = Annotated[str, StringConstraints(max_length=32768, pattern=r"^[^\x00]*$")]
+
+
+class SetOption(Ask):
+    """The value of an option in a layer."""
+
+    value: Value
+    locked: bool = False  # the layers inside may not say otherwise
+
+
+class OptionView(Message):
+    """An option that counts for a scope, and the layer that it is from."""
+
+    option: str
+    value: str = ""  # empty also for a caller who may not read values
+    origin: str  # cluster, workspace or deployment
+    locked: bool = False
+    updated_at: datetime
+    updated_by: str = ""
+    applied: bool = True  # whether the processes of the Deployment have it
+
+
+class SetVariable(Ask):
+    """The value of an environment variable in a layer."""
+
+    value: Value = Field(repr=False)
+    is_secret: bool = False  # it is never returned
+    locked: bool = False
+
+
+class NamedVariable(SetVariable):
+    """A variable among several."""
+
+    name: VariableName
+
+
+class SetVariables(Ask):
+    """Set these variables, and keep the others."""
+
+    variables: Annotated[tuple[NamedVariable, ...], Field(min_length=1, max_length=500)]
+
+
+class VariableView(Message):
+    """An environment variable that counts for a scope, and the layer that it is from."""
+
+    name: str
+    value: str = ""  # empty for a secret one, and for a caller who may not read values
+    is_secret: bool = False
+    origin: str
+    locked: bool = False
+    updated_at: datetime
+    updated_by: str = ""
+    applied: bool = True

@@ -165,6 +165,43 @@ class PlatformClient(ApiClient):
         path = f"{_deployment(reference)}/backups/{quote(backup, safe='')}/restore"
         return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
 
+    # ---- configuration in layers; a scope is `deployments/NAME`, `workspaces/NAME` or `clusters/NAME`
+
+    def options(self, scope: str, **filters: Any) -> operator.Page[platform_life.OptionView]:
+        path = f"/{_scope(scope)}/configuration"
+        return self._ask(operator.Page[platform_life.OptionView], "GET", path, params=filters)
+
+    def set_option(
+        self, scope: str, option: str, ask: platform_life.SetOption, *, reason: str = ""
+    ) -> platform_life.OptionView:
+        path = f"/{_scope(scope)}/configuration/{quote(option, safe='')}"
+        return self._ask(platform_life.OptionView, "PUT", path, ask, params={"reason": reason})
+
+    def unset_option(self, scope: str, option: str, *, reason: str = "") -> None:
+        path = f"/{_scope(scope)}/configuration/{quote(option, safe='')}"
+        self._request("DELETE", path, params={"reason": reason})
+
+    def variables(self, scope: str, **filters: Any) -> operator.Page[platform_life.VariableView]:
+        path = f"/{_scope(scope)}/variables"
+        return self._ask(operator.Page[platform_life.VariableView], "GET", path, params=filters)
+
+    def set_variable(
+        self, scope: str, name: str, ask: platform_life.SetVariable, *, reason: str = ""
+    ) -> platform_life.VariableView:
+        path = f"/{_scope(scope)}/variables/{quote(name, safe='')}"
+        return self._ask(platform_life.VariableView, "PUT", path, ask, params={"reason": reason})
+
+    def set_variables(self, scope: str, ask: platform_life.SetVariables, *, reason: str = "") -> None:
+        self._request("PATCH", f"/{_scope(scope)}/variables", ask, params={"reason": reason})
+
+    def unset_variable(self, scope: str, name: str, *, reason: str = "") -> None:
+        path = f"/{_scope(scope)}/variables/{quote(name, safe='')}"
+        self._request("DELETE", path, params={"reason": reason})
+
+    def apply_configuration(self, reference: str, *, reason: str = "") -> platform.OperationView:
+        path = f"{_deployment(reference)}/apply"
+        return self._ask(platform.OperationView, "POST", path, params={"reason": reason})
+
     def address_of(self, reference: str) -> str:
         """Where the Airflow of a Deployment is asked through the platform."""
         return f"{self.plane}{self.prefix}{_deployment(reference)}/airflow"
@@ -200,6 +237,11 @@ class PlatformClient(ApiClient):
 
     def audit(self, **filters: Any) -> operator.Page[platform.AuditEventView]:
         return self._ask(operator.Page[platform.AuditEventView], "GET", "/audit", params=filters)
+
+
+def _scope(scope: str) -> str:
+    kind, _, name = scope.partition("/")
+    return f"{kind}/{quote(name, safe='')}"
 
 
 def _deployment(reference: str) -> str:

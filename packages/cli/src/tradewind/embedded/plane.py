@@ -44,6 +44,7 @@ class PlaneSettings:
     options: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
     )  # more of airflow.cfg: section → key → value
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # more variables
     user: int | None = None  # run as this user id
     patience: float = 120  # seconds for its start
 
@@ -67,13 +68,14 @@ class Plane:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of every process of the plane: no secrets, they are in airflow.cfg, readable by its owner."""
+        """The environment of every process of the plane. No secret but those of `environment`: the others are in airflow.cfg,
+        readable by its owner."""
         kept = {
             key: value
             for key, value in os.environ.items()
             if not key.startswith(("AIRFLOW", "TRADEWIND", "_AIRFLOW"))
         }
-        found = {**kept, "AIRFLOW_HOME": str(self.home)}
+        found = {**kept, **self.settings.environment, "AIRFLOW_HOME": str(self.home)}
         if self.settings.user is not None:
             # Airflow asks for a user name, and an id without an account has none but this one.
             name = f"uid-{self.settings.user}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from tradewind_platform.api import hibernation, upgrades
+from tradewind_platform.api import configuration, hibernation, upgrades
 
 router = APIRouter()
-for _one in (hibernation, upgrades):
+for _one in (configuration, hibernation, upgrades):
     router.include_router(_one.router)

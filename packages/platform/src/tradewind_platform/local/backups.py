@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -70,7 +71,7 @@ class Backups:
             raise StepFailed(f"{file} is missing", final=True)
         try:
             with open(file, "rb") as source:
-                pieces = streams.decrypt(backup.key, source)
+                pieces = streams.decrypt(base64.b64decode(backup.key), source)
                 _after_the_envelope(pieces)
                 if self._planes.databases is None:
                     self._restore_file(document, pieces)
@@ -108,14 +109,16 @@ class Backups:
         first = len(envelope).to_bytes(4, "big") + envelope
         if self._planes.databases is not None:
             heads = heads_of(self._planes.databases, document)
-            streams.encrypt(backup.key, _chained(first, dumped(self._planes.databases, document)), file)
+            streams.encrypt(
+                base64.b64decode(backup.key), _chained(first, dumped(self._planes.databases, document)), file
+            )
             return heads
         copy = self._planes.home(document) / "backup.copy"
         copy.unlink(missing_ok=True)
         try:
             heads = json.loads(self._planes.run(document, _COPY, self._database(document), copy))
             with open(copy, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as source:
-                streams.encrypt(backup.key, _chained(first, _pieces(source)), file)
+                streams.encrypt(base64.b64decode(backup.key), _chained(first, _pieces(source)), file)
         finally:
             copy.unlink(missing_ok=True)
         return heads
@@ -124,7 +127,7 @@ class Backups:
         """It decrypts as a whole, and a dump has a table of contents."""
         try:
             with open(file, "rb") as source:
-                pieces = streams.decrypt(backup.key, source)
+                pieces = streams.decrypt(base64.b64decode(backup.key), source)
                 rest = _after_the_envelope(pieces)
                 if self._planes.databases is not None:
                     verify(rest)

@@ -26,7 +26,7 @@ _SERVING: Final = ("start API server", "probe inside", "route", "start", "probe"
 """Agents are let in once the API server serves, so that none meets a gateway without one."""
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CREATE: _RUNNING,
-    Kind.UPDATE: _RUNNING,
+    Kind.UPDATE: ("database", "configure", "migrate", "close for upgrade", *_SERVING),
     Kind.RESTORE: _RUNNING,
     Kind.DELETE: ("unroute", "stop"),
     Kind.PURGE: ("unroute", "stop", "erase"),

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,8 @@ class Planes:
                 interpreter=self.python(document),
                 port=self.port(document),
                 database=database,
-                options=self._options(document),
+                options=_merged(document.configuration, self._options(document)),
+                environment=document.environment,
                 user=self.user(document),
             )
         )
@@ -199,6 +201,15 @@ class Planes:
             part.write_text(json.dumps({"port": port}), encoding="utf-8")
             part.replace(record)
             return port
+
+
+def _merged(
+    theirs: Mapping[str, Mapping[str, str]], ours: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Both; where both have an option, ours."""
+    return {
+        section: {**theirs.get(section, {}), **ours.get(section, {})} for section in sorted({*theirs, *ours})
+    }
 
 
 def _refuse_account(user: int | None) -> None:

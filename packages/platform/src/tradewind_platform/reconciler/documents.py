@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -12,7 +11,7 @@ from tradewind_platform.domain.operations import Kind
 from tradewind_platform.reconciler.driver import BackupFile, Document
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import deployment_views, secrets
+from tradewind_platform.services import configuration, deployment_views, secrets
 from tradewind_platform.services.references import uuid_of
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentRevision, Operation
@@ -30,6 +29,7 @@ def document_of(
     spec = _spec(db, deployment, revision)
     if operation is not None and operation.kind == Kind.PREFLIGHT:
         spec = {**spec, VERSION: operation.arguments[VERSION]}
+    options, environment = configuration.of_deployment(db, ring, deployment)
     return Document(
         id=deployment.id,
         slug=deployment.slug,
@@ -40,6 +40,8 @@ def document_of(
         agent_url=deployment_views.agent_url(cluster, deployment.slug),
         people_url=deployment_views.people_url(cluster, deployment.slug),
         secrets=secrets.of(db, ring, deployment.id),
+        configuration=options,
+        environment=environment,
         before=_spec(db, deployment, deployment.observed_revision),
         arguments={} if operation is None else operation.arguments,
         backup=None if operation is None else _backup(db, ring, operation),
@@ -68,4 +70,4 @@ def _backup(db: Session, ring: KeyRing, operation: Operation) -> BackupFile | No
     if row is None:
         return None
     key = ring.decrypt(row.key, row=row_of(Backup, row.id, "key"))
-    return BackupFile(row.id, base64.b64decode(key))
+    return BackupFile(row.id, key)

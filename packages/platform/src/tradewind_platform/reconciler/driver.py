@@ -17,7 +17,7 @@ class BackupFile:
     """A backup, and the key that encrypts it and no other one."""
 
     id: UUID
-    key: bytes = field(repr=False)
+    key: str = field(repr=False)  # 32 bytes in base64
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Document:
     agent_url: str
     people_url: str
     secrets: Mapping[str, str] = field(repr=False)
+    configuration: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Options of Airflow that people have set, by section. What the platform sets itself is stronger."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables that people have set; secret ones are among them."""
     before: Mapping[str, Any] = field(default_factory=dict)
     """The specification that was applied last; empty before the first one was."""
     arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.reconciler import observations
-from tradewind_platform.services import operations, people, secrets
+from tradewind_platform.services import configuration, operations, people, secrets
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import ApiToken, Deployment, DeploymentRevision, Operation, OperationStep
 
@@ -116,6 +116,7 @@ def _settle_backup(db: Session, operation: Operation, now: datetime) -> None:
 def _forget(db: Session, deployment: Deployment, now: datetime) -> None:
     deployment.live_name = None
     secrets.forget(db, deployment.id)
+    configuration.forget(db, deployment.id)
     for backup in db.scalars(select(Backup).where(Backup.deployment_id == deployment.id)):
         db.delete(backup)
     for token in db.scalars(select(ApiToken).where(ApiToken.deployment_id == deployment.id)):

@@ -1,0 +1,289 @@
+"""Options of Airflow and environment variables, in the layers of cluster, workspace and Deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain import configuration as rules
+from tradewind_platform.domain.configuration import Entry, Layer
+from tradewind_platform.domain.ids import new_id
+from tradewind_platform.domain.operations import Kind, State
+from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
+from tradewind_platform.security.at_rest import row_of
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import clusters, deployment_lookup, operations, revisions, workspaces
+from tradewind_platform.services.change import Change, require
+from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
+from tradewind_platform.store.tables import Cluster, Deployment, Operation
+from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.platform import OperationView
+from tradewind_protocol.platform_life import (
+    OptionView,
+    SetOption,
+    SetVariable,
+    SetVariables,
+    VariableView,
+)
+
+_APPLIES: Final = [kind.value for kind in Kind if kind.applies]
+Row = ConfigurationEntry | EnvironmentVariable
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """A layer of one cluster, workspace or Deployment, and the layers around it."""
+
+    layer: Layer
+    id: UUID
+    name: str
+    target: Target
+    around: tuple[tuple[Layer, UUID], ...]
+    deployment: Deployment | None = None
+
+
+def options(db: Session, caller: Principal, layer: Layer, reference: str) -> list[OptionView]:
+    """Those that count for the scope, with the layer that each is from."""
+    scope = _found(db, caller, layer, reference)
+    require(caller, Permission.CONFIG_GET, scope.target)
+    rows, since = _rows(db, ConfigurationEntry, scope), _applied_at(db, scope)
+    readable = caller.may(Permission.CONFIG_VALUES_GET, scope.target)
+    return [
+        OptionView(
+            option=f"{row.section}.{row.key}",
+            value=row.value if readable else "",
+            origin=row.scope,
+            locked=row.locked,
+            updated_at=row.updated_at,
+            updated_by=row.updated_by,
+            applied=_is_applied(scope, row, since),
+        )
+        for row in _effective(rows)
+    ]
+
+
+def set_option(change: Change, layer: Layer, reference: str, option: str, ask: SetOption) -> OptionView:
+    """Raises Refused POLICY_REFUSED for what the platform owns or an outer layer has locked."""
+    scope = _for_change(change, layer, reference)
+    section, _, key = option.partition(".")
+    _refuse(rules.why_not_option(layer, section, key))
+    rows = _rows(change.db, ConfigurationEntry, scope)
+    _refuse_locked(rows, scope, (section, key), option)
+    row = next((one for one in rows if one.scope == layer and (one.section, one.key) == (section, key)), None)
+    change.event.changes = {option: [None if row is None else row.value, ask.value]}
+    if row is None:
+        row = ConfigurationEntry(scope=layer.value, scope_id=scope.id, section=section, key=key, revision=0)
+        change.db.add(row)
+    change.expect(row.revision, f"the option {option}")
+    row.value, row.locked = ask.value, ask.locked
+    _touched(change, row)
+    return next(one for one in options(change.db, change.caller, layer, reference) if one.option == option)
+
+
+def unset_option(change: Change, layer: Layer, reference: str, option: str) -> None:
+    """The value of the layer around it counts then. Raises Refused NOT_FOUND."""
+    scope = _for_change(change, layer, reference)
+    section, _, key = option.partition(".")
+    rows = _rows(change.db, ConfigurationEntry, scope)
+    row = next((one for one in rows if one.scope == layer and (one.section, one.key) == (section, key)), None)
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"the {layer.value} {scope.name!r} does not set the option {option}")
+    change.event.changes = {option: [row.value, None]}
+    change.db.delete(row)
+
+
+def variables(
+    db: Session, caller: Principal, ring: KeyRing, layer: Layer, reference: str
+) -> list[VariableView]:
+    """Those that count for the scope, with the layer that each is from. A secret one has no value."""
+    scope = _found(db, caller, layer, reference)
+    require(caller, Permission.CONFIG_GET, scope.target)
+    rows, since = _rows(db, EnvironmentVariable, scope), _applied_at(db, scope)
+    readable = caller.may(Permission.CONFIG_VALUES_GET, scope.target)
+    return [
+        VariableView(
+            name=row.key,
+            value=_value(ring, row) if readable and not row.is_secret else "",
+            is_secret=row.is_secret,
+            origin=row.scope,
+            locked=row.locked,
+            updated_at=row.updated_at,
+            updated_by=row.updated_by,
+            applied=_is_applied(scope, row, since),
+        )
+        for row in _effective(rows)
+    ]
+
+
+def set_variable(change: Change, layer: Layer, reference: str, name: str, ask: SetVariable) -> VariableView:
+    """Raises Refused POLICY_REFUSED for what decides about code, belongs to the platform or is locked."""
+    scope = _for_change(change, layer, reference)
+    _set_variable(change, scope, name, ask, expect=True)
+    return _of_name(change, layer, reference, name)
+
+
+def set_variables(change: Change, layer: Layer, reference: str, ask: SetVariables) -> None:
+    """All of them or none; the others stay."""
+    scope = _for_change(change, layer, reference)
+    for one in ask.variables:
+        _set_variable(change, scope, one.name, one, expect=False)
+
+
+def unset_variable(change: Change, layer: Layer, reference: str, name: str) -> None:
+    """The value of the layer around it counts then. Raises Refused NOT_FOUND."""
+    scope = _for_change(change, layer, reference)
+    row = next(
+        (
+            one
+            for one in _rows(change.db, EnvironmentVariable, scope)
+            if one.scope == layer and one.key == name
+        ),
+        None,
+    )
+    if row is None:
+        raise Refused(Code.NOT_FOUND, f"the {layer.value} {scope.name!r} does not set the variable {name}")
+    change.event.changes = {name: "removed"}
+    change.db.delete(row)
+
+
+def apply(change: Change, reference: str) -> OperationView:
+    """Restart the processes of a Deployment with what is set now: a new revision of the same specification."""
+    row = deployment_lookup.for_change(change, reference, Permission.CONFIG_UPDATE)
+    revisions.add(change, row, revisions.of(change.db, row))
+    return operations.begun(change, row, Kind.UPDATE)
+
+
+def of_deployment(
+    db: Session, ring: KeyRing, row: Deployment
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """What counts for a Deployment: options by section, and environment variables."""
+    scope = _of_deployment(row)
+    found: dict[str, dict[str, str]] = {}
+    for entry in _effective(_rows(db, ConfigurationEntry, scope)):
+        found.setdefault(entry.section, {})[entry.key] = entry.value
+    environment = {one.key: _value(ring, one) for one in _effective(_rows(db, EnvironmentVariable, scope))}
+    return found, environment
+
+
+def forget(db: Session, deployment: UUID) -> None:
+    """What a Deployment that is purged has set."""
+    for table in (ConfigurationEntry, EnvironmentVariable):
+        for row in db.scalars(select(table).where(table.scope_id == deployment)):
+            db.delete(row)
+
+
+# ---- parts
+
+
+def _set_variable(change: Change, scope: _Scope, name: str, ask: SetVariable, *, expect: bool) -> None:
+    _refuse(rules.why_not_variable(scope.layer, name))
+    rows = _rows(change.db, EnvironmentVariable, scope)
+    _refuse_locked(rows, scope, name, name)
+    row = next((one for one in rows if one.scope == scope.layer and one.key == name), None)
+    # A value stands in no audit trail: what is no secret today may be one tomorrow.
+    change.event.changes = {**change.event.changes, name: "set" if row is None else "changed"}
+    if row is None:
+        row = EnvironmentVariable(
+            id=new_id(), scope=scope.layer.value, scope_id=scope.id, key=name, revision=0
+        )
+        change.db.add(row)
+    if expect:
+        change.expect(row.revision, f"the variable {name}")
+    row.value = change.ring.encrypt(ask.value, row=row_of(EnvironmentVariable, row.id, "value"))
+    row.is_secret, row.locked = ask.is_secret, ask.locked
+    _touched(change, row)
+
+
+def _of_name(change: Change, layer: Layer, reference: str, name: str) -> VariableView:
+    found = variables(change.db, change.caller, change.ring, layer, reference)
+    return next(one for one in found if one.name == name)
+
+
+def _touched(change: Change, row: Row) -> None:
+    row.updated_at, row.updated_by = change.now, change.caller.name
+    row.revision += 1
+    change.db.flush()
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        raise Refused(Code.POLICY_REFUSED, reason, remedy="Leave it to the platform, or choose another name.")
+
+
+def _refuse_locked(rows: Sequence[Any], scope: _Scope, key: Any, name: str) -> None:
+    locked = rules.locked_by([_entry(one) for one in rows], key, scope.layer)
+    if locked is not None:
+        raise Refused(
+            Code.POLICY_REFUSED,
+            f"{name} is locked by the layer of the {locked.value}",
+            remedy=f"Ask who may change the {locked.value} to unlock it.",
+        )
+
+
+def _entry(row: Any) -> Entry[Any]:
+    key = (row.section, row.key) if isinstance(row, ConfigurationEntry) else row.key
+    return Entry(Layer(row.scope), key, row.value, row.locked)
+
+
+def _effective(rows: Sequence[Any]) -> list[Any]:
+    by_entry = {(entry.layer, entry.key): row for row in rows for entry in (_entry(row),)}
+    counted = rules.effective(map(_entry, rows))
+    return [by_entry[entry.layer, key] for key, entry in sorted(counted.items())]
+
+
+def _value(ring: KeyRing, row: EnvironmentVariable) -> str:
+    return ring.decrypt(row.value, row=row_of(EnvironmentVariable, row.id, "value"))
+
+
+def _rows(db: Session, table: type[Any], scope: _Scope) -> list[Any]:
+    wanted = [(scope.layer, scope.id), *scope.around]
+    conditions = [(table.scope == layer.value) & (table.scope_id == id) for layer, id in wanted]
+    return list(db.scalars(select(table).where(or_(*conditions))))
+
+
+def _applied_at(db: Session, scope: _Scope) -> datetime | None:
+    """When the operation began that last gave the Deployment's processes what is set."""
+    if scope.deployment is None:
+        return None
+    statement = select(Operation.started_at).where(
+        Operation.deployment_id == scope.deployment.id,
+        Operation.kind.in_(_APPLIES),
+        Operation.state == State.SUCCEEDED.value,
+    )
+    return db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+
+
+def _is_applied(scope: _Scope, row: Row, since: datetime | None) -> bool:
+    return scope.deployment is None or (since is not None and row.updated_at <= since)
+
+
+def _for_change(change: Change, layer: Layer, reference: str) -> _Scope:
+    change.event.target = f"{layer.value}:{reference}"
+    scope = _found(change.db, change.caller, layer, reference)
+    change.event.target = f"{layer.value}:{scope.name}"
+    change.event.workspace, change.event.deployment = scope.target.workspace, scope.target.deployment
+    needed = Permission.CLUSTERS_UPDATE if layer is Layer.CLUSTER else Permission.CONFIG_UPDATE
+    change.require(needed, scope.target)
+    return scope
+
+
+def _found(db: Session, caller: Principal, layer: Layer, reference: str) -> _Scope:
+    if layer is Layer.DEPLOYMENT:
+        return _of_deployment(deployment_lookup.found(db, caller, reference))
+    if layer is Layer.WORKSPACE:
+        workspace = workspaces.found(db, caller, reference)
+        return _Scope(layer, workspace.id, workspace.name, Target(workspace.id), ())
+    require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
+    cluster: Cluster = clusters.found(db, reference)
+    return _Scope(layer, cluster.id, cluster.name, ORGANIZATION, ())
+
+
+def _of_deployment(row: Deployment) -> _Scope:
+    around = ((Layer.WORKSPACE, row.workspace_id), (Layer.CLUSTER, row.cluster_id))
+    return _Scope(Layer.DEPLOYMENT, row.id, row.name, deployment_lookup.target(row), around, row)
