@@ -71,8 +71,7 @@ class Backups:
             raise StepFailed(f"{file} is missing", final=True)
         try:
             with open(file, "rb") as source:
-                pieces = streams.decrypt(base64.b64decode(backup.key), source)
-                _after_the_envelope(pieces)
+                pieces = _after_the_envelope(streams.decrypt(base64.b64decode(backup.key), source))
                 if self._planes.databases is None:
                     self._restore_file(document, pieces)
                 else:

@@ -1,0 +1,266 @@
+"""The local driver with real processes and a stub for Airflow: its whole life, and killed at every point of it (scenarios 10, 11)."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from support import directories, stub_airflow
+from support.dying_reconciler import settings_of
+from support.platform_parts import Api, Time
+from tradewind.embedded.plane import free_port
+from tradewind.embedded.processes import wait_until
+from tradewind.errors import BadUsage
+from tradewind.gateway import program
+from tradewind_platform.api.context import Platform
+from tradewind_platform.clock import utc_now
+from tradewind_platform.domain.catalogue import Offered, Release
+from tradewind_platform.local.driver import LocalDriver
+from tradewind_platform.reconciler.reconciler import Reconciler
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import clusters
+from tradewind_platform.services.people import first_organization
+from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.sessions import Store, open_engine
+
+ROOT = Path(__file__).parents[3]
+OLD, NEW = "3.3.0", "3.3.2"
+pytestmark = [pytest.mark.timeout(300)]
+
+
+class Machine:
+    """A platform whose local cluster runs stubs."""
+
+    def __init__(self, home: Path) -> None:
+        try:
+            program.find(None)
+        except BadUsage as missing:
+            pytest.skip(f"{missing.message}: `make network` installs it")
+        self.home = home
+        self.ports = (free_port(), free_port())
+        self.pythons = {version: stub_airflow.install(home / version, version) for version in (OLD, NEW)}
+        self.settings = settings_of(home, self.ports, self.pythons)
+        self.store = Store(open_engine(f"sqlite:///{home}/platform.db"))
+        migrate(self.store.engine)
+        ring = KeyRing.create(home / "keys")
+        organization = first_organization(self.store, "acme", now=utc_now())
+        with self.store.transaction(organization) as db:
+            clusters.ensure(
+                db,
+                "local",
+                driver="local",
+                slug="c2345abc",
+                agents_url=self.settings.agents_url,
+                people_url=self.settings.people_url,
+                now=utc_now(),
+            )
+        offered = Offered((Release(NEW), Release(OLD)))
+        self.platform = replace(Platform(self.store, ring), offered=offered)
+        self.api = Api(self.platform, organization, Time(utc_now()))
+        self.driver = LocalDriver(self.settings)
+        self.reconciler = Reconciler(self.store, ring, {"local": self.driver})
+
+    def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        answer = self.api.owner.request(method, f"/v1/deployments{path}", json=body or None)
+        assert answer.status_code < 300, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def carry_out(self) -> None:
+        self.reconciler.carry_out_all()
+
+    def carry_out_killed_at(self, point: int) -> bool:
+        """By a process that kills itself there. Whether it came so far."""
+        named = [f"{version}={python}" for version, python in self.pythons.items()]
+        command = [sys.executable, "-m", "support.dying_reconciler", str(self.home), str(point)]
+        done = subprocess.run(
+            [*command, *map(str, self.ports), *named], cwd=ROOT / "tests", capture_output=True, text=True
+        )
+        assert done.returncode in (0, -9), done.stderr[-2000:]
+        return done.returncode == -9
+
+    def deployment(self, name: str = "sales") -> dict[str, Any]:
+        return self.ask("GET", f"/{name}")
+
+    def last_operation(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.owner.get("/v1/operations?limit=1").json()["items"][0]
+        return found
+
+    def processes(self, slug: str) -> list[psutil.Process]:
+        found, below = [], (self.home / "local" / "deployments" / slug).resolve()
+        for one in psutil.process_iter():
+            try:
+                if Path(one.cwd()) == below and one.status() != psutil.STATUS_ZOMBIE:
+                    found.append(one)
+            except psutil.Error:
+                continue
+        return found
+
+    def head(self, slug: str) -> str:
+        with sqlite3.connect(self.home / "local" / "deployments" / slug / "airflow.db") as database:
+            return str(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+    def readyz(self, slug: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.ports[0]}/{slug}/remote-execution/v1/readyz", timeout=10)
+
+    def end(self) -> None:
+        for directory in (self.home / "local" / "deployments").glob("*"):
+            for one in self.processes(directory.name):
+                one.kill()
+        self.driver.stop_gateway()
+        self.store.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with directories.short() as home:
+        made = Machine(home)
+        try:
+            yield made
+        finally:
+            made.end()
+
+
+def live(machine: Machine, name: str, carry_out: Callable[[str], None]) -> str:
+    """Create, upgrade, hibernate, wake, delete, purge; returns its slug."""
+    machine.ask("POST", "", name=name, version=OLD)
+    carry_out("create")
+    slug: str = machine.deployment(name)["slug"]
+    assert len(machine.processes(slug)) == 2 and machine.readyz(slug).status_code == 200
+    machine.ask("POST", f"/{name}/upgrade", version=NEW)
+    carry_out("upgrade")
+    assert machine.deployment(name)["version"] == machine.head(slug) == NEW
+    assert len(machine.processes(slug)) == 2 and machine.readyz(slug).status_code == 200
+    machine.ask("POST", f"/{name}/hibernate", **{"deadline_seconds": 60})
+    carry_out("hibernate")
+    assert machine.processes(slug) == [] and machine.readyz(slug).status_code == 503
+    machine.ask("POST", f"/{name}/wake", until=None)
+    carry_out("wake")
+    assert len(machine.processes(slug)) == 2 and machine.readyz(slug).status_code == 200
+    machine.ask("DELETE", f"/{name}")
+    carry_out("delete")
+    assert machine.processes(slug) == [] and machine.readyz(slug).status_code == 404
+    id = machine.deployment(name)["id"]
+    machine.ask("POST", f"/{id}/purge", name=name)
+    carry_out("purge")
+    assert machine.ask("GET", f"/{id}")["phase"] == "purged"
+    assert list((machine.home / "local").rglob(f"*{slug}*")) == []
+    return slug
+
+
+def test_a_deployment_lives_from_its_creation_to_its_purge(machine: Machine) -> None:
+    live(machine, "whole", lambda kind: machine.carry_out())
+
+
+def test_scenario_13_a_migration_that_fails_is_undone_by_itself(machine: Machine) -> None:
+    machine.ask("POST", "", name="poisoned", version=OLD)
+    machine.carry_out()
+    slug = machine.deployment("poisoned")["slug"]
+    poison = machine.home / NEW / "poison"
+    poison.touch()
+    machine.ask("POST", "/poisoned/upgrade", version=NEW)
+    machine.carry_out()
+    poison.unlink()
+    failed = machine.last_operation()
+    assert (failed["state"], failed["error"].partition(":")[0]) == ("failed", "migrate")
+    assert "poisoned" in failed["error"]
+    found = machine.deployment("poisoned")
+    assert (found["phase"], found["version"], machine.head(slug)) == ("running", OLD, OLD)
+    with sqlite3.connect(machine.home / "local" / "deployments" / slug / "airflow.db") as database:
+        assert database.execute("SELECT count(*) FROM dag_run").fetchone() == (0,)
+    assert machine.readyz(slug).status_code == 200 and len(machine.processes(slug)) == 2
+
+
+def test_scenario_14_a_backup_is_restored_once_its_loss_is_accepted(machine: Machine) -> None:
+    machine.ask("POST", "", name="restored", version=OLD)
+    machine.carry_out()
+    slug = machine.deployment("restored")["slug"]
+    machine.ask("POST", "/restored/upgrade", version=NEW)
+    machine.carry_out()
+    [backup] = machine.ask("GET", "/restored/backups")["items"]
+    assert backup["heads"] == {"alembic_version": OLD} and backup["size"] > 0
+    with sqlite3.connect(machine.home / "local" / "deployments" / slug / "airflow.db") as database:
+        database.execute("INSERT INTO dag_run VALUES ('since')")
+    path = f"/restored/backups/{backup['id']}/restore"
+    machine.ask("POST", path, accept_loss=False)
+    machine.carry_out()
+    assert "1 runs since" in machine.last_operation()["error"]
+    assert machine.deployment("restored")["phase"] == "running" and machine.readyz(slug).status_code == 200
+    machine.ask("POST", path, accept_loss=True)
+    machine.carry_out()
+    assert machine.last_operation()["state"] == "succeeded", machine.last_operation()["error"]
+    assert machine.deployment("restored")["version"] == machine.head(slug) == OLD
+    stored = list((machine.home / "local" / "backups" / slug).glob("*"))
+    assert stored and not [one for one in stored if b"CREATE TABLE" in one.read_bytes()]
+
+
+def test_scenario_10_an_api_server_that_is_killed_is_back_and_one_that_crashes_says_its_last_lines(
+    machine: Machine,
+) -> None:
+    machine.ask("POST", "", name="killed", version=OLD)
+    machine.carry_out()
+    slug = machine.deployment("killed")["slug"]
+
+    def api_server() -> psutil.Process | None:
+        return next((one for one in machine.processes(slug) if "api-server" in one.cmdline()), None)
+
+    before = api_server()
+    assert before is not None
+    before.kill()
+    before.wait(10)
+    machine.reconciler.observe_all()
+    wait_until(lambda: machine.readyz(slug).status_code == 200, timeout=15, what="it is back")
+
+    crash = machine.home / OLD / "crash"
+    crash.touch()
+    try:
+        last = api_server()
+        assert last is not None
+        last.kill()
+
+        def broken() -> bool:
+            machine.reconciler.observe_all()
+            return "ends again and again" in machine.deployment("killed")["health_reason"]
+
+        wait_until(broken, timeout=60, what="it is broken")
+    finally:
+        crash.unlink()
+    found = machine.deployment("killed")
+    assert found["health"] == "unhealthy" and "has no room to start" in found["health_reason"]
+    assert len(machine.processes(slug)) == 1, "the scheduler goes on"
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(3000)
+def test_scenario_11_the_platform_killed_at_every_point_converges_with_nothing_twice_and_nothing_left(
+    machine: Machine,
+) -> None:
+    killed: dict[str, int] = {}
+    ended: set[str] = set()
+    for point in itertools.count():
+
+        def carry_out(kind: str, point: int = point) -> None:
+            """By a process that dies at its point of that number, where it has so many; another one goes on."""
+            if kind not in ended:
+                if machine.carry_out_killed_at(point):
+                    killed[kind] = killed.get(kind, 0) + 1
+                else:
+                    ended.add(kind)
+            machine.carry_out()
+            assert machine.last_operation()["state"] == "succeeded", machine.last_operation()
+
+        live(machine, f"killed-{point}", carry_out)
+        if ended == {"create", "upgrade", "hibernate", "wake", "delete", "purge"}:
+            break
+    print({kind: f"killed at {count} points" for kind, count in killed.items()})
+    assert all(killed[kind] >= count for kind, count in {"create": 12, "upgrade": 20, "hibernate": 8}.items())

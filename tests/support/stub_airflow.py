@@ -1,0 +1,126 @@
+"""An interpreter of an environment whose Airflow starts in a moment: it has a database, health pages and the two processes of a plane.
+
+For tests of the local driver with real processes. `install` makes one for a version of Airflow; run as a script, it is that Airflow.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def install(directory: Path, version: str) -> Path:
+    """The interpreter. Its migration fails, with the database changed, once there is a file `poison` in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    made = directory / "python"
+    made.write_text(
+        f'#!/bin/sh\nexport STUB_VERSION={version} STUB_HOME={directory}\nexec {sys.executable} {__file__} "$@"\n'
+    )
+    made.chmod(0o755)
+    return made
+
+
+def _database() -> sqlite3.Connection:
+    return sqlite3.connect(Path(os.environ["AIRFLOW_HOME"]) / "airflow.db", timeout=30)
+
+
+def _migrate() -> None:
+    version = os.environ["STUB_VERSION"]
+    poison = Path(os.environ["STUB_HOME"]) / "poison"
+    with _database() as database:
+        database.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT)")
+        database.execute("CREATE TABLE IF NOT EXISTS dag_run (run_id TEXT)")
+        database.execute("DELETE FROM alembic_version")
+        database.execute("INSERT INTO alembic_version VALUES (?)", (version,))
+        if poison.exists():
+            database.execute("DROP TABLE dag_run")
+    if poison.exists():
+        sys.exit("no such column: poisoned")
+
+
+class _Pages(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path == "/api/v2/monitor/health":
+            found: Any = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": self._scheduler()}}
+        elif path == "/api/v2/version":
+            found = {"version": os.environ["STUB_VERSION"]}
+        elif path.endswith("/dagRuns"):
+            with _database() as database:
+                found = {"total_entries": database.execute("SELECT count(*) FROM dag_run").fetchone()[0]}
+        elif path in ("/tradewind/v1/agents", "/tradewind/v1/attempts"):
+            found = {"items": [], "total": 0}
+        else:
+            found = {}
+        body = json.dumps(found).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+    @staticmethod
+    def _scheduler() -> str:
+        pid = Path(os.environ["AIRFLOW_HOME"]) / "scheduler.pid"
+        try:
+            os.kill(int(pid.read_text()), 0)
+        except (OSError, ValueError):
+            return "unhealthy"
+        return "healthy"
+
+
+def _serve(port: int) -> None:
+    if (Path(os.environ["STUB_HOME"]) / "crash").exists():
+        sys.exit("the API server has no room to start")
+    config = configparser.ConfigParser(interpolation=None)
+    assert config.read(Path(os.environ["AIRFLOW_HOME"]) / "airflow.cfg")
+    server = ThreadingHTTPServer(("127.0.0.1", port), _Pages)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    server.serve_forever()
+
+
+def _schedule() -> None:
+    (Path(os.environ["AIRFLOW_HOME"]) / "scheduler.pid").write_text(str(os.getpid()))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    threading.Event().wait()
+
+
+def _script(text: str, arguments: list[str]) -> None:
+    if "apache-airflow-core" in text:
+        print(os.environ["STUB_VERSION"])
+    elif "_get_alembic_config" in text:
+        with _database() as database:
+            head = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+        heads = {"code": {"alembic_version": [os.environ["STUB_VERSION"]]}, "plugins": []}
+        print(
+            json.dumps({**heads, "database": {"alembic_version": head}, "known": {"alembic_version": True}})
+        )
+    elif "sqlite3" in text:
+        sys.argv = ["-c", *arguments]
+        exec(text, {})
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["-m", "airflow", "db", "migrate"]:
+            _migrate()
+        case ["-m", "airflow", "api-server", "--host", _, "--port", port]:
+            _serve(int(port))
+        case ["-m", "airflow", "scheduler"]:
+            _schedule()
+        case ["-c", text, *more] | ["-W", "ignore", "-c", text, *more]:
+            _script(text, more)
+        case other:
+            sys.exit(f"not known: {other}")
