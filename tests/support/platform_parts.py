@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from support.fake_driver import FakeDriver
@@ -16,11 +17,14 @@ from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.domain.sign_in_sessions import Method
 from tradewind_platform.reconciler.reconciler import Reconciler
+from tradewind_platform.security.passwords import Passwords
 from tradewind_platform.services import api_tokens, clusters, local_accounts, people, sign_in_sessions
 from tradewind_platform.services.change import Origin
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Organization, RoleBinding, User
 
+QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+"""Hashes that take no time, for tests that are not about them."""
 PASSWORD = "correct horse battery"
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -91,6 +95,11 @@ class Api:
                 hash = self.platform.passwords.hash(password)
                 local_accounts.set_password(db, row.id, hash, now=now)
         return row.id
+
+    def break_glass(self, name: str) -> str:
+        """The code of a link that signs the user in."""
+        with self.platform.store.transaction(self.organization) as db:
+            return local_accounts.new_break_glass_link(db, name, now=self.platform.clock())
 
     def session(self, user: UUID) -> UUID:
         """A session of the user, in a browser that no test has."""

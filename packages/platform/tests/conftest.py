@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from support import postgresql
-from support.platform_parts import Api, Reconciled, Time, new_organization
+from support.platform_parts import QUICK, Api, Reconciled, Time, new_organization
 from tradewind_platform.api.context import Platform
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services.people import first_organization
@@ -61,11 +61,11 @@ def time() -> Time:
 def api(store: Store, ring: KeyRing, time: Time) -> Api:
     """The API of a new installation; `owner` is a caller with every permission."""
     organization = first_organization(store, "acme", now=time.now)
-    return Api(Platform(store, ring, time), organization, time)
+    return Api(Platform(store, ring, time, passwords=QUICK), organization, time)
 
 
 @pytest.fixture
 def reconciled(store: Store, ring: KeyRing, time: Time) -> Reconciled:
     """An installation with a cluster whose driver is a fake."""
     organization = first_organization(store, "acme", now=time.now)
-    return Reconciled(Platform(store, ring, time), organization, time)
+    return Reconciled(Platform(store, ring, time, passwords=QUICK), organization, time)

@@ -41,6 +41,10 @@ KNOWN = {
     "deployment": "sales",
     "operation": str(UUID(int=1)),
     "session": str(UUID(int=1)),
+    "user": "ada",
+    "team": "data",
+    "binding": str(UUID(int=1)),
+    "invite": str(UUID(int=1)),
 }
 
 

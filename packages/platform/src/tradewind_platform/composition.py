@@ -30,6 +30,7 @@ from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people
+from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
@@ -117,6 +118,7 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             offered=offered(settings, local),
         )
         app = create_app(platform)
+        refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)
         scheme = "https" if settings.certificate is not None else "http"
         say(f"the platform's API: {scheme}://{settings.listen}/v1")
         say(
@@ -141,12 +143,16 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             ),
         )
         working = threading.Thread(target=reconciler.run, name="reconciler")
+        refreshing = threading.Thread(target=refresher.run, name="session refreshes")
         working.start()
+        refreshing.start()
         try:
             server.run()
         finally:
             reconciler.stop()
+            refresher.stop()
             working.join()
+            refreshing.join()
 
 
 def offered(settings: PlatformSettings, local: LocalSettings) -> Offered:

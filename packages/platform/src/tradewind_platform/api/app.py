@@ -12,13 +12,16 @@ from tradewind_platform.api import (
     clusters,
     controllers,
     deployments,
+    identity_provider,
     internal_access,
     life,
     me,
     oauth,
+    people,
     problems,
     resources,
     sign_in,
+    sign_in_settings,
 )
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.context import Platform
@@ -52,10 +55,20 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     versioned = APIRouter(prefix=PREFIX, responses=_REFUSALS)
-    for one in (me, resources, clusters, deployments, life, airflow_proxy, audit):
+    for one in (
+        me,
+        people,
+        sign_in_settings,
+        resources,
+        clusters,
+        deployments,
+        life,
+        airflow_proxy,
+        audit,
+    ):
         versioned.include_router(one.router)
     app.include_router(versioned)
-    for beside in (controllers, sign_in, oauth, internal_access):
+    for beside in (controllers, sign_in, identity_provider, oauth, internal_access):
         app.include_router(beside.router)
 
     @app.get("/healthz", include_in_schema=False)

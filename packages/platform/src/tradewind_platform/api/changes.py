@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.api.context import Caller, Platform, caller_of, platform_of
+from tradewind_platform.domain.authentication_demands import SENSITIVE, is_recent
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.security.at_rest import row_of
+from tradewind_platform.services import sso_settings
 from tradewind_platform.services.change import Change, Event, record
 from tradewind_platform.store.tables import IdempotencyKey
 from tradewind_protocol.errors import Code, Refused
@@ -54,6 +56,7 @@ def run(
         with platform.store.transaction(caller.organization) as db:
             if key is not None and (before := _before(platform, db, caller, key, asked)) is not None:
                 return before
+            _require_recent_sign_in(db, caller, action, now)
             made = Change(db, caller.principal, now, platform.ring, expected, event, platform.offered)
             answer = change(made)
             record(
@@ -71,6 +74,20 @@ def run(
     if made.begun:
         platform.wake()
     return respond(answer, status)
+
+
+def _require_recent_sign_in(db: Session, caller: Caller, action: str, now: datetime) -> None:
+    who = caller.signed_in
+    if action not in SENSITIVE or who is None or who.is_break_glass:
+        return
+    within = sso_settings.sign_in_again_within(db)
+    if within is not None and not is_recent(who.authenticated_at, now, within):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"this change needs a sign-in of the last {int(within.total_seconds() // 60)} minutes",
+            remedy="Sign in again, and repeat it.",
+            sign_in_again=f"{sso_settings.START}?again=true",
+        )
 
 
 def respond(answer: Message | None, status: int = 200) -> Response:

@@ -16,11 +16,13 @@ from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.roles import Principal
 from tradewind_platform.security.attempt_limiter import AttemptLimiter
+from tradewind_platform.security.identity_providers import IdentityProviders
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.security.passwords import Passwords
 from tradewind_platform.services.access import AccessDocuments
 from tradewind_platform.services.change import Origin
 from tradewind_platform.services.sign_in_sessions import SignedIn
+from tradewind_platform.services.sso_sign_in import SignInFlow
 from tradewind_platform.store.sessions import Store
 from tradewind_protocol.access import HOLD_SECONDS
 
@@ -50,6 +52,7 @@ class Platform:
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
     offered: Offered = field(default_factory=Offered)
     """The versions of Airflow that Deployments may have."""
+    providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
     access_hold_seconds: float = HOLD_SECONDS
 
     @cached_property
@@ -64,6 +67,11 @@ class Platform:
     @cached_property
     def access_watch(self) -> AccessWatch:
         return AccessWatch(self.store)
+
+    @property
+    def sign_in_flow(self) -> SignInFlow:
+        """Sign-in at the identity provider."""
+        return SignInFlow(self.store, self.ring, self.providers, self.origin)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Hashable
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -22,9 +23,11 @@ from tradewind_platform.api.cookies import delete_cookie, set_cookie
 from tradewind_platform.domain.roles import Principal
 from tradewind_platform.domain.sign_in_sessions import EndReason, Method
 from tradewind_platform.security.attempt_limiter import AttemptLimiter
+from tradewind_platform.security.openid_connect import ProviderUnreachable, TokenNotValid
 from tradewind_platform.security.token_hashes import hashed
-from tradewind_platform.services import local_accounts, people, sign_in_sessions
+from tradewind_platform.services import local_accounts, people, sign_in_sessions, sso_settings
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.store.people_tables import SignInLink, SignInSession
 from tradewind_platform.store.tables import Organization, User
 from tradewind_protocol.errors import Code, Refused
@@ -53,9 +56,15 @@ def options(request: Request) -> SignInOptions:
     with platform.store.reading_all() as db:
         organization = db.scalars(select(Organization).order_by(Organization.id)).one()
         no_one = people.is_empty(db)
+    methods = [SignInMethod(kind="password", label="Name and password", url="/sign-in")]
+    with platform.store.reading(organization.id) as db:
+        used = sso_settings.of(db, sso_settings.ACTIVE)
+    if used is not None:
+        label = sso_settings.settings_of(used).label
+        methods.insert(0, SignInMethod(kind="identity_provider", label=label, url=sso_settings.START))
     return SignInOptions(
         organization=organization.name,
-        methods=(SignInMethod(kind="password", label="Name and password", url="/sign-in"),),
+        methods=tuple(methods),
         has_administrator=not no_one,
     )
 
@@ -170,9 +179,25 @@ def sign_out(request: Request) -> Response:
             record(
                 db, action="session.end", caller=caller, origin=origin, event=event, result="done", now=now
             )
-    answer = _json(SignedOut().model_dump_json())
+    answer = _json(SignedOut(url=_end_at_provider(platform, who)).model_dump_json())
     delete_cookie(answer, platform.origin)
     return answer
+
+
+def _end_at_provider(platform: Platform, who: SignedIn | None) -> str | None:
+    """Where the browser ends the session at the identity provider, too; None where there is no such place."""
+    if who is None or who.method is not Method.IDENTITY_PROVIDER:
+        return None
+    with platform.store.reading(who.organization) as db:
+        row = sso_settings.of(db, sso_settings.ACTIVE)
+    if row is None:
+        return None
+    try:
+        url = platform.providers.of(row.issuer).metadata().end_session_endpoint
+    except (ProviderUnreachable, TokenNotValid):
+        return None
+    query = urlencode({"client_id": row.client_id, "post_logout_redirect_uri": platform.origin + "/"})
+    return None if url is None else f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def _first_administrator(request: Request, link: SignInLink, ask: Welcome) -> tuple[SignInSession, str]:

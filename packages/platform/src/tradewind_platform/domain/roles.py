@@ -88,6 +88,9 @@ class AirflowRole(str, Enum):
     ADMIN = "ADMIN"
 
 
+RETIRED: Final[frozenset[str]] = frozenset()
+"""Names of roles that are no more. No role may have one again: bindings of it may still be in a database that is restored."""
+
 _P = Permission
 _READ_DEPLOYMENT: Final = frozenset({_P.DEPLOYMENT_GET, _P.AGENTS_GET})
 _AUTHOR: Final = _READ_DEPLOYMENT | {_P.CONFIG_GET, _P.CONFIG_VALUES_GET}

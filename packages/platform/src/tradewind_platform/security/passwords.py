@@ -14,10 +14,10 @@ _AT_ONCE: Final = 2
 
 
 class Passwords:
-    """Makes and verifies hashes, a few at once."""
+    """Makes and verifies hashes, a few at once. `hasher`: other parameters than argon2-cffi's own."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def hash(self, password: str) -> str:

@@ -14,6 +14,7 @@ from tradewind_platform.domain.roles import Binding, Principal, Role, Target
 from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, Organization, RoleBinding, User, Workspace
+from tradewind_platform.store.team_tables import Invite, TeamMember, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
 
 SYSTEM = Principal("system", UUID(int=0), "system", ())
@@ -70,16 +71,22 @@ def record_admin(db: Session, name: str, *, now: datetime, origin: Origin | None
 
 
 def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
-    """What a user may do at this moment; nothing when the user is disabled."""
+    """The roles of a user and of the user's teams, at this moment; nothing when the user is disabled."""
     user = db.get(User, id)
     if user is None or user.disabled_at is not None:
         return ()
-    return bindings(db.scalars(select(RoleBinding).where(RoleBinding.user_id == id)))
+    own = db.scalars(select(RoleBinding).where(RoleBinding.user_id == id))
+    by_teams = db.scalars(
+        select(TeamRoleBinding)
+        .join(TeamMember, TeamMember.team_id == TeamRoleBinding.team_id)
+        .where(TeamMember.user_id == id)
+    )
+    return tuple(dict.fromkeys((*bindings(own), *bindings(by_teams))))
 
 
 def principal_of_user(db: Session, row: User) -> Principal:
     return Principal("user", row.id, row.name, bindings_of_user(db, row.id))
 
 
-def bindings(rows: Iterable[RoleBinding | ApiToken]) -> tuple[Binding, ...]:
+def bindings(rows: Iterable[RoleBinding | TeamRoleBinding | Invite | ApiToken]) -> tuple[Binding, ...]:
     return tuple(Binding(Role(row.role), Target(row.workspace_id, row.deployment_id)) for row in rows)

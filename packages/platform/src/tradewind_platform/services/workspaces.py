@@ -10,6 +10,7 @@ from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal,
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import found_by, uuid_of
 from tradewind_platform.store.tables import ApiToken, Deployment, RoleBinding, Workspace
+from tradewind_platform.store.team_tables import Invite, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import ChangeWorkspace, NewWorkspace, WorkspaceView
 
@@ -68,8 +69,9 @@ def delete(change: Change, reference: str) -> None:
             f"the workspace {row.name!r} has the history of {len(deployments)} purged Deployments",
             remedy="Keep it, under another name if you like.",
         )
-    for binding in change.db.scalars(select(RoleBinding).where(RoleBinding.workspace_id == row.id)):
-        change.db.delete(binding)
+    for table in (RoleBinding, TeamRoleBinding, Invite):
+        for binding in change.db.scalars(select(table).where(table.workspace_id == row.id)):
+            change.db.delete(binding)
     for token in change.db.scalars(select(ApiToken).where(ApiToken.workspace_id == row.id)):
         token.deleted_at, token.workspace_id = token.deleted_at or change.now, None
     change.db.flush()

@@ -36,11 +36,16 @@ _IRRELEVANT: Final = frozenset(
         "environment_variable",
         "hibernation",
         "idempotency_key",
+        "identity",
+        "invite",
         "local_password",
         "operation",
         "operation_step",
         "recurring_work",
+        "session_refresh",
+        "sign_in_attempt",
         "sign_in_link",
+        "sso_connection",
     }
 )
 """Tables that nobody's role depends on."""

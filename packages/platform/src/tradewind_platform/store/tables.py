@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tradewind_platform.store.base import Base, Prose, Scoped
 from tradewind_platform.store.cluster_tables import ClusterDocument, ClusterTask
 from tradewind_platform.store.life_tables import Backup, EnvironmentVariable
+from tradewind_platform.store.sso_tables import SessionRefresh, SignInAttempt, SsoConnection
 
 
 class Organization(Scoped, Base):
@@ -265,5 +266,8 @@ ENCRYPTED = (
     (EnvironmentVariable, "value"),
     (ClusterTask, "document"),
     (ClusterDocument, "document"),
+    (SsoConnection, "client_secret"),
+    (SignInAttempt, "verifier"),
+    (SessionRefresh, "token"),
 )
 """The columns whose values a key of the key ring encrypts."""

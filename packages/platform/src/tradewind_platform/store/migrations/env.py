@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-from tradewind_platform.store import access_tables, people_tables, tables  # noqa: F401 - importing them fills the MetaData
+from tradewind_platform.store import (  # noqa: F401 - importing them fills the MetaData
+    access_tables,
+    people_tables,
+    sso_tables,
+    tables,
+    team_tables,
+)
 from tradewind_platform.store.base import Base
 
 context.configure(
