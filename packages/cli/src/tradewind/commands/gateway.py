@@ -41,13 +41,23 @@ def gateway() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help=f"Run this Caddy. Default: that of the package {program.PACKAGE}, if its contents are as known.",
 )
-def run(config: Path, state_dir: Path, own: Path | None) -> None:
+@click.option("--watch", is_flag=True, help="Serve what the file has, within two seconds of a change of it.")
+def run(config: Path, state_dir: Path, own: Path | None, watch: bool) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     found = settings.read(config)
     chosen = program.find(own)
-    asyncio.run(process.run(found, state_dir.resolve(), chosen, say=lambda text: click.echo(text, err=True)))
+    watched = config if watch else None
+    asyncio.run(
+        process.run(
+            found,
+            state_dir.resolve(),
+            chosen,
+            watched=watched,
+            say=lambda text: click.echo(text, err=True),
+        )
+    )
 
 
 @gateway.command()

@@ -16,10 +16,11 @@ from tradewind.errors import BadUsage, CommandError
 from tradewind.gateway import caddy
 from tradewind.gateway.front import Front
 from tradewind.gateway.program import Admin
-from tradewind.gateway.settings import GatewaySettings, Private
+from tradewind.gateway.settings import GatewaySettings, Private, read
 
 _SERVED: Final = "caddy.json"
 _STARTED: Final = "started.json"
+_WATCH_EVERY: Final = 1.0
 _STARTS: Final = 20.0
 _STOPS: Final = 35.0
 """Seconds: longer than a poll is held."""
@@ -39,9 +40,18 @@ def apply(settings: GatewaySettings, state: Path) -> None:
 
 
 async def run(
-    settings: GatewaySettings, state: Path, program: Path, *, say: Callable[[str], None] = lambda text: None
+    settings: GatewaySettings,
+    state: Path,
+    program: Path,
+    *,
+    watched: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let held requests end. Raises CommandError when Caddy does not start or ends."""
+    """Serve until SIGTERM or SIGINT, then let held requests end. Raises CommandError when Caddy does not start or ends.
+
+    `watched`: the file that the settings are of. What it has later is served then; what cannot be is said, and the gateway
+    goes on as before.
+    """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if Admin(caddy.admin_socket(state)).answers():
         raise BadUsage(f"a gateway runs with {state} already")
@@ -72,8 +82,11 @@ async def run(
             front = await _front(settings.private, state)
         say(_summary(settings, state))
         waiting = asyncio.ensure_future(stopped.wait())
+        watching = None if watched is None else asyncio.ensure_future(_watch(watched, settings, state, say))
         await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        if watching is not None:
+            watching.cancel()
         if ended.done():
             raise CommandError(f"Caddy ended with exit code {ended.result()}", remedy="Its reason is above.")
     finally:
@@ -83,6 +96,25 @@ async def run(
         if front is not None:
             await front[0].close()
         _Started.remove(state)
+
+
+async def _watch(file: Path, served: GatewaySettings, state: Path, say: Callable[[str], None]) -> None:
+    """Serve what a file has, whenever that is another one. A ConfigMap's file is replaced, so that its contents are read."""
+    refused = ""
+    while True:
+        await asyncio.sleep(_WATCH_EVERY)
+        try:
+            found = await asyncio.to_thread(read, file)
+            if found == served:
+                continue
+            await asyncio.to_thread(apply, found, state)
+        except CommandError as error:
+            if error.message != refused:
+                refused = error.message
+                say(f"goes on as before: {refused}")
+            continue
+        served, refused = found, ""
+        say(_summary(served, state))
 
 
 async def _front(private: Private, state: Path) -> tuple[Front, asyncio.Server]:

@@ -10,13 +10,20 @@ from pathlib import Path
 from types import FrameType
 
 import click
+import httpx
 
-from tradewind.errors import BadUsage
+from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, url_in
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
+from tradewind_platform.kubernetes import settings as kubernetes_settings_of
+from tradewind_platform.kubernetes.api import Access, KubernetesApi
+from tradewind_platform.kubernetes.driver import KubernetesDriver
+from tradewind_platform.kubernetes.helm import Helm
+from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.reconciler.driver import StepFailed
 
 
 @click.group()
@@ -30,8 +37,15 @@ def controller() -> None:
 @click.option(
     "--ca-file", type=FILE, help="PEM: who signs the platform's certificate. Default: the system's."
 )
-@click.option("--driver", type=click.Choice(["local"]), default="local", show_default=True)
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--driver", type=click.Choice(["local", "kubernetes"]), default="local", show_default=True)
+@click.option("--kubernetes-settings", type=FILE, help="Of the driver kubernetes: its chart writes them.")
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("tradewind-cluster"),
+    show_default=True,
+    help="Of the driver local: the directory of its Deployments.",
+)
 @click.option(
     "--plane-python", type=FILE, help="Python with Airflow and tradewind-provider. Default: this one."
 )
@@ -46,6 +60,7 @@ def run(
     cluster_token_file: Path,
     ca_file: Path | None,
     driver: str,
+    kubernetes_settings: Path | None,
     home: Path,
     plane_python: Path | None,
     agents_host: str,
@@ -63,6 +78,12 @@ def run(
             f"{platform_url} is not encrypted, and the cluster token would be sent to it",
             remedy="Name an address that begins with https://.",
         )
+    client = PlatformClient(platform_url, cluster_token_file, ca_file=ca_file)
+    if driver == "kubernetes":
+        if kubernetes_settings is None:
+            raise BadUsage("the driver kubernetes needs --kubernetes-settings")
+        _work(_of_kubernetes(client, kubernetes_settings), driver, platform_url)
+        return
     local = LocalSettings(
         home=home.resolve(),
         plane_python=plane_python.absolute() if plane_python is not None else Path(sys.executable),
@@ -74,13 +95,29 @@ def run(
         database_url=url_in(deployments_database_url_file),
     )
     local.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    made = Controller(
-        PlatformClient(platform_url, cluster_token_file, ca_file=ca_file),
-        LocalDriver(local),
-        kind=driver,
-        version=version("tradewind-platform"),
+    made = Controller(client, LocalDriver(local), kind=driver, version=version("tradewind-platform"))
+    _work(made, driver, platform_url)
+
+
+def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
+    try:
+        settings = kubernetes_settings_of.read(file)
+        api = KubernetesApi(Access.of_this_pod())
+        databases = Databases(settings.database_url_file.read_text(encoding="utf-8").strip())
+        # The gateway's certificate is checked by agents; here the question is whether there is a route.
+        http = httpx.Client(timeout=10, verify=False, trust_env=False)
+        made = KubernetesDriver(settings, api, Helm(settings), databases, http)
+        made.prepare()
+    except (ValueError, OSError) as error:
+        raise BadUsage(str(error)) from None
+    except StepFailed as error:
+        raise CommandError(str(error)) from None
+    return Controller(
+        client, made, kind="kubernetes", version=version("tradewind-platform"), facts=made.facts
     )
 
+
+def _work(made: Controller, driver: str, platform_url: str) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         made.stop()
 

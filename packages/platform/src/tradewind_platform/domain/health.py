@@ -31,9 +31,10 @@ class ConditionType(str, Enum):
     API_SERVER_READY = "ApiServerReady"
     SCHEDULER_BEATING = "SchedulerBeating"
     ROUTE_SERVED = "RouteServed"
+    CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
 
 
-ESSENTIAL: Final = frozenset(ConditionType)
+ESSENTIAL: Final = frozenset(ConditionType) - {ConditionType.CONFIG_APPLIED}
 """A Deployment without one of these does not work."""
 
 

@@ -1,0 +1,85 @@
+"""What the Kubernetes driver is made of. The controller's chart writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Image(_Part):
+    """The plane's image, as the chart of a plane takes it."""
+
+    repository: str
+    tag: str = ""
+    digest: str = ""
+    pullPolicy: str = "IfNotPresent"
+    pullSecrets: tuple[dict[str, str], ...] = ()
+
+
+class GatewayRoutes(_Part):
+    """What serves agents and people. `caddy`: the gateway of the controller's chart, by a ConfigMap. `httpRoute`: a
+    gateway of Gateway API that the cluster has, by a route in the namespace of each Deployment."""
+
+    kind: Literal["caddy", "httpRoute"] = "caddy"
+    config_map: str = "tradewind-gateway"  # what the gateway of the chart serves
+    configuration: str = ""  # of that gateway, without the Deployments: TOML
+    pod_labels: dict[str, str] = Field(default_factory=dict)  # of that gateway's pods
+    address: str = ""  # where the controller asks the gateway; empty: at the agents' address
+    parent_refs: tuple[dict[str, Any], ...] = ()
+    agents_parent_refs: tuple[dict[str, Any], ...] = ()  # empty: those of people
+
+
+class Network(_Part):
+    """What pods of a Deployment reach, and what reaches them. Everything else is denied."""
+
+    ingress_from: tuple[dict[str, Any], ...] = ()  # besides the controller's namespace
+    database_cidrs: tuple[str, ...] = ()
+    database_port: int = 5432
+    dns: dict[str, str] = Field(default_factory=lambda: {"kubernetes.io/metadata.name": "kube-system"})
+    extra_egress: tuple[dict[str, Any], ...] = ()  # the platform, an identity provider, a bucket of logs
+
+
+class KubernetesSettings(_Part):
+    """A cluster. `namespaces`: those that are there for Deployments; empty: the controller makes one for each."""
+
+    image: Image
+    versions: dict[str, Image] = Field(default_factory=dict)  # of Airflow, for Deployments that ask for one
+    own_namespace: str
+    platform_url: str
+    database_url_file: Path
+    platform_ca_file: Path | None = None
+    chart: Path = Path("/opt/charts/tradewind-plane")
+    helm: str = "helm"
+    namespace_prefix: str = "tradewind-"
+    namespaces: tuple[str, ...] = ()
+    role: str = (
+        "tradewind-controller-deployments"  # the ClusterRole of the controller in a Deployment's namespace
+    )
+    service_account: str = "tradewind-controller"
+    gateway: GatewayRoutes = GatewayRoutes()
+    network: Network = Network()
+    quota: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, Any] = Field(default_factory=dict)  # more values of the plane's chart
+    probe_seconds: float = 600
+    helm_seconds: float = 300
+
+    @model_validator(mode="after")
+    def _routes_have_parents(self) -> KubernetesSettings:
+        if self.gateway.kind == "httpRoute" and not self.gateway.parent_refs:
+            raise ValueError("gateway.parent_refs is empty: name the Gateway that serves people and agents")
+        return self
+
+
+def read(file: Path) -> KubernetesSettings:
+    """Raises ValueError with the names of what is wrong, and no value."""
+    try:
+        return KubernetesSettings.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ValueError(f"{file}: {wrong}") from None

@@ -1,0 +1,128 @@
+"""The controller's chart: what Helm makes of it is what Kubernetes takes, and its rights are the ones that are known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import helm_python as helm
+import pytest
+
+from support import charts
+from support.charts import pod_of
+from support.installed import ROOT
+from tradewind.gateway.settings import GatewaySettings
+from tradewind_platform.kubernetes.settings import KubernetesSettings
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+CONTROLLER = ROOT / "deploy/helm/tradewind-controller"
+GOLDEN = ROOT / "tests/chart/controller_rights.json"
+LEAST: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/tradewind-controller"},
+    "plane": {"image": {"repository": "registry.example.com/tradewind-plane"}},
+    "platform": {"url": "https://platform.example.com", "existingSecret": "cluster-token"},
+    "database": {"existingSecret": "deployments-database"},
+    "gateway": {
+        "agentsHost": "c2345abc.external.example.com",
+        "peopleDomain": "c2345abc.apps.example.com",
+        "tlsSecret": "gateway-tls",
+    },
+}
+ALTERNATIVES: dict[str, dict[str, Any]] = {
+    "least": {},
+    "token": {"platform": {"url": "https://platform.example.com", "token": "tw_cluster_x", "caSecret": "ca"}},
+    "pool": {"namespaces": {"existing": ["planes-1", "planes-2"]}},
+    "gateway api": {"gateway": {"kind": "httpRoute", "parentRefs": [{"name": "public"}]}},
+}
+
+
+def rendered(values: dict[str, Any]) -> charts.Rendered:
+    return charts.render(CONTROLLER, {**LEAST, **values}, name="tradewind-controller", namespace="tradewind")
+
+
+def test_helm_lint_finds_nothing() -> None:
+    found = helm.lint(CONTROLLER, values=LEAST)
+    assert [each for each in found["messages"] if each["severity"] > 1] == [], found
+
+
+@pytest.mark.parametrize("which", ALTERNATIVES)
+def test_kubernetes_takes_all_that_is_rendered(which: str) -> None:
+    charts.valid(rendered(ALTERNATIVES[which]))
+
+
+@pytest.mark.parametrize("which", ALTERNATIVES)
+def test_each_pod_passes_the_restricted_profile_with_a_read_only_root(which: str) -> None:
+    made = rendered(ALTERNATIVES[which])
+    assert {name: charts.not_restricted(pod_of(each)) for name, each in made.workloads().items()} == {
+        name: [] for name in made.workloads()
+    }
+
+
+@pytest.mark.parametrize("which", ["least", "pool"])
+def test_scenario_23_the_controllers_rights_equal_the_golden_list(which: str) -> None:
+    made = rendered(ALTERNATIVES[which])
+    rights = {
+        f"{kind} {name}": each["rules"]
+        for (kind, name), each in made.items()
+        if kind in ("Role", "ClusterRole")
+    }
+    assert rights == json.loads(GOLDEN.read_text())[which]
+
+
+def test_only_the_controller_has_a_token_of_kubernetes() -> None:
+    made = rendered({}).workloads()
+    assert {name: pod_of(each)["automountServiceAccountToken"] for name, each in made.items()} == {
+        "tradewind-controller": True,
+        "tradewind-controller-gateway": False,
+    }
+
+
+def test_with_namespaces_that_are_there_it_has_no_right_in_the_cluster() -> None:
+    made = rendered(ALTERNATIVES["pool"])
+    assert made.of("ClusterRoleBinding") == {}
+    bound = {each["metadata"].get("namespace", "tradewind") for each in made.of("RoleBinding").values()}
+    assert bound <= {"tradewind", "planes-1", "planes-2"}
+
+
+@pytest.mark.parametrize("which", ALTERNATIVES)
+def test_the_controller_reads_the_settings_that_the_chart_writes(which: str) -> None:
+    written = rendered(ALTERNATIVES[which])[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+    found = KubernetesSettings.model_validate_json(written)
+    assert found.own_namespace == "tradewind" and found.role == "tradewind-controller-deployments"
+
+
+def test_the_gateway_reads_the_configuration_that_the_chart_writes() -> None:
+    written = rendered({})[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+    found = GatewaySettings.model_validate(
+        tomllib.loads(KubernetesSettings.model_validate_json(written).gateway.configuration)
+    )
+    assert found.host == "c2345abc.external.example.com"
+    assert found.people is not None and found.people.domain == "c2345abc.apps.example.com"
+
+
+def test_a_changed_setting_starts_the_controller_anew() -> None:
+    def checksum(values: dict[str, Any]) -> str:
+        made = rendered(values)[("Deployment", "tradewind-controller")]
+        return str(made["spec"]["template"]["metadata"]["annotations"]["checksum/settings"])
+
+    assert checksum({}) == checksum({}) != checksum({"namespaces": {"quota": {"pods": "9"}}})
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"platform": {"url": "http://platform.example.com", "existingSecret": "t"}}, "no https:// address"),
+        ({"platform": {"url": "https://platform.example.com"}}, "tradewind clusters add"),
+        ({"database": {}}, "database.existingSecret is empty"),
+        ({"gateway": {"kind": "httpRoute"}}, "gateway.parentRefs is empty"),
+        ({"gateway": {"agentsHost": "a.example.com"}}, "gateway.peopleDomain is empty"),
+    ],
+    ids=["plain", "no token", "no database", "no gateway", "no names"],
+)
+def test_what_cannot_work_is_refused_with_a_remedy(values: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(helm.HelmError, match=remedy):
+        rendered(values)
