@@ -223,7 +223,7 @@ spin:  ## install the model checker when the machine has none (Debian, as root)
 bench: $(STAMP) postgresql  ## side by side with other executors (ARGS="wide chain --only tradewind,local")
 	$(PY) -m benchmarks $(ARGS)
 
-ui: ui/node_modules  ## build the Remote Agents page that the provider ships (needs Node 20.19 or later)
+ui: ui/node_modules  ## build the pages that the provider and the platform ship (needs Node 20.19 or later)
 	@cd ui && npm run --silent build
 
 # Exactly what ui/package-lock.json holds the hashes of; no package's own scripts are run.
@@ -231,7 +231,7 @@ ui/node_modules: ui/package.json ui/package-lock.json
 	@cd ui && npm ci --silent --ignore-scripts
 	@touch $@
 
-ui-check:  ## prove that the committed page is built from its source; rebuilt and compared when Node is there
+ui-check:  ## prove that the committed pages are built from their source; rebuilt and compared when Node is there
 	@! command -v npm >/dev/null || $(MAKE) --silent ui/node_modules
 	@$(PYTHON) ui/scripts/ui_check.py
 

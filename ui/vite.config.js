@@ -11,7 +11,7 @@ const namesItsSources = {
   name: "names-its-sources",
   generateBundle(_options, bundle) {
     for (const file of Object.values(bundle)) {
-      file.code = `/*! Tradewind Remote Agents. Apache-2.0. built from ${sourcesHash()} */\n${file.code}`;
+      file.code = `/*! Tradewind Remote Agents. Apache-2.0. built from ${sourcesHash("vite.config.js", "src/platform/")} */\n${file.code}`;
     }
   },
 };

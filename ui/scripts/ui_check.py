@@ -1,7 +1,7 @@
-"""Prove that the committed page is built from the committed source.
+"""Prove that the committed pages are built from the committed source.
 
-Without Node: the hash of the sources is the one the bundle names. With Node and the locked packages installed
-(`make ui` does that): the bundle is built anew and compared byte for byte.
+Without Node: the hash of the sources is the one that each bundle names. With Node and the locked packages installed
+(`make ui` does that): the bundles are built anew and compared byte for byte.
 """
 
 from __future__ import annotations
@@ -14,29 +14,53 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 UI = Path(__file__).resolve().parents[1]
-BUNDLE = UI.parent / "packages/provider/src/tradewind_provider/ui/remote-agents.js"
-SINGLE = ("package-lock.json", "package.json", "scripts/sources.js", "tsconfig.json", "vite.config.js")
+PACKAGES = UI.parent / "packages"
+SHARED = ("package-lock.json", "package.json", "scripts/sources.js", "tsconfig.json")
+SUFFIXES = (".ts", ".tsx")
 
 
-def sources_hash(ui: Path = UI) -> str:
-    """The hash of everything the bundle is built from, as `scripts/sources.js` computes it."""
-    below = (path.relative_to(ui).as_posix() for path in (ui / "src").rglob("*") if path.is_file())
+class Bundle(NamedTuple):
+    """A script that is built of `ui/src` with a Vite file of its own."""
+
+    path: Path
+    config: str
+    without: str | None = None  # what below src it has nothing of
+    beside: tuple[str, ...] = ()  # files that are built with it
+
+
+PROVIDER = Bundle(
+    PACKAGES / "provider/src/tradewind_provider/ui/remote-agents.js",
+    "vite.config.js",
+    without="src/platform/",
+)
+PLATFORM = Bundle(
+    PACKAGES / "platform/src/tradewind_platform/ui/platform.js",
+    "vite.platform.config.js",
+    beside=("third-party-licenses.md",),
+)
+
+
+def sources_hash(bundle: Bundle, ui: Path = UI) -> str:
+    """The hash of everything that the bundle is built from, as `scripts/sources.js` computes it."""
+    below = (path.relative_to(ui).as_posix() for path in (ui / "src").rglob("*") if path.suffix in SUFFIXES)
     digest = hashlib.sha256()
-    for name in sorted([*below, *SINGLE]):
-        digest.update(name.encode() + b"\0" + (ui / name).read_bytes() + b"\0")
+    for name in sorted([*below, *SHARED, bundle.config]):
+        if bundle.without is None or not name.startswith(bundle.without):
+            digest.update(name.encode() + b"\0" + (ui / name).read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def named_hash(bundle: Path = BUNDLE) -> str:
-    """The hash the bundle says it was built from; empty when it says nothing."""
-    found = re.search(rb"built from ([0-9a-f]{64})", bundle.read_bytes()[:500])
+def named_hash(bundle: Bundle) -> str:
+    """The hash that the bundle says it was built from; empty when it says nothing."""
+    found = re.search(rb"built from ([0-9a-f]{64})", bundle.path.read_bytes()[:500])
     return found[1].decode() if found else ""
 
 
-def rebuilt() -> bytes:
-    """The bundle, built now."""
+def differing(bundles: tuple[Bundle, ...]) -> list[str]:
+    """The committed files that are another thing than what is built now."""
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(
             ["npm", "run", "--silent", "build"],
@@ -45,25 +69,32 @@ def rebuilt() -> bytes:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        return (Path(out) / BUNDLE.name).read_bytes()
+        files = [
+            bundle.path.with_name(name) for bundle in bundles for name in (bundle.path.name, *bundle.beside)
+        ]
+        return [file.name for file in files if file.read_bytes() != (Path(out) / file.name).read_bytes()]
 
 
 def main() -> int:
-    if sources_hash() != named_hash():
+    bundles = (PROVIDER, PLATFORM)
+    stale = [each.path.name for each in bundles if sources_hash(each) != named_hash(each)]
+    if stale:
         print(
-            "the page's bundle is not built from this source: run `make ui` and commit what changes",
+            f"not built from this source: {', '.join(stale)}. Run `make ui` and commit what changes",
             file=sys.stderr,
         )
         return 1
     if shutil.which("npm") is None or not (UI / "node_modules").is_dir():
-        print("the bundle names the hash of these sources (not rebuilt: no Node or no ui/node_modules here)")
+        print("the bundles name the hash of these sources (not rebuilt: no Node or no ui/node_modules here)")
         return 0
-    if rebuilt() != BUNDLE.read_bytes():
+    changed = differing(bundles)
+    if changed:
         print(
-            "the bundle differs from what this source builds to: run `make ui` and commit it", file=sys.stderr
+            f"not what this source builds to: {', '.join(changed)}. Run `make ui` and commit it",
+            file=sys.stderr,
         )
         return 1
-    print("the bundle is what this source builds to, byte for byte")
+    print("the bundles are what this source builds to, byte for byte")
     return 0
 
 

@@ -1,8 +1,9 @@
 import { Box, Flex, Heading, HStack, Text } from "@chakra-ui/react";
-import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { useEffect, useMemo } from "react";
 import { Link, Route, Routes, useLocation } from "react-router-dom";
 
-import { HereContext, HOME, type Here } from "./data/context";
+import { HereContext, type Here } from "./data/context";
+import { useSource } from "./data/source";
 import type { Me } from "./data/types";
 import { usePolled } from "./data/usePolled";
 import { AddressesPage } from "./pages/AddressesPage";
@@ -14,6 +15,7 @@ import { RegisterPage } from "./pages/RegisterPage";
 import { SentinelPage } from "./pages/SentinelPage";
 import { SiteAccessPage } from "./pages/SiteAccessPage";
 import { TokensPage } from "./pages/TokensPage";
+import { News, SayContext, useNews } from "./parts/news";
 import { Loading, Nothing, Problem } from "./parts/states";
 
 /** The whole page. Airflow's own router, theme and colour mode hold around it. */
@@ -45,7 +47,8 @@ export function RemoteAgents() {
       {here === undefined ? (
         <>{error ? <Problem error={error} retry={refresh} /> : <Loading what="the page" />}</>
       ) : (
-        <HereContext.Provider value={here}>
+        <SayContext.Provider value={say}>
+          <HereContext.Provider value={here}>
           <Tabs me={here.me} />
           <Routes>
             <Route index element={<AgentsPage />} />
@@ -60,6 +63,7 @@ export function RemoteAgents() {
             <Route path="*" element={<Nothing title="Page not found" />} />
           </Routes>
         </HereContext.Provider>
+        </SayContext.Provider>
       )}
       <News>{news}</News>
     </Box>
@@ -68,17 +72,18 @@ export function RemoteAgents() {
 
 function Tabs({ me }: { me: Me }) {
   const { pathname } = useLocation();
-  const [, part = ""] = pathname.replace(/\/+$/u, "").split(`${HOME}/`);
+  const { home } = useSource();
+  const [, part = ""] = pathname.replace(/\/+$/u, "").split(`${home}/`);
   const here = part === "" ? "agents" : part.split("/")[0];
   const tabs = [
-    { of: "agents", to: HOME, name: "Agents", shown: true },
-    { of: "queues", to: `${HOME}/queues`, name: "Queues", shown: true },
-    { of: "sentinel", to: `${HOME}/sentinel`, name: "Sentinel", shown: true },
-    { of: "tokens", to: `${HOME}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
-    { of: "addresses", to: `${HOME}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
-    { of: "site-access", to: `${HOME}/site-access`, name: "Site access", shown: me.may.includes("operate") },
-    { of: "events", to: `${HOME}/events`, name: "Events", shown: me.may.includes("audit") },
-    { of: "register", to: `${HOME}/register`, name: "Register an agent", shown: true },
+    { of: "agents", to: home, name: "Agents", shown: true },
+    { of: "queues", to: `${home}/queues`, name: "Queues", shown: true },
+    { of: "sentinel", to: `${home}/sentinel`, name: "Sentinel", shown: true },
+    { of: "tokens", to: `${home}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
+    { of: "addresses", to: `${home}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
+    { of: "site-access", to: `${home}/site-access`, name: "Site access", shown: me.may.includes("operate") },
+    { of: "events", to: `${home}/events`, name: "Events", shown: me.may.includes("audit") },
+    { of: "register", to: `${home}/register`, name: "Register an agent", shown: true },
   ];
   return (
     <HStack as="nav" aria-label="Remote Agents" gap={1} mb={4} borderBottomWidth={1} overflowX="auto">
@@ -105,30 +110,5 @@ function Tabs({ me }: { me: Me }) {
           </Box>
         ))}
     </HStack>
-  );
-}
-
-function useNews(): [string, (news: string) => void] {
-  const [news, setNews] = useState<{ text: string; number: number }>({ text: "", number: 0 });
-  const say = useCallback((text: string) => setNews(({ number }) => ({ text, number: number + 1 })), []);
-  useEffect(() => {
-    if (news.text === "") {
-      return undefined;
-    }
-    const timer = setTimeout(() => setNews(({ number }) => ({ text: "", number })), 6000);
-    return () => clearTimeout(timer);
-  }, [news]);
-  return [news.text, say];
-}
-
-function News({ children }: { children: ReactNode }) {
-  return (
-    <Box role="status" aria-live="polite" position="fixed" bottom={4} insetInlineEnd={4} zIndex="toast">
-      {children ? (
-        <Box bg="bg.inverted" color="fg.inverted" borderRadius="md" px={4} py={2} shadow="md" fontSize="sm">
-          {children}
-        </Box>
-      ) : undefined}
-    </Box>
   );
 }

@@ -1,4 +1,4 @@
-// The operator API, asked with the session cookie of Airflow's UI.
+// An API, asked with the session cookie of the page.
 
 /** Why something could not be had: the API's own refusal, or the network's. */
 export class Refused extends Error {
@@ -21,16 +21,16 @@ export const signInUrl = () => {
   return address.href;
 };
 
-type Ask = {
-  method?: "GET" | "POST" | "PUT" | "DELETE";
+export type Ask = {
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
+  headers?: Record<string, string>;
   signal?: AbortSignal;
 };
 
-/** Ask for `path` below /tradewind/v1. Throws Refused, and AbortError when `signal` says so. */
-export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer> {
-  const address = new URL(`tradewind/v1${path}`, airflowUrl());
+/** Ask `server` at `address`. Throws Refused, and AbortError when `signal` says so. */
+export async function request<Answer>(address: URL, server: string, ask: Ask = {}): Promise<Answer> {
   for (const [name, value] of Object.entries(ask.query ?? {})) {
     if (value !== undefined && value !== "") {
       address.searchParams.set(name, String(value));
@@ -41,7 +41,7 @@ export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer>
     answer = await fetch(address, {
       method: ask.method ?? "GET",
       credentials: "same-origin",
-      headers: ask.body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: { ...(ask.body === undefined ? {} : { "Content-Type": "application/json" }), ...ask.headers },
       ...(ask.body === undefined ? {} : { body: JSON.stringify(ask.body) }),
       ...(ask.signal ? { signal: ask.signal } : {}),
     });
@@ -49,7 +49,7 @@ export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer>
     if (problem instanceof DOMException && problem.name === "AbortError") {
       throw problem;
     }
-    throw new Refused(0, "unavailable", "The API server does not answer.", "Check that it runs and that your network is up.");
+    throw new Refused(0, "unavailable", `${server} does not answer.`, "Check that it runs and that your network is up.");
   }
   if (answer.status === 204) {
     return undefined as Answer;
@@ -62,7 +62,7 @@ export async function call<Answer>(path: string, ask: Ask = {}): Promise<Answer>
   throw new Refused(
     answer.status,
     said.error ?? "internal",
-    said.message ?? `The API server answered ${answer.status}.`,
+    said.message ?? `${server} answered ${answer.status}.`,
     said.remedy ?? "",
   );
 }

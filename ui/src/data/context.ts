@@ -16,7 +16,3 @@ export function useHere(): Here & { may: (permission: Permission) => boolean } {
   }
   return { ...here, may: (permission) => here.me.may.includes(permission) };
 }
-
-/** Where the page is, below Airflow's own address. */
-export const HOME = "/plugin/remote-agents";
-export const agentPath = (id: string) => `${HOME}/agents/${id}`;

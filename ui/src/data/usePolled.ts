@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import { asRefused, call, type Refused } from "./api";
+import { asRefused, type Refused } from "./api";
+import { useSource } from "./source";
 
 export type Polled<Answer> = {
   data: Answer | undefined; // the last good answer, kept while newer ones fail
@@ -18,6 +19,7 @@ const SLOWEST = 30;
  * A refusal for want of permission or sign-in is not asked again. `path` undefined asks nothing.
  */
 export function usePolled<Answer>(path: string | undefined, seconds = 3): Polled<Answer> {
+  const { call } = useSource();
   const [state, setState] = useState<{ of?: string; data?: Answer; error?: Refused; at: number }>({ at: 0 });
   const [round, setRound] = useState(0);
   const again = useRef(0);
@@ -72,7 +74,7 @@ export function usePolled<Answer>(path: string | undefined, seconds = 3): Polled
       asking?.abort();
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [path, seconds, round]);
+  }, [call, path, seconds, round]);
 
   const refresh = useCallback(() => {
     again.current += 1;

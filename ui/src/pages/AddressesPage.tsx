@@ -1,8 +1,8 @@
 import { Alert, Badge, Button, Field, Flex, Input, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { call } from "../data/api";
 import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { AllowedAddresses, AllowedNetwork } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { count } from "../data/words";
@@ -123,6 +123,7 @@ function Changing({
   done: () => void;
 }) {
   const { say } = useHere();
+  const { call } = useSource();
   const [revision] = useState(list.revision); // what the person saw: a list changed meanwhile is not overwritten
   const [network, setNetwork] = useState("");
   const [description, setDescription] = useState("");

@@ -2,8 +2,8 @@ import { Box, Breadcrumb, Button, DataList, Flex, Heading, HStack, Link, SimpleG
 import { useState, type ReactNode } from "react";
 import { Link as RouterLink, useNavigate, useParams } from "react-router-dom";
 
-import { call } from "../data/api";
-import { HOME, useHere } from "../data/context";
+import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { Agent, Attempt, Environment, Page } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { bytes, count, duration, moment, spaced } from "../data/words";
@@ -59,13 +59,14 @@ export function Part({ title, children }: { title: string; children: ReactNode }
 }
 
 function Top({ agent, ask, done }: Asking) {
+  const { home } = useSource();
   return (
     <Box mb={4}>
       <Breadcrumb.Root size="sm" mb={2}>
         <Breadcrumb.List>
           <Breadcrumb.Item>
             <Breadcrumb.Link asChild>
-              <RouterLink to={HOME}>Agents</RouterLink>
+              <RouterLink to={home}>Agents</RouterLink>
             </Breadcrumb.Link>
           </Breadcrumb.Item>
           <Breadcrumb.Separator />
@@ -96,6 +97,7 @@ function Top({ agent, ask, done }: Asking) {
 
 function Actions({ agent, ask, done }: Asking) {
   const { may, say } = useHere();
+  const { call, home } = useSource();
   const navigate = useNavigate();
   if (!may("operate")) {
     return undefined;
@@ -132,7 +134,7 @@ function Actions({ agent, ask, done }: Asking) {
     run: async (reason) => {
       await call(`/agents/${agent.id}`, { method: "DELETE", query: { reason } });
       say(`${agent.name} is removed`);
-      void navigate(HOME);
+      void navigate(home);
     },
   };
   if (agent.state === "lost" || agent.state === "offline") {
@@ -222,6 +224,7 @@ function Facts({ agent }: { agent: Agent }) {
 
 function Environments({ agent, ask, done }: Asking) {
   const { may, say } = useHere();
+  const { call } = useSource();
   const gone = agent.ended_at !== null;
   const setSlots = (environment: Environment): Action => ({
     title: `Set slots of ${environment.name} on ${agent.name}`,
@@ -276,6 +279,7 @@ function Environments({ agent, ask, done }: Asking) {
 
 function Running({ agent, ask, done }: Asking) {
   const { may, say } = useHere();
+  const { call } = useSource();
   const stop = (attempt: Attempt): Action => ({
     title: `Stop ${attempt.label || attempt.id}`,
     explained: "The plane asks the agent to stop this attempt. The attempt counts as failed, and Airflow's retries decide what happens next.",
@@ -340,12 +344,13 @@ function Lately({ agent }: { agent: Agent }) {
 
 function History({ agent }: { agent: Agent }) {
   const { may } = useHere();
+  const { home } = useSource();
   const subject = `agent:${agent.name}`;
   return may("audit") ? (
     <Part title="History">
       <EventTable query={`subject=${encodeURIComponent(subject)}&limit=20`} seconds={5} subjects={false} />
       <Link asChild color="fg.info" fontSize="sm" mt={2} display="inline-block">
-        <RouterLink to={`${HOME}/events?subject=${encodeURIComponent(subject)}`}>View all events</RouterLink>
+        <RouterLink to={`${home}/events?subject=${encodeURIComponent(subject)}`}>View all events</RouterLink>
       </Link>
     </Part>
   ) : undefined;

@@ -1,13 +1,13 @@
-import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, SimpleGrid, Text } from "@chakra-ui/react";
+import { Box, Button, Checkbox, Flex, HStack, Input, NativeSelect, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
-import { agentPath, HOME } from "../data/context";
+import { useSource } from "../data/source";
 import type { Agent, AgentState, Page } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { count, spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
-import { beat, Clamped, SlotsBar, StateBadge, Tags } from "../parts/marks";
+import { AgentLink, beat, Clamped, SlotsBar, StateBadge, Tags } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 const STATES: AgentState[] = [
@@ -96,13 +96,14 @@ function matches(agent: Agent, search: string): boolean {
 }
 
 function NoAgents() {
+  const { home } = useSource();
   return (
     <Nothing title="No agent is connected">
       <Text mb={4}>
         Agents run tasks next to the data. They connect to this Airflow from their side, with its address and a token.
       </Text>
       <Button asChild colorPalette="brand">
-        <RouterLink to={`${HOME}/register`}>Register an agent</RouterLink>
+        <RouterLink to={`${home}/register`}>Register an agent</RouterLink>
       </Button>
     </Nothing>
   );
@@ -142,9 +143,7 @@ const COLUMNS: Column<Agent>[] = [
     name: "Name",
     cell: (agent) => (
       <Box>
-        <Link asChild color="fg.info" fontWeight="semibold">
-          <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
-        </Link>
+        <AgentLink id={agent.id} name={agent.name} fontWeight="semibold" />
         <Text color="fg.muted" fontSize="xs">
           {agent.host.hostname || "unknown host"}
         </Text>

@@ -1,12 +1,11 @@
-import { Box, Button, Flex, HStack, Input, Link, NativeSelect, Text } from "@chakra-ui/react";
-import { Link as RouterLink, useSearchParams } from "react-router-dom";
+import { Box, Button, Flex, HStack, Input, NativeSelect, Text } from "@chakra-ui/react";
+import { useSearchParams } from "react-router-dom";
 
-import { agentPath } from "../data/context";
 import type { Event, Page } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { spaced } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
-import { When } from "../parts/marks";
+import { AgentLink, When } from "../parts/marks";
 import { Nothing, Shown } from "../parts/states";
 
 const GROUPS = [
@@ -147,9 +146,7 @@ function Turning({ page, turn }: { page: Page<Event>; turn: (offset: number) => 
 function Subject({ event }: { event: Event }) {
   const id = event.detail["agent_id"];
   return event.subject.startsWith("agent:") && typeof id === "string" ? (
-    <Link asChild color="fg.info">
-      <RouterLink to={agentPath(id)}>{event.subject}</RouterLink>
-    </Link>
+    <AgentLink id={id} name={event.subject} />
   ) : (
     <Text wordBreak="break-word">{event.subject}</Text>
   );

@@ -1,8 +1,8 @@
 import { Badge, Button, Field, Flex, HStack, Input, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { call } from "../data/api";
 import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { AllowedAddresses, AllowedEndpoint } from "../data/types";
 import { DataTable, type Column } from "../parts/DataTable";
 import { FormDialog, ReasonAndForce } from "../parts/dialogs";
@@ -108,6 +108,7 @@ function Changing({
   const [revision] = useState(list.revision);
   const [endpoint, setEndpoint] = useState("");
   const [name, setName] = useState("");
+  const { call } = useSource();
   const [reason, setReason] = useState("");
   const [force, setForce] = useState(false);
   return (

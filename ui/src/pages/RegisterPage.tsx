@@ -1,14 +1,14 @@
-import { Alert, Box, Button, Checkbox, CheckboxGroup, Field, Fieldset, HStack, Heading, Input, Link, NativeSelect, SimpleGrid, Spinner, Tabs, Text, VStack } from "@chakra-ui/react";
+import { Alert, Box, Button, Checkbox, CheckboxGroup, Field, Fieldset, HStack, Heading, Input, NativeSelect, SimpleGrid, Spinner, Tabs, Text, VStack } from "@chakra-ui/react";
 import { useEffect, useMemo, useState, type FormEvent, type ReactNode } from "react";
-import { Link as RouterLink } from "react-router-dom";
 
-import { asRefused, call, type Refused } from "../data/api";
-import { agentPath, useHere } from "../data/context";
+import { asRefused, type Refused } from "../data/api";
+import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { Agent, AskRecipes, Page, Recipe, Recipes, TokenCreated } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { spaced } from "../data/words";
 import { Copyable } from "../parts/Copyable";
-import { Findings, StateBadge } from "../parts/marks";
+import { AgentLink, Findings, StateBadge } from "../parts/marks";
 import { Problem } from "../parts/states";
 import { Expires, Value } from "./TokensPage";
 
@@ -292,6 +292,7 @@ export function RegisterPage() {
 
 /** What the plane makes of it, asked a moment after the last key. The recipes before stay until there are others. */
 function useRecipes(wanted: AskRecipes): Answered {
+  const { call } = useSource();
   const [state, setState] = useState<{ of?: AskRecipes; answer?: Recipes; kept: Recipe[]; error?: Refused }>({ kept: [] });
   useEffect(() => {
     const asking = new AbortController();
@@ -314,7 +315,7 @@ function useRecipes(wanted: AskRecipes): Answered {
       clearTimeout(timer);
       asking.abort();
     };
-  }, [wanted]);
+  }, [call, wanted]);
   return {
     recipes: state.answer?.problems.length ? [] : state.kept,
     problems: state.answer?.problems.map((each) => each.message) ?? [],
@@ -366,6 +367,7 @@ function Step({ number, title, children }: { number: number; title: string; chil
 
 function TokenStep({ name, site, problem }: { name: string; site: string; problem: string }) {
   const { may, say } = useHere();
+  const { call } = useSource();
   const [days, setDays] = useState("365");
   const [made, setMade] = useState<TokenCreated>();
   const [error, setError] = useState<Refused>();
@@ -494,9 +496,7 @@ function Arrival({ name }: { name: string }) {
             <Alert.Content>
               <Alert.Title>
                 <HStack gap={2} wrap="wrap">
-                  <Link asChild color="fg.info">
-                    <RouterLink to={agentPath(agent.id)}>{agent.name}</RouterLink>
-                  </Link>
+                  <AgentLink id={agent.id} name={agent.name} />
                   is connected <StateBadge state={agent.state} />
                 </HStack>
               </Alert.Title>

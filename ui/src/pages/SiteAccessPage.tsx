@@ -1,8 +1,8 @@
 import { Button, Field, Flex, Input, NativeSelect, SimpleGrid, Text, Textarea } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { call } from "../data/api";
 import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { Page, SiteAccess, SiteGrant } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { DataTable, type Column } from "../parts/DataTable";
@@ -24,6 +24,7 @@ const named = (other: string) => (other === "*" ? "every site and the plane" : o
 /** What agents of one site may do with Dags of another. */
 export function SiteAccessPage() {
   const { may, say } = useHere();
+  const { call } = useSource();
   const polled = usePolled<Page<SiteGrant>>("/site-access?limit=1000", 5);
   const [adding, setAdding] = useState(false);
   const [action, setAction] = useState<Action>();
@@ -92,6 +93,7 @@ export function SiteAccessPage() {
 
 function Adding({ onClose, done }: { onClose: () => void; done: () => void }) {
   const { say } = useHere();
+  const { call } = useSource();
   const [site, setSite] = useState("");
   const [other, setOther] = useState("");
   const [access, setAccess] = useState<SiteAccess>("wait");

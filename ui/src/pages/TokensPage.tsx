@@ -1,8 +1,8 @@
 import { Alert, Box, Button, Field, Flex, HStack, Input, NativeSelect, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { call } from "../data/api";
 import { useHere } from "../data/context";
+import { useSource } from "../data/source";
 import type { Page, Token, TokenCreated, TokenKind } from "../data/types";
 import { usePolled } from "../data/usePolled";
 import { Copyable } from "../parts/Copyable";
@@ -14,6 +14,7 @@ import { Nothing, Shown } from "../parts/states";
 /** The Deployment's agent tokens. A value is shown once, when it is made. */
 export function TokensPage() {
   const { may, say } = useHere();
+  const { call } = useSource();
   const polled = usePolled<Page<Token>>("/tokens?limit=1000", 5);
   const [making, setMaking] = useState(false);
   const [made, setMade] = useState<TokenCreated>();
@@ -187,6 +188,7 @@ function NewToken({
   onClose: () => void;
   onMade: (token: TokenCreated) => void;
 }) {
+  const { call } = useSource();
   const [name, setName] = useState("");
   const [site, setSite] = useState("default");
   const [kind, setKind] = useState<TokenKind>("agent");

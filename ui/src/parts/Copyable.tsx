@@ -1,11 +1,11 @@
 import { Box, Button, Code, Flex } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { useHere } from "../data/context";
+import { useSay } from "./news";
 
 /** Text to take along: a token, a command, a file. */
 export function Copyable({ text, what }: { text: string; what: string }) {
-  const { say } = useHere();
+  const say = useSay();
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     await writeToClipboard(text);

@@ -3,6 +3,7 @@ import { Alert, Badge, Box, Button, Flex, HStack, Link, Text, Wrap } from "@chak
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
+import { useSource } from "../data/source";
 import type { Agent, AgentState, Attempt, SentinelFinding } from "../data/types";
 import { ago, count, duration, moment, spaced } from "../data/words";
 
@@ -211,6 +212,16 @@ export function SentinelFindings({ findings }: { findings: SentinelFinding[] }) 
   ));
 }
 
+/** An agent's name, as the way to its page. */
+export function AgentLink({ id, name, fontWeight }: { id: string; name: string; fontWeight?: string }) {
+  const { home } = useSource();
+  return (
+    <Link asChild color="fg.info" fontWeight={fontWeight}>
+      <RouterLink to={`${home}/agents/${id}`}>{name}</RouterLink>
+    </Link>
+  );
+}
+
 /** The age of the last beat. */
 export function beat(agent: Agent): string {
   if (agent.ended_at !== null) {
@@ -221,6 +232,7 @@ export function beat(agent: Agent): string {
 
 /** The attempt's task instance in Airflow's own pages. */
 export function AttemptLink({ attempt }: { attempt: Attempt }) {
+  const { airflow } = useSource();
   const words = attempt.label || `${spaced(attempt.kind)} ${attempt.id}`;
   if (attempt.dag_id === null || attempt.run_id === null || attempt.task_id === null) {
     return <Text>{words}</Text>;
@@ -228,9 +240,14 @@ export function AttemptLink({ attempt }: { attempt: Attempt }) {
   const [dag, run, task] = [attempt.dag_id, attempt.run_id, attempt.task_id].map(encodeURIComponent);
   const mapped = attempt.map_index >= 0 ? `/mapped/${attempt.map_index}` : "";
   const tried = attempt.try_number ? `?try_number=${attempt.try_number}` : "";
-  return (
+  const path = `dags/${dag}/runs/${run}/tasks/${task}${mapped}${tried}`;
+  return airflow === undefined ? (
     <Link asChild color="fg.info">
-      <RouterLink to={`/dags/${dag}/runs/${run}/tasks/${task}${mapped}${tried}`}>{words}</RouterLink>
+      <RouterLink to={`/${path}`}>{words}</RouterLink>
+    </Link>
+  ) : (
+    <Link color="fg.info" href={new URL(path, airflow).href}>
+      {words}
     </Link>
   );
 }

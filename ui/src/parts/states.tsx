@@ -2,7 +2,8 @@
 import { Alert, Box, Button, Center, Heading, Link, Spinner, Text, VStack } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
-import { signInUrl, type Refused } from "../data/api";
+import type { Refused } from "../data/api";
+import { useSource } from "../data/source";
 import type { Polled } from "../data/usePolled";
 import { duration } from "../data/words";
 
@@ -32,6 +33,7 @@ const sentence = (text: string) =>
   text && `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/u.test(text) ? "" : "."}`;
 
 export function Problem({ error, retry }: { error: Refused; retry?: () => void }) {
+  const source = useSource();
   const signIn = error.status === 401;
   const title = signIn ? "You are signed out" : error.status === 403 ? "Not permitted" : "The request failed";
   return (
@@ -47,7 +49,7 @@ export function Problem({ error, retry }: { error: Refused; retry?: () => void }
       </Alert.Content>
       {signIn ? (
         <Button asChild size="sm" variant="outline">
-          <Link href={signInUrl()}>Sign in</Link>
+          <Link href={source.signIn()}>Sign in</Link>
         </Button>
       ) : retry ? (
         <Button size="sm" variant="outline" onClick={retry}>

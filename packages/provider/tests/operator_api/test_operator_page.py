@@ -100,23 +100,36 @@ def ui_check() -> Any:
     return module
 
 
-def test_the_committed_script_is_built_from_the_committed_source(ui_check: Any) -> None:
-    assert ui_check.named_hash() == ui_check.sources_hash(), "run `make ui` and commit what changes"
+@pytest.mark.parametrize("of", ["PROVIDER", "PLATFORM"])
+def test_the_committed_script_is_built_from_the_committed_source(ui_check: Any, of: str) -> None:
+    bundle = getattr(ui_check, of)
+    assert ui_check.named_hash(bundle) == ui_check.sources_hash(bundle), (
+        "run `make ui` and commit what changes"
+    )
 
 
 def test_a_change_of_the_source_or_a_new_file_is_noticed(ui_check: Any, tmp_path: Path) -> None:
+    copy, bundle = tmp_path / "ui", ui_check.PROVIDER
+    shutil.copytree(UI, copy, ignore=shutil.ignore_patterns("node_modules"))
+    assert ui_check.sources_hash(bundle, copy) == ui_check.sources_hash(bundle)
+    (copy / "src/pages/New.tsx").write_text("export {};")
+    added = ui_check.sources_hash(bundle, copy)
+    (copy / "vite.config.js").write_text("// nothing")
+    assert len({ui_check.sources_hash(bundle), added, ui_check.sources_hash(bundle, copy)}) == 3
+
+
+def test_a_page_of_the_platform_changes_the_platforms_script_only(ui_check: Any, tmp_path: Path) -> None:
     copy = tmp_path / "ui"
     shutil.copytree(UI, copy, ignore=shutil.ignore_patterns("node_modules"))
-    assert ui_check.sources_hash(copy) == ui_check.sources_hash()
-    (copy / "src/pages/New.tsx").write_text("export {};")
-    added = ui_check.sources_hash(copy)
-    (copy / "vite.config.js").write_text("// nothing")
-    assert len({ui_check.sources_hash(), added, ui_check.sources_hash(copy)}) == 3
+    (copy / "src/platform/New.tsx").write_text("export {};")
+    provider, platform = ui_check.PROVIDER, ui_check.PLATFORM
+    assert ui_check.sources_hash(provider, copy) == ui_check.sources_hash(provider)
+    assert ui_check.sources_hash(platform, copy) != ui_check.sources_hash(platform)
 
 
 def test_a_bundle_that_does_not_say_what_it_is_made_of_is_not_believed(ui_check: Any, tmp_path: Path) -> None:
     (tmp_path / "bundle.js").write_bytes(b"console.log(1)")
-    assert ui_check.named_hash(tmp_path / "bundle.js") == ""
+    assert ui_check.named_hash(ui_check.PROVIDER._replace(path=tmp_path / "bundle.js")) == ""
 
 
 def test_the_lock_of_the_pages_packages_names_hashes_and_no_addresses() -> None:

@@ -17,6 +17,7 @@ from tradewind_platform.api import (
     life,
     me,
     oauth,
+    pages,
     people,
     problems,
     resources,
@@ -42,7 +43,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def create_app(platform: Platform) -> FastAPI:
-    """The platform's API."""
+    """The platform's API and its pages."""
     app = FastAPI(
         title="Tradewind platform API",
         description="Workspaces, clusters, Deployments, API tokens, operations and the audit trail of an organization. "
@@ -75,6 +76,7 @@ def create_app(platform: Platform) -> FastAPI:
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
+    app.include_router(pages.router())
     app.add_middleware(Authentication, platform=platform)
     app.add_middleware(controllers.ClusterAuthentication, platform=platform)
     return app

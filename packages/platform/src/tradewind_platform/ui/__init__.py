@@ -1,0 +1,1 @@
+"""The platform's pages, as `make ui` builds them of ui/src/platform."""

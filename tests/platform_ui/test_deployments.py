@@ -1,0 +1,142 @@
+"""Deployments by the pages: made with live steps, found among many, changed, deleted and restored."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+from playwright.sync_api import expect
+
+from support.platform_website import Website
+from tradewind_platform.domain.roles import Binding, Role, Target
+from tradewind_platform.reconciler.driver import StepFailed
+
+
+def created(page: Any, name: str = "sales") -> None:
+    page.goto("/deployments/new")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Description").fill("Orders and invoices")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text(f"{name} runs")).to_be_visible()
+
+
+def test_a_deployment_is_made_and_its_steps_are_seen(open_page: Any) -> None:
+    page = open_page("/deployments")
+    expect(page.get_by_text("No Deployments yet")).to_be_visible()
+    created(page)
+    steps = page.get_by_role("list", name="Steps of create")
+    for step in ("database", "configure", "migrate", "start", "route"):
+        expect(steps.get_by_text(step, exact=True)).to_be_visible()
+    page.get_by_role("link", name="Open sales").click()
+    expect(page.get_by_role("heading", name="sales")).to_be_visible()
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="address for agents")).to_contain_text(
+        re.compile(r"https://c2345abc\.external\.example\.com/d[a-z2-7]+")
+    )
+
+
+def test_a_step_that_fails_says_why_and_can_be_tried_again(open_page: Any, website: Website) -> None:
+    website.driver.failing["migrate"] = StepFailed("the disk is full. Free some space.")
+    page = open_page("/deployments/new")
+    page.get_by_label("Name").fill("sales")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("The Deployment could not be made")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("the disk is full").first).to_be_visible()
+    website.driver.failing.clear()
+    page.get_by_role("link", name="Open sales").click()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+
+
+def test_two_who_save_at_once_are_told_what_changed(open_page: Any) -> None:
+    mine = open_page("/")
+    created(mine)
+    theirs = open_page("/deployments/sales/settings")
+    mine.goto("/deployments/sales/settings")
+    mine.get_by_label("Description").fill("Mine")
+    theirs.get_by_label("Description").fill("Theirs")
+    theirs.get_by_role("button", name="Save").click()
+    expect(theirs.get_by_text("Saved")).to_be_visible()
+    mine.get_by_role("button", name="Save").click()
+    expect(mine.get_by_text("Description is now “Theirs”, and was “Orders and invoices”.")).to_be_visible()
+    mine.get_by_role("button", name="Keep my changes").click()
+    mine.get_by_role("button", name="Save").click()
+    expect(mine.get_by_text("Saved")).to_be_visible()
+    expect(mine.get_by_label("Description")).to_have_value("Mine")
+
+
+def test_a_deployment_is_deleted_by_its_name_and_restored(open_page: Any) -> None:
+    page = open_page("/")
+    created(page)
+    page.goto("/deployments/sales/settings/danger")
+    page.get_by_role("button", name="Protect", exact=True).click()
+    page.get_by_role("alertdialog").or_(page.get_by_role("dialog")).get_by_role(
+        "button", name="Protect"
+    ).click()
+    expect(page.get_by_text("It is protected: it cannot be deleted.")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete")).to_be_disabled()
+    page.get_by_role("button", name="Remove protection").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove protection").click()
+    expect(page.get_by_role("button", name="Delete")).to_be_enabled()
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("alertdialog")
+    dialog.get_by_label("Type sales to confirm").fill("orders")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog).to_be_visible()  # the name is another one, so nothing was sent
+    dialog.get_by_label("Type sales to confirm").fill("sales")
+    dialog.get_by_label("Reason").fill("moved away")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("This Deployment is deleted.")).to_be_visible()
+    page.get_by_role("button", name="Restore").click()
+    page.get_by_role("dialog").get_by_role("button", name="Restore").click()
+    expect(page.get_by_text("This Deployment is deleted.")).to_be_hidden()
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    page.goto("/organization/audit?action=deployment.delete")
+    expect(page.get_by_text("moved away")).to_be_visible()
+
+
+def test_a_viewer_is_shown_no_act_that_the_role_refuses(open_page: Any, website: Website) -> None:
+    owner = open_page("/")
+    created(owner)
+    found = owner.request.get("/v1/deployments/sales").json()
+    scope = Target(UUID(found["workspace"]), UUID(found["id"]))
+    website.person("vera", Binding(Role.DEPLOYMENT_VIEWER, scope))
+    page = open_page("/deployments", user="vera")
+    expect(page.get_by_role("link", name="sales", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="New Deployment")).to_have_count(0)
+    expect(page.get_by_role("link", name="Organization")).to_have_count(0)
+    page.goto("/deployments/sales/settings")
+    expect(page.get_by_text("Your role does not change the configuration")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    expect(page.get_by_role("link", name="Danger")).to_have_count(0)
+    page.goto("/deployments/orders")
+    expect(page.get_by_text("There is no Deployment orders")).to_be_visible()
+
+
+def test_hibernation_is_planned_and_asked_for(open_page: Any) -> None:
+    page = open_page("/")
+    created(page)
+    page.goto("/deployments/sales/settings/hibernation")
+    page.get_by_role("button", name="Add schedule").click()
+    page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("cell", name="0 19 * * 1-5")).to_be_visible()
+    page.get_by_role("button", name="Hibernate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Hibernate").click()
+    expect(page.get_by_text("This Deployment hibernates.")).to_be_visible()
+    page.get_by_role("button", name="Wake up").click()
+    page.get_by_role("dialog").get_by_role("button", name="Wake up").click()
+    expect(page.get_by_text("This Deployment hibernates.")).to_be_hidden()
+
+
+def test_the_filters_stand_in_the_address(open_page: Any) -> None:
+    page = open_page("/")
+    created(page, "sales")
+    created(page, "orders")
+    page.goto("/deployments")
+    page.get_by_label("Filter Deployments").fill("ord")
+    expect(page.get_by_role("link", name="sales", exact=True)).to_have_count(0)
+    page.wait_for_url("**/deployments?q=ord")
+    page.reload()
+    expect(page.get_by_role("link", name="orders", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="sales", exact=True)).to_have_count(0)

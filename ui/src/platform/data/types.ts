@@ -1,0 +1,1 @@
+export type Page<Item> = { items: Item[]; total: number; limit: number; offset: number };

@@ -1,0 +1,198 @@
+import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, Text } from "@chakra-ui/react";
+import { Link as RouterLink, useSearchParams } from "react-router-dom";
+
+import { usePolled } from "../../data/usePolled";
+import type { Column } from "../../parts/DataTable";
+import { When } from "../../parts/marks";
+import { Nothing, Shown } from "../../parts/states";
+import type { DeploymentView } from "../../../generated/platform";
+import { allowsSomewhere, useMe } from "../data/permissions";
+import { referenceOf } from "../data/platform";
+import type { Page } from "../data/types";
+import { PhaseBadge, StateDot } from "../parts/marks";
+import { PagedTable } from "../parts/PagedTable";
+import { PageTop } from "../parts/page";
+
+/** Every Deployment that the person may see. The filters stand in the address, so that a view can be kept and sent. */
+export function DeploymentsPage() {
+  const me = useMe();
+  const mayCreate = allowsSomewhere(me, "deployment.create");
+  const polled = usePolled<Page<DeploymentView>>("/deployments?limit=1000", 5);
+  return (
+    <>
+      <PageTop title="Deployments" help="Each Deployment is an Airflow of its own, with its own database, keys, agents and people.">
+        {mayCreate ? (
+          <Button asChild size="sm" colorPalette="brand">
+            <RouterLink to="/deployments/new">New Deployment</RouterLink>
+          </Button>
+        ) : undefined}
+      </PageTop>
+      <Shown polled={polled} what="Deployments">
+        {(page) =>
+          page.total === 0 ? (
+            <Nothing title="No Deployments yet">
+              {mayCreate ? (
+                <>
+                  <Text mb={4}>Create the first one. It is ready in about a minute, and its page says how to connect an agent.</Text>
+                  <Button asChild colorPalette="brand">
+                    <RouterLink to="/deployments/new">New Deployment</RouterLink>
+                  </Button>
+                </>
+              ) : (
+                <Text>You have no role in any Deployment. Ask an owner of the organization {me.organization} for one.</Text>
+              )}
+            </Nothing>
+          ) : (
+            <Filtered deployments={page.items} />
+          )
+        }
+      </Shown>
+    </>
+  );
+}
+
+const GONE = new Set(["deleted", "purging", "purged"]);
+const HEALTHS = ["healthy", "degraded", "unhealthy", "unknown", "asleep"];
+
+function Filtered({ deployments }: { deployments: DeploymentView[] }) {
+  const [parameters, setParameters] = useSearchParams();
+  const text = parameters.get("q") ?? "";
+  const workspace = parameters.get("workspace") ?? "";
+  const health = parameters.get("health") ?? "";
+  const gone = parameters.has("deleted");
+  const set = (name: string, value: string) =>
+    setParameters(
+      (before) => {
+        before.delete(name);
+        if (value) {
+          before.set(name, value);
+        }
+        return before;
+      },
+      { replace: true },
+    );
+  const wanted = text.trim().toLowerCase();
+  const rows = deployments.filter(
+    (each) =>
+      (gone || !GONE.has(each.phase)) &&
+      (workspace === "" || each.workspace_name === workspace) &&
+      (health === "" || each.health === health) &&
+      [each.name, each.slug, each.workspace_name, each.cluster_name, each.description].some((part) => part.toLowerCase().includes(wanted)),
+  );
+  const workspaces = [...new Set(deployments.map((each) => each.workspace_name))].sort();
+  return (
+    <>
+      <Flex gap={3} mb={3} wrap="wrap" align="center">
+        <Input
+          size="sm"
+          maxW="18em"
+          type="search"
+          aria-label="Filter Deployments"
+          placeholder="Filter by name, workspace or cluster"
+          value={text}
+          onChange={(event) => set("q", event.target.value)}
+        />
+        <Choice label="Workspace" value={workspace} options={workspaces} set={(value) => set("workspace", value)} all="All workspaces" />
+        <Choice label="Health" value={health} options={HEALTHS} set={(value) => set("health", value)} all="Any health" />
+        <Checkbox.Root
+          size="sm"
+          checked={gone}
+          onCheckedChange={(change: { checked: boolean | "indeterminate" }) => set("deleted", change.checked === true ? "yes" : "")}
+        >
+          <Checkbox.HiddenInput />
+          <Checkbox.Control />
+          <Checkbox.Label>Show deleted</Checkbox.Label>
+        </Checkbox.Root>
+        <Text color="fg.muted" fontSize="sm" aria-live="polite">
+          {rows.length} of {deployments.length}
+        </Text>
+      </Flex>
+      {rows.length === 0 ? (
+        <Nothing title="No Deployment matches the filters">
+          <Button size="sm" variant="outline" onClick={() => setParameters({}, { replace: true })}>
+            Clear filters
+          </Button>
+        </Nothing>
+      ) : (
+        <PagedTable label="Deployments" columns={COLUMNS} rows={rows} id={(each) => each.id} />
+      )}
+    </>
+  );
+}
+
+export function Choice(props: { label: string; value: string; options: string[]; set: (value: string) => void; all: string }) {
+  return (
+    <NativeSelect.Root size="sm" w="auto">
+      <NativeSelect.Field aria-label={props.label} value={props.value} onChange={(event) => props.set(event.target.value)}>
+        <option value="">{props.all}</option>
+        {props.options.map((each) => (
+          <option key={each} value={each}>
+            {each}
+          </option>
+        ))}
+      </NativeSelect.Field>
+      <NativeSelect.Indicator />
+    </NativeSelect.Root>
+  );
+}
+
+export function DeploymentLink({ deployment }: { deployment: DeploymentView }) {
+  return (
+    <Link asChild color="fg.info" fontWeight="semibold">
+      <RouterLink to={`/deployments/${referenceOf(deployment)}`}>{deployment.name}</RouterLink>
+    </Link>
+  );
+}
+
+const COLUMNS: Column<DeploymentView>[] = [
+  {
+    name: "Name",
+    cell: (each) => (
+      <Box>
+        <HStack gap={2}>
+          <DeploymentLink deployment={each} />
+          <PhaseBadge phase={each.phase} />
+        </HStack>
+        <Text color="fg.muted" fontSize="xs" lineClamp={1}>
+          {each.description}
+        </Text>
+      </Box>
+    ),
+  },
+  {
+    name: "Health",
+    cell: (each) => (
+      <Box>
+        <StateDot state={each.health} />
+        {each.health_reason && !GONE.has(each.phase) ? (
+          <Text color="fg.muted" fontSize="xs" maxW="28em" lineClamp={2}>
+            {each.health_reason}
+          </Text>
+        ) : undefined}
+      </Box>
+    ),
+  },
+  { name: "Workspace", hideBelow: "md", cell: (each) => each.workspace_name },
+  { name: "Cluster", hideBelow: "lg", cell: (each) => each.cluster_name },
+  {
+    name: "Last change",
+    hideBelow: "md",
+    cell: (each) => (
+      <Box>
+        <When at={each.updated_at} />
+        <Text color="fg.muted" fontSize="xs">
+          {each.updated_by ? `by ${each.updated_by}` : ""}
+        </Text>
+      </Box>
+    ),
+  },
+  {
+    name: "Airflow",
+    cell: (each) =>
+      GONE.has(each.phase) || each.observed_revision === 0 ? undefined : (
+        <Link href={each.people_url} color="fg.info" aria-label={`Open Airflow of ${each.name}`}>
+          Open
+        </Link>
+      ),
+  },
+];

@@ -1,0 +1,199 @@
+import { Alert, Box, Button, Checkbox, Field, HStack, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { useState, type FormEvent, type ReactNode } from "react";
+import { Link as RouterLink } from "react-router-dom";
+
+import { asRefused, type Refused } from "../../data/api";
+import { usePolled } from "../../data/usePolled";
+import { Loading, Nothing, Problem, Shown } from "../../parts/states";
+import type { ClusterView, DeploymentView, NewDeployment, OperationView, WorkspaceView } from "../../../generated/platform";
+import { allows, allowsSomewhere, useMe } from "../data/permissions";
+import { ofPlatform } from "../data/platform";
+import type { Page } from "../data/types";
+import { OperationBadge } from "../parts/marks";
+import { PageTop, Panel } from "../parts/page";
+import { Select } from "../parts/Select";
+import { Steps } from "../parts/Steps";
+
+const ABOVE = [{ name: "Deployments", to: "/deployments" }];
+
+/** Asks for a Deployment, and shows its steps until it runs. */
+export function NewDeploymentPage() {
+  const me = useMe();
+  const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 30);
+  const clusters = usePolled<Page<ClusterView>>("/clusters?limit=1000", 30);
+  const [made, setMade] = useState<DeploymentView>();
+  return (
+    <>
+      <PageTop title="New Deployment" above={ABOVE} />
+      {made ? (
+        <Making made={made} />
+      ) : !allowsSomewhere(me, "deployment.create") ? (
+        <Nothing title="Your role does not create Deployments">Ask an owner of a workspace for the role of an operator.</Nothing>
+      ) : (
+        <Shown polled={workspaces} what="workspaces">
+          {(page) => (
+            <Form
+              workspaces={page.items.filter((each) => allows(me, "deployment.create", { workspace: each.id }))}
+              clusters={clusters.data?.items ?? []}
+              onMade={setMade}
+            />
+          )}
+        </Shown>
+      )}
+    </>
+  );
+}
+
+type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; onMade: (made: DeploymentView) => void };
+
+function Form({ workspaces, clusters, onMade }: FormProps) {
+  const first = workspaces.find((each) => each.name === "default") ?? workspaces[0];
+  const [wanted, setWanted] = useState<NewDeployment>({ name: "", workspace: first?.name ?? "default", policy: "strict" });
+  const [error, setError] = useState<Refused>();
+  const [busy, setBusy] = useState(false);
+  const set = (part: Partial<NewDeployment>) => setWanted((before) => ({ ...before, ...part }));
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      const body = { ...wanted, name: wanted.name.trim() };
+      onMade(await ofPlatform.call<DeploymentView>("/deployments", { method: "POST", body }));
+    } catch (problem) {
+      setError(asRefused(problem));
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void send(event)}>
+      <VStack align="stretch" gap={5} maxW="40em">
+        <Field.Root required>
+          <Field.Label>Name</Field.Label>
+          <Input
+            required
+            maxLength={50}
+            pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
+            title="Lower-case letters, digits and hyphens"
+            placeholder="sales"
+            value={wanted.name}
+            onChange={(event) => set({ name: event.target.value })}
+          />
+          <Field.HelperText>Lower-case letters, digits and hyphens. It cannot be changed later.</Field.HelperText>
+        </Field.Root>
+        <Select
+          label="Workspace"
+          value={wanted.workspace ?? ""}
+          options={workspaces.map((each) => [each.name, each.name])}
+          set={(workspace) => set({ workspace })}
+          help="Who has a role in the workspace has it in this Deployment, too."
+        />
+        {clusters.length > 1 ? (
+          <Select
+            label="Cluster"
+            value={wanted.cluster ?? ""}
+            options={clusters.map((each) => [each.name, each.name])}
+            set={(cluster) => set({ cluster })}
+            empty="Choose a cluster"
+            help="Where its Airflow runs. It cannot be changed later."
+          />
+        ) : undefined}
+        <Field.Root>
+          <Field.Label>Description</Field.Label>
+          <Textarea rows={2} maxLength={1000} value={wanted.description ?? ""} onChange={(event) => set({ description: event.target.value })} />
+        </Field.Root>
+        <Field.Root>
+          <Field.Label>Execution</Field.Label>
+          <Text>Remote execution: tasks run by agents at your sites, never here.</Text>
+        </Field.Root>
+        <PolicyField value={wanted.policy ?? "strict"} set={(policy) => set({ policy })} />
+        <Ticked checked={wanted.deletion_protection ?? false} set={(deletion_protection) => set({ deletion_protection })}>
+          Protect from deletion
+        </Ticked>
+        {error ? <Problem error={error} /> : undefined}
+        <HStack gap={3}>
+          <Button type="submit" colorPalette="brand" loading={busy}>
+            Create
+          </Button>
+          <Button asChild variant="outline">
+            <RouterLink to="/deployments">Cancel</RouterLink>
+          </Button>
+        </HStack>
+      </VStack>
+    </form>
+  );
+}
+
+/** What may leave the sites, at most. */
+export function PolicyField({ value, set }: { value: string; set: (policy: string) => void }) {
+  return (
+    <Field.Root>
+      <Field.Label>Data policy</Field.Label>
+      <Input
+        required
+        maxLength={1000}
+        pattern="(strict|open)(, ?[A-Za-z0-9][A-Za-z0-9._\-]*=(strict|open))*"
+        title="strict or open, and exceptions of sites: strict, lab=open"
+        value={value}
+        onChange={(event) => set(event.target.value)}
+      />
+      <Field.HelperText>
+        The least strict one that sites may use. <code>strict</code>: no values, logs or code leave a site. Exceptions by site:{" "}
+        <code>strict, lab=open</code>.
+      </Field.HelperText>
+    </Field.Root>
+  );
+}
+
+export function Ticked({ checked, set, children }: { checked: boolean; set: (checked: boolean) => void; children: ReactNode }) {
+  return (
+    <Checkbox.Root checked={checked} onCheckedChange={(change: { checked: boolean | "indeterminate" }) => set(change.checked === true)}>
+      <Checkbox.HiddenInput />
+      <Checkbox.Control />
+      <Checkbox.Label>{children}</Checkbox.Label>
+    </Checkbox.Root>
+  );
+}
+
+function Making({ made }: { made: DeploymentView }) {
+  const polled = usePolled<OperationView>(made.operation === null ? undefined : `/operations/${made.operation}`, 1);
+  const operation = polled.data;
+  const to = `/deployments/${made.name}`;
+  return (
+    <VStack align="stretch" gap={4} maxW="40em">
+      <Panel title={`Creating ${made.name}`} action={operation ? <OperationBadge state={operation.state} /> : undefined}>
+        {operation ? <Steps operation={operation} /> : polled.error ? <Problem error={polled.error} retry={polled.refresh} /> : <Loading what="steps" />}
+      </Panel>
+      <Box aria-live="polite">
+        {operation?.state === "succeeded" ? (
+          <Alert.Root status="success">
+            <Alert.Indicator />
+            <Alert.Content>
+              <Alert.Title>{made.name} runs</Alert.Title>
+              <Alert.Description>Connect an agent next: it runs the tasks at your site.</Alert.Description>
+            </Alert.Content>
+          </Alert.Root>
+        ) : operation?.state === "failed" ? (
+          <Alert.Root status="error">
+            <Alert.Indicator />
+            <Alert.Content>
+              <Alert.Title>The Deployment could not be made</Alert.Title>
+              <Alert.Description>{operation.error} Its page lets you try again from the step that failed.</Alert.Description>
+            </Alert.Content>
+          </Alert.Root>
+        ) : (
+          <Text color="fg.muted">You may leave this page: the platform goes on.</Text>
+        )}
+      </Box>
+      <HStack gap={3}>
+        <Button asChild variant={operation?.state === "succeeded" ? "outline" : "solid"} colorPalette={operation?.state === "succeeded" ? "gray" : "brand"}>
+          <RouterLink to={to}>Open {made.name}</RouterLink>
+        </Button>
+        {operation?.state === "succeeded" ? (
+          <Button asChild colorPalette="brand">
+            <RouterLink to={`${to}/remote-agents/register`}>Register an agent</RouterLink>
+          </Button>
+        ) : undefined}
+      </HStack>
+    </VStack>
+  );
+}

@@ -1,0 +1,138 @@
+import { Alert, Box, Button, Center, Field, Heading, Input, Separator, Text, VStack } from "@chakra-ui/react";
+import { useState, type FormEvent, type ReactNode } from "react";
+import { useSearchParams } from "react-router-dom";
+
+import { asRefused, type Refused } from "../../data/api";
+import { Loading, Problem } from "../../parts/states";
+import type { SignIn, SignInOptions, SignInSessionView } from "../../../generated/platform";
+import { ask } from "../data/platform";
+import { useAnswer } from "../data/useAnswer";
+import { safePath } from "../data/safePath";
+import { useTitle } from "../parts/page";
+import { LineIcon } from "../shell/icons";
+
+/** The ways to sign in that the platform offers: the identity provider first, name and password below it. */
+export function SignInPage() {
+  const [parameters] = useSearchParams();
+  const { data: options, error } = useAnswer<SignInOptions>("/sign-in/options");
+  const next = safePath(parameters.get("next"));
+  useTitle("Sign in");
+  const providers = options?.methods.filter((each) => each.kind !== "password") ?? [];
+  const password = options?.methods.find((each) => each.kind === "password");
+  return (
+    <Doormat title={options ? `Sign in to ${options.organization}` : "Sign in"}>
+      {parameters.has("signed-out") ? (
+        <Alert.Root status="info">
+          <Alert.Indicator />
+          <Alert.Title>You are signed out.</Alert.Title>
+        </Alert.Root>
+      ) : undefined}
+      {parameters.get("error") ? (
+        <Alert.Root status="error">
+          <Alert.Indicator />
+          <Alert.Title>{parameters.get("error")}</Alert.Title>
+        </Alert.Root>
+      ) : undefined}
+      {error ? <Problem error={error} /> : options ? undefined : <Loading what="ways to sign in" />}
+      {options && !options.has_administrator ? (
+        <Alert.Root status="info">
+          <Alert.Indicator />
+          <Alert.Content>
+            <Alert.Title>No administrator yet</Alert.Title>
+            <Alert.Description>
+              Open the link that the platform printed when it started. It makes the first administrator. A new link:{" "}
+              <code>tradewind platform admin sign-in-link</code> on the platform's machine.
+            </Alert.Description>
+          </Alert.Content>
+        </Alert.Root>
+      ) : undefined}
+      {providers.map((each) => (
+        <Button key={each.url} asChild colorPalette="brand" w="100%">
+          <a href={withNext(each.url, next)}>Continue with {each.label}</a>
+        </Button>
+      ))}
+      {providers.length && password ? (
+        <Box position="relative" textAlign="center">
+          <Separator position="absolute" top="50%" w="100%" />
+          <Text as="span" position="relative" bg="bg.panel" px={2} color="fg.muted" fontSize="xs">
+            or
+          </Text>
+        </Box>
+      ) : undefined}
+      {password ? <ByPassword url={password.url} next={next} quiet={providers.length > 0} /> : undefined}
+    </Doormat>
+  );
+}
+
+const withNext = (url: string, next: string) => `${url}${url.includes("?") ? "&" : "?"}next=${encodeURIComponent(next)}`;
+
+function ByPassword({ url, next, quiet }: { url: string; next: string; quiet: boolean }) {
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [error, setError] = useState<Refused>();
+  const [busy, setBusy] = useState(false);
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      const body: SignIn = { name, password };
+      await ask<SignInSessionView>(url, { method: "POST", body });
+      globalThis.location.assign(next); // the whole page anew: nothing of a session before is left in it
+    } catch (problem) {
+      setError(asRefused(problem));
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void send(event)}>
+      <VStack align="stretch" gap={4}>
+        <Field.Root required>
+          <Field.Label>Name</Field.Label>
+          <Input required autoComplete="username" autoCapitalize="none" value={name} onChange={(event) => setName(event.target.value)} />
+        </Field.Root>
+        <Field.Root required>
+          <Field.Label>Password</Field.Label>
+          <Input
+            required
+            type="password"
+            autoComplete="current-password"
+            value={password}
+            onChange={(event) => setPassword(event.target.value)}
+          />
+        </Field.Root>
+        {error ? (
+          <Alert.Root status="error">
+            <Alert.Indicator />
+            <Alert.Content>
+              <Alert.Title>Sign-in failed</Alert.Title>
+              <Alert.Description>
+                {error.message}. {error.remedy}
+              </Alert.Description>
+            </Alert.Content>
+          </Alert.Root>
+        ) : undefined}
+        <Button type="submit" loading={busy} {...(quiet ? { variant: "outline" as const } : { colorPalette: "brand" })}>
+          Sign in
+        </Button>
+      </VStack>
+    </form>
+  );
+}
+
+/** The frame of the pages that need no session. */
+export function Doormat({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <Center as="main" minH="100%" p={4} bg="bg.muted">
+      <VStack align="stretch" gap={5} w="100%" maxW="26em" bg="bg.panel" borderWidth={1} borderRadius="lg" p={{ base: 5, md: 8 }} shadow="sm">
+        <Box color="brand.fg">
+          <LineIcon name="mark" size="lg" />
+        </Box>
+        <Heading as="h1" size="lg">
+          {title}
+        </Heading>
+        {children}
+      </VStack>
+    </Center>
+  );
+}

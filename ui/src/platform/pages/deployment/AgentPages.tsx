@@ -1,0 +1,95 @@
+// The pages of the operator API, as the Airflow of the Deployment has them, asked through the platform.
+import { Alert } from "@chakra-ui/react";
+import { useMemo } from "react";
+import { Route, Routes, useLocation } from "react-router-dom";
+
+import { HereContext, type Here } from "../../../data/context";
+import { SourceContext } from "../../../data/source";
+import type { Me } from "../../../data/types";
+import { usePolled } from "../../../data/usePolled";
+import { AgentPage } from "../../../pages/AgentPage";
+import { AgentsPage } from "../../../pages/AgentsPage";
+import { EventsPage } from "../../../pages/EventsPage";
+import { QueuesPage } from "../../../pages/QueuesPage";
+import { RegisterPage } from "../../../pages/RegisterPage";
+import { SentinelPage } from "../../../pages/SentinelPage";
+import { SiteAccessPage } from "../../../pages/SiteAccessPage";
+import { TokensPage } from "../../../pages/TokensPage";
+import { AddressesPage } from "../../../pages/AddressesPage";
+import { useSay } from "../../../parts/news";
+import { Loading, Nothing, Problem } from "../../../parts/states";
+import type { DeploymentView } from "../../../../generated/platform";
+import { ofDeployment, referenceOf } from "../../data/platform";
+import { TabRow } from "../../parts/page";
+import { answers } from "./DeploymentPage";
+
+type Part = "remote-agents" | "queues" | "events" | "addresses";
+
+export function AgentPages({ deployment, part }: { deployment: DeploymentView; part: Part }) {
+  const source = useMemo(() => ofDeployment(deployment), [deployment.name, deployment.people_url, deployment.phase === "purged"]);
+  if (!answers(deployment)) {
+    return <Nothing title="Its Airflow does not run">{`The Deployment is ${deployment.phase}, so it has no agents to show now.`}</Nothing>;
+  }
+  return (
+    <SourceContext.Provider value={source}>
+      <Known part={part} base={`/deployments/${referenceOf(deployment)}`} />
+    </SourceContext.Provider>
+  );
+}
+
+/** Asks the Deployment what the person may do there, and shows the part. */
+function Known({ part, base }: { part: Part; base: string }) {
+  const say = useSay();
+  const polled = usePolled<Me>("/me", 60);
+  const me = polled.data;
+  const here = useMemo<Here | undefined>(() => (me ? { me, say } : undefined), [me, say]);
+  if (here === undefined) {
+    return polled.error ? <Problem error={polled.error} retry={polled.refresh} /> : <Loading what="the Deployment's agents" />;
+  }
+  return (
+    <HereContext.Provider value={here}>
+      {polled.error ? (
+        <Alert.Root status="warning" mb={3}>
+          <Alert.Indicator />
+          <Alert.Title>{polled.error.message}</Alert.Title>
+        </Alert.Root>
+      ) : undefined}
+      {part === "remote-agents" ? (
+        <RemoteAgents base={`${base}/remote-agents`} me={here.me} />
+      ) : part === "queues" ? (
+        <QueuesPage />
+      ) : part === "events" ? (
+        <EventsPage />
+      ) : (
+        <AddressesPage />
+      )}
+    </HereContext.Provider>
+  );
+}
+
+function RemoteAgents({ base, me }: { base: string; me: Me }) {
+  const { pathname } = useLocation();
+  const at = pathname.replace(/\/+$/u, "").slice(base.length + 1).split("/")[0] || "agents";
+  const tabs = [
+    { of: "agents", to: base, name: "Agents" },
+    { of: "tokens", to: `${base}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
+    { of: "register", to: `${base}/register`, name: "Register" },
+    { of: "sentinel", to: `${base}/sentinel`, name: "Sentinel" },
+    { of: "site-access", to: `${base}/site-access`, name: "Site access", shown: me.may.includes("operate") },
+  ].map((tab) => ({ ...tab, current: tab.of === at }));
+  return (
+    <>
+      <TabRow label="Remote Agents" tabs={tabs} small />
+      <Routes>
+        <Route index element={<AgentsPage />} />
+        <Route path="agents/:agentId" element={<AgentPage />} />
+        <Route path="tokens" element={<TokensPage />} />
+        <Route path="register" element={<RegisterPage />} />
+        <Route path="sentinel" element={<SentinelPage />} />
+        <Route path="site-access" element={<SiteAccessPage />} />
+        <Route path="events" element={<EventsPage />} />
+        <Route path="*" element={<Nothing title="Page not found" />} />
+      </Routes>
+    </>
+  );
+}

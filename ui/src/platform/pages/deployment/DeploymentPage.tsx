@@ -1,0 +1,118 @@
+import { Alert, Button, Text } from "@chakra-ui/react";
+import { Link as RouterLink, Navigate, Route, Routes, useLocation, useParams } from "react-router-dom";
+
+import { usePolled } from "../../../data/usePolled";
+import { Nothing, Shown } from "../../../parts/states";
+import type { DeploymentView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { referenceOf } from "../../data/platform";
+import { PhaseBadge, StateDot } from "../../parts/marks";
+import { PageTop, TabRow } from "../../parts/page";
+import { LineIcon } from "../../shell/icons";
+import { AgentPages } from "./AgentPages";
+import { DeploymentOperations } from "./DeploymentOperations";
+import { Overview } from "./Overview";
+import { SettingsPages } from "./SettingsPages";
+
+export type OfDeployment = { deployment: DeploymentView; done: () => void };
+
+const WORKS = new Set(["running", "updating", "hibernating", "waking", "failed", "upgrading"]);
+
+/** Whether its Airflow can be asked: it was made, and is neither asleep nor gone. */
+export const answers = (deployment: DeploymentView) => deployment.observed_revision > 0 && WORKS.has(deployment.phase);
+
+/** One Deployment, with a tab for each side of it. */
+export function DeploymentPage() {
+  const { deployment: reference = "" } = useParams();
+  const polled = usePolled<DeploymentView>(`/deployments/${reference}`, 3);
+  if (polled.error?.status === 404) {
+    return (
+      <Nothing title={`There is no Deployment ${reference}`}>
+        <Text mb={4}>It does not exist, or you have no role in it.</Text>
+        <Button asChild size="sm" variant="outline">
+          <RouterLink to="/deployments">All Deployments</RouterLink>
+        </Button>
+      </Nothing>
+    );
+  }
+  return (
+    <Shown polled={polled} what="the Deployment">
+      {(deployment) => <Loaded deployment={deployment} done={polled.refresh} />}
+    </Shown>
+  );
+}
+
+function Loaded({ deployment, done }: OfDeployment) {
+  const me = useMe();
+  const { pathname } = useLocation();
+  const base = `/deployments/${referenceOf(deployment)}`;
+  const [, , , part = "overview"] = pathname.split("/");
+  const may = (permission: string) => allows(me, permission, { workspace: deployment.workspace, deployment: deployment.id });
+  const tabs = [
+    { of: "overview", to: base, name: "Overview" },
+    { of: "remote-agents", to: `${base}/remote-agents`, name: "Remote Agents", shown: may("deployment.agents.get") },
+    { of: "queues", to: `${base}/queues`, name: "Queues", shown: may("deployment.agents.get") },
+    { of: "events", to: `${base}/events`, name: "Events", shown: may("audit.get") },
+    { of: "operations", to: `${base}/operations`, name: "Operations" },
+    { of: "settings", to: `${base}/settings`, name: "Settings" },
+  ].map((tab) => ({ ...tab, current: tab.of === (part || "overview") }));
+  return (
+    <>
+      <PageTop
+        title={deployment.name}
+        above={[{ name: "Deployments", to: "/deployments" }]}
+        mark={
+          <>
+            <StateDot state={deployment.health} />
+            <PhaseBadge phase={deployment.phase} />
+          </>
+        }
+        help={deployment.description}
+      >
+        {answers(deployment) ? (
+          <Button asChild size="sm" variant="outline">
+            <a href={deployment.people_url}>
+              Open Airflow <LineIcon name="external" size="sm" />
+            </a>
+          </Button>
+        ) : undefined}
+      </PageTop>
+      <TabRow label={`Deployment ${deployment.name}`} tabs={tabs} />
+      <Banner deployment={deployment} />
+      <Routes>
+        <Route index element={<Overview deployment={deployment} done={done} />} />
+        <Route path="remote-agents/*" element={<AgentPages deployment={deployment} part="remote-agents" />} />
+        <Route path="queues" element={<AgentPages deployment={deployment} part="queues" />} />
+        <Route path="events" element={<AgentPages deployment={deployment} part="events" />} />
+        <Route path="operations" element={<DeploymentOperations deployment={deployment} />} />
+        <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />
+        <Route path="overview" element={<Navigate replace to={base} />} />
+        <Route path="*" element={<Nothing title="Page not found" />} />
+      </Routes>
+    </>
+  );
+}
+
+function Banner({ deployment }: { deployment: DeploymentView }) {
+  if (deployment.phase === "deleted") {
+    return (
+      <Alert.Root status="warning" mb={4}>
+        <Alert.Indicator />
+        <Alert.Title>
+          This Deployment is deleted. Its data is kept
+          {deployment.purge_after ? ` until ${new Date(deployment.purge_after).toLocaleDateString(undefined, { dateStyle: "long" })}` : ""}; it can
+          be restored under Settings › Danger.
+        </Alert.Title>
+      </Alert.Root>
+    );
+  }
+  if (deployment.phase === "asleep") {
+    return (
+      <Alert.Root status="info" mb={4}>
+        <Alert.Indicator />
+        <Alert.Title>This Deployment hibernates. Its agents wait, its data is kept, and no runs begin until it wakes up.</Alert.Title>
+      </Alert.Root>
+    );
+  }
+  return undefined;
+}

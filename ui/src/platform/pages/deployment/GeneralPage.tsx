@@ -1,0 +1,161 @@
+import { Alert, Box, Button, Field, HStack, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { useState, type FormEvent } from "react";
+
+import { asRefused, type Refused } from "../../../data/api";
+import { useSay } from "../../../parts/news";
+import { Problem } from "../../../parts/states";
+import type { ChangeDeployment, DeploymentView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import { PolicyField } from "../NewDeploymentPage";
+import type { OfDeployment } from "./DeploymentPage";
+
+type Edited = { description: string; policy: string };
+const NAMES: Record<keyof Edited, string> = { description: "Description", policy: "Data policy" };
+const FIELDS = Object.keys(NAMES) as (keyof Edited)[];
+const edited = ({ description, policy }: DeploymentView): Edited => ({ description, policy });
+
+/** What a Deployment is described with. A change that its Airflow has to know restarts it, one process after the other. */
+export function GeneralPage({ deployment, done }: OfDeployment) {
+  const me = useMe();
+  const say = useSay();
+  const mayChange = allows(me, "deployment.config.update", { workspace: deployment.workspace, deployment: deployment.id });
+  const [loaded, setLoaded] = useState(deployment); // what the person saw when they began
+  const [wanted, setWanted] = useState<Edited>(edited(deployment));
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState<Refused>();
+  const [newer, setNewer] = useState<DeploymentView>();
+  const [busy, setBusy] = useState(false);
+  const changed = FIELDS.filter((each) => wanted[each] !== edited(loaded)[each]);
+  const path = `/deployments/${referenceOf(deployment)}`;
+
+  const restart = (from: DeploymentView) => {
+    setLoaded(from);
+    setNewer(undefined);
+    setError(undefined);
+  };
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      const body: ChangeDeployment = Object.fromEntries(changed.map((each) => [each, wanted[each]]));
+      const answer = await ofPlatform.call<DeploymentView>(path, {
+        method: "PATCH",
+        body,
+        query: { reason: reason.trim() },
+        headers: ifMatch(loaded.revision),
+      });
+      restart(answer);
+      setWanted(edited(answer));
+      setReason("");
+      say(answer.operation === null ? "Saved" : "Saved; an operation applies it");
+      done();
+    } catch (problem) {
+      const refused = asRefused(problem);
+      setError(refused);
+      if (refused.status === 412) {
+        setNewer(await ofPlatform.call<DeploymentView>(path).catch(() => undefined));
+      }
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={(event) => void send(event)}>
+      <VStack align="stretch" gap={5} maxW="40em" asChild>
+        <fieldset disabled={!mayChange}>
+          <Field.Root readOnly>
+            <Field.Label>Name</Field.Label>
+            <Input readOnly value={deployment.name} />
+            <Field.HelperText>A name cannot be changed: it is in addresses and commands.</Field.HelperText>
+          </Field.Root>
+          <Field.Root>
+            <Field.Label>Description</Field.Label>
+            <Textarea
+              rows={3}
+              maxLength={1000}
+              value={wanted.description}
+              onChange={(event) => setWanted({ ...wanted, description: event.target.value })}
+            />
+          </Field.Root>
+          <PolicyField value={wanted.policy} set={(policy) => setWanted({ ...wanted, policy })} />
+          {wanted.policy !== loaded.policy ? (
+            <Alert.Root status="info">
+              <Alert.Indicator />
+              <Alert.Title>A new data policy restarts the API servers and the scheduler. Tasks go on at their sites.</Alert.Title>
+            </Alert.Root>
+          ) : undefined}
+          {changed.length ? (
+            <Field.Root>
+              <Field.Label>Reason</Field.Label>
+              <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => setReason(event.target.value)} placeholder="Stored in the audit trail" />
+            </Field.Root>
+          ) : undefined}
+          {newer ? (
+            <Conflict
+              before={loaded}
+              newer={newer}
+              keep={() => restart(newer)}
+              take={() => {
+                restart(newer);
+                setWanted(edited(newer));
+              }}
+            />
+          ) : error ? (
+            <Problem error={error} />
+          ) : undefined}
+          {mayChange ? (
+            <HStack gap={3}>
+              <Button type="submit" colorPalette="brand" loading={busy} disabled={changed.length === 0 || newer !== undefined}>
+                Save
+              </Button>
+              {changed.length ? (
+                <Button variant="outline" onClick={() => setWanted(edited(loaded))}>
+                  Discard changes
+                </Button>
+              ) : undefined}
+            </HStack>
+          ) : (
+            <Text color="fg.muted">Your role does not change the configuration of this Deployment.</Text>
+          )}
+        </fieldset>
+      </VStack>
+    </form>
+  );
+}
+
+/** Somebody saved meanwhile: what is different now, and what shall become of the person's own changes. */
+function Conflict(props: { before: DeploymentView; newer: DeploymentView; keep: () => void; take: () => void }) {
+  const { before, newer } = props;
+  const different = FIELDS.filter((each) => before[each] !== newer[each]);
+  return (
+    <Alert.Root status="warning" alignItems="flex-start">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>{newer.updated_by || "Somebody"} changed this Deployment since you opened the page</Alert.Title>
+        <Alert.Description>
+          {different.length === 0 ? (
+            <Text>None of the fields of this page is different.</Text>
+          ) : (
+            different.map((each) => (
+              <Text key={each}>
+                {NAMES[each]} is now “{newer[each]}”, and was “{before[each]}”.
+              </Text>
+            ))
+          )}
+          <Box mt={3}>
+            <HStack gap={2}>
+              <Button size="sm" variant="outline" onClick={props.keep}>
+                Keep my changes
+              </Button>
+              <Button size="sm" variant="outline" onClick={props.take}>
+                Take theirs
+              </Button>
+            </HStack>
+          </Box>
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  );
+}

@@ -1,0 +1,243 @@
+import { Alert, Button, Field, Flex, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { useState } from "react";
+
+import { usePolled } from "../../../data/usePolled";
+import { ago, moment, spaced } from "../../../data/words";
+import { DataTable, type Column } from "../../../parts/DataTable";
+import { FormDialog } from "../../../parts/dialogs";
+import { useSay } from "../../../parts/news";
+import { Shown } from "../../../parts/states";
+import type { ChangeHibernation, Hibernate, HibernationView, OperationView, SleepScheduleView, WakeUp } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import { Panel } from "../../parts/page";
+import type { OfDeployment } from "./DeploymentPage";
+
+/** When a Deployment sleeps: by schedules, or because somebody said so. */
+export function HibernationPage({ deployment, done }: OfDeployment) {
+  const me = useMe();
+  const mayChange = allows(me, "deployment.hibernate", { workspace: deployment.workspace, deployment: deployment.id });
+  const path = `/deployments/${referenceOf(deployment)}`;
+  const polled = usePolled<HibernationView>(`${path}/hibernation`, 5);
+  const [asking, setAsking] = useState<"hibernate" | "wake" | "add">();
+  const refresh = () => {
+    polled.refresh();
+    done();
+  };
+  return (
+    <Shown polled={polled} what="hibernation">
+      {(found) => (
+        <VStack align="stretch" gap={4} maxW="52em">
+          <Panel title="Now">
+            <Flex justify="space-between" align="center" gap={4} wrap="wrap">
+              <Text>
+                {deployment.phase === "asleep" ? "The Deployment sleeps." : `The Deployment is ${spaced(deployment.phase)}.`} {next(found)} {override(found)}
+              </Text>
+              {mayChange && deployment.phase === "running" ? (
+                <Button size="sm" variant="outline" onClick={() => setAsking("hibernate")}>
+                  Hibernate
+                </Button>
+              ) : mayChange && deployment.phase === "asleep" ? (
+                <Button size="sm" colorPalette="brand" onClick={() => setAsking("wake")}>
+                  Wake up
+                </Button>
+              ) : undefined}
+            </Flex>
+          </Panel>
+          <Panel
+            title="Schedules"
+            action={
+              mayChange ? (
+                <Button size="sm" variant="outline" onClick={() => setAsking("add")}>
+                  Add schedule
+                </Button>
+              ) : undefined
+            }
+          >
+            <Schedules found={found} path={path} mayChange={mayChange} done={refresh} />
+          </Panel>
+          {asking === "hibernate" ? <AskHibernate path={path} onClose={() => setAsking(undefined)} done={refresh} /> : undefined}
+          {asking === "wake" ? <AskWakeUp path={path} onClose={() => setAsking(undefined)} done={refresh} /> : undefined}
+          {asking === "add" ? <AddSchedule found={found} path={path} onClose={() => setAsking(undefined)} done={refresh} /> : undefined}
+        </VStack>
+      )}
+    </Shown>
+  );
+}
+
+const next = ({ next_event, next_event_at }: HibernationView) =>
+  next_event && next_event_at ? `Next: ${next_event === "wake" ? "wakes up" : "hibernates"} ${ago(next_event_at)} (${moment(next_event_at)}).` : "Nothing is planned.";
+
+const override = ({ override_sleeps, override_until }: HibernationView) =>
+  override_sleeps === null
+    ? ""
+    : `Somebody said that it shall ${override_sleeps ? "sleep" : "run"} ${override_until ? `until ${moment(override_until)}` : "until further notice"}.`;
+
+type Change = { path: string; onClose: () => void; done: () => void };
+
+async function save(path: string, found: HibernationView, schedules: SleepScheduleView[], reason: string): Promise<void> {
+  const body: ChangeHibernation = { schedules };
+  await ofPlatform.call<HibernationView>(`${path}/hibernation`, { method: "PUT", body, query: { reason }, headers: ifMatch(found.revision) });
+}
+
+function Schedules({ found, path, mayChange, done }: { found: HibernationView; path: string; mayChange: boolean; done: () => void }) {
+  const say = useSay();
+  const [removed, setRemoved] = useState<number>();
+  const rows = found.schedules.map((each, at) => ({ ...each, at }));
+  const columns: Column<(typeof rows)[number]>[] = [
+    { name: "Hibernates at (cron, UTC)", cell: (each) => <code>{each.hibernate_at_cron}</code> },
+    { name: "Wakes up at (cron, UTC)", cell: (each) => <code>{each.wake_at_cron}</code> },
+    { name: "Followed", cell: (each) => (each.is_enabled === false ? "no" : "yes") },
+    {
+      name: "Actions",
+      quiet: true,
+      cell: (each) =>
+        mayChange ? (
+          <Button size="xs" variant="outline" colorPalette="red" aria-label={`Remove schedule ${each.at + 1}`} onClick={() => setRemoved(each.at)}>
+            Remove
+          </Button>
+        ) : undefined,
+    },
+  ];
+  return (
+    <>
+      {rows.length === 0 ? (
+        <Text color="fg.muted">No schedules: it runs all the time.</Text>
+      ) : (
+        <DataTable label="Schedules" columns={columns} rows={rows} id={(each) => String(each.at)} />
+      )}
+      {removed === undefined ? undefined : (
+        <WithReason
+          title={`Remove schedule ${removed + 1}`}
+          submit="Remove"
+          explained="The Deployment follows the other schedules from now on."
+          onClose={() => setRemoved(undefined)}
+          run={async (reason) => {
+            await save(path, found, found.schedules.filter((_, at) => at !== removed), reason);
+            say("The schedule was removed");
+            done();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function WithReason(props: { title: string; submit: string; explained: string; onClose: () => void; run: (reason: string) => Promise<void> }) {
+  const [reason, setReason] = useState("");
+  return (
+    <FormDialog title={props.title} open onClose={props.onClose} submit={props.submit} onSubmit={() => props.run(reason.trim())}>
+      <Text>{props.explained}</Text>
+      <Reason reason={reason} set={setReason} />
+    </FormDialog>
+  );
+}
+
+function Reason({ reason, set }: { reason: string; set: (reason: string) => void }) {
+  return (
+    <Field.Root>
+      <Field.Label>Reason</Field.Label>
+      <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => set(event.target.value)} placeholder="Stored in the audit trail" />
+    </Field.Root>
+  );
+}
+
+function AddSchedule({ found, path, onClose, done }: Change & { found: HibernationView }) {
+  const say = useSay();
+  const [sleep, setSleep] = useState("0 19 * * 1-5");
+  const [wake, setWake] = useState("0 6 * * 1-5");
+  const [reason, setReason] = useState("");
+  return (
+    <FormDialog
+      title="Add schedule"
+      open
+      onClose={onClose}
+      submit="Add"
+      onSubmit={async () => {
+        const added = { hibernate_at_cron: sleep.trim(), wake_at_cron: wake.trim(), is_enabled: true };
+        await save(path, found, [...found.schedules, added], reason);
+        say("The schedule was added");
+        done();
+      }}
+    >
+      <Field.Root required>
+        <Field.Label>Hibernates at</Field.Label>
+        <Input required fontFamily="mono" value={sleep} onChange={(event) => setSleep(event.target.value)} />
+        <Field.HelperText>A cron expression in UTC</Field.HelperText>
+      </Field.Root>
+      <Field.Root required>
+        <Field.Label>Wakes up at</Field.Label>
+        <Input required fontFamily="mono" value={wake} onChange={(event) => setWake(event.target.value)} />
+        <Field.HelperText>A cron expression in UTC</Field.HelperText>
+      </Field.Root>
+      <Reason reason={reason} set={setReason} />
+    </FormDialog>
+  );
+}
+
+const moments = (text: string) => (text ? new Date(text).toISOString() : null);
+
+function AskHibernate({ path, onClose, done }: Change) {
+  const say = useSay();
+  const [until, setUntil] = useState("");
+  const [minutes, setMinutes] = useState("");
+  const [reason, setReason] = useState("");
+  return (
+    <FormDialog
+      title="Hibernate"
+      open
+      onClose={onClose}
+      submit="Hibernate"
+      onSubmit={async () => {
+        const body: Hibernate = { until: moments(until), deadline_seconds: minutes ? Number(minutes) * 60 : null };
+        await ofPlatform.call<OperationView>(`${path}/hibernate`, { method: "POST", body, query: { reason: reason.trim() } });
+        say("The Deployment hibernates when its tasks have ended");
+        done();
+      }}
+    >
+      <Text>No new task begins. When the running ones have ended, its processes stop; its data, addresses and tokens are kept.</Text>
+      <Field.Root>
+        <Field.Label>Until</Field.Label>
+        <Input type="datetime-local" value={until} onChange={(event) => setUntil(event.target.value)} />
+        <Field.HelperText>Empty: until somebody wakes it up</Field.HelperText>
+      </Field.Root>
+      <Field.Root>
+        <Field.Label>Minutes to wait for running tasks</Field.Label>
+        <Input type="number" min={0} max={10080} value={minutes} onChange={(event) => setMinutes(event.target.value)} />
+        <Field.HelperText>Empty: as long as they take. Later they go on at their sites.</Field.HelperText>
+      </Field.Root>
+      <Reason reason={reason} set={setReason} />
+    </FormDialog>
+  );
+}
+
+function AskWakeUp({ path, onClose, done }: Change) {
+  const say = useSay();
+  const [until, setUntil] = useState("");
+  const [reason, setReason] = useState("");
+  return (
+    <FormDialog
+      title="Wake up"
+      open
+      onClose={onClose}
+      submit="Wake up"
+      onSubmit={async () => {
+        const body: WakeUp = { until: moments(until) };
+        await ofPlatform.call<OperationView>(`${path}/wake`, { method: "POST", body, query: { reason: reason.trim() } });
+        say("The Deployment wakes up");
+        done();
+      }}
+    >
+      <Alert.Root status="info">
+        <Alert.Indicator />
+        <Alert.Title>Runs that it missed are made up for as the catchup of each Dag says.</Alert.Title>
+      </Alert.Root>
+      <Field.Root>
+        <Field.Label>Follow no schedule until</Field.Label>
+        <Input type="datetime-local" value={until} onChange={(event) => setUntil(event.target.value)} />
+        <Field.HelperText>Empty: until the next moment of a schedule</Field.HelperText>
+      </Field.Root>
+      <Reason reason={reason} set={setReason} />
+    </FormDialog>
+  );
+}

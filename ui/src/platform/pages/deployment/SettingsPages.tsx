@@ -1,0 +1,48 @@
+import { Text } from "@chakra-ui/react";
+import { Route, Routes, useLocation } from "react-router-dom";
+
+import { Nothing } from "../../../parts/states";
+import { allows, useMe } from "../../data/permissions";
+import { referenceOf } from "../../data/platform";
+import { TabRow } from "../../parts/page";
+import { AgentPages } from "./AgentPages";
+import { DangerPage } from "./DangerPage";
+import type { OfDeployment } from "./DeploymentPage";
+import { GeneralPage } from "./GeneralPage";
+import { HibernationPage } from "./HibernationPage";
+
+export function SettingsPages({ deployment, done }: OfDeployment) {
+  const me = useMe();
+  const { pathname } = useLocation();
+  const base = `/deployments/${referenceOf(deployment)}/settings`;
+  const at = pathname.replace(/\/+$/u, "").slice(base.length + 1) || "general";
+  const may = (permission: string) => allows(me, permission, { workspace: deployment.workspace, deployment: deployment.id });
+  const tabs = [
+    { of: "general", to: base, name: "General" },
+    { of: "hibernation", to: `${base}/hibernation`, name: "Hibernation" },
+    { of: "advanced", to: `${base}/advanced`, name: "Advanced", shown: may("deployment.allowList.get") },
+    { of: "danger", to: `${base}/danger`, name: "Danger", shown: may("deployment.delete") },
+  ].map((tab) => ({ ...tab, current: tab.of === at }));
+  return (
+    <>
+      <TabRow label="Settings" tabs={tabs} small />
+      <Routes>
+        <Route index element={<GeneralPage deployment={deployment} done={done} />} />
+        <Route path="hibernation" element={<HibernationPage deployment={deployment} done={done} />} />
+        <Route
+          path="advanced"
+          element={
+            <>
+              <Text as="h2" fontWeight="semibold" mb={2}>
+                Allowed IP ranges
+              </Text>
+              <AgentPages deployment={deployment} part="addresses" />
+            </>
+          }
+        />
+        <Route path="danger" element={<DangerPage deployment={deployment} done={done} />} />
+        <Route path="*" element={<Nothing title="Page not found" />} />
+      </Routes>
+    </>
+  );
+}
