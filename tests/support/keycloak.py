@@ -222,7 +222,7 @@ def running(log: Path) -> Iterator[Keycloak]:
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + stretched(180)
+    deadline = time.monotonic() + stretched(400)
     while True:
         assert process.poll() is None, f"Keycloak ended: {log.read_text()[-3000:]}"
         assert time.monotonic() < deadline, f"Keycloak does not answer: {log.read_text()[-3000:]}"

@@ -1,0 +1,160 @@
+"""`tradewind access` and `tradewind roles`: who may do what on a platform, and why."""
+
+from __future__ import annotations
+
+import click
+
+from tradewind.commands import operations as operation_commands
+from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.errors import BadUsage
+from tradewind.output import Column
+from tradewind_protocol import people
+
+_BINDINGS = (
+    Column("ID", lambda one: str(one.id)),
+    Column("KIND", lambda one: one.kind),
+    Column("SUBJECT", lambda one: one.subject_name),
+    Column("ROLE", lambda one: one.role),
+    Column("SCOPE", lambda one: _scope(one)),
+    Column("BY", lambda one: one.created_by),
+)
+_PATHS = (
+    Column("ROLE", lambda one: one.role),
+    Column("ON", lambda one: one.scope),
+    Column("THROUGH", lambda one: f"team {one.team}" if one.team else "the user"),
+    Column("IN AIRFLOW", lambda one: one.airflow_role or ""),
+)
+_ROLES = (
+    Column("ROLE", lambda one: one.name),
+    Column("ON", lambda one: one.level),
+    Column("IN AIRFLOW", lambda one: one.airflow_role or ""),
+    Column("PERMISSIONS", lambda one: str(len(one.permissions))),
+)
+
+
+@click.group()
+def access() -> None:
+    """Bind roles to users and teams, and explain who may do what."""
+
+
+@access.command()
+@click.argument("subject")
+@click.argument("role")
+@click.option("--team", is_flag=True, help="SUBJECT is a team. Default: a user.")
+@click.option("--workspace", help="On this workspace.")
+@click.option("--deployment", help="On this Deployment. Neither: on the organization.")
+@reason_option
+@output_option
+@pass_session
+def bind(
+    session: Session,
+    subject: str,
+    role: str,
+    team: bool,
+    workspace: str | None,
+    deployment: str | None,
+    reason: str,
+) -> None:
+    """Give SUBJECT a role. You must have all that the role allows."""
+    ask = operation_commands.valid(
+        people.BindRole,
+        **{"team" if team else "user": subject},
+        role=role,
+        workspace=workspace,
+        deployment=deployment,
+    )
+    with session.platform() as client:
+        made = client.bind_role(ask, reason=reason)
+    if session.output.is_json:
+        session.output.data(made)
+    session.output.say(f"{made.kind} {made.subject_name!r} has the role {made.role} on {_scope(made)}.")
+
+
+@access.command()
+@click.argument("binding")
+@reason_option
+@pass_session
+def unbind(session: Session, binding: str, reason: str) -> None:
+    """Take a role away, by the id that `access list` shows."""
+    with session.platform() as client:
+        client.unbind_role(binding, reason=reason)
+    session.output.say(f"Role binding {binding} is removed.")
+
+
+@access.command("list")
+@click.option("--user", help="Of this user only.")
+@click.option("--team", help="Of this team only.")
+@page_options
+@output_option
+@pass_session
+def list_(session: Session, user: str | None, team: str | None, limit: int, offset: int) -> None:
+    """List which roles users and teams have."""
+    filters = {name: one for name, one in (("user", user), ("team", team)) if one is not None}
+    with session.platform() as client:
+        page = client.role_bindings(limit=limit, offset=offset, **filters)
+    if session.output.is_json:
+        session.output.data(page)
+    else:
+        session.output.rows(page.items, _BINDINGS, none="No role is bound.")
+
+
+@access.command()
+@click.argument("user")
+@click.option("--workspace", help="On this workspace.")
+@click.option("--deployment", help="On this Deployment. Neither: on the organization.")
+@output_option
+@pass_session
+def explain(session: Session, user: str, workspace: str | None, deployment: str | None) -> None:
+    """Say what a user may do, and by which roles and teams."""
+    target = {name: one for name, one in (("workspace", workspace), ("deployment", deployment)) if one}
+    with session.platform() as client:
+        found = client.explain_access(user, **target)
+    if session.output.is_json:
+        session.output.data(found)
+        return
+    session.output.rows(found.paths, _PATHS, none=f"{found.user} has no role on {found.target}.")
+    if found.disabled:
+        session.output.say(f"{found.user} is disabled, and may do nothing.")
+    elif found.permissions:
+        session.output.say(f"{found.user} may, on {found.target}: {', '.join(found.permissions)}")
+
+
+@click.group()
+def roles() -> None:
+    """See what each role allows."""
+
+
+@roles.command("list")
+@output_option
+@pass_session
+def list_roles(session: Session) -> None:
+    """List roles."""
+    with session.platform() as client:
+        found = client.roles()
+    if session.output.is_json:
+        session.output.data(found)
+    else:
+        session.output.rows(found.roles, _ROLES, none="")
+
+
+@roles.command("get")
+@click.argument("role")
+@output_option
+@pass_session
+def get_role(session: Session, role: str) -> None:
+    """List what a role allows."""
+    with session.platform() as client:
+        found = {one.name: one for one in client.roles().roles}.get(role)
+    if found is None:
+        raise BadUsage(f"there is no role {role!r}", remedy="`tradewind roles list` has all.")
+    if session.output.is_json:
+        session.output.data(found)
+        return
+    for permission in found.permissions:
+        click.echo(permission)
+
+
+def _scope(one: people.RoleBindingView) -> str:
+    if one.deployment is not None:
+        return f"Deployment {one.deployment_name}"
+    return "the organization" if one.workspace is None else f"workspace {one.workspace_name}"
