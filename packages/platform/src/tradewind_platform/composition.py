@@ -31,6 +31,7 @@ from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people
 from tradewind_platform.services.session_refreshes import Refresher
+from tradewind_platform.store.leadership import leadership_of
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
@@ -94,7 +95,7 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
     """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards. Raises AlreadyRuns, KeyProblem."""
     with alone(settings), opened(settings) as (store, ring):
         driver = LocalDriver(local)
-        reconciler = Reconciler(store, ring, {LOCAL: driver})
+        reconciler = Reconciler(store, ring, {LOCAL: driver}, leadership=leadership_of(store.engine))
         organization = people.first_organization(store, settings.organization, now=utc_now())
         with store.transaction(organization) as db:
             clusters.ensure(

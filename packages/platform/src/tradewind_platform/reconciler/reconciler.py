@@ -18,6 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
@@ -28,6 +29,7 @@ from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
+from tradewind_platform.store.leadership import Alone, Leadership
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster, Deployment, Operation
@@ -50,6 +52,8 @@ class Reconciler:
     drivers: Mapping[str, Driver]
     clock: Clock = utc_now
     observe_every: float = 5.0
+    leadership: Leadership = field(default_factory=Alone)
+    """Of several processes on one database only the one that leads works."""
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _busy: set[UUID] = field(default_factory=set)  # Deployments that a thread works on
@@ -74,12 +78,23 @@ class Reconciler:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="operation") as pool:
             while not self._stopping.is_set():
                 self._wake.clear()
-                for id in self._due():
+                for id in self._due_here():
                     if id not in queued:
                         queued.add(id)
                         pool.submit(self.carry_out, id).add_done_callback(partial(_ended, queued, id))
                 self._wake.wait(1.0)
         observing.join()
+        self.leadership.resign()
+
+    def _due_here(self) -> Iterable[UUID]:
+        """What is due, when this process leads."""
+        try:
+            return self._due() if self.leadership.holds() else ()
+        except SQLAlchemyError as error:
+            log.warning(
+                "the database does not answer: %s", type(error).__name__, extra={"action": "database_away"}
+            )
+            return ()
 
     def carry_out_all(self) -> None:
         """Every operation that is there, one after the other, without pauses between tries, until each has ended or waits: for
@@ -124,6 +139,8 @@ class Reconciler:
 
     def _do_a_step(self, id: UUID) -> bool:
         """Whether there may be another step to do now."""
+        if not self.leadership.holds():
+            return False
         begun = self._begin(id)
         if begun is None:
             return False
@@ -207,8 +224,9 @@ class Reconciler:
     def _observe_forever(self) -> None:
         while not self._stopping.wait(self.observe_every):
             try:
-                self.observe_all()
-                self.begin_what_is_due()
+                if self.leadership.holds():
+                    self.observe_all()
+                    self.begin_what_is_due()
             except Exception:
                 log.exception("observing failed", extra={"action": "observing_failed"})
 
