@@ -1,198 +1,163 @@
-import { Badge, Button, DataList, Field, Input, Text, VStack } from "@chakra-ui/react";
+import { Badge, Box, Button, Heading, HStack, SimpleGrid, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
+import type { Page } from "../data/types";
+import { useSource } from "../../data/source";
 import { usePolled } from "../../data/usePolled";
 import { spaced } from "../../data/words";
 import { DataTable, type Column } from "../../parts/DataTable";
-import { FormDialog, ReasonDialog, type Action } from "../../parts/dialogs";
+import { ReasonDialog, type Action } from "../../parts/dialogs";
 import { When } from "../../parts/marks";
 import { useSay } from "../../parts/news";
-import { Nothing, Shown } from "../../parts/states";
-import type { Grant, NewPassword, SignInSessionView } from "../../../generated/platform";
+import { Shown } from "../../parts/states";
+import type { Grant, SignInSessionView } from "../../../generated/platform";
 import { useMe } from "../data/permissions";
-import { ask, ofPlatform } from "../data/platform";
-import type { Page } from "../data/types";
+import { ApiTokens } from "./organization/apiTokens";
+import { PermissionList } from "./organization/PermissionList";
+import { roleTitle } from "./organization/roles";
 import { useScopeNames } from "../data/useScopeNames";
 import { PageTop, Panel } from "../parts/page";
-import { Fact } from "./OperationPage";
-import { ApiTokens } from "./organization/ApiTokensPage";
+import { PasswordForm } from "./PasswordForm";
 
-/** The signed-in person: sessions, tokens of their own, and what their roles allow. */
+/** The signed-in person: sessions, personal tokens, and what they may do. */
 export function MePage() {
   const me = useMe();
+  const [making, setMaking] = useState(false);
   const [changing, setChanging] = useState(false);
   const byPassword = me.session?.method === "password" || me.break_glass;
   return (
     <>
-      <PageTop title={me.name}>
+      <PageTop title={me.name} help={`Signed in to ${me.organization}`}>
         {byPassword ? (
           <Button size="sm" variant="outline" onClick={() => setChanging(true)}>
             Change password
           </Button>
         ) : undefined}
       </PageTop>
-      <VStack align="stretch" gap={4}>
-        <Panel title="Account">
-          <DataList.Root orientation="horizontal" size="sm">
-            <Fact name="Organization">{me.organization}</Fact>
-            {me.session ? (
-              <>
-                <Fact name="Signed in by">{spaced(me.session.method)}</Fact>
-                <Fact name="Session ends">
-                  <When at={me.session.ends_at} /> at the latest, or after an hour without a request
-                </Fact>
-              </>
-            ) : undefined}
-          </DataList.Root>
-        </Panel>
-        <Panel title="Roles">
-          <Roles grants={me.grants} />
-        </Panel>
-        <Panel title="Sessions">
-          <Sessions />
-        </Panel>
-        <Panel title="Personal API tokens">
-          <Text color="fg.muted" mb={3}>
-            For programs that act as you. A token never allows more than you may do at that moment.
-          </Text>
-          <ApiTokens personal />
-        </Panel>
-      </VStack>
-      {changing ? <Password needsCurrent={!me.break_glass} onClose={() => setChanging(false)} /> : undefined}
+      <SimpleGrid columns={1} gap={6}>
+        <Sessions />
+        {me.user === null ? undefined : (
+          <Box as="section" aria-label="Personal tokens">
+            <HStack justify="space-between" mb={3}>
+              <Box>
+                <Heading as="h2" size="sm">
+                  Personal tokens
+                </Heading>
+                <Text color="fg.muted">For your scripts and command line. A token never has more than you have at the moment.</Text>
+              </Box>
+              <Button size="sm" variant="outline" onClick={() => setMaking(true)}>
+                Create personal token
+              </Button>
+            </HStack>
+            <ApiTokens personal making={making} onMade={() => setMaking(false)} />
+          </Box>
+        )}
+        <Permissions />
+      </SimpleGrid>
+      {changing ? <PasswordForm needsCurrent={!me.break_glass} onClose={() => setChanging(false)} /> : undefined}
     </>
-  );
-}
-
-function Roles({ grants }: { grants: Grant[] }) {
-  const scope = useScopeNames();
-  const columns: Column<Grant>[] = [
-    { name: "Role", cell: (each) => <Text fontWeight="semibold">{spaced(each.role)}</Text> },
-    { name: "On", cell: (each) => scope(each) },
-    {
-      name: "Allows",
-      cell: (each) => (
-        <details>
-          <summary>{each.permissions.length} permissions</summary>
-          <VStack align="flex-start" gap={0} mt={1}>
-            {each.permissions.map((one) => (
-              <code key={one}>{one}</code>
-            ))}
-          </VStack>
-        </details>
-      ),
-    },
-  ];
-  return grants.length === 0 ? (
-    <Text color="fg.muted">You have no role yet. Ask an owner of the organization.</Text>
-  ) : (
-    <DataTable label="Roles" columns={columns} rows={grants} id={(each) => `${each.role} ${each.workspace} ${each.deployment}`} />
   );
 }
 
 function Sessions() {
   const say = useSay();
+  const { call } = useSource();
   const polled = usePolled<Page<SignInSessionView>>("/me/sessions", 15);
   const [action, setAction] = useState<Action>();
-  const end = (each: SignInSessionView): Action => ({
+  const end = (session: SignInSessionView): Action => ({
     title: "End session",
-    explained: `The browser at ${each.address || "an unknown address"} is signed out at once, here and in each Deployment's Airflow.`,
+    explained: `The browser${session.address ? ` at ${session.address}` : ""} is signed out, here and in Deployments.`,
     submit: "End session",
     dangerous: true,
     run: async (reason) => {
-      await ofPlatform.call(`/me/sessions/${each.id}`, { method: "DELETE", query: { reason } });
+      await call(`/me/sessions/${session.id}`, { method: "DELETE", query: { reason } });
       say("The session has ended");
       polled.refresh();
     },
   });
-  const others: Action = {
+  const endOthers: Action = {
     title: "End all other sessions",
-    explained: "Every browser but this one is signed out at once.",
-    submit: "End other sessions",
+    explained: "Every browser but this one is signed out.",
+    submit: "End sessions",
     dangerous: true,
     run: async (reason) => {
-      await ofPlatform.call("/me/sessions", { method: "DELETE", query: { reason } });
-      say("All other sessions have ended");
+      await call("/me/sessions", { method: "DELETE", query: { reason } });
+      say("Your other sessions have ended");
       polled.refresh();
     },
   };
   const columns: Column<SignInSessionView>[] = [
     {
       name: "Browser",
-      cell: (each) => (
-        <Text lineClamp={2} maxW="30em">
-          {each.client || "unknown"} {each.current ? <Badge colorPalette="green">this one</Badge> : undefined}
-        </Text>
+      cell: (session) => (
+        <Box maxW="36em">
+          <Text lineClamp={2} title={session.client}>
+            {session.client || "unknown"}
+          </Text>
+          {session.current ? (
+            <Badge colorPalette="green" variant="surface" textTransform="none">
+              this browser
+            </Badge>
+          ) : undefined}
+        </Box>
       ),
     },
-    { name: "Address", cell: (each) => each.address },
-    { name: "Signed in", hideBelow: "md", cell: (each) => <When at={each.authenticated_at} /> },
-    { name: "Last seen", cell: (each) => <When at={each.last_seen_at} /> },
+    { name: "Address", cell: (session) => session.address || "–" },
+    { name: "Signed in by", hideBelow: "md", cell: (session) => spaced(session.method) },
+    { name: "Signed in", hideBelow: "md", cell: (session) => <When at={session.authenticated_at} /> },
+    { name: "Last seen", cell: (session) => <When at={session.last_seen_at} /> },
+    { name: "Ends", hideBelow: "lg", cell: (session) => <When at={session.ends_at} /> },
     {
       name: "Actions",
       quiet: true,
-      cell: (each) =>
-        each.current ? undefined : (
-          <Button size="xs" variant="outline" colorPalette="red" aria-label={`End session at ${each.address}`} onClick={() => setAction(end(each))}>
+      cell: (session) =>
+        session.current ? undefined : (
+          <Button size="xs" variant="outline" colorPalette="red" onClick={() => setAction(end(session))}>
             End
           </Button>
         ),
     },
   ];
   return (
-    <Shown polled={polled} what="sessions">
-      {(page) =>
-        page.items.length === 0 ? (
-          <Nothing title="No sessions" />
-        ) : (
-          <>
-            <DataTable label="Sessions" columns={columns} rows={page.items} id={(each) => each.id} />
-            {page.items.length > 1 ? (
-              <Button size="sm" variant="outline" mt={3} onClick={() => setAction(others)}>
-                End all other sessions
-              </Button>
-            ) : undefined}
-            <ReasonDialog action={action} onClose={() => setAction(undefined)} />
-          </>
-        )
-      }
-    </Shown>
+    <Box as="section" aria-label="Sessions">
+      <HStack justify="space-between" mb={3}>
+        <Heading as="h2" size="sm">
+          Sessions
+        </Heading>
+        {(polled.data?.items.length ?? 0) > 1 ? (
+          <Button size="sm" variant="outline" onClick={() => setAction(endOthers)}>
+            End all others
+          </Button>
+        ) : undefined}
+      </HStack>
+      <Shown polled={polled} what="sessions">
+        {(page) => <DataTable label="Sessions" columns={columns} rows={page.items} id={(session) => session.id} />}
+      </Shown>
+      <ReasonDialog action={action} onClose={() => setAction(undefined)} />
+    </Box>
   );
 }
 
-function Password({ needsCurrent, onClose }: { needsCurrent: boolean; onClose: () => void }) {
-  const say = useSay();
-  const [current, setCurrent] = useState("");
-  const [password, setPassword] = useState("");
+function Permissions() {
+  const me = useMe();
+  const scope = useScopeNames();
+  const columns: Column<Grant>[] = [
+    { name: "Role", cell: (grant) => <Text whiteSpace="nowrap">{roleTitle(grant.role)}</Text> },
+    { name: "Scope", cell: scope },
+    { name: "Allows", cell: (grant) => <PermissionList permissions={grant.permissions} /> },
+  ];
   return (
-    <FormDialog
-      title="Change password"
-      open
-      onClose={onClose}
-      submit="Change password"
-      onSubmit={async () => {
-        const body: NewPassword = { current, password };
-        await ask("/sign-in/password", { method: "POST", body });
-        say("The password is changed, and your other sessions have ended");
-      }}
-    >
-      {needsCurrent ? (
-        <Field.Root required>
-          <Field.Label>Current password</Field.Label>
-          <Input required type="password" autoComplete="current-password" value={current} onChange={(event) => setCurrent(event.target.value)} />
-        </Field.Root>
-      ) : undefined}
-      <Field.Root required>
-        <Field.Label>New password</Field.Label>
-        <Input
-          required
-          type="password"
-          minLength={12}
-          autoComplete="new-password"
-          value={password}
-          onChange={(event) => setPassword(event.target.value)}
+    <Panel title="What you may do">
+      {me.grants.length === 0 ? (
+        <Text>You have no role yet. Ask an owner of the organization.</Text>
+      ) : (
+        <DataTable
+          label="Your roles"
+          columns={columns}
+          rows={me.grants}
+          id={(grant) => `${grant.role} ${grant.workspace ?? ""} ${grant.deployment ?? ""}`}
         />
-        <Field.HelperText>12 characters at least. Your other sessions end.</Field.HelperText>
-      </Field.Root>
-    </FormDialog>
+      )}
+    </Panel>
   );
 }

@@ -9,6 +9,7 @@ import { referenceOf } from "../../data/platform";
 import { PhaseBadge, StateDot } from "../../parts/marks";
 import { PageTop, TabRow } from "../../parts/page";
 import { LineIcon } from "../../shell/icons";
+import { AccessPage } from "./AccessPage";
 import { AgentPages } from "./AgentPages";
 import { DeploymentOperations } from "./DeploymentOperations";
 import { Overview } from "./Overview";
@@ -54,6 +55,7 @@ function Loaded({ deployment, done }: OfDeployment) {
     { of: "queues", to: `${base}/queues`, name: "Queues", shown: may("deployment.agents.get") },
     { of: "events", to: `${base}/events`, name: "Events", shown: may("audit.get") },
     { of: "operations", to: `${base}/operations`, name: "Operations" },
+    { of: "access", to: `${base}/access`, name: "Access" },
     { of: "settings", to: `${base}/settings`, name: "Settings" },
   ].map((tab) => ({ ...tab, current: tab.of === (part || "overview") }));
   return (
@@ -85,6 +87,7 @@ function Loaded({ deployment, done }: OfDeployment) {
         <Route path="queues" element={<AgentPages deployment={deployment} part="queues" />} />
         <Route path="events" element={<AgentPages deployment={deployment} part="events" />} />
         <Route path="operations" element={<DeploymentOperations deployment={deployment} />} />
+        <Route path="access" element={<AccessPage deployment={deployment} />} />
         <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />
         <Route path="overview" element={<Navigate replace to={base} />} />
         <Route path="*" element={<Nothing title="Page not found" />} />

@@ -1,0 +1,123 @@
+"""Users, teams, roles, invites and sign-in settings in a browser, and why somebody may do something in a Deployment."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+from playwright.sync_api import expect
+
+from support.page_requests import ask
+from support.platform_website import Website
+from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role, Target
+
+
+def test_a_team_gives_its_member_a_role_and_the_access_page_says_so(open_page: Any, website: Website) -> None:
+    website.person("ben", Binding(Role.ORGANIZATION_MEMBER, ORGANIZATION))
+    page = open_page("/organization/teams")
+    page.get_by_role("button", name="Create team").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("engineering")
+    dialog.get_by_role("button", name="Create").click()
+    page.get_by_role("link", name="engineering").click()
+
+    page.get_by_role("button", name="Add member").click()
+    page.get_by_role("dialog").get_by_label("User").select_option(label="ben")
+    page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    expect(page.get_by_role("region", name="Members").last).to_contain_text("ben")
+
+    page.get_by_role("button", name="Bind role").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Scope").select_option("workspace")
+    dialog.get_by_label("Workspace").select_option(label="default")
+    dialog.get_by_label("Role").select_option("workspace_author")
+    dialog.get_by_role("button", name="Bind role").click()
+    expect(page.get_by_role("region", name="Role bindings")).to_contain_text("Workspace author")
+
+    ask(page, "/v1/deployments", {"name": "sales", "workspace": "default", "cluster": "local"})
+    page.goto("/deployments/sales/access")
+    why = page.get_by_role("region", name="What a user can do here, and why")
+    why.get_by_label("User").select_option("ben")
+    path = why.get_by_role("row", name="Workspace author")
+    expect(path).to_contain_text("workspace default")
+    expect(path).to_contain_text("team engineering")
+    expect(path).to_contain_text("USER")
+
+
+def test_a_role_that_is_taken_on_the_access_page_is_gone(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    made = ask(page, "/v1/deployments", {"name": "sales", "workspace": "default", "cluster": "local"})
+    here = Target(UUID(made["workspace"]), UUID(made["id"]))
+    website.person("ben", Binding(Role.DEPLOYMENT_OPERATOR, here))
+    page.goto("/deployments/sales/access")
+    page.get_by_role("button", name="Take role Deployment operator from ben").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Take role").click()
+    expect(page.get_by_role("button", name="Take role Deployment operator from ben")).to_have_count(0)
+    assert ask(page, "/v1/access/ben?deployment=sales", method="get")["paths"] == []
+
+
+def test_who_may_not_read_members_sees_the_own_roles_only(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    made = ask(page, "/v1/deployments", {"name": "sales", "workspace": "default", "cluster": "local"})
+    here = Target(UUID(made["workspace"]), UUID(made["id"]))
+    website.person("ben", Binding(Role.DEPLOYMENT_VIEWER, here))
+    page = open_page("/deployments/sales/access", user="ben")
+    expect(page.get_by_role("region", name="Your roles here").first).to_contain_text("Deployment viewer")
+    expect(page.get_by_role("button", name="Bind role")).to_have_count(0)
+
+
+def test_a_user_who_is_disabled_is_signed_out(open_page: Any, website: Website) -> None:
+    website.person("ben", Binding(Role.ORGANIZATION_MEMBER, ORGANIZATION))
+    bens = open_page("/me", user="ben")
+    page = open_page("/organization/users")
+    page.get_by_role("link", name="ben").click()
+    page.get_by_role("button", name="Disable").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Disable").click()
+    expect(page.get_by_text("disabled", exact=True)).to_be_visible()
+    bens.reload()
+    expect(bens).to_have_url("/sign-in?next=%2Fme")
+
+
+def test_an_invite_waits_for_a_person_and_can_be_withdrawn(open_page: Any) -> None:
+    page = open_page("/organization/invites")
+    page.get_by_role("button", name="Create invite").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("E-mail").fill("dora@acme.example")
+    dialog.get_by_label("Role").select_option("organization_auditor")
+    dialog.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("row", name="dora@acme.example")).to_contain_text("pending")
+    page.get_by_role("button", name="Withdraw invite of dora@acme.example").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_role("heading", name="No invites")).to_be_visible()
+
+
+def test_the_matrix_of_roles_says_what_the_api_says(open_page: Any) -> None:
+    page = open_page("/organization/roles")
+    matrix = ask(page, "/v1/roles", method="get")
+    row = page.get_by_role("row", name="clusters.update")
+    expect(row.get_by_text("allowed", exact=True)).to_have_count(
+        sum("clusters.update" in role["permissions"] for role in matrix["roles"])
+    )
+    named = page.get_by_role("rowheader", name=re.compile(r"^[a-z][A-Za-z]*\."))
+    expect(named).to_have_count(len(matrix["permissions"]))
+
+
+def test_sign_in_settings_are_a_draft_until_they_are_tested_and_keep_their_secret(
+    open_page: Any, website: Website
+) -> None:
+    page = open_page("/organization/authentication")
+    page.get_by_role("button", name="Set up").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name on the button").fill("Acme")
+    dialog.get_by_label("Issuer").fill("https://login.acme.example/realms/main")
+    dialog.get_by_label("Client id").fill("tradewind")
+    dialog.get_by_label("Client secret").fill("kept-by-the-platform")
+    dialog.get_by_role("button", name="Save draft").click()
+    draft = page.get_by_role("region", name="Draft")
+    expect(draft).to_contain_text("https://login.acme.example/realms/main")
+    expect(draft.get_by_role("link", name="Test sign-in")).to_have_attribute(
+        "href", f"{website.url}/sign-in/with-identity-provider?test=true"
+    )
+    expect(draft.get_by_role("button", name="Activate")).to_be_disabled()
+    assert "kept-by-the-platform" not in page.content()

@@ -1,0 +1,182 @@
+import { Button, Field, HStack, Input, Link, Text, Textarea } from "@chakra-ui/react";
+import { useState } from "react";
+import { Link as RouterLink } from "react-router-dom";
+
+import type { Page } from "../../data/types";
+import { useSource } from "../../../data/source";
+import { usePolled } from "../../../data/usePolled";
+import { DataTable, type Column } from "../../../parts/DataTable";
+import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
+import { When } from "../../../parts/marks";
+import { useSay } from "../../../parts/news";
+import { Nothing, Shown } from "../../../parts/states";
+import type { ChangeWorkspace, NewWorkspace, WorkspaceView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { ifMatch } from "../../data/platform";
+import { PageTop } from "../../parts/page";
+import { usePlaces } from "./scopes";
+
+/** Workspaces: what groups Deployments of people who work together. */
+export function WorkspacesPage() {
+  const me = useMe();
+  const say = useSay();
+  const { call } = useSource();
+  const polled = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 10);
+  const { deployments } = usePlaces();
+  const [making, setMaking] = useState(false);
+  const [changing, setChanging] = useState<WorkspaceView>();
+  const [action, setAction] = useState<Action>();
+
+  const remove = (workspace: WorkspaceView): Action => ({
+    title: `Delete workspace ${workspace.name}`,
+    explained: "Roles and API tokens on the workspace end with it. A workspace that has Deployments is not deleted.",
+    submit: "Delete",
+    dangerous: true,
+    run: async (reason) => {
+      await call(`/workspaces/${workspace.id}`, { method: "DELETE", query: { reason }, headers: ifMatch(workspace.revision) });
+      say(`Workspace ${workspace.name} was deleted`);
+      polled.refresh();
+    },
+  });
+  const columns: Column<WorkspaceView>[] = [
+    {
+      name: "Name",
+      cell: (workspace) => (
+        <>
+          <Text fontWeight="semibold">{workspace.name}</Text>
+          <Text color="fg.muted" fontSize="xs">
+            {workspace.description}
+          </Text>
+        </>
+      ),
+    },
+    {
+      name: "Deployments",
+      cell: (workspace) => (
+        <Link asChild color="fg.info">
+          <RouterLink to={`/deployments?workspace=${workspace.name}`}>
+            {deployments.filter((each) => each.workspace === workspace.id).length}
+          </RouterLink>
+        </Link>
+      ),
+    },
+    { name: "Created", hideBelow: "md", cell: (workspace) => <MadeBy at={workspace.created_at} by={workspace.created_by} /> },
+    { name: "Changed", hideBelow: "lg", cell: (workspace) => <MadeBy at={workspace.updated_at} by={workspace.updated_by} /> },
+    {
+      name: "Actions",
+      quiet: true,
+      cell: (workspace) => (
+        <HStack gap={2}>
+          {allows(me, "workspace.update", { workspace: workspace.id }) ? (
+            <Button size="xs" variant="outline" aria-label={`Edit workspace ${workspace.name}`} onClick={() => setChanging(workspace)}>
+              Edit
+            </Button>
+          ) : undefined}
+          {allows(me, "workspace.delete", { workspace: workspace.id }) ? (
+            <Button
+              size="xs"
+              variant="outline"
+              colorPalette="red"
+              aria-label={`Delete workspace ${workspace.name}`}
+              onClick={() => setAction(remove(workspace))}
+            >
+              Delete
+            </Button>
+          ) : undefined}
+        </HStack>
+      ),
+    },
+  ];
+  return (
+    <>
+      <PageTop title="Workspaces" help="A workspace groups the Deployments of people who work together. Roles on it hold in each of them.">
+        {allows(me, "workspace.create") ? (
+          <Button size="sm" colorPalette="brand" onClick={() => setMaking(true)}>
+            Create workspace
+          </Button>
+        ) : undefined}
+      </PageTop>
+      <Shown polled={polled} what="workspaces">
+        {(page) =>
+          page.items.length === 0 ? (
+            <Nothing title="No workspaces">Ask an owner of the organization for a role on one.</Nothing>
+          ) : (
+            <DataTable label="Workspaces" columns={columns} rows={page.items} id={(workspace) => workspace.id} />
+          )
+        }
+      </Shown>
+      {making || changing ? (
+        <WorkspaceForm
+          {...(changing ? { workspace: changing } : {})}
+          onClose={() => {
+            setMaking(false);
+            setChanging(undefined);
+          }}
+          onDone={(workspace) => {
+            say(`Workspace ${workspace.name} was ${changing ? "changed" : "created"}`);
+            polled.refresh();
+          }}
+        />
+      ) : undefined}
+      <ReasonDialog action={action} onClose={() => setAction(undefined)} />
+    </>
+  );
+}
+
+export function MadeBy({ at, by }: { at: string; by: string }) {
+  return (
+    <>
+      <When at={at} />
+      {by ? (
+        <Text color="fg.muted" fontSize="xs">
+          by {by}
+        </Text>
+      ) : undefined}
+    </>
+  );
+}
+
+function WorkspaceForm({
+  workspace,
+  onClose,
+  onDone,
+}: {
+  workspace?: WorkspaceView;
+  onClose: () => void;
+  onDone: (workspace: WorkspaceView) => void;
+}) {
+  const { call } = useSource();
+  const [name, setName] = useState(workspace?.name ?? "");
+  const [description, setDescription] = useState(workspace?.description ?? "");
+  const send = () => {
+    const body = { name: name.trim(), description } satisfies NewWorkspace & ChangeWorkspace;
+    return workspace
+      ? call<WorkspaceView>(`/workspaces/${workspace.id}`, { method: "PATCH", body, headers: ifMatch(workspace.revision) })
+      : call<WorkspaceView>("/workspaces", { method: "POST", body });
+  };
+  return (
+    <FormDialog
+      title={workspace ? `Edit workspace ${workspace.name}` : "Create workspace"}
+      open
+      onClose={onClose}
+      submit={workspace ? "Save" : "Create"}
+      onSubmit={async () => onDone(await send())}
+    >
+      <Field.Root required>
+        <Field.Label>Name</Field.Label>
+        <Input
+          required
+          maxLength={50}
+          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <Field.HelperText>Lower-case letters, digits and hyphens</Field.HelperText>
+      </Field.Root>
+      <Field.Root>
+        <Field.Label>Description</Field.Label>
+        <Textarea rows={2} maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
+      </Field.Root>
+    </FormDialog>
+  );
+}

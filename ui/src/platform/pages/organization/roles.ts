@@ -1,0 +1,32 @@
+// Roles and permissions in words, and which of them the caller can give.
+import type { Me, RoleView } from "../../../../generated/platform";
+import { allows, type Target } from "../../data/permissions";
+import { spaced } from "../../../data/words";
+
+export type Level = "organization" | "workspace" | "deployment";
+
+/** "deployment_admin" → "Deployment admin". */
+export const roleTitle = (role: string) => capital(spaced(role));
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+const GROUPS: [title: string, prefixes: string[]][] = [
+  ["Organization", ["organization.", "clusters."]],
+  ["People and access", ["members.", "apiTokens.", "audit."]],
+  ["Workspaces", ["workspace."]],
+  ["Deployments", ["deployment."]],
+];
+
+/** The permissions by the part of the product that they are about, in the order of the API. */
+export function grouped(permissions: readonly string[]): { title: string; permissions: string[] }[] {
+  const of = (permission: string) => GROUPS.findIndex(([, prefixes]) => prefixes.some((each) => permission.startsWith(each)));
+  const known = GROUPS.map(([title], at) => ({ title, permissions: permissions.filter((each) => of(each) === at) }));
+  const others = permissions.filter((each) => of(each) === -1);
+  return [...known, { title: "Others", permissions: others }].filter((each) => each.permissions.length > 0);
+}
+
+/** Whether the caller has each permission of the role on the scope: it is refused to give what one does not have. */
+export const hasAllOf = (me: Me, role: RoleView, scope: Target) => role.permissions.every((each) => allows(me, each, scope));
+
+/** Whether the caller can give the role there to somebody else. */
+export const mayGive = (me: Me, role: RoleView, scope: Target) => allows(me, "members.update", scope) && hasAllOf(me, role, scope);
