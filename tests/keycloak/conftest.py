@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("airflow")  # as long as those of real Airflows
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(1200))
 
 
 @dataclass
@@ -48,7 +49,11 @@ class RealSignIn:
         return self.api.platform.origin
 
     def browser(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=60)
+        """A browser on this machine. Keycloak's cookies are `Secure`, and a browser sends these to 127.0.0.1, too."""
+        policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
+        return httpx.Client(
+            base_url=self.url, headers={"Origin": self.url}, timeout=60, cookies=CookieJar(policy)
+        )
 
     def set_up(self, tester: str, *, totp: bool = True, **more: Any) -> None:
         """Put settings, test them as an owner who signs in at Keycloak, and activate them."""
@@ -66,7 +71,7 @@ class RealSignIn:
         link = self.api.break_glass("ada")
         assert browser.post("/welcome", json={"code": link}).status_code == 200
         answer = keycloak.sign_in(browser, f"{START}?test=true", tester, totp=totp)
-        assert answer.headers["location"] == "/organization/sign-in", answer.text
+        assert answer.headers["location"] == "/sign-in/tested", answer.text
         test = self.api.owner.get("/v1/organization/sign-in").json()["draft"]["test"]
         activated = self.api.owner.post("/v1/organization/sign-in/activate")
         assert activated.status_code == 200, f"{activated.text} {test}"

@@ -45,7 +45,7 @@ class Sso:
         """A test sign-in by an owner, of the draft."""
         name = f"tester-{len(self.api.events())}"
         owner = self.api.signed_in(name, Binding(Role.ORGANIZATION_OWNER, ORGANIZATION))
-        assert self.through(owner, test="true").headers["location"] == "/organization/sign-in"
+        assert self.through(owner, test="true").headers["location"] == "/sign-in/tested"
 
     def leave(self, browser: TestClient, **query: str) -> str:
         """Where the platform sends the browser."""

@@ -70,7 +70,9 @@ def refused(answer: Any) -> str:
     assert answer.status_code == 303
     parts = urlsplit(answer.headers["location"])
     assert parts.path == "/sign-in" and not parts.netloc
-    return parse_qs(parts.query)["refused"][0]
+    query = parse_qs(parts.query)
+    assert query["error"][0]  # what the page shows
+    return query["refused"][0]
 
 
 def roles(browser: Any) -> list[str]:
@@ -495,6 +497,12 @@ def test_settings_are_used_after_a_test_sign_in_with_them_and_not_before(sso: Ss
         told(refused_test) == (409, "conflict") and "not_in_allowed_group" in refused_test.json()["message"]
     )
     assert "grace" not in {one["name"] for one in owner.get("/v1/users").json()["items"]}
+
+
+def test_after_a_test_the_browser_is_told_where_the_result_is(sso: Sso) -> None:
+    sso.api.owner.put("/v1/organization/sign-in", json=sso.settings())
+    page = sso.api.browser().get("/sign-in/tested")
+    assert page.status_code == 200 and "tradewind sign-in get" in page.text
 
 
 def test_a_draft_is_tested_by_a_signed_in_owner_only(sso: Sso) -> None:

@@ -1,6 +1,6 @@
 """Sign-in at the identity provider: the browser leaves and comes back, and the provider signs people out.
 
-A sign-in that is refused ends at `/sign-in?refused=REASON`, whose sentences are at `/sign-in/refusals`.
+A sign-in that is refused ends at `/sign-in?refused=REASON&error=SENTENCES`. All sentences are at `/sign-in/refusals`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy import select
 
 from tradewind_platform.api.authentication import session_value, signed_in
@@ -32,8 +32,14 @@ from tradewind_protocol.people import SignInRefusal
 
 log = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False)
-SETTINGS_PAGE: Final = "/organization/sign-in"
-"""The page that a browser is back on after a test."""
+TESTED: Final = "/sign-in/tested"
+"""Where a browser is back after a test."""
+_TESTED_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Test sign-in</title></head>
+<body><h1>The test sign-in is done</h1>
+<p>Your session is as it was. What it showed, and whether it came in: <code>tradewind sign-in get</code>.</p>
+<p>To use the settings: <code>tradewind sign-in activate</code>. <a href="/">Back to the platform</a></p></body></html>
+"""
 _AGAIN: Final = 1
 _LARGEST: Final = 100_000
 
@@ -50,7 +56,7 @@ def leave(request: Request, next: str = "/", again: bool = False, test: bool = F
         tester = _tester(request) if test else None
         leaving = platform.sign_in_flow.leave(
             organization,
-            return_to=SETTINGS_PAGE if test else safe_path(next),
+            return_to=TESTED if test else safe_path(next),
             max_age=_AGAIN if again else None,
             tester=tester,
             now=platform.clock(),
@@ -97,6 +103,12 @@ def come_back(
             set_cookie(answer, platform.origin, returned.value, seconds=seconds)
     delete_cookie(answer, platform.origin, name=name)
     return answer
+
+
+@router.get(TESTED)
+def tested() -> HTMLResponse:
+    """Says where the result of a test is. It has nothing of the result: whoever opens it sees the same."""
+    return HTMLResponse(_TESTED_PAGE, headers={"Content-Security-Policy": "default-src 'none'"})
 
 
 @router.get("/sign-in/refusals")
@@ -179,7 +191,8 @@ def _failed(request: Request, organization: UUID, error: SignInFailed) -> Respon
             result=Code.NOT_PERMITTED.value,
             now=now,
         )
-    return _to("/sign-in?" + urlencode({"refused": error.reason.value}))
+    sentences = " ".join(SENTENCES[error.reason])
+    return _to("/sign-in?" + urlencode({"refused": error.reason.value, "error": sentences}))
 
 
 def _to(url: str) -> RedirectResponse:
