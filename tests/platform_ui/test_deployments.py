@@ -8,17 +8,10 @@ from uuid import UUID
 
 from playwright.sync_api import expect
 
+from support.platform_acts import created
 from support.platform_website import Website
 from tradewind_platform.domain.roles import Binding, Role, Target
 from tradewind_platform.reconciler.driver import StepFailed
-
-
-def created(page: Any, name: str = "sales") -> None:
-    page.goto("/deployments/new")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Description").fill("Orders and invoices")
-    page.get_by_role("button", name="Create").click()
-    expect(page.get_by_text(f"{name} runs")).to_be_visible()
 
 
 def test_a_deployment_is_made_and_its_steps_are_seen(open_page: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -18,6 +18,7 @@ from support.platform_parts import PASSWORD
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.clock import utc_now
+from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.roles import Binding
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security.key_ring import KeyRing
@@ -26,6 +27,8 @@ from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 from tradewind_platform.store.tables import RoleBinding, User
+
+OFFERED: Final = Offered(tuple(Release(version) for version in ("3.3.2", "3.2.1", "3.2.0")))
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Website:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        platform = Platform(store, ring, utc_now, reconciler.wake, origin=url)
+        platform = Platform(store, ring, utc_now, reconciler.wake, origin=url, offered=OFFERED)
         with store.transaction(organization) as db:
             clusters.ensure(
                 db,

@@ -1,11 +1,11 @@
-import { Alert, Box, Button, Checkbox, Field, HStack, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Alert, Box, Button, Checkbox, Field, HStack, Input, NativeSelect, Text, Textarea, VStack } from "@chakra-ui/react";
 import { useState, type FormEvent, type ReactNode } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
 import { asRefused, type Refused } from "../../data/api";
 import { usePolled } from "../../data/usePolled";
 import { Loading, Nothing, Problem, Shown } from "../../parts/states";
-import type { ClusterView, DeploymentView, NewDeployment, OperationView, WorkspaceView } from "../../../generated/platform";
+import type { ClusterView, DeploymentView, NewDeployment, OperationView, ReleaseView, WorkspaceView } from "../../../generated/platform";
 import { allows, allowsSomewhere, useMe } from "../data/permissions";
 import { ofPlatform } from "../data/platform";
 import type { Page } from "../data/types";
@@ -21,6 +21,7 @@ export function NewDeploymentPage() {
   const me = useMe();
   const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 30);
   const clusters = usePolled<Page<ClusterView>>("/clusters?limit=1000", 30);
+  const releases = usePolled<Page<ReleaseView>>("/releases?limit=1000", 60);
   const [made, setMade] = useState<DeploymentView>();
   return (
     <>
@@ -35,6 +36,7 @@ export function NewDeploymentPage() {
             <Form
               workspaces={page.items.filter((each) => allows(me, "deployment.create", { workspace: each.id }))}
               clusters={clusters.data?.items ?? []}
+              releases={releases.data?.items ?? []}
               onMade={setMade}
             />
           )}
@@ -44,9 +46,9 @@ export function NewDeploymentPage() {
   );
 }
 
-type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; onMade: (made: DeploymentView) => void };
+type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; releases: ReleaseView[]; onMade: (made: DeploymentView) => void };
 
-function Form({ workspaces, clusters, onMade }: FormProps) {
+function Form({ workspaces, clusters, releases, onMade }: FormProps) {
   const first = workspaces.find((each) => each.name === "default") ?? workspaces[0];
   const [wanted, setWanted] = useState<NewDeployment>({ name: "", workspace: first?.name ?? "default", policy: "strict" });
   const [error, setError] = useState<Refused>();
@@ -97,6 +99,11 @@ function Form({ workspaces, clusters, onMade }: FormProps) {
             help="Where its Airflow runs. It cannot be changed later."
           />
         ) : undefined}
+        <VersionField
+          releases={releases.filter((each) => each.clusters.includes(wanted.cluster ?? clusters[0]?.name ?? ""))}
+          version={wanted.version ?? ""}
+          set={(version) => set({ version: version || null })}
+        />
         <Field.Root>
           <Field.Label>Description</Field.Label>
           <Textarea rows={2} maxLength={1000} value={wanted.description ?? ""} onChange={(event) => set({ description: event.target.value })} />
@@ -120,6 +127,30 @@ function Form({ workspaces, clusters, onMade }: FormProps) {
         </HStack>
       </VStack>
     </form>
+  );
+}
+
+/** Nothing where the cluster has one version only: there is nothing to choose. */
+function VersionField({ releases, version, set }: { releases: ReleaseView[]; version: string; set: (version: string) => void }) {
+  if (releases.length < 2) {
+    return undefined;
+  }
+  const newest = releases.find((each) => each.channel === "stable");
+  return (
+    <Field.Root>
+      <Field.Label>Airflow version</Field.Label>
+      <NativeSelect.Root>
+        <NativeSelect.Field value={version} onChange={(event) => set(event.target.value)}>
+          <option value="">{newest ? `The newest stable one: ${newest.version}` : "The newest stable one"}</option>
+          {releases.map((each) => (
+            <option key={each.version} value={each.version}>
+              {each.channel === "stable" ? each.version : `${each.version} (${each.channel})`}
+            </option>
+          ))}
+        </NativeSelect.Field>
+        <NativeSelect.Indicator />
+      </NativeSelect.Root>
+    </Field.Root>
   );
 }
 

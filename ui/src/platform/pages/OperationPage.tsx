@@ -13,6 +13,7 @@ import { ofPlatform } from "../data/platform";
 import { OperationBadge } from "../parts/marks";
 import { lasted } from "../parts/OperationsTable";
 import { PageTop, Panel } from "../parts/page";
+import { Preflight } from "../parts/Preflight";
 import { Steps } from "../parts/Steps";
 
 export function OperationPage() {
@@ -34,6 +35,7 @@ export function OperationPage() {
             <Panel title="Steps">
               <Steps operation={found} />
             </Panel>
+            <Preflight operation={found} />
             <Panel title="Details">
               <DataList.Root orientation="horizontal" size="sm">
                 <Fact name="Deployment">

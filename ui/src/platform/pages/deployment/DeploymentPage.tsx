@@ -11,7 +11,9 @@ import { PageTop, TabRow } from "../../parts/page";
 import { LineIcon } from "../../shell/icons";
 import { AccessPage } from "./AccessPage";
 import { AgentPages } from "./AgentPages";
+import { BackupsPage } from "./BackupsPage";
 import { DeploymentOperations } from "./DeploymentOperations";
+import { EnvironmentPage } from "./EnvironmentPage";
 import { Overview } from "./Overview";
 import { SettingsPages } from "./SettingsPages";
 
@@ -54,6 +56,8 @@ function Loaded({ deployment, done }: OfDeployment) {
     { of: "remote-agents", to: `${base}/remote-agents`, name: "Remote Agents", shown: may("deployment.agents.get") },
     { of: "queues", to: `${base}/queues`, name: "Queues", shown: may("deployment.agents.get") },
     { of: "events", to: `${base}/events`, name: "Events", shown: may("audit.get") },
+    { of: "environment", to: `${base}/environment`, name: "Environment", shown: may("deployment.config.get") },
+    { of: "backups", to: `${base}/backups`, name: "Backups", shown: may("deployment.config.get") },
     { of: "operations", to: `${base}/operations`, name: "Operations" },
     { of: "access", to: `${base}/access`, name: "Access" },
     { of: "settings", to: `${base}/settings`, name: "Settings" },
@@ -86,6 +90,8 @@ function Loaded({ deployment, done }: OfDeployment) {
         <Route path="remote-agents/*" element={<AgentPages deployment={deployment} part="remote-agents" />} />
         <Route path="queues" element={<AgentPages deployment={deployment} part="queues" />} />
         <Route path="events" element={<AgentPages deployment={deployment} part="events" />} />
+        <Route path="environment" element={<EnvironmentPage deployment={deployment} done={done} />} />
+        <Route path="backups" element={<BackupsPage deployment={deployment} done={done} />} />
         <Route path="operations" element={<DeploymentOperations deployment={deployment} />} />
         <Route path="access" element={<AccessPage deployment={deployment} />} />
         <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />

@@ -1,4 +1,4 @@
-import { Alert, Button, Field, Flex, Input, Text, Textarea, VStack } from "@chakra-ui/react";
+import { Alert, Button, Field, Flex, Input, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { usePolled } from "../../../data/usePolled";
@@ -11,6 +11,7 @@ import type { ChangeHibernation, Hibernate, HibernationView, OperationView, Slee
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
 import { Panel } from "../../parts/page";
+import { Reason } from "../../parts/Reason";
 import type { OfDeployment } from "./DeploymentPage";
 
 /** When a Deployment sleeps: by schedules, or because somebody said so. */
@@ -130,15 +131,6 @@ function WithReason(props: { title: string; submit: string; explained: string; o
       <Text>{props.explained}</Text>
       <Reason reason={reason} set={setReason} />
     </FormDialog>
-  );
-}
-
-function Reason({ reason, set }: { reason: string; set: (reason: string) => void }) {
-  return (
-    <Field.Root>
-      <Field.Label>Reason</Field.Label>
-      <Textarea rows={2} maxLength={1000} value={reason} onChange={(event) => set(event.target.value)} placeholder="Stored in the audit trail" />
-    </Field.Root>
   );
 }
 

@@ -46,6 +46,7 @@ export function Overview({ deployment, done }: OfDeployment) {
           <DataList.Root orientation="horizontal" size="sm">
             <Fact name="Workspace">{deployment.workspace_name}</Fact>
             <Fact name="Cluster">{deployment.cluster_name}</Fact>
+            {deployment.version ? <Fact name="Airflow">{deployment.version}</Fact> : undefined}
             <Fact name="Id">
               <code>{deployment.slug}</code>
             </Fact>

@@ -10,6 +10,7 @@ import { DangerPage } from "./DangerPage";
 import type { OfDeployment } from "./DeploymentPage";
 import { GeneralPage } from "./GeneralPage";
 import { HibernationPage } from "./HibernationPage";
+import { VersionPage } from "./VersionPage";
 
 export function SettingsPages({ deployment, done }: OfDeployment) {
   const me = useMe();
@@ -20,6 +21,7 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
   const tabs = [
     { of: "general", to: base, name: "General" },
     { of: "hibernation", to: `${base}/hibernation`, name: "Hibernation" },
+    { of: "version", to: `${base}/version`, name: "Version" },
     { of: "advanced", to: `${base}/advanced`, name: "Advanced", shown: may("deployment.allowList.get") },
     { of: "danger", to: `${base}/danger`, name: "Danger", shown: may("deployment.delete") },
   ].map((tab) => ({ ...tab, current: tab.of === at }));
@@ -29,6 +31,7 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
       <Routes>
         <Route index element={<GeneralPage deployment={deployment} done={done} />} />
         <Route path="hibernation" element={<HibernationPage deployment={deployment} done={done} />} />
+        <Route path="version" element={<VersionPage deployment={deployment} done={done} />} />
         <Route
           path="advanced"
           element={
