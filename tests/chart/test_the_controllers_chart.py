@@ -9,7 +9,7 @@ import helm_python as helm
 import pytest
 
 from support import charts
-from support.charts import pod_of
+from support.charts import CONTROLLER, pod_of
 from support.installed import ROOT
 from tradewind.gateway.settings import GatewaySettings
 from tradewind_platform.kubernetes.settings import KubernetesSettings
@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError:
     import tomli as tomllib
 
-CONTROLLER = ROOT / "deploy/helm/tradewind-controller"
+
 GOLDEN = ROOT / "tests/chart/controller_rights.json"
 LEAST: dict[str, Any] = {
     "image": {"repository": "registry.example.com/tradewind-controller"},

@@ -220,6 +220,15 @@ def caddy() -> Iterator[Gateway]:
         yield made
 
 
+def watching_caddys(made: Gateway) -> LocalProcess:
+    if reason := caddy_missing():
+        pytest.skip(reason)
+    made.write("da1")
+    return LocalProcess(
+        "gateway", made.command("run", "--watch"), env=dict(os.environ), log=made.directory / "gateway.log"
+    )
+
+
 @contextmanager
 def serving(kind: Callable[[Gateway], LocalProcess]) -> Iterator[Gateway]:
     with prepared() as made:
@@ -489,3 +498,29 @@ def test_a_changed_private_way_asks_for_a_restart(caddy: Gateway) -> None:
     caddy.config.write_text(caddy.config.read_text().replace("127.0.0.0/30", "127.0.0.0/29"))
     refused = caddy.apply()
     assert refused.returncode == 2 and "Restart `tradewind gateway run`" in refused.stderr
+
+
+def test_a_gateway_that_watches_its_file_serves_what_it_has_later() -> None:
+    with serving(watching_caddys) as made:
+        assert made.process is not None
+
+        def status(path: str) -> int:
+            return made.ask(path + POLL).status_code
+
+        assert (status("/da1"), status("/db2")) == (200, 404)
+        made.config.write_text("this is no TOML")
+        log = made.directory / "gateway.log"
+        wait_until(
+            lambda: "goes on as before" in log.read_text(),
+            timeout=PATIENCE,
+            what="the gateway says that it goes on",
+            processes=[made.process],
+        )
+        assert status("/da1") == 200
+        made.write("da1", "db2")
+        wait_until(
+            lambda: status("/db2") == 200,
+            timeout=PATIENCE,
+            what="the new Deployment is served",
+            processes=[made.process],
+        )

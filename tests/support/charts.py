@@ -17,6 +17,7 @@ from support.installed import ROOT
 
 AGENT = ROOT / "deploy/helm/tradewind-agent"
 PLANE = ROOT / "deploy/helm/tradewind-plane"
+CONTROLLER = ROOT / "deploy/helm/tradewind-controller"
 KUBERNETES = ("1.35", "1.36", "1.37")
 HELM_3 = CACHE / "bin/helm3"
 """`make kubernetes` builds it. The library that renders is of Helm 4."""

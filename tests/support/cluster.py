@@ -23,6 +23,7 @@ from tradewind.embedded.processes import LocalProcess
 LAB = ROOT / "tests/kubernetes/lab"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kubernetes-lab"
 NODE = "node1"
+NODE_IP = "192.168.77.1"
 CONTAINERD = ("ctr", "-a", str(CACHE / "run/containerd.sock"), "-n", "k8s.io")
 
 

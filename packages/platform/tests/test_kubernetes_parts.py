@@ -13,7 +13,7 @@ import pytest
 from tradewind_platform.kubernetes import manifests, settings
 from tradewind_platform.kubernetes.gateway import routes_of, written
 from tradewind_platform.kubernetes.recovery import Act, Recovery, Revision, recovery
-from tradewind_platform.kubernetes.settings import KubernetesSettings
+from tradewind_platform.kubernetes.settings import Image, KubernetesSettings
 from tradewind_platform.kubernetes.values import values
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
@@ -154,8 +154,12 @@ def test_variables_that_people_set_are_a_secret_and_a_change_replaces_the_pods()
 
 def test_a_version_without_an_image_is_refused_by_name() -> None:
     asked = replace(DOCUMENT, spec={**DOCUMENT.spec, "version": "3.9.9"})
+    one_image = SETTINGS.model_copy(update={"version": "3.3.2"})
     with pytest.raises(StepFailed, match=r"no image with Airflow 3\.9\.9"):
-        values(asked, SETTINGS)
+        values(asked, one_image)
+    two_images = one_image.model_copy(update={"versions": {"3.9.9": Image(repository="newer")}})
+    assert values(asked, two_images)["image"]["repository"] == "newer"
+    assert values(asked, SETTINGS)["image"]["repository"] == "registry.example.com/plane"
 
 
 def test_people_of_a_deployment_sign_in_by_the_platform() -> None:

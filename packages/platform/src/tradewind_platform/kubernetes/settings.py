@@ -49,7 +49,8 @@ class KubernetesSettings(_Part):
     """A cluster. `namespaces`: those that are there for Deployments; empty: the controller makes one for each."""
 
     image: Image
-    versions: dict[str, Image] = Field(default_factory=dict)  # of Airflow, for Deployments that ask for one
+    version: str = ""  # of Airflow in it; empty: it is taken for every version that has no image of its own
+    versions: dict[str, Image] = Field(default_factory=dict)  # images by their version of Airflow
     own_namespace: str
     platform_url: str
     database_url_file: Path

@@ -54,15 +54,14 @@ _MOUNTED: Final = "/run/secrets/tradewind"
 
 def _image(document: Document, settings: KubernetesSettings) -> Image:
     version = str(document.spec.get("version") or "")
-    if not version:
-        return settings.image
-    try:
+    if version in settings.versions:
         return settings.versions[version]
-    except KeyError:
-        raise StepFailed(
-            f"this cluster has no image with Airflow {version}; name one in `plane.versions` of the controller's chart",
-            final=True,
-        ) from None
+    if settings.version in ("", version) or not version:
+        return settings.image
+    raise StepFailed(
+        f"this cluster has no image with Airflow {version}; name one in `plane.versions` of the controller's chart",
+        final=True,
+    )
 
 
 def _mark(document: Document) -> str:
