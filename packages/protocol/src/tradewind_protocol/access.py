@@ -14,6 +14,11 @@ from tradewind_protocol.messages import Message
 CREDENTIAL_PREFIX: Final = "tw_deployment_"
 API_TOKEN_PREFIX: Final = "tw_api_"
 
+AUTH_MANAGER: Final = "tradewind_provider.auth_manager.manager.TradewindAuthManager"
+"""`[core] auth_manager` of a Deployment."""
+TOKEN_SECONDS: Final = 3600
+"""`[api_auth] jwt_expiration_time` of a Deployment."""
+
 INTERNAL_PREFIX: Final = "/internal/v1/deployments/{deployment}"
 ACCESS_PATH: Final = INTERNAL_PREFIX + "/access"
 """GET: the access document. `since=REVISION` waits for another revision, `HOLD_SECONDS` at the most; then the answer is 204."""
