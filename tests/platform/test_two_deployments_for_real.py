@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -65,22 +64,22 @@ def test_scenario_3_an_agent_token_of_one_is_refused_by_the_other(
     assert asked(sales).status_code == 200
 
 
-def test_scenario_3_a_session_of_one_airflow_is_refused_by_the_other(
+def test_scenario_3_a_token_of_one_airflow_is_refused_by_the_other(
     two: tuple[PlatformProcess, dict[str, Any], dict[str, Any]],
 ) -> None:
     platform, sales, ops = two
-    passwords = platform.home / "local" / "deployments" / sales["slug"] / "passwords.json"
+    api_token = platform.token_file.read_text().strip()
     people = f"http://127.0.0.1:{platform.ports['people']}"
 
-    def asked(deployment: dict[str, Any], method: str, path: str, **more: Any) -> httpx.Response:
-        headers = {"Host": f"{deployment['slug']}.localhost", **more.pop("headers", {})}
-        return httpx.request(method, people + path, headers=headers, timeout=30, **more)
+    def asked(deployment: dict[str, Any], method: str, path: str, token: str) -> httpx.Response:
+        headers = {"Host": f"{deployment['slug']}.localhost", "Authorization": f"Bearer {token}"}
+        return httpx.request(method, people + path, headers=headers, timeout=30)
 
-    body = {"username": "admin", "password": json.loads(passwords.read_text())["admin"]}
-    token = asked(sales, "POST", "/auth/token", json=body).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    assert asked(sales, "GET", "/api/v2/dags", headers=headers).status_code == 200
-    assert asked(ops, "GET", "/api/v2/dags", headers=headers).status_code in (401, 403)
+    swapped = asked(sales, "POST", "/auth/token", api_token)
+    assert swapped.status_code == 201, swapped.text
+    token = swapped.json()["access_token"]
+    assert asked(sales, "GET", "/api/v2/dags", token).status_code == 200
+    assert asked(ops, "GET", "/api/v2/dags", token).status_code in (401, 403)
 
 
 def test_scenario_3_the_user_of_one_reads_nothing_of_the_other_and_nothing_of_the_platform(
@@ -100,6 +99,8 @@ def test_scenario_3_the_user_of_one_reads_nothing_of_the_other_and_nothing_of_th
     assert reads(deployments / sales["slug"] / "airflow.cfg")
     others = [
         deployments / ops["slug"] / "airflow.cfg",
+        deployments / ops["slug"] / "platform-credential",
+        deployments / ops["slug"] / "access.json",
         platform.home / "keys",
         platform.home / "platform.db",
     ]

@@ -46,6 +46,9 @@ class PlaneSettings:
     )  # more of airflow.cfg: section → key → value
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # more variables
     user: int | None = None  # run as this user id
+    own_sign_in: bool = (
+        True  # SimpleAuthManager and a file of passwords; False: `options` name another auth manager
+    )
     patience: float = 120  # seconds for its start
 
 
@@ -103,9 +106,12 @@ class Plane:
         """Write airflow.cfg and the sign-in file. A home that was configured before keeps its keys and passwords."""
         self.home.mkdir(parents=True, exist_ok=True)
         passwords = self.home / "passwords.json"
-        if passwords.exists():
-            self.passwords = json.loads(passwords.read_text(encoding="utf-8"))
-        _write_private(passwords, json.dumps(self.passwords))
+        if not self.settings.own_sign_in:
+            passwords.unlink(missing_ok=True)
+        else:
+            if passwords.exists():
+                self.passwords = json.loads(passwords.read_text(encoding="utf-8"))
+            _write_private(passwords, json.dumps(self.passwords))
         before = configparser.ConfigParser(interpolation=None)
         before.read(self.home / "airflow.cfg", encoding="utf-8")
         config = configparser.ConfigParser(interpolation=None)
@@ -121,21 +127,25 @@ class Plane:
         with open(self.home / "airflow.cfg", "w", opener=_private) as file:
             config.write(file)
         if self.settings.user is not None:
-            for path in (self.home, passwords, self.home / "airflow.cfg"):
+            written = [self.home, self.home / "airflow.cfg"] + [passwords] * self.settings.own_sign_in
+            for path in written:
                 os.chown(path, self.settings.user, self.settings.user)
             self.home.chmod(0o700)
 
     def _options(self, passwords: Path) -> dict[str, dict[str, str]]:
         keys = new_keys()
         database = self.settings.database or f"sqlite:///{self.home}/airflow.db"
+        sign_in = {
+            "simple_auth_manager_users": "admin:admin,op:op,viewer:viewer",
+            "simple_auth_manager_passwords_file": str(passwords),
+        }
         return {
             "core": {
                 "executor": self.settings.executor,
                 "load_examples": "False",
                 "fernet_key": keys.fernet,
-                "simple_auth_manager_users": "admin:admin,op:op,viewer:viewer",
-                "simple_auth_manager_passwords_file": str(passwords),
                 "execution_api_server_url": f"{self.url}/execution/",
+                **(sign_in if self.settings.own_sign_in else {}),
             },
             "database": {"sql_alchemy_conn": database},
             "api": {

@@ -100,6 +100,7 @@ def run(
         home=local_home(home),
         plane_python=pythons[0],
         environments=environments.by_version(pythons),
+        platform_url=settings.origin,
         agents_host=agents_host,
         agents_listen=agents_listen,
         people_domain=people_domain,

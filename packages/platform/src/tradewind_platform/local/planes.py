@@ -16,9 +16,14 @@ from tradewind.embedded.plane import Plane, PlaneSettings, free_port
 from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
+from tradewind_platform.services import deployment_credentials
+from tradewind_protocol.access import AUTH_MANAGER, TOKEN_SECONDS
 from tradewind_protocol.errors import Code, Refused
 
 _SCRIPT: Final = 300.0  # seconds
+
+_CREDENTIAL: Final = "platform-credential"
+_CERTIFICATE: Final = "platform-certificate.pem"
 
 
 class Planes:
@@ -57,6 +62,7 @@ class Planes:
                 options=_merged(document.configuration, self._options(document)),
                 environment=document.environment,
                 user=self.user(document),
+                own_sign_in=False,
             )
         )
 
@@ -115,6 +121,9 @@ class Planes:
             os.chown(home, user, user)
         self._check_user(home, user, self.python(document))
         self.port(document)
+        self._write(document, _CREDENTIAL, document.secrets[deployment_credentials.SECRET])
+        if self.settings.certificate is not None:
+            self._write(document, _CERTIFICATE, self.settings.certificate.read_text(encoding="utf-8"))
         self.plane(document).configure()
 
     def migrate(self, document: Document) -> None:
@@ -134,9 +143,9 @@ class Planes:
     # ---- parts
 
     def _options(self, document: Document) -> dict[str, dict[str, str]]:
-        agents = self.settings.agents_host
+        agents, home = self.settings.agents_host, self.home(document)
         return {
-            "core": {"fernet_key": document.secrets["fernet"]},
+            "core": {"fernet_key": document.secrets["fernet"], "auth_manager": AUTH_MANAGER},
             "api": {
                 "secret_key": document.secrets["api"],
                 "base_url": document.people_url,
@@ -145,6 +154,7 @@ class Planes:
             "api_auth": {
                 "jwt_secret": document.secrets["jwt"],
                 "jwt_audience": f"urn:tradewind:{document.id}",
+                "jwt_expiration_time": str(TOKEN_SECONDS),
             },
             "tradewind": {
                 "deployment": document.name,
@@ -154,8 +164,26 @@ class Planes:
                 "trusted_proxies": "127.0.0.1",
                 "endpoint_gateways": "127.0.0.1",
                 "policy": document.spec["policy"],
+                "managed_by": "platform",
+                "deployment_id": str(document.id),
+                "platform_url": self.settings.platform_url,
+                "platform_credential_file": str(home / _CREDENTIAL),
+                "platform_ca_file": "" if self.settings.certificate is None else str(home / _CERTIFICATE),
             },
         }
+
+    def _write(self, document: Document, name: str, text: str) -> None:
+        """A file that only the Deployment's user reads."""
+        path, user = self.home(document) / name, self.user(document)
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with open(
+            part, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)
+        ) as file:
+            file.write(text)
+        if user is not None:
+            os.chown(part, user, user)
+        part.replace(path)
 
     def _check_user(self, home: Path, user: int | None, interpreter: Path) -> None:
         """The Deployment's user can enter its home and run its Python. Raises StepFailed."""

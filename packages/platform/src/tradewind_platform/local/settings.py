@@ -16,11 +16,15 @@ class LocalSettings:
     home: Path
     plane_python: Path  # of the environment that has Airflow and tradewind-provider
     environments: Mapping[str, Path] = field(default_factory=dict)  # such Pythons, by version of Airflow
+    platform_url: str = "http://127.0.0.1:8700"
+    """Where people's browsers and the Deployments' API servers reach the platform."""
     agents_host: str = "127.0.0.1"
     agents_listen: str = "127.0.0.1:8710"
     people_domain: str = "localhost"
     people_listen: str = "127.0.0.1:8711"
-    certificate: Path | None = None  # for both names; None: plain HTTP on the loopback interface
+    certificate: Path | None = (
+        None  # for both names and the platform's; None: plain HTTP on the loopback interface
+    )
     key: Path | None = None
     caddy: Path | None = None
     database_url: str | None = field(default=None, repr=False)
