@@ -30,7 +30,7 @@ never has more than its owner has at the moment.
 |---|{line}|
 {permissions}
 
-In Airflow, each role is one of Airflow's: viewer, user, op or admin. The audit trail is for those with `audit.get` and for nobody else.
+In Airflow, each role is one of Airflow's: viewer, user, op or admin. The audit trail is for those with `audit.get` only.
 
 | | {heads} |
 |---|{line}|
@@ -44,17 +44,17 @@ In Airflow, each role is one of Airflow's: viewer, user, op or admin. The audit 
 
 ## Routes of a Deployment
 
-Airflow's pages (`/ui`), its REST API (`/api/v2`) and the operator API (`/tradewind`), by the role in Airflow. What agents ask for
-has tokens of its own, which no person has.
+Airflow's pages (`/ui`), its REST API (`/api/v2`) and the operator API (`/tradewind`), by the role in Airflow. The Remote Execution API
+is not among them: agents have tokens of their own.
 
-| route | nobody | viewer | auditor | user | op | admin |
+| route | anonymous | viewer | auditor | user | op | admin |
 |---|---|---|---|---|---|---|
 {airflow}
 """
 _LETTERS: Final = dict(
     zip(Role, ("OO", "OA", "OM", "WO", "WP", "WA", "WV", "DA", "DP", "DU", "DV"), strict=True)
 )
-_CALLERS: Final = ("nobody", "viewer", "auditor", "user", "op", "admin")
+_CALLERS: Final = ("anonymous", "viewer", "auditor", "user", "op", "admin")
 
 
 def page() -> str:

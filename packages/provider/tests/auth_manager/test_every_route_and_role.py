@@ -22,7 +22,7 @@ from .conftest import AIRFLOW, Deployment
 
 FILE = Path(__file__).parents[4] / "docs" / "reference" / "platform-roles" / "airflow.json"
 CALLERS = {
-    "nobody": None,
+    "anonymous": None,
     "viewer": ("VIEWER", False),
     "auditor": ("VIEWER", True),
     "user": ("USER", False),
@@ -109,13 +109,13 @@ def test_scenario_7_every_route_of_airflow_answers_each_role_as_the_table_says(
     assert measured == json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def test_what_changes_something_is_never_open_to_nobody_or_a_viewer() -> None:
+def test_what_changes_something_is_never_open_to_the_anonymous_or_a_viewer() -> None:
     """Read in the table: it is what a person would look for in it."""
     table = json.loads(FILE.read_text(encoding="utf-8"))
     for route, may in table.items():
         method, _, path = route.partition(" ")
         if method in ("GET", "HEAD", "OPTIONS") or path == "/auth/token":
             continue
-        assert "nobody" not in may, route
+        assert "anonymous" not in may, route
         assert "viewer" not in may or route in _READS | _ONES_OWN | _DECIDED_BY_THE_THING, route
         assert "admin" in may, route
