@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from support import directories, stub_airflow
 from support.dying_reconciler import settings_of
 from support.platform_parts import Api, Time
+from tradewind.cli import main
 from tradewind.embedded.plane import free_port
 from tradewind.embedded.processes import wait_until
 from tradewind.errors import BadUsage
@@ -238,6 +241,35 @@ def test_scenario_10_an_api_server_that_is_killed_is_back_and_one_that_crashes_s
     found = machine.deployment("killed")
     assert found["health"] == "unhealthy" and "has no room to start" in found["health_reason"]
     assert len(machine.processes(slug)) == 1, "the scheduler goes on"
+
+
+def test_scenario_28_what_eject_writes_runs_a_deployment_without_the_platform(machine: Machine) -> None:
+    machine.ask("POST", "", name="ejected", version=OLD)
+    machine.carry_out()
+    machine.ask("PUT", "/ejected/variables/REGION", value="eu it's")
+    slug, target = machine.deployment("ejected")["slug"], machine.home / "units"
+    named = [part for python in machine.pythons.values() for part in ("--plane-python", str(python))]
+    command = ["platform", "eject", "--home", str(machine.home), "--to", str(target), *named]
+    done = CliRunner().invoke(main, [*command, "--first-user", "0"] if os.geteuid() == 0 else command)
+    assert done.exit_code == 0, done.output
+    assert {one.suffix for one in target.iterdir()} == {".env", ".service", ".sh"}
+    assert not [one for one in target.iterdir() if one.stat().st_mode & 0o077]
+    for one in machine.processes(slug):
+        one.kill()
+    wait_until(lambda: not machine.processes(slug), timeout=30, what="nothing of it runs")
+    started = [
+        subprocess.Popen(["sh", str(target / f"tradewind-{slug}-{name}.sh")], start_new_session=True)
+        for name in ("api-server", "scheduler")
+    ]
+    try:
+        wait_until(lambda: machine.readyz(slug).status_code == 200, timeout=60, what="it serves")
+        assert {one.environ()["REGION"] for one in machine.processes(slug)} == {"eu it's"}
+        unit = (target / f"tradewind-{slug}-api-server.service").read_text()
+        assert f"ExecStart={machine.pythons[OLD]} -m airflow api-server" in unit and "Restart=always" in unit
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
 
 
 @pytest.mark.faults

@@ -8,6 +8,7 @@ from tradewind_platform.commands.admin import admin
 from tradewind_platform.commands.controller import controller
 from tradewind_platform.commands.demo import demo
 from tradewind_platform.commands.down import down
+from tradewind_platform.commands.eject import eject
 from tradewind_platform.commands.keys import keys
 from tradewind_platform.commands.run import run
 
@@ -17,5 +18,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, controller, down, admin, keys, demo):
+for _command in (run, controller, down, eject, admin, keys, demo):
     platform.add_command(_command)

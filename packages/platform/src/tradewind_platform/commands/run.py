@@ -85,7 +85,7 @@ def run(
             remedy="Name --certificate and --key, or put a proxy with TLS in front of 127.0.0.1.",
         )
     home = home.resolve()
-    pythons = [one.absolute() for one in plane_pythons] or [_own_python()]
+    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     settings = PlatformSettings(
         home=home,
         listen=listen,
@@ -109,7 +109,7 @@ def run(
         key=key.resolve() if key is not None else None,
         caddy=caddy.resolve() if caddy is not None else None,
         database_url=url_in(deployments_database_url_file),
-        first_user=_first_user(first_user),
+        first_user=chosen_first_user(first_user),
     )
     try:
         serve(settings, local, say=lambda text: click.echo(text, err=True))
@@ -124,7 +124,7 @@ def _origin(url: str | None) -> str | None:
         raise BadUsage(f"--url: {error}") from None
 
 
-def _own_python() -> Path:
+def own_python() -> Path:
     if importlib.util.find_spec("tradewind_provider") is None:
         raise BadUsage(
             "tradewind-provider is not installed in this environment",
@@ -133,7 +133,7 @@ def _own_python() -> Path:
     return Path(sys.executable)
 
 
-def _first_user(given: int | None) -> int | None:
+def chosen_first_user(given: int | None) -> int | None:
     if os.geteuid() != 0:
         if given:
             raise BadUsage("--first-user needs root: no other user can start processes as another one")

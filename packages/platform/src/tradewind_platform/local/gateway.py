@@ -96,16 +96,20 @@ class Gateway:
             raise StepFailed(f"the gateway: {error.message} {error.remedy}".strip()) from error
         self._start()
 
-    def _start(self) -> None:
+    def process(self) -> LocalProcess:
+        """Its process, not started yet."""
         command: list[str | Path] = [
             self._settings.command_python,
             *("-m", "tradewind", "gateway", "run", "--config", self._config, "--state-dir", self._state),
         ]
         if self._settings.caddy is not None:
             command += ["--caddy", self._settings.caddy]
-        made = LocalProcess(
+        return LocalProcess(
             "gateway", command, env=dict(os.environ), log=self._home / "gateway.log", cwd=self._home
         )
+
+    def _start(self) -> None:
+        made = self.process()
         self._processes.stop(OWNER, user=None, grace=5)  # one that runs and does not answer
         self._processes.start(OWNER, made)
         until = time.monotonic() + _STARTS

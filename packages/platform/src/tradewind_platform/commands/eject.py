@@ -1,0 +1,66 @@
+"""`tradewind platform eject`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from sqlalchemy import select
+
+from tradewind_platform.commands.home import FILE, home_options, local_home, opened_home, url_in
+from tradewind_platform.commands.run import chosen_first_user, own_python
+from tradewind_platform.composition import LOCAL
+from tradewind_platform.domain.operations import Phase
+from tradewind_platform.local import eject as ejecting
+from tradewind_platform.local import environments
+from tradewind_platform.local.gateway import Gateway
+from tradewind_platform.local.planes import Planes
+from tradewind_platform.local.processes import Processes
+from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.reconciler.documents import document_of
+from tradewind_platform.store.tables import Cluster, Deployment
+
+
+@click.command()
+@home_options
+@click.option(
+    "--to", "target", type=click.Path(file_okay=False, path_type=Path), required=True, help="Write them here."
+)
+@click.option("--plane-python", "plane_pythons", type=FILE, multiple=True, help="As of `run`.")
+@click.option("--deployments-database-url-file", type=FILE, help="As of `run`.")
+@click.option("--first-user", type=click.IntRange(0), help="As of `run`.")
+def eject(
+    home: Path,
+    database_url_file: Path | None,
+    target: Path,
+    plane_pythons: tuple[Path, ...],
+    deployments_database_url_file: Path | None,
+    first_user: int | None,
+) -> None:
+    """Write what runs the Deployments of this machine without the platform: units of systemd, and a script for each.
+
+    Changes nothing. To leave the platform: stop it, `tradewind platform down`, then start the units.
+    """
+    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
+    settings = LocalSettings(
+        home=local_home(home.resolve()),
+        plane_python=pythons[0],
+        environments=environments.by_version(pythons),
+        database_url=url_in(deployments_database_url_file),
+        first_user=chosen_first_user(first_user),
+    )
+    planes = Planes(settings)
+    with opened_home(home, database_url_file) as (store, ring):
+        with store.reading_all() as db:
+            statement = (
+                select(Deployment, Cluster)
+                .join(Cluster, Cluster.id == Deployment.cluster_id)
+                .where(Cluster.driver == LOCAL, Deployment.phase == Phase.RUNNING.value)
+            )
+            documents = [
+                document_of(db, ring, deployment, cluster)
+                for deployment, cluster in db.execute(statement).all()
+            ]
+    gateway = Gateway(settings, Processes(str(settings.home)))
+    written = ejecting.write(planes, documents, gateway.process(), target.resolve())
+    click.echo(f"{len(written)} files of {len(documents)} Deployments and their gateway are in {target}.")
