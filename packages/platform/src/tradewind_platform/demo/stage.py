@@ -102,8 +102,8 @@ class PlatformStage:
         self._processes.stop_all(grace=0)
 
     def sign_in_link(self) -> str:
-        """An address that signs a browser in as the administrator, once."""
-        return self._admin("sign-in-link", ADMINISTRATOR).strip()
+        """An address that signs a browser in as the administrator, once, within 15 minutes."""
+        return self._admin("sign-in-link", ADMINISTRATOR, "--url", self.url).strip()
 
     def watch_over(self) -> None:
         """Return only when something ends by itself. Raises StageFailed with its last words."""
