@@ -218,7 +218,13 @@ def test_scenario_17_a_deleted_deployment_is_restored_with_its_data_and_purged_w
 ) -> None:
     namespace = f"tradewind-{sales['slug']}"
     platform.command("deployments", "delete", "sales", "--yes", "--wait")
-    wait(lambda: platform.cluster.pods(namespace) == [], timeout=120, what="its pods are gone")
+
+    def running() -> list[str]:
+        """The pod of the migration has ended, and its Job is kept with its log."""
+        pods = platform.cluster.pods(namespace)
+        return [one["metadata"]["name"] for one in pods if one["status"]["phase"] != "Succeeded"]
+
+    wait(lambda: running() == [], timeout=120, what=lambda: str(running()))
     platform.command("deployments", "restore", "sales", "--wait")
     tokens = platform.json("--deployment", "sales", "tokens", "list")["items"]
     assert [one["name"] for one in tokens] == ["first"]
