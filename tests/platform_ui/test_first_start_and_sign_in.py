@@ -75,3 +75,13 @@ def test_sign_out_ends_the_session(open_page: Any) -> None:
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     page.goto("/deployments")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_sign_in_that_was_refused_says_why_in_the_platforms_own_words(open_page: Any) -> None:
+    page = open_page("/sign-in", user=None)
+    known = page.request.get("/sign-in/refusals").json()[0]
+    page.goto(f"/sign-in?refused={known['reason']}")
+    expect(page.get_by_text(known["message"])).to_be_visible()
+    page.goto("/sign-in?refused=<b>call+0800+1234</b>")
+    expect(page.get_by_text("The sign-in was refused.")).to_be_visible()
+    expect(page.get_by_text("0800")).to_have_count(0)

@@ -4,7 +4,7 @@ import { useSearchParams } from "react-router-dom";
 
 import { asRefused, type Refused } from "../../data/api";
 import { Loading, Problem } from "../../parts/states";
-import type { SignIn, SignInOptions, SignInSessionView } from "../../../generated/platform";
+import type { SignIn, SignInOptions, SignInRefusal, SignInSessionView } from "../../../generated/platform";
 import { ask } from "../data/platform";
 import { useAnswer } from "../data/useAnswer";
 import { safePath } from "../data/safePath";
@@ -27,12 +27,7 @@ export function SignInPage() {
           <Alert.Title>You are signed out.</Alert.Title>
         </Alert.Root>
       ) : undefined}
-      {parameters.get("error") ? (
-        <Alert.Root status="error">
-          <Alert.Indicator />
-          <Alert.Title>{parameters.get("error")}</Alert.Title>
-        </Alert.Root>
-      ) : undefined}
+      {parameters.get("refused") ? <WasRefused reason={parameters.get("refused") ?? ""} /> : undefined}
       {error ? <Problem error={error} /> : options ? undefined : <Loading what="ways to sign in" />}
       {options && !options.has_administrator ? (
         <Alert.Root status="info">
@@ -61,6 +56,20 @@ export function SignInPage() {
       ) : undefined}
       {password ? <ByPassword url={password.url} next={next} quiet={providers.length > 0} /> : undefined}
     </Doormat>
+  );
+}
+
+/** Why a sign-in at the identity provider came to nothing, in the platform's own sentence: an address is no place for text. */
+function WasRefused({ reason }: { reason: string }) {
+  const found = useAnswer<SignInRefusal[]>("/sign-in/refusals").data?.find((each) => each.reason === reason);
+  return (
+    <Alert.Root status="error">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>{found?.message ?? "The sign-in was refused."}</Alert.Title>
+        <Alert.Description>{found?.remedy ?? ""}</Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
   );
 }
 

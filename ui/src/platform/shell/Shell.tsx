@@ -93,7 +93,7 @@ function Rail() {
           ))}
       </Flex>
       <Flex direction={{ base: "row", md: "column" }} gap={1} align="stretch">
-        <Entry name={me.name} label={`Me (${me.name})`} to="/me" icon="me" current={isAt(pathname, "/me")} />
+        <Entry name={me.name} label={`${me.name}, your account`} to="/me" icon="me" current={isAt(pathname, "/me")} />
         <Act name={dark ? "Light" : "Dark"} label={dark ? "Light mode" : "Dark mode"} icon={dark ? "sun" : "moon"} onClick={colour} />
         <Act name="Sign out" label="Sign out" icon="signOut" onClick={() => void signOut()} />
       </Flex>
@@ -122,7 +122,7 @@ function Entry(props: { name: string; label?: string; to: string; icon: IconName
     >
       <RouterLink
         to={props.to}
-        {...(props.label ? { "aria-label": props.label } : {})}
+        aria-label={props.label ?? props.name}
         {...(props.current ? { "aria-current": "page" as const } : {})}
       >
         <LineIcon name={props.icon} />

@@ -1,0 +1,124 @@
+"""axe-core finds nothing on the pages of Deployments, light or dark, wide or narrow; all of it works by keyboard; long lists stay fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from support.platform_website import Website
+
+AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
+PAGES = [
+    "/",
+    "/deployments",
+    "/deployments/new",
+    "/deployments/sales",
+    "/deployments/sales/operations",
+    "/deployments/sales/settings",
+    "/deployments/sales/settings/hibernation",
+    "/deployments/sales/settings/danger",
+    "/operations",
+]
+_RUN = """async () => (await axe.run(document, {
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+})).violations.map(each => `${each.id}: ${each.nodes.map(node => node.html + " " + node.failureSummary).join(" | ")}`)"""
+
+needs_axe = pytest.mark.skipif(not AXE.exists(), reason="`make test-ui` installs axe-core")
+
+
+def violations(page: Any) -> list[str]:
+    page.evaluate(AXE.read_text())  # by the debugger: the page's policy lets no other script in
+    return list(page.evaluate(_RUN))
+
+
+@needs_axe
+@pytest.mark.parametrize(
+    ("dark", "size"), [(False, (1440, 900)), (True, (420, 860))], ids=["light_wide", "dark_narrow"]
+)
+def test_every_page_of_a_deployment_is_clean(open_page: Any, dark: bool, size: tuple[int, int]) -> None:
+    page = open_page("/", dark=dark, size=size)
+    origin = {"Origin": page.url.rstrip("/")}
+    assert page.request.post("/v1/deployments", data={"name": "sales"}, headers=origin).ok
+    page.goto("/deployments/sales")
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    wrong = []
+    for path in PAGES:
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.get_by_text("Loading")).to_have_count(0)
+        wrong += [f"{path}: {each}" for each in violations(page)]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
+            wrong.append(f"{path} is wider than the window")
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_axe
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_sign_in_page_is_clean(open_page: Any, dark: bool) -> None:
+    page = open_page("/sign-in?signed-out", user=None, dark=dark)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_a_deployment_is_made_by_keyboard_alone(open_page: Any) -> None:
+    page = open_page("/deployments/new")
+    page.get_by_label("Name").focus()
+    page.keyboard.type("sales")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("sales runs")).to_be_visible()
+    opener = page.get_by_role("link", name="Open sales")
+    for _ in range(40):
+        if opener.evaluate("each => each === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="sales")).to_be_visible()
+
+
+def test_the_first_key_leads_past_the_rail(open_page: Any) -> None:
+    page = open_page("/deployments")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+
+
+def test_500_deployments_are_drawn_and_filtered_within_a_second(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    one = {
+        "id": "00000000-0000-7000-8000-000000000000",
+        "slug": "d2345abc",
+        "name": "sales",
+        "workspace": "00000000-0000-7000-8000-000000000001",
+        "workspace_name": "default",
+        "cluster_name": "local",
+        "description": "Orders",
+        "phase": "running",
+        "health": "healthy",
+        "health_reason": "",
+        "people_url": "https://d2345abc.example.com",
+        "observed_revision": 1,
+        "updated_at": "2026-03-01T12:00:00Z",
+        "updated_by": "ada",
+    }
+    items = [{**one, "id": f"{number}", "name": f"sales-{number}"} for number in range(500)]
+    page.route(
+        "**/v1/deployments?*",
+        lambda route: route.fulfill(json={"items": items, "total": 500, "limit": 1000, "offset": 0}),
+    )
+    page.goto("/deployments")
+    expect(page.get_by_text("1 to 50 of 500")).to_be_visible()
+    milliseconds = page.evaluate(
+        """async () => {
+          const field = document.querySelector("input[type=search]");
+          const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+          const begun = performance.now();
+          set.call(field, "sales-499");
+          field.dispatchEvent(new Event("input", {bubbles: true}));
+          while (document.querySelectorAll("tbody tr").length !== 1) await new Promise(requestAnimationFrame);
+          return performance.now() - begun;
+        }"""
+    )
+    assert milliseconds < 1000
