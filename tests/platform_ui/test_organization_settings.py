@@ -96,7 +96,7 @@ def test_the_audit_trail_is_filtered_in_the_address_and_exported_as_ndjson(open_
 def test_a_person_ends_another_session_of_their_own(open_page: Any, website: Website) -> None:
     other = open_page("/me")
     page = open_page("/me")
-    sessions = page.get_by_role("region", name="Sessions", exact=True).first
+    sessions = page.get_by_role("region", name="Your sessions")
     expect(sessions.get_by_text("this browser")).to_have_count(1)
     page.get_by_role("button", name="End all others").click()
     page.get_by_role("alertdialog").get_by_role("button", name="End sessions").click()

@@ -22,7 +22,7 @@ export function DataTable<Row>({
   id: (row: Row) => string;
 }) {
   return (
-    <Box overflowX="auto" role="region" aria-label={label} tabIndex={0} borderWidth={1} borderRadius="md">
+    <Box overflowX="auto" position="relative" role="region" aria-label={label} tabIndex={0} borderWidth={1} borderRadius="md">
       <Table.Root size="sm" striped>
         <Table.Header>
           <Table.Row>

@@ -131,7 +131,7 @@ function Sessions() {
         ) : undefined}
       </HStack>
       <Shown polled={polled} what="sessions">
-        {(page) => <DataTable label="Sessions" columns={columns} rows={page.items} id={(session) => session.id} />}
+        {(page) => <DataTable label="Your sessions" columns={columns} rows={page.items} id={(session) => session.id} />}
       </Shown>
       <ReasonDialog action={action} onClose={() => setAction(undefined)} />
     </Box>

@@ -114,7 +114,7 @@ function TokensHere({ deployment }: { deployment: DeploymentView }) {
             <Text color="fg.muted">No API token, as far as you may see.</Text>
           ) : (
             <DataTable
-              label="API tokens that hold here"
+              label="API tokens"
               columns={[
                 { name: "Name", cell: (token) => <Text fontWeight="semibold">{token.name}</Text> },
                 { name: "Role", cell: (token) => roleTitle(token.role) },
@@ -139,7 +139,7 @@ function OwnAccess({ deployment }: { deployment: DeploymentView }) {
   return (
     <Panel title="Your roles here">
       <DataTable
-        label="Your roles here"
+        label="Your roles"
         columns={[
           { name: "Role", cell: (grant) => roleTitle(grant.role) },
           { name: "Allows", cell: (grant) => <PermissionList permissions={grant.permissions} /> },

@@ -188,7 +188,7 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
             <>
               <Text mb={3}>Lead these names to the cluster's gateway. A private zone that only your networks see is enough.</Text>
               <DataTable
-                label="DNS records"
+                label="Names to lead to the gateway"
                 columns={[
                   { name: "Type", cell: () => "A or CNAME" },
                   { name: "Name", cell: (record) => <Text fontFamily="mono">{record.name}</Text> },

@@ -34,7 +34,7 @@ function Matrix({ matrix }: { matrix: RoleMatrix }) {
   const levels = LEVELS.map(([level, title]) => ({ title, roles: matrix.roles.filter((each) => each.level === level) }));
   const roles = levels.flatMap((each) => each.roles);
   return (
-    <Box overflow="auto" role="region" aria-label="Roles and permissions" tabIndex={0} borderWidth={1} borderRadius="md" maxH="75vh">
+    <Box overflow="auto" position="relative" role="region" aria-label="Roles and permissions" tabIndex={0} borderWidth={1} borderRadius="md" maxH="75vh">
       <Table.Root size="sm" stickyHeader showColumnBorder>
         <Table.Header>
           <Table.Row bg="bg.muted">

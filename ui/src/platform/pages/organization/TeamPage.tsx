@@ -98,7 +98,7 @@ function Details({ team, refresh }: { team: TeamView; refresh: () => void }) {
             </Text>
           ) : (
             <DataTable
-              label="Members"
+              label={`Members of ${team.name}`}
               columns={[
                 { name: "User", cell: (member) => <SubjectLink kind="user" name={member.name} /> },
                 { name: "From", cell: (member) => SOURCES[member.source] ?? member.source },
