@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,14 @@ class RealSignIn:
 
     def browser(self) -> httpx.Client:
         """A browser on this machine. Keycloak's cookies are `Secure`, and a browser sends these to 127.0.0.1, too."""
-        policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
-        return httpx.Client(
-            base_url=self.url, headers={"Origin": self.url}, timeout=60, cookies=CookieJar(policy)
-        )
+        browser = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=300)
+
+        def send_here_too(_: httpx.Response) -> None:
+            for cookie in browser.cookies.jar:
+                cookie.secure = False
+
+        browser.event_hooks = {"response": [send_here_too]}
+        return browser
 
     def set_up(self, tester: str, *, totp: bool = True, **more: Any) -> None:
         """Put settings, test them as an owner who signs in at Keycloak, and activate them."""
