@@ -235,9 +235,9 @@ ui-check:  ## prove that the committed pages are built from their source; rebuil
 	@! command -v npm >/dev/null || $(MAKE) --silent ui/node_modules
 	@$(PYTHON) ui/scripts/ui_check.py
 
-test-ui: $(STAMP) ui/node_modules chromium nginx  ## the page on real Airflow in a real browser
+test-ui: $(STAMP) ui/node_modules chromium nginx  ## the pages in a real browser: the agents' on real Airflow, and the platform's
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
-	$(PY) -m pytest tests/ui $(ARGS)
+	$(PY) -m pytest tests/platform_ui tests/ui $(ARGS)
 
 ui-pictures: $(STAMP) chromium  ## take the pictures of the page in docs/images anew
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
