@@ -13,7 +13,7 @@ def test_a_variable_is_set_and_applied_and_a_secret_is_never_shown(open_page: An
     page = open_page("/")
     created(page)
     page.goto("/deployments/sales/environment")
-    variables = page.get_by_role("region", name="Environment variables").first
+    variables = page.get_by_role("region", name="Environment variables")
     for name, value, secret in (("REGION", "eu-central", False), ("MAIL_PASSWORD", "canary-7f3a", True)):
         variables.get_by_role("button", name="Add variable").click()
         dialog = page.get_by_role("dialog")

@@ -56,7 +56,7 @@ export function EntriesPanel(props: Props) {
   });
 
   const columns: Column<Entry>[] = [
-    { name: "Name", cell: (each) => <Text as="code" wordBreak="break-all">{each.name}</Text> },
+    { name: "Name", cell: (each) => <Text as="code" display="block" minW="9em" overflowWrap="anywhere">{each.name}</Text> },
     { name: "Value", cell: value },
     {
       name: "From",
@@ -124,7 +124,7 @@ export function EntriesPanel(props: Props) {
       {props.entries.length === 0 ? (
         <Text>None is set.</Text>
       ) : (
-        <PagedTable label={props.title} columns={columns} rows={props.entries} id={(each) => each.name} />
+        <PagedTable label={`List of ${one}s`} columns={columns} rows={props.entries} id={(each) => each.name} />
       )}
       {form ? (
         <EntryForm
@@ -150,7 +150,7 @@ function value(each: Entry) {
     return <Text color="fg.muted">secret, set</Text>;
   }
   return (
-    <Text as="code" wordBreak="break-all" lineClamp={3} title={each.value}>
+    <Text as="code" minW="9em" overflowWrap="anywhere" lineClamp={3} title={each.value}>
       {each.value}
     </Text>
   );

@@ -90,7 +90,7 @@ export function BackupsPage({ deployment, done }: OfDeployment) {
           {page.items.length === 0 ? (
             <Text>No backups yet.</Text>
           ) : (
-            <PagedTable label="Backups" columns={columns} rows={page.items} id={(each) => each.id} />
+            <PagedTable label="List of backups" columns={columns} rows={page.items} id={(each) => each.id} />
           )}
           {making ? <Make path={path} onClose={() => setMaking(false)} done={refresh} /> : undefined}
           {restored ? <Restore path={path} deployment={deployment} backup={restored} onClose={() => setRestored(undefined)} done={refresh} /> : undefined}

@@ -105,7 +105,7 @@ function Schedules({ found, path, mayChange, done }: { found: HibernationView; p
       {rows.length === 0 ? (
         <Text color="fg.muted">No schedules: it runs all the time.</Text>
       ) : (
-        <DataTable label="Schedules" columns={columns} rows={rows} id={(each) => String(each.at)} />
+        <DataTable label="List of schedules" columns={columns} rows={rows} id={(each) => String(each.at)} />
       )}
       {removed === undefined ? undefined : (
         <WithReason
