@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 
 from support.platform_parts import Api, Reconciled, Time
 from tradewind_platform.api.app import create_app
+from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.reconciler.driver import StepFailed
 from tradewind_platform.services import sso_settings
@@ -133,6 +135,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "BindRole": {"user": "grace", "role": "organization_auditor"},
     "NewInvite": {"email": "linus@example.com", "role": "organization_auditor"},
     "SignInSettings": SIGN_IN,
+    "NewCluster": {
+        "name": "made",
+        "agents_host": "{id}.external.example.com",
+        "people_domain": "{id}.apps.example.com",
+    },
+    "ChangeCluster": {"name": "renamed"},
+    "RotateClusterToken": {"overlap_minutes": 5},
+    "SetOption": {"value": "16"},
+    "SetVariable": {"value": "blue"},
+    "SetVariables": {"variables": [{"name": "COLOUR", "value": "blue"}]},
+    "ChangeHibernation": {"schedules": []},
+    "Hibernate": {},
+    "WakeUp": {},
+    "Upgrade": {"version": "3.3.2"},
+    "NewBackup": {},
+    "RestoreBackup": {"accept_loss": True},
 }
 
 
@@ -170,7 +188,8 @@ def sent(api: Reconciled, caller: Any, route: str) -> int:
             draft = sso_settings.of(db, sso_settings.DRAFT)
             assert draft is not None
             sso_settings.record_test(draft, SignInTest(at=api.time.now))
-    if path.endswith(("/restore", "/purge")):
+    filled = filled_by_life(api, path, filled, name)
+    if path.endswith(("{deployment}/restore", "/purge")):
         api.owner.delete(f"/v1/deployments/{name}")
         api.reconciler.carry_out_all()
     if "{operation}" in path:
@@ -185,12 +204,40 @@ def sent(api: Reconciled, caller: Any, route: str) -> int:
     return int(answer.status_code)
 
 
+def filled_by_life(api: Reconciled, path: str, filled: str, name: str) -> str:
+    """The path with a cluster, a layer's values, a version or a backup made for it."""
+    if "{cluster}" in path:
+        filled = filled.replace("{cluster}", name)
+        made(api, "/v1/clusters", **{**EXAMPLES["NewCluster"], "name": name})
+    if "{scope}" in path:
+        api.owner.post("/v1/workspaces", json={"name": name})
+        layer = f"/v1/workspaces/{name}"
+        filled = filled.replace("/v1/{scope}/{reference}", layer)
+        filled = filled.replace("{option}", "core.parallelism").replace("{variable}", "COLOUR")
+        api.owner.put(f"{layer}/configuration/core.parallelism", json=EXAMPLES["SetOption"])
+        api.owner.put(f"{layer}/variables/COLOUR", json=EXAMPLES["SetVariable"])
+    if path.endswith("/upgrade"):
+        offered = Offered((Release("3.3.2"), Release("3.3.0")))
+        api.app.state.platform = replace(api.platform, offered=offered)
+        api.created(f"{name}-old", version="3.3.0")
+        filled = filled.replace(name, f"{name}-old")
+    if path.endswith("/wake"):
+        api.owner.post(f"/v1/deployments/{name}/hibernate", json={})
+        api.reconciler.carry_out_all()
+    if "{backup}" in path:
+        api.owner.post(f"/v1/deployments/{name}/backups", json={})
+        api.reconciler.carry_out_all()
+        [backup] = api.owner.get(f"/v1/deployments/{name}/backups").json()["items"]
+        filled = filled.replace("{backup}", backup["id"])
+    return filled
+
+
 def schema_of(route: str) -> str | None:
     body = MUTATING[route].get("requestBody")
     return None if body is None else body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
 
 
-def made(api: Reconciled, path: str, **ask: str) -> str:
+def made(api: Reconciled, path: str, **ask: Any) -> str:
     answer = api.owner.post(path, json=ask)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
