@@ -45,6 +45,11 @@ KNOWN = {
     "team": "data",
     "binding": str(UUID(int=1)),
     "invite": str(UUID(int=1)),
+    "scope": "workspaces",
+    "reference": "default",
+    "option": "core.parallelism",
+    "variable": "COLOUR",
+    "backup": str(UUID(int=1)),
 }
 
 
