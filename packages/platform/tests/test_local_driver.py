@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sqlite3
 import subprocess
@@ -263,7 +264,15 @@ def test_scenario_28_what_eject_writes_runs_a_deployment_without_the_platform(ma
     ]
     try:
         wait_until(lambda: machine.readyz(slug).status_code == 200, timeout=60, what="it serves")
-        assert {one.environ()["REGION"] for one in machine.processes(slug)} == {"eu it's"}
+        environments = [one.environ() for one in machine.processes(slug)]
+        assert {one["REGION"] for one in environments} == {"eu it's"}
+        managers = {one["AIRFLOW__CORE__AUTH_MANAGER"].rpartition(".")[2] for one in environments}
+        assert (managers, {one["AIRFLOW__TRADEWIND__MANAGED_BY"] for one in environments}) == (
+            {"SimpleAuthManager"},
+            {""},
+        ), "people sign in without the platform"
+        passwords = Path(environments[0]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+        assert passwords.stat().st_mode & 0o077 == 0 and list(json.loads(passwords.read_text())) == ["admin"]
         unit = (target / f"tradewind-{slug}-api-server.service").read_text()
         assert f"ExecStart={machine.pythons[OLD]} -m airflow api-server" in unit and "Restart=always" in unit
     finally:

@@ -39,7 +39,8 @@ def eject(
 ) -> None:
     """Write what runs the Deployments of this machine without the platform: units of systemd, and a script for each.
 
-    Changes nothing. To leave the platform: stop it, `tradewind platform down`, then start the units.
+    Changes nothing that runs. To leave the platform: stop it, `tradewind platform down`, then start the units. Sign in to each Airflow
+    as `admin` then, with the password in `passwords.json` of its home.
     """
     pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     settings = LocalSettings(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tradewind.embedded.processes import LocalProcess
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.reconciler.driver import Document
 
+_SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 _UNIT = """\
 [Unit]
 Description={description}
@@ -29,23 +32,45 @@ WantedBy=multi-user.target
 
 
 def write(planes: Planes, documents: Iterable[Document], gateway: LocalProcess, target: Path) -> list[Path]:
-    """Write units and scripts below `target`, for its owner only: they have the Deployments' environment. Returns them."""
+    """Write units and scripts below `target`, for its owner only: they have the Deployments' environment. Returns them.
+
+    Without a platform nobody could sign in, so each Deployment gets Airflow's SimpleAuthManager there, with a user `admin` whose
+    password is in `passwords.json` of its home.
+    """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = _process(target, "tradewind-gateway", "The gateway of the Deployments", gateway)
+    made = _process(target, "tradewind-gateway", "The gateway of the Deployments", gateway, {})
     for document in documents:
         plane = planes.plane(document)
+        own = _own_sign_in(planes, document)
         for process in plane.prepare():
             name = f"tradewind-{document.slug}-{process.name.removesuffix('-1')}"
-            made += _process(target, name, f"{document.name}: {process.name}", process)
+            made += _process(target, name, f"{document.name}: {process.name}", process, own)
         made.append(_upgrade(target, planes, document))
     return made
 
 
-def _process(target: Path, name: str, description: str, process: LocalProcess) -> list[Path]:
+def _own_sign_in(planes: Planes, document: Document) -> Mapping[str, str]:
+    """What makes an Airflow of a platform one of its own. A password that is there already stays."""
+    passwords, user = planes.home(document) / "passwords.json", planes.user(document)
+    if not passwords.exists():
+        _write(passwords, json.dumps({"admin": secrets.token_urlsafe(12)}))
+        if user is not None:
+            os.chown(passwords, user, user)
+    return {
+        "AIRFLOW__CORE__AUTH_MANAGER": _SIMPLE,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__TRADEWIND__MANAGED_BY": "",
+    }
+
+
+def _process(
+    target: Path, name: str, description: str, process: LocalProcess, more: Mapping[str, str]
+) -> list[Path]:
     environment, unit, script = (target / f"{name}{ending}" for ending in (".env", ".service", ".sh"))
     directory = process.cwd or Path("/")
     command = shlex.join(map(str, process.command))
-    _write(environment, "".join(f"{key}={_quoted(value)}\n" for key, value in _kept(process.env)))
+    _write(environment, "".join(f"{key}={_quoted(value)}\n" for key, value in _kept({**process.env, **more})))
     user = "" if process.user is None else f"User={process.user}\nGroup={process.user}\n"
     _write(
         unit,
@@ -81,13 +106,14 @@ def _upgrade(target: Path, planes: Planes, document: Document) -> Path:
     return script
 
 
-def _kept(env: Iterable[tuple[str, str]] | dict[str, str]) -> Sequence[tuple[str, str]]:
+def _kept(env: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     """Of this process's environment what a service needs."""
-    items = env.items() if isinstance(env, dict) else env
     wanted = ("AIRFLOW", "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_", "TZ", "SSL_", "HTTP", "NO_PROXY")
     inherited = set(os.environ)
     return [
-        (key, value) for key, value in sorted(items) if key not in inherited or key.upper().startswith(wanted)
+        (key, value)
+        for key, value in sorted(env.items())
+        if key not in inherited or key.upper().startswith(wanted)
     ]
 
 
