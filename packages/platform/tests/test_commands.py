@@ -166,3 +166,13 @@ def test_clusters_add_prints_the_line_that_installs_the_controller(
     assert rotated.stdout.strip().startswith("tw_cluster_")
     assert run("clusters", "revoke-token", "south", "--yes").exit_code == 0
     assert run("clusters", "delete", "south", "--yes").exit_code == 0
+
+
+def test_a_secret_is_never_an_argument(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    refused = run("environment", "set", "KEY=canary", "--secret", "--scope", "deployment/sales")
+    assert refused.exit_code == 2 and "canary" not in refused.output and "--stdin" in refused.output
+    done = run(
+        "environment", "set", "KEY", "--secret", "--stdin", "--scope", "deployment/sales", input="canary"
+    )
+    assert done.exit_code == 0 and "canary" not in done.output

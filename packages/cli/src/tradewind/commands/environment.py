@@ -86,6 +86,11 @@ def set_(
 ) -> None:
     """Set one variable, and keep the others. Without =VALUE it is asked for, so that it stands in no argument."""
     name, equals, value = variable.partition("=")
+    if secret and equals:
+        raise BadUsage(
+            "the value of a secret stands in no argument: every user of this machine can read it there",
+            remedy=f"tradewind environment set {name} --secret --scope {scope}, which asks for it, or --stdin.",
+        )
     if from_stdin:
         if equals:
             raise BadUsage("--stdin and =VALUE are two values")
