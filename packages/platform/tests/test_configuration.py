@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+import yaml
 from sqlalchemy import select, text
 
 from support.platform_parts import Reconciled
 from tradewind_platform.domain.configuration import Entry, Layer, effective, why_not_option, why_not_variable
 from tradewind_platform.domain.roles import Role
+from tradewind_platform.local.planes import Planes
+from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.reconciler.driver import Document
 from tradewind_platform.store.life_tables import EnvironmentVariable
 
 CANARY = "canary-7f3a-secret"
@@ -67,6 +76,40 @@ def test_only_the_clusters_layer_names_code_and_none_sets_what_the_platform_owns
     for layer in Layer:
         assert why_not_option(layer, "core", "auth_manager") != ""
         assert why_not_option(layer, "database", "sql_alchemy_conn_cmd") != ""
+
+
+def test_no_option_of_airflow_that_names_something_to_import_is_open_to_a_deployment() -> None:
+    """`[logging] interleave_timestamp_parser = os.system` would run each line of a log on the platform's machine."""
+    described = yaml.safe_load((files("airflow") / "config_templates" / "config.yml").read_text())
+    named = [
+        (section, option)
+        for section, one in described.items()
+        for option, each in one["options"].items()
+        for value in (each.get("default"), each.get("example"))
+        if re.fullmatch(r"[a-z_]+(\.[A-Za-z_]+)+", str(value)) and not str(value).endswith(".keytab")
+    ]
+    assert len(named) >= 20
+    assert [one for one in named if not why_not_option(Layer.DEPLOYMENT, *one)] == []
+
+
+def test_every_option_that_the_platform_gives_a_deployment_is_its_own(tmp_path: Path) -> None:
+    document = Document(
+        id=UUID(int=1),
+        slug="d1",
+        number=1,
+        name="sales",
+        revision=1,
+        spec={"policy": "strict"},
+        agent_url="http://agents.example.com/d1",
+        people_url="http://d1.example.com",
+        secrets={"fernet": "", "api": "", "jwt": ""},
+    )
+    planes = Planes(LocalSettings(home=tmp_path, plane_python=Path(sys.executable)))
+    given = planes.plane(document).settings.options
+    assert {"core", "api", "api_auth", "tradewind"} <= set(given)
+    for section, values in given.items():
+        for option in values:
+            assert why_not_option(Layer.CLUSTER, section, option) != "", f"[{section}] {option}"
 
 
 @pytest.fixture

@@ -80,15 +80,20 @@ _OWNED: Final[Mapping[str, frozenset[str] | None]] = {
             "managed_by",
             "platform_url",
             "platform_credential_file",
+            "platform_ca_file",
+            "access_file",
+            "access_max_age_seconds",
         }
     ),
 }
 """Options that the platform sets; None: every option of the section."""
 
 _CODE: Final = re.compile(
-    r"(^|_)(plugins_folder|dags_folder|backend|class|classpath|class_path|classes|module|manager|managers|hook)$"
+    r"(^|_)(plugins_folder|dags_folder|backend|backends|class|classpath|class_path|classes|module|manager|managers|hook|callable"
+    r"|connect_args|connect_args_async|client_path|before_send|facets|extractors|adapter|parser|session_maker|preload|coordinators"
+    r"|ini_file_path|log_config)$"
 )
-"""Options whose value names code: it runs on the platform's machines with the Deployment's rights."""
+"""Options whose value names code, or a file that names it: it runs on the platform's machines with the Deployment's rights."""
 _FROM_A_PROGRAM: Final = re.compile(r"_(cmd|secret)$")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _AIRFLOW: Final = re.compile(r"AIRFLOW__([A-Z0-9_]+?)__([A-Z0-9_]+)")
