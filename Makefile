@@ -40,11 +40,12 @@ demo-platform: | $(UV)  ## a platform with two Deployments, an agent each, one s
 	  exec $$command -m tradewind platform demo --checkout . $(ARGS)
 
 # The real-Airflow core of make test: a site with a cloud's secrets and bucket, everyday, waiting and called-back Dags, logs, private
-# endpoints, Dags of public reports, and the two faults users ask about first.
+# endpoints, Dags of public reports, a platform with a Deployment, and the two faults users ask about first.
 CORE := tests/backends/real_site/test_a_real_site.py tests/reports/test_reports_as_local.py \
         tests/on_airflow/test_everyday_dags.py tests/on_airflow/test_waiting_dags.py \
         tests/on_airflow/test_callbacks_and_control.py tests/on_airflow/test_logs_stay_at_the_site.py \
-        tests/private_network/test_the_table_of_the_lab.py tests/hostile/test_a_hostile_agent_among_others.py
+        tests/private_network/test_the_table_of_the_lab.py tests/hostile/test_a_hostile_agent_among_others.py \
+        tests/platform/test_the_platform_for_real.py
 # Of the kinds of sites in tests/on_airflow/sites, those that make test runs the promises over.
 SITES := bare or secrets_backend or two_agents or local_executor_first
 # Of the public reports, those that make test runs at a bare site.
