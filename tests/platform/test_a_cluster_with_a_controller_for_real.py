@@ -29,6 +29,7 @@ def controller(platform: PlatformProcess, directory: Path) -> Iterator[LocalProc
     command = [sys.executable, "-m", "tradewind", "platform", "controller", "run"]
     command += ["--platform", platform.url, "--cluster-token-file", str(token), "--home", str(home)]
     command += ["--plane-python", str(installed.environments().plane)]
+    command += ["--first-user", "0"] if os.geteuid() == 0 else []
     command += ["--agents-listen", f"127.0.0.1:{agents}", "--people-listen", f"127.0.0.1:{people}"]
     made = LocalProcess("controller", command, env=dict(os.environ), log=directory / "controller.log")
     made.start()
@@ -50,6 +51,8 @@ def test_a_deployment_of_a_cluster_with_a_controller_is_created_survives_both_an
     readyz = f"{made['agent_url']}/remote-execution/v1/readyz"
     assert httpx.get(readyz).status_code == 200
     assert not [one for one in (platform.home / "local").rglob("*") if made["slug"] in one.name]
+    config = (directory / "far" / "deployments" / made["slug"] / "airflow.cfg").read_text()
+    assert f"platform_url = {platform.url}\n" in config, "people sign in at the platform, not at this machine"
 
     controller.stop(grace=0)
     platform.process.stop(grace=0)

