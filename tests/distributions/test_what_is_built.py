@@ -55,6 +55,7 @@ def test_there_is_nothing_else_in_it(dist: Path) -> None:
         "constraints-airflow-3.2.txt",
         "SHA256SUMS",
         f"charts/tradewind-agent-{VERSION}.tgz",
+        f"charts/tradewind-controller-{VERSION}.tgz",
         f"charts/tradewind-plane-{VERSION}.tgz",
     }
     assert {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()} == expected

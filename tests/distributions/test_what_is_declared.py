@@ -50,6 +50,8 @@ def distributions(module: str) -> set[str]:
     if top.startswith("tradewind"):
         return {top.replace("_", "-")}  # editable here, so that its files are not listed
     found = _normalised(owners().get(top, []))
+    if top == "google":  # a name that many distributions share, of which some are in extras
+        found |= _named_like(module)
     if not module.startswith("airflow.providers."):
         return found or _named_like(module)
     prefix = "apache-airflow-providers-"  # which share the name `airflow`
