@@ -103,7 +103,7 @@ def test_each_value_that_the_table_names_is_one_of_this_chart() -> None:
     assert unknown == []
 
 
-@pytest.mark.skipif(not AIRFLOWS.exists(), reason=f"no {AIRFLOWS}: `make kubernetes` fetches it")
+@pytest.mark.skipif(not AIRFLOWS.exists(), reason="the chart of Airflow is not fetched: `make kubernetes`")
 def test_each_value_that_the_table_names_of_airflows_chart_is_one_of_it() -> None:
     with tarfile.open(AIRFLOWS) as archive:
         file = archive.extractfile("airflow/values.schema.json")

@@ -16,6 +16,8 @@ EXPECTED = (
     "`make ui-pictures`",
     "there is no earlier minor",
     "no OpenTelemetry Collector on this machine",  # it is built from Go modules
+    "Helm 3 is not built",  # as above
+    "the chart of Airflow is not fetched",  # it is in no package index
     "none are kept",  # of the database
     "neither Terraform nor OpenTofu",  # neither is in a package index
     "needs root and a writable cgroup",  # of the machine, not of what is installed
