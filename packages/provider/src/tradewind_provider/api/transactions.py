@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _TRIES = 4
 _FIRST_WAIT = 0.05
 _AGAIN = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
-_limits: dict[int, anyio.CapacityLimiter] = {}
+_LIMITER: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("tradewind_verbs")
 
 THREADS = 8
 """Agents' verbs at once in one API server. A limit of their own, so that they and Airflow's UI do not starve each
@@ -63,11 +64,10 @@ def _worth_another_try(error: DBAPIError) -> bool:
 
 
 def _limiter() -> anyio.CapacityLimiter:
-    """One for each event loop there is; a process has one, tests have many."""
-    import asyncio
-
-    loop = id(asyncio.get_running_loop())
-    if loop not in _limits:
-        _limits.clear()
-        _limits[loop] = anyio.CapacityLimiter(min(THREADS, database.connections() or THREADS))
-    return _limits[loop]
+    """That of this event loop: a limiter belongs to one."""
+    try:
+        return _LIMITER.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(min(THREADS, database.connections() or THREADS))
+        _LIMITER.set(limiter)
+        return limiter
