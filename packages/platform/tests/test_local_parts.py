@@ -16,7 +16,7 @@ import pytest
 from support import directories, postgresql
 from tradewind.embedded.plane import Plane, PlaneSettings
 from tradewind.embedded.processes import LocalProcess, wait_until
-from tradewind_platform.local.databases import Databases
+from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.local.processes import Processes
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"

@@ -16,12 +16,12 @@ from tradewind_platform.commands.home import FILE, url_in
 from tradewind_platform.commands.run import chosen_first_user, own_python
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
+from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.kubernetes import settings as kubernetes_settings_of
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
 from tradewind_platform.kubernetes.driver import KubernetesDriver
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.local import environments
-from tradewind_platform.local.databases import Databases
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import StepFailed

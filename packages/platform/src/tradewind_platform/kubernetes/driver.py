@@ -11,6 +11,7 @@ import httpx
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.kubernetes import manifests, migrations
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.gateway import Gateway
@@ -20,7 +21,6 @@ from tradewind_platform.kubernetes.observing import APPLIED, Observing, newest_r
 from tradewind_platform.kubernetes.recovery import Act, recovery
 from tradewind_platform.kubernetes.settings import KubernetesSettings
 from tradewind_platform.kubernetes.values import values
-from tradewind_platform.local.databases import Databases
 from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
 
 _RUNNING: Final = ("namespace", "database", "configure", "migrate", "install", "route", "probe")

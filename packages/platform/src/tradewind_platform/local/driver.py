@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import httpx
+
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, Status
 from tradewind_platform.domain.operations import Kind
-from tradewind_platform.local.backups import Backups
+from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.backups import Backups, Copies
+from tradewind_platform.drivers.before import before
+from tradewind_platform.drivers.dumps import Dumps
+from tradewind_platform.drivers.hibernation import Hibernation
+from tradewind_platform.local.cordoned import CordonedFiles
 from tradewind_platform.local.gateway import Gateway
-from tradewind_platform.local.hibernation import Hibernation
 from tradewind_platform.local.observing import Observing
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.preflight import Preflight
 from tradewind_platform.local.processes import Processes
 from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.local.sqlite_copies import SqliteCopies
 from tradewind_platform.local.started import Started
 from tradewind_platform.local.upgrades import Upgrades
 from tradewind_platform.reconciler.driver import Document, StepFailed
@@ -86,10 +93,17 @@ class LocalDriver:
         self._planes = Planes(settings)
         self._observing = Observing(self._planes)
         self._started = Started(self._processes, self._planes)
-        hibernation = Hibernation(self._planes, clock)
-        backups = self._backups = Backups(self._planes)
-        preflight = Preflight(self._planes, backups)
-        upgrades = Upgrades(self._planes, self._started, backups, self._observing, settings.probe_seconds)
+        airflow = AirflowApi(
+            httpx.Client(trust_env=False), lambda document: self._planes.address(document.slug)
+        )
+        hibernation = Hibernation(airflow, CordonedFiles(settings.home / "cordoned"), clock)
+        databases = self._planes.databases
+        copies: Copies = SqliteCopies(self._planes) if databases is None else Dumps(databases)
+        backups = self._backups = Backups(settings.home / "backups", copies)
+        preflight = Preflight(self._planes, airflow, backups)
+        upgrades = Upgrades(
+            self._planes, airflow, self._started, backups, self._observing, settings.probe_seconds
+        )
         self._steps: Mapping[str, Callable[[Document], Mapping[str, Any] | None]] = {
             "database": self._planes.database,
             "configure": self._planes.configure,
@@ -112,9 +126,9 @@ class LocalDriver:
             "start API server": upgrades.start_api_server,
             "probe inside": upgrades.probe_inside,
             "restore before": upgrades.restore_before,
-            "configure before": upgrades.before(self._planes.configure),
-            "start API server before": upgrades.before(upgrades.start_api_server),
-            "start before": upgrades.before(self._started.start),
+            "configure before": before(self._planes.configure),
+            "start API server before": before(upgrades.start_api_server),
+            "start before": before(self._started.start),
             "count": upgrades.count_what_is_forgotten,
             "restore backup": backups.restore,
             "fence": upgrades.fence,

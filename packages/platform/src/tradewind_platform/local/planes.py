@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tradewind.embedded.plane import Plane, PlaneSettings, free_port
-from tradewind_platform.local.databases import Databases
+from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
 from tradewind_platform.services import deployment_credentials

@@ -2,69 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tradewind_platform.domain import preflight as rules
 from tradewind_platform.domain.preflight import Check, Verdict
-from tradewind_platform.local.airflow_api import ask
-from tradewind_platform.local.backups import Backups
+from tradewind_platform.drivers import new_code
+from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.backups import Backups
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
 FACT: Final = "preflight"
 
-_HEADS: Final = """
-import json
-from airflow import settings
-from airflow.configuration import conf
-from airflow.utils.db import _get_alembic_config
-from airflow.utils.db_manager import RunDBManager
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import inspect, text
-settings.initialize()
-configs = {"alembic_version": _get_alembic_config()}
-session = settings.Session()
-for manager in RunDBManager()._managers:
-    configs[manager.version_table_name] = manager(session).get_alembic_config()
-tables = set(inspect(settings.engine).get_table_names())
-code, database, known = {}, {}, {}
-for table, config in configs.items():
-    scripts = ScriptDirectory.from_config(config)
-    code[table] = list(scripts.get_heads())
-    database[table] = session.scalar(text(f"SELECT version_num FROM {table}")) if table in tables else ""
-    try:
-        known[table] = not database[table] or scripts.get_revision(database[table]) is not None
-    except CommandError:
-        known[table] = False
-from airflow import plugins_manager
-broken = {}
-for load in ("ensure_plugins_loaded", "_get_plugins"):
-    if hasattr(plugins_manager, load):
-        getattr(plugins_manager, load)()
-        break
-found = getattr(plugins_manager, "get_import_errors", None)
-broken = dict((found() if found else getattr(plugins_manager, "import_errors", {})) or {})
-print(json.dumps({"code": code, "database": database, "known": known, "plugins": sorted(map(str, broken))}))
-"""
-"""Which migrations the code has, which the database had last, and which plugins do not import."""
-
-_LINT: Final = """
-import contextlib, io
-from airflow.__main__ import main
-import sys
-sys.argv = ["airflow", "config", "lint"]
-main()
-"""
-
 
 class Preflight:
     """Changes nothing."""
 
-    def __init__(self, planes: Planes, backups: Backups) -> None:
+    def __init__(self, planes: Planes, airflow: AirflowApi, backups: Backups) -> None:
         self._planes = planes
+        self._airflow = airflow
         self._backups = backups
 
     def require(self, document: Document) -> Mapping[str, Any]:
@@ -81,7 +38,7 @@ class Preflight:
     def checks(self, document: Document) -> list[Check]:
         wanted = str(document.spec.get("version", ""))
         found = [rules.direction(self._now(document), wanted), self._environment(wanted)]
-        listed = ask(self._planes, document, "GET", "/agents", params={"limit": 1000})["items"]
+        listed = self._airflow.operator(document, "GET", "/agents", params={"limit": 1000})["items"]
         found += [rules.agents(wanted, listed), self._disk(document)]
         if found[1].verdict is Verdict.OK:
             found += [*self._code(document), self._configuration(document)]
@@ -108,32 +65,12 @@ class Preflight:
 
     def _code(self, document: Document) -> list[Check]:
         try:
-            found = json.loads(self._planes.run(document, _HEADS))
-        except (StepFailed, ValueError) as error:
-            return [
-                Check(
-                    "database",
-                    Verdict.REFUSED,
-                    f"The new version does not read the database: {error}.",
-                    "Correct that first.",
-                )
-            ]
-        plugins = Check("plugins", Verdict.OK)
-        if found["plugins"]:
-            plugins = Check(
-                "plugins",
-                Verdict.REFUSED,
-                f"Plugins do not import in the new version: {', '.join(found['plugins'])}.",
-                "Correct them.",
-            )
-        return [rules.schema(found["code"], found["database"], found["known"]), plugins]
+            return new_code.of_heads(self._planes.run(document, new_code.HEADS))
+        except StepFailed as error:
+            return new_code.unreadable(str(error))
 
     def _configuration(self, document: Document) -> Check:
         try:
-            said = self._planes.run(document, _LINT, whole=True)
+            return new_code.of_lint(self._planes.run(document, new_code.LINT, whole=True))
         except StepFailed as error:
-            return Check("configuration", Verdict.WARNING, f"`airflow config lint` fails: {error}.", "")
-        lines = [line.strip() for line in said.splitlines() if line.strip().startswith("- ")]
-        if not lines:
-            return Check("configuration", Verdict.OK)
-        return Check("configuration", Verdict.WARNING, " ".join(lines)[:1000], "Rename these options.")
+            return new_code.unlinted(str(error))

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Final
 
-from tradewind_platform.local.airflow_api import ask_airflow
-from tradewind_platform.local.backups import Backups
+from tradewind_platform.drivers import losses
+from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.backups import Backups
 from tradewind_platform.local.observing import Observing
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.started import Started
 from tradewind_platform.reconciler.driver import Document, StepFailed
-
-ACCEPT_LOSS: Final = "accept_loss"
-"""The argument that says that runs may be forgotten."""
-MADE_AT: Final = "made_at"
-"""The argument with the moment of the backup."""
 
 _FENCE: Final = """
 from airflow import settings
@@ -32,16 +27,21 @@ print("{}")
 """
 """What an agent was granted after the backup has an epoch that the database, as it was, would give once more."""
 
-Step = Callable[[Document], Mapping[str, Any] | None]
-
 
 class Upgrades:
     """Of a Deployment whose route is closed."""
 
     def __init__(
-        self, planes: Planes, started: Started, backups: Backups, observing: Observing, patience: float
+        self,
+        planes: Planes,
+        airflow: AirflowApi,
+        started: Started,
+        backups: Backups,
+        observing: Observing,
+        patience: float,
     ) -> None:
         self._planes = planes
+        self._airflow = airflow
         self._started = started
         self._backups = backups
         self._observing = observing
@@ -69,23 +69,10 @@ class Upgrades:
 
     def count_what_is_forgotten(self, document: Document) -> Mapping[str, Any]:
         """How many runs began since the backup. Raises StepFailed unless that was accepted."""
-        since = str(document.arguments[MADE_AT])
-        found = ask_airflow(
-            self._planes, document, "/dags/~/dagRuns", params={"run_after_gte": since, "limit": 1}
-        )
-        runs = int(found["total_entries"])
-        if runs and not document.arguments.get(ACCEPT_LOSS):
-            raise StepFailed(
-                f"{runs} runs since {since[:16]} UTC will be forgotten; ask again and accept that: --accept-loss",
-                final=True,
-            )
-        return {"forgotten": runs}
+        since = str(document.arguments[losses.MADE_AT])
+        found = self._airflow.rest(document, "/dags/~/dagRuns", params={"run_after_gte": since, "limit": 1})
+        return losses.accepted(document, int(found["total_entries"]))
 
     def fence(self, document: Document) -> None:
         """No attempt that was granted since the backup may speak for what the database gives out now."""
         self._planes.run(document, _FENCE)
-
-    @staticmethod
-    def before(step: Step) -> Step:
-        """The step, for the specification that was applied last."""
-        return lambda document: step(replace(document, spec=document.before or document.spec))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tradewind_platform.clock import Clock
-from tradewind_platform.local.airflow_api import ask
-from tradewind_platform.local.planes import Planes
+from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.reconciler.driver import Document, StepWaits
 from tradewind_protocol.states import AgentState, AttemptState
 
@@ -18,11 +16,22 @@ DEADLINE: Final = "deadline"
 _REASON: Final = {"reason": "the Deployment hibernates"}
 
 
+class CordonedAgents(Protocol):
+    """Where a driver keeps the ids of the agents that it has cordoned."""
+
+    def of(self, document: Document) -> set[str]:
+        """Empty when there are none."""
+
+    def keep(self, document: Document, agents: Collection[str]) -> None:
+        """These from now on, also for another process of the driver. None: forget them."""
+
+
 class Hibernation:
     """Remembers which agents it has cordoned: those that a person has cordoned stay so."""
 
-    def __init__(self, planes: Planes, clock: Clock) -> None:
-        self._planes = planes
+    def __init__(self, airflow: AirflowApi, cordoned: CordonedAgents, clock: Clock) -> None:
+        self._airflow = airflow
+        self._cordoned = cordoned
         self._clock = clock
 
     def cordon(self, document: Document) -> None:
@@ -30,8 +39,8 @@ class Hibernation:
         for agent in self._listed(document, "/agents"):
             if agent["state"] not in (AgentState.CORDONED.value, AgentState.DRAINING.value):
                 # Before it is asked: a cordon that nothing remembers would stay for ever.
-                self._remember(document, {*self._remembered(document), agent["id"]})
-                ask(self._planes, document, "POST", f"/agents/{agent['id']}/cordon", json=_REASON)
+                self._cordoned.keep(document, {*self._cordoned.of(document), agent["id"]})
+                self._airflow.operator(document, "POST", f"/agents/{agent['id']}/cordon", json=_REASON)
 
     def wait_for_tasks(self, document: Document) -> None:
         """Nothing runs. Raises StepWaits while something does, until the deadline: what runs then goes on at its site, and
@@ -48,34 +57,16 @@ class Hibernation:
 
     def uncordon(self, document: Document) -> None:
         """The agents that were cordoned for this get work again."""
-        for agent in sorted(self._remembered(document)):
-            path = f"/agents/{agent}/resume"
-            ask(
-                self._planes,
+        for agent in sorted(self._cordoned.of(document)):
+            self._airflow.operator(
                 document,
                 "POST",
-                path,
+                f"/agents/{agent}/resume",
                 json={"reason": "the Deployment is awake"},
                 missing_is_well=True,
             )
-        self._file(document).unlink(missing_ok=True)
+        self._cordoned.keep(document, ())
 
     def _listed(self, document: Document, path: str, **filters: Any) -> list[dict[str, Any]]:
-        found = ask(self._planes, document, "GET", path, params={"limit": 1000, **filters})
+        found = self._airflow.operator(document, "GET", path, params={"limit": 1000, **filters})
         return list(found["items"])
-
-    def _file(self, document: Document) -> Path:
-        return self._planes.settings.home / "cordoned" / f"{document.slug}.json"
-
-    def _remembered(self, document: Document) -> set[str]:
-        try:
-            return set(json.loads(self._file(document).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return set()
-
-    def _remember(self, document: Document, agents: set[str]) -> None:
-        file = self._file(document)
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps(sorted(agents)), encoding="utf-8")
-        part.replace(file)

@@ -12,7 +12,9 @@ from psycopg2.extensions import (  # type: ignore[import-untyped]
     connection,
     encrypt_password,
 )
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from tradewind_platform.reconciler.driver import StepFailed
 
@@ -70,6 +72,23 @@ class Databases:
         return self._url.set(
             drivername="postgresql+psycopg2", username=slug, password=password, database=slug
         )
+
+    def server_version(self) -> int:
+        """The major version of the server. Raises StepFailed."""
+        with self._connected() as db:
+            return int(db.server_version) // 10000
+
+    @contextmanager
+    def opened(self, slug: str, password: str) -> Iterator[Connection]:
+        """A connection to a database as its own role, in a transaction that is committed at the end. Raises StepFailed."""
+        engine = create_engine(self.url(slug, password), connect_args={"connect_timeout": 10})
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StepFailed(f"the database does not answer: {type(error).__name__}") from None
+        finally:
+            engine.dispose()
 
     @contextmanager
     def _connected(self) -> Iterator[connection]:
