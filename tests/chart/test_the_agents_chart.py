@@ -324,6 +324,19 @@ def test_only_pods_that_ask_kubernetes_have_a_token_of_it() -> None:
     assert bound == have
 
 
+def test_parts_that_name_one_account_share_it() -> None:
+    named = {"serviceAccount": {"name": "airflow-site", "annotations": {"iam": "site"}}}
+    made = charts.render(charts.AGENT, {**LEAST, "podDefaults": named, "triggerer": {"kubernetesPods": True}})
+    charts.valid(made)
+    account = made.only("ServiceAccount")
+    assert account["metadata"]["name"] == "airflow-site"
+    assert account["metadata"]["annotations"] == {"iam": "site"}
+    assert "tradewind.io/part" not in account["metadata"]["labels"]
+    assert {pod_of(each)["serviceAccountName"] for each in made.workloads().values()} == {"airflow-site"}
+    tokens = {name: pod_of(each)["automountServiceAccountToken"] for name, each in made.workloads().items()}
+    assert [name for name, has in tokens.items() if has] == ["site-tradewind-agent-triggerer"]
+
+
 def test_credentials_come_from_secrets() -> None:
     env = environment(part(rendered(EVERYTHING), "default"))
     for name, secret, key in (
@@ -528,6 +541,10 @@ def test_what_selects_pods_is_neither_version_nor_image() -> None:
         ({"persistence": {"size": "1Gi"}}, "persistence is now podDefaults.state"),
         ({"imagePullSecrets": []}, "imagePullSecrets is now image.pullSecrets"),
         ({"serviceAccount": {}}, "serviceAccount is now podDefaults.serviceAccount"),
+        (
+            {"podDefaults": {"serviceAccount": {"name": "one"}}, "triggerer": {"serviceAccount": {"annotations": {"iam": "x"}}}},
+            "the service account one has other annotations in triggerer than in default",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_with_what_to_do(values: dict[str, Any], sentence: str) -> None:
