@@ -124,6 +124,28 @@ def test_who_wakes_it_at_night_has_it_until_the_schedules_next_moment(reconciled
     assert reconciled.deployment()["phase"] == "hibernating"
 
 
+def test_the_list_says_what_comes_next_and_when(reconciled: Reconciled) -> None:
+    reconciled.created()
+
+    def coming() -> tuple[str, str | None]:
+        reconciled.reconciler.begin_what_is_due()
+        reconciled.reconciler.carry_out_all()
+        (found,) = reconciled.owner.get("/v1/deployments").json()["items"]
+        return found["next_event"], found["next_event_at"]
+
+    assert coming() == ("", None)
+    reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": [NIGHTS]})
+    assert coming() == ("hibernate", "2026-03-01T19:00:00Z")
+    reconciled.time.pass_(hours=7)
+    assert coming() == ("wake", "2026-03-02T07:00:00Z")
+    reconciled.time.pass_(hours=12)
+    assert coming() == ("hibernate", "2026-03-02T19:00:00Z")
+    reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": []})
+    assert coming() == ("", None)
+    reconciled.owner.delete("/v1/deployments/sales")
+    assert coming() == ("purge", "2026-03-16T07:00:00Z")
+
+
 def test_a_sleep_of_eight_hours_ends_by_itself(reconciled: Reconciled) -> None:
     reconciled.created()
     until = (NOW + timedelta(hours=8)).isoformat()

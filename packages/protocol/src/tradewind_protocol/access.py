@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from pydantic import Field
+
 from tradewind_protocol.messages import Message
 
 CREDENTIAL_PREFIX: Final = "tw_deployment_"
@@ -23,6 +25,8 @@ INTERNAL_PREFIX: Final = "/internal/v1/deployments/{deployment}"
 ACCESS_PATH: Final = INTERNAL_PREFIX + "/access"
 """GET: the access document. `since=REVISION` waits for another revision, `HOLD_SECONDS` at the most; then the answer is 204."""
 USES_PATH: Final = INTERNAL_PREFIX + "/token-uses"
+WORKLOAD_PATH: Final = INTERNAL_PREFIX + "/workload"
+"""PUT: what there is to do at the moment, whenever it has changed."""
 END_SESSION_PATH: Final = INTERNAL_PREFIX + "/sessions/end"
 HOLD_SECONDS: Final = 25.0
 
@@ -93,3 +97,12 @@ class EndSession(Message):
     """A person has signed out in the Deployment's Airflow."""
 
     session: UUID
+
+
+class Workload(Message):
+    """How many agents a Deployment has, and how much work, for the list of Deployments."""
+
+    agents: int = Field(ge=0)  # that are connected, and those that were lost within the hour
+    healthy_agents: int = Field(ge=0)
+    running: int = Field(ge=0)  # tasks that an agent has
+    queued: int = Field(ge=0)  # tasks that wait for an agent

@@ -314,6 +314,16 @@ class ConditionView(Message):
     observed_revision: int = 0
 
 
+class WorkloadView(Message):
+    """How many agents a Deployment has and how much work, as its Airflow has told last."""
+
+    agents: int  # that are connected, and those that were lost within the hour
+    healthy_agents: int
+    running: int
+    queued: int
+    at: datetime
+
+
 class DeploymentView(Message):
     """A Deployment: what the platform is doing with it, and what was observed of it."""
 
@@ -338,6 +348,9 @@ class DeploymentView(Message):
     operation: UUID | None = None  # that runs at the moment
     purge_after: datetime | None = None  # of one that was deleted
     conditions: tuple[ConditionView, ...] = ()
+    workload: WorkloadView | None = None  # None: its Airflow has told none lately
+    next_event: str = ""  # hibernate, wake or purge; empty: nothing is planned
+    next_event_at: datetime | None = None
     created_at: datetime
     created_by: str = ""
     updated_at: datetime

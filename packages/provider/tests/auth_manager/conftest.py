@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import inspect
 
-from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser, SignedIn
+from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser, SignedIn, Workload
 from tradewind_provider import settings
 from tradewind_provider.auth_manager import sign_in
 from tradewind_provider.auth_manager.manager import TradewindAuthManager
@@ -44,6 +44,7 @@ class FakePlatform:
     codes: dict[str, tuple[SignedIn, str]] = field(default_factory=dict)  # code → who, and the challenge
     ended: list[UUID] = field(default_factory=list)
     uses: list[dict[str, Any]] = field(default_factory=list)
+    workloads: list[Workload] = field(default_factory=list)
     asked_since: list[str | None] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -67,6 +68,9 @@ class FakePlatform:
             return httpx.Response(204)
         if request.url.path == f"{base}/token-uses":
             self.uses += json.loads(request.content)["uses"]
+            return httpx.Response(204)
+        if request.url.path == f"{base}/workload":
+            self.workloads.append(Workload.model_validate_json(request.content))
             return httpx.Response(204)
         return httpx.Response(404)
 

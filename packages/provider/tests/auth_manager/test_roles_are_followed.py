@@ -12,10 +12,10 @@ import anyio
 import httpx
 import pytest
 
-from tradewind_protocol.access import AccessDocument
+from tradewind_protocol.access import AccessDocument, Workload
 from tradewind_protocol.errors import Refused
 from tradewind_provider import settings
-from tradewind_provider.auth_manager.following import follow, report_uses
+from tradewind_provider.auth_manager.following import follow, report_uses, report_workload
 from tradewind_provider.auth_manager.platform_client import PlatformClient
 from tradewind_provider.auth_manager.replica import AccessReplica
 from tradewind_provider.domain.access_roles import AirflowRole
@@ -112,6 +112,29 @@ async def test_uses_are_reported_every_minute_and_only_when_there_are_some(
         await report_uses(replica, client_of_platform, sleep=sleep)
     assert waits == [60, 60, 60]
     assert [one["token"] for one in platform.uses] == [str(made.id)]
+
+
+async def test_the_workload_is_told_when_it_has_changed_and_every_five_minutes(
+    client_of_platform: PlatformClient, platform: FakePlatform
+) -> None:
+    idle = Workload(agents=1, healthy_agents=1, running=0, queued=0)
+    busy = Workload(agents=1, healthy_agents=1, running=3, queued=0)
+    at = 0.0
+    told: list[tuple[float, Workload]] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal at
+        told.extend((at, one) for one in platform.workloads[len(told) :])
+        at += seconds
+        platform.away = 100 <= at < 130
+        if at > 500:
+            raise Slept
+
+    with pytest.raises(Slept):
+        await report_workload(client_of_platform, lambda: busy if 20 <= at < 100 else idle, sleep=sleep)
+    assert told == [(0, idle), (20, busy), (130, idle), (430, idle)], (
+        "what a platform missed is told once it is back"
+    )
 
 
 async def test_a_wrong_credential_is_named(link: settings.PlatformLink, platform: FakePlatform) -> None:

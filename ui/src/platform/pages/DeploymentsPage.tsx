@@ -1,17 +1,15 @@
-import { Box, Button, Checkbox, Flex, HStack, Input, Link, NativeSelect, Text } from "@chakra-ui/react";
+import { Button, Checkbox, Flex, Input, NativeSelect, Text } from "@chakra-ui/react";
+import { useMemo } from "react";
 import { Link as RouterLink, useSearchParams } from "react-router-dom";
 
 import { usePolled } from "../../data/usePolled";
-import type { Column } from "../../parts/DataTable";
-import { When } from "../../parts/marks";
 import { Nothing, Shown } from "../../parts/states";
-import type { DeploymentView } from "../../../generated/platform";
+import type { DeploymentView, ReleaseView } from "../../../generated/platform";
 import { allowsSomewhere, useMe } from "../data/permissions";
-import { referenceOf } from "../data/platform";
 import type { Page } from "../data/types";
-import { PhaseBadge, StateDot } from "../parts/marks";
 import { PagedTable } from "../parts/PagedTable";
 import { PageTop } from "../parts/page";
+import { columnsOf, GONE } from "./deploymentColumns";
 
 /** Every Deployment that the person may see. The filters stand in the address, so that a view can be kept and sent. */
 export function DeploymentsPage() {
@@ -51,7 +49,6 @@ export function DeploymentsPage() {
   );
 }
 
-const GONE = new Set(["deleted", "purging", "purged"]);
 const HEALTHS = ["healthy", "degraded", "unhealthy", "unknown", "asleep"];
 
 function Filtered({ deployments }: { deployments: DeploymentView[] }) {
@@ -79,6 +76,8 @@ function Filtered({ deployments }: { deployments: DeploymentView[] }) {
       (health === "" || each.health === health) &&
       [each.name, each.slug, each.workspace_name, each.cluster_name, each.description].some((part) => part.toLowerCase().includes(wanted)),
   );
+  const releases = usePolled<Page<ReleaseView>>("/releases?limit=1000", 60).data?.items;
+  const columns = useMemo(() => columnsOf(releases ?? []), [releases]);
   const workspaces = [...new Set(deployments.map((each) => each.workspace_name))].sort();
   return (
     <>
@@ -114,7 +113,7 @@ function Filtered({ deployments }: { deployments: DeploymentView[] }) {
           </Button>
         </Nothing>
       ) : (
-        <PagedTable label="Deployments" columns={COLUMNS} rows={rows} id={(each) => each.id} />
+        <PagedTable label="Deployments" columns={columns} rows={rows} id={(each) => each.id} />
       )}
     </>
   );
@@ -135,64 +134,3 @@ export function Choice(props: { label: string; value: string; options: string[];
     </NativeSelect.Root>
   );
 }
-
-export function DeploymentLink({ deployment }: { deployment: DeploymentView }) {
-  return (
-    <Link asChild color="fg.info" fontWeight="semibold">
-      <RouterLink to={`/deployments/${referenceOf(deployment)}`}>{deployment.name}</RouterLink>
-    </Link>
-  );
-}
-
-const COLUMNS: Column<DeploymentView>[] = [
-  {
-    name: "Name",
-    cell: (each) => (
-      <Box>
-        <HStack gap={2}>
-          <DeploymentLink deployment={each} />
-          <PhaseBadge phase={each.phase} />
-        </HStack>
-        <Text color="fg.muted" fontSize="xs" lineClamp={1}>
-          {each.description}
-        </Text>
-      </Box>
-    ),
-  },
-  {
-    name: "Health",
-    cell: (each) => (
-      <Box>
-        <StateDot state={each.health} />
-        {each.health_reason && !GONE.has(each.phase) ? (
-          <Text color="fg.muted" fontSize="xs" maxW="28em" lineClamp={2}>
-            {each.health_reason}
-          </Text>
-        ) : undefined}
-      </Box>
-    ),
-  },
-  { name: "Workspace", hideBelow: "md", cell: (each) => each.workspace_name },
-  { name: "Cluster", hideBelow: "lg", cell: (each) => each.cluster_name },
-  {
-    name: "Last change",
-    hideBelow: "md",
-    cell: (each) => (
-      <Box>
-        <When at={each.updated_at} />
-        <Text color="fg.muted" fontSize="xs">
-          {each.updated_by ? `by ${each.updated_by}` : ""}
-        </Text>
-      </Box>
-    ),
-  },
-  {
-    name: "Airflow",
-    cell: (each) =>
-      GONE.has(each.phase) || each.observed_revision === 0 ? undefined : (
-        <Link href={each.people_url} color="fg.info" aria-label={`Open Airflow of ${each.name}`}>
-          Open
-        </Link>
-      ),
-  },
-];

@@ -11,10 +11,9 @@ import { allows, useMe } from "../data/permissions";
 import type { Page } from "../data/types";
 import { PhaseBadge, StateDot } from "../parts/marks";
 import { PageTop, Panel } from "../parts/page";
-import { DeploymentLink } from "./DeploymentsPage";
+import { DeploymentLink, GONE } from "./deploymentColumns";
 import { NewWorkspace } from "./NewWorkspace";
 
-const GONE = new Set(["deleted", "purging", "purged"]);
 const ORDER = ["unhealthy", "degraded", "unknown", "healthy", "asleep"];
 const DAY = 86_400_000;
 

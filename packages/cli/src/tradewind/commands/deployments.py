@@ -11,12 +11,21 @@ from tradewind.commands.session import Session, output_option, page_options, pas
 from tradewind.output import Column, moment
 from tradewind_protocol import platform
 
+
+def _agents(told: platform.WorkloadView | None) -> str:
+    return "-" if told is None else f"{told.healthy_agents}/{told.agents}"
+
+
 _COLUMNS = (
     Column("NAME", lambda one: one.name),
     Column("WORKSPACE", lambda one: one.workspace_name),
     Column("CLUSTER", lambda one: one.cluster_name),
     Column("PHASE", lambda one: one.phase),
     Column("HEALTH", lambda one: one.health),
+    Column("VERSION", lambda one: one.version or "-"),
+    Column("AGENTS", lambda one: _agents(one.workload)),
+    Column("RUNNING", lambda one: "-" if one.workload is None else str(one.workload.running)),
+    Column("QUEUED", lambda one: "-" if one.workload is None else str(one.workload.queued)),
     Column("AGENT URL", lambda one: one.agent_url),
     Column("NOTE", lambda one: one.health_reason, wide=True),
 )

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from tradewind_platform.api import changes
+from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.api.resources import page
@@ -29,8 +30,9 @@ def list_deployments(
     request: Request, workspace: _Reference = None, limit: Limit = 100, offset: Offset = 0
 ) -> Page[DeploymentView]:
     """Deployments that the caller may see."""
+    now = platform_of(request).clock()
     with reading(request) as (db, caller):
-        return page(deployments.listed(db, caller, workspace=workspace), limit, offset)
+        return page(deployments.listed(db, caller, workspace=workspace, now=now), limit, offset)
 
 
 @router.post("/deployments", status_code=201, response_model=DeploymentView)
@@ -48,8 +50,9 @@ def create_deployment(request: Request, ask: NewDeployment, reason: Reason = "")
 
 @router.get("/deployments/{deployment}", response_model=DeploymentView)
 def get_deployment(request: Request, deployment: Reference) -> Response:
+    now = platform_of(request).clock()
     with reading(request) as (db, caller):
-        return changes.respond(deployments.get(db, caller, deployment))
+        return changes.respond(deployments.get(db, caller, deployment, now=now))
 
 
 @router.patch("/deployments/{deployment}", response_model=DeploymentView)

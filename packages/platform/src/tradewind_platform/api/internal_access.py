@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tradewind_platform.api.context import Platform, platform_of, request_origin
 from tradewind_platform.domain.roles import Principal
-from tradewind_platform.services import api_tokens, authorization_codes, deployment_credentials
+from tradewind_platform.services import api_tokens, authorization_codes, deployment_credentials, workloads
 from tradewind_platform.services.change import Event, record
 from tradewind_platform.services.deployment_credentials import KnownDeployment
 from tradewind_protocol import access
@@ -47,6 +47,15 @@ def token_uses(request: Request, deployment: UUID, told: access.TokenUses) -> Re
     platform, known = platform_of(request), asking_deployment(request, deployment)
     with platform.store.transaction(known.organization) as db:
         api_tokens.note_uses(db, {one.token: one.at for one in told.uses}, now=platform.clock())
+    return Response(status_code=204)
+
+
+@router.put(access.WORKLOAD_PATH)
+def workload(request: Request, deployment: UUID, told: access.Workload) -> Response:
+    """How many agents the Deployment has, and how much work. 204."""
+    platform, known = platform_of(request), asking_deployment(request, deployment)
+    with platform.store.transaction(known.organization) as db:
+        workloads.note(db, known.id, told, now=platform.clock())
     return Response(status_code=204)
 
 

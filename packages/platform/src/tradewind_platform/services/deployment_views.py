@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain import health as rules
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Phase
+from tradewind_platform.services import hibernation, workloads
 from tradewind_platform.store.tables import (
     Cluster,
     Deployment,
@@ -22,18 +23,18 @@ from tradewind_platform.store.tables import (
     Operation,
     Workspace,
 )
-from tradewind_protocol.platform import ConditionView, DeploymentView
+from tradewind_protocol.platform import ConditionView, DeploymentView, WorkloadView
 
 RETENTION: Final = timedelta(days=14)
 """How long the data of a deleted Deployment is kept."""
 
 
-def view(db: Session, row: Deployment) -> DeploymentView:
-    return views(db, [row])[0]
+def view(db: Session, row: Deployment, *, now: datetime) -> DeploymentView:
+    return views(db, [row], now=now)[0]
 
 
-def views(db: Session, rows: Sequence[Deployment]) -> list[DeploymentView]:
-    """In a number of queries that does not depend on how many there are."""
+def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[DeploymentView]:
+    """In a number of queries that does not depend on how many there are. No Deployment is asked."""
     clusters_by_id = {one.id: one for one in db.scalars(select(Cluster))}
     workspaces_by_id = {one.id: one for one in db.scalars(select(Workspace))}
     one = rows[0].id if len(rows) == 1 else None
@@ -46,6 +47,8 @@ def views(db: Session, rows: Sequence[Deployment]) -> list[DeploymentView]:
     conditions: dict[UUID, list[DeploymentCondition]] = defaultdict(list)
     for condition in db.scalars(_of(select(DeploymentCondition), DeploymentCondition, one)):
         conditions[condition.deployment_id].append(condition)
+    told = workloads.fresh(db, one, now=now)
+    planned = hibernation.planned(db, one)
     return [
         _view(
             row,
@@ -54,6 +57,8 @@ def views(db: Session, rows: Sequence[Deployment]) -> list[DeploymentView]:
             specs[row.id, row.revision],
             conditions[row.id],
             running.get(row.id),
+            told.get(row.id),
+            planned.get(row.id),
         )
         for row in rows
     ]
@@ -71,6 +76,11 @@ def _of(statement: Any, table: Any, deployment: UUID | None) -> Any:
     return statement if deployment is None else statement.where(table.deployment_id == deployment)
 
 
+_WORKING: Final = frozenset(
+    {Phase.RUNNING, Phase.UPDATING, Phase.UPGRADING, Phase.RESTORING, Phase.FAILED, Phase.HIBERNATING}
+)
+"""In these phases what its Airflow has told last may still be so."""
+_PLANNED: Final = frozenset({Phase.RUNNING, Phase.ASLEEP})
 _ORDER: Final = [one.value for one in ConditionType]
 
 
@@ -81,9 +91,19 @@ def _view(
     spec: dict[str, Any],
     conditions: Iterable[DeploymentCondition],
     operation: UUID | None,
+    workload: WorkloadView | None,
+    planned: tuple[str, datetime] | None,
 ) -> DeploymentView:
     conditions = sorted(conditions, key=lambda one: _ORDER.index(one.type))
     found = [Condition(ConditionType(one.type), Status(one.status), "", "-", "-") for one in conditions]
+    if row.phase not in _WORKING or any(
+        (one.type, one.status) == (ConditionType.API_SERVER_READY, Status.FALSE) for one in conditions
+    ):
+        workload = None
+    purge_after = row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None
+    event, event_at = planned if planned is not None and row.phase in _PLANNED else ("", None)
+    if purge_after is not None:
+        event, event_at = "purge", purge_after
     wrong = next((one for one in conditions if one.status == Status.FALSE), None)
     return DeploymentView(
         id=row.id,
@@ -105,8 +125,11 @@ def _view(
         revision=row.revision,
         observed_revision=row.observed_revision,
         operation=operation,
-        purge_after=row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None,
+        purge_after=purge_after,
         conditions=tuple(ConditionView.model_validate(one, from_attributes=True) for one in conditions),
+        workload=workload,
+        next_event=event,
+        next_event_at=event_at,
         created_at=row.created_at,
         created_by=row.created_by,
         updated_at=row.updated_at,

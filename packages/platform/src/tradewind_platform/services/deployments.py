@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
@@ -83,7 +84,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     deployment_credentials.add(db, change.ring, row, now=change.now)
     operations.begin(db, row, Kind.CREATE, by=change.caller.name, now=change.now)
     change.begun = True
-    return deployment_views.view(db, row)
+    return deployment_views.view(db, row, now=change.now)
 
 
 def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentView:
@@ -97,7 +98,7 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
         key: [before[key], value] for key, value in wanted.items() if before[key] != value
     }
     if not change.event.changes:
-        return deployment_views.view(change.db, row)
+        return deployment_views.view(change.db, row, now=change.now)
     row.deletion_protection = wanted.get("deletion_protection", row.deletion_protection)
     spec = {**revisions.of(change.db, row), **{key: wanted.get(key, before[key]) for key in _SPEC}}
     revisions.add(change, row, spec)
@@ -107,7 +108,7 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
     elif row.observed_revision == row.revision - 1:
         row.observed_revision = row.revision  # the driver has nothing to apply
     change.db.flush()
-    return deployment_views.view(change.db, row)
+    return deployment_views.view(change.db, row, now=change.now)
 
 
 def delete(change: Change, reference: str) -> OperationView:
@@ -140,11 +141,13 @@ def purge(change: Change, reference: str, ask: PurgeDeployment) -> OperationView
     return operations.begun(change, row, Kind.PURGE)
 
 
-def get(db: Session, caller: Principal, reference: str) -> DeploymentView:
-    return deployment_views.view(db, deployment_lookup.found(db, caller, reference))
+def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> DeploymentView:
+    return deployment_views.view(db, deployment_lookup.found(db, caller, reference), now=now)
 
 
-def listed(db: Session, caller: Principal, *, workspace: str | None = None) -> list[DeploymentView]:
+def listed(
+    db: Session, caller: Principal, *, workspace: str | None = None, now: datetime
+) -> list[DeploymentView]:
     """Those that the caller may see, without those that were purged."""
     statement = select(Deployment).where(Deployment.live_name.is_not(None)).order_by(Deployment.name)
     if workspace is not None:
@@ -155,4 +158,4 @@ def listed(db: Session, caller: Principal, *, workspace: str | None = None) -> l
         for row in db.scalars(statement)
         if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
     ]
-    return deployment_views.views(db, rows)
+    return deployment_views.views(db, rows, now=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -66,6 +67,7 @@ def set_schedules(change: Change, reference: str, ask: ChangeHibernation) -> Hib
     change.event.changes = {"schedules": [found.schedules, wanted]}
     found.schedules = wanted
     found.revision += 1
+    _plan_next(found, change.now)
     change.db.flush()
     return view(found, change.now)
 
@@ -76,7 +78,7 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Hib
 
 
 def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
-    """What schedules and ended overrides ask for at this moment: over all organizations."""
+    """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
     statement = (
         select(Deployment, Hibernation)
         .join(Hibernation, Hibernation.deployment_id == Deployment.id)
@@ -84,23 +86,51 @@ def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
     )
     found = []
     for deployment, hibernation in db.execute(statement).all():
+        if hibernation.next_event_at is None or hibernation.next_event_at <= now:
+            _plan_next(hibernation, now)
         sleeps = _plan(hibernation).sleeps(now)
         if sleeps is not (deployment.phase == Phase.ASLEEP):
             found.append((deployment, Kind.HIBERNATE if sleeps else Kind.WAKE))
     return found
 
 
+def planned(db: Session, deployment: UUID | None) -> dict[UUID, tuple[str, datetime]]:
+    """What comes next and when, by the ids of Deployments: of one, or of all."""
+    wanted = select(Hibernation).where(Hibernation.next_event_at.is_not(None))
+    if deployment is not None:
+        wanted = wanted.where(Hibernation.deployment_id == deployment)
+    return {
+        row.deployment_id: (row.next_event, row.next_event_at)
+        for row in db.scalars(wanted)
+        if row.next_event_at is not None
+    }
+
+
 def view(row: Hibernation, now: datetime) -> HibernationView:
-    coming = _plan(row).next_change(now)
+    event, at = _next(row, now)
     holds = row.override_sleeps is not None and (row.override_until is None or now < row.override_until)
     return HibernationView(
         schedules=tuple(SleepScheduleView(**one) for one in row.schedules),
         override_sleeps=row.override_sleeps if holds else None,
         override_until=row.override_until if holds else None,
-        next_event="" if coming is None else ("hibernate" if coming[0] else "wake"),
-        next_event_at=None if coming is None else coming[1],
+        next_event=event,
+        next_event_at=at,
         revision=row.revision,
     )
+
+
+def _plan_next(row: Hibernation, now: datetime) -> None:
+    event, at = _next(row, now)
+    if (row.next_event, row.next_event_at) != (event, at):
+        row.next_event, row.next_event_at = event, at
+
+
+def _next(row: Hibernation, now: datetime) -> tuple[str, datetime | None]:
+    coming = _plan(row).next_change(now)
+    if coming is None:
+        return "", None
+    sleeps, at = coming
+    return (Kind.HIBERNATE if sleeps else Kind.WAKE).value, at
 
 
 def _plan(row: Hibernation) -> SleepPlan:
@@ -114,6 +144,7 @@ def _override(change: Change, row: Deployment, *, sleeps: bool, until: datetime 
     found = _of(change.db, row)
     found.override_sleeps, found.override_until = sleeps, until
     found.revision += 1
+    _plan_next(found, change.now)
 
 
 def _later(now: datetime, until: datetime | None) -> datetime | None:

@@ -21,6 +21,9 @@ class Hibernation(Scoped, Base):
     schedules: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     override_sleeps: Mapped[bool | None]
     override_until: Mapped[datetime | None]
+    next_event: Mapped[str] = mapped_column(default="")
+    next_event_at: Mapped[datetime | None]
+    """What the schedules and the override bring next: written when they change and when it comes, so that a list computes nothing."""
     revision: Mapped[int] = mapped_column(default=1)
 
 
@@ -38,6 +41,19 @@ class RecurringWork(Scoped, Base):
     considered_until: Mapped[datetime]
     """Moments of the schedule until then have been acted on."""
     revision: Mapped[int] = mapped_column(default=1)
+
+
+class DeploymentWorkload(Scoped, Base):
+    """How many agents a Deployment has and how much work, as its Airflow has told last."""
+
+    __tablename__ = "deployment_workload"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), unique=True)
+    agents: Mapped[int]
+    healthy_agents: Mapped[int]
+    running: Mapped[int]
+    queued: Mapped[int]
+    at: Mapped[datetime]
 
 
 class Backup(Scoped, Base):

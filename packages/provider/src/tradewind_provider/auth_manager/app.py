@@ -18,17 +18,19 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from jwt import InvalidTokenError
 from pydantic import ValidationError
 
-from tradewind_protocol.access import API_TOKEN_PREFIX, CALLBACK_PATH
+from tradewind_protocol.access import API_TOKEN_PREFIX, CALLBACK_PATH, Workload
 from tradewind_protocol.errors import Refused
 from tradewind_protocol.messages import Message
 from tradewind_provider import settings
-from tradewind_provider.airflow import configuration
+from tradewind_provider.airflow import configuration, database
 from tradewind_provider.auth_manager import pages, sign_in
-from tradewind_provider.auth_manager.following import follow, report_uses
+from tradewind_provider.auth_manager.following import follow, report_uses, report_workload
 from tradewind_provider.auth_manager.platform_client import CodeRefused
 from tradewind_provider.auth_manager.sign_in import Attempt
 from tradewind_provider.auth_manager.users import PlatformUser, Session
 from tradewind_provider.clock import utc_now
+from tradewind_provider.domain.agents import HeartbeatLimits
+from tradewind_provider.services import workload
 
 if TYPE_CHECKING:
     from tradewind_provider.auth_manager.manager import TradewindAuthManager
@@ -60,6 +62,7 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
         tasks = [
             asyncio.create_task(follow(manager.replica, manager.platform), name="access"),
             asyncio.create_task(report_uses(manager.replica, manager.platform), name="token uses"),
+            asyncio.create_task(report_workload(manager.platform, _workload), name="workload"),
         ]
         try:
             yield
@@ -189,6 +192,13 @@ async def _api_token(request: Request, authorization: str) -> str | None:
     except ValidationError:
         return None
     return next((one for one in (asked.token, asked.password) if one.startswith(API_TOKEN_PREFIX)), None)
+
+
+def _workload() -> Workload:
+    cadence = settings.current().cadence
+    beats = HeartbeatLimits(poll=cadence.poll, lost_after=cadence.lost_after)
+    with database.create_session() as db:
+        return workload.count(db, now=utc_now(), beats=beats)
 
 
 def _key() -> str:

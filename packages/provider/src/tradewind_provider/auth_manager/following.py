@@ -8,7 +8,9 @@ from typing import Final
 
 import anyio.to_thread
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from tradewind_protocol.access import Workload
 from tradewind_protocol.errors import Refused
 from tradewind_provider.auth_manager.platform_client import PlatformClient
 from tradewind_provider.auth_manager.replica import AccessReplica
@@ -18,6 +20,8 @@ log = structlog.get_logger(__name__)
 _FIRST_RETRY: Final = 0.5
 _LAST_RETRY: Final = 10.0
 _USES_EVERY: Final = 60.0
+_WORKLOAD_EVERY: Final = 10.0
+_WORKLOAD_AGAIN: Final = 300.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -59,3 +63,25 @@ async def report_uses(
             await platform.report_uses(uses)
         except Refused as error:
             log.debug("uses of API tokens are not reported", action="token_uses_unreported", error=str(error))
+
+
+async def report_workload(
+    platform: PlatformClient, count: Callable[[], Workload], *, sleep: Sleep = asyncio.sleep
+) -> None:
+    """Tell the platform how much work there is: when it has changed, and every five minutes. Run until it is cancelled.
+
+    `count` is called in a thread, every ten seconds.
+    """
+    told: Workload | None = None
+    since = 0.0
+    while True:
+        try:
+            workload = await anyio.to_thread.run_sync(count)
+            if workload != told or since >= _WORKLOAD_AGAIN:
+                await platform.report_workload(workload)
+                told, since = workload, 0.0
+        except (Refused, SQLAlchemyError) as error:
+            told = None
+            log.debug("the workload is not reported", action="workload_unreported", error=str(error))
+        await sleep(_WORKLOAD_EVERY)
+        since += _WORKLOAD_EVERY

@@ -12,7 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from tradewind_protocol import access
-from tradewind_protocol.access import AccessDocument, SignedIn, TokenUse
+from tradewind_protocol.access import AccessDocument, SignedIn, TokenUse, Workload
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
 from tradewind_provider.settings import PlatformLink
@@ -50,6 +50,12 @@ class PlatformClient:
         async with self._client() as client:
             body = access.TokenUses(uses=uses).model_dump_json()
             _expect(await client.post(self._path(access.USES_PATH), content=body, headers=_JSON))
+
+    async def report_workload(self, workload: Workload) -> None:
+        """Tell how many agents there are, and how much work."""
+        async with self._client() as client:
+            path = self._path(access.WORKLOAD_PATH)
+            _expect(await client.put(path, content=workload.model_dump_json(), headers=_JSON))
 
     async def end_session(self, session: UUID) -> None:
         """Sign the person out on the platform."""

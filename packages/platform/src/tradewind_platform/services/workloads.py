@@ -1,0 +1,38 @@
+"""How many agents Deployments have and how much work: told by their Airflow, so that a list asks none of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.store.life_tables import DeploymentWorkload
+from tradewind_protocol.access import Workload
+from tradewind_protocol.platform import WorkloadView
+
+FRESH: Final = timedelta(minutes=15)
+"""A Deployment tells its workload every five minutes at the least. What is older is not shown."""
+
+
+def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> None:
+    """Keep what a Deployment has told, in the place of what it told before."""
+    row = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == deployment))
+    if row is None:
+        row = DeploymentWorkload(deployment_id=deployment)
+        db.add(row)
+    row.agents, row.healthy_agents = told.agents, told.healthy_agents
+    row.running, row.queued, row.at = told.running, told.queued, now
+
+
+def fresh(db: Session, deployment: UUID | None, *, now: datetime) -> dict[UUID, WorkloadView]:
+    """By the ids of Deployments: of one, or of all."""
+    wanted = select(DeploymentWorkload).where(DeploymentWorkload.at > now - FRESH)
+    if deployment is not None:
+        wanted = wanted.where(DeploymentWorkload.deployment_id == deployment)
+    return {
+        row.deployment_id: WorkloadView.model_validate(row, from_attributes=True)
+        for row in db.scalars(wanted)
+    }
