@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import inspect, select
 
+from support.platform_database import new_engine
 from support.platform_parts import Reconciled, Time
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.roles import ORGANIZATION, AirflowRole, Binding, Role
@@ -26,8 +27,7 @@ from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import deployment_credentials, secrets
 from tradewind_platform.services.people import first_organization
-from tradewind_platform.store.migration import migrate
-from tradewind_platform.store.sessions import Store, open_engine
+from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import RoleBinding, User
 from tradewind_protocol.access import AUTH_MANAGER
 from tradewind_provider import settings
@@ -81,8 +81,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
     assert airflow_settings.engine is not None
     if not inspect(airflow_settings.engine).has_table("dag"):
         airflow_db.initdb()
-    engine = open_engine(f"sqlite:///{tmp_path}/platform.db")
-    migrate(engine)
+    engine = new_engine(f"sqlite:///{tmp_path}/platform.db")
     store, time = Store(engine), Time()
     # Airflow has the clock of the machine.
     from tradewind_platform.clock import utc_now

@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 
 from support import postgresql
+from support.platform_database import new_engine
 from support.platform_parts import QUICK, Api, Reconciled, Time, new_organization
 from tradewind_platform.api.context import Platform
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services.people import first_organization
-from tradewind_platform.store.migration import migrate
-from tradewind_platform.store.sessions import Store, open_engine
+from tradewind_platform.store.sessions import Store
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +36,7 @@ def database_url(tmp_path: Path, postgresql_server: postgresql.PostgreSQL | None
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    engine = open_engine(database_url)
-    migrate(engine)
+    engine = new_engine(database_url)
     yield Store(engine)
     engine.dispose()
 

@@ -23,10 +23,11 @@ from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.roles import Role
 from tradewind_protocol import errors
 
+# One description for all tests: to read it takes longer than to ask what it describes.
+DESCRIBED = create_app(mock.Mock())
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", DESCRIBED)
 OPERATIONS = [
-    (method.upper(), path)
-    for path, verbs in create_app(mock.Mock()).openapi()["paths"].items()
-    for method in verbs
+    (method.upper(), path) for path, verbs in DESCRIBED.openapi()["paths"].items() for method in verbs
 ]
 CHECKS = [
     not_a_server_error,
@@ -57,7 +58,7 @@ KNOWN = {
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fits", "misfits"])
 @pytest.mark.timeout(240)
 def test_any_request_is_answered_as_described(api: Api, method: str, path: str, mode: GenerationMode) -> None:
-    operation = schemathesis.openapi.from_asgi("/openapi.json", api.app)[path][method]
+    operation = SCHEMA[path][method]
     if mode is GenerationMode.NEGATIVE and not (
         operation.query or operation.path_parameters or operation.body
     ):
@@ -76,7 +77,8 @@ def test_any_request_is_answered_as_described(api: Api, method: str, path: str, 
     def every(case: Any, known: bool) -> None:
         if known and mode is GenerationMode.POSITIVE:
             case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
-        answer = case.call_and_validate(headers={"Authorization": authorization}, checks=CHECKS)
+        headers = {"Authorization": authorization}
+        answer = case.call_and_validate(headers=headers, checks=CHECKS, app=api.app)
         if answer.status_code >= 400:
             errors.Refusal.model_validate(answer.json())
 
