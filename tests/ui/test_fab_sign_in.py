@@ -86,22 +86,32 @@ def fab(directory: Path, proxy: nginx.Nginx) -> Iterator[Plane]:
         plane.stop()
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[str, Any]:
+    """What the browser of each user keeps. FAB takes five sign-ins in forty seconds, and no more."""
+    return {}
+
+
 @pytest.fixture
-def signed(browser: Browser, fab: Plane, proxy: nginx.Nginx) -> Iterator[Any]:
-    """`signed("vera")`: the page of somebody who came through FAB's form."""
+def signed(browser: Browser, fab: Plane, proxy: nginx.Nginx, kept: dict[str, Any]) -> Iterator[Any]:
+    """`signed("vera")`: the page of somebody who came through FAB's form, once for all tests."""
     contexts = []
 
     def page_of(name: str) -> Page:
-        context = browser.new_context(ignore_https_errors=True, viewport={"width": 1440, "height": 900})
+        context = browser.new_context(
+            ignore_https_errors=True, viewport={"width": 1440, "height": 900}, storage_state=kept.get(name)
+        )
         contexts.append(context)
         context.set_default_timeout(90_000)  # the first page of a server takes its time
         page = context.new_page()
-        page.goto(f"{proxy.base}/plugin/remote-agents/")
-        page.wait_for_url(re.compile("/auth/login"))  # sent there by Airflow
-        page.locator("#username").fill(name)
-        page.locator("#password").fill(fab.passwords[name])
-        page.locator("input[type=submit], button[type=submit]").first.click()
-        page.wait_for_url(lambda url: "/login" not in url)
+        if name not in kept:
+            page.goto(f"{proxy.base}/plugin/remote-agents/")
+            page.wait_for_url(re.compile("/auth/login"))  # sent there by Airflow
+            page.locator("#username").fill(name)
+            page.locator("#password").fill(fab.passwords[name])
+            page.locator("input[type=submit], button[type=submit]").first.click()
+            page.wait_for_url(lambda url: "/login" not in url)
+            kept[name] = context.storage_state()
         page.goto(f"{proxy.base}/plugin/remote-agents/")
         return page
 

@@ -139,6 +139,95 @@ def test_a_context_is_a_plane_or_a_platform(run: Run, monkeypatch: pytest.Monkey
     )
 
 
+def test_login_keeps_a_token_that_the_platform_takes_and_no_other(
+    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    token = str(reconciled.owner.headers["Authorization"]).removeprefix("Bearer ")
+    for name in ("TRADEWIND_PLATFORM_URL", "TRADEWIND_API_TOKEN"):
+        monkeypatch.delenv(name)
+    where, file = "http://platform.example.com", tmp_path / "contexts.json"
+    refused = run("login", where, "--token-stdin", input="tw_api_" + "x" * 43)
+    assert refused.exit_code == 1 and not file.exists()
+    done = run("login", where, "--token-stdin", input=token + "\n")
+    assert done.exit_code == 0, done.output
+    assert "as token:ada" in done.output and "'platform.example.com'" in done.output
+    assert token not in done.output and file.stat().st_mode & 0o777 == 0o600
+    assert "organization_owner" in run("whoami").stdout
+    assert json.loads(run("-o", "json", "whoami").stdout)["organization"] == "acme"
+    assert run("deployments", "list").stdout == "There is no Deployment.\n"
+
+    out = run("logout")
+    assert "stays valid until you delete it: http://platform.example.com/me" in out.output
+    assert token not in file.read_text()
+    assert run("whoami").exit_code == 1
+
+
+def test_login_without_a_terminal_says_how_a_token_is_given(run: Run) -> None:
+    refused = run("login", "http://platform.example.com")
+    assert refused.exit_code == 2 and "--token-stdin" in refused.stderr
+    empty = run("login", "http://platform.example.com", "--token-stdin", input="")
+    assert empty.exit_code == 2 and "standard input is empty" in empty.stderr
+
+
+def test_an_export_has_everything_in_a_fixed_order_and_no_secret(run: Run, reconciled: Reconciled) -> None:
+    for name in ("sales", "ops"):
+        reconciled.created(name)
+    ask = reconciled.owner
+    nights = {"hibernate_at_cron": "0 19 * * *", "wake_at_cron": "0 7 * * *"}
+    ask.put("/v1/deployments/sales/hibernation", json={"schedules": [nights]})
+    ask.post("/v1/teams", json={"name": "data"})
+    ask.post("/v1/role-bindings", json={"team": "data", "role": "workspace_author", "workspace": "default"})
+    assert run("configuration", "set", "core.parallelism=64", "--scope", "workspace/default").exit_code == 0
+    for flag, value in (("--secret", "canary-of-a-secret"), ("", "plain")):
+        name = "SECRET" if flag else "PLAIN"
+        arguments = ["environment", "set", name, "--stdin", "--scope", "deployment/sales"]
+        given = run(*arguments, *filter(None, [flag]), input=value)
+        assert given.exit_code == 0, given.output
+
+    first, second = run("export"), run("export")
+    assert first.exit_code == 0, first.output
+    assert first.stdout == second.stdout and "canary-of-a-secret" not in first.stdout
+    found = json.loads(first.stdout)
+    assert found["format"] == 1 and found["organization"]["name"] == "acme"
+    assert [one["name"] for one in found["deployments"]] == ["ops", "sales"]
+    assert found["deployments"][1]["hibernation_schedules"] == [{**nights, "is_enabled": True}]
+    assert [one["name"] for one in found["workspaces"]] == ["default"]
+    assert [one["name"] for one in found["clusters"]] == ["local"]
+    assert [one["name"] for one in found["teams"]] == ["data"]
+    data = {
+        "kind": "team",
+        "subject": "data",
+        "role": "workspace_author",
+        "workspace": "default",
+        "deployment": "",
+    }
+    assert data in found["role_bindings"]
+    assert found["layers"] == {
+        "deployment/sales": {
+            "environment": {
+                "PLAIN": {"is_secret": False, "locked": False, "value": "plain"},
+                "SECRET": {"is_secret": True, "locked": False},
+            }
+        },
+        "workspace/default": {"configuration": {"core.parallelism": {"locked": False, "value": "64"}}},
+    }
+
+
+def test_an_export_leaves_out_what_its_token_may_not_read(
+    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sales", "ops"):
+        reconciled.created(name)
+    viewer = reconciled.with_role(Role.DEPLOYMENT_VIEWER, deployment="sales")
+    token = str(viewer.headers["Authorization"]).removeprefix("Bearer ")
+    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
+    made = run("export")
+    assert made.exit_code == 0, made.output
+    found = json.loads(made.stdout)
+    assert [one["name"] for one in found["deployments"]] == ["sales"]
+    assert found["role_bindings"] == [] and found["layers"] == {}
+
+
 def test_a_deployment_without_processes_is_not_asked(run: Run, reconciled: Reconciled) -> None:
     reconciled.create()
     refused = run("--deployment", "sales", "agents", "list")

@@ -41,6 +41,20 @@ class Session:
     def contexts_path(self) -> Path:
         return contexts.default_path(os.environ)
 
+    def means_a_platform(self) -> bool:
+        """Whether a platform is named, by a flag, the environment or the context, and no plane."""
+        if self.plane_url is not None:
+            return False
+        if self.platform_url is not None:
+            return True
+        if not self.context and os.environ.get("TRADEWIND_PLANE_URL"):
+            return False
+        if not self.context and os.environ.get("TRADEWIND_PLATFORM_URL"):
+            return True
+        known = contexts.load(self.contexts_path)
+        name = self.context or known.current
+        return name is not None and known.get(name).kind == "platform"
+
     def platform(self) -> PlatformClient:
         """A client of the platform that is meant: a flag wins over the environment, that over the current context.
 
@@ -57,8 +71,7 @@ class Session:
                 raise BadUsage(
                     "no platform is named"
                     + (f": the context {name!r} is a plane" if chosen is not None else ""),
-                    remedy="Use --platform-url, set TRADEWIND_PLATFORM_URL, or add one: "
-                    "`tradewind contexts add NAME URL --platform --token-stdin`.",
+                    remedy="Sign in to one: `tradewind login URL`. Or use --platform-url, or set TRADEWIND_PLATFORM_URL.",
                 )
             url, token, ca_file = chosen.url, token or chosen.token, chosen.ca_file
         return PlatformClient(url, token=token, ca_file=ca_file, transport=self.transport)
