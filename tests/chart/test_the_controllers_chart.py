@@ -36,6 +36,8 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "least": {},
     "token": {"platform": {"url": "https://platform.example.com", "token": "tw_cluster_x", "caSecret": "ca"}},
     "pool": {"namespaces": {"existing": ["planes-1", "planes-2"]}},
+    "claim made": {"backups": {"persistentVolumeClaim": {"enabled": True, "storageClassName": "fast"}}},
+    "claim given": {"backups": {"existingClaim": "ours"}},
     "gateway api": {"gateway": {"kind": "httpRoute", "parentRefs": [{"name": "public"}]}},
 }
 
@@ -93,6 +95,29 @@ def test_the_controller_reads_the_settings_that_the_chart_writes(which: str) -> 
     written = rendered(ALTERNATIVES[which])[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
     found = KubernetesSettings.model_validate_json(written)
     assert found.own_namespace == "tradewind" and found.role == "tradewind-controller-deployments"
+
+
+@pytest.mark.parametrize(
+    ("which", "claim"),
+    [("least", None), ("claim made", "tradewind-controller-backups"), ("claim given", "ours")],
+    ids=["none", "made", "given"],
+)
+def test_backups_are_kept_on_the_volume_that_is_named(which: str, claim: str | None) -> None:
+    made = rendered(ALTERNATIVES[which])
+    pod = pod_of(made[("Deployment", "tradewind-controller")])
+    claims = [
+        one["persistentVolumeClaim"]["claimName"] for one in pod["volumes"] if "persistentVolumeClaim" in one
+    ]
+    settings = KubernetesSettings.model_validate_json(
+        made[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+    )
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert claims == ([claim] if claim else [])
+    assert mounts.get("backups") == (str(settings.backups) if settings.backups else None)
+    assert (settings.backups is not None) is (claim is not None)
+    kept = {name: one["metadata"]["annotations"] for name, one in made.of("PersistentVolumeClaim").items()}
+    expected = {claim: {"helm.sh/resource-policy": "keep"}} if which == "claim made" else {}
+    assert kept == expected, "uninstalling the controller erases no backup"
 
 
 def test_the_gateway_reads_the_configuration_that_the_chart_writes() -> None:

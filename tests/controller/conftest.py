@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -17,12 +19,14 @@ from sqlalchemy.engine import URL, make_url
 from sentinel import api_server
 from sentinel.api_server import BINARIES, ApiServer
 from support.installed import ROOT
-from support.platform_parts import Time
+from tradewind_platform.domain.operations import Kind
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
 from tradewind_platform.kubernetes.driver import KubernetesDriver
+from tradewind_platform.kubernetes.gateway import routes_of
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.settings import KubernetesSettings
-from tradewind_platform.reconciler.driver import Document
+from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
+from tradewind_protocol import paths
 
 CHARTS = ROOT / "deploy/helm"
 HELM = BINARIES / "helm"
@@ -64,15 +68,59 @@ class FakeDatabases:
 
 @dataclass
 class Airflow:
-    """What Airflow and the gateway answer."""
+    """What the Airflows and the gateway of a cluster answer, as far as their pods would run."""
 
-    healthy: bool = True
+    cluster: Cluster
+    agents: dict[str, str] = field(default_factory=dict)
+    """The state of each agent, by its id."""
+    running: list[str] = field(default_factory=list)
+    """The labels of attempts that run."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        if not self.healthy:
+        host, path = request.url.host, request.url.path
+        if host.startswith(("tradewind-controller-gateway.", "c2345abc.")):
+            return self._gateway(path.split("/")[1])
+        slug, namespace = host.split(".")[:2]
+        if self._replicas(namespace, f"{slug}-api-server") == 0:
             raise httpx.ConnectError("nobody listens")
-        health = {name: {"status": "healthy"} for name in ("metadatabase", "scheduler")}
-        return httpx.Response(200, json=health)
+        if path == "/api/v2/monitor/health":
+            beats = self._replicas(namespace, f"{slug}-scheduler") > 0
+            return httpx.Response(
+                200,
+                json={
+                    "metadatabase": {"status": "healthy"},
+                    "scheduler": {"status": "healthy" if beats else "unhealthy"},
+                },
+            )
+        assert request.headers["authorization"].startswith("Bearer "), "as the platform"
+        return self._operator(path.removeprefix(paths.OPERATOR_PREFIX))
+
+    def _gateway(self, slug: str) -> httpx.Response:
+        found = self.cluster.get(f"/api/v1/namespaces/{OWN}/configmaps/tradewind-controller-gateway")
+        route = routes_of(found["data"]["gateway.toml"]).get(slug)
+        if route is None:
+            return httpx.Response(404, text="404 page not found")
+        if route.closed:
+            return httpx.Response(503, json={"detail": {"reason": f"deployment_{route.closed}"}})
+        serves = self._replicas(f"tradewind-{slug}", f"{slug}-api-server") > 0
+        return httpx.Response(200 if serves else 502)
+
+    def _operator(self, path: str) -> httpx.Response:
+        if path == "/agents":
+            items = [{"id": id, "name": id, "state": state} for id, state in self.agents.items()]
+            return httpx.Response(200, json={"items": items})
+        if path == "/attempts":
+            return httpx.Response(200, json={"items": [{"id": one, "label": one} for one in self.running]})
+        _, _, agent, verb = path.split("/")
+        if agent not in self.agents:
+            return httpx.Response(404)
+        self.agents[agent] = {"cordon": "cordoned", "resume": "healthy"}[verb]
+        return httpx.Response(200, json={})
+
+    def _replicas(self, namespace: str, name: str) -> int:
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+        answer = self.cluster.server.admin.get(path)
+        return int(answer.json()["spec"]["replicas"]) if answer.status_code == 200 else 0
 
 
 @dataclass
@@ -146,14 +194,17 @@ class Lab:
 
     cluster: Cluster
     driver: KubernetesDriver
-    databases: FakeDatabases
+    databases: Any
     airflow: Airflow
     settings: KubernetesSettings
 
-    def complete_the_migration(self, namespace: str) -> None:
-        """What the controller of Jobs would write."""
+    def complete_the_jobs(self, namespace: str) -> None:
+        """What the controller of Jobs would write: each that there is has completed."""
         jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         for job in self.cluster.get(jobs)["items"]:
+            if job.get("status", {}).get("conditions"):
+                continue
+            self.ran(job)
             at = "2026-03-01T12:00:00Z"
             conditions = [
                 {"type": kind, "status": "True", "lastTransitionTime": at}
@@ -166,6 +217,35 @@ class Lab:
                 headers={"Content-Type": "application/merge-patch+json"},
             )
             assert answer.status_code == 200, answer.text
+
+    def ran(self, job: Any) -> None:
+        """What a Job has done to the database."""
+
+    def apply(self, step: str, document: Document) -> Mapping[str, Any]:
+        """Do a step as the reconciler does: again while it waits. Rights in a new namespace take a moment to be known.
+        Returns its facts."""
+        until = time.monotonic() + 60
+        while True:
+            try:
+                return self.driver.apply(step, document) or {}
+            except StepWaits:
+                self.complete_the_jobs(namespace_of(document))
+            except StepFailed as failed:
+                if "forbidden" not in str(failed) or time.monotonic() > until:
+                    raise
+            time.sleep(0.2)
+
+    def done(self, kind: Kind, document: Document, *, times: int = 1) -> Document:
+        """Every step of an operation, each so often. Returns the document with what the steps have said."""
+        for step in self.driver.steps(kind):
+            for _ in range(times):
+                facts = self.apply(step, document)
+            document = replace(document, arguments={**document.arguments, **facts})
+        return document
+
+
+def namespace_of(document: Document) -> str:
+    return f"tradewind-{document.slug}"
 
 
 def run_helm(kubeconfig: Path, *arguments: str, values: Any = None, check: bool = True) -> str:
@@ -202,11 +282,30 @@ def lab(cluster: Cluster) -> Lab:
 
 def new_lab(cluster: Cluster, **more: Any) -> Lab:
     """A driver as of a controller that has just started."""
-    settings, databases, airflow = cluster.settings(**more), FakeDatabases(), Airflow()
-    helm = Helm(settings, {"KUBECONFIG": str(cluster.kubeconfig("controller")), "HOME": str(cluster.folder)})
-    http = httpx.Client(transport=httpx.MockTransport(airflow))
-    driver = KubernetesDriver(settings, cluster.api(), helm, databases, http, Time())  # type: ignore[arg-type]
-    return Lab(cluster, driver, databases, airflow, settings)
+    return lab_of(Lab, cluster, FakeDatabases(), **more)
+
+
+L = TypeVar("L", bound=Lab)
+
+
+def lab_of(
+    kind: type[L], cluster: Cluster, databases: Any, *, api: KubernetesApi | None = None, **more: Any
+) -> L:
+    """A driver with these databases."""
+    settings, airflow = cluster.settings(**more), Airflow(cluster)
+    environment = {
+        "KUBECONFIG": str(cluster.kubeconfig("controller")),
+        "HOME": str(cluster.folder),
+        "PATH": os.environ["PATH"],
+    }
+    driver = KubernetesDriver(
+        settings,
+        api or cluster.api(),
+        Helm(settings, environment),
+        databases,
+        httpx.Client(transport=httpx.MockTransport(airflow)),
+    )
+    return kind(cluster, driver, databases, airflow, settings)
 
 
 def new_document(**more: Any) -> Document:

@@ -12,50 +12,26 @@ from typing import Any
 
 import pytest
 
-from controller.conftest import HELM, OWN, Cluster, Lab, new_document, new_lab
+from controller.conftest import HELM, OWN, Cluster, Lab, namespace_of, new_document, new_lab
 from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.gateway import routes_of
 from tradewind_platform.kubernetes.values import values
-from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
+from tradewind_platform.reconciler.driver import Document, StepFailed
 
 MOMENTS = 20
 
 
-def apply(lab: Lab, step: str, document: Document) -> None:
-    """Do a step as the reconciler does: again while it waits. Rights in a new namespace take a moment to be known."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            lab.driver.apply(step, document)
-            return
-        except StepWaits:
-            lab.complete_the_migration(namespace_of(document))
-        except StepFailed as failed:
-            if "forbidden" not in str(failed) or time.monotonic() > until:
-                raise
-        time.sleep(0.2)
-
-
-def done(lab: Lab, kind: Kind, document: Document) -> None:
-    for step in lab.driver.steps(kind):
-        apply(lab, step, document)
-
-
-def namespace_of(document: Document) -> str:
-    return f"tradewind-{document.slug}"
-
-
 def routes(cluster: Cluster) -> dict[str, str]:
     found = cluster.get(f"/api/v1/namespaces/{OWN}/configmaps/tradewind-controller-gateway")
-    return routes_of(found["data"]["gateway.toml"])
+    return {slug: one.upstream for slug, one in routes_of(found["data"]["gateway.toml"]).items()}
 
 
 def test_scenario_23_a_deployment_is_created_deleted_restored_and_purged(lab: Lab) -> None:
     document = new_document()
     namespace = namespace_of(document)
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     assert {one.type: one.status for one in lab.driver.observe(document)} == dict.fromkeys(
         ConditionType, Status.TRUE
     )
@@ -65,17 +41,17 @@ def test_scenario_23_a_deployment_is_created_deleted_restored_and_purged(lab: La
     made = {one["metadata"]["name"] for one in lab.cluster.get(workloads)["items"]}
     assert made == {f"{document.slug}-api-server", f"{document.slug}-scheduler"}
 
-    done(lab, Kind.DELETE, document)
+    lab.done(Kind.DELETE, document)
     assert lab.cluster.get(workloads)["items"] == [] and document.slug not in routes(lab.cluster)
     kept = lab.cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{manifests.KEYS}")
     assert kept["metadata"]["labels"][manifests.LABEL] == document.slug
     assert lab.databases.made == {document.slug}, "its data is kept"
 
-    done(lab, Kind.RESTORE, document)
+    lab.done(Kind.RESTORE, document)
     assert len(lab.cluster.get(workloads)["items"]) == 2
 
-    done(lab, Kind.DELETE, document)
-    done(lab, Kind.PURGE, document)
+    lab.done(Kind.DELETE, document)
+    lab.done(Kind.PURGE, document)
     assert lab.databases.made == set()
     assert lab.cluster.get(f"/api/v1/namespaces/{namespace}")["status"]["phase"] == "Terminating"
 
@@ -84,13 +60,13 @@ def test_scenario_23_each_step_may_be_done_twice(lab: Lab) -> None:
     document = new_document()
     for kind in (Kind.CREATE, Kind.DELETE):
         for step in lab.driver.steps(kind):
-            apply(lab, step, document)
-            apply(lab, step, document)
+            lab.apply(step, document)
+            lab.apply(step, document)
 
 
 def test_scenario_23_pods_pass_the_profile_restricted(lab: Lab) -> None:
     document = new_document()
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     namespace = namespace_of(document)
     labels = lab.cluster.get(f"/api/v1/namespaces/{namespace}")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -119,7 +95,7 @@ def test_scenario_23_pods_pass_the_profile_restricted(lab: Lab) -> None:
 
 def test_scenario_18_no_secret_is_in_the_release_or_in_what_is_no_secret(lab: Lab) -> None:
     document = new_document()
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     namespace = namespace_of(document)
     shown = lab.cluster.helm("get", "all", document.slug, "--namespace", namespace)
     others = [
@@ -146,7 +122,7 @@ def test_scenario_23_the_controller_gives_itself_rights_in_namespaces_of_deploym
         cluster.api().create(manifests.namespace(document, "other"))
     wider = {**binding, "roleRef": {**binding["roleRef"], "name": "cluster-admin"}}
     lab = new_lab(cluster)
-    apply(lab, "namespace", document)
+    lab.apply("namespace", document)
     with pytest.raises(StepFailed, match="forbidden"):
         cluster.api().create({**wider, "metadata": {"name": "wider"}}, namespace_of(document))
     with pytest.raises(StepFailed, match="forbidden"):
@@ -162,7 +138,7 @@ def test_scenario_23_a_namespace_that_is_not_ours_is_left_alone(cluster: Cluster
 
 def test_trap_17_a_hand_run_helm_upgrade_is_shown_and_replaced_by_the_next_operation(lab: Lab) -> None:
     document = new_document()
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     namespace = namespace_of(document)
     by_hand = {**values(document, lab.settings), "apiServer": {"replicas": 5}}
     chart = str(lab.settings.chart)
@@ -173,14 +149,14 @@ def test_trap_17_a_hand_run_helm_upgrade_is_shown_and_replaced_by_the_next_opera
     assert (drifted.status, drifted.reason) == (Status.FALSE, "Drifted")
     server = f"/apis/apps/v1/namespaces/{namespace}/deployments/{document.slug}-api-server"
     assert lab.cluster.get(server)["spec"]["replicas"] == 5, "it is not fought"
-    done(lab, Kind.UPDATE, document)
+    lab.done(Kind.UPDATE, document)
     assert lab.cluster.get(server)["spec"]["replicas"] == 2
     assert all(one.status is Status.TRUE for one in lab.driver.observe(document))
 
 
 def test_scenario_28_a_release_is_upgraded_by_helm_when_the_platform_is_gone(lab: Lab) -> None:
     document = new_document()
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     namespace = namespace_of(document)
     lab.cluster.helm(
         *("upgrade", document.slug, str(lab.settings.chart), "--namespace", namespace),
@@ -193,7 +169,7 @@ def test_scenario_28_a_release_is_upgraded_by_helm_when_the_platform_is_gone(lab
 def test_scenario_23_helm_killed_at_20_moments_recovers(lab: Lab) -> None:
     """Ten moments of the whole run, and ten after the new revision is written, where it has not been marked as deployed."""
     document = new_document()
-    done(lab, Kind.CREATE, document)
+    lab.done(Kind.CREATE, document)
     namespace = namespace_of(document)
     server = f"/apis/apps/v1/namespaces/{namespace}/deployments/{document.slug}-api-server"
     began = time.monotonic()
@@ -258,7 +234,7 @@ def test_scenario_23_helm_killed_during_the_first_install_recovers(cluster: Clus
     for pending in ("pending-install", "uninstalling"):
         document, lab = new_document(), new_lab(cluster)
         for step in ("namespace", "database", "configure", "migrate", "install"):
-            apply(lab, step, document)
+            lab.apply(step, document)
         release = f"/api/v1/namespaces/{namespace_of(document)}/secrets/sh.helm.release.v1.{document.slug}.v1"
         rewritten(cluster, release, pending)
         lab.driver.apply("install", document)
@@ -297,8 +273,8 @@ def test_a_pool_of_namespaces_gives_each_deployment_one_and_takes_it_back(cluste
     lab = new_lab(cluster, namespaces=pool)
     first, second, third = new_document(), new_document(), new_document()
     for document in (first, second):
-        apply(lab, "namespace", document)
-        apply(lab, "configure", document)
+        lab.apply("namespace", document)
+        lab.apply("configure", document)
     with pytest.raises(StepFailed, match="all 2 namespaces"):
         lab.driver.apply("namespace", third)
     lab.driver.apply("erase", first)

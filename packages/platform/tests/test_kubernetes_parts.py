@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
+from tradewind.gateway.settings import Closed, GatewaySettings
+from tradewind_platform.clock import utc_now
+from tradewind_platform.domain import preflight as rules
+from tradewind_platform.domain.operations import Kind
+from tradewind_platform.domain.preflight import Verdict
 from tradewind_platform.kubernetes import manifests, settings
-from tradewind_platform.kubernetes.gateway import routes_of, written
+from tradewind_platform.kubernetes.backups import ClusterBackups
+from tradewind_platform.kubernetes.driver import KubernetesDriver
+from tradewind_platform.kubernetes.gateway import Gateway, Route, routes_of, written
+from tradewind_platform.kubernetes.helm import Helm
+from tradewind_platform.kubernetes.patience import Patience
+from tradewind_platform.kubernetes.preflight import of_printed
 from tradewind_platform.kubernetes.recovery import Act, Recovery, Revision, recovery
 from tradewind_platform.kubernetes.settings import Image, KubernetesSettings
-from tradewind_platform.kubernetes.values import values
-from tradewind_platform.reconciler.driver import Document, StepFailed
+from tradewind_platform.kubernetes.values import Running, values
+from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIGURATION = (
+    'host = "c.example.com"\n\n[tls]\ncertificate = "c.pem"\nkey = "c.key"\n\n[public]\nlisten = ":8443"\n'
+)
 
 SETTINGS = KubernetesSettings.model_validate(
     {
@@ -45,6 +67,20 @@ DOCUMENT = Document(
         for name in ("fernet", "jwt", "api", "database_password", "platform_credential")
     },
 )
+
+
+@dataclass
+class FakeApi:
+    """A cluster that has these objects, by kind."""
+
+    objects: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def listed(self, kind: str, namespace: str, selector: str) -> list[Any]:
+        return list(self.objects.get(kind, ()))
+
+
+class FakeDatabases:
+    """A PostgreSQL that nobody asks."""
 
 
 @pytest.mark.parametrize(
@@ -132,7 +168,7 @@ def test_what_the_platform_decides_wins_over_the_clusters_values() -> None:
     assert found["publicUrl"] == DOCUMENT.people_url
     assert found["apiServer"] == {"replicas": 1}
     assert found["settings"]["poll_seconds"] == 30 and found["settings"]["policy"] == "strict"
-    assert found["migration"] == {"enabled": False}
+    assert found["migration"] == {"enabled": False, "backoffLimit": 1}
 
 
 def test_variables_that_people_set_are_a_secret_and_a_change_replaces_the_pods() -> None:
@@ -180,12 +216,162 @@ def test_agents_have_a_path_and_people_a_name() -> None:
 
 
 def test_the_gateway_keeps_the_routes_that_it_has() -> None:
-    routes = {"d2": "http://d2.tradewind-d2.svc:80", "d1": "http://d1.tradewind-d1.svc:80"}
-    text = written('host = "c.example.com"\n', routes)
+    routes = {
+        "d2": Route("http://d2.tradewind-d2.svc:80"),
+        "d1": Route("http://d1.tradewind-d1.svc:80", closed="upgrading"),
+    }
+    text = written(CONFIGURATION, routes)
     assert routes_of(text) == routes and routes_of("") == {}
     assert text.index("d1") < text.index("d2")
+    read = GatewaySettings.model_validate(tomllib.loads(text))
+    assert sorted(read.deployments) == ["d1", "d2"] and read.closed == {"d1": Closed.UPGRADING}
+    open_again = {slug: replace(route, closed="") for slug, route in routes.items()}
+    assert "closed" not in written(CONFIGURATION, open_again)
     with pytest.raises(StepFailed, match="did not write"):
         routes_of(text + "d3 = by hand\n")
+
+
+def answering(text: str, status: int = 200) -> httpx.Client:
+    return httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(status, text=text)))
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "still"),
+    [
+        pytest.param(503, '{"detail":{"reason":"deployment_upgrading"}}', False, id="says so"),
+        pytest.param(503, '{"detail":{"reason":"deployment_hibernating"}}', True, id="says something else"),
+        pytest.param(503, "the API server starts", True, id="an API server's own"),
+        pytest.param(200, "", True, id="passes requests on"),
+        pytest.param(404, "404 page not found", False, id="never served"),
+    ],
+)
+def test_a_route_is_closed_once_every_gateway_says_why(status: int, text: str, still: bool) -> None:
+    gateway = Gateway(FakeApi(), SETTINGS, answering(text, status), utc_now)  # type: ignore[arg-type]
+    assert bool(gateway.passes(DOCUMENT, "upgrading")) is still
+
+
+def test_each_pod_of_the_gateway_is_asked_whether_a_route_is_closed() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.url.port, request.headers["host"]))
+        closed = request.url.host == "10.0.0.1"
+        return httpx.Response(503 if closed else 200, text="deployment_upgrading" if closed else "")
+
+    labels = SETTINGS.gateway.model_copy(update={"pod_labels": {"part": "gateway"}})
+    pods = [
+        {"status": {"podIP": address, "phase": phase}}
+        for address, phase in (("10.0.0.1", "Running"), ("10.0.0.9", "Succeeded"), ("fd00::2", "Running"))
+    ]
+    gateway = Gateway(
+        FakeApi({"Pod": pods}),  # type: ignore[arg-type]
+        SETTINGS.model_copy(update={"gateway": labels}),
+        httpx.Client(transport=httpx.MockTransport(answer)),
+        utc_now,
+    )
+    assert "[fd00::2]:8443 (status 200)" in gateway.passes(DOCUMENT, "upgrading")
+    assert asked == [(host, 8443, "c2345abc.external.example.com") for host in ("10.0.0.1", "fd00::2")]
+
+
+def test_a_closed_route_of_gateway_api_leads_to_a_service_without_a_pod() -> None:
+    service = manifests.nobody(DOCUMENT)
+    for route in manifests.routes(DOCUMENT, SETTINGS, closed=True):
+        backends = [one for rule in route["spec"]["rules"] for one in rule.get("backendRefs", ())]
+        assert backends == [{"name": service["metadata"]["name"], "port": 80}]
+    assert service["spec"]["selector"]["tradewind.io/serves"] == "nothing"
+
+
+@pytest.mark.parametrize("running", Running, ids=lambda one: one.value)
+def test_pods_are_stopped_by_the_values_of_the_chart(running: Running) -> None:
+    scaled = SETTINGS.model_copy(
+        update={
+            "values": {
+                "apiServer": {"autoscaling": {"enabled": True, "max": 4}},
+                "scheduler": {"replicas": 2},
+            }
+        }
+    )
+    found = values(DOCUMENT, scaled, running)
+    api_server, scheduler = found["apiServer"], found["scheduler"]
+    assert scheduler["replicas"] == (2 if running is Running.ALL else 0)
+    assert api_server["autoscaling"]["enabled"] is (running is not Running.NONE)
+    assert api_server.get("replicas") == (0 if running is Running.NONE else None)
+
+
+def test_a_step_that_waits_too_long_fails_and_has_all_its_patience_again() -> None:
+    moments = iter([0.0, 10.0, 10.1, 20.0])
+    patience = Patience(10, now=lambda: next(moments))
+    for _ in range(2):
+        with pytest.raises(StepWaits, match="for a pod"):
+            patience.wait(DOCUMENT, "stop", "for a pod")
+    with pytest.raises(StepFailed, match="for a pod") as failed:
+        patience.wait(DOCUMENT, "stop", "for a pod")
+    assert failed.value.final
+    with pytest.raises(StepWaits):
+        patience.wait(DOCUMENT, "stop", "for a pod")
+
+
+def test_an_upgrade_is_undone_with_a_restore_after_its_backup_and_not_at_all_once_agents_are_in() -> None:
+    driver = KubernetesDriver(
+        SETTINGS,
+        FakeApi(),  # type: ignore[arg-type]
+        Helm(SETTINGS),
+        FakeDatabases(),  # type: ignore[arg-type]
+        answering(""),
+    )
+    steps = list(driver.steps(Kind.UPGRADE))
+    order = [
+        "preflight",
+        "close for upgrade",
+        "stop",
+        "back up",
+        "migrate",
+        "probe inside",
+        "route",
+        "install",
+    ]
+    assert [one for one in steps if one in order] == order
+    undone = {step: driver.undo(Kind.UPGRADE, step) for step in steps}
+    route, backed_up = steps.index("route"), steps.index("back up")
+    assert all("restore before" in undone[step] for step in steps[backed_up + 1 : route])
+    assert not [step for step in steps[: backed_up + 1] if "restore before" in undone[step]]
+    assert all(undone[step][-1] == "probe" for step in steps[2:route])
+    assert [undone[step] for step in steps[route:]] == [()] * len(steps[route:])
+
+
+def test_without_a_volume_a_backup_is_refused_with_the_chart_values_that_give_one(tmp_path: Path) -> None:
+    none = ClusterBackups(None, FakeDatabases())  # type: ignore[arg-type]
+    check = none.check(DOCUMENT)
+    assert check.verdict is Verdict.REFUSED and "backups.existingClaim" in check.remedy
+    for step in (none.make, none.restore, none.forget_old):
+        with pytest.raises(StepFailed, match=r"backups\.persistentVolumeClaim\.enabled") as refused:
+            step(DOCUMENT)
+        assert refused.value.final
+    none.forget(DOCUMENT)
+
+
+def test_an_image_with_another_airflow_than_the_upgrade_asks_for_is_refused() -> None:
+    heads = {
+        "code": {"alembic_version": ["b"]},
+        "database": {"alembic_version": "a"},
+        "known": {},
+        "plugins": [],
+    }
+    told = {
+        "version": "3.3.2",
+        "heads": {"code": 0, "printed": f"a warning\n{json.dumps(heads)}\n", "error": ""},
+        "lint": {"code": 0, "printed": "Found:\n  - core.old is now core.new\n", "error": ""},
+    }
+    image = Image(repository="registry.example.com/plane", tag="7")
+    [wrong] = of_printed(json.dumps(told), image, "3.3.9")
+    assert (
+        wrong.verdict is Verdict.REFUSED and "registry.example.com/plane:7 has Airflow 3.3.2" in wrong.message
+    )
+    checks = {one.check: one for one in of_printed(json.dumps(told), image, "3.3.2")}
+    assert [one.verdict.value for one in checks.values()] == ["ok", "ok", "ok", "warning"]
+    assert "alembic_version" in checks["database"].message and "core.new" in checks["configuration"].message
+    broken = {**told, "heads": {"code": 1, "printed": "", "error": "OperationalError: no"}}
+    assert "OperationalError" in rules.refused(of_printed(json.dumps(broken), image, "3.3.2"))
 
 
 def test_settings_that_are_wrong_are_named_without_their_values(tmp_path: Path) -> None:

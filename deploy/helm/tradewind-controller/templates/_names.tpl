@@ -59,6 +59,11 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- .Values.platform.existingSecret | default (printf "%s-token" (include "controller.name" .)) }}
 {{- end }}
 
+{{- /* The claim of the volume for backups; empty: there is none. */}}
+{{- define "controller.backupsClaim" -}}
+{{- .Values.backups.existingClaim | default (ternary (printf "%s-backups" (include "controller.name" .)) "" .Values.backups.persistentVolumeClaim.enabled) }}
+{{- end }}
+
 {{- /* The gateway's configuration without its Deployments, which the controller adds. */}}
 {{- define "controller.gatewayConfiguration" -}}
 host = {{ .Values.gateway.agentsHost | quote }}

@@ -22,6 +22,7 @@ _PLURALS: Final = {
     "Namespace": "namespaces",
     "ConfigMap": "configmaps",
     "Secret": "secrets",
+    "Service": "services",
     "ServiceAccount": "serviceaccounts",
     "ResourceQuota": "resourcequotas",
     "NetworkPolicy": "networkpolicies",

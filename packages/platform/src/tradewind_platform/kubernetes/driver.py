@@ -2,35 +2,92 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
 
+from tradewind.gateway.settings import Closed
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
-from tradewind_platform.kubernetes import manifests, migrations
+from tradewind_platform.drivers.hibernation import Hibernation
+from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
+from tradewind_platform.kubernetes.backups import ClusterBackups
 from tradewind_platform.kubernetes.gateway import Gateway
-from tradewind_platform.kubernetes.helm import Helm, Release
+from tradewind_platform.kubernetes.helm import Helm
+from tradewind_platform.kubernetes.jobs import Jobs
+from tradewind_platform.kubernetes.migrations import migrate
 from tradewind_platform.kubernetes.namespaces import Namespaces
-from tradewind_platform.kubernetes.observing import APPLIED, Observing, newest_revision
-from tradewind_platform.kubernetes.recovery import Act, recovery
+from tradewind_platform.kubernetes.observing import Observing, inside
+from tradewind_platform.kubernetes.patience import Patience
+from tradewind_platform.kubernetes.preflight import Preflight
+from tradewind_platform.kubernetes.record import CordonedAgents, Records
+from tradewind_platform.kubernetes.releases import Releases
 from tradewind_platform.kubernetes.settings import KubernetesSettings
-from tradewind_platform.kubernetes.values import values
-from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
+from tradewind_platform.kubernetes.upgrades import Upgrades
+from tradewind_platform.kubernetes.values import Running
+from tradewind_platform.reconciler.driver import Document, StepFailed
 
 _RUNNING: Final = ("namespace", "database", "configure", "migrate", "install", "route", "probe")
+_SERVING: Final = ("start API server", "probe inside", "route", "install", "probe")
+"""Agents are let in once the API server serves, so that none meets a gateway without one."""
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CREATE: _RUNNING,
     Kind.UPDATE: _RUNNING,
-    Kind.RESTORE: _RUNNING,
+    Kind.RESTORE: (*_RUNNING, "uncordon"),  # one that was deleted asleep has agents that are cordoned
     Kind.DELETE: ("unroute", "uninstall"),
     Kind.PURGE: ("unroute", "uninstall", "erase"),
+    Kind.HIBERNATE: ("cordon", "wait for tasks", "close", "stop"),
+    # The image of the cluster may be another one than when it fell asleep. A Job that has migrated is not run again.
+    Kind.WAKE: ("configure", "migrate", *_SERVING, "uncordon"),
+    Kind.PREFLIGHT: ("look",),
+    Kind.BACKUP: ("back up", "forget old backups"),
+    Kind.UPGRADE: (
+        "preflight",
+        "close for upgrade",
+        "stop",
+        "back up",
+        "configure",
+        "migrate",
+        *_SERVING,
+    ),
+    Kind.ROLLBACK: (
+        "count",
+        "close for upgrade",
+        "stop",
+        "restore backup",
+        "configure",
+        "migrate",  # nothing, unless the version has another image than when the backup was made
+        "fence",
+        *_SERVING,
+    ),
 }
+_BACK_IN_SERVICE: Final = (
+    "stop",
+    "configure before",
+    "start API server before",
+    "probe inside",
+    "route",
+    "install before",
+    "probe",
+)
+_UNDONE: Final[Mapping[str, Sequence[str]]] = {
+    "preflight": ("route",),
+    "count": ("route",),
+    "close for upgrade": ("route",),
+    "stop": _BACK_IN_SERVICE,
+    "back up": _BACK_IN_SERVICE,
+    **dict.fromkeys(
+        ("configure", "migrate", "start API server", "probe inside"), ("restore before", *_BACK_IN_SERVICE)
+    ),
+}
+"""How an upgrade is undone that failed at a step. Once the route is open only a person decides to go back: agents have handed
+in outcomes, and a restore would forget them."""
 
 
 class KubernetesDriver:
@@ -50,36 +107,69 @@ class KubernetesDriver:
     ) -> None:
         self._settings = settings
         self._api = api
-        self._helm = helm
         self._databases = databases
         self._namespaces = Namespaces(api, settings)
-        self._gateway = Gateway(api, settings, clock)
-        self._observing = Observing(api, settings, http)
-        self._probed_since: dict[str, float] = {}
-        self._apply: Mapping[str, Callable[[Document], None]] = {
+        self._records = Records(api)
+        self._patience = Patience(settings.probe_seconds)
+        self._gateway = Gateway(api, settings, http, clock)
+        self._observing = Observing(api, settings, self._records, self._gateway, http)
+        self._backups = ClusterBackups(settings.backups, databases)
+        self._jobs = Jobs(api, helm, clock, settings.migration_seconds)
+        releases = self._releases = Releases(
+            api, helm, settings, self._namespaces, self._records, self._patience
+        )
+        airflow = AirflowApi(http, lambda document: inside(document, self._namespaces.must(document)))
+        hibernation = Hibernation(airflow, CordonedAgents(api, self._namespaces), clock)
+        # A pod of an image that cannot be pulled shall not be waited for as long as a migration may take.
+        looked = Jobs(api, helm, clock, min(settings.probe_seconds, settings.migration_seconds))
+        preflight = Preflight(settings, airflow, self._backups, looked)
+        upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
+        self._apply: Mapping[str, Callable[[Document], Mapping[str, Any] | None]] = {
             "namespace": self._claim,
             "database": lambda document: databases.ensure(
                 document.slug, document.secrets["database_password"]
             ),
             "configure": self._configure,
-            "migrate": self._migrate,
-            "install": self._install,
-            "route": lambda document: self._gateway.serve(document, self._namespaces.must(document)),
+            "migrate": lambda document: migrate(self._jobs, settings, document, releases.of(document)),
+            "install": self._running(Running.ALL),
+            "route": self._route,
             "probe": self._probe,
             "unroute": lambda document: self._gateway.leave(document, self._namespaces.of(document)),
-            "uninstall": self._uninstall,
+            "uninstall": releases.uninstall,
             "erase": self._erase,
+            "cordon": hibernation.cordon,
+            "wait for tasks": hibernation.wait_for_tasks,
+            "close": self._closed(Closed.HIBERNATING),
+            "uncordon": hibernation.uncordon,
+            "look": lambda document: preflight.table(document, releases.of(document)),
+            "preflight": lambda document: preflight.require(document, releases.of(document)),
+            "close for upgrade": self._closed(Closed.UPGRADING),
+            "stop": upgrades.stop,
+            "back up": self._backups.make,
+            "forget old backups": self._backups.forget_old,
+            "start API server": self._running(Running.API_SERVER),
+            "probe inside": upgrades.probe_inside,
+            "restore before": upgrades.restore,
+            "configure before": before(self._configure),
+            "start API server before": before(self._running(Running.API_SERVER)),
+            "install before": before(self._running(Running.ALL)),
+            "count": upgrades.count_what_is_forgotten,
+            "restore backup": upgrades.restore,
+            "fence": upgrades.fence,
         }
 
     def steps(self, kind: Kind) -> Sequence[str]:
         return _STEPS[kind]
 
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
+        if kind is Kind.HIBERNATE:
+            return (*_SERVING, "uncordon")
+        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
+            return _UNDONE.get(failed, ())
         return ()
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
-        self._apply[step](document)
-        return None
+        return self._apply[step](document)
 
     def keep(self, document: Document) -> None:
         """Nothing: Kubernetes starts again what ends."""
@@ -117,53 +207,37 @@ class KubernetesDriver:
         for one in manifests.beside(document, self._settings, connection):
             self._api.apply(one, namespace)
 
-    def _migrate(self, document: Document) -> None:
-        migrations.migrate(self._api, self._helm, self._settings, document, self._release(document))
+    def _running(self, running: Running) -> Callable[[Document], None]:
+        return lambda document: self._releases.run(document, running)
 
-    def _install(self, document: Document) -> None:
-        """Whatever a Helm that was killed has left is recovered first."""
-        release = self._release(document)
-        self._recover(release)
-        self._helm.upgrade(release, values(document, self._settings))
-        self._remember_release(document, release)
+    def _route(self, document: Document) -> None:
+        namespace = self._namespaces.must(document)
+        self._gateway.serve(document, namespace)
+        self._records.change(document, namespace, closed="")
+
+    def _closed(self, reason: Closed) -> Callable[[Document], None]:
+        """No agent's request reaches the Deployment afterwards: the gateways have been asked."""
+
+        def close(document: Document) -> None:
+            namespace = self._namespaces.must(document)
+            self._gateway.close(document, namespace, reason.value)
+            self._records.change(document, namespace, closed=reason.value)
+            if passing := self._gateway.passes(document, reason.value):
+                why = f"the gateway at {passing} does not say yet that the Deployment is closed"
+                self._patience.wait(document, "close", why)
+            self._patience.end(document, "close")
+
+        return close
 
     def _probe(self, document: Document) -> None:
         """Through the Service and through the gateway, as people and agents come."""
-        since = self._probed_since.setdefault(document.slug, time.monotonic())
-        wrong = [one for one in self.observe(document) if one.status is not Status.TRUE]
-        if not wrong:
-            del self._probed_since[document.slug]
-            return
-        why = " ".join(dict.fromkeys(one.message for one in wrong))
-        if time.monotonic() - since > self._settings.probe_seconds:
-            del self._probed_since[document.slug]
-            raise StepFailed(why)
-        raise StepWaits(why, again=2.0)
-
-    def _uninstall(self, document: Document) -> None:
-        if (namespace := self._namespaces.of(document)) is not None:
-            self._helm.uninstall(Release(document.slug, namespace))
-            self._remember_release(document, Release(document.slug, namespace))
+        if wrong := [one for one in self.observe(document) if one.status is not Status.TRUE]:
+            why = " ".join(dict.fromkeys(one.message for one in wrong))
+            self._patience.wait(document, "probe", why, final=False)
+        self._patience.end(document, "probe")
 
     def _erase(self, document: Document) -> None:
         self._databases.erase(document.slug)
+        self._backups.forget(document)
         if (namespace := self._namespaces.of(document)) is not None:
             self._namespaces.leave(document, namespace)
-
-    # ---- parts
-
-    def _release(self, document: Document) -> Release:
-        return Release(document.slug, self._namespaces.must(document))
-
-    def _recover(self, release: Release) -> None:
-        decided = recovery(self._helm.history(release))
-        if decided.act is Act.FORGET:
-            self._api.delete(
-                "Secret", f"sh.helm.release.v1.{release.name}.v{decided.revision}", release.namespace
-            )
-            decided = recovery(self._helm.history(release))
-        self._helm.recover(release, decided)
-
-    def _remember_release(self, document: Document, release: Release) -> None:
-        applied = newest_revision(self._api, release.namespace, release.name)
-        self._api.apply(manifests.record(document, {APPLIED: str(applied)}), release.namespace)

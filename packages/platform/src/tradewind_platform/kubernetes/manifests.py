@@ -15,6 +15,8 @@ LABEL: Final = "tradewind.io/deployment"
 MANAGER: Final = "tradewind-controller"
 RECORD: Final = "tradewind-deployment"
 """The ConfigMap that says whose a namespace is, and which revision of the release was applied."""
+CORDONED: Final = "tradewind-cordoned"
+"""The ConfigMap with the agents that were cordoned so that the Deployment can hibernate."""
 ACCOUNT: Final = "tradewind-plane"
 DATABASE: Final = "tradewind-database"
 KEYS: Final = "tradewind-keys"
@@ -59,6 +61,10 @@ def record(document: Document, data: Mapping[str, str]) -> Json:
     }
 
 
+def cordoned(document: Document, data: Mapping[str, str]) -> Json:
+    return {**_object("v1", "ConfigMap", CORDONED, labels(document)), "data": dict(data)}
+
+
 def beside(document: Document, settings: KubernetesSettings, database_url: str) -> list[Json]:
     """Everything but the release: made before it, and kept when it is uninstalled."""
     found = [
@@ -101,11 +107,21 @@ def environment(document: Document) -> dict[str, str]:
     return {**options, **document.environment}
 
 
-def routes(document: Document, settings: KubernetesSettings) -> list[Json]:
+def nobody(document: Document) -> Json:
+    """A Service without a pod: where a route of Gateway API leads that is closed. Gateways answer 503 for it."""
+    selector = {LABEL: document.slug, "tradewind.io/serves": "nothing"}
+    return {
+        **_object("v1", "Service", f"{document.slug}-closed", labels(document)),
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
+    }
+
+
+def routes(document: Document, settings: KubernetesSettings, *, closed: bool = False) -> list[Json]:
     """Routes of Gateway API: agents by the path of the Deployment, people by its name. The longer of two paths wins, so
-    that people's name serves nothing of agents' and tasks' APIs but the gateway's refusal of a route without a backend."""
+    that people's name serves nothing of agents' and tasks' APIs but the gateway's refusal of a route without a backend.
+    `closed`: both lead to a Service without a pod."""
     agents, people = urlsplit(document.agent_url), urlsplit(document.people_url)
-    backend = [{"name": document.slug, "port": 80}]
+    backend = [{"name": nobody(document)["metadata"]["name"] if closed else document.slug, "port": 80}]
     ways = {"request": "75s", "backendRequest": "75s"}
     gateway = settings.gateway
     prefix = "/remote-execution"

@@ -55,7 +55,8 @@ class Namespaces:
             return
         for one in manifests.beside(document, self._settings, "-"):
             self._api.delete(one["kind"], one["metadata"]["name"], name)
-        self._api.delete("ConfigMap", manifests.RECORD, name)
+        for record in (manifests.CORDONED, manifests.RECORD):
+            self._api.delete("ConfigMap", record, name)
 
     def _taken(self, document: Document) -> str:
         if (name := self.of(document)) is not None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from tradewind.gateway.settings import Closed
 from tradewind_platform.domain.health import Condition, ConditionType, Status
-from tradewind_platform.kubernetes import manifests
+from tradewind_platform.kubernetes import record
 from tradewind_platform.kubernetes.api import KubernetesApi
+from tradewind_platform.kubernetes.gateway import Gateway
+from tradewind_platform.kubernetes.record import Records
+from tradewind_platform.kubernetes.releases import newest_revision
 from tradewind_platform.kubernetes.settings import KubernetesSettings
+from tradewind_platform.kubernetes.values import Running
 from tradewind_platform.reconciler.driver import Document
 
 _BY_AIRFLOW: Final = (
@@ -19,16 +24,27 @@ _BY_AIRFLOW: Final = (
     ConditionType.MIGRATED,
     ConditionType.SCHEDULER_BEATING,
 )
-APPLIED: Final = "helm-revision"
-"""In the record: the revision of the release that the controller has applied."""
+
+
+HIBERNATING: Final = "Hibernating"
+"""The reason of the conditions of a Deployment that has no pods because it hibernates."""
 
 
 class Observing:
     """Asks the API server of Kubernetes, Airflow by its Service, and the gateway as agents do."""
 
-    def __init__(self, api: KubernetesApi, settings: KubernetesSettings, http: httpx.Client) -> None:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        settings: KubernetesSettings,
+        records: Records,
+        gateway: Gateway,
+        http: httpx.Client,
+    ) -> None:
         self._api = api
         self._settings = settings
+        self._records = records
+        self._gateway = gateway
         self._http = http
 
     def conditions(self, document: Document, namespace: str | None) -> Sequence[Condition]:
@@ -41,7 +57,9 @@ class Observing:
                 for type in ConditionType
                 if type is not ConditionType.CONFIG_APPLIED
             ]
-        health = self._airflow_health(document, namespace)
+        if asleep(self._records.of(namespace)):
+            return [*self._asleep(document), self._drift(document, namespace)]
+        health = self.airflow_health(document, namespace)
         found = [
             self._servers(document, namespace, health),
             *self._airflow(document, namespace, health),
@@ -50,6 +68,20 @@ class Observing:
         ]
         return found
 
+    def _asleep(self, document: Document) -> Sequence[Condition]:
+        """Nothing is wrong with what hibernates: it is not known, and the reason says why."""
+        return [
+            Condition(
+                type,
+                Status.UNKNOWN,
+                HIBERNATING,
+                "The Deployment hibernates: it has no pods until it is woken up.",
+                observed_revision=document.revision,
+            )
+            for type in ConditionType
+            if type is not ConditionType.CONFIG_APPLIED
+        ]
+
     def _servers(self, document: Document, namespace: str, health: Any) -> Condition:
         if health is not None:
             return self._true(document, ConditionType.API_SERVER_READY)
@@ -57,7 +89,7 @@ class Observing:
             document,
             ConditionType.API_SERVER_READY,
             "NoAnswer",
-            f"The API server does not answer. {self._trouble(document, namespace)}".strip(),
+            f"The API server does not answer. {self.trouble(document, namespace)}".strip(),
             f"kubectl --namespace {namespace} describe pods; kubectl --namespace {namespace} logs deploy/{document.slug}-api-server",
         )
 
@@ -87,10 +119,7 @@ class Observing:
         ]
 
     def _route(self, document: Document) -> Condition:
-        base = self._settings.gateway.address or document.agent_url.removesuffix(
-            urlsplit(document.agent_url).path
-        )
-        url = f"{base}/{document.slug}/remote-execution/v1/readyz"
+        url = f"{self._gateway.address(document)}/{document.slug}/remote-execution/v1/readyz"
         try:
             answer = self._http.get(url, headers={"Host": urlsplit(document.agent_url).netloc})
             served = answer.status_code == 200
@@ -108,8 +137,7 @@ class Observing:
 
     def _drift(self, document: Document, namespace: str) -> Condition:
         """A release that somebody else has changed is shown, and changed back only with the next operation."""
-        record = self._api.get("ConfigMap", manifests.RECORD, namespace) or {}
-        applied = int(record.get("data", {}).get(APPLIED, "0"))
+        applied = int(self._records.of(namespace).get(record.APPLIED, "0"))
         newest = newest_revision(self._api, namespace, document.slug)
         if newest == applied:
             return self._true(document, ConditionType.CONFIG_APPLIED)
@@ -122,8 +150,9 @@ class Observing:
             "replaces it.",
         )
 
-    def _airflow_health(self, document: Document, namespace: str) -> dict[str, Any] | None:
-        url = f"http://{document.slug}.{namespace}.svc.cluster.local/api/v2/monitor/health"
+    def airflow_health(self, document: Document, namespace: str) -> dict[str, Any] | None:
+        """What Airflow says of itself, asked by its Service; None when it does not answer."""
+        url = f"{inside(document, namespace)}/api/v2/monitor/health"
         try:
             answer = self._http.get(url, headers={"Host": urlsplit(document.people_url).netloc})
             found = answer.json() if answer.status_code == 200 else None
@@ -131,7 +160,8 @@ class Observing:
             return None
         return found if isinstance(found, dict) else None
 
-    def _trouble(self, document: Document, namespace: str) -> str:
+    def trouble(self, document: Document, namespace: str) -> str:
+        """Why a pod of it does not start, where that is known."""
         for pod in self._api.listed("Pod", namespace, f"app.kubernetes.io/instance={document.slug}"):
             status = pod.get("status", {})
             for one in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
@@ -154,7 +184,11 @@ class Observing:
         return Condition(type, Status.FALSE, reason, message, remedy, observed_revision=document.revision)
 
 
-def newest_revision(api: KubernetesApi, namespace: str, release: str) -> int:
-    """Of a release; 0 when there is none. Read from the labels of Helm's Secrets: what these contain is not asked for."""
-    found = api.metadata("Secret", namespace, f"owner=helm,name={release}")
-    return max((int(one["metadata"]["labels"]["version"]) for one in found), default=0)
+def inside(document: Document, namespace: str) -> str:
+    """Where the API server is for pods of the cluster."""
+    return f"http://{document.slug}.{namespace}.svc.cluster.local"
+
+
+def asleep(known: Mapping[str, str]) -> bool:
+    """Whether the record of a Deployment says that it hibernates."""
+    return known.get(record.RUNNING) == Running.NONE.value and known.get(record.CLOSED) == Closed.HIBERNATING

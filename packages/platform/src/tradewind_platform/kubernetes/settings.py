@@ -30,6 +30,7 @@ class GatewayRoutes(_Part):
     config_map: str = "tradewind-gateway"  # what the gateway of the chart serves
     configuration: str = ""  # of that gateway, without the Deployments: TOML
     pod_labels: dict[str, str] = Field(default_factory=dict)  # of that gateway's pods
+    pod_port: int = 8443  # where these serve agents
     address: str = ""  # where the controller asks the gateway; empty: at the agents' address
     parent_refs: tuple[dict[str, Any], ...] = ()
     agents_parent_refs: tuple[dict[str, Any], ...] = ()  # empty: those of people
@@ -67,7 +68,9 @@ class KubernetesSettings(_Part):
     network: Network = Network()
     quota: dict[str, str] = Field(default_factory=dict)
     values: dict[str, Any] = Field(default_factory=dict)  # more values of the plane's chart
+    backups: Path | None = None  # where the controller keeps backups; None: it can make none
     probe_seconds: float = 600
+    migration_seconds: float = 3600
     helm_seconds: float = 300
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,12 +14,34 @@ from tradewind_platform.kubernetes.settings import Image, KubernetesSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
 
-def values(document: Document, settings: KubernetesSettings) -> dict[str, Any]:
+class Running(str, Enum):
+    """Which pods a release has."""
+
+    ALL = "all"
+    API_SERVER = "api-server"
+    NONE = "none"
+
+
+_STOPPED: Final[Mapping[Running, Mapping[str, Any]]] = {
+    Running.ALL: {},
+    Running.API_SERVER: {"scheduler": {"replicas": 0}},
+    Running.NONE: {
+        "apiServer": {"replicas": 0, "autoscaling": {"enabled": False}},
+        "scheduler": {"replicas": 0},
+    },
+}
+_USUAL: Final = {"migration": {"backoffLimit": 1}}
+"""The reconciler tries a migration that has failed again, and an upgrade shall not wait long for one that cannot succeed."""
+
+
+def values(
+    document: Document, settings: KubernetesSettings, running: Running = Running.ALL
+) -> dict[str, Any]:
     """What the platform decides wins over the cluster's own values."""
     agents = urlsplit(document.agent_url).hostname or ""
     ours: dict[str, Any] = {
         "fullnameOverride": document.slug,
-        "image": _image(document, settings).model_dump(mode="json"),
+        "image": image_of(document, settings).model_dump(mode="json"),
         "publicUrl": document.people_url,
         "agentHosts": [] if agents.replace(".", "").isdecimal() else [agents],
         "database": {"existingSecret": manifests.DATABASE, "key": "connection"},
@@ -41,7 +64,7 @@ def values(document: Document, settings: KubernetesSettings) -> dict[str, Any]:
         "pods": {"podAnnotations": {"tradewind.io/environment": _mark(document)}},
         "commonLabels": {manifests.LABEL: document.slug},
     }
-    found = _merged(settings.values, ours)
+    found = _merged(_merged(_USUAL, settings.values), _merged(ours, _STOPPED[running]))
     if manifests.CREDENTIAL in document.secrets:
         return _of_the_platform(found, document, settings)
     return _merged(found, {"auth": {"manager": _SIMPLE}})
@@ -52,7 +75,8 @@ _MANAGER: Final = "tradewind_provider.auth_manager.manager.TradewindAuthManager"
 _MOUNTED: Final = "/run/secrets/tradewind"
 
 
-def _image(document: Document, settings: KubernetesSettings) -> Image:
+def image_of(document: Document, settings: KubernetesSettings) -> Image:
+    """With the version that the document asks for. Raises StepFailed."""
     version = str(document.spec.get("version") or "")
     if version in settings.versions:
         return settings.versions[version]
