@@ -8,10 +8,13 @@ from uuid import UUID
 
 from playwright.sync_api import expect
 
+from support.page_requests import ask
 from support.platform_acts import created
 from support.platform_website import Website
 from tradewind_platform.domain.roles import Binding, Role, Target
 from tradewind_platform.reconciler.driver import StepFailed
+from tradewind_platform.services import workloads
+from tradewind_protocol.access import Workload
 
 
 def test_a_deployment_is_made_and_its_steps_are_seen(open_page: Any) -> None:
@@ -133,3 +136,38 @@ def test_the_filters_stand_in_the_address(open_page: Any) -> None:
     page.reload()
     expect(page.get_by_role("link", name="risk", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="sales", exact=True)).to_have_count(0)
+
+
+def test_the_list_shows_agents_work_and_what_comes_next(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    created(page, "sales")
+    created(page, "risk")
+    found = page.request.get("/v1/deployments/sales").json()
+    told = Workload(agents=3, healthy_agents=2, running=5, queued=7)
+    with website.platform.store.transaction(website.organization) as db:
+        workloads.note(db, UUID(found["id"]), told, now=website.platform.clock())
+    nights = {"hibernate_at_cron": "0 19 * * *", "wake_at_cron": "0 7 * * *"}
+    ask(page, "/v1/deployments/sales/hibernation", {"schedules": [nights]}, method="put")
+    page.goto("/deployments")
+
+    def cells(name: str) -> dict[str, str]:
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+        expect(row).to_be_visible()
+        heads = page.get_by_role("columnheader").all_inner_texts()
+        return dict(zip(heads, row.get_by_role("cell").all_inner_texts(), strict=True))
+
+    sales, risk = cells("sales"), cells("risk")
+    assert (sales["Agents"], sales["Running"], sales["Queued"]) == ("2 of 3", "5", "7")
+    assert (sales["Airflow"], sales["Health"]) == ("3.3.2", "healthy")
+    assert re.match(r"(hibernates|wakes up) in \d+ ", sales["Next event"])
+    assert (risk["Agents"], risk["Running"], risk["Next event"]) == ("–", "–", "none")
+    page.get_by_role("link", name="2 of 3").click()
+    page.wait_for_url("**/deployments/sales/remote-agents")
+
+
+def test_a_newer_version_is_named_in_the_list(open_page: Any) -> None:
+    page = open_page("/")
+    ask(page, "/v1/deployments", {"name": "old", "version": "3.2.0"})
+    page.goto("/deployments")
+    page.get_by_role("link", name="↑ 3.3.2 available").click()
+    page.wait_for_url("**/deployments/old/settings/version")

@@ -43,7 +43,10 @@ class Website:
 
     @classmethod
     @contextmanager
-    def running(cls, home: Path, *, without_people: bool = False) -> Iterator[Website]:
+    def running(
+        cls, home: Path, *, without_people: bool = False, certificate: tuple[Path, Path] | None = None
+    ) -> Iterator[Website]:
+        """`certificate`: files with one for localhost and with its key; the pages are served over TLS then."""
         engine = open_engine(f"sqlite:///{home}/platform.db")
         migrate(engine)
         store, ring, driver = Store(engine), KeyRing.create(home / "keys"), FakeDriver()
@@ -51,7 +54,8 @@ class Website:
         organization = first_organization(store, "Acme", now=utc_now())
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        port = listening.getsockname()[1]
+        url = f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
         platform = Platform(store, ring, utc_now, reconciler.wake, origin=url, offered=OFFERED)
         with store.transaction(organization) as db:
             clusters.ensure(
@@ -66,7 +70,9 @@ class Website:
             owner = None if without_people else people.create_owner(db, "ada", now=utc_now())
             if owner is not None:
                 local_accounts.set_password(db, owner.id, platform.passwords.hash(PASSWORD), now=utc_now())
-        server = uvicorn.Server(uvicorn.Config(create_app(platform), log_config=None, access_log=False))
+        files = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
+        config = uvicorn.Config(create_app(platform), log_config=None, access_log=False, **files)
+        server = uvicorn.Server(config)
         serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="website")
         working = threading.Thread(target=reconciler.run, name="reconciler")
         serving.start()

@@ -116,7 +116,7 @@ function Version({ deployment, newest }: { deployment: DeploymentView; newest: s
       {GONE.has(deployment.phase) || deployment.observed_revision === 0 ? (
         <Text>{deployment.version}</Text>
       ) : (
-        <Link href={deployment.people_url} color="fg.info" aria-label={`Open Airflow of ${deployment.name}`}>
+        <Link href={deployment.people_url} color="fg.info" aria-label={`${deployment.version || "Open"}: Airflow of ${deployment.name}`}>
           {deployment.version || "Open"}
         </Link>
       )}

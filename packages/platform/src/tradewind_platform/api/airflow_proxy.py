@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,9 +21,11 @@ from tradewind_platform.store.tables import Cluster
 from tradewind_protocol import paths
 from tradewind_protocol.errors import Code, Refused
 
+log = logging.getLogger(__name__)
 router = APIRouter()
 
 _OPEN: Final = (paths.OPERATOR_PREFIX + "/", "/api/v2/")
+_TIMEOUT: Final = httpx.Timeout(60, connect=10)
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _PASSED: Final = ("content-type", "accept", "user-agent")
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -49,7 +52,7 @@ async def ask_airflow(request: Request, deployment: Reference, path: str) -> Res
     if request.client is not None:
         headers["X-Forwarded-For"] = request.client.host
     try:
-        async with httpx.AsyncClient(timeout=60) as client:
+        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
             answer = await client.request(
                 request.method,
                 url + asked,
@@ -58,10 +61,11 @@ async def ask_airflow(request: Request, deployment: Reference, path: str) -> Res
                 headers=headers,
             )
     except httpx.HTTPError as error:
+        log.info("the Airflow of a Deployment does not answer: %s", error, extra={"action": "airflow_away"})
         raise Refused(
             Code.UNAVAILABLE,
-            f"the Airflow of the Deployment {deployment!r} does not answer: {type(error).__name__}",
-            remedy=f"`tradewind deployments get {deployment}` says what is wrong with it.",
+            f"the Airflow of the Deployment {deployment!r} does not answer",
+            remedy="Its health says why: on its page Overview, and by `tradewind deployments get`.",
         ) from None
     return Response(
         answer.content, status_code=answer.status_code, media_type=answer.headers.get("content-type")

@@ -23,12 +23,24 @@ import { ofDeployment, referenceOf } from "../../data/platform";
 import { TabRow } from "../../parts/page";
 import { answers } from "./DeploymentPage";
 
+/** Why there is nothing of its Airflow to show, and what to do about it. */
+const WHY: Record<string, string> = {
+  creating: "The Deployment is being made. This page is there once it runs; Overview shows the steps.",
+  failed: "The Deployment was never wholly made. Overview says why, and tries again.",
+  asleep: "The Deployment hibernates. Its agents wait; wake it up under Settings › Hibernation.",
+  waking: "The Deployment wakes up. This page comes back by itself.",
+  upgrading: "The Deployment is being upgraded. Its agents go on with what they have, and this page comes back by itself.",
+  restoring: "The Deployment is being restored. This page comes back by itself.",
+  deleting: "The Deployment is being deleted.",
+  deleted: "The Deployment is deleted. Its data is kept for some days; restore it under Settings › Danger.",
+};
+
 type Part = "remote-agents" | "queues" | "events" | "addresses";
 
 export function AgentPages({ deployment, part }: { deployment: DeploymentView; part: Part }) {
   const source = useMemo(() => ofDeployment(deployment), [deployment.name, deployment.people_url, deployment.phase === "purged"]);
   if (!answers(deployment)) {
-    return <Nothing title="Its Airflow does not run">{`The Deployment is ${deployment.phase}, so it has no agents to show now.`}</Nothing>;
+    return <Nothing title="Its Airflow does not run">{WHY[deployment.phase] ?? `The Deployment is ${deployment.phase}, so there is nothing to show.`}</Nothing>;
   }
   return (
     <SourceContext.Provider value={source}>

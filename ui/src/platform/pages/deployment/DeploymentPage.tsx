@@ -19,7 +19,7 @@ import { SettingsPages } from "./SettingsPages";
 
 export type OfDeployment = { deployment: DeploymentView; done: () => void };
 
-const WORKS = new Set(["running", "updating", "hibernating", "waking", "failed", "upgrading"]);
+const WORKS = new Set(["running", "updating", "hibernating", "failed"]);
 
 /** Whether its Airflow can be asked: it was made, and is neither asleep nor gone. */
 export const answers = (deployment: DeploymentView) => deployment.observed_revision > 0 && WORKS.has(deployment.phase);
@@ -123,5 +123,14 @@ function Banner({ deployment }: { deployment: DeploymentView }) {
       </Alert.Root>
     );
   }
-  return undefined;
+  const doing = COMES_BACK[deployment.phase];
+  return doing ? (
+    <Alert.Root status="info" mb={4}>
+      <Alert.Indicator />
+      <Alert.Title>This Deployment {doing}. Its agents go on with what they have, and its pages come back by themselves.</Alert.Title>
+    </Alert.Root>
+  ) : undefined;
 }
+
+/** What is being done while its Airflow does not answer for some time. */
+const COMES_BACK: Record<string, string> = { upgrading: "is being upgraded", waking: "wakes up", restoring: "is being restored" };
