@@ -126,7 +126,9 @@ def test_each_pod_passes_the_restricted_profile_with_a_read_only_root(which: str
 
 @pytest.mark.parametrize("which", ALTERNATIVES)
 def test_rendering_twice_gives_the_same_text(which: str) -> None:
-    assert rendered(ALTERNATIVES[which]) == rendered(ALTERNATIVES[which])
+    values = json.dumps({**LEAST, **ALTERNATIVES[which]})
+    first, second = (charts.render_text(charts.AGENT, values, "site", "data") for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize("empty", [None, {}, []])

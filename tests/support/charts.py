@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
 import yaml
+from jsonschema.validators import Draft202012Validator
+from kubernetes_validate.utils import all_versions, schema_contents
+from referencing import Registry, Resource
 
 from support.cluster import CACHE
 from support.installed import ROOT
@@ -53,11 +56,20 @@ def render(
     namespace: str = "data",
 ) -> Rendered:
     """What Helm makes of the chart. Raises HelmError with what it says."""
-    given = json.loads(json.dumps(values))
+    return _by_name(documents(_once_rendered(chart, json.dumps(values), name, namespace)))
+
+
+def render_text(chart: Path, values: str, name: str, namespace: str) -> dict[str, str]:
+    """The text of each template with these values, which are JSON."""
+    given = json.loads(values)
     with helm.Chart.load(chart) as loaded:
         loaded.validate_schema(loaded.merge_values(given))
-        made = loaded.render(given, name=name, namespace=namespace)
-    return _by_name(documents(made))
+        made: dict[str, str] = loaded.render(given, name=name, namespace=namespace)
+    return made
+
+
+# Many tests look at what is made of one and the same values.
+_once_rendered = cache(render_text)
 
 
 def render_with_helm_3(chart: Path, values: Mapping[str, Any], *, name: str) -> Rendered:
@@ -84,11 +96,11 @@ def documents(made: Mapping[str, str]) -> Iterator[dict[str, Any]]:
             yield from (each for each in yaml.load_all(text, Loader=_Strict) if each)
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(yaml.CSafeLoader):
     """Refuses a key that is there twice: YAML keeps the last one, and the other setting is silently gone."""
 
 
-def _once(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+def _once(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
     twice = sorted({str(key) for key in keys if keys.count(key) > 1})
     assert not twice, f"keys that are there twice: {twice}{node.start_mark}"
@@ -103,7 +115,23 @@ def valid(made: Rendered) -> None:
     for each in made.values():
         if each["apiVersion"] not in BESIDE:
             for version in KUBERNETES:
-                kubernetes_validate.validate(each, version, strict=True)
+                _validator(version, each["apiVersion"], each["kind"]).validate(each)
+
+
+@cache
+def _validator(version: str, api_version: str, kind: str) -> Draft202012Validator:
+    """As kubernetes_validate makes one, strictly, but once: it reads three megabytes anew for each object."""
+    (supported,) = {one for one in all_versions() if one.startswith(f"{version}.")}
+    group, _, of_group = api_version.rpartition("/")
+    name = f"{group.partition('.')[0]}-{of_group}" if group else api_version
+    schema = _schema(version, f"v{supported}-local-strict/{kind.lower()}-{name}.json")
+    definitions = _schema(version, f"v{supported}-local-strict/_definitions.json")
+    return Draft202012Validator(schema.contents, registry=definitions @ (schema @ Registry()))
+
+
+@cache
+def _schema(version: str, file: str) -> Resource[Any]:
+    return Resource.from_contents(schema_contents(f"kubernetes-json-schema/{file}", version))
 
 
 def pod_of(workload: Mapping[str, Any]) -> dict[str, Any]:
