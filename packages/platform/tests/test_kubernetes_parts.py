@@ -311,14 +311,26 @@ def test_a_step_that_waits_too_long_fails_and_has_all_its_patience_again() -> No
         patience.wait(DOCUMENT, "stop", "for a pod")
 
 
-def test_an_upgrade_is_undone_with_a_restore_after_its_backup_and_not_at_all_once_agents_are_in() -> None:
-    driver = KubernetesDriver(
+@pytest.fixture
+def driver() -> KubernetesDriver:
+    return KubernetesDriver(
         SETTINGS,
         FakeApi(),  # type: ignore[arg-type]
         Helm(SETTINGS),
         FakeDatabases(),  # type: ignore[arg-type]
         answering(""),
     )
+
+
+def test_a_hibernation_that_fails_before_it_stops_anything_starts_nothing(driver: KubernetesDriver) -> None:
+    undone = {step: driver.undo(Kind.HIBERNATE, step) for step in driver.steps(Kind.HIBERNATE)}
+    assert all(steps[-1] == "uncordon" for steps in undone.values())
+    assert [step for step, steps in undone.items() if "start API server" in steps] == ["stop"]
+
+
+def test_an_upgrade_is_undone_with_a_restore_after_its_backup_and_not_at_all_once_agents_are_in(
+    driver: KubernetesDriver,
+) -> None:
     steps = list(driver.steps(Kind.UPGRADE))
     order = [
         "preflight",

@@ -76,6 +76,13 @@ _BACK_IN_SERVICE: Final = (
     "install before",
     "probe",
 )
+_AWAKE: Final[Mapping[str, Sequence[str]]] = {
+    "cordon": ("uncordon",),
+    "wait for tasks": ("uncordon",),
+    "close": ("route", "uncordon"),
+    "stop": (*_SERVING, "uncordon"),
+}
+"""How a hibernation is undone that failed at a step: a scheduler that was not stopped is left alone."""
 _UNDONE: Final[Mapping[str, Sequence[str]]] = {
     "preflight": ("route",),
     "count": ("route",),
@@ -163,7 +170,7 @@ class KubernetesDriver:
 
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.HIBERNATE:
-            return (*_SERVING, "uncordon")
+            return _AWAKE.get(failed, ())
         if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
             return _UNDONE.get(failed, ())
         return ()
