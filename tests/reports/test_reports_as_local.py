@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def chosen(request: pytest.FixtureRequest) -> Sequence[scenarios.Scenario]:
         if item.path == request.path and hasattr(item, "callspec")
     }
     return [each for each in SCENARIOS if each.name in asked]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hang_ups_end_a_process() -> Iterator[None]:
+    """Under `nohup` LocalExecutor's tasks would ignore SIGHUP, as the tests do: it passes to what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")
