@@ -163,6 +163,8 @@ def test_the_list_shows_agents_work_and_what_comes_next(open_page: Any, website:
     assert (risk["Agents"], risk["Running"], risk["Next event"]) == ("–", "–", "none")
     page.get_by_role("link", name="2 of 3").click()
     page.wait_for_url("**/deployments/sales/remote-agents")
+    page.goto("/")
+    expect(page.get_by_role("region", name="default")).to_contain_text("2 of 3 agents, 7 queued")
 
 
 def test_a_newer_version_is_named_in_the_list(open_page: Any) -> None:

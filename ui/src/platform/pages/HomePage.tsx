@@ -93,7 +93,12 @@ function Workspace({ workspace, deployments }: { workspace: WorkspaceView; deplo
                 <DeploymentLink deployment={each} />
                 <PhaseBadge phase={each.phase} />
               </Flex>
-              <StateDot state={each.health} />
+              <Flex gap={4} align="center">
+                <Text color="fg.muted" fontSize="xs" whiteSpace="nowrap">
+                  {workOf(each)}
+                </Text>
+                <StateDot state={each.health} />
+              </Flex>
             </Flex>
           ))}
           {rows.length > MOST ? (
@@ -105,6 +110,15 @@ function Workspace({ workspace, deployments }: { workspace: WorkspaceView; deplo
       )}
     </Panel>
   );
+}
+
+/** "2 of 3 agents, 7 queued": as its Airflow has told. */
+function workOf({ workload }: DeploymentView): string {
+  if (workload === null) {
+    return "";
+  }
+  const agents = workload.agents === 0 ? "no agent" : `${workload.healthy_agents} of ${workload.agents} agents`;
+  return workload.queued ? `${agents}, ${workload.queued} queued` : agents;
 }
 
 type Item = { key: string; what: string; to: string; at: string; state: string };

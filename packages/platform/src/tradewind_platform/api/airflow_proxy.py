@@ -49,6 +49,8 @@ async def ask_airflow(request: Request, deployment: Reference, path: str) -> Res
             raise Refused(Code.TOO_LARGE, f"a request has {_MOST_BYTES} bytes at the most")
     headers = {key: value for key, value in request.headers.items() if key in _PASSED}
     headers |= {"Host": host, "Authorization": f"Bearer {token}"}
+    # The platform's machine is a gateway to the plane, and a gateway that says nothing of the endpoint is taken for a broken one.
+    headers[paths.ENDPOINT_HEADER] = "public"
     if request.client is not None:
         headers["X-Forwarded-For"] = request.client.host
     try:
