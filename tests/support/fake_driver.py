@@ -54,6 +54,7 @@ class FakeDriver:
     schema: dict[str, str] = field(default_factory=dict)  # slug → what the database was migrated to
     given: dict[str, Document] = field(default_factory=dict)  # slug → the document of the last step
     runs: int = 0  # since the last backup
+    cleaned: list[tuple[str, str]] = field(default_factory=list)  # slug and the moment of each clean-up
     tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
 
     def steps(self, kind: Kind) -> Sequence[str]:
@@ -68,6 +69,7 @@ class FakeDriver:
             Kind.WAKE: ("configure", "start", "route", "uncordon"),
             Kind.PREFLIGHT: ("look",),
             Kind.BACKUP: ("back_up", "forget_old"),
+            Kind.CLEAN: ("clean",),
             Kind.UPGRADE: ("look", "close", "stop", "back_up", "configure", "upgrade", "start", "route"),
             Kind.ROLLBACK: ("count", "close", "stop", "bring_back", "configure", "start", "route"),
         }[kind]
@@ -176,6 +178,10 @@ class FakeDriver:
         for id, (slug, _) in list(self.backups.items()):
             if slug == document.slug and id not in document.arguments["kept"]:
                 del self.backups[id]
+
+    def _clean(self, document: Document) -> Mapping[str, Any]:
+        self.cleaned.append((document.slug, document.arguments["before"]))
+        return {"clean": {"rows": {"dag_run": 3, "log": 4}, "skipped": {"dag": "kept"}, "left_out": ["slow"]}}
 
     def _upgrade(self, document: Document) -> None:
         self.schema[document.slug] = document.spec["version"]

@@ -151,6 +151,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Upgrade": {"version": "3.3.2"},
     "NewBackup": {},
     "RestoreBackup": {"accept_loss": True},
+    "ChangeMaintenance": {"windows": []},
+    "CleanUp": {},
 }
 
 
@@ -195,7 +197,8 @@ def sent(api: Reconciled, caller: Any, route: str) -> int:
     if "{operation}" in path:
         api.driver.failing["route"] = StepFailed("no", final=True)
         filled = filled.replace("{operation}", api.create(name)["operation"])
-        api.reconciler.carry_out_all()
+        if not path.endswith("/cancel"):
+            api.reconciler.carry_out_all()
         api.driver.failing.clear()
     assert "{" not in filled, f"{path} has a parameter that this test does not know"
     schema = schema_of(route)

@@ -369,7 +369,7 @@ class StepView(Message):
 
 
 class OperationView(Message):
-    """What the platform does to a Deployment, in steps. It ends as succeeded or failed."""
+    """What the platform does to a Deployment, in steps. It ends as succeeded, failed or cancelled."""
 
     id: UUID
     deployment: UUID
@@ -383,3 +383,5 @@ class OperationView(Message):
     created_by: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    cancelled_at: datetime | None = None  # when it was asked to end; it may have gone on
+    cancelled_by: str = ""

@@ -1,4 +1,4 @@
-"""What is asked of the platform in the life of a Deployment: hibernation, versions, backups, configuration."""
+"""What is asked of the platform in the life of a Deployment: hibernation, versions, backups, maintenance, configuration."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ class Upgrade(Ask):
 
     version: Version
     dry_run: bool = False  # look what it would meet, and change nothing
+    now: bool = False  # also outside its maintenance windows
 
 
 class NewBackup(Ask):
@@ -100,6 +101,77 @@ class BackupView(Message):
     created_at: datetime
     created_by: str = ""
     keep_until: datetime | None = None
+
+
+# ---- maintenance
+
+
+Cron = Annotated[str, StringConstraints(min_length=9, max_length=100)]
+
+
+class MaintenanceWindow(Ask):
+    """Opens at each moment of a cron expression, in UTC, for some minutes."""
+
+    opens_at_cron: Cron
+    minutes: int = Field(ge=1, le=7 * 24 * 60)
+
+
+class RecurringWork(Ask):
+    """An operation that begins at each moment of a cron expression, in UTC."""
+
+    cron: Cron
+    keep_days: int = Field(ge=1, le=3650)  # so long the rows, or the backups, are kept
+    is_enabled: bool = True
+
+
+class ChangeMaintenance(Ask):
+    """What shall be from now on. Fields that are left out stay as they are; recurring work that is null is turned off."""
+
+    windows: Annotated[tuple[MaintenanceWindow, ...], Field(max_length=20)] = ()
+    clean_up: RecurringWork | None = None
+    backups: RecurringWork | None = None
+
+
+class CleanUp(Ask):
+    """Ask for old rows to be deleted from the database of a Deployment."""
+
+    keep_days: int = Field(default=90, ge=1, le=3650)
+    now: bool = False  # also outside its maintenance windows
+
+
+class LastWork(Message):
+    """The last operation of its kind, however it was begun."""
+
+    operation: UUID
+    state: str
+    error: str = ""
+    created_at: datetime
+    ended_at: datetime | None = None
+    rows: int | None = None  # that a clean-up has deleted
+    rows_by_table: dict[str, int] = {}
+    skipped: dict[str, str] = {}  # tables that a clean-up leaves alone, and why
+    left_out: tuple[str, ...] = ()  # Dags whose old runs have not ended: a clean-up deletes nothing of them
+
+
+class RecurringWorkView(Message):
+    """Work that recurs, and what came of it."""
+
+    cron: str = ""
+    keep_days: int = 0
+    is_enabled: bool = False
+    next_at: datetime | None = None
+    last: LastWork | None = None
+
+
+class MaintenanceView(Message):
+    """When the platform works on a Deployment by itself."""
+
+    windows: tuple[MaintenanceWindow, ...] = ()
+    is_open: bool = True  # whether an upgrade or a clean-up may begin now; always without windows
+    opens_at: datetime | None = None
+    clean_up: RecurringWorkView
+    backups: RecurringWorkView
+    revision: int = 0
 
 
 # ---- configuration and environment variables

@@ -165,6 +165,30 @@ class PlatformClient(PeopleClient):
         path = f"{_deployment(reference)}/backups/{quote(backup, safe='')}/restore"
         return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
 
+    # ---- maintenance
+
+    def maintenance(self, reference: str) -> platform_life.MaintenanceView:
+        return self._ask(platform_life.MaintenanceView, "GET", f"{_deployment(reference)}/maintenance")
+
+    def change_maintenance(
+        self, reference: str, ask: platform_life.ChangeMaintenance, *, reason: str = ""
+    ) -> platform_life.MaintenanceView:
+        """Only the fields that `ask` was made with change."""
+        return self._ask(
+            platform_life.MaintenanceView,
+            "PATCH",
+            f"{_deployment(reference)}/maintenance",
+            ask,
+            params={"reason": reason},
+            exclude_unset=True,
+        )
+
+    def clean_up(
+        self, reference: str, ask: platform_life.CleanUp, *, reason: str = ""
+    ) -> platform.OperationView:
+        path = f"{_deployment(reference)}/clean-up"
+        return self._ask(platform.OperationView, "POST", path, ask, params={"reason": reason})
+
     # ---- configuration in layers; a scope is `deployments/NAME`, `workspaces/NAME` or `clusters/NAME`
 
     def options(self, scope: str, **filters: Any) -> operator.Page[platform_life.OptionView]:
@@ -216,6 +240,10 @@ class PlatformClient(PeopleClient):
 
     def retry_operation(self, reference: str, *, reason: str = "") -> platform.OperationView:
         path = f"/operations/{quote(reference, safe='')}/retry"
+        return self._ask(platform.OperationView, "POST", path, params={"reason": reason})
+
+    def cancel_operation(self, reference: str, *, reason: str = "") -> platform.OperationView:
+        path = f"/operations/{quote(reference, safe='')}/cancel"
         return self._ask(platform.OperationView, "POST", path, params={"reason": reason})
 
     # ---- API tokens, audit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tradewind.commands import hibernation as hibernation_commands
+from tradewind.commands import maintenance as maintenance_commands
 from tradewind.commands import operations as operation_commands
 from tradewind.commands import upgrades as upgrade_commands
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
@@ -192,7 +193,11 @@ def purge(session: Session, deployment: str, yes: bool, wait: bool, reason: str)
     session.output.say(f"The data of Deployment {found.name!r} is {'' if wait else 'being '}erased.")
 
 
-for command in (*hibernation_commands.COMMANDS, *upgrade_commands.COMMANDS):
+for command in (
+    *hibernation_commands.COMMANDS,
+    *maintenance_commands.COMMANDS,
+    *upgrade_commands.COMMANDS,
+):
     deployments.add_command(command)
 
 

@@ -37,7 +37,7 @@ _STEPS = (
 
 @click.group()
 def operations() -> None:
-    """List, show, await and retry operations of a platform."""
+    """List, show, await, cancel and retry operations of a platform."""
 
 
 @operations.command("list")
@@ -77,6 +77,26 @@ def wait(session: Session, operation: str) -> None:
 
 @operations.command()
 @click.argument("operation")
+@click.option("--wait", is_flag=True, help="Return when it has ended; exit 1 if it could not be cancelled.")
+@reason_option
+@output_option
+@pass_session
+def cancel(session: Session, operation: str, wait: bool, reason: str) -> None:
+    """End an operation between two steps.
+
+    What it did is undone where that is possible. An upgrade whose route is open again goes on.
+    """
+    with session.platform() as client:
+        found = client.cancel_operation(operation, reason=reason)
+        if wait:
+            found = _ended(client, str(found.id), session.output)
+    _show(session.output, found)
+    if wait and found.state != "cancelled":
+        raise CommandError(f"{found.kind} of {found.deployment_name!r} was not cancelled: it {found.state}")
+
+
+@operations.command()
+@click.argument("operation")
 @reason_option
 @output_option
 @pass_session
@@ -87,7 +107,19 @@ def retry(session: Session, operation: str, reason: str) -> None:
 
 
 def wait_for(client: PlatformClient, operation: str, output: Output) -> platform.OperationView:
-    """The operation once it has ended. Names each step as it begins. Raises CommandError when it failed."""
+    """The operation once it has succeeded. Names each step as it begins. Raises CommandError when it failed or was cancelled."""
+    found = _ended(client, operation, output)
+    if found.state == "succeeded":
+        return found
+    if found.state == "cancelled":
+        raise CommandError(f"{found.kind} of {found.deployment_name!r} was {found.error}")
+    raise CommandError(
+        f"{found.kind} of {found.deployment_name!r} failed: {found.error}",
+        remedy=f"Correct the cause, then: tradewind operations retry {found.id}",
+    )
+
+
+def _ended(client: PlatformClient, operation: str, output: Output) -> platform.OperationView:
     named = ""
     while True:
         found = client.operation(operation)
@@ -95,13 +127,8 @@ def wait_for(client: PlatformClient, operation: str, output: Output) -> platform
         if running != named and not output.is_json:
             click.echo(f"{found.kind} {found.deployment_name}: {running}", err=True)
             named = running
-        if found.state == "succeeded":
+        if found.state in ("succeeded", "failed", "cancelled"):
             return found
-        if found.state == "failed":
-            raise CommandError(
-                f"{found.kind} of {found.deployment_name!r} failed: {found.error}",
-                remedy=f"Correct the cause, then: tradewind operations retry {found.id}",
-            )
         time.sleep(0.5)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from tradewind.commands import operations as operation_commands
+from tradewind.commands.maintenance import now_option
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.output import Column, moment
 from tradewind_protocol import platform_life
@@ -53,16 +54,19 @@ def releases(session: Session, limit: int, offset: int) -> None:
 @click.argument("deployment")
 @click.option("--to", "version", required=True, help="The version of Airflow that it shall have.")
 @click.option("--dry-run", is_flag=True, help="Show what the upgrade would meet, and change nothing.")
+@now_option
 @wait_option
 @reason_option
 @output_option
 @pass_session
-def upgrade(session: Session, deployment: str, version: str, dry_run: bool, wait: bool, reason: str) -> None:
+def upgrade(
+    session: Session, deployment: str, version: str, dry_run: bool, now: bool, wait: bool, reason: str
+) -> None:
     """Upgrade a Deployment. Its tasks go on meanwhile.
 
     A backup is made first. When the new version does not serve, the Deployment is brought back to what it was.
     """
-    ask = operation_commands.valid(platform_life.Upgrade, version=version, dry_run=dry_run)
+    ask = operation_commands.valid(platform_life.Upgrade, version=version, dry_run=dry_run, now=now)
     with session.platform() as client:
         begun = client.upgrade(deployment, ask, reason=reason)
         if not dry_run:

@@ -11,7 +11,7 @@ from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.api.resources import page
-from tradewind_platform.services import deployments, operations
+from tradewind_platform.services import cancellation, deployments, operations
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ChangeDeployment,
@@ -123,6 +123,19 @@ def list_operations(
 def get_operation(request: Request, operation: Reference) -> OperationView:
     with reading(request) as (db, caller):
         return operations.get(db, caller, operation)
+
+
+@router.post("/operations/{operation}/cancel", status_code=202, response_model=OperationView)
+def cancel_operation(request: Request, operation: Reference, reason: Reason = "") -> Response:
+    """End an operation between two steps. What it did is undone where that is possible; past that point it goes on."""
+    return changes.run(
+        request,
+        "operation.cancel",
+        None,
+        lambda change: cancellation.cancel(change, operation),
+        reason=reason,
+        status=202,
+    )
 
 
 @router.post("/operations/{operation}/retry", status_code=202, response_model=OperationView)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Final
 
-from croniter import croniter  # type: ignore[import-untyped]
+from tradewind_platform.domain.cron import moment_after, moment_before, require_cron
 
 _MOST_MOMENTS: Final = 200
 """That are looked at for the next change: schedules that cancel each other out have none."""
@@ -74,24 +74,3 @@ class SleepPlan:
             if self.sleeps(at) is not before:
                 return not before, at
         return None
-
-
-def require_cron(expression: str) -> None:
-    """Raises ValueError for what is no cron expression of five fields."""
-    if len(expression.split()) != 5 or not croniter.is_valid(expression):
-        raise ValueError(f"{expression!r} is no cron expression of five fields")
-
-
-def moment_before(cron: str, now: datetime) -> datetime:
-    """The last moment of the expression, `now` included."""
-    at = now.astimezone(timezone.utc)
-    if croniter.match(cron, at) and at.second == 0 and at.microsecond == 0:
-        return at
-    found: datetime = croniter(cron, at).get_prev(datetime)
-    return found
-
-
-def moment_after(cron: str, now: datetime) -> datetime:
-    """The first moment of the expression after `now`."""
-    found: datetime = croniter(cron, now.astimezone(timezone.utc)).get_next(datetime)
-    return found

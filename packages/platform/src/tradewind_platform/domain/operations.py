@@ -45,6 +45,11 @@ class Kind(str, Enum):
         return _PHASES[self][0]
 
     @property
+    def before(self) -> Phase:
+        """The phase of a Deployment whose operation has ended before its first step."""
+        return _BEFORE.get(self, Phase.RUNNING)
+
+    @property
     def afterwards(self) -> Phase:
         return _PHASES[self][1]
 
@@ -82,6 +87,8 @@ _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.CLEAN: (Phase.RUNNING, Phase.RUNNING),
 }
 
+_BEFORE: Final = {Kind.RESTORE: Phase.DELETED, Kind.WAKE: Phase.ASLEEP}
+
 _FROM: Final[dict[Kind, frozenset[Phase]]] = {
     Kind.CREATE: frozenset({Phase.CREATING, Phase.FAILED}),
     Kind.UPDATE: frozenset({Phase.RUNNING, Phase.FAILED}),
@@ -111,6 +118,7 @@ class State(str, Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SKIPPED = "skipped"  # a step after the one that failed, in an operation that is undone
+    CANCELLED = "cancelled"  # an operation that a person ended before its last step
 
     @property
     def ended(self) -> bool:

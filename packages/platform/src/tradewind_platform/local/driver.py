@@ -16,6 +16,7 @@ from tradewind_platform.drivers.backups import Backups, Copies
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.dumps import Dumps
 from tradewind_platform.drivers.hibernation import Hibernation
+from tradewind_platform.local.clean_up import CleanUp
 from tradewind_platform.local.cordoned import CordonedFiles
 from tradewind_platform.local.gateway import Gateway
 from tradewind_platform.local.observing import Observing
@@ -41,6 +42,7 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.WAKE: ("configure", *_SERVING, "uncordon"),
     Kind.PREFLIGHT: ("look",),
     Kind.BACKUP: ("back up", "forget old backups"),
+    Kind.CLEAN: ("clean up",),
     Kind.UPGRADE: (
         "preflight",
         "close for upgrade",
@@ -123,6 +125,7 @@ class LocalDriver:
             "close for upgrade": lambda document: self._gateway.close(document.slug, "upgrading"),
             "back up": backups.make,
             "forget old backups": backups.forget_old,
+            "clean up": CleanUp(self._planes).clean,
             "start API server": upgrades.start_api_server,
             "probe inside": upgrades.probe_inside,
             "restore before": upgrades.restore_before,

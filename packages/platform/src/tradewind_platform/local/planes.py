@@ -84,7 +84,14 @@ class Planes:
         wanted = self.settings.plane_python
         return next((one for one, python in self.settings.environments.items() if python == wanted), "")
 
-    def run(self, document: Document, script: str, *arguments: Path, whole: bool = False) -> str:
+    def run(
+        self,
+        document: Document,
+        script: str,
+        *arguments: Path | str,
+        whole: bool = False,
+        patience: float = _SCRIPT,
+    ) -> str:
         """What a script prints in the Deployment's environment, as its user: the last line, or `whole`. Raises StepFailed."""
         user = self.user(document)
         try:
@@ -97,10 +104,10 @@ class Planes:
                 extra_groups=None if user is None else [],
                 capture_output=True,
                 text=True,
-                timeout=_SCRIPT,
+                timeout=patience,
             )
         except subprocess.TimeoutExpired:
-            raise StepFailed(f"a script did not end in {_SCRIPT:g} s") from None
+            raise StepFailed(f"a script did not end in {patience:g} s") from None
         if done.returncode != 0:
             raise StepFailed((done.stderr.strip().splitlines() or ["no output"])[-1][:500])
         return done.stdout if whole else (done.stdout.strip().splitlines() or [""])[-1]

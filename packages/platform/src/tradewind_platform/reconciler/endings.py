@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tradewind_platform.domain.operations import Kind, Phase, State
+from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
 from tradewind_platform.reconciler import observations
+from tradewind_platform.reconciler.driver import Driver
 from tradewind_platform.services import configuration, operations, people, secrets
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import ApiToken, Deployment, DeploymentRevision, Operation, OperationStep
@@ -37,14 +38,23 @@ def add_steps(db: Session, operation: Operation, names: Iterable[str], *, first:
     db.flush()
 
 
+def next_position(db: Session, operation: Operation) -> int | None:
+    """Of the step to do now; None when all have ended."""
+    return next_step([Step(one.name, State(one.state), one.tries) for one in steps_of(db, operation)])
+
+
 def end(db: Session, operation: Operation, deployment: Deployment, now: datetime) -> None:
     """Every step has ended: all of them succeeded, or one failed and what it left was undone."""
     kind = Kind(operation.kind)
     operation.unfinished, operation.ended_at = None, now
     if operation.error:
-        operation.state = State.FAILED.value
-        deployment.phase = Phase.RUNNING.value
+        operation.state = operation.arguments[operations.UNDONE]
         _settle_backup(db, operation, now)
+        if kind is Kind.CREATE:
+            deployment.phase = Phase.PURGED.value
+            _forget(db, deployment, now)
+            return
+        deployment.phase = Phase.RUNNING.value
         _as_before(db, deployment, now)
         return
     operation.state = State.SUCCEEDED.value
@@ -65,16 +75,59 @@ def fail(
     before = f"{operation.error}; then " if operation.error else ""
     operation.error = f"{before}{step.name}: {message}"
     if undo and not before:
-        operation.arguments = {**operation.arguments, operations.UNDONE: True}
-        steps = steps_of(db, operation)
-        for later in steps[step.position + 1 :]:
-            later.state = State.SKIPPED.value
-        add_steps(db, operation, undo, first=len(steps))
+        _undo(db, operation, undo, State.FAILED)
         return
     operation.state, operation.ended_at, operation.unfinished = State.FAILED.value, now, None
     _settle_backup(db, operation, now)
     deployment = db.get_one(Deployment, operation.deployment_id)
     deployment.phase = (Phase.FAILED if before else Kind(operation.kind).after_failure).value
+
+
+def cancel(db: Session, operation: Operation, position: int, driver: Driver, now: datetime) -> bool:
+    """Between two steps, of which the one at `position` is next: undo the operation if it was asked to end, or end it where it
+    has changed nothing. Whether that was done; not past the point where it can be undone, and not twice."""
+    if operation.cancelled_at is None or operations.UNDONE in operation.arguments:
+        return False
+    kind, steps = Kind(operation.kind), steps_of(db, operation)
+    begun = next((one for one in reversed(steps) if one.state != State.PENDING), None)
+    undo = () if begun is None else _undoing(driver, kind, begun.name)
+    if begun is not None and not undo and kind in (Kind.UPGRADE, Kind.ROLLBACK):
+        return False
+    operation.error = f"cancelled by {operation.cancelled_by}"
+    _undo(db, operation, undo, State.CANCELLED)
+    if undo:
+        return True
+    deployment = db.get_one(Deployment, operation.deployment_id)
+    operation.state, operation.ended_at, operation.unfinished = State.CANCELLED.value, now, None
+    _settle_backup(db, operation, now)
+    if begun is not None and kind.after_failure is Phase.FAILED:
+        deployment.phase = Phase.FAILED.value  # a part of it is as asked for; the operation names the step
+        operation.error += f" before the step {steps[position].name}"
+    elif kind is Kind.CREATE:
+        deployment.phase = Phase.PURGED.value
+        _forget(db, deployment, now)
+    else:
+        deployment.phase = kind.before.value
+        if kind is Kind.RESTORE:
+            deployment.deleted_at = now  # its data is kept for its whole retention once more
+        if deployment.observed_revision:
+            _as_before(db, deployment, now)
+    return True
+
+
+def _undoing(driver: Driver, kind: Kind, step: str) -> Sequence[str]:
+    """A Deployment that was never wholly made is erased."""
+    return driver.steps(Kind.PURGE) if kind is Kind.CREATE else driver.undo(kind, step)
+
+
+def _undo(db: Session, operation: Operation, undo: Sequence[str], end: State) -> None:
+    """The steps that have not ended are skipped, those that undo the others come after them."""
+    operation.arguments = {**operation.arguments, operations.UNDONE: end.value}
+    steps = steps_of(db, operation)
+    for one in steps:
+        if not State(one.state).ended:
+            one.state = State.SKIPPED.value
+    add_steps(db, operation, undo, first=len(steps))
 
 
 def _as_before(db: Session, deployment: Deployment, now: datetime) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition
-from tradewind_platform.domain.operations import Kind, Phase, State, Step, next_step
+from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.reconciler import endings, observations, remote, timetable
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
@@ -174,12 +174,15 @@ class Reconciler:
             if not endings.steps_of(db, operation):
                 operation.started_at = self.clock()
                 endings.add_steps(db, operation, driver.steps(Kind(operation.kind)))
-            steps = endings.steps_of(db, operation)
-            position = next_step([Step(step.name, State(step.state), step.tries) for step in steps])
+            position = endings.next_position(db, operation)
+            if position is not None and endings.cancel(db, operation, position, driver, self.clock()):
+                position = endings.next_position(db, operation)
+            if operation.unfinished is None:
+                return None
             if position is None:
                 endings.end(db, operation, deployment, self.clock())
                 return None
-            step = steps[position]
+            step = endings.steps_of(db, operation)[position]
             operation.state = step.state = State.RUNNING.value
             step.tries += 1
             step.started_at = step.started_at or self.clock()
@@ -269,10 +272,11 @@ class Reconciler:
         return self.drivers[cluster.driver]
 
     def begin_what_is_due(self) -> None:
-        """Begin what no person asks for: the purge of what was deleted long ago, hibernation by schedule."""
+        """Begin what no person asks for: the purge of what was deleted long ago, and what
+        schedules say: hibernation, clean-ups, backups."""
         now = self.clock()
         with self.store.across_organizations() as db:
-            begun = timetable.begin_what_is_due(db, now)
+            begun = timetable.begin_what_is_due(db, self.ring, now)
         if begun:
             self._wake.set()
 

@@ -1,46 +1,83 @@
-"""Begins what is due without a person's asking: purges, hibernation by schedule."""
+"""Begins what is due without a person's asking: purges, and what schedules say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Kind, Phase, State
-from tradewind_platform.services import deployment_views, hibernation, operations, people
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.services import (
+    backups,
+    deployment_views,
+    hibernation,
+    maintenance,
+    operations,
+    people,
+)
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.store.life_tables import RecurringWork
 from tradewind_platform.store.tables import Deployment, Operation
 
 _AFTER_FAILURE: Final = timedelta(minutes=10)
 """So long what failed is not begun again by itself."""
 
 
-def begin_what_is_due(db: Session, now: datetime) -> int:
+def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> int:
     """Begin it, over all organizations. Returns how many operations were begun."""
     begun = 0
     over = select(Deployment).where(
         Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= now - deployment_views.RETENTION
     )
     for row in db.scalars(over).all():
-        begun += _begin(db, row, Kind.PURGE, "its retention is over", now)
+        begun += _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
     for row, kind in hibernation.due(db, now):
-        begun += _begin(db, row, kind, "its schedule", now)
+        begun += _begin_unless_failed(db, row, kind, "its schedule", now)
+    for row, work in maintenance.due(db, now):
+        begun += _begin_recurring(db, ring, row, work, now)
     return begun
 
 
-def _begin(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> bool:
-    last = db.scalar(
-        select(Operation).where(Operation.deployment_id == row.id).order_by(Operation.id.desc()).limit(1)
-    )
-    if last is not None:
-        if last.unfinished is not None:
+def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> bool:
+    """Once for all moments that are over. While another operation runs it stays due."""
+    if _is_busy(_last(db, row)):
+        return False
+    work.considered_until = now
+    kind = Kind(work.kind)
+    if kind is Kind.BACKUP:
+        made = _begin(db, row, kind, "its schedule", now)
+        backups.begin(db, ring, row, made, keep_days=work.keep_days)
+    else:
+        arguments = maintenance.arguments_of_clean_up(now, work.keep_days)
+        _begin(db, row, kind, "its schedule", now, arguments)
+    return True
+
+
+def _begin_unless_failed(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> bool:
+    """Not while another operation runs, and not soon after the same one has failed."""
+    last = _last(db, row)
+    if _is_busy(last):
+        return False
+    if last is not None and last.state == State.FAILED and last.kind == kind.value:
+        if last.ended_at is not None and now - last.ended_at < _AFTER_FAILURE:
             return False
-        failed = last.state == State.FAILED and last.kind == kind.value
-        if failed and last.ended_at is not None and now - last.ended_at < _AFTER_FAILURE:
-            return False
-    operations.begin(db, row, kind, by=people.SYSTEM.name, now=now)
+    _begin(db, row, kind, reason, now)
+    return True
+
+
+def _begin(
+    db: Session,
+    row: Deployment,
+    kind: Kind,
+    reason: str,
+    now: datetime,
+    arguments: Mapping[str, Any] | None = None,
+) -> Operation:
+    made = operations.begin(db, row, kind, by=people.SYSTEM.name, now=now, arguments=arguments)
     event = Event(f"deployment:{row.name}", row.workspace_id, row.id, reason)
     record(
         db,
@@ -52,4 +89,13 @@ def _begin(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime)
         now=now,
         organization=row.organization_id,
     )
-    return True
+    return made
+
+
+def _last(db: Session, row: Deployment) -> Operation | None:
+    statement = select(Operation).where(Operation.deployment_id == row.id)
+    return db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+
+
+def _is_busy(last: Operation | None) -> bool:
+    return last is not None and last.unfinished is not None

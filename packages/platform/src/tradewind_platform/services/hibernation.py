@@ -42,13 +42,18 @@ def hibernate(change: Change, reference: str, ask: Hibernate) -> OperationView:
 def wake_up(change: Change, reference: str, ask: WakeUp) -> OperationView:
     """It goes on, until its schedules say otherwise."""
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_HIBERNATE)
-    found = _of(change.db, row)
     until = _later(change.now, ask.until)
     if until is None:
-        coming = SleepPlan(_plan(found).schedules).next_change(change.now)
-        until = coming[1] if coming is not None else change.now
-    _override(change, row, sleeps=False, until=until)
+        stay(change, row, sleeps=False)
+    else:
+        _override(change, row, sleeps=False, until=until)
     return operations.begun(change, row, Kind.WAKE)
+
+
+def stay(change: Change, row: Deployment, *, sleeps: bool) -> None:
+    """Its schedules are not followed before their next moment."""
+    coming = SleepPlan(_plan(_of(change.db, row)).schedules).next_change(change.now)
+    _override(change, row, sleeps=sleeps, until=coming[1] if coming is not None else change.now)
 
 
 def set_schedules(change: Change, reference: str, ask: ChangeHibernation) -> HibernationView:

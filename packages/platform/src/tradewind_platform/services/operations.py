@@ -32,12 +32,12 @@ _NEEDS: Final = {
     Kind.BACKUP: Permission.DEPLOYMENT_UPGRADE,
     Kind.ROLLBACK: Permission.DEPLOYMENT_UPGRADE,
     Kind.PREFLIGHT: Permission.DEPLOYMENT_UPGRADE,
-    Kind.CLEAN: Permission.CONFIG_UPDATE,
+    Kind.CLEAN: Permission.DEPLOYMENT_UPGRADE,
 }
 
 
 UNDONE: Final = "undone"
-"""The argument of an operation whose steps were undone after a failure."""
+"""The argument of an operation whose steps were undone, and the end that it has then: failed or cancelled."""
 
 
 def permission_for(kind: Kind) -> Permission:
@@ -99,9 +99,7 @@ def begun(
 
 def retry(change: Change, reference: str) -> OperationView:
     """Begin a failed operation again, at the step that failed. Refused when another one came after it."""
-    change.event.target = f"operation:{reference}"
-    row, deployment = _found(change.db, change.caller, reference)
-    change.event.workspace, change.event.deployment = deployment.workspace_id, deployment.id
+    row, deployment = for_change(change, reference)
     change.require(permission_for(Kind(row.kind)), deployment_lookup.target(deployment))
     later = select(Operation.id).where(Operation.deployment_id == deployment.id, Operation.id > row.id)
     if row.state != State.FAILED or UNDONE in row.arguments or change.db.scalar(later) is not None:
@@ -118,6 +116,14 @@ def retry(change: Change, reference: str) -> OperationView:
     change.begun = True
     change.db.flush()
     return view(change.db, row, deployment)
+
+
+def for_change(change: Change, reference: str) -> tuple[Operation, Deployment]:
+    """The operation that a change is about, which its event names, and its Deployment. Raises Refused NOT_FOUND."""
+    change.event.target = f"operation:{reference}"
+    row, deployment = _found(change.db, change.caller, reference)
+    change.event.workspace, change.event.deployment = deployment.workspace_id, deployment.id
+    return row, deployment
 
 
 def get(db: Session, caller: Principal, reference: str) -> OperationView:
@@ -159,6 +165,8 @@ def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
         created_by=row.created_by,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        cancelled_at=row.cancelled_at,
+        cancelled_by=row.cancelled_by or "",
     )
 
 

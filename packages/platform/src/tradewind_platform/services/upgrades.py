@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.domain.roles import Permission
-from tradewind_platform.services import backups, deployment_lookup, operations, revisions
+from tradewind_platform.services import backups, deployment_lookup, maintenance, operations, revisions
 from tradewind_platform.services.change import Change
 from tradewind_platform.store.tables import Cluster, Deployment
 from tradewind_protocol.errors import Code, Refused
@@ -29,6 +29,7 @@ def upgrade(change: Change, reference: str, ask: Upgrade) -> OperationView:
     change.event.changes = {VERSION: [before, ask.version]}
     if ask.dry_run:
         return operations.begun(change, row, Kind.PREFLIGHT, arguments={VERSION: ask.version})
+    maintenance.require_window(change.db, row, Kind.UPGRADE, now=change.now, anyway=ask.now)
     revisions.add(change, row, {**spec, VERSION: ask.version})
     operation = operations.begin(change.db, row, Kind.UPGRADE, by=change.caller.name, now=change.now)
     backups.begin(change.db, change.ring, row, operation, keep_days=backups.KEEP_DAYS)

@@ -1,4 +1,4 @@
-"""Tables of the life of a Deployment: hibernation, recurring work, backups, configuration and environment variables."""
+"""Tables of the life of a Deployment: hibernation, maintenance, backups, configuration and environment variables."""
 
 from __future__ import annotations
 
@@ -54,6 +54,16 @@ class DeploymentWorkload(Scoped, Base):
     running: Mapped[int]
     queued: Mapped[int]
     at: Mapped[datetime]
+
+
+class Maintenance(Scoped, Base):
+    """When the platform may upgrade a Deployment and clean its database up. Its revision counts recurring work, too."""
+
+    __tablename__ = "maintenance"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), unique=True)
+    windows: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    revision: Mapped[int] = mapped_column(default=1)
 
 
 class Backup(Scoped, Base):

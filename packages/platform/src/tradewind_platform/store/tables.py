@@ -195,6 +195,9 @@ class Operation(Scoped, Base):
     created_by: Mapped[str]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str | None]
+    cancelled_at: Mapped[datetime | None]
+    """When it was asked to end: it does between two steps."""
 
 
 class OperationStep(Scoped, Base):
