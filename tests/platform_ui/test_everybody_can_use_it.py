@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from support.page_requests import ask
 from support.platform_website import Website
 
 AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
@@ -132,3 +133,12 @@ def test_500_deployments_are_drawn_and_filtered_within_a_second(open_page: Any, 
         }"""
     )
     assert milliseconds < 1000
+
+
+def test_on_a_phone_the_tab_that_one_is_on_is_in_view(open_page: Any) -> None:
+    page = open_page("/", size=(390, 844))
+    ask(page, "/v1/deployments", {"name": "sales"})
+    for part, name in (("", "Overview"), ("/environment", "Environment"), ("/settings", "Settings")):
+        page.goto(f"/deployments/sales{part}")
+        tabs = page.get_by_role("navigation", name="Deployment sales")
+        expect(tabs.get_by_role("link", name=name, exact=True)).to_be_in_viewport(ratio=0.9)

@@ -61,6 +61,9 @@ export function useTitle(title: string): void {
 
 export type Tab = { name: string; to: string; current: boolean; shown?: boolean };
 
+/** On a narrow screen the row scrolls: the tab that one is on is never outside of it. */
+const intoView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 export function TabRow({ label, tabs, small = false }: { label: string; tabs: Tab[]; small?: boolean }) {
   return (
     <HStack as="nav" aria-label={label} gap={1} mb={4} borderBottomWidth={1} overflowX="auto">
@@ -81,7 +84,7 @@ export function TabRow({ label, tabs, small = false }: { label: string; tabs: Ta
             borderColor={tab.current ? "brand.solid" : "transparent"}
             _hover={{ color: "fg" }}
           >
-            <RouterLink to={tab.to} {...(tab.current ? { "aria-current": "page" as const } : {})}>
+            <RouterLink to={tab.to} ref={tab.current ? intoView : undefined} {...(tab.current ? { "aria-current": "page" as const } : {})}>
               {tab.name}
             </RouterLink>
           </Box>
