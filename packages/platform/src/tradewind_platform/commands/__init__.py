@@ -7,6 +7,7 @@ import click
 from tradewind_platform.commands.admin import admin
 from tradewind_platform.commands.controller import controller
 from tradewind_platform.commands.demo import demo
+from tradewind_platform.commands.doctor import doctor
 from tradewind_platform.commands.down import down
 from tradewind_platform.commands.eject import eject
 from tradewind_platform.commands.keys import keys
@@ -18,5 +19,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, controller, down, eject, admin, keys, demo):
+for _command in (run, controller, doctor, down, eject, admin, keys, demo):
     platform.add_command(_command)

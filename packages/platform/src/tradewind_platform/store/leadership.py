@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
-_LOCK: Final = 0x74776C64
+LOCK: Final = 0x74776C64
+"""The number of the advisory lock."""
 
 
 class Leadership(Protocol):
@@ -61,7 +62,7 @@ class PostgresLeadership:
     def _try(self) -> bool:
         made = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            won = bool(made.scalar(text(f"SELECT pg_try_advisory_lock({_LOCK})")))
+            won = bool(made.scalar(text(f"SELECT pg_try_advisory_lock({LOCK})")))
         except SQLAlchemyError:
             made.invalidate()
             made.close()

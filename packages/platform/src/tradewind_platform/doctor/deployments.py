@@ -1,0 +1,105 @@
+"""Clusters and Deployments, as the platform has observed them and as their gateways answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.doctor import network
+from tradewind_platform.doctor.results import Result, failed, ok, warning
+from tradewind_platform.domain.clusters import ControllerState, controller_state
+from tradewind_platform.domain.health import Status
+from tradewind_platform.domain.operations import Phase
+from tradewind_platform.services import backups, cluster_work, clusters, deployment_views
+from tradewind_platform.store.tables import Cluster, Deployment, DeploymentCondition, Operation
+
+_OLD_BACKUP: Final = timedelta(days=7)
+_LONG: Final = timedelta(hours=1)
+
+
+def clusters_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterator[Result]:
+    """The controller of each beats, and its gateway answers."""
+    for row in db.scalars(select(Cluster).order_by(Cluster.name)):
+        check = f"cluster:{row.name}"
+        if clusters.has_controller(db, row.id):
+            state = controller_state(cluster_work.controller(db, row.id).beat_at, now)
+            if state is ControllerState.CONNECTED:
+                yield ok(check, "its controller is connected")
+            else:
+                yield failed(
+                    check,
+                    f"its controller is {state.value}",
+                    "Read the controller's log, and start it again.",
+                )
+        yield network.answers(
+            f"gateway:{row.name}",
+            f"{row.agents_url}/",
+            status=404,
+            says="404 page not found",
+            ca_file=ca_file,
+            remedy="Start the gateway of the cluster, and check the name's record and the way to it.",
+        )
+        if (found := network.certificate(row.agents_url, now)) is not None:
+            yield found
+
+
+def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterator[Result]:
+    """What is wrong with each, as it was observed last; its route, its backups, and what waits to be applied."""
+    found = select(Deployment, Cluster).join(Cluster, Cluster.id == Deployment.cluster_id)
+    for row, cluster in db.execute(
+        found.where(Deployment.live_name.is_not(None)).order_by(Deployment.name)
+    ).all():
+        check = f"deployment:{row.name}"
+        yield from _operation(db, check, row, now)
+        if row.phase == Phase.FAILED:
+            yield failed(
+                check, "its last operation failed", f"tradewind operations list --deployment {row.name}"
+            )
+        if row.phase != Phase.RUNNING:
+            continue
+        wrong = list(
+            db.scalars(
+                select(DeploymentCondition).where(
+                    DeploymentCondition.deployment_id == row.id,
+                    DeploymentCondition.status != Status.TRUE.value,
+                )
+            )
+        )
+        for one in wrong:
+            yield failed(f"{check}:{one.type}", one.message or one.status, one.remedy or "Read its log.")
+        if not wrong:
+            yield ok(check, "healthy")
+        url = f"{deployment_views.agent_url(cluster, row.slug)}/remote-execution/v1/readyz"
+        remedy = f"Read the gateway's log, and `tradewind deployments get {row.name}`."
+        yield network.answers(f"{check}:route", url, status=200, ca_file=ca_file, remedy=remedy)
+        yield _backup(db, check, row, now)
+
+
+def _operation(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:
+    running = db.scalar(select(Operation).where(Operation.unfinished == row.id))
+    if running is not None and now - running.created_at > _LONG:
+        yield warning(
+            f"{check}:operation",
+            f"{running.kind} has not ended since {running.created_at:%Y-%m-%d %H:%M} UTC",
+            f"tradewind operations get {running.id}; `cancel` ends it.",
+        )
+    if running is None and row.phase == Phase.RUNNING and row.revision != row.observed_revision:
+        yield warning(
+            f"{check}:drift",
+            f"it runs revision {row.observed_revision}, and {row.revision} was asked for",
+            f"tradewind environment apply {row.name}",
+        )
+
+
+def _backup(db: Session, check: str, row: Deployment, now: datetime) -> Result:
+    last = backups.last_success(db, row.id)
+    remedy = f"tradewind deployments maintenance {row.name} --backups '0 1 * * *'"
+    if last is None:
+        return warning(f"{check}:backup", "there is none", remedy)
+    if now - last > _OLD_BACKUP:
+        return warning(f"{check}:backup", f"the newest is {(now - last).days} days old", remedy)
+    return ok(f"{check}:backup", f"the newest is of {last:%Y-%m-%d %H:%M} UTC")

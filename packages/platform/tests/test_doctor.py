@@ -1,0 +1,155 @@
+"""The doctor names what is wrong with a platform, why, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from support.platform_parts import NOW, Reconciled
+from tradewind_platform.clock import utc_now
+from tradewind_platform.commands import platform as command
+from tradewind_platform.composition import PlatformSettings, alone, opened
+from tradewind_platform.doctor import database, deployments, network
+from tradewind_platform.doctor.results import Result, Verdict
+from tradewind_platform.store.sessions import open_engine
+from tradewind_platform.store.tables import Cluster, Deployment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = tmp_path / "home"
+    with opened(PlatformSettings(made)):
+        pass
+    return made
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    """The address of a server that is whatever is asked for: the platform, and the gateway of a cluster."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path.endswith(("/healthz", "/readyz"))
+            self.send_response(200 if known else 404)
+            self.end_headers()
+            self.wfile.write(b"ok" if known else b"404 page not found\n")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def examined(home: Path, url: str, *, exit_code: int) -> dict[str, dict[str, str]]:
+    done = CliRunner().invoke(command, ["doctor", "--home", str(home), "--url", url, "--json"])
+    assert done.exit_code == exit_code, done.output
+    return {one["check"]: one for one in json.loads(done.stdout)["results"]}
+
+
+def test_a_platform_that_runs_is_well(home: Path, site: str) -> None:
+    with alone(PlatformSettings(home)):
+        found = examined(home, site, exit_code=0)
+    assert {one["verdict"] for one in found.values()} == {"ok", "skipped"}
+    assert {"disk", "database", "leader", "platform", "clock", "keys"} <= set(found)
+
+
+def test_a_platform_that_is_stopped_is_named_with_the_command_that_starts_it(home: Path) -> None:
+    found = examined(home, "http://127.0.0.1:1", exit_code=1)
+    for check in ("leader", "platform"):
+        assert (found[check]["verdict"], found[check]["remedy"]) == ("failed", "tradewind platform run")
+
+
+def test_a_table_for_people_names_each_check(home: Path) -> None:
+    done = CliRunner().invoke(command, ["doctor", "--home", str(home), "--url", "http://127.0.0.1:1"])
+    assert done.exit_code == 1
+    assert "CHECK" in done.output and "no platform runs in" in done.output
+
+
+def test_tables_of_another_version_are_named_and_not_migrated(home: Path) -> None:
+    engine = open_engine(f"sqlite:///{home}/platform.db")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    found = examined(home, "http://127.0.0.1:1", exit_code=1)
+    assert "migration 0001" in found["database"]["evidence"]
+    assert found["clusters and Deployments"]["verdict"] == "skipped"
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+    engine.dispose()
+
+
+def test_values_that_no_key_opens_and_a_readable_key_file_are_named(
+    reconciled: Reconciled, tmp_path: Path
+) -> None:
+    reconciled.created()
+    store, file = reconciled.platform.store, tmp_path / "keys"
+    assert [one.verdict for one in database.keys(store, file)] == [Verdict.OK]
+    file.chmod(0o644)
+    assert "chmod 600" in list(database.keys(store, file))[-1].remedy
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE deployment_secret SET value = 'x' WHERE name = 'fernet'"))
+    found = next(iter(database.keys(store, file)))
+    assert found.verdict is Verdict.FAILED and "1 of deployment_secret" in found.evidence
+
+
+def of_deployments(reconciled: Reconciled, url: str, **later: float) -> dict[str, Result]:
+    with reconciled.platform.store.across_organizations() as db:
+        for row in db.query(Cluster):
+            row.agents_url = url
+    with reconciled.platform.store.reading_all() as db:
+        now = NOW + timedelta(**later)
+        found = [
+            *deployments.clusters_of(db, now, ca_file=None),
+            *deployments.deployments_of(db, now, ca_file=None),
+        ]
+    return {one.check: one for one in found}
+
+
+def test_a_deployment_that_is_well_wants_a_backup_only(reconciled: Reconciled, site: str) -> None:
+    reconciled.created()
+    found = of_deployments(reconciled, site)
+    wrong = {check for check, one in found.items() if one.verdict is not Verdict.OK}
+    assert wrong == {"deployment:sales:backup"}
+    assert {"gateway:local", "deployment:sales", "deployment:sales:route"} <= set(found)
+    reconciled.owner.post("/v1/deployments/sales/backups", json={})
+    reconciled.reconciler.carry_out_all()
+    assert of_deployments(reconciled, site)["deployment:sales:backup"].verdict is Verdict.OK
+    assert "9 days" in of_deployments(reconciled, site, days=9)["deployment:sales:backup"].evidence
+
+
+def test_a_condition_a_gateway_and_an_operation_that_hang_are_named(reconciled: Reconciled) -> None:
+    slug = reconciled.created()["slug"]
+    reconciled.driver.cluster.end(slug, "database")
+    reconciled.reconciler.observe_all()
+    reconciled.owner.post("/v1/deployments/sales/backups", json={})
+    found = of_deployments(reconciled, "http://127.0.0.1:1", hours=2)
+    assert found["deployment:sales:DatabaseReady"].evidence == "The database is missing."
+    assert found["gateway:local"].verdict is Verdict.FAILED
+    assert "backup has not ended" in found["deployment:sales:operation"].evidence
+
+
+def test_what_was_asked_for_and_is_not_applied_is_drift(reconciled: Reconciled, site: str) -> None:
+    reconciled.created()
+    with reconciled.platform.store.across_organizations() as db:
+        for row in db.query(Deployment):
+            row.revision += 1
+    assert "revision 1, and 2" in of_deployments(reconciled, site)["deployment:sales:drift"].evidence
+
+
+def test_clocks_that_differ_are_named(site: str) -> None:
+    near = network.clock(f"{site}/healthz", utc_now(), ca_file=None)
+    far = network.clock(f"{site}/healthz", utc_now() + timedelta(minutes=5), ca_file=None)
+    assert near is not None and near.verdict is Verdict.OK
+    assert far is not None and far.verdict is Verdict.FAILED and "+" in far.evidence
