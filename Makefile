@@ -242,7 +242,7 @@ test-ui: $(STAMP) ui/node_modules chromium nginx  ## the pages in a real browser
 
 ui-pictures: $(STAMP) chromium  ## take the pictures of the page in docs/images anew
 	@$(UV) pip install --quiet --python $(PY) --require-hashes -r tests/ui/requirements.lock
-	TRADEWIND_PICTURES=docs/images $(PY) -m pytest tests/ui/test_pictures.py $(ARGS)
+	TRADEWIND_PICTURES=docs/images $(PY) -m pytest tests/ui/test_pictures.py tests/platform_ui/test_scenario_2_with_a_real_deployment.py $(ARGS)
 
 chromium:  ## install Chromium when the machine has no such browser (Debian, as root)
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

@@ -41,12 +41,12 @@ class PlatformProcess:
         command = [sys.executable, "-m", "tradewind", *self._arguments]
         return LocalProcess("platform", command, env=dict(os.environ), log=self.log)
 
-    def start(self) -> None:
-        """Return once the API answers; at the first start, with an administrator's token."""
+    def start(self, *, administrator: bool = True) -> None:
+        """Return once the API answers; at the first start, with the token of an `administrator` that the command makes."""
         self.process = self._new()
         self.process.start()
         wait_until(self.answers, timeout=stretched(60), what="the API answers", processes=[self.process])
-        if not self.token_file.exists():
+        if administrator and not self.token_file.exists():
             self.command(
                 "platform",
                 "admin",
