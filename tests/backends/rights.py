@@ -16,14 +16,32 @@ from support.cloud.aws import REGION, Moto
 BUCKET = "my-site"
 
 
+FILES = {
+    "trust.json": "sts:AssumeRoleWithWebIdentity",
+    "secrets.json": "secretsmanager:",
+    "lifecycle.json": "AbortIncompleteMultipartUpload",
+}
+"""What the page's commands name, and what is in the block that it says to save so."""
+
+
+def walk(moto: Moto, home: Path) -> None:
+    """Every command of the page, in its order."""
+    for name, has in FILES.items():
+        [text] = [each for each in pages.blocks("site-on-aws.md", "json") if has in each]
+        (home / name).write_text(text)
+    for commands in pages.blocks("site-on-aws.md", "shell"):
+        moto.shell(commands, home)
+
+
 @contextmanager
-def checked(home: Path) -> Iterator[Moto]:
+def checked(home: Path, *, bucket: bool = True) -> Iterator[Moto]:
     """A server of its own: the requests of other tests are anybody's."""
     moto = Moto(home)
     with moto:
         where = {"LocationConstraint": REGION}
+        if bucket:
+            moto.calls(("s3", "create_bucket", {"Bucket": BUCKET, "CreateBucketConfiguration": where}))
         moto.calls(
-            ("s3", "create_bucket", {"Bucket": BUCKET, "CreateBucketConfiguration": where}),
             ("iam", "create_user", {"UserName": "site"}),
             ("iam", "create_user", {"UserName": "plane"}),
         )

@@ -394,7 +394,8 @@ class VaultByKubernetes(VaultByAppRole):
         }
         self.bao.ask("POST", "auth/kubernetes/config", config)
         role = {
-            "bound_service_account_names": "tradewind-agent",
+            "bound_service_account_names": "airflow-site",
+            "audience": "vault",
             "bound_service_account_namespaces": "airflow",
             "token_policies": "airflow-site",
             "token_ttl": "1h",

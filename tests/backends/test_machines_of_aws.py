@@ -34,9 +34,9 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     """With the bucket, secrets and parameters of the page, and the role that its policies are of."""
-    with rights.checked(tmp_path_factory.mktemp("moto")) as made:
-        for commands in pages.blocks(PAGE, "shell"):
-            made.shell(commands)
+    home = tmp_path_factory.mktemp("moto")
+    with rights.checked(home, bucket=False) as made:
+        rights.walk(made, home)
         connection = '{"conn_type": "aws"}'
         name = "airflow/connections/site_store"
         made.calls(
@@ -53,7 +53,7 @@ def credentials(moto: Moto) -> Mapping[str, Mapping[str, str]]:
     document = {"Version": "2012-10-17", "Statement": [trust]}
     policy = {"Version": "2012-10-17", "Statement": list(_statements())}
     moto.calls(
-        ("iam", "create_role", {"RoleName": ROLE, "AssumeRolePolicyDocument": json.dumps(document)}),
+        ("iam", "update_assume_role_policy", {"RoleName": ROLE, "PolicyDocument": json.dumps(document)}),
         (
             "iam",
             "put_role_policy",

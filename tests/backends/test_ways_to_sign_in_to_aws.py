@@ -40,9 +40,9 @@ os.wait()
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     """Each service's user `site-…` may read what the page's policy names, `role-…` may assume the role that may."""
-    with rights.checked(tmp_path_factory.mktemp("moto")) as made:
-        for commands in pages.blocks(PAGE, "shell"):
-            made.shell(commands)
+    home = tmp_path_factory.mktemp("moto")
+    with rights.checked(home, bucket=False) as made:
+        rights.walk(made, home)
         team = "airflow/of-a-team/connections/warehouse"
         made.calls(
             ("secretsmanager", "create_secret", {"Name": team, "SecretString": OF_THE_TEAM}),
@@ -52,7 +52,17 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 
 
 @pytest.fixture(scope="module")
-def keys(moto: Moto) -> dict[str, dict[str, str]]:
+def described(moto: Moto) -> list[dict[str, Any]]:
+    """What AWS tells of the page's instance profile and bucket, as long as the server answers anybody."""
+    return moto.calls(
+        ("iam", "get_instance_profile", {"InstanceProfileName": "airflow-site"}),
+        ("s3", "get_public_access_block", {"Bucket": rights.BUCKET}),
+        ("s3", "get_bucket_lifecycle_configuration", {"Bucket": rights.BUCKET}),
+    )
+
+
+@pytest.fixture(scope="module")
+def keys(moto: Moto, described: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     """The variables of a user who may read, and of one who may become the role that may."""
     policies = [
         json.loads(each)
@@ -68,11 +78,15 @@ def keys(moto: Moto) -> dict[str, dict[str, str]]:
     trust = {"Version": "2012-10-17", "Statement": [{**assume, "Principal": {"AWS": "*"}}]}
     become = {"Version": "2012-10-17", "Statement": [{**assume, "Resource": ROLE}]}
     moto.calls(
-        ("iam", "create_role", {"RoleName": "airflow-site", "AssumeRolePolicyDocument": json.dumps(trust)}),
+        (
+            "iam",
+            "update_assume_role_policy",
+            {"RoleName": "airflow-site", "PolicyDocument": json.dumps(trust)},
+        ),
         (
             "iam",
             "put_role_policy",
-            {"RoleName": "airflow-site", "PolicyName": "reads", "PolicyDocument": json.dumps(both)},
+            {"RoleName": "airflow-site", "PolicyName": "secrets", "PolicyDocument": json.dumps(both)},
         ),
     )
     found = {"reads": rights.key(moto, "site", both), "becomes": rights.key(moto, "plane", become)}
@@ -99,6 +113,15 @@ def holds(found: dict[str, list[str]], identity: str) -> None:
 
 
 USER, ASSUMED = f"arn:aws:iam::{ACCOUNT}:user/site", f"arn:aws:sts::{ACCOUNT}:assumed-role/airflow-site/"
+
+
+def test_the_pages_commands_make_the_role_and_the_bucket(described: list[dict[str, Any]]) -> None:
+    profile, bucket, rules = described
+    assert [each["Arn"] for each in profile["InstanceProfile"]["Roles"]] == [ROLE]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert {each["ID"]: each.get("Expiration", {}).get("Days") for each in rules["Rules"]} == {
+        "logs": 180, "values": 400, "rest": None,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("service", SERVICES)

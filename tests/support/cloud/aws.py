@@ -57,11 +57,12 @@ class Moto(Server):
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def shell(self, commands: str) -> str:
-        """Run shell commands that call AWS's program `aws`. Returns what they print."""
+    def shell(self, commands: str, folder: Path | None = None) -> str:
+        """Run shell commands that call AWS's program `aws`, in that folder. Returns what they print."""
         path = os.pathsep.join([str(program("aws").parent), os.environ["PATH"]])
         done = subprocess.run(
             ["bash", "-euc", commands],
+            cwd=folder,
             env={"PATH": path, "LANG": "C.UTF-8", "PYTHONUTF8": "1", **self.environment()},
             capture_output=True,
             text=True,

@@ -8,7 +8,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-ACCOUNT = {"namespace": "airflow", "name": "tradewind-agent", "uid": "00000000-1111-2222-3333-444444444444"}
+ACCOUNT = {"namespace": "airflow", "name": "airflow-site", "uid": "00000000-1111-2222-3333-444444444444"}
 
 
 class TokenReview:
@@ -56,7 +56,7 @@ class TokenReview:
         claims = {
             "iss": "https://kubernetes.default.svc.cluster.local",
             "sub": f"system:serviceaccount:{ACCOUNT['namespace']}:{ACCOUNT['name']}",
-            "aud": ["https://kubernetes.default.svc.cluster.local"],
+            "aud": ["vault"],
             "iat": int(time.time()),
             "exp": int(time.time()) + 3600,
             "jti": str(len(self.good)) + str(time.time_ns()),

@@ -305,6 +305,26 @@ def test_a_secrets_backend_is_set_up_as_its_page_says(kind: str, tmp_path: Path)
     assert f"[{extra},git]" in step(found["container"], "Dockerfile")
 
 
+def test_a_pod_has_the_token_that_vault_takes_as_the_page_says(tmp_path: Path) -> None:
+    [block] = pages.blocks("secrets-in-vault.md", "yaml")
+    expected = yaml.safe_load(block)
+    found = by_key(
+        replace(LEAST, secrets=Secrets("vault-kubernetes", "https://vault.example.com", "airflow-site"))
+    )
+    in_bash(step(found["helm"], "values file"), tmp_path)
+    values = yaml.safe_load((tmp_path / "values.yaml").read_text())
+    assert values["secretsBackend"] == expected["secretsBackend"]
+    pod = expected["podDefaults"]
+    assert {key: values["standalone"][key] for key in pod} == pod
+    manifest = "\n".join(step(found["kubernetes"], "manifest").splitlines()[1:-1])
+    objects = {each["kind"]: each for each in yaml.safe_load_all(manifest)}
+    assert objects["ServiceAccount"]["metadata"]["name"] == "airflow-site"
+    spec = objects["StatefulSet"]["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == "airflow-site"
+    assert all(each in spec["volumes"] for each in pod["volumes"])
+    assert all(each in spec["containers"][0]["volumeMounts"] for each in pod["volumeMounts"])
+
+
 @pytest.mark.parametrize(
     ("page", "block", "logs"),
     [

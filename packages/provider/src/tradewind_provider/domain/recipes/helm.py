@@ -37,17 +37,22 @@ def values(wanted: RecipeRequest) -> str:
         f"    name: {literal(chosen.pop('name'))}",
         *(f"  {key}: {literal(value)}" for key, value in chosen.items()),
     ]
-    if claims(wanted):
+    account = site_services.service_account(wanted)
+    if account:
+        lines += [f"  serviceAccount: {{name: {literal(account)}}}"]
+    if claims(wanted) or account:
         lines += ["  volumes:"]
         lines += [
             f"    - {{name: {one}, persistentVolumeClaim: {{claimName: {name}-{one}}}}}"
             for one, _, _ in claims(wanted)
         ]
+        lines += [f"    - {site_services.VAULT_TOKEN}"] if account else []
         lines += ["  volumeMounts:"]
         lines += [
             f"    - {{name: {one}, mountPath: {literal(path)}, readOnly: {literal(read_only)}}}"
             for one, path, read_only in claims(wanted)
         ]
+        lines += [f"    - {site_services.VAULT_TOKEN_MOUNT}"] if account else []
     if wanted.bundle.kind != NONE:
         lines += [
             "bundles:",

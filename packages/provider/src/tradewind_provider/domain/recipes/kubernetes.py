@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind_provider.domain.recipes import site_services
 from tradewind_provider.domain.recipes.container import STATE, USER
 from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
@@ -67,7 +68,14 @@ def manifest(wanted: RecipeRequest) -> str:
         volumes.append(
             f"        - {{name: {volume}, persistentVolumeClaim: {{claimName: {name}-{volume}}}}}\n"
         )
-    return f"""apiVersion: v1
+    account = site_services.service_account(wanted)
+    made = named = ""
+    if account:
+        made = f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {literal(account)}}}\n---\n"
+        named = f"      serviceAccountName: {literal(account)}\n"
+        mounts.append(f"            - {site_services.VAULT_TOKEN_MOUNT}\n")
+        volumes.append(f"        - {site_services.VAULT_TOKEN}\n")
+    return f"""{made}apiVersion: v1
 kind: ConfigMap
 metadata: {{name: {name}}}
 data:
@@ -84,7 +92,7 @@ spec:
   template:
     metadata: {{labels: {{app: {name}}}}}
     spec:
-      automountServiceAccountToken: false
+{named}      automountServiceAccountToken: false
       enableServiceLinks: false
       terminationGracePeriodSeconds: 660
       securityContext:

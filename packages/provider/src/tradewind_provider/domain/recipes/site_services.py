@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tradewind_provider.domain.recipes.requests import RecipeRequest
+from tradewind_provider.domain.recipes.text import slug
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class _SecretsBackend:
 def _names(connections: str, variables: str, what: str = "prefix") -> dict[str, object]:
     return {f"connections_{what}": connections, f"variables_{what}": variables, f"config_{what}": None}
 
+
+VAULT_TOKEN_FOLDER: Final = "/var/run/secrets/vault"
+"""Where a pod has the token of its service account that Vault takes."""
+VAULT_TOKEN: Final = "{name: vault-token, projected: {sources: [{serviceAccountToken: {path: token, audience: vault, expirationSeconds: 3600}}]}}"
+VAULT_TOKEN_MOUNT: Final = f"{{name: vault-token, mountPath: {VAULT_TOKEN_FOLDER}, readOnly: true}}"
 
 _AWS: Final = "airflow.providers.amazon.aws.secrets"
 _VAULT: Final = "airflow.providers.hashicorp.secrets.vault.VaultBackend"
@@ -55,7 +61,11 @@ SECRETS_BACKENDS: Final = {
         _DASHES,
     ),
     "vault-kubernetes": _SecretsBackend(
-        _VAULT, "hashicorp", "url", {**_IN_VAULT, "auth_type": "kubernetes"}, role="kubernetes_role"
+        _VAULT,
+        "hashicorp",
+        "url",
+        {**_IN_VAULT, "auth_type": "kubernetes", "kubernetes_jwt_path": f"{VAULT_TOKEN_FOLDER}/token"},
+        role="kubernetes_role",
     ),
     "vault-approle": _SecretsBackend(
         _VAULT, "hashicorp", "url", {**_IN_VAULT, "auth_type": "approle"}, role="role_id"
@@ -81,6 +91,11 @@ def secrets_backend(wanted: RecipeRequest) -> tuple[str, dict[str, object]]:
     if backend.role:
         arguments[backend.role] = wanted.secrets.role
     return backend.classpath, arguments
+
+
+def service_account(wanted: RecipeRequest) -> str:
+    """The service account of pods that Vault knows: named like the role. Empty where tasks sign in by other means."""
+    return slug(wanted.secrets.role) if wanted.secrets.kind == "vault-kubernetes" else ""
 
 
 def variables(wanted: RecipeRequest) -> dict[str, str]:
