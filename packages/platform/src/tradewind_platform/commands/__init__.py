@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tradewind_platform.commands.admin import admin
+from tradewind_platform.commands.backup import backup, restore
 from tradewind_platform.commands.controller import controller
 from tradewind_platform.commands.demo import demo
 from tradewind_platform.commands.doctor import doctor
@@ -19,5 +20,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, controller, doctor, down, eject, admin, keys, demo):
+for _command in (run, controller, doctor, backup, restore, down, eject, admin, keys, demo):
     platform.add_command(_command)

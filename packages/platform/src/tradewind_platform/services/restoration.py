@@ -1,0 +1,133 @@
+"""What a platform that is restored from a backup forgets, and what it shall not forget: that access was taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.cluster_tables import ClusterToken
+from tradewind_platform.store.people_tables import SignInLink, SignInSession
+from tradewind_platform.store.tables import (
+    ApiToken,
+    ApiTokenValue,
+    AuditEvent,
+    Deployment,
+    Organization,
+    RoleBinding,
+    User,
+)
+from tradewind_platform.store.team_tables import Invite, TeamMember, TeamRoleBinding
+
+_AHEAD: Final = 1_000_000
+"""Deployments keep the newest revision of access that they have seen: a restored platform's has to be newer."""
+
+_TAKEN_AWAY: Final[tuple[tuple[type[Any], str], ...]] = (
+    (RoleBinding, "role bindings stay removed"),
+    (TeamMember, "members of teams stay removed"),
+    (TeamRoleBinding, "role bindings of teams stay removed"),
+    (Invite, "invites stay withdrawn"),
+    (ClusterToken, "cluster tokens stay revoked"),
+)
+
+
+@dataclass(frozen=True)
+class Present:
+    """What the database has that is replaced."""
+
+    organizations: frozenset[UUID]
+    tokens: frozenset[UUID]  # API tokens that are good
+    values: frozenset[UUID]  # of API tokens, that were not replaced
+    rows: dict[str, frozenset[UUID]]  # of tables whose rows give access, by table
+    enabled: frozenset[UUID]  # users
+    deployments: dict[UUID, str]
+    events: int
+    access: int
+
+
+def present(db: Session) -> Present:
+    return Present(
+        organizations=frozenset(db.scalars(select(Organization.id))),
+        tokens=frozenset(one.id for one in _good_tokens(db)),
+        values=frozenset(db.scalars(select(ApiTokenValue.id).where(ApiTokenValue.until.is_(None)))),
+        rows={table.__tablename__: frozenset(db.scalars(select(table.id))) for table, _ in _TAKEN_AWAY},
+        enabled=frozenset(one.id for one in _enabled(db)),
+        deployments={one.id: one.name for one in db.scalars(select(Deployment))},
+        events=len(db.scalars(select(AuditEvent.id)).all()),
+        access=max(db.scalars(select(AccessRevision.revision)).all(), default=0),
+    )
+
+
+def losses(db: Session, now: Present | None) -> list[str]:
+    """A sentence for each thing that is forgotten. `db`: the backup."""
+    said = ["Every browser's session ends. Local passwords and settings are those of the backup."]
+    if now is None:
+        return [
+            *said,
+            "The database that is replaced cannot be read, so it is not known what was taken away since.",
+            "Every API token and cluster token ends. Check the users, teams and role bindings.",
+        ]
+    then = present(db)
+    made = sorted(name for id, name in now.deployments.items() if id not in then.deployments)
+    if made:
+        said.append(f"Deployments made since are forgotten, and their processes go on: {', '.join(made)}.")
+    for what, mine, theirs in (
+        ("API tokens", now.tokens, then.tokens),
+        ("role bindings", now.rows["role_binding"], then.rows["role_binding"]),
+        ("users", now.enabled, then.enabled),
+    ):
+        if new := len(mine - theirs):
+            said.append(f"{new} {what} made since are forgotten.")
+    if (events := now.events - then.events) > 0:
+        said.append(f"{events} events of the audit trail are forgotten.")
+    return said
+
+
+def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str]:
+    """In the database of the backup: what was taken away since stays so, and every session has ended. Returns a sentence for
+    each kind. Where it is not known what was taken away, every token ends."""
+    said = []
+    gone = [one for one in _good_tokens(db) if now is None or one.id not in now.tokens]
+    for token in gone:
+        token.deleted_at = at
+    if gone:
+        said.append(f"API tokens that stay deleted: {', '.join(sorted(one.name for one in gone))}.")
+    for value in db.scalars(select(ApiTokenValue).where(ApiTokenValue.until.is_(None))):
+        if now is not None and value.id not in now.values:
+            value.until = at  # the token was rotated since
+    for table, what in _TAKEN_AWAY:
+        known = frozenset[UUID]() if now is None else now.rows[table.__tablename__]
+        if now is None and table is not ClusterToken:
+            continue
+        rows = [one for one in db.scalars(select(table)) if one.id not in known]
+        for row in rows:
+            db.delete(row)
+        if rows:
+            said.append(f"{len(rows)} {what}.")
+    disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
+    for user in disabled:
+        user.disabled_at = at
+    if disabled:
+        said.append(f"Users that stay disabled: {', '.join(sorted(one.name for one in disabled))}.")
+    for link in db.scalars(select(SignInLink).where(SignInLink.used_at.is_(None))):
+        db.delete(link)
+    for session in db.scalars(select(SignInSession).where(SignInSession.ended_at.is_(None))):
+        session.ended_at, session.end_reason = at, "the platform was restored"
+    before = present(db).access
+    for revision in db.scalars(select(AccessRevision)):
+        revision.revision = max(before, 0 if now is None else now.access) + _AHEAD
+    db.flush()
+    return said
+
+
+def _good_tokens(db: Session) -> list[ApiToken]:
+    return list(db.scalars(select(ApiToken).where(ApiToken.deleted_at.is_(None))))
+
+
+def _enabled(db: Session) -> list[User]:
+    return list(db.scalars(select(User).where(User.disabled_at.is_(None))))

@@ -1,0 +1,151 @@
+"""The platform's own database is backed up while it runs, and restored without giving access back that was taken away."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from tradewind_platform.clock import utc_now
+from tradewind_platform.commands import platform as command
+from tradewind_platform.composition import PlatformSettings, alone, opened
+from tradewind_platform.services import people
+from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Organization, RoleBinding, User
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = tmp_path / "home"
+    made.mkdir()
+    for name in ("ada", "grace"):
+        assert run("admin", "create", name, "--home", made).exit_code == 0
+    return made
+
+
+@pytest.fixture
+def backup(home: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "first.backup"
+    with alone(PlatformSettings(home)):  # as while it runs
+        done = run("backup", "--home", home, "--to", file)
+    assert done.exit_code == 0 and "keys are not in it" in done.stderr, done.output
+    return file
+
+
+def revoke(home: Path, name: str) -> None:
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        token = db.scalars(select(ApiToken).where(ApiToken.name == name)).one()
+        token.deleted_at = utc_now()
+        db.scalars(select(User).where(User.name == name)).one().disabled_at = utc_now()
+
+
+def good_tokens(home: Path) -> set[str]:
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        return set(db.scalars(select(ApiToken.name).where(ApiToken.deleted_at.is_(None))))
+
+
+def test_a_backup_is_for_its_owner_only_and_has_no_key(home: Path, backup: Path) -> None:
+    assert backup.stat().st_mode & 0o077 == 0
+    key = (home / "keys").read_text().split()[-1]
+    assert key.encode() not in backup.read_bytes()
+    again = run("backup", "--home", home, "--to", backup)
+    assert again.exit_code != 0 and "is there" in again.stderr
+
+
+def test_a_restore_says_what_is_lost_and_changes_nothing_unless_that_is_accepted(
+    home: Path, backup: Path
+) -> None:
+    assert run("admin", "create", "linus", "--home", home).exit_code == 0
+    refused = run("restore", backup, "--home", home)
+    assert refused.exit_code != 0 and "1 API tokens made since are forgotten" in refused.stderr
+    assert good_tokens(home) == {"ada", "grace", "linus"}
+    done = run("restore", backup, "--home", home, "--accept-loss")
+    assert done.exit_code == 0, done.output
+    assert good_tokens(home) == {"ada", "grace"}
+    assert [one for one in home.iterdir() if one.name.startswith("platform.db.before-")]
+
+
+def test_a_token_that_was_revoked_since_stays_revoked_and_its_user_disabled(home: Path, backup: Path) -> None:
+    revoke(home, "grace")
+    done = run("restore", backup, "--home", home, "--accept-loss")
+    assert done.exit_code == 0 and "stay deleted: grace" in done.stderr, done.output
+    assert good_tokens(home) == {"ada"}
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        assert db.scalars(select(User).where(User.name == "grace")).one().disabled_at is not None
+
+
+def test_the_value_that_a_token_had_before_it_was_rotated_is_not_good_again(home: Path, backup: Path) -> None:
+    def values() -> list[ApiTokenValue]:
+        with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+            return list(db.scalars(select(ApiTokenValue).where(ApiTokenValue.until.is_(None))))
+
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        for value in db.scalars(select(ApiTokenValue)):
+            value.until = utc_now()
+    assert len(values()) == 0
+    assert run("restore", backup, "--home", home, "--accept-loss").exit_code == 0
+    assert len(values()) == 0
+
+
+def test_a_role_that_was_taken_away_since_stays_away(home: Path, backup: Path) -> None:
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        for binding in db.scalars(select(RoleBinding)):
+            db.delete(binding)
+    done = run("restore", backup, "--home", home, "--accept-loss")
+    assert done.exit_code == 0 and "2 role bindings stay removed" in done.stderr, done.output
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        assert db.scalars(select(RoleBinding)).all() == []
+
+
+def test_deployments_see_a_newer_revision_of_access_than_they_have(home: Path, backup: Path) -> None:
+    def revision() -> int:
+        with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+            return max(db.scalars(select(AccessRevision.revision)), default=0)
+
+    run("admin", "create", "linus", "--home", home)
+    before = revision()
+    assert run("restore", backup, "--home", home, "--accept-loss").exit_code == 0
+    assert before < revision()
+
+
+def test_without_the_database_that_was_there_no_token_is_good(home: Path, backup: Path) -> None:
+    for file in home.glob("platform.db*"):
+        file.unlink()
+    done = run("restore", backup, "--home", home, "--accept-loss")
+    assert done.exit_code == 0 and "cannot be read" in done.stderr, done.output
+    assert good_tokens(home) == set()
+
+
+def test_a_platform_that_runs_another_platforms_backup_and_other_keys_are_refused(
+    home: Path, backup: Path, tmp_path: Path
+) -> None:
+    with alone(PlatformSettings(home)):
+        running = run("restore", backup, "--home", home, "--accept-loss")
+    assert running.exit_code != 0 and "runs already" in running.stderr
+
+    other = tmp_path / "other"
+    with opened(PlatformSettings(other)) as (store, _):
+        people.first_organization(store, "globex", now=utc_now())
+    keyless = run("restore", backup, "--home", other, "--accept-loss")
+    assert keyless.exit_code != 0 and "key" in keyless.stderr
+    shutil.copy(home / "keys", tmp_path / "kept")
+    (other / "keys").write_text((other / "keys").read_text() + (home / "keys").read_text())
+    foreign = run("restore", backup, "--home", other, "--accept-loss")
+    assert foreign.exit_code != 0 and "another platform" in foreign.stderr
+    with opened(PlatformSettings(other)) as (store, _), store.reading_all() as db:
+        assert list(db.scalars(select(Organization.name))) == ["globex"]
+
+
+def test_what_is_no_backup_is_refused_and_leaves_the_platform_as_it_is(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "torn"
+    file.write_bytes((home / "platform.db").read_bytes()[:5000] + b"x" * 3000)
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert done.exit_code != 0 and "no whole backup" in done.stderr
+    assert good_tokens(home) == {"ada", "grace"} and not list(home.glob("*.restored*"))
