@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,17 +118,6 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
-@contextmanager
-def _hang_ups_end_it() -> Iterator[None]:
-    """What is started here ends by SIGHUP, as a service does. A run of the tests under `nohup` ignores it, and LocalExecutor's tasks
-    would inherit that."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 def under_local_executor(home: Path, database: str, chosen: Sequence[Scenario]) -> Mapping[str, Record]:
     """Run them on a plane with LocalExecutor, Airflow's own dag processor and triggerer, and the plugin installed."""
     home.mkdir(parents=True)
@@ -151,11 +139,7 @@ def under_local_executor(home: Path, database: str, chosen: Sequence[Scenario]) 
         },
     )
     own = {"SITE_JOURNAL": str(home / "journal"), "PYTHONPATH": str(DAGS)}
-    with ExitStack() as site:
-        site.enter_context(_variables(own))
-        with _hang_ups_end_it():
-            running = site.enter_context(plane.Plane(settings))
-        http = site.enter_context(running.client())
+    with _variables(own), plane.Plane(settings) as running, running.client() as http:
         places = _places(home, running)
         return _perform(AirflowRest(http), chosen, home / "journal", places)
 
