@@ -24,9 +24,10 @@ from tradewind_runtime.time_limits import TimeIsUp, TimeLimits
 
 MARK: Final = "tradewind-doctor "
 
-SECRETS, STORE, BUNDLE = 90.0, 40.0, 60.0
+SECRETS, STORE, BUNDLE = 120.0, 40.0, 60.0
 """Seconds for the secrets backends, for one store, and for one bundle, at the most. Google's client asks a Secret Manager that
-limits it for 60 seconds before it says so: whoever gives up earlier cannot tell that from one that is away."""
+limits it for 60 seconds before it says so: a check that ends earlier cannot tell that from one that is away. The other 60 are for
+importing what tasks import, and Google's client, on a busy machine."""
 
 TOGETHER: Final = 220.0
 """Seconds for all checks, unless the agent says otherwise: it stops waiting a little later."""
