@@ -46,12 +46,12 @@ def cluster() -> Iterator[Cluster]:
 
 
 def load_images(cluster: Cluster) -> None:
-    """The plane's image, the controller's, and the site's under two tags: an upgrade changes the tag."""
+    """The plane's images, the controller's, and the site's under two tags: an upgrade changes the tag."""
     tag = os.environ.get("TRADEWIND_TEST_IMAGES", "k8s")
     if "TRADEWIND_TEST_IMAGES" not in os.environ:
         subprocess.run([HERE / "images", tag], check=True)
     listed = cluster.run(*clusters.CONTAINERD, "images", "ls", "-q").split()
-    for name in ("plane", "site", "controller"):
+    for name in ("plane", "plane-oldest", "site", "controller"):
         image = f"localhost/tradewind-{name}:1"
         if image not in listed or "TRADEWIND_TEST_IMAGES" not in os.environ:
             subprocess.run(["buildah", "tag", f"localhost/tradewind-{name}:{tag}", image], check=True)
