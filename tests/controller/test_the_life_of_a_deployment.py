@@ -26,6 +26,7 @@ from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
 from tradewind_platform.kubernetes.gateway import Route, routes_of
 from tradewind_platform.reconciler.driver import BackupFile, Document, StepFailed, StepWaits
+from tradewind_platform.reconciler.reconciler import TRIES
 from tradewind_platform.security import streams
 
 OLD, NEW = "3.3.0", "3.3.2"
@@ -452,12 +453,14 @@ def test_scenario_11_helm_killed_inside_an_upgrade_recovers(new_world: New, tmp_
     def apply(step: str, killed_after: float) -> None:
         """As the reconciler does: a step that failed is tried again."""
         fuse.write_text(str(killed_after))
-        try:
-            world.apply(step, asked)
-        except StepFailed as failed:
-            left.append(history(world, document)[-1]["status"])
-            assert "helm upgrade" in str(failed)
-            world.apply(step, asked)
+        for number in range(TRIES):
+            try:
+                world.apply(step, asked)
+                break
+            except StepFailed:
+                # A roll back fails, too, where the killed Helm has not deleted what its revision lacks; the next try upgrades.
+                assert number < TRIES - 1
+                left.append(history(world, document)[-1]["status"])
         fuse.unlink(missing_ok=True)
         assert history(world, document)[-1]["status"] == "deployed"
 
