@@ -219,7 +219,8 @@ async def test_without_its_wall_a_family_gets_through(
     monkeypatch.setattr(place, name, instead(getattr(place, name), world))
     tried = [one for one in ALL if one.family == family and named in one.name and not one.open]
     assert tried
-    assert any([await breaches(world, one) for one in tried[:40]])
+    # Without its wall, reading a body takes minutes.
+    assert any([await breaches(world, one, longest=20) for one in tried[:40]])
 
 
 def test_every_family_has_a_wall_that_is_broken_once() -> None:
