@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,12 +89,16 @@ def test_a_store_that_does_not_answer_is_given_up_and_named(
     with kind(servers) as store, store.relay.silent():
         hasty = {**store.variables(), "SECOND": str(stretched(0.25))}
         found = examined(store.interpreter, tmp_path, store.storage, hasty)
-    evidence = {check: each["evidence"] for check, each in found.items()}
-    assert evidence == {
-        "xcom": f"writing an object to {store.storage}/xcom: no answer in 40 s",
-        "state": f"writing an object to {store.storage}/state: no answer in 40 s",
-        "task-logs": f"writing a log to {store.logs}: no answer in 40 s",
-    }
+    for check, step in (
+        ("xcom", f"writing an object to {store.storage}/xcom"),
+        ("state", f"writing an object to {store.storage}/state"),
+        ("task-logs", f"writing a log to {store.logs}"),
+    ):
+        # 40 seconds, or what the checks before have left of the time of all.
+        assert re.fullmatch(re.escape(step) + r": no answer in (40|[123]?\d) s", found[check]["evidence"]), (
+            found
+        )
+    assert set(found) == {"xcom", "state", "task-logs"}
     for each in found.values():
         assert each["verdict"] == "failed" and "a private endpoint" in each["remedy"], found
 

@@ -126,3 +126,8 @@ def test_what_work_raises_is_raised_and_no_end_of_its_time() -> None:
     with pytest.raises(TimeoutError, match="of the server") as caught:
         within(60, refused)
     assert not isinstance(caught.value, TimeIsUp)
+
+
+def test_a_time_with_a_fraction_is_said_in_whole_seconds() -> None:
+    assert str(TimeIsUp(34.9857)) == "no answer in 35 s"
+    assert str(TimeIsUp(0.2)) == "no answer in 1 s"

@@ -185,7 +185,7 @@ def _given_up(check: str, error: TimeIsUp, limits: TimeLimits) -> dict[str, str]
         }
     return _failed(
         check,
-        f"{error.step or 'this check'}: no answer in {error.seconds:g} s",
+        f"{error.step or 'this check'}: {error.args[0]}",
         "Open the way to it from this site (its name, a proxy, a firewall, a private endpoint), or correct its address. "
         "The doctor waits no longer; tasks and the dag processor may",
     )

@@ -17,7 +17,9 @@ class TimeIsUp(TimeoutError):
     """A check did not end in its time. `step`: what it was doing, in its own words; empty where it never began."""
 
     def __init__(self, seconds: float, step: str = "") -> None:
-        super().__init__(f"no answer in {seconds:g} s")
+        super().__init__(
+            f"no answer in {max(round(seconds), 1)} s"
+        )  # what was left of all checks' time has a fraction
         self.seconds, self.step = seconds, step
 
 
