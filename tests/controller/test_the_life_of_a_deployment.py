@@ -431,28 +431,33 @@ def test_a_version_that_the_cluster_has_no_image_of_is_refused_before_anything_i
 
 
 KILLER = """#!/bin/sh
-# Helm, and one that is killed after as many seconds as a file says, once.
-if [ "$1" = upgrade ] && [ -e {fuse} ]; then
+# Helm, and one that is killed after as many seconds as a file says, once. Another file has how long a whole upgrade took.
+[ "$1" = upgrade ] || exec {helm} "$@"
+if [ -e {fuse} ]; then
   seconds=$(cat {fuse}); rm {fuse}
   exec timeout --signal=KILL "$seconds" {helm} "$@"
 fi
-exec {helm} "$@"
+began=$(date +%s%N)
+{helm} "$@"
+code=$?
+echo $((($(date +%s%N) - began) / 1000000)) >{took}
+exit $code
 """
 
 
 def test_scenario_11_helm_killed_inside_an_upgrade_recovers(new_world: New, tmp_path: Path) -> None:
     """At five moments of each of its three calls of Helm, and of those that undo it."""
-    fuse, helm = tmp_path / "fuse", tmp_path / "helm"
-    helm.write_text(KILLER.format(fuse=fuse, helm=HELM))
+    fuse, took, helm = tmp_path / "fuse", tmp_path / "took", tmp_path / "helm"
+    helm.write_text(KILLER.format(fuse=fuse, took=took, helm=HELM))
     helm.chmod(0o755)
     world = new_world(helm=str(helm))
     document = created(world)
     asked = upgraded(document)
     left = []
 
-    def apply(step: str, killed_after: float) -> None:
-        """As the reconciler does: a step that failed is tried again."""
-        fuse.write_text(str(killed_after))
+    def apply(step: str, part: float) -> None:
+        """As the reconciler does: a step that failed is tried again. Helm is killed after a part of its last whole run."""
+        fuse.write_text(str(float(took.read_text()) / 1000 * part))
         for number in range(TRIES):
             try:
                 world.apply(step, asked)
@@ -464,7 +469,7 @@ def test_scenario_11_helm_killed_inside_an_upgrade_recovers(new_world: New, tmp_
         fuse.unlink(missing_ok=True)
         assert history(world, document)[-1]["status"] == "deployed"
 
-    for moment in (0.2, 0.4, 0.6, 0.8, 1.0):
+    for moment in (0.3, 0.5, 0.65, 0.8, 0.95):
         for step in ("preflight", "close for upgrade"):
             world.apply(step, asked)
         apply("stop", moment)
