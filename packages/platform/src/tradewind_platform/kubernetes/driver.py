@@ -15,6 +15,7 @@ from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.drivers.hibernation import Hibernation
+from tradewind_platform.drivers.undoing import undone_by
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.backups import ClusterBackups
@@ -83,18 +84,7 @@ _AWAKE: Final[Mapping[str, Sequence[str]]] = {
     "stop": (*_SERVING, "uncordon"),
 }
 """How a hibernation is undone that failed at a step: a scheduler that was not stopped is left alone."""
-_UNDONE: Final[Mapping[str, Sequence[str]]] = {
-    "preflight": ("route",),
-    "count": ("route",),
-    "close for upgrade": ("route",),
-    "stop": _BACK_IN_SERVICE,
-    "back up": _BACK_IN_SERVICE,
-    **dict.fromkeys(
-        ("configure", "migrate", "start API server", "probe inside"), ("restore before", *_BACK_IN_SERVICE)
-    ),
-}
-"""How an upgrade is undone that failed at a step. Once the route is open only a person decides to go back: agents have handed
-in outcomes, and a restore would forget them."""
+_UNDONE: Final = undone_by(_BACK_IN_SERVICE)
 
 
 class KubernetesDriver:

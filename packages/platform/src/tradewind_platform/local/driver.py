@@ -16,6 +16,7 @@ from tradewind_platform.drivers.backups import Backups, Copies
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.dumps import Dumps
 from tradewind_platform.drivers.hibernation import Hibernation
+from tradewind_platform.drivers.undoing import undone_by
 from tradewind_platform.local.clean_up import CleanUp
 from tradewind_platform.local.cordoned import CordonedFiles
 from tradewind_platform.local.gateway import Gateway
@@ -71,18 +72,7 @@ _BACK_IN_SERVICE: Final = (
     "start before",
     "probe",
 )
-_UNDONE: Final[Mapping[str, Sequence[str]]] = {
-    "preflight": ("route",),
-    "count": ("route",),
-    "close for upgrade": ("route",),
-    "stop": _BACK_IN_SERVICE,
-    "back up": _BACK_IN_SERVICE,
-    **dict.fromkeys(
-        ("configure", "migrate", "start API server", "probe inside"), ("restore before", *_BACK_IN_SERVICE)
-    ),
-}
-"""How an upgrade is undone that failed at a step. Once the route is open only a person decides to go back: agents have handed
-in outcomes, and a restore would forget them."""
+_UNDONE: Final = undone_by(_BACK_IN_SERVICE)
 
 
 class LocalDriver:
