@@ -110,7 +110,8 @@ def test_a_viewer_is_shown_no_act_that_the_role_refuses(open_page: Any, website:
     expect(page.get_by_text("There is no Deployment orders")).to_be_visible()
 
 
-def test_hibernation_is_planned_and_asked_for(open_page: Any) -> None:
+def test_hibernation_is_planned_and_asked_for(open_page: Any, website: Website) -> None:
+    website.clock.move_to_tuesday_noon()  # at a weekend the schedule would put it to sleep by itself
     page = open_page("/")
     created(page)
     page.goto("/deployments/sales/settings/hibernation")
@@ -139,6 +140,7 @@ def test_the_filters_stand_in_the_address(open_page: Any) -> None:
 
 
 def test_the_list_shows_agents_work_and_what_comes_next(open_page: Any, website: Website) -> None:
+    website.clock.move_to_tuesday_noon()  # at night it would sleep
     page = open_page("/")
     created(page, "sales")
     created(page, "risk")

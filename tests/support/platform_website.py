@@ -13,11 +13,11 @@ from typing import Any, Final
 import uvicorn
 
 from support.fake_driver import FakeDriver
+from support.moved_clock import MovedClock
 from support.patience import eventually
 from support.platform_parts import PASSWORD
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
-from tradewind_platform.clock import utc_now
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.roles import Binding
 from tradewind_platform.reconciler.reconciler import Reconciler
@@ -40,6 +40,7 @@ class Website:
     organization: Any
     driver: FakeDriver
     owner: Any
+    clock: MovedClock
 
     @classmethod
     @contextmanager
@@ -50,13 +51,14 @@ class Website:
         engine = open_engine(f"sqlite:///{home}/platform.db")
         migrate(engine)
         store, ring, driver = Store(engine), KeyRing.create(home / "keys"), FakeDriver()
-        reconciler = Reconciler(store, ring, {"fake": driver})
-        organization = first_organization(store, "Acme", now=utc_now())
+        clock = MovedClock()
+        reconciler = Reconciler(store, ring, {"fake": driver}, clock)
+        organization = first_organization(store, "Acme", now=clock())
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         url = f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
-        platform = Platform(store, ring, utc_now, reconciler.wake, origin=url, offered=OFFERED)
+        platform = Platform(store, ring, clock, reconciler.wake, origin=url, offered=OFFERED)
         with store.transaction(organization) as db:
             clusters.ensure(
                 db,
@@ -65,11 +67,11 @@ class Website:
                 slug="c2345abc",
                 agents_url="https://c2345abc.external.example.com",
                 people_url="https://{slug}.c2345abc.example.com",
-                now=utc_now(),
+                now=clock(),
             )
-            owner = None if without_people else people.create_owner(db, "ada", now=utc_now())
+            owner = None if without_people else people.create_owner(db, "ada", now=clock())
             if owner is not None:
-                local_accounts.set_password(db, owner.id, platform.passwords.hash(PASSWORD), now=utc_now())
+                local_accounts.set_password(db, owner.id, platform.passwords.hash(PASSWORD), now=clock())
         files = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
         config = uvicorn.Config(create_app(platform), log_config=None, access_log=False, **files)
         server = uvicorn.Server(config)
@@ -79,7 +81,7 @@ class Website:
         working.start()
         try:
             eventually(lambda: server.started, timeout=10, what="the website does not start")
-            yield cls(url, platform, organization, driver, owner)
+            yield cls(url, platform, organization, driver, owner, clock)
         finally:
             reconciler.stop()
             server.should_exit = True
@@ -89,7 +91,7 @@ class Website:
 
     def person(self, name: str, *bindings: Binding) -> None:
         """Somebody with these roles, who signs in with PASSWORD."""
-        now = utc_now()
+        now = self.clock()
         with self.platform.store.transaction(self.organization) as db:
             row = User(name=name, created_at=now)
             db.add(row)
