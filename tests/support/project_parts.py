@@ -74,8 +74,9 @@ if given[0] == "push":
 
 
 def made(root: Path, dist: Path | None) -> Project:
-    """A project called shop, as `tradewind project init` writes it, that needs no package of others."""
+    """A project called shop with one Dag, as `tradewind project init` writes it, that needs no package of others."""
     scaffold.write(root, name="shop", python=PYTHON, version="0.1.0", dist=dist)
+    (root / "site" / "dags" / "month_end.py").unlink()
     (root / "site" / "requirements.txt").write_text("")
     return settings.read(root)
 

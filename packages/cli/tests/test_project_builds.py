@@ -5,6 +5,7 @@ uv is real and works without an index; what stands for a builder of images is a 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -17,9 +18,10 @@ from support import project_parts
 from support.project_parts import FakeBuilder
 from tradewind.embedded import environments
 from tradewind.errors import CommandError
-from tradewind.project import builders, contents
+from tradewind.project import builders, contents, plane_archive
 from tradewind.project.packages import Packages, locked_version
 from tradewind.project.settings import Project
+from tradewind_protocol import plane_archives
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -295,3 +297,54 @@ def test_a_builder_that_is_not_here_and_a_push_of_an_environment_are_refused(
     result = build(tradewind, project, "--builder", "venv", "--push", "registry.example.com")
     assert result.exit_code == 2
     assert "cannot be pushed" in result.output
+
+
+# ---- the plane's archive
+
+
+def test_scenario_27_the_same_project_has_the_same_digest_wherever_and_however_it_lies(
+    tmp_path: Path, project: Project, dist: Path, tradewind: Any
+) -> None:
+    """Another folder, another order of files, another umask and other times."""
+    (project.plane.folder / "plugins" / "two.py").write_text("TWO = 2\n")
+    digests = []
+    for place in ("one", "two"):
+        before = os.umask(0o077 if place == "two" else 0o022)
+        try:
+            other = project_parts.made(tmp_path / place / "shop", dist)
+            (other.plane.folder / "plugins" / "two.py").write_text("TWO = 2\n")
+            result = build(tradewind, other, "plane", "--builder", "venv", "-o", "json")
+        finally:
+            os.umask(before)
+        assert result.exit_code == 0, result.output
+        digests.append(json.loads(result.stdout)["built"][0]["digest"])
+    os.utime(project.plane.folder / "plugins" / "two.py", (1, 1))
+    Packages(project).lock(project.plane)
+    digests.append(plane_archive.of(project).digest)
+    assert len(set(digests)) == 1 and plane_archives.DIGEST.fullmatch(digests[0])
+    (project.plane.folder / "timetables" / "month_ends.py").write_text("# another\n")
+    assert plane_archive.of(project).digest not in digests
+
+
+def test_the_archive_holds_the_planes_code_and_nothing_of_the_site(project: Project) -> None:
+    Packages(project).lock(project.plane)
+    archive = plane_archive.of(project)
+    assert {"requirements.lock", "plugins/month_ends.py", "plugins/README.md"} <= set(archive.files)
+    wheels = {name for name in archive.files if name.startswith("dist/")}
+    assert wheels == {"dist/tradewind_provider-0.1.0-py3-none-any.whl"}, (
+        "what the lock names, and no other part's"
+    )
+    assert not [name for name in archive.files if "dags" in name or "agent.toml" in name]
+    target = io.BytesIO()
+    archive.write(target)
+    target.seek(0)
+    read = plane_archives.check(target)
+    assert (read.digest, read.airflow, read.python) == (archive.digest, "3.3.2", project_parts.PYTHON)
+
+
+def test_a_package_from_an_address_is_not_deployed(project: Project) -> None:
+    lock = Packages(project).lock(project.plane)
+    lock.write_text(f"{lock.read_text()}other @ https://example.com/other-1.0-py3-none-any.whl\n")
+    with pytest.raises(CommandError, match="cannot be deployed: requirements.lock, line") as caught:
+        plane_archive.of(project)
+    assert "by version" in caught.value.remedy

@@ -13,6 +13,7 @@ from typing import Final
 from tradewind.errors import CommandError
 from tradewind.project import packages
 from tradewind.project.settings import Part, Project
+from tradewind_protocol.plane_archives import PLUGINS, is_executable
 
 _LEFT_OUT: Final = ("__pycache__", ".git", ".DS_Store", "dev.env", ".gitkeep")
 _EPOCH: Final = 315532800  # 1980-01-01: files of a context have no time, so that layers are the same
@@ -35,7 +36,7 @@ class Contents:
             place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
-            place.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+            place.chmod(0o755 if is_executable(source) else 0o644)
         for place in (folder, *folder.rglob("*")):
             os.utime(place, (_EPOCH, _EPOCH))
 
@@ -47,8 +48,7 @@ def of(project: Project, part: Part, *, platform: str = "") -> Contents:
     if part.role == "site":
         named.append("agent.toml")
         files.update(_below(part.folder / "dags", "dags"))
-    files.update(_below(part.folder / "plugins", "plugins"))
-    files.update(_below(project.plane.folder / "timetables", "plugins"))
+    files.update(plugin_files(project, part))
     for name in named:
         if not (part.folder / name).is_file():
             raise CommandError(
@@ -63,14 +63,22 @@ def of(project: Project, part: Part, *, platform: str = "") -> Contents:
     return Contents(files, folders, address)
 
 
+def plugin_files(project: Project, part: Part) -> dict[str, Path]:
+    """The part's plugins, the timetables of both among them, by their names below `plugins/`."""
+    return {
+        **_below(part.folder / "plugins", PLUGINS),
+        **_below(project.plane.folder / "timetables", PLUGINS),
+    }
+
+
 def plugins(project: Project, part: Part, folder: Path) -> Path:
     """The part's plugins folder as its image has it, for processes that run here."""
-    found = {**_below(part.folder / "plugins", ""), **_below(project.plane.folder / "timetables", "")}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, source in found.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
+    for name, source in plugin_files(project, part).items():
+        place = folder / Path(name).relative_to(PLUGINS)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
     return folder
 
 
@@ -88,6 +96,6 @@ def _files(folder: Path) -> Iterator[Path]:
 def _address(files: Mapping[str, Path], *made_of: str) -> str:
     lines = [*made_of]
     for name, path in sorted(files.items()):
-        mode = "x" if os.access(path, os.X_OK) else "-"
+        mode = "x" if is_executable(path) else "-"
         lines.append(f"{mode}{hashlib.sha256(path.read_bytes()).hexdigest()} {name}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ from tradewind.commands.project.options import builder_options, progress, projec
 from tradewind.commands.session import Session, output_option, pass_session
 from tradewind.embedded.environments import locked
 from tradewind.errors import BadUsage
-from tradewind.project import builders, rollout, settings
+from tradewind.project import builders, plane_archive, rollout, settings
 from tradewind.project.building import Building, Built, CheckFailed
 from tradewind.project.settings import Project
 
@@ -43,7 +43,7 @@ def build(
     """Build images, or virtual environments.
 
     Of the plane, the site, or both; virtual environments where there are no containers. The tag of an image is a hash of its contents. What is built already is not built again. Before a site counts as built,
-    its Dags are parsed inside it, and its Airflow is compared with the plane's.
+    its Dags are parsed inside it, and its Airflow is compared with the plane's. The digest of a plane's environment is what a platform's Deployments know it by.
     """
     found = settings.found(start)
     made = _builder(session, builder, options)
@@ -54,6 +54,10 @@ def build(
     told = []
     for built in build_parts(session, found, parts or settings.ROLES, made, platform):
         line = asdict(built)
+        if built.role == "plane" and made is None:
+            digest = plane_archive.of(found).digest
+            line["digest"] = digest
+            session.output.say(f"       {digest}")
         if registry and made is not None:
             pushed = rollout.push(made, found.part(built.role), built, registry)
             line |= {"pushed": pushed.reference}
