@@ -288,6 +288,25 @@ async def test_a_waiting_poll_is_answered_by_a_change(reconciled: Reconciled) ->
         )
 
 
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [({}, 25), ({"hold": 3}, 3), ({"hold": 999}, 50)],
+    ids=["no wish", "a wish", "too long"],
+)
+def test_a_poll_is_held_for_as_long_as_it_wishes_and_50_seconds_at_the_most(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, asked: dict[str, int], held: float
+) -> None:
+    """One that says nothing is of a Deployment that is older than the wish, and would give up after 40 seconds."""
+    sales, seen = reconciled.created("sales"), []
+
+    async def wait(_: AccessWatch, organization: UUID, since: int, *, seconds: float) -> None:
+        seen.append(seconds)
+
+    monkeypatch.setattr(AccessWatch, "wait", wait)
+    answer = _ask(reconciled, sales["id"], since=_revision(reconciled), **asked)
+    assert (answer.status_code, seen) == (204, [held])
+
+
 async def test_a_poll_without_news_ends_without_a_document(reconciled: Reconciled) -> None:
     since = _revision(reconciled)
     watch = AccessWatch(reconciled.platform.store)
@@ -316,7 +335,7 @@ async def test_polls_are_let_go_when_the_process_ends(reconciled: Reconciled) ->
         assert await waiting is None
 
 
-async def test_one_revocation_reaches_500_deployments_within_two_seconds(
+async def test_scenario_24_one_revocation_reaches_500_deployments_within_two_seconds(
     reconciled: Reconciled, time: Time
 ) -> None:
     sales = reconciled.created("sales")

@@ -31,7 +31,7 @@ def false(type: ConditionType) -> Condition:
     ],
 )
 def test_health_follows_from_the_conditions(conditions: list[Condition], expected: Health) -> None:
-    assert health.health(conditions) is expected
+    assert health.health({one.type: one.status for one in conditions}) is expected
 
 
 def test_a_condition_that_is_false_says_why_and_what_to_do() -> None:

@@ -23,12 +23,15 @@ TOKEN_SECONDS: Final = 3600
 
 INTERNAL_PREFIX: Final = "/internal/v1/deployments/{deployment}"
 ACCESS_PATH: Final = INTERNAL_PREFIX + "/access"
-"""GET: the access document. `since=REVISION` waits for another revision, `HOLD_SECONDS` at the most; then the answer is 204."""
+"""GET: the access document. `since=REVISION` waits for another revision, `hold` seconds at the most; then the answer is 204."""
 USES_PATH: Final = INTERNAL_PREFIX + "/token-uses"
 WORKLOAD_PATH: Final = INTERNAL_PREFIX + "/workload"
 """PUT: what there is to do at the moment, whenever it has changed."""
 END_SESSION_PATH: Final = INTERNAL_PREFIX + "/sessions/end"
 HOLD_SECONDS: Final = 25.0
+"""So long the platform waits for a revision when the request does not say `hold`."""
+LONGEST_HOLD_SECONDS: Final = 50.0
+"""It waits no longer, whatever the request says: proxies cut connections that are idle for a minute."""
 
 AUTHORIZE_PATH: Final = "/oauth/authorize"
 TOKEN_PATH: Final = "/oauth/token"

@@ -46,6 +46,7 @@ class FakePlatform:
     uses: list[dict[str, Any]] = field(default_factory=list)
     workloads: list[Workload] = field(default_factory=list)
     asked_since: list[str | None] = field(default_factory=list)
+    asked_to_hold: list[str | None] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -60,6 +61,7 @@ class FakePlatform:
         if request.url.path == f"{base}/access":
             since = request.url.params.get("since")
             self.asked_since.append(since)
+            self.asked_to_hold.append(request.url.params.get("hold"))
             if since == str(self.document.revision):
                 return httpx.Response(204)
             return httpx.Response(200, text=self.document.model_dump_json())

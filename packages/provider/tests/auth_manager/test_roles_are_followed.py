@@ -55,6 +55,13 @@ async def test_a_change_is_heard_by_the_next_answer(
     await _until(client_of_platform, replica, lambda: replica.user(ada.id) is None)
 
 
+async def test_a_request_that_waits_asks_for_the_longest_hold(
+    client_of_platform: PlatformClient, platform: FakePlatform
+) -> None:
+    assert await client_of_platform.access(platform.document.revision) is None
+    assert platform.asked_to_hold == ["50"]
+
+
 async def test_a_database_that_was_restored_with_a_lower_revision_is_believed(
     client_of_platform: PlatformClient, platform: FakePlatform, replica: AccessReplica
 ) -> None:

@@ -80,8 +80,10 @@ def _routes() -> tuple[BaseRoute, ...]:
         audit,
     ):
         versioned.include_router(one.router)
+    # First what is asked most: a request is held against one route after the other.
+    router.include_router(internal_access.router)
     router.include_router(versioned)
-    for beside in (controllers, sign_in, identity_provider, oauth, internal_access):
+    for beside in (controllers, sign_in, identity_provider, oauth):
         router.include_router(beside.router)
 
     @router.get("/healthz", include_in_schema=False)

@@ -24,7 +24,7 @@ from tradewind_platform.services.change import Origin
 from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.services.sso_sign_in import SignInFlow
 from tradewind_platform.store.sessions import Store
-from tradewind_protocol.access import HOLD_SECONDS
+from tradewind_protocol.access import LONGEST_HOLD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Platform:
     offered: Offered = field(default_factory=Offered)
     """The versions of Airflow that Deployments may have."""
     providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
-    access_hold_seconds: float = HOLD_SECONDS
+    access_hold_seconds: float = LONGEST_HOLD_SECONDS
+    """A request that waits for a change of access is answered after this time at the latest."""
 
     @cached_property
     def access_documents(self) -> AccessDocuments:

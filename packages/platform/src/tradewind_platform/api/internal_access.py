@@ -21,14 +21,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.get(access.ACCESS_PATH)
 async def access_document(
-    request: Request, deployment: UUID, since: Annotated[int | None, Query()] = None
+    request: Request,
+    deployment: UUID,
+    since: Annotated[int | None, Query()] = None,
+    hold: Annotated[float, Query(ge=0)] = access.HOLD_SECONDS,
 ) -> Response:
-    """The access document of another revision than `since`, as soon as there is one; 204 when there was none for long."""
+    """The access document of another revision than `since`, as soon as there is one; 204 when there was none for `hold` seconds,
+    or for as long as the platform holds a request."""
     platform = platform_of(request)
     known = await run_in_threadpool(asking_deployment, request, deployment)
     documents, organization, document = platform.access_documents, known.organization, None
     if since is not None:
-        revision = await platform.access_watch.wait(organization, since, seconds=platform.access_hold_seconds)
+        seconds = min(hold, platform.access_hold_seconds)
+        revision = await platform.access_watch.wait(organization, since, seconds=seconds)
         if revision is None:
             return Response(status_code=204)
         # Hundreds of Deployments are told at once: one of them reads the database.

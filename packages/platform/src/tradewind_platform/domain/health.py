@@ -67,11 +67,10 @@ def merged(
     return after
 
 
-def health(conditions: Iterable[Condition], *, asleep: bool = False) -> Health:
+def health(found: Mapping[ConditionType, Status], *, asleep: bool = False) -> Health:
     """Asleep when it hibernates. Unhealthy when an essential condition is false, degraded when another one is; unknown when one is or none exists."""
     if asleep:
         return Health.ASLEEP
-    found = {one.type: one.status for one in conditions}
     if any(found.get(one) is Status.FALSE for one in ESSENTIAL):
         return Health.UNHEALTHY
     if any(found.get(one) in (None, Status.UNKNOWN) for one in ESSENTIAL):

@@ -62,7 +62,7 @@ def end(db: Session, operation: Operation, deployment: Deployment, now: datetime
     if kind.applies:
         deployment.observed_revision = operation.revision
     if kind.ends_processes:
-        for condition in observations.conditions(db, deployment):
+        for condition in observations.conditions(db, deployment.id):
             db.delete(condition)
     if kind is Kind.PURGE:
         _forget(db, deployment, now)

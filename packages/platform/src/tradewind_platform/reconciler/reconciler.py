@@ -27,6 +27,7 @@ from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.reconciler import endings, observations, remote, timetable
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
+from tradewind_platform.reconciler.running import Running, RunningDeployments
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
 from tradewind_platform.store.leadership import Alone, Leadership
@@ -40,7 +41,8 @@ TRIES: Final = 5
 """Of a step, until its operation has failed."""
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries
 _AT_ONCE: Final = 4  # operations
-_OBSERVED: Final = frozenset({Phase.RUNNING, Phase.FAILED, Phase.UPDATING, Phase.RESTORING})
+_FRESH: Final = timedelta(seconds=2)
+"""So old may be what was read of a Deployment when it is observed."""
 
 
 @dataclass
@@ -60,6 +62,10 @@ class Reconciler:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _not_before: dict[UUID, datetime] = field(default_factory=dict)
     _observed: dict[UUID, Sequence[Condition]] = field(default_factory=dict)  # as it was written last
+    _worked_on: set[UUID] = field(default_factory=set)  # by operations, since the observer has read
+
+    def __post_init__(self) -> None:
+        self._deployments = RunningDeployments(self.store, self.ring)
 
     def wake(self) -> None:
         """Look for operations now."""
@@ -134,8 +140,11 @@ class Reconciler:
             row = db.get_one(Operation, id)
         self._observed.pop(row.deployment_id, None)
         with self._alone_with(row.deployment_id) as alone:
-            while alone and not self._stopping.is_set() and self._do_a_step(id):
-                pass
+            try:
+                while alone and not self._stopping.is_set() and self._do_a_step(id):
+                    pass
+            finally:
+                self._worked_on.add(row.deployment_id)
 
     def _do_a_step(self, id: UUID) -> bool:
         """Whether there may be another step to do now."""
@@ -235,39 +244,48 @@ class Reconciler:
 
     def observe_all(self) -> None:
         """Keep and observe each Deployment that shall run and that no operation works on."""
-        with self.store.reading_all() as db:
-            phases = [one.value for one in _OBSERVED]
-            found = list(db.scalars(select(Deployment.id).where(Deployment.phase.in_(phases))))
-        for id in found:
-            if self._stopping.is_set():
-                return
-            with self._alone_with(id) as alone:
-                if alone:
-                    self._observe(id)
+        for one in self._running():
+            with self._alone_with(one.document.id) as alone:
+                # What an operation has done since the Deployment was read counts, and not what was read.
+                if alone and one.document.id not in self._worked_on:
+                    self._observe(one)
 
-    def _observe(self, id: UUID) -> None:
-        with self.store.reading_all() as db:
-            deployment = db.get_one(Deployment, id)
-            if deployment.observed_revision == 0:
-                return  # never wholly made
-            cluster = db.get_one(Cluster, deployment.cluster_id)
-            document = document_of(db, self.ring, deployment, cluster)
-            driver = self._driver(db, cluster)
-        if deployment.phase == Phase.RUNNING:
+    def _running(self) -> Iterator[Running]:
+        """Read at once, and again where observing takes long: what was read is never much older than a look at one of them."""
+        seen: set[UUID] = set()
+        while not self._stopping.is_set() and (not seen or self.leadership.holds()):
+            self._worked_on.clear()
+            read_at = self.clock()
+            for one in self._deployments.read():
+                if one.document.id in seen:
+                    continue
+                if self._stopping.is_set() or self.clock() - read_at > _FRESH:
+                    break
+                seen.add(one.document.id)
+                yield one
+            else:
+                return
+
+    def _observe(self, one: Running) -> None:
+        driver, document = self._driver_of(one.cluster, has_controller=one.has_controller), one.document
+        if one.phase is Phase.RUNNING:
             try:
                 driver.keep(document)
             except StepFailed as error:
                 log.warning("%s: %s", document.slug, error, extra={"action": "keeping_failed"})
         observed = tuple(driver.observe(document))
-        if self._observed.get(id) == observed:
+        if self._observed.get(document.id) == observed:
             return
-        self._observed[id] = observed
+        self._observed[document.id] = observed
         with self.store.across_organizations() as db:
-            observations.write(db, deployment, observed, self.clock())
+            observations.write(db, one.organization, document.id, observed, self.clock())
 
     def _driver(self, db: Session, cluster: Cluster) -> Driver:
+        return self._driver_of(cluster, has_controller=clusters.has_controller(db, cluster.id))
+
+    def _driver_of(self, cluster: Cluster, *, has_controller: bool) -> Driver:
         """That of the platform's own machine, or of a cluster whose controller connects."""
-        if clusters.has_controller(db, cluster.id):
+        if has_controller:
             return remote.driver_of(self.store, self.ring, cluster, self.clock)
         return self.drivers[cluster.driver]
 

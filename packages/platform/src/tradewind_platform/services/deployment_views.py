@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import health as rules
-from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.services import hibernation, workloads
 from tradewind_platform.store.tables import (
@@ -34,27 +34,25 @@ def view(db: Session, row: Deployment, *, now: datetime) -> DeploymentView:
 
 
 def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[DeploymentView]:
-    """In a number of queries that does not depend on how many there are. No Deployment is asked."""
+    """In a number of queries that does not depend on how many there are. No Deployment is asked.
+
+    Columns are read and not rows: to make objects of them takes most of the time of a long list.
+    """
+    ids = [row.id for row in rows]
     clusters_by_id = {one.id: one for one in db.scalars(select(Cluster))}
     workspaces_by_id = {one.id: one for one in db.scalars(select(Workspace))}
-    one = rows[0].id if len(rows) == 1 else None
-    running_now = select(Operation.deployment_id, Operation.id).where(Operation.unfinished.is_not(None))
+    running_now = select(Operation.deployment_id, Operation.id).where(Operation.unfinished.in_(ids))
     running = {row[0]: row[1] for row in db.execute(running_now)}
-    specs = {
-        (spec.deployment_id, spec.revision): spec.spec
-        for spec in db.scalars(_of(select(DeploymentRevision), DeploymentRevision, one))
-    }
-    conditions: dict[UUID, list[DeploymentCondition]] = defaultdict(list)
-    for condition in db.scalars(_of(select(DeploymentCondition), DeploymentCondition, one)):
-        conditions[condition.deployment_id].append(condition)
-    told = workloads.fresh(db, one, now=now)
-    planned = hibernation.planned(db, one)
+    specs = _specs(db, ids)
+    conditions = _conditions(db, ids)
+    told = workloads.fresh(db, ids, now=now)
+    planned = hibernation.planned(db, ids)
     return [
         _view(
             row,
             clusters_by_id[row.cluster_id],
             workspaces_by_id[row.workspace_id],
-            specs[row.id, row.revision],
+            specs[row.id],
             conditions[row.id],
             running.get(row.id),
             told.get(row.id),
@@ -62,6 +60,49 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
         )
         for row in rows
     ]
+
+
+def _specs(db: Session, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The newest specification of each Deployment."""
+    newest = select(DeploymentRevision.deployment_id, DeploymentRevision.spec).join(
+        Deployment,
+        and_(
+            Deployment.id == DeploymentRevision.deployment_id,
+            Deployment.revision == DeploymentRevision.revision,
+        ),
+    )
+    return {row[0]: row[1] for row in db.execute(newest.where(Deployment.id.in_(ids)))}
+
+
+def _conditions(db: Session, ids: Collection[UUID]) -> dict[UUID, list[ConditionView]]:
+    """In the order in which a person looks for a cause."""
+    table = DeploymentCondition
+    wanted = select(
+        table.deployment_id,
+        table.type,
+        table.status,
+        table.reason,
+        table.message,
+        table.remedy,
+        table.since,
+        table.observed_revision,
+    ).where(table.deployment_id.in_(ids))
+    found: dict[UUID, list[ConditionView]] = defaultdict(list)
+    for id, type, status, reason, message, remedy, since, revision in db.execute(wanted):
+        found[id].append(
+            ConditionView(
+                type=type,
+                status=status,
+                reason=reason,
+                message=message,
+                remedy=remedy,
+                since=since,
+                observed_revision=revision,
+            )
+        )
+    for conditions in found.values():
+        conditions.sort(key=lambda one: _ORDER[one.type])
+    return found
 
 
 def agent_url(cluster: Cluster, slug: str) -> str:
@@ -72,16 +113,12 @@ def people_url(cluster: Cluster, slug: str) -> str:
     return cluster.people_url.replace("{slug}", slug)
 
 
-def _of(statement: Any, table: Any, deployment: UUID | None) -> Any:
-    return statement if deployment is None else statement.where(table.deployment_id == deployment)
-
-
 _WORKING: Final = frozenset(
     {Phase.RUNNING, Phase.UPDATING, Phase.UPGRADING, Phase.RESTORING, Phase.FAILED, Phase.HIBERNATING}
 )
 """In these phases what its Airflow has told last may still be so."""
 _PLANNED: Final = frozenset({Phase.RUNNING, Phase.ASLEEP})
-_ORDER: Final = [one.value for one in ConditionType]
+_ORDER: Final = {one.value: position for position, one in enumerate(ConditionType)}
 
 
 def _view(
@@ -89,16 +126,13 @@ def _view(
     cluster: Cluster,
     workspace: Workspace,
     spec: dict[str, Any],
-    conditions: Iterable[DeploymentCondition],
+    conditions: Sequence[ConditionView],
     operation: UUID | None,
     workload: WorkloadView | None,
     planned: tuple[str, datetime] | None,
 ) -> DeploymentView:
-    conditions = sorted(conditions, key=lambda one: _ORDER.index(one.type))
-    found = [Condition(ConditionType(one.type), Status(one.status), "", "-", "-") for one in conditions]
-    if row.phase not in _WORKING or any(
-        (one.type, one.status) == (ConditionType.API_SERVER_READY, Status.FALSE) for one in conditions
-    ):
+    found = {ConditionType(one.type): Status(one.status) for one in conditions}
+    if row.phase not in _WORKING or found.get(ConditionType.API_SERVER_READY) is Status.FALSE:
         workload = None
     purge_after = row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None
     event, event_at = planned if planned is not None and row.phase in _PLANNED else ("", None)
@@ -126,7 +160,7 @@ def _view(
         observed_revision=row.observed_revision,
         operation=operation,
         purge_after=purge_after,
-        conditions=tuple(ConditionView.model_validate(one, from_attributes=True) for one in conditions),
+        conditions=tuple(conditions),
         workload=workload,
         next_event=event,
         next_event_at=event_at,

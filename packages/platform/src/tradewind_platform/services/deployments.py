@@ -26,6 +26,7 @@ from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import found_by, uuid_of
 from tradewind_platform.store.tables import Deployment
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ChangeDeployment,
     DeploymentView,
@@ -146,9 +147,9 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Dep
 
 
 def listed(
-    db: Session, caller: Principal, *, workspace: str | None = None, now: datetime
-) -> list[DeploymentView]:
-    """Those that the caller may see, without those that were purged."""
+    db: Session, caller: Principal, *, workspace: str | None = None, limit: int, offset: int, now: datetime
+) -> Page[DeploymentView]:
+    """A part of those that the caller may see, without those that were purged."""
     statement = select(Deployment).where(Deployment.live_name.is_not(None)).order_by(Deployment.name)
     if workspace is not None:
         wanted = workspaces.found(db, caller, workspace).id
@@ -158,4 +159,5 @@ def listed(
         for row in db.scalars(statement)
         if caller.may(Permission.DEPLOYMENT_GET, deployment_lookup.target(row))
     ]
-    return deployment_views.views(db, rows, now=now)
+    shown = deployment_views.views(db, rows[offset : offset + limit], now=now)
+    return Page[DeploymentView](items=tuple(shown), total=len(rows), limit=limit, offset=offset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta, timezone
 from typing import Final
 from uuid import UUID
@@ -99,16 +100,12 @@ def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
     return found
 
 
-def planned(db: Session, deployment: UUID | None) -> dict[UUID, tuple[str, datetime]]:
-    """What comes next and when, by the ids of Deployments: of one, or of all."""
-    wanted = select(Hibernation).where(Hibernation.next_event_at.is_not(None))
-    if deployment is not None:
-        wanted = wanted.where(Hibernation.deployment_id == deployment)
-    return {
-        row.deployment_id: (row.next_event, row.next_event_at)
-        for row in db.scalars(wanted)
-        if row.next_event_at is not None
-    }
+def planned(db: Session, deployments: Collection[UUID]) -> dict[UUID, tuple[str, datetime]]:
+    """What comes next for these Deployments and when, by their ids."""
+    wanted = select(Hibernation.deployment_id, Hibernation.next_event, Hibernation.next_event_at).where(
+        Hibernation.next_event_at.is_not(None), Hibernation.deployment_id.in_(deployments)
+    )
+    return {id: (event, at) for id, event, at in db.execute(wanted) if at is not None}
 
 
 def view(row: Hibernation, now: datetime) -> HibernationView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,12 +28,13 @@ def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> Non
     row.running, row.queued, row.at = told.running, told.queued, now
 
 
-def fresh(db: Session, deployment: UUID | None, *, now: datetime) -> dict[UUID, WorkloadView]:
-    """By the ids of Deployments: of one, or of all."""
-    wanted = select(DeploymentWorkload).where(DeploymentWorkload.at > now - FRESH)
-    if deployment is not None:
-        wanted = wanted.where(DeploymentWorkload.deployment_id == deployment)
+def fresh(db: Session, deployments: Collection[UUID], *, now: datetime) -> dict[UUID, WorkloadView]:
+    """What these Deployments have told lately, by their ids."""
+    table = DeploymentWorkload
+    wanted = select(
+        table.deployment_id, table.agents, table.healthy_agents, table.running, table.queued, table.at
+    ).where(table.at > now - FRESH, table.deployment_id.in_(deployments))
     return {
-        row.deployment_id: WorkloadView.model_validate(row, from_attributes=True)
-        for row in db.scalars(wanted)
+        id: WorkloadView(agents=agents, healthy_agents=healthy, running=running, queued=queued, at=at)
+        for id, agents, healthy, running, queued, at in db.execute(wanted)
     }

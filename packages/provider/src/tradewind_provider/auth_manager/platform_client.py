@@ -20,7 +20,7 @@ from tradewind_provider.settings import PlatformLink
 _M = TypeVar("_M", bound=Message)
 
 _TIMEOUT: Final = httpx.Timeout(10)
-_HOLD: Final = httpx.Timeout(10, read=access.HOLD_SECONDS + 15)
+_HOLD: Final = httpx.Timeout(10, read=access.LONGEST_HOLD_SECONDS + 15)
 
 
 class CodeRefused(Exception):
@@ -37,7 +37,7 @@ class PlatformClient:
 
     async def access(self, since: int | None = None) -> AccessDocument | None:
         """The access document: at once, or when it has another revision than `since`. None: it has not, for as long as the platform waits."""
-        params = {} if since is None else {"since": str(since)}
+        params = {} if since is None else {"since": str(since), "hold": str(int(access.LONGEST_HOLD_SECONDS))}
         async with self._client(_HOLD) as client:
             answer = await client.get(self._path(access.ACCESS_PATH), params=params)
             if answer.status_code == httpx.codes.NO_CONTENT:

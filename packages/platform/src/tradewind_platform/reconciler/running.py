@@ -1,0 +1,124 @@
+"""The Deployments that run, with their documents: read for all of them at once, and made anew only where something changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import String, cast, func, select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.configuration import Layer
+from tradewind_platform.domain.operations import Phase
+from tradewind_platform.reconciler.documents import document_of
+from tradewind_platform.reconciler.driver import Document
+from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.store.cluster_tables import ClusterController
+from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
+from tradewind_platform.store.sessions import Store
+from tradewind_platform.store.tables import Cluster, Deployment, DeploymentSecret
+
+_OBSERVED: Final = tuple(one.value for one in (Phase.RUNNING, Phase.FAILED, Phase.UPDATING, Phase.RESTORING))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A Deployment that was wholly made once."""
+
+    organization: UUID
+    phase: Phase
+    cluster: Cluster
+    has_controller: bool
+    document: Document
+
+
+@dataclass
+class RunningDeployments:
+    """Reads them. A document is kept in memory for as long as nothing that it is made of has changed: what is read for an
+    unchanged Deployment is a row of numbers, and no secret is decrypted again. Used by one thread."""
+
+    store: Store
+    ring: KeyRing
+    _kept: dict[UUID, tuple[Hashable, Document]] = field(default_factory=dict, repr=False)
+
+    def read(self) -> Sequence[Running]:
+        """In a number of queries that depends on what has changed, and not on how many there are."""
+        with self.store.reading_all() as db:
+            clusters = {one.id: one for one in db.scalars(select(Cluster))}
+            controlled = set(db.scalars(select(ClusterController.cluster_id)))
+            secrets = _secrets(db)
+            layers = _layers(db)
+            kept: dict[UUID, tuple[Hashable, Document]] = {}
+            found = []
+            for row in db.execute(_deployments()):
+                cluster = clusters[row.cluster_id]
+                marks = (
+                    tuple(row),
+                    (cluster.agents_url, cluster.people_url),
+                    secrets.get(row.id, 0),
+                    layers.get((Layer.CLUSTER.value, row.cluster_id)),
+                    layers.get((Layer.WORKSPACE.value, row.workspace_id)),
+                    layers.get((Layer.DEPLOYMENT.value, row.id)),
+                )
+                known = self._kept.get(row.id)
+                if known is None or known[0] != marks:
+                    known = (marks, document_of(db, self.ring, db.get_one(Deployment, row.id), cluster))
+                kept[row.id] = known
+                found.append(
+                    Running(
+                        row.organization_id,
+                        Phase(row.phase),
+                        cluster,
+                        row.cluster_id in controlled,
+                        known[1],
+                    )
+                )
+        self._kept = kept
+        return found
+
+
+def _deployments() -> Any:
+    """The columns that a document, or what is done with it, depends on. A specification is never changed: its revision says it."""
+    table = Deployment
+    return (
+        select(
+            table.id,
+            table.organization_id,
+            table.cluster_id,
+            table.workspace_id,
+            table.slug,
+            table.number,
+            table.name,
+            table.phase,
+            table.observed_revision,
+        )
+        .where(table.phase.in_(_OBSERVED), table.observed_revision > 0)
+        .order_by(table.number)
+    )
+
+
+def _secrets(db: Session) -> dict[UUID, int]:
+    """How many each Deployment has: they are added and forgotten, and never changed."""
+    table = DeploymentSecret
+    counted = select(table.deployment_id, func.count()).group_by(table.deployment_id)
+    return {row[0]: row[1] for row in db.execute(counted)}
+
+
+def _layers(db: Session) -> dict[tuple[str, UUID], Hashable]:
+    """A mark of each layer of options and variables that has some. It changes with each of them: a change counts up a
+    revision, and a new row has the greatest id."""
+    found: dict[tuple[str, UUID], list[Hashable]] = defaultdict(list)
+    for table in (ConfigurationEntry, EnvironmentVariable):
+        marks = select(
+            table.scope,
+            table.scope_id,
+            func.count(),
+            func.sum(table.revision),
+            func.max(cast(table.id, String)),
+        ).group_by(table.scope, table.scope_id)
+        for scope, id, *mark in db.execute(marks):
+            found[scope, id].append((table.__tablename__, *mark))
+    return {key: tuple(marks) for key, marks in found.items()}

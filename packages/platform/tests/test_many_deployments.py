@@ -1,0 +1,180 @@
+"""Many Deployments cost the platform what few do, as long as nothing changes (scenario 24). Queries are counted, not time;
+`benchmarks/many_deployments.py` measures 500."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from support.platform_parts import Reconciled
+from tradewind_platform.domain.health import Condition
+from tradewind_platform.reconciler.driver import Document
+from tradewind_platform.reconciler.running import RunningDeployments
+
+FEW, MANY = 2, 9
+
+
+@contextmanager
+def statements_of(one: Reconciled) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    found: list[str] = []
+    engine = one.platform.store.engine
+
+    def note(*given: Any) -> None:
+        found.append(given[2])
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def create(one: Reconciled, numbers: range) -> None:
+    for number in numbers:
+        one.create(f"d{number}")
+    one.reconciler.carry_out_all()
+    one.reconciler.observe_all()
+
+
+def test_scenario_24_a_list_of_many_takes_as_many_queries_as_one_of_few(reconciled: Reconciled) -> None:
+    def asked() -> tuple[int, int]:
+        with statements_of(reconciled) as statements:
+            found = reconciled.owner.get("/v1/deployments", params={"limit": 1000}).json()
+        return found["total"], len(statements)
+
+    create(reconciled, range(FEW))
+    asked()  # the first request of a caller notes that its token was used
+    few = asked()
+    create(reconciled, range(FEW, MANY))
+    assert (few[0], asked()) == (FEW, (MANY, few[1]))
+
+
+def test_scenario_24_an_idle_platform_asks_for_many_what_it_asks_for_few_and_writes_nothing(
+    reconciled: Reconciled,
+) -> None:
+    def idled() -> list[str]:
+        with statements_of(reconciled) as statements:
+            reconciled.reconciler.observe_all()
+            reconciled.reconciler.begin_what_is_due()
+        return statements
+
+    create(reconciled, range(FEW))
+    few = idled()
+    create(reconciled, range(FEW, MANY))
+    assert idled() == few
+    assert not [one for one in few if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def test_a_page_of_a_list_is_a_part_of_it(reconciled: Reconciled) -> None:
+    create(reconciled, range(5))
+    found = reconciled.owner.get("/v1/deployments", params={"limit": 2, "offset": 3}).json()
+    assert [one["name"] for one in found["items"]] == ["d3", "d4"]
+    assert (found["total"], found["limit"], found["offset"]) == (5, 2, 3)
+
+
+def test_one_that_changed_is_read_anew_and_no_other(reconciled: Reconciled) -> None:
+    create(reconciled, range(FEW))
+    kept = RunningDeployments(reconciled.platform.store, reconciled.platform.ring)
+    before = {one.document.name: one.document for one in kept.read()}
+    reconciled.owner.put("/v1/deployments/d0/variables/EDITOR", json={"value": "vi"})
+    after = {one.document.name: one.document for one in kept.read()}
+    assert after["d0"].environment == {"EDITOR": "vi"}
+    assert after["d1"] is before["d1"]
+
+
+def _variable(scope: str, value: str) -> Callable[[Reconciled], Any]:
+    return lambda one: one.owner.put(f"/v1/{scope}/variables/EDITOR", json={"value": value})
+
+
+def _option(scope: str, value: str) -> Callable[[Reconciled], Any]:
+    return lambda one: one.owner.put(
+        f"/v1/{scope}/configuration/scheduler.max_tis_per_query", json={"value": value}
+    )
+
+
+def _replaced(one: Reconciled) -> Any:
+    """As many rows as before, of the same revisions."""
+    one.owner.delete("/v1/deployments/d0/variables/EDITOR")
+    return one.owner.put("/v1/deployments/d0/variables/PAGER", json={"value": "less"})
+
+
+def _updated(one: Reconciled) -> Any:
+    answer = one.owner.patch("/v1/deployments/d0", json={"policy": "strict, lab=open"})
+    one.reconciler.carry_out_all()
+    return answer
+
+
+CHANGES: dict[str, Callable[[Reconciled], Any]] = {
+    "a variable of the cluster": _variable("clusters/local", "vi"),
+    "an option of the cluster": _option("clusters/local", "16"),
+    "an option of the workspace": _option("workspaces/default", "32"),
+    "an option of the Deployment": _option("deployments/d0", "64"),
+    "another value": _option("deployments/d0", "65"),
+    "a variable of the Deployment": _variable("deployments/d0", "ed"),
+    "another variable in its place": _replaced,
+    "an option that is taken away": lambda one: one.owner.delete(
+        "/v1/workspaces/default/configuration/scheduler.max_tis_per_query"
+    ),
+    "a new specification": _updated,
+    "nothing of the workspace any longer": lambda one: one.owner.delete(
+        "/v1/deployments/d0/configuration/scheduler.max_tis_per_query"
+    ),
+}
+
+
+def test_after_each_change_the_documents_are_as_if_they_were_made_anew(reconciled: Reconciled) -> None:
+    create(reconciled, range(FEW))
+    store, ring = reconciled.platform.store, reconciled.platform.ring
+    kept = RunningDeployments(store, ring)
+    before = [one.document for one in kept.read()]
+    for what, change in CHANGES.items():
+        answer = change(reconciled)
+        assert answer.status_code < 300, (what, answer.text)
+        found = [one.document for one in kept.read()]
+        assert found == [one.document for one in RunningDeployments(store, ring).read()], what
+        assert found != before, what
+        before = found
+
+
+def test_what_an_operation_stopped_since_it_was_read_is_not_started_again(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(reconciled, range(FEW))
+    looked: list[str] = []
+    observe = reconciled.driver.observe
+
+    def while_the_first_is_observed(document: Document) -> Any:
+        if not looked:
+            reconciled.owner.delete("/v1/deployments/d1")
+            reconciled.reconciler.carry_out_all()
+        looked.append(document.name)
+        return observe(document)
+
+    monkeypatch.setattr(reconciled.driver, "observe", while_the_first_is_observed)
+    reconciled.reconciler.observe_all()
+    assert looked == ["d0"]
+    stopped = reconciled.driver.cluster.of(reconciled.deployment("d1")["slug"])
+    assert not {"api server", "scheduler"} & stopped
+
+
+def test_where_observing_takes_long_the_rest_is_read_again(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(reconciled, range(3))
+    looked: list[tuple[str, dict[str, str]]] = []
+
+    def slowly(document: Document) -> list[Condition]:
+        looked.append((document.name, dict(document.environment)))
+        if len(looked) == 1:
+            reconciled.owner.put("/v1/deployments/d1/variables/EDITOR", json={"value": "vi"})
+        reconciled.time.pass_(seconds=30)
+        return []
+
+    monkeypatch.setattr(reconciled.driver, "observe", slowly)
+    reconciled.reconciler.observe_all()
+    assert looked == [("d0", {}), ("d1", {"EDITOR": "vi"}), ("d2", {})]
