@@ -21,6 +21,7 @@ from controller.conftest import HELM, OWN, Cluster, Lab, lab_of, namespace_of, n
 from support import postgresql
 from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.drivers import clean_up
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
@@ -52,6 +53,8 @@ class World(Lab):
     poisoned: bool = False
     """A migration fails, after it has broken the database."""
     migrated: list[str] = field(default_factory=list)
+    trouble: str = ""
+    """What a clean-up says that did not end well."""
 
     def ran(self, job: Any) -> None:
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
@@ -72,6 +75,11 @@ class World(Lab):
                 )
                 self.sql(slug, "DELETE FROM alembic_version")
                 self.sql(slug, f"INSERT INTO alembic_version VALUES ('{version}')")
+        elif clean_up.SCRIPT in container["args"]:
+            before = container["args"][-1]
+            gone = self.sql(slug, f"DELETE FROM dag_run WHERE run_after < '{before}' RETURNING run_id")
+            said = {"rows": {"dag_run": len(gone)}, "skipped": {}, "left_out": [], "failure": self.trouble}
+            self.logs[f"{name}-pod"] = f"a warning\n{clean_up.MARK}{json.dumps(said)}"
         else:
             heads = {
                 "code": {"alembic_version": [version]},
@@ -322,8 +330,37 @@ def test_a_preflight_changes_nothing_and_leaves_no_job(world: World) -> None:
     after = world.done(Kind.PREFLIGHT, upgraded(document))
     assert "refused" not in {one["verdict"] for one in after.arguments["preflight"]}
     assert history(world, document) == before and world.migrated == [OLD]
-    jobs = world.cluster.get(f"/apis/batch/v1/namespaces/{namespace_of(document)}/jobs")["items"]
-    assert [one["spec"]["template"]["spec"]["containers"][0]["args"] for one in jobs] == [MIGRATES]
+    left = [one["spec"]["template"]["spec"]["containers"][0]["args"] for one in jobs(world, document)]
+    assert left == [MIGRATES]
+
+
+def test_a_clean_up_is_a_job_with_the_image_of_the_deployment_beside_its_pods(world: World) -> None:
+    document = created(world)
+    world.sql(document.slug, "INSERT INTO dag_run VALUES ('old', '2025-01-01'), ('fresh', '2026-02-01')")
+    revisions, replicas = history(world, document), world.replicas(document)
+    asked = replace(document, arguments={clean_up.BEFORE: "2026-01-01T00:00:00+00:00"})
+    with pytest.raises(StepWaits, match="the clean-up Job"):
+        world.driver.apply("clean up", asked)
+    images = {one["spec"]["template"]["spec"]["containers"][0]["image"] for one in jobs(world, document)}
+    assert images == {f"{IMAGE}:{OLD}"}
+    found = world.done(Kind.CLEAN, asked).arguments[clean_up.FACT]
+    assert found["rows"] == {"dag_run": 1} and found["before"] == "2026-01-01T00:00:00+00:00"
+    assert world.sql(document.slug, "SELECT run_id FROM dag_run") == [("fresh",)]
+    assert len(jobs(world, document)) == 1, "that of the migration"
+    assert (history(world, document), world.replicas(document)) == (revisions, replicas)
+    assert world.conditions(document) == HEALTHY and world.migrated == [OLD]
+
+    again = world.done(Kind.CLEAN, asked).arguments[clean_up.FACT]
+    assert again["rows"] == {"dag_run": 0}, "another Job has looked"
+
+
+def test_a_clean_up_that_fails_says_why_and_leaves_no_job(world: World) -> None:
+    document = created(world)
+    world.trouble = "OperationalError: out of shared memory"
+    asked = replace(document, arguments={clean_up.BEFORE: LATER})
+    step, why = world.undone(Kind.CLEAN, asked)
+    assert (step, why) == ("clean up", "airflow db clean: OperationalError: out of shared memory")
+    assert len(jobs(world, document)) == 1 and world.conditions(document) == HEALTHY
 
 
 def test_scenario_11_each_step_of_its_life_may_be_done_twice(world: World) -> None:
@@ -489,6 +526,10 @@ def test_scenario_11_helm_killed_inside_an_upgrade_recovers(new_world: New, tmp_
     assert world.conditions(after) == HEALTHY and world.head(document.slug) == NEW
     print(f"\na Helm that was killed left: {left}")
     assert "pending-upgrade" in left, left
+
+
+def jobs(world: World, document: Document) -> list[Any]:
+    return list(world.cluster.get(f"/apis/batch/v1/namespaces/{namespace_of(document)}/jobs")["items"])
 
 
 def history(world: World, document: Document) -> list[Any]:

@@ -263,6 +263,31 @@ def test_scenario_9_a_deployment_does_not_need_the_controller_or_the_platform_to
     )
 
 
+def test_a_clean_up_recurs_and_deletes_old_runs_beside_the_pods_that_serve(
+    platform: ClusterPlatform, sales: dict[str, Any], site: Site
+) -> None:
+    site.begin("sums", "aged")
+    site.until(lambda: site.state("sums", "aged") == "success")
+    aged = "UPDATE dag_run SET start_date = start_date - interval '100 days' WHERE run_id = 'aged'"
+    platform.cluster.database("psql", sales["slug"], "-c", aged)
+    serving = pods(platform, sales)
+
+    maintenance = ("deployments", "maintenance", "sales")
+    platform.command(*maintenance, "--clean-up", "* * * * *", "--keep-rows-days", "30")
+
+    def last() -> dict[str, Any]:
+        return platform.json(*maintenance)["clean_up"]["last"] or {"state": "none"}
+
+    site.until(lambda: last()["state"] not in ("none", "pending", "running"))
+    found = last()
+    platform.command(*maintenance, "--no-clean-up")
+    site.until(lambda: last()["state"] not in ("pending", "running"))
+    assert (found["state"], found["error"]) == ("succeeded", "")
+    assert found["rows_by_table"]["dag_run"] == 1 and {"dag", "trigger"} <= set(found["skipped"])
+    assert site.state("sums", "aged") == "status 404" and site.state("sums", "first") == "success"
+    assert pods(platform, sales) == serving
+
+
 def pods(platform: ClusterPlatform, sales: dict[str, Any]) -> list[str]:
     """Those that run. The pod of the migration has ended, and its Job is kept with its log."""
     found = platform.cluster.pods(f"tradewind-{sales['slug']}")

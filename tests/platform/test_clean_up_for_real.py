@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.installed import environments
-from tradewind_platform.local.clean_up import SCRIPT
+from tradewind_platform.drivers.clean_up import MARK, SCRIPT
 
 NOW = datetime.now(timezone.utc)
 OLD, FRESH = NOW - timedelta(days=100), NOW - timedelta(days=1)
@@ -69,7 +69,7 @@ def home(directory: Path) -> Path:
 
 def test_old_rows_go_and_what_is_in_use_stays(home: Path) -> None:
     before = NOW - timedelta(days=30)
-    found: dict[str, Any] = json.loads(_run(home, SCRIPT, before.isoformat()).splitlines()[-1])
+    found: dict[str, Any] = _told(home, before.isoformat())
     assert found["failure"] == ""
     assert found["rows"] == {"dag_run": 2, "log": 1}
     assert found["left_out"] == ["slow"] and found["archives"] == 1
@@ -86,8 +86,14 @@ def test_old_rows_go_and_what_is_in_use_stays(home: Path) -> None:
 
 def test_done_twice_it_deletes_nothing_more(home: Path) -> None:
     before = (NOW - timedelta(days=30)).isoformat()
-    found = json.loads(_run(home, SCRIPT, before).splitlines()[-1])
+    found = _told(home, before)
     assert (found["rows"], found["archives"], found["failure"]) == ({}, 0, "")
+
+
+def _told(home: Path, before: str) -> dict[str, Any]:
+    last = _run(home, SCRIPT, before).splitlines()[-1]
+    assert last.startswith(MARK)
+    return dict(json.loads(last.removeprefix(MARK)))
 
 
 def _run(home: Path, script: str, *arguments: str) -> str:

@@ -11,6 +11,7 @@ from tradewind.gateway.settings import Closed
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.drivers import clean_up
 from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
@@ -19,6 +20,7 @@ from tradewind_platform.drivers.undoing import undone_by
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.backups import ClusterBackups
+from tradewind_platform.kubernetes.clean_up import CleanUp
 from tradewind_platform.kubernetes.gateway import Gateway
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.jobs import Jobs
@@ -48,6 +50,7 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.WAKE: ("configure", "migrate", *_SERVING, "uncordon"),
     Kind.PREFLIGHT: ("look",),
     Kind.BACKUP: ("back up", "forget old backups"),
+    Kind.CLEAN: ("clean up",),
     Kind.UPGRADE: (
         "preflight",
         "close for upgrade",
@@ -120,6 +123,7 @@ class KubernetesDriver:
         # A pod of an image that cannot be pulled shall not be waited for as long as a migration may take.
         looked = Jobs(api, helm, clock, min(settings.probe_seconds, settings.migration_seconds))
         preflight = Preflight(settings, airflow, self._backups, looked)
+        cleans = CleanUp(settings, Jobs(api, helm, clock, clean_up.LONGEST))
         upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
         self._apply: Mapping[str, Callable[[Document], Mapping[str, Any] | None]] = {
             "namespace": self._claim,
@@ -144,6 +148,7 @@ class KubernetesDriver:
             "stop": upgrades.stop,
             "back up": self._backups.make,
             "forget old backups": self._backups.forget_old,
+            "clean up": lambda document: cleans.clean(document, releases.of(document)),
             "start API server": self._running(Running.API_SERVER),
             "probe inside": upgrades.probe_inside,
             "restore before": upgrades.restore,
