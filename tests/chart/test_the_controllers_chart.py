@@ -38,7 +38,14 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "pool": {"namespaces": {"existing": ["planes-1", "planes-2"]}},
     "claim made": {"backups": {"persistentVolumeClaim": {"enabled": True, "storageClassName": "fast"}}},
     "claim given": {"backups": {"existingClaim": "ours"}},
-    "gateway api": {"gateway": {"kind": "httpRoute", "parentRefs": [{"name": "public"}]}},
+    "gateway api": {
+        "gateway": {
+            "kind": "httpRoute",
+            "parentRefs": [{"name": "public"}],
+            "agentsHost": "c2345abc.external.example.com",
+            "peopleDomain": "c2345abc.apps.example.com",
+        }
+    },
 }
 
 
@@ -64,7 +71,7 @@ def test_each_pod_passes_the_restricted_profile_with_a_read_only_root(which: str
     }
 
 
-@pytest.mark.parametrize("which", ["least", "pool"])
+@pytest.mark.parametrize("which", ["least", "pool", "gateway api"])
 def test_scenario_23_the_controllers_rights_equal_the_golden_list(which: str) -> None:
     made = rendered(ALTERNATIVES[which])
     rights = {
@@ -120,13 +127,31 @@ def test_backups_are_kept_on_the_volume_that_is_named(which: str, claim: str | N
     assert kept == expected, "uninstalling the controller erases no backup"
 
 
-def test_the_gateway_reads_the_configuration_that_the_chart_writes() -> None:
-    written = rendered({})[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+@pytest.mark.parametrize(("which", "only_closed"), [("least", False), ("gateway api", True)])
+def test_the_gateway_reads_the_configuration_that_the_chart_writes(which: str, only_closed: bool) -> None:
+    written = rendered(ALTERNATIVES[which])[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
     found = GatewaySettings.model_validate(
         tomllib.loads(KubernetesSettings.model_validate_json(written).gateway.configuration)
     )
     assert found.host == "c2345abc.external.example.com"
     assert found.people is not None and found.people.domain == "c2345abc.apps.example.com"
+    assert found.only_closed is only_closed and (found.tls is None) is only_closed
+
+
+def test_what_answers_for_closed_deployments_is_where_the_routes_of_gateway_api_lead() -> None:
+    made = rendered(ALTERNATIVES["gateway api"])
+    settings = KubernetesSettings.model_validate_json(
+        made[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+    )
+    service = made[("Service", settings.gateway.closed_service)]["spec"]
+    pod = made[("Deployment", settings.gateway.closed_service)]["spec"]["template"]
+    labels = pod["metadata"]["labels"]
+    ports = {one["name"]: one["containerPort"] for one in pod["spec"]["containers"][0]["ports"]}
+    assert service["type"] == "ClusterIP" and service["selector"].items() <= labels.items()
+    assert [(one["port"], ports[one["targetPort"]]) for one in service["ports"]] == [
+        (80, settings.gateway.pod_port)
+    ]
+    assert settings.gateway.pod_labels.items() <= labels.items() and not settings.gateway.address
 
 
 def test_a_changed_setting_starts_the_controller_anew() -> None:
@@ -143,7 +168,16 @@ def test_a_changed_setting_starts_the_controller_anew() -> None:
         ({"platform": {"url": "http://platform.example.com", "existingSecret": "t"}}, "no https:// address"),
         ({"platform": {"url": "https://platform.example.com"}}, "tradewind clusters add"),
         ({"database": {}}, "database.existingSecret is empty"),
-        ({"gateway": {"kind": "httpRoute"}}, "gateway.parentRefs is empty"),
+        (
+            {
+                "gateway": {
+                    "kind": "httpRoute",
+                    "agentsHost": "a.example.com",
+                    "peopleDomain": "b.example.com",
+                }
+            },
+            "gateway.parentRefs is empty",
+        ),
         ({"gateway": {"agentsHost": "a.example.com"}}, "gateway.peopleDomain is empty"),
     ],
     ids=["plain", "no token", "no database", "no gateway", "no names"],

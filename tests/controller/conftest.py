@@ -22,7 +22,7 @@ from support.installed import ROOT
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
 from tradewind_platform.kubernetes.driver import KubernetesDriver
-from tradewind_platform.kubernetes.gateway import routes_of
+from tradewind_platform.kubernetes.gateway import Route, routes_of
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.settings import KubernetesSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
@@ -96,14 +96,19 @@ class Airflow:
         return self._operator(path.removeprefix(paths.OPERATOR_PREFIX))
 
     def _gateway(self, slug: str) -> httpx.Response:
-        found = self.cluster.get(f"/api/v1/namespaces/{OWN}/configmaps/tradewind-controller-gateway")
-        route = routes_of(found["data"]["gateway.toml"]).get(slug)
+        route = self.routes().get(slug)
         if route is None:
             return httpx.Response(404, text="404 page not found")
         if route.closed:
             return httpx.Response(503, json={"detail": {"reason": f"deployment_{route.closed}"}})
         serves = self._replicas(f"tradewind-{slug}", f"{slug}-api-server") > 0
         return httpx.Response(200 if serves else 502)
+
+    def routes(self) -> Mapping[str, Route]:
+        """What the gateway of the chart is told."""
+        cluster = self.cluster
+        found = cluster.get(f"/api/v1/namespaces/{cluster.own}/configmaps/{cluster.release}-gateway")
+        return routes_of(found["data"]["gateway.toml"])
 
     def _operator(self, path: str) -> httpx.Response:
         if path == "/agents":
@@ -129,6 +134,20 @@ class Cluster:
 
     server: ApiServer
     folder: Path
+    own: str = OWN
+    """The namespace of the controller."""
+
+    def install(self, values: Mapping[str, Any]) -> None:
+        """The controller's chart. The name of the release is that of the service account, too."""
+        self.helm(
+            *("upgrade", "--install", self.release, str(CHARTS / "tradewind-controller")),
+            *("--namespace", self.own, "--create-namespace", "--values", "-"),
+            values=values,
+        )
+
+    @property
+    def release(self) -> str:
+        return f"{self.own}-controller"
 
     def helm(self, *arguments: str, values: Any = None, check: bool = True) -> str:
         """Helm as the administrator."""
@@ -161,7 +180,7 @@ class Cluster:
         file = self.folder / "token"
         if not file.exists():
             made = self.server.make(
-                f"/api/v1/namespaces/{OWN}/serviceaccounts/tradewind-controller/token",
+                f"/api/v1/namespaces/{self.own}/serviceaccounts/{self.release}/token",
                 {
                     "apiVersion": "authentication.k8s.io/v1",
                     "kind": "TokenRequest",
@@ -173,7 +192,7 @@ class Cluster:
 
     def settings(self, **more: Any) -> KubernetesSettings:
         """As the chart writes them."""
-        answer = self.server.admin.get(f"/api/v1/namespaces/{OWN}/configmaps/tradewind-controller")
+        answer = self.server.admin.get(f"/api/v1/namespaces/{self.own}/configmaps/{self.release}")
         written = json.loads(answer.json()["data"]["settings.json"])
         written |= {"helm": str(HELM), "chart": str(CHARTS / "tradewind-plane"), "probe_seconds": 60}
         return KubernetesSettings.model_validate(written | more)
@@ -267,11 +286,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(why)
     with api_server.running(tmp_path_factory.mktemp("kubernetes")) as server:
         made = Cluster(server, tmp_path_factory.mktemp("controller"))
-        made.helm(
-            *("upgrade", "--install", "tradewind-controller", str(CHARTS / "tradewind-controller")),
-            *("--namespace", OWN, "--create-namespace", "--values", "-"),
-            values=VALUES,
-        )
+        made.install(VALUES)
         yield made
 
 
@@ -289,10 +304,16 @@ L = TypeVar("L", bound=Lab)
 
 
 def lab_of(
-    kind: type[L], cluster: Cluster, databases: Any, *, api: KubernetesApi | None = None, **more: Any
+    kind: type[L],
+    cluster: Cluster,
+    databases: Any,
+    *,
+    api: KubernetesApi | None = None,
+    answers: type[Airflow] = Airflow,
+    **more: Any,
 ) -> L:
     """A driver with these databases."""
-    settings, airflow = cluster.settings(**more), Airflow(cluster)
+    settings, airflow = cluster.settings(**more), answers(cluster)
     environment = {
         "KUBECONFIG": str(cluster.kubeconfig("controller")),
         "HOME": str(cluster.folder),

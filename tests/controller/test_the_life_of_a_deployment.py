@@ -17,15 +17,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from controller.conftest import HELM, OWN, Cluster, Lab, lab_of, namespace_of, new_document
+from controller.conftest import HELM, Cluster, Lab, lab_of, namespace_of, new_document
 from support import postgresql
 from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.drivers import clean_up
 from tradewind_platform.drivers.databases import Databases
-from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
-from tradewind_platform.kubernetes.gateway import Route, routes_of
+from tradewind_platform.kubernetes.gateway import Route
 from tradewind_platform.reconciler.driver import BackupFile, Document, StepFailed, StepWaits
 from tradewind_platform.reconciler.reconciler import TRIES
 from tradewind_platform.security import streams
@@ -170,8 +169,7 @@ class World(Lab):
         return str(container["image"])
 
     def route(self, document: Document) -> Route:
-        found = self.cluster.get(f"/api/v1/namespaces/{OWN}/configmaps/tradewind-controller-gateway")
-        return routes_of(found["data"]["gateway.toml"])[document.slug]
+        return self.airflow.routes()[document.slug]
 
     def conditions(self, document: Document) -> dict[ConditionType, Status]:
         return {one.type: one.status for one in self.driver.observe(document)}
@@ -537,21 +535,3 @@ def history(world: World, document: Document) -> list[Any]:
         *("history", document.slug, "--namespace", namespace_of(document), "--output", "json")
     )
     return list(json.loads(said))
-
-
-def test_a_gateway_of_gateway_api_is_closed_by_a_service_without_a_pod(cluster: Cluster) -> None:
-    """The Service is one that the API server takes. It has no Gateway API: the routes are seen in the fast tests."""
-    document = new_document()
-    cluster.server.make("/api/v1/namespaces", {"metadata": {"name": namespace_of(document)}})
-    admin = KubernetesApi(
-        Access(
-            cluster.server.url,
-            cluster.server.ca_file,
-            certificate=(
-                cluster.server.ca_file.parent / "admin.crt",
-                cluster.server.ca_file.parent / "admin.key",
-            ),
-        )
-    )
-    made = admin.apply(manifests.nobody(document), namespace_of(document))
-    assert made["spec"]["selector"]["tradewind.io/serves"] == "nothing"

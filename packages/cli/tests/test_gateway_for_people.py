@@ -69,6 +69,16 @@ def test_without_tls_the_gateway_listens_on_the_loopback_interface_only(tmp_path
     assert "tls" not in apps and "tls_connection_policies" not in apps["http"]["servers"]["public"]
 
 
+def test_a_gateway_that_only_says_what_is_closed_needs_no_tls_and_passes_nothing_on(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    start = 'host = "k3.example.com"\nonly_closed = true\n[public]\nlisten = ":8443"\n'
+    file.write_text(f'{start}[deployments]\nd1 = ["http://d1:80"]\n[closed]\nd1 = "upgrading"\n')
+    assert "reverse_proxy" not in json.dumps(document(read(file)))
+    file.write_text(f'{start}[deployments]\nd1 = ["http://d1:80"]\n')
+    with pytest.raises(BadUsage, match=r"only_closed is set, and d1 is not in \[closed\]"):
+        read(file)
+
+
 def test_a_certificate_that_would_not_be_used_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[people.tls\] would not be used"):
         settings(people={"domain": "k3.example.com", "tls": TLS})

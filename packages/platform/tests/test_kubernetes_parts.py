@@ -273,12 +273,15 @@ def test_each_pod_of_the_gateway_is_asked_whether_a_route_is_closed() -> None:
     assert asked == [(host, 8443, "c2345abc.external.example.com") for host in ("10.0.0.1", "fd00::2")]
 
 
-def test_a_closed_route_of_gateway_api_leads_to_a_service_without_a_pod() -> None:
-    service = manifests.nobody(DOCUMENT)
-    for route in manifests.routes(DOCUMENT, SETTINGS, closed=True):
+def test_a_closed_route_of_gateway_api_leads_to_what_says_why_with_its_path_as_it_is() -> None:
+    agents, people = manifests.routes(DOCUMENT, SETTINGS, closed=True)
+    for route in (agents, people):
         backends = [one for rule in route["spec"]["rules"] for one in rule.get("backendRefs", ())]
-        assert backends == [{"name": service["metadata"]["name"], "port": 80}]
-    assert service["spec"]["selector"]["tradewind.io/serves"] == "nothing"
+        assert backends == [{"name": "tradewind-gateway", "namespace": "tradewind", "port": 80}]
+    assert "filters" not in agents["spec"]["rules"][0], "that gateway knows a Deployment by its path"
+    granted = manifests.grant(DOCUMENT, SETTINGS, "tradewind-d2345abc")["spec"]
+    assert granted["from"][0]["namespace"] == "tradewind-d2345abc"
+    assert granted["to"] == [{"group": "", "kind": "Service", "name": "tradewind-gateway"}]
 
 
 @pytest.mark.parametrize("running", Running, ids=lambda one: one.value)

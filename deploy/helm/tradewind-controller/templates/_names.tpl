@@ -68,10 +68,14 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- define "controller.gatewayConfiguration" -}}
 host = {{ .Values.gateway.agentsHost | quote }}
 health = ":8080"
+{{- if eq .Values.gateway.kind "caddy" }}
 
 [tls]
 certificate = "/etc/tradewind/tls/tls.crt"
 key = "/etc/tradewind/tls/tls.key"
+{{- else }}
+only_closed = true
+{{- end }}
 
 [public]
 listen = ":8443"

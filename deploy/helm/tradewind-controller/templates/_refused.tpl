@@ -6,8 +6,9 @@
 {{- if not (regexMatch "^https://[^/@ ]+/?$" $v.platform.url) }}{{ fail "platform.url is empty or no https:// address: set it to the platform's" }}{{ end }}
 {{- if and (not $v.platform.token) (not $v.platform.existingSecret) }}{{ fail "platform.token is empty: give the token that `tradewind clusters add` printed with --set-file platform.token=FILE, or a Secret with platform.existingSecret" }}{{ end }}
 {{- if not $v.database.existingSecret }}{{ fail "database.existingSecret is empty: put the URL of a PostgreSQL whose role may create roles and databases into a Secret and name it here" }}{{ end }}
+{{- range $name := list "agentsHost" "peopleDomain" }}{{ if not (get $v.gateway $name) }}{{ fail (printf "gateway.%s is empty: `tradewind clusters get` shows the names" $name) }}{{ end }}{{ end }}
 {{- if eq $v.gateway.kind "caddy" }}
-{{- range $name := list "agentsHost" "peopleDomain" "tlsSecret" }}{{ if not (get $v.gateway $name) }}{{ fail (printf "gateway.%s is empty: `tradewind clusters get` shows the names, and the gateway needs a certificate for both" $name) }}{{ end }}{{ end }}
+{{- if not $v.gateway.tlsSecret }}{{ fail "gateway.tlsSecret is empty: the gateway needs a certificate for both names" }}{{ end }}
 {{- else if not $v.gateway.parentRefs }}{{ fail "gateway.parentRefs is empty: name your gateway, such as [{name: public, namespace: gateways}]" }}
 {{- end }}
 {{- end }}

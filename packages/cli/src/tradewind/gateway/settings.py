@@ -117,7 +117,10 @@ class GatewaySettings(_Part):
 
     host: Annotated[str, AfterValidator(_host)]
     tls: Certificate | None = None
-    """None: plain HTTP, at addresses of the loopback interface only."""
+    """None: plain HTTP, at addresses of the loopback interface only, unless it answers for closed Deployments only."""
+
+    only_closed: bool = False
+    """It answers for closed Deployments and passes nothing on: another gateway, which has TLS, leads to it."""
 
     public: Public | None = None
     people: People | None = None
@@ -137,7 +140,9 @@ class GatewaySettings(_Part):
     def _serves(self) -> GatewaySettings:
         if self.public is None and self.private is None:
             raise ValueError("neither [public] nor [private] is there: the gateway would listen nowhere")
-        if self.tls is None:
+        if self.only_closed and (open_ones := sorted({*self.deployments} - {*self.closed})):
+            raise ValueError(f"only_closed is set, and {', '.join(open_ones)} is not in [closed]")
+        if self.tls is None and not self.only_closed:
             listens = [one.listen for one in (self.public, self.people, self.private) if one is not None]
             if not all(_is_loopback(one) for one in listens):
                 raise ValueError(

@@ -28,6 +28,7 @@ _PLURALS: Final = {
     "NetworkPolicy": "networkpolicies",
     "RoleBinding": "rolebindings",
     "HTTPRoute": "httproutes",
+    "ReferenceGrant": "referencegrants",
     "Job": "jobs",
     "Deployment": "deployments",
     "Pod": "pods",
@@ -168,6 +169,7 @@ _VERSIONS: Final = {
     "NetworkPolicy": "networking.k8s.io/v1",
     "RoleBinding": "rbac.authorization.k8s.io/v1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "ReferenceGrant": "gateway.networking.k8s.io/v1beta1",
     "Job": "batch/v1",
     "Deployment": "apps/v1",
 }

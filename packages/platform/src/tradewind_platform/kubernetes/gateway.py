@@ -1,10 +1,11 @@
-"""Routes to a Deployment: in the ConfigMap of the gateway of the controller's chart, or as routes of Gateway API."""
+"""Routes to a Deployment: in the ConfigMap of the gateway of the controller's chart, or as routes of Gateway API. While a
+Deployment is closed, the gateway of the chart answers for it in either case."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -49,37 +50,51 @@ class Gateway:
 
     def prepare(self) -> None:
         """Let the gateway of the chart serve what it did, with the configuration as it is now."""
-        if self._settings.gateway.kind == "caddy":
+        if self._is_http_route:
+            self._change(lambda routes: {slug: route for slug, route in routes.items() if route.closed})
+        else:
             self._change(lambda routes: routes)
 
     def serve(self, document: Document, namespace: str) -> None:
-        if self._settings.gateway.kind == "httpRoute":
+        if self._is_http_route:
+            # The chart's gateway goes on saying that it is closed: it is asked until every other one knows the route.
             for route in manifests.routes(document, self._settings):
                 self._api.apply(route, namespace)
-            self._api.delete("Service", manifests.nobody(document)["metadata"]["name"], namespace)
             return
-        upstream = f"http://{document.slug}.{namespace}.svc.cluster.local:80"
-        self._change(lambda routes: {**routes, document.slug: Route(upstream)})
+        self._change(lambda routes: {**routes, document.slug: Route(_upstream(document, namespace))})
 
     def close(self, document: Document, namespace: str, reason: str) -> None:
-        """Answer agents and people that it does not serve at the moment, and why. The gateway of the chart says the reason;
-        one of Gateway API answers 503."""
-        if self._settings.gateway.kind == "httpRoute":
-            self._api.apply(manifests.nobody(document), namespace)
-            for route in manifests.routes(document, self._settings, closed=True):
-                self._api.apply(route, namespace)
-            return
+        """Answer agents and people that it does not serve at the moment, and why. Idempotent, and to be called again while
+        `passes` names a gateway: routes of Gateway API are changed once each pod of the chart's gateway gives the answer."""
 
         def closed(routes: Routes) -> Routes:
-            found = routes.get(document.slug)
+            usual = Route(_upstream(document, namespace)) if self._is_http_route else None
+            found = routes.get(document.slug, usual)
             return routes if found is None else {**routes, document.slug: replace(found, closed=reason)}
 
         self._change(closed)
+        if self._is_http_route and not self._silent(document, reason, self._pods(), unknown=False):
+            self._api.apply(
+                manifests.grant(document, self._settings, namespace), self._settings.own_namespace
+            )
+            for route in manifests.routes(document, self._settings, closed=True):
+                self._api.apply(route, namespace)
 
     def passes(self, document: Document, reason: str) -> str:
         """Which gateway does not yet say that the Deployment is closed for this reason; empty when all do."""
+        if not self._is_http_route:
+            return self._silent(document, reason, self._pods() or [self.address(document)])
+        return self._silent(document, reason, self._pods(), unknown=False) or self._silent(
+            document, reason, [self.address(document)]
+        )
+
+    def _silent(
+        self, document: Document, reason: str, addresses: Sequence[str], *, unknown: bool = True
+    ) -> str:
+        """The first that does not say so; empty when all do. `unknown`: one that does not know the path counts as closed,
+        because it has never served it."""
         agents = urlsplit(document.agent_url)
-        for base in self._addresses(document):
+        for base in addresses:
             try:
                 answer = self._http.get(
                     f"{base}/{document.slug}/remote-execution/v1/readyz",
@@ -88,10 +103,7 @@ class Gateway:
                 )
             except httpx.HTTPError as error:
                 return f"{base} ({type(error).__name__})"
-            if self._settings.gateway.kind == "httpRoute":
-                says = answer.status_code >= 500
-            else:  # a path that no gateway knows has never been served
-                says = answer.status_code == 404 or f"deployment_{reason}" in answer.text
+            says = f"deployment_{reason}" in answer.text or (unknown and answer.status_code == 404)
             if not says:
                 return f"{base} (status {answer.status_code})"
         return ""
@@ -102,18 +114,22 @@ class Gateway:
         return self._settings.gateway.address or document.agent_url.removesuffix(path)
 
     def leave(self, document: Document, namespace: str | None) -> None:
-        if self._settings.gateway.kind == "httpRoute":
-            for one in (*manifests.routes(document, self._settings), manifests.nobody(document)):
-                if namespace is not None:
-                    self._api.delete(one["kind"], one["metadata"]["name"], namespace)
-            return
+        if self._is_http_route and namespace is not None:
+            for one in manifests.routes(document, self._settings):
+                self._api.delete(one["kind"], one["metadata"]["name"], namespace)
+            granted = manifests.grant(document, self._settings, namespace)
+            self._api.delete(granted["kind"], granted["metadata"]["name"], self._settings.own_namespace)
         self._change(lambda routes: {slug: at for slug, at in routes.items() if slug != document.slug})
 
-    def _addresses(self, document: Document) -> list[str]:
-        """Of each pod of the gateway: they do not learn a change at the same moment."""
+    @property
+    def _is_http_route(self) -> bool:
+        return self._settings.gateway.kind == "httpRoute"
+
+    def _pods(self) -> list[str]:
+        """The addresses of the pods of the chart's gateway: they do not learn a change at the same moment."""
         gateway = self._settings.gateway
-        if gateway.kind == "httpRoute" or not gateway.pod_labels:
-            return [self.address(document)]
+        if not gateway.pod_labels:
+            return []
         selector = ",".join(f"{key}={value}" for key, value in sorted(gateway.pod_labels.items()))
         pods = self._api.listed("Pod", self._settings.own_namespace, selector)
         addresses = [
@@ -121,8 +137,8 @@ class Gateway:
             for one in pods
             if one.get("status", {}).get("podIP") and one["status"].get("phase") == "Running"
         ]
-        named = [f"https://{f'[{one}]' if ':' in one else one}:{gateway.pod_port}" for one in addresses]
-        return named or [self.address(document)]
+        scheme = "http" if self._is_http_route else "https"
+        return [f"{scheme}://{f'[{one}]' if ':' in one else one}:{gateway.pod_port}" for one in addresses]
 
     def _change(self, change: Callable[[Routes], Routes]) -> None:
         name, own = self._settings.gateway.config_map, self._settings.own_namespace
@@ -154,6 +170,10 @@ class Gateway:
                 self._settings.own_namespace,
                 {_LOOKED_AT: self._clock().isoformat()},
             )
+
+
+def _upstream(document: Document, namespace: str) -> str:
+    return f"http://{document.slug}.{namespace}.svc.cluster.local:80"
 
 
 def written(configuration: str, routes: Routes) -> str:

@@ -107,24 +107,30 @@ def environment(document: Document) -> dict[str, str]:
     return {**options, **document.environment}
 
 
-def nobody(document: Document) -> Json:
-    """A Service without a pod: where a route of Gateway API leads that is closed. Gateways answer 503 for it."""
-    selector = {LABEL: document.slug, "tradewind.io/serves": "nothing"}
-    return {
-        **_object("v1", "Service", f"{document.slug}-closed", labels(document)),
-        "spec": {"selector": selector, "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
-    }
+def grant(document: Document, settings: KubernetesSettings, namespace: str) -> Json:
+    """In the controller's own namespace: the routes of a Deployment may lead to what answers while it is closed."""
+    made = _object(
+        "gateway.networking.k8s.io/v1beta1", "ReferenceGrant", f"{document.slug}-closed", labels(document)
+    )
+    route = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": namespace}
+    service = {"group": "", "kind": "Service", "name": settings.gateway.closed_service}
+    return {**made, "spec": {"from": [route], "to": [service]}}
 
 
 def routes(document: Document, settings: KubernetesSettings, *, closed: bool = False) -> list[Json]:
     """Routes of Gateway API: agents by the path of the Deployment, people by its name. The longer of two paths wins, so
     that people's name serves nothing of agents' and tasks' APIs but the gateway's refusal of a route without a backend.
-    `closed`: both lead to a Service without a pod."""
+    `closed`: both lead, with their paths as they are, to the Service that says why."""
     agents, people = urlsplit(document.agent_url), urlsplit(document.people_url)
-    backend = [{"name": nobody(document)["metadata"]["name"] if closed else document.slug, "port": 80}]
-    ways = {"request": "75s", "backendRequest": "75s"}
     gateway = settings.gateway
+    backend: list[Json] = [{"name": document.slug, "port": 80}]
     prefix = "/remote-execution"
+    path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": prefix}
+    rewritten: Json = {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": path}}]}
+    if closed:
+        backend = [{"name": gateway.closed_service, "namespace": settings.own_namespace, "port": 80}]
+        rewritten = {}
+    ways = {"request": "75s", "backendRequest": "75s"}
     return [
         {
             **_object(
@@ -136,14 +142,7 @@ def routes(document: Document, settings: KubernetesSettings, *, closed: bool = F
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": agents.path + prefix}}],
-                        "filters": [
-                            {
-                                "type": "URLRewrite",
-                                "urlRewrite": {
-                                    "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": prefix}
-                                },
-                            }
-                        ],
+                        **rewritten,
                         "timeouts": ways,
                         "backendRefs": backend,
                     }

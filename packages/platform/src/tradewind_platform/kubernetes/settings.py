@@ -24,13 +24,15 @@ class Image(_Part):
 
 class GatewayRoutes(_Part):
     """What serves agents and people. `caddy`: the gateway of the controller's chart, by a ConfigMap. `httpRoute`: a
-    gateway of Gateway API that the cluster has, by a route in the namespace of each Deployment."""
+    gateway of Gateway API that the cluster has, by routes in the namespace of each Deployment; that of the chart answers
+    for closed Deployments."""
 
     kind: Literal["caddy", "httpRoute"] = "caddy"
     config_map: str = "tradewind-gateway"  # what the gateway of the chart serves
     configuration: str = ""  # of that gateway, without the Deployments: TOML
     pod_labels: dict[str, str] = Field(default_factory=dict)  # of that gateway's pods
-    pod_port: int = 8443  # where these serve agents
+    pod_port: int = 8443  # where these serve agents; with httpRoute in plain HTTP
+    closed_service: str = "tradewind-gateway"  # of httpRoute: the Service of that gateway, at port 80
     address: str = ""  # where the controller asks the gateway; empty: at the agents' address
     parent_refs: tuple[dict[str, Any], ...] = ()
     agents_parent_refs: tuple[dict[str, Any], ...] = ()  # empty: those of people
