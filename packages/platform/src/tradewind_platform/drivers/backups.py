@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -51,10 +52,21 @@ class Backups:
         self._copies = copies
 
     def make(self, document: Document) -> Mapping[str, Any]:
-        """Make the backup of the operation, verified, with what is needed to read its database beside it. Returns its facts."""
+        """Make the backup of the operation, verified, with what is needed to read its database beside it. Returns its facts.
+        Raises StepFailed, also when there is no room: what was written by then is erased."""
         backup = _asked(document)
         target = self._file(document, backup)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for part in target.parent.glob("*.part"):
+                part.unlink(missing_ok=True)  # of one that was killed: it takes the room of this one
+            return {"backup": self._made(document, backup, target)}
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            why = f"the backup cannot be written to {target.parent}: {error.strerror}"
+            raise StepFailed(f"{why}; make room there" if full else why, final=full) from None
+
+    def _made(self, document: Document, backup: BackupFile, target: Path) -> Mapping[str, Any]:
         envelope = {
             "deployment": str(document.id),
             "version": document.before.get("version") or document.spec.get("version") or "",
@@ -62,21 +74,22 @@ class Backups:
             "secrets": dict(document.secrets),  # without the Fernet key the rows are worth nothing
         }
         part = target.with_suffix(".part")
-        with open(part, "wb", opener=private) as file:
-            heads = self._write(document, backup, json.dumps(envelope).encode(), file)
         try:
+            with open(part, "wb", opener=private) as file:
+                heads = self._write(document, backup, json.dumps(envelope).encode(), file)
             self._verify(backup, part)
+            part.replace(target)
         except streams.Damaged as damage:
             raise StepFailed(f"the backup cannot be read back: {damage}") from None
-        part.replace(target)
-        facts = {
+        finally:
+            part.unlink(missing_ok=True)
+        return {
             "size": target.stat().st_size,
             "sha256": _sum(target),
             "heads": dict(heads),
             "database": envelope["database"],
             "version": envelope["version"],
         }
-        return {"backup": facts}
 
     def restore(self, document: Document) -> None:
         """The database is as it was when the backup was made. Nothing of the Deployment may run."""
