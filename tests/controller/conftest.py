@@ -75,13 +75,15 @@ class Airflow:
     """The state of each agent, by its id."""
     running: list[str] = field(default_factory=list)
     """The labels of attempts that run."""
+    evicted: bool = False
+    """The pods of API servers are gone, and others are not there yet."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         host, path = request.url.host, request.url.path
         if host.startswith(("tradewind-controller-gateway.", "c2345abc.")):
             return self._gateway(path.split("/")[1])
         slug, namespace = host.split(".")[:2]
-        if self._replicas(namespace, f"{slug}-api-server") == 0:
+        if self.evicted or self._replicas(namespace, f"{slug}-api-server") == 0:
             raise httpx.ConnectError("nobody listens")
         if path == "/api/v2/monitor/health":
             beats = self._replicas(namespace, f"{slug}-scheduler") > 0

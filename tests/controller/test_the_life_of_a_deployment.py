@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -285,6 +286,37 @@ def test_scenario_16_a_hibernation_that_fails_is_undone(world: World) -> None:
     assert world.conditions(document) == HEALTHY and world.airflow.agents == {"a1": "healthy"}
 
 
+def test_pods_that_are_evicted_while_it_falls_asleep_are_waited_for(world: World) -> None:
+    """A hibernation that failed would leave its agents cordoned: the API server that is away is what uncordons them."""
+    document = created(world)
+    world.airflow.agents["a1"] = "healthy"
+    world.airflow.running.append("sums.add")
+    world.apply("cordon", document)
+    for step in ("cordon", "wait for tasks", "uncordon"):
+        world.airflow.evicted = True
+        for _ in range(TRIES + 1):
+            with pytest.raises(StepWaits, match="the API server does not answer"):
+                world.driver.apply(step, document)
+        world.airflow.evicted = False
+    with pytest.raises(StepWaits, match=r"waits for sums\.add"):
+        world.driver.apply("wait for tasks", document)
+    world.airflow.running.clear()
+    world.done(Kind.HIBERNATE, document)
+    assert world.replicas(document) == {"api-server": 0, "scheduler": 0}
+
+
+def test_a_preflight_waits_for_an_api_server_that_is_evicted(world: World) -> None:
+    document = created(world)
+    world.airflow.evicted = True
+    with pytest.raises(StepWaits, match="the preflight Job|the API server does not answer"):
+        world.driver.apply("look", upgraded(document))
+    world.complete_the_jobs(namespace_of(document))
+    with pytest.raises(StepWaits, match="the API server does not answer"):
+        world.driver.apply("look", upgraded(document))
+    world.airflow.evicted = False
+    assert "refused" not in str(world.apply("look", upgraded(document)))
+
+
 def test_an_image_that_changed_while_it_slept_migrates_before_it_serves(new_world: New) -> None:
     world = new_world()
     document = created(world)
@@ -442,6 +474,36 @@ def test_scenario_18_a_backup_is_encrypted_forgotten_in_time_and_purged(world: W
     world.done(Kind.DELETE, document)
     world.done(Kind.PURGE, document)
     assert not (tmp_path / "backups" / document.slug).exists()
+
+
+def test_a_volume_that_is_full_undoes_the_upgrade_at_once_and_keeps_no_part(
+    world: World, tmp_path: Path
+) -> None:
+    document = created(world)
+    volume = tmp_path / "backups"
+    volume.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", volume], check=False).returncode:
+        pytest.skip("this process may not mount a volume")
+    try:
+        asked = upgraded(document)
+        for step in ("preflight", "close for upgrade", "stop"):
+            world.apply(step, asked)
+        filler = volume / "filler"
+        with pytest.raises(OSError, match="No space left"), open(filler, "wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        with pytest.raises(StepFailed, match="No space left on device; make room there") as failed:
+            world.driver.apply("back up", asked)
+        assert failed.value.final, "the Deployment is stopped meanwhile"
+        for step in world.driver.undo(Kind.UPGRADE, "back up"):
+            world.apply(step, asked)
+        assert world.conditions(document) == HEALTHY and world.image(document) == f"{IMAGE}:{OLD}"
+        assert [one.name for one in volume.rglob("*") if one.is_file()] == ["filler"]
+        filler.unlink()
+        world.done(Kind.UPGRADE, asked)
+        assert world.head(document.slug) == NEW
+    finally:
+        subprocess.run(["umount", volume], check=True)
 
 
 def test_without_a_volume_nothing_is_backed_up_and_an_upgrade_does_not_begin(new_world: New) -> None:

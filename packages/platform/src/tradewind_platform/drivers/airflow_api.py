@@ -19,6 +19,10 @@ _NAME: Final = "tradewind-platform"
 _TIMEOUT: Final = 30.0  # seconds
 
 
+class Away(StepFailed):
+    """The API server does not answer, or not yet."""
+
+
 @dataclass(frozen=True)
 class AirflowApi:
     """The APIs of Deployments. `address`: where the API server of one listens, seen from the driver."""
@@ -29,15 +33,15 @@ class AirflowApi:
     def operator(
         self, document: Document, method: str, path: str, *, missing_is_well: bool = False, **more: Any
     ) -> Any:
-        """What its operator API answers. Raises StepFailed when it does not or refuses; None for what is missing, where
-        that is well."""
+        """What its operator API answers. Raises Away when it does not, StepFailed when it refuses; None for what is missing,
+        where that is well."""
         answer = self._asked(document, method, paths.OPERATOR_PREFIX + path, **more)
         if answer.status_code == 404 and missing_is_well:
             return None
         return _read(answer, path)
 
     def rest(self, document: Document, path: str, **more: Any) -> Any:
-        """What its REST API answers to a GET. Raises StepFailed when it does not or refuses."""
+        """What its REST API answers to a GET. Raises Away when it does not, StepFailed when it refuses."""
         return _read(self._asked(document, "GET", "/api/v2" + path, **more), path)
 
     def _asked(self, document: Document, method: str, path: str, **more: Any) -> httpx.Response:
@@ -51,10 +55,12 @@ class AirflowApi:
                 **more,
             )
         except httpx.HTTPError as error:
-            raise StepFailed(f"the API server does not answer: {type(error).__name__}") from None
+            raise Away(f"the API server does not answer: {type(error).__name__}") from None
 
 
 def _read(answer: httpx.Response, path: str) -> Any:
+    if answer.status_code in (502, 503, 504):
+        raise Away(f"the API server does not answer: status {answer.status_code}")
     if not answer.is_success:
         raise StepFailed(f"{path}: Airflow answers {answer.status_code}")
     return answer.json() if answer.content else None

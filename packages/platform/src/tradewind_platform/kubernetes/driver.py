@@ -12,7 +12,7 @@ from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.drivers import clean_up
-from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.airflow_api import AirflowApi, Away
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.drivers.hibernation import Hibernation
@@ -34,7 +34,7 @@ from tradewind_platform.kubernetes.releases import Releases
 from tradewind_platform.kubernetes.settings import KubernetesSettings
 from tradewind_platform.kubernetes.upgrades import Upgrades
 from tradewind_platform.kubernetes.values import Running
-from tradewind_platform.reconciler.driver import Document, StepFailed
+from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
 
 _RUNNING: Final = ("namespace", "database", "configure", "migrate", "install", "route", "probe")
 _SERVING: Final = ("start API server", "probe inside", "route", "install", "probe")
@@ -90,6 +90,9 @@ _AWAKE: Final[Mapping[str, Sequence[str]]] = {
 _UNDONE: Final = undone_by(_BACK_IN_SERVICE)
 
 
+Step = Callable[[Document], Mapping[str, Any] | None]
+
+
 class KubernetesDriver:
     """One cluster. Deleting a Deployment uninstalls its release; its namespace, keys and database stay until it is purged.
 
@@ -125,7 +128,7 @@ class KubernetesDriver:
         preflight = Preflight(settings, airflow, self._backups, looked)
         cleans = CleanUp(settings, Jobs(api, helm, clock, clean_up.LONGEST))
         upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
-        self._apply: Mapping[str, Callable[[Document], Mapping[str, Any] | None]] = {
+        self._apply: Mapping[str, Step] = {
             "namespace": self._claim,
             "database": lambda document: databases.ensure(
                 document.slug, document.secrets["database_password"]
@@ -138,12 +141,12 @@ class KubernetesDriver:
             "unroute": lambda document: self._gateway.leave(document, self._namespaces.of(document)),
             "uninstall": releases.uninstall,
             "erase": self._erase,
-            "cordon": hibernation.cordon,
-            "wait for tasks": hibernation.wait_for_tasks,
+            "cordon": self._patient("cordon", hibernation.cordon),
+            "wait for tasks": self._patient("wait for tasks", hibernation.wait_for_tasks),
             "close": self._closed(Closed.HIBERNATING),
-            "uncordon": hibernation.uncordon,
-            "look": lambda document: preflight.table(document, releases.of(document)),
-            "preflight": lambda document: preflight.require(document, releases.of(document)),
+            "uncordon": self._patient("uncordon", hibernation.uncordon),
+            "look": self._patient("look", lambda one: preflight.table(one, releases.of(one))),
+            "preflight": self._patient("preflight", lambda one: preflight.require(one, releases.of(one))),
             "close for upgrade": self._closed(Closed.UPGRADING),
             "stop": upgrades.stop,
             "back up": self._backups.make,
@@ -208,6 +211,22 @@ class KubernetesDriver:
         connection = url.render_as_string(hide_password=False)
         for one in manifests.beside(document, self._settings, connection):
             self._api.apply(one, namespace)
+
+    def _patient(self, name: str, step: Step) -> Step:
+        """An API server that does not answer is waited for: Kubernetes starts another pod for one that was evicted."""
+
+        def apply(document: Document) -> Mapping[str, Any] | None:
+            try:
+                found = step(document)
+            except Away as error:
+                self._patience.wait(document, name, str(error), final=False)
+            except StepWaits:
+                self._patience.end(document, name)
+                raise
+            self._patience.end(document, name)
+            return found
+
+        return apply
 
     def _running(self, running: Running) -> Callable[[Document], None]:
         return lambda document: self._releases.run(document, running)
