@@ -20,12 +20,16 @@ PAGES = [
     "/deployments/sales/operations",
     "/deployments/sales/settings",
     "/deployments/sales/settings/hibernation",
+    "/deployments/sales/settings/maintenance",
+    "/deployments/sales/settings/version",
     "/deployments/sales/settings/danger",
     "/operations",
 ]
 _RUN = """async () => (await axe.run(document, {
   runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
 })).violations.map(each => `${each.id}: ${each.nodes.map(node => node.html + " " + node.failureSummary).join(" | ")}`)"""
+
+_SETTLED = "each => Promise.all(each.getAnimations({subtree: true}).map(one => one.finished))"
 
 needs_axe = pytest.mark.skipif(not AXE.exists(), reason="`make test-ui` installs axe-core")
 
@@ -53,6 +57,40 @@ def test_every_page_of_a_deployment_is_clean(open_page: Any, dark: bool, size: t
         wrong += [f"{path}: {each}" for each in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth + 1"):
             wrong.append(f"{path} is wider than the window")
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_axe
+@pytest.mark.parametrize(
+    ("dark", "size"), [(False, (1280, 800)), (True, (390, 844))], ids=["light_wide", "dark_narrow"]
+)
+def test_maintenance_with_all_that_it_can_show_is_clean(
+    open_page: Any, website: Website, dark: bool, size: tuple[int, int]
+) -> None:
+    website.clock.move_to_tuesday_noon()
+    page = open_page("/", dark=dark, size=size)
+    ask(page, "/v1/deployments", {"name": "sales"})
+    page.goto("/deployments/sales")
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    maintenance = {
+        "windows": [{"opens_at_cron": "0 22 * * *", "minutes": 240}],
+        "clean_up": {"cron": "0 3 * * 0", "keep_days": 90},
+        "backups": {"cron": "0 1 * * *", "keep_days": 14},
+    }
+    ask(page, "/v1/deployments/sales/maintenance", maintenance, method="patch")
+    ask(page, "/v1/deployments/sales/clean-up", {"now": True})
+    page.goto("/deployments/sales/settings/maintenance")
+    expect(page.get_by_text("dag_run 3")).to_be_visible()
+    wrong = violations(page)
+    for opener in ("Add window", "Remove window 1", "Change schedule of clean-ups", "Clean up now"):
+        page.get_by_role("button", name=opener).click()
+        dialog = page.get_by_role("dialog").or_(page.get_by_role("alertdialog"))
+        expect(dialog).to_be_visible()
+        dialog.evaluate(_SETTLED)  # half transparent, its colours have too little contrast
+        wrong += [f"{opener}: {each}" for each in violations(page)]
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
     assert not wrong, "\n".join(wrong)
 
 

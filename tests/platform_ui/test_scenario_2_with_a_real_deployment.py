@@ -33,7 +33,8 @@ PICTURES = os.environ.get("TRADEWIND_PICTURES", "")
 EVERY_PICTURE = bool(os.environ.get("TRADEWIND_EVERY_PICTURE", ""))
 SIZES = {"wide": (1280, 800), "narrow": (390, 844)}
 KEPT = {("deployments", "narrow", "dark")} | {
-    (name, "wide", "light") for name in ("deployments", "overview", "register", "agents", "cluster", "audit")
+    (name, "wide", "light")
+    for name in ("deployments", "overview", "register", "agents", "maintenance", "cluster", "audit")
 }
 """The pictures of docs/how-to/platform-pages.md."""
 
@@ -278,6 +279,23 @@ def test_allowed_addresses_under_advanced_bite_at_the_plane(walk: Walk) -> None:
     expect(page.get_by_text("127.0.0.0/8").first).to_be_visible()
 
 
+def test_maintenance_is_planned_and_a_clean_up_is_done_on_the_platform(walk: Walk) -> None:
+    page = walk.open("/deployments/sales/settings/maintenance")
+    for opener, submit in (
+        ("Set schedule of clean-ups", "Save"),
+        ("Set schedule of backups", "Save"),
+        ("Add window", "Add"),
+    ):
+        page.get_by_role("button", name=opener).click()
+        page.get_by_role("dialog").get_by_role("button", name=submit, exact=True).click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+    panel = page.get_by_role("region", name="Clean-up of the metadata database")
+    panel.get_by_role("button", name="Clean up now").click()
+    page.get_by_role("alertdialog").get_by_role("button", name=re.compile("^Clean up")).click()
+    expect(panel).to_contain_text("Tables left alone", timeout=stretched(120) * 1000)
+    expect(panel).to_contain_text("succeeded")
+
+
 LOOKED_AT = {
     "home": ("/", "Needs attention"),
     "deployments": ("/deployments", "sales"),
@@ -295,6 +313,7 @@ LOOKED_AT = {
     "general": ("/deployments/sales/settings", "Description"),
     "version": ("/deployments/sales/settings/version", "Version"),
     "hibernation": ("/deployments/sales/settings/hibernation", "Hibernation"),
+    "maintenance": ("/deployments/sales/settings/maintenance", "every day at 22:00 UTC"),
     "advanced": ("/deployments/sales/settings/advanced", "127.0.0.0/8"),
     "danger": ("/deployments/sales/settings/danger", "Protect"),
     "clusters": ("/organization/clusters", "local"),

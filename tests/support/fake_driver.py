@@ -77,7 +77,7 @@ class FakeDriver:
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.UPGRADE and failed != "route":
             return ("stop", "bring_back", "configure_before", "start", "route")
-        if kind is Kind.ROLLBACK and failed == "count":
+        if kind is Kind.ROLLBACK and failed in ("count", "close"):
             return ("route",)
         return {Kind.HIBERNATE: ("start", "route", "uncordon")}.get(kind, ())
 

@@ -121,6 +121,26 @@ def test_an_upgrade_that_serves_again_goes_on(reconciled: Reconciled) -> None:
     assert reconciled.deployment()["version"] == "3.3.2"
 
 
+def test_an_operation_says_whether_it_would_end_when_it_is_cancelled_now(reconciled: Reconciled) -> None:
+    id = upgraded(reconciled)
+    may: dict[str, bool] = {"": operation(reconciled, id)["may_be_cancelled"]}
+
+    def at(point: str) -> None:
+        may[point] = operation(reconciled, id)["may_be_cancelled"]
+
+    reconciled.driver.at = at
+    reconciled.reconciler.carry_out_all()
+    assert may[""] and may["before look"] and may["after start"]
+    assert not may["before route"] and not operation(reconciled, id)["may_be_cancelled"]
+    reconciled.driver.at = lambda point: None
+    begun = reconciled.owner.post("/v1/deployments/sales/backups", json={}).json()
+    assert begun["may_be_cancelled"]
+    cancel(reconciled, begun["id"])
+    assert not operation(reconciled, begun["id"])["may_be_cancelled"]  # it was asked for already
+    reconciled.reconciler.carry_out_all()
+    assert not reconciled.owner.delete("/v1/deployments/sales").json()["may_be_cancelled"]
+
+
 def test_a_change_that_is_half_applied_is_named(reconciled: Reconciled) -> None:
     reconciled.created()
     changed = reconciled.owner.patch("/v1/deployments/sales", json={"policy": "open"}).json()

@@ -224,12 +224,13 @@ def test_another_revision_and_what_is_no_cron_expression_are_refused(reconciled:
     reconciled.created()
     headers = {"If-Match": '"7"'}
     assert reconciled.owner.patch(PATH, json={"windows": []}, headers=headers).status_code == 412
-    for wrong in (
-        {"clean_up": {**NIGHTLY, "cron": "at midnight"}},
-        {"windows": [{**NIGHT[0], "opens_at_cron": "61 * * * *"}]},
+    for where, wrong in (
+        ("body.clean_up.cron", {"clean_up": {**NIGHTLY, "cron": "at midnight"}}),
+        ("body.windows.1.opens_at_cron", {"windows": [*NIGHT, {**NIGHT[0], "opens_at_cron": "61 * * * *"}]}),
     ):
         answer = reconciled.owner.patch(PATH, json=wrong)
         assert answer.status_code == 422 and "cron expression" in answer.json()["message"]
+        assert [one["where"] for one in answer.json()["detail"]["errors"]] == [where]
     assert reconciled.owner.get(PATH).json()["revision"] == 0
 
 

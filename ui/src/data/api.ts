@@ -7,10 +7,14 @@ export class Refused extends Error {
     readonly code: string,
     message: string,
     readonly remedy = "",
+    readonly fields: readonly FieldError[] = [],
   ) {
     super(message);
   }
 }
+
+/** What is wrong with one field of a request: "body.windows.0.minutes". */
+export type FieldError = { where: string; what: string };
 
 /** Airflow's own address, with the path it is mounted under; ends with a slash. */
 export const airflowUrl = () => new URL("./", document.baseURI).href;
@@ -58,12 +62,13 @@ export async function request<Answer>(address: URL, server: string, ask: Ask = {
   if (answer.ok && body !== undefined) {
     return body as Answer;
   }
-  const said = (body ?? {}) as { error?: string; message?: string; remedy?: string };
+  const said = (body ?? {}) as { error?: string; message?: string; remedy?: string; detail?: { errors?: FieldError[] } };
   throw new Refused(
     answer.status,
     said.error ?? "internal",
     said.message ?? `${server} answered ${answer.status}.`,
     said.remedy ?? "",
+    said.detail?.errors ?? [],
   );
 }
 

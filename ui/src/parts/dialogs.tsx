@@ -5,12 +5,13 @@ import { useState, type FormEvent, type ReactNode } from "react";
 import { asRefused, type Refused } from "../data/api";
 import { Problem } from "./states";
 
-/** A dialog with a form in it. `onSubmit` throws Refused to keep it open with the reason shown. */
+/** A dialog with a form in it. `onSubmit` throws Refused to keep it open with the reason shown, and returns false to keep it open. */
 export function FormDialog({
   title,
   open,
   onClose,
   submit,
+  close = "Cancel",
   dangerous = false,
   onSubmit,
   children,
@@ -19,8 +20,9 @@ export function FormDialog({
   open: boolean;
   onClose: () => void;
   submit: string;
+  close?: string; // what leaves everything as it is
   dangerous?: boolean;
-  onSubmit: () => Promise<void>;
+  onSubmit: () => Promise<void | boolean>;
   children: ReactNode;
 }) {
   const [error, setError] = useState<Refused>();
@@ -31,8 +33,9 @@ export function FormDialog({
     setBusy(true);
     setError(undefined);
     try {
-      await onSubmit();
-      onClose();
+      if ((await onSubmit()) !== false) {
+        onClose();
+      }
     } catch (problem) {
       setError(asRefused(problem));
     } finally {
@@ -64,7 +67,7 @@ export function FormDialog({
               </Dialog.Body>
               <Dialog.Footer>
                 <Button variant="outline" type="button" onClick={onClose}>
-                  Cancel
+                  {close}
                 </Button>
                 <Button type="submit" loading={busy} colorPalette={dangerous ? "red" : "brand"}>
                   {submit}
@@ -87,6 +90,7 @@ export type Action = {
   explained: string;
   submit: string;
   dangerous?: boolean;
+  close?: string;
   number?: { label: string; value: number; most: number };
   run: (reason: string, number: number) => Promise<void>;
 };
@@ -105,6 +109,7 @@ function Asking({ action, onClose }: { action: Action; onClose: () => void }) {
       open
       onClose={onClose}
       submit={action.submit}
+      {...(action.close ? { close: action.close } : {})}
       dangerous={action.dangerous ?? false}
       onSubmit={() => action.run(reason.trim(), Number(number))}
     >

@@ -385,3 +385,4 @@ class OperationView(Message):
     ended_at: datetime | None = None
     cancelled_at: datetime | None = None  # when it was asked to end; it may have gone on
     cancelled_by: str = ""
+    may_be_cancelled: bool = False  # it has not ended, and no step is past the point of return

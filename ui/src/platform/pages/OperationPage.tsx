@@ -13,6 +13,7 @@ import { ofPlatform } from "../data/platform";
 import { OperationBadge } from "../parts/marks";
 import { lasted } from "../parts/OperationsTable";
 import { PageTop, Panel } from "../parts/page";
+import { Cancel, Cancelling } from "../parts/Cancel";
 import { Preflight } from "../parts/Preflight";
 import { Steps } from "../parts/Steps";
 
@@ -28,10 +29,12 @@ export function OperationPage() {
             above={[{ name: "Operations", to: "/operations" }]}
             mark={<OperationBadge state={found.state} />}
           >
+            <Cancel operation={found} done={polled.refresh} />
             <Retry operation={found} done={polled.refresh} />
           </PageTop>
           <VStack align="stretch" gap={4} maxW="56em">
             <Failed operation={found} />
+            <Cancelling operation={found} />
             <Panel title="Steps">
               <Steps operation={found} />
             </Panel>
@@ -47,6 +50,12 @@ export function OperationPage() {
                   <When at={found.created_at} />
                   {found.created_by ? `, by ${found.created_by}` : ""}
                 </Fact>
+                {found.cancelled_at ? (
+                  <Fact name="Cancelled">
+                    <When at={found.cancelled_at} />
+                    {`, by ${found.cancelled_by}`}
+                  </Fact>
+                ) : undefined}
                 <Fact name="Took">{lasted(found) || "not begun"}</Fact>
               </DataList.Root>
             </Panel>
@@ -69,11 +78,12 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
 }
 
 export function Failed({ operation }: { operation: OperationView }) {
+  const cancelled = operation.cancelled_at !== null && operation.state !== "failed";
   return operation.error ? (
-    <Alert.Root status="error">
+    <Alert.Root status={cancelled ? "warning" : "error"}>
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>{spaced(operation.kind)} failed</Alert.Title>
+        <Alert.Title>{cancelled ? "The operation does not end as it was asked for" : `${spaced(operation.kind)} failed`}</Alert.Title>
         <Alert.Description whiteSpace="pre-wrap" overflowWrap="anywhere">
           {operation.error}
         </Alert.Description>

@@ -38,7 +38,7 @@ export function PhaseBadge({ phase }: { phase: string }) {
   );
 }
 
-const OPERATIONS: Record<string, string> = { pending: "gray", running: "blue", succeeded: "green", failed: "red", skipped: "gray" };
+const OPERATIONS: Record<string, string> = { pending: "gray", running: "blue", succeeded: "green", failed: "red", cancelled: "orange", skipped: "gray" };
 
 export function OperationBadge({ state }: { state: string }) {
   return (

@@ -134,6 +134,19 @@ class Step:
     tries: int = 0
 
 
+_NEVER_CANCELLED: Final = frozenset({Kind.DELETE, Kind.PURGE})
+_PAST_RETURN: Final = {Kind.UPGRADE: "route", Kind.ROLLBACK: "stop"}
+"""The step from which on an operation goes on even so: agents have handed in outcomes, or the database is replaced."""
+
+
+def may_be_cancelled(kind: Kind, steps: Sequence[Step]) -> bool:
+    """Whether an operation that has not ended ends early when a person asks for it now. Of one without steps: before the first."""
+    past = _PAST_RETURN.get(kind)
+    return kind not in _NEVER_CANCELLED and not any(
+        step.name == past and step.state is not State.PENDING for step in steps
+    )
+
+
 def next_step(steps: Sequence[Step]) -> int | None:
     """The position of the step to do now: the first that has not ended. None when all have.
 

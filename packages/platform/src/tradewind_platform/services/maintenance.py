@@ -42,12 +42,12 @@ def change(change: Change, reference: str, ask: messages.ChangeMaintenance) -> m
     change.expect(found.revision, f"the maintenance of the Deployment {row.name!r}")
     if "windows" in ask.model_fields_set:
         wanted = [one.model_dump() for one in ask.windows]
-        _windows(wanted)
+        _require_windows(wanted)
         change.event.changes["windows"] = [found.windows, wanted]
         found.windows = wanted
     for name, kind in (("clean_up", Kind.CLEAN), ("backups", Kind.BACKUP)):
         if name in ask.model_fields_set:
-            change.event.changes[name] = _set_recurring(change, row, kind, getattr(ask, name))
+            change.event.changes[name] = _set_recurring(change, row, name, kind, getattr(ask, name))
     found.revision += 1
     change.db.flush()
     return view(change.db, row, change.now)
@@ -120,7 +120,7 @@ def view(db: Session, row: Deployment, now: datetime) -> messages.MaintenanceVie
 
 
 def _set_recurring(
-    change: Change, row: Deployment, kind: Kind, ask: messages.RecurringWork | None
+    change: Change, row: Deployment, name: str, kind: Kind, ask: messages.RecurringWork | None
 ) -> list[dict[str, Any] | None]:
     """Before and after, for the audit event."""
     found = _recurring(change.db, row, kind)
@@ -132,7 +132,7 @@ def _set_recurring(
     try:
         Recurrence(kind, ask.cron, change.now)
     except ValueError as error:
-        raise Refused(Code.MALFORMED, str(error), remedy=_CRON) from None
+        raise _malformed(f"{name}.cron", error) from None
     if ask.is_enabled:
         _require_known(change.db, row, kind)
     if found is None:
@@ -199,10 +199,21 @@ def _recurrence(row: RecurringWork) -> Recurrence:
 
 
 def _windows(found: Sequence[dict[str, Any]]) -> list[Window]:
-    try:
-        return [Window(one["opens_at_cron"], one["minutes"]) for one in found]
-    except ValueError as error:
-        raise Refused(Code.MALFORMED, str(error), remedy=_CRON) from None
+    return [Window(one["opens_at_cron"], one["minutes"]) for one in found]
+
+
+def _require_windows(wanted: Sequence[dict[str, Any]]) -> None:
+    """Raises Refused, with the field, for the first that is none."""
+    for at, one in enumerate(wanted):
+        try:
+            Window(one["opens_at_cron"], one["minutes"])
+        except ValueError as error:
+            raise _malformed(f"windows.{at}.opens_at_cron", error) from None
+
+
+def _malformed(field: str, error: ValueError) -> Refused:
+    wrong = [{"where": f"body.{field}", "what": str(error)}]
+    return Refused(Code.MALFORMED, str(error), remedy=_CRON, errors=wrong)
 
 
 def _recurring(db: Session, row: Deployment, kind: Kind) -> RecurringWork | None:

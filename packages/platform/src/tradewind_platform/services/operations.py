@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tradewind_platform.domain.operations import Kind, Phase, State, may_begin
+from tradewind_platform.domain.operations import Kind, Phase, State, Step, may_be_cancelled, may_begin
 from tradewind_platform.domain.roles import Permission, Principal
 from tradewind_platform.services import deployment_lookup
 from tradewind_platform.services.change import Change
@@ -152,6 +152,9 @@ def listed(
 
 
 def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
+    steps = _steps(db, row)
+    known = [Step(one.name, State(one.state), one.tries) for one in steps]
+    goes_on = row.unfinished is not None and row.cancelled_at is None and UNDONE not in row.arguments
     return OperationView(
         id=row.id,
         deployment=row.deployment_id,
@@ -160,13 +163,14 @@ def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
         state=row.state,
         error=row.error,
         facts=row.arguments,
-        steps=tuple(StepView.model_validate(step, from_attributes=True) for step in _steps(db, row)),
+        steps=tuple(StepView.model_validate(step, from_attributes=True) for step in steps),
         created_at=row.created_at,
         created_by=row.created_by,
         started_at=row.started_at,
         ended_at=row.ended_at,
         cancelled_at=row.cancelled_at,
         cancelled_by=row.cancelled_by or "",
+        may_be_cancelled=goes_on and may_be_cancelled(Kind(row.kind), known),
     )
 
 

@@ -13,6 +13,7 @@ import { Loading, Problem, Shown } from "../../../parts/states";
 import type { ConditionView, DeploymentView, OperationView } from "../../../../generated/platform";
 import { ofDeployment, referenceOf } from "../../data/platform";
 import type { Page } from "../../data/types";
+import { Cancel, Cancelling } from "../../parts/Cancel";
 import { OperationBadge, StateDot } from "../../parts/marks";
 import { Panel } from "../../parts/page";
 import { Steps } from "../../parts/Steps";
@@ -90,6 +91,10 @@ function Now({ deployment, done }: OfDeployment) {
     5,
   );
   const operation = one.data ?? last.data?.items[0];
+  const again = () => {
+    one.refresh();
+    done();
+  };
   if (operation === undefined || operation.state === "succeeded") {
     return undefined;
   }
@@ -97,9 +102,11 @@ function Now({ deployment, done }: OfDeployment) {
     <Panel title={`Operation: ${operation.kind}`} action={<OperationBadge state={operation.state} />}>
       <VStack align="stretch" gap={3}>
         <Failed operation={operation} />
+        <Cancelling operation={operation} />
         <Steps operation={operation} />
         <Box>
-          <Retry operation={operation} done={done} />
+          <Cancel operation={operation} done={again} />
+          <Retry operation={operation} done={again} />
         </Box>
       </VStack>
     </Panel>

@@ -5,6 +5,7 @@ import { Nothing } from "../../../parts/states";
 import { allows, useMe } from "../../data/permissions";
 import { referenceOf } from "../../data/platform";
 import { TabRow } from "../../parts/page";
+import { MaintenancePage } from "../maintenance/MaintenancePage";
 import { AgentPages } from "./AgentPages";
 import { DangerPage } from "./DangerPage";
 import type { OfDeployment } from "./DeploymentPage";
@@ -21,6 +22,7 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
   const tabs = [
     { of: "general", to: base, name: "General" },
     { of: "hibernation", to: `${base}/hibernation`, name: "Hibernation" },
+    { of: "maintenance", to: `${base}/maintenance`, name: "Maintenance", shown: may("deployment.config.get") },
     { of: "version", to: `${base}/version`, name: "Version" },
     { of: "advanced", to: `${base}/advanced`, name: "Advanced", shown: may("deployment.allowList.get") },
     { of: "danger", to: `${base}/danger`, name: "Danger", shown: may("deployment.delete") },
@@ -31,6 +33,7 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
       <Routes>
         <Route index element={<GeneralPage deployment={deployment} done={done} />} />
         <Route path="hibernation" element={<HibernationPage deployment={deployment} done={done} />} />
+        <Route path="maintenance" element={<MaintenancePage deployment={deployment} done={done} />} />
         <Route path="version" element={<VersionPage deployment={deployment} done={done} />} />
         <Route
           path="advanced"

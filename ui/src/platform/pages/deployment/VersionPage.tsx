@@ -2,10 +2,10 @@ import { Alert, Button, HStack, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { usePolled } from "../../../data/usePolled";
-import { ReasonDialog, type Action } from "../../../parts/dialogs";
+import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
-import type { DeploymentView, OperationView, ReleaseView, Upgrade } from "../../../../generated/platform";
+import type { DeploymentView, MaintenanceView, OperationView, ReleaseView, Upgrade } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ofPlatform, referenceOf } from "../../data/platform";
 import type { Page } from "../../data/types";
@@ -13,8 +13,10 @@ import { compared } from "../../data/versions";
 import { OperationBadge } from "../../parts/marks";
 import { Panel } from "../../parts/page";
 import { Preflight } from "../../parts/Preflight";
+import { Reason } from "../../parts/Reason";
 import { Select } from "../../parts/Select";
 import { Steps } from "../../parts/Steps";
+import { BeginsNow } from "../maintenance/BeginsNow";
 import { Failed } from "../OperationPage";
 import { answers, type OfDeployment } from "./DeploymentPage";
 
@@ -39,33 +41,29 @@ function Versions({ deployment, done, releases }: OfDeployment & { releases: Rel
   const [version, setVersion] = useState(offered[0]?.version ?? "");
   const [look, setLook] = useState<string>(); // the operation of the last preflight
   const [action, setAction] = useState<Action>();
+  const [upgrading, setUpgrading] = useState(false);
   const mayChange = allows(me, "deployment.upgrade", { workspace: deployment.workspace, deployment: deployment.id });
   const enabled = deployment.operation === null && answers(deployment);
 
-  const ask = (dry_run: boolean, reason: string) => {
-    const body: Upgrade = { version, dry_run };
-    return ofPlatform.call<OperationView>(`/deployments/${referenceOf(deployment)}/upgrade`, { method: "POST", body, query: { reason } });
+  const path = `/deployments/${referenceOf(deployment)}`;
+  const maintenance = usePolled<MaintenanceView>(mayChange ? `${path}/maintenance` : undefined, 10).data;
+  const ask = (wanted: Partial<Upgrade>, reason: string) => {
+    const body: Upgrade = { version, ...wanted };
+    return ofPlatform.call<OperationView>(`${path}/upgrade`, { method: "POST", body, query: { reason } });
   };
   const preflight: Action = {
     title: `Check the upgrade to ${version}`,
     explained: "Looks at the database, the agents, plugins, options and the room for a backup with the new version. Nothing changes.",
     submit: "Check",
     run: async (reason) => {
-      setLook((await ask(true, reason)).id);
+      setLook((await ask({ dry_run: true }, reason)).id);
       done();
     },
   };
-  const upgrade: Action = {
-    title: `Upgrade to ${version}`,
-    explained:
-      "No task begins while it lasts, and Airflow cannot be reached. Running tasks go on at their sites, and hand in their results afterwards. " +
-      "A backup is made first. When a step fails before the new version serves, the backup is put back.",
-    submit: "Upgrade",
-    run: async (reason) => {
-      await ask(false, reason);
-      say(`The upgrade to ${version} has begun`);
-      done();
-    },
+  const upgrade = async (now: boolean, reason: string) => {
+    await ask({ now }, reason);
+    say(`The upgrade to ${version} has begun`);
+    done();
   };
   return (
     <VStack align="stretch" gap={4} maxW="52em">
@@ -85,7 +83,7 @@ function Versions({ deployment, done, releases }: OfDeployment & { releases: Rel
             <Button variant="outline" disabled={!enabled} onClick={() => setAction(preflight)}>
               Check
             </Button>
-            <Button colorPalette="brand" disabled={!enabled} onClick={() => setAction(upgrade)}>
+            <Button colorPalette="brand" disabled={!enabled} onClick={() => setUpgrading(true)}>
               Upgrade
             </Button>
           </HStack>
@@ -98,7 +96,30 @@ function Versions({ deployment, done, releases }: OfDeployment & { releases: Rel
       </Panel>
       {look ? <Look operation={look} /> : undefined}
       <ReasonDialog action={action} onClose={() => setAction(undefined)} />
+      {upgrading ? <AskUpgrade version={version} maintenance={maintenance} run={upgrade} onClose={() => setUpgrading(false)} /> : undefined}
     </VStack>
+  );
+}
+
+type Asked = {
+  version: string;
+  maintenance: MaintenanceView | undefined;
+  run: (now: boolean, reason: string) => Promise<void>;
+  onClose: () => void;
+};
+
+function AskUpgrade({ version, maintenance, run, onClose }: Asked) {
+  const [reason, setReason] = useState("");
+  const now = maintenance !== undefined && !maintenance.is_open;
+  return (
+    <FormDialog title={`Upgrade to ${version}`} open onClose={onClose} submit={now ? "Upgrade now" : "Upgrade"} onSubmit={() => run(now, reason.trim())}>
+      <Text>
+        No task begins while it lasts, and Airflow cannot be reached. Running tasks go on at their sites, and hand in their results afterwards. A backup is made
+        first. When a step fails before the new version serves, the backup is put back.
+      </Text>
+      {maintenance ? <BeginsNow found={maintenance} /> : undefined}
+      <Reason reason={reason} set={setReason} />
+    </FormDialog>
   );
 }
 

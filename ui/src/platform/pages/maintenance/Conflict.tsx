@@ -1,0 +1,20 @@
+import { Alert, Text } from "@chakra-ui/react";
+import type { ReactNode } from "react";
+
+/** Somebody saved meanwhile: what it is now, and how one's own change is made even so. */
+export function Conflict({ what, now, submit }: { what: string; now: ReactNode; submit: string }) {
+  return (
+    <Alert.Root status="warning" alignItems="flex-start">
+      <Alert.Indicator />
+      <Alert.Content>
+        <Alert.Title>The maintenance of this Deployment was changed since you opened this form</Alert.Title>
+        <Alert.Description>
+          <Text>
+            {what} now: {now}.
+          </Text>
+          <Text>{submit} makes your change to that. Cancel keeps it as it is.</Text>
+        </Alert.Description>
+      </Alert.Content>
+    </Alert.Root>
+  );
+}

@@ -1,0 +1,49 @@
+import { Text, VStack } from "@chakra-ui/react";
+
+import { usePolled } from "../../../data/usePolled";
+import { Shown } from "../../../parts/states";
+import type { MaintenanceView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { referenceOf } from "../../data/platform";
+import { answers, type OfDeployment } from "../deployment/DeploymentPage";
+import { BackupsPanel } from "./BackupsPanel";
+import { CleanUpPanel } from "./CleanUpPanel";
+import { WindowsPanel } from "./WindowsPanel";
+
+export type OfMaintenance = {
+  deployment: OfDeployment["deployment"];
+  found: MaintenanceView;
+  path: string; // of the Deployment, in the API
+  mayChange: boolean;
+  done: () => void;
+};
+
+/** When the platform works on a Deployment by itself: windows, clean-ups and backups. */
+export function MaintenancePage({ deployment, done }: OfDeployment) {
+  const me = useMe();
+  const mayChange = allows(me, "deployment.upgrade", { workspace: deployment.workspace, deployment: deployment.id });
+  const path = `/deployments/${referenceOf(deployment)}`;
+  const polled = usePolled<MaintenanceView>(`${path}/maintenance`, 5);
+  const refresh = () => {
+    polled.refresh();
+    done();
+  };
+  return (
+    <Shown polled={polled} what="maintenance">
+      {(found) => {
+        const shared = { deployment, found, path, mayChange, done: refresh };
+        return (
+          <VStack align="stretch" gap={4} maxW="52em">
+            <WindowsPanel {...shared} />
+            <CleanUpPanel {...shared} />
+            <BackupsPanel {...shared} />
+            {mayChange ? undefined : <Text color="fg.muted">Your role does not change the maintenance of this Deployment.</Text>}
+          </VStack>
+        );
+      }}
+    </Shown>
+  );
+}
+
+/** Whether an operation of its database can begin now. */
+export const isFree = (deployment: OfDeployment["deployment"]) => deployment.operation === null && answers(deployment);
