@@ -527,6 +527,28 @@ def test_a_version_that_the_cluster_has_no_image_of_is_refused_before_anything_i
     assert world.conditions(document) == HEALTHY
 
 
+def test_scenario_11_a_controller_that_is_killed_in_any_step_of_an_upgrade_is_followed_by_another(
+    new_world: New,
+) -> None:
+    """Each step is begun by one process, which is killed where it waits or after it is done, and done by the next one."""
+    document = created(new_world())
+    asked, waited = upgraded(document), []
+    for step in new_world().driver.steps(Kind.UPGRADE):
+        try:
+            new_world().driver.apply(step, asked)
+        except StepWaits:
+            waited.append(step)
+        facts = new_world().apply(step, asked)
+        asked = replace(asked, arguments={**asked.arguments, **facts})
+    world = new_world()
+    assert waited == ["preflight", "migrate"], "its Jobs were found again, and not made twice"
+    assert world.conditions(asked) == HEALTHY and world.head(document.slug) == NEW
+    assert [one["spec"]["template"]["spec"]["containers"][0]["args"] for one in jobs(world, document)] == [
+        MIGRATES,
+        MIGRATES,
+    ]
+
+
 KILLER = """#!/bin/sh
 # Helm, and one that is killed after as many seconds as a file says, once. Another file has how long a whole upgrade took.
 [ "$1" = upgrade ] || exec {helm} "$@"
