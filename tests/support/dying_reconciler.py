@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from support import stub_airflow
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.local.driver import LocalDriver
@@ -67,6 +68,7 @@ def settings_of(home: Path, ports: Sequence[int], pythons: Mapping[str, Path]) -
         agents_listen=f"127.0.0.1:{ports[0]}",
         people_listen=f"127.0.0.1:{ports[1]}",
         probe_seconds=60,
+        uv=stub_airflow.uv(home / "uv"),
     )
 
 

@@ -55,6 +55,8 @@ class FakeDriver:
     given: dict[str, Document] = field(default_factory=dict)  # slug → the document of the last step
     runs: int = 0  # since the last backup
     cleaned: list[tuple[str, str]] = field(default_factory=list)  # slug and the moment of each clean-up
+    heads: str = "abc"  # of the code that is deployed
+    archives: dict[str, list[str]] = field(default_factory=dict)  # slug → digests that stay
     tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
 
     def steps(self, kind: Kind) -> Sequence[str]:
@@ -70,6 +72,7 @@ class FakeDriver:
             Kind.PREFLIGHT: ("look",),
             Kind.BACKUP: ("back_up", "forget_old"),
             Kind.CLEAN: ("clean",),
+            Kind.DEPLOY: ("fetch", "check_code", "configure", "start", "route"),
             Kind.UPGRADE: ("look", "close", "stop", "back_up", "configure", "upgrade", "start", "route"),
             Kind.ROLLBACK: ("count", "close", "stop", "bring_back", "configure", "start", "route"),
         }[kind]
@@ -79,6 +82,12 @@ class FakeDriver:
             return ("stop", "bring_back", "configure_before", "start", "route")
         if kind is Kind.ROLLBACK and failed in ("count", "close"):
             return ("route",)
+        if kind is Kind.DEPLOY:
+            return (
+                ("route",)
+                if failed in ("fetch", "check_code")
+                else ("stop", "configure_before", "start", "route")
+            )
         return {Kind.HIBERNATE: ("start", "route", "uncordon")}.get(kind, ())
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
@@ -172,12 +181,19 @@ class FakeDriver:
         version = document.before.get("version", "")
         self.backups[str(document.backup.id)] = (document.slug, self.schema.get(document.slug, ""))
         self.at("backup made")
-        return {"backup": {"size": 7, "heads": {"alembic_version": "abc"}, "version": version}}
+        facts = {"size": 7, "heads": {"alembic_version": "abc"}, "version": version}
+        return {"backup": {**facts, "deploy": document.before.get("deploy") or {}}}
 
     def _forget_old(self, document: Document) -> None:
         for id, (slug, _) in list(self.backups.items()):
             if slug == document.slug and id not in document.arguments["kept"]:
                 del self.backups[id]
+
+    def _fetch(self, document: Document) -> None:
+        self.archives[document.slug] = list(document.arguments["archives"])
+
+    def _check_code(self, document: Document) -> Mapping[str, Any]:
+        return {"heads": {"alembic_version": self.heads}}
 
     def _clean(self, document: Document) -> Mapping[str, Any]:
         self.cleaned.append((document.slug, document.arguments["before"]))

@@ -29,6 +29,43 @@ def install(directory: Path, version: str) -> Path:
     return made
 
 
+UV = """#!{python}
+import pathlib, re, sys
+import support.stub_airflow as stub
+verb, *given = sys.argv[1:]
+if verb == "venv":
+    pathlib.Path(given[-1], "bin").mkdir(parents=True)
+    pathlib.Path(given[-1], "lib").mkdir()
+else:
+    lock = pathlib.Path(given[given.index("--requirement") + 1]).read_text()
+    python = pathlib.Path(given[given.index("--python") + 1])
+    version = re.search("apache-airflow-core==([0-9.]+)", lock)[1]
+    stub.install(python.parent.parent / "stub", version).rename(python)
+"""
+"""Stands for uv: its environments have the stub, of the version that is locked."""
+
+
+def uv(directory: Path) -> Path:
+    """A program that makes environments as the local driver asks for them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    made = directory / "uv"
+    tests = Path(__file__).parents[1]
+    made.write_text(
+        UV.format(python=sys.executable).replace(
+            "import pathlib", f"import sys; sys.path.insert(0, {str(tests)!r})\nimport pathlib", 1
+        )
+    )
+    made.chmod(0o755)
+    return made
+
+
+def _plugin() -> str:
+    """The text of the plugin that was deployed."""
+    folder = os.environ.get("AIRFLOW__CORE__PLUGINS_FOLDER")
+    file = Path(folder or "/nonexistent") / "plugin.py"
+    return file.read_text() if file.exists() else ""
+
+
 def _database() -> sqlite3.Connection:
     return sqlite3.connect(Path(os.environ["AIRFLOW_HOME"]) / "airflow.db", timeout=30)
 
@@ -84,6 +121,8 @@ class _Pages(BaseHTTPRequestHandler):
 def _serve(port: int) -> None:
     if (Path(os.environ["STUB_HOME"]) / "crash").exists():
         sys.exit("the API server has no room to start")
+    if "crash" in _plugin():
+        sys.exit("the plugin ends the API server")
     config = configparser.ConfigParser(interpolation=None)
     assert config.read(Path(os.environ["AIRFLOW_HOME"]) / "airflow.cfg")
     server = ThreadingHTTPServer(("127.0.0.1", port), _Pages)
@@ -100,10 +139,15 @@ def _schedule() -> None:
 def _script(text: str, arguments: list[str]) -> None:
     if "apache-airflow-core" in text:
         print(os.environ["STUB_VERSION"])
+    elif "sys.version_info" in text:
+        exec(text, {})
     elif "_get_alembic_config" in text:
         with _database() as database:
             head = database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-        heads = {"code": {"alembic_version": [os.environ["STUB_VERSION"]]}, "plugins": []}
+        heads = {
+            "code": {"alembic_version": [os.environ["STUB_VERSION"]]},
+            "plugins": ["plugin.py"] * ("raise" in _plugin()),
+        }
         print(
             json.dumps({**heads, "database": {"alembic_version": head}, "known": {"alembic_version": True}})
         )

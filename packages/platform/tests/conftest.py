@@ -15,6 +15,7 @@ from support.platform_parts import QUICK, Api, Reconciled, Time, new_organizatio
 from tradewind_platform.api.context import Platform
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services.people import first_organization
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.sessions import Store
 
 
@@ -57,14 +58,22 @@ def time() -> Time:
 
 
 @pytest.fixture
-def api(store: Store, ring: KeyRing, time: Time) -> Api:
+def api(store: Store, ring: KeyRing, time: Time, tmp_path: Path) -> Api:
     """The API of a new installation; `owner` is a caller with every permission."""
     organization = first_organization(store, "acme", now=time.now)
-    return Api(Platform(store, ring, time, passwords=QUICK), organization, time)
+    return Api(
+        Platform(store, ring, time, passwords=QUICK, archives=PlaneArchives(tmp_path / "archives")),
+        organization,
+        time,
+    )
 
 
 @pytest.fixture
-def reconciled(store: Store, ring: KeyRing, time: Time) -> Reconciled:
+def reconciled(store: Store, ring: KeyRing, time: Time, tmp_path: Path) -> Reconciled:
     """An installation with a cluster whose driver is a fake."""
     organization = first_organization(store, "acme", now=time.now)
-    return Reconciled(Platform(store, ring, time, passwords=QUICK), organization, time)
+    return Reconciled(
+        Platform(store, ring, time, passwords=QUICK, archives=PlaneArchives(tmp_path / "archives")),
+        organization,
+        time,
+    )

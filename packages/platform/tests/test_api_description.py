@@ -54,6 +54,7 @@ KNOWN = {
     "option": "core.parallelism",
     "variable": "COLOUR",
     "backup": str(UUID(int=1)),
+    "digest": "sha256:" + "0" * 64,
 }
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from support import plane_archive
 from support.platform_parts import Api, Reconciled, Time
 from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.catalogue import Offered, Release
@@ -116,6 +117,7 @@ MUTATING: dict[str, dict[str, Any]] = {
 each_mutating_route = pytest.mark.parametrize("route", MUTATING, ids=MUTATING)
 
 
+ARCHIVE = plane_archive.made()
 SIGN_IN: dict[str, Any] = {
     "issuer": "https://id.example.com",
     "client_id": "tradewind",
@@ -153,6 +155,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "RestoreBackup": {"accept_loss": True},
     "ChangeMaintenance": {"windows": []},
     "CleanUp": {},
+    "NewDeploy": {"digest": ARCHIVE[0]},
+    "RollBack": {},
 }
 
 
@@ -203,7 +207,8 @@ def sent(api: Reconciled, caller: Any, route: str) -> int:
     assert "{" not in filled, f"{path} has a parameter that this test does not know"
     schema = schema_of(route)
     json_body = {None: None, "PurgeDeployment": {"name": name}}.get(schema, EXAMPLES.get(str(schema)))
-    answer = caller.request(method, filled, json=json_body, params={"reason": "because"})
+    sends: dict[str, Any] = {"content": ARCHIVE[1]} if "{digest}" in path else {"json": json_body}
+    answer = caller.request(method, filled, **sends, params={"reason": "because"})
     return int(answer.status_code)
 
 
@@ -224,6 +229,13 @@ def filled_by_life(api: Reconciled, path: str, filled: str, name: str) -> str:
         api.app.state.platform = replace(api.platform, offered=offered)
         api.created(f"{name}-old", version="3.3.0")
         filled = filled.replace(name, f"{name}-old")
+    if "{digest}" in path or "/deploys" in path:
+        filled = filled.replace("{digest}", ARCHIVE[0])
+        kept = api.owner.put(f"/v1/deployments/{name}/archives/{ARCHIVE[0]}", content=ARCHIVE[1])
+        assert kept.status_code == 200, kept.text
+    if path.endswith("/roll-back"):
+        api.owner.post(f"/v1/deployments/{name}/deploys", json=EXAMPLES["NewDeploy"])
+        api.reconciler.carry_out_all()
     if path.endswith("/wake"):
         api.owner.post(f"/v1/deployments/{name}/hibernate", json={})
         api.reconciler.carry_out_all()
@@ -237,7 +249,8 @@ def filled_by_life(api: Reconciled, path: str, filled: str, name: str) -> str:
 
 def schema_of(route: str) -> str | None:
     body = MUTATING[route].get("requestBody")
-    return None if body is None else body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    sent = (body or {"content": {}})["content"].get("application/json")
+    return None if sent is None else str(sent["schema"]["$ref"].rpartition("/")[2])
 
 
 def made(api: Reconciled, path: str, **ask: Any) -> str:

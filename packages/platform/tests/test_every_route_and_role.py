@@ -19,6 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from support import plane_archive
 from support.platform_parts import Reconciled
 from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.catalogue import Offered, Release
@@ -27,10 +28,12 @@ from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.sessions import Store
 
 FILE = Path(__file__).parents[3] / "docs" / "reference" / "platform-roles" / "platform.json"
+ARCHIVE = plane_archive.made(airflow="3.3.0")
 EXAMPLES: dict[str, dict[str, Any]] = {
     "NewApiToken": {"name": "made", "role": "deployment_viewer", "deployment": "sales"},
     "PurgeDeployment": {"name": "sales"},
     "Upgrade": {"version": "3.3.2"},
+    "NewDeploy": {"digest": ARCHIVE[0]},
     "AddMember": {"user": "ada"},
     "BindRole": {"user": "grace", "role": "deployment_viewer", "deployment": "sales"},
     "NewInvite": {"email": "linus@example.com", "role": "deployment_viewer", "deployment": "sales"},
@@ -111,7 +114,10 @@ def test_scenario_7_every_route_answers_each_role_as_the_table_says(reconciled: 
     }.items():
         answer = api.owner.post(f"/v1/{path}", json=body)
         assert answer.status_code < 300, answer.text
+    sent_to = f"/v1/deployments/sales/archives/{ARCHIVE[0]}"
+    assert api.owner.put(sent_to, content=ARCHIVE[1]).status_code == 200
     things = {
+        "digest": ARCHIVE[0],
         "user": "grace",
         "team": "crew",
         "binding": api.owner.get("/v1/role-bindings").json()["items"][-1]["id"],
@@ -151,9 +157,18 @@ def test_scenario_7_every_route_answers_each_role_as_the_table_says(reconciled: 
             body = one.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
             sent = None if body is None else _example(body, description["components"]["schemas"])
 
-            def status(role: Role, method: str = method, filled: str = filled, sent: Any = sent) -> int:
+            content = ARCHIVE[1] if path.endswith("{digest}") else None
+
+            def status(
+                role: Role,
+                method: str = method,
+                filled: str = filled,
+                sent: Any = sent,
+                content: Any = content,
+            ) -> int:
                 headers = {"Authorization": values[role]}
-                return anyone.request(method.upper(), filled, json=sent, headers=headers).status_code
+                sends = {"json": sent} if content is None else {"content": content}
+                return anyone.request(method.upper(), filled, headers=headers, **sends).status_code
 
             route = f"{method.upper()} {path}"
             assert anyone.request(method.upper(), filled, json=sent).status_code == 401, route

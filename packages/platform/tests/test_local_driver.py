@@ -18,7 +18,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from support import directories, stub_airflow
+from support import directories, plane_archive, stub_airflow
 from support.dying_reconciler import settings_of
 from support.platform_parts import Api, Time
 from tradewind.cli import main
@@ -35,10 +35,12 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
 from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.sessions import Store, open_engine
 
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "3.3.0", "3.3.2"
+CODE = plane_archive.made("ONE = 1\n")
 pytestmark = [pytest.mark.timeout(300)]
 
 
@@ -69,7 +71,8 @@ class Machine:
                 now=utc_now(),
             )
         offered = Offered((Release(NEW), Release(OLD)))
-        self.platform = replace(Platform(self.store, ring), offered=offered)
+        archives = PlaneArchives(self.settings.archives)
+        self.platform = replace(Platform(self.store, ring), offered=offered, archives=archives)
         self.api = Api(self.platform, organization, Time(utc_now()))
         self.driver = LocalDriver(self.settings)
         self.reconciler = Reconciler(self.store, ring, {"local": self.driver})
@@ -92,6 +95,21 @@ class Machine:
         )
         assert done.returncode in (0, -9), done.stderr[-2000:]
         return done.returncode == -9
+
+    def send(self, name: str, archive: tuple[str, bytes]) -> str:
+        """Its digest."""
+        answer = self.api.owner.put(f"/v1/deployments/{name}/archives/{archive[0]}", content=archive[1])
+        assert answer.status_code == 200, answer.text
+        return archive[0]
+
+    def code(self, slug: str) -> list[Path]:
+        """What is deployed to it on this machine."""
+        return sorted((self.home / "local" / "code" / slug).glob("*"))
+
+    def plugin(self, slug: str) -> str:
+        """The text of the plugin that its processes have, all of them."""
+        [folder] = {one.environ().get("AIRFLOW__CORE__PLUGINS_FOLDER", "") for one in self.processes(slug)}
+        return (Path(folder) / "plugin.py").read_text() if folder else ""
 
     def deployment(self, name: str = "sales") -> dict[str, Any]:
         return self.ask("GET", f"/{name}")
@@ -136,7 +154,7 @@ def machine() -> Iterator[Machine]:
 
 
 def live(machine: Machine, name: str, carry_out: Callable[[str], None]) -> str:
-    """Create, upgrade, hibernate, wake, delete, purge; returns its slug."""
+    """Create, upgrade, deploy, hibernate, wake, delete, purge; returns its slug."""
     machine.ask("POST", "", name=name, version=OLD)
     carry_out("create")
     slug: str = machine.deployment(name)["slug"]
@@ -145,6 +163,10 @@ def live(machine: Machine, name: str, carry_out: Callable[[str], None]) -> str:
     carry_out("upgrade")
     assert machine.deployment(name)["version"] == machine.head(slug) == NEW
     assert len(machine.processes(slug)) == 2 and machine.readyz(slug).status_code == 200
+    machine.ask("POST", f"/{name}/deploys", digest=machine.send(name, CODE))
+    carry_out("deploy")
+    assert machine.plugin(slug) == "ONE = 1\n" and machine.readyz(slug).status_code == 200
+    assert len(machine.processes(slug)) == 2 and len(machine.code(slug)) == 1
     machine.ask("POST", f"/{name}/hibernate", **{"deadline_seconds": 60})
     carry_out("hibernate")
     assert machine.processes(slug) == [] and machine.readyz(slug).status_code == 503
@@ -183,6 +205,77 @@ def test_scenario_13_a_migration_that_fails_is_undone_by_itself(machine: Machine
     with sqlite3.connect(machine.home / "local" / "deployments" / slug / "airflow.db") as database:
         assert database.execute("SELECT count(*) FROM dag_run").fetchone() == (0,)
     assert machine.readyz(slug).status_code == 200 and len(machine.processes(slug)) == 2
+
+
+def test_scenario_27_code_that_does_not_serve_is_undone_by_itself_and_a_roll_back_brings_code_back(
+    machine: Machine,
+) -> None:
+    machine.ask("POST", "", name="coded")
+    machine.carry_out()
+    slug = machine.deployment("coded")["slug"]
+    one, two = (plane_archive.made(f"N = {number}\n") for number in (1, 2))
+    for archive in (one, two):
+        machine.ask("POST", "/coded/deploys", digest=machine.send("coded", archive))
+        machine.carry_out()
+        assert machine.last_operation()["state"] == "succeeded", machine.last_operation()
+    assert machine.plugin(slug) == "N = 2\n" and len(machine.code(slug)) == 2
+
+    wrong = {"raise ValueError\n": "check code", "crash = True\n": "probe inside"}
+    for text, step in wrong.items():
+        pids = {one.pid for one in machine.processes(slug)}
+        machine.ask("POST", "/coded/deploys", digest=machine.send("coded", plane_archive.made(text)))
+        machine.carry_out()
+        failed = machine.last_operation()
+        assert (failed["state"], failed["error"].partition(":")[0]) == ("failed", step)
+        found = machine.deployment("coded")
+        assert (found["phase"], machine.plugin(slug)) == ("running", "N = 2\n")
+        assert machine.readyz(slug).status_code == 200 and len(machine.processes(slug)) == 2
+        if step == "check code":
+            assert {one.pid for one in machine.processes(slug)} == pids, "nothing was stopped for it"
+
+    machine.ask("POST", "/coded/deploys/roll-back", description="back")
+    machine.carry_out()
+    assert machine.last_operation()["state"] == "succeeded" and machine.plugin(slug) == "N = 1\n"
+    (own,) = [line for line in machine.ask("GET", "/coded/deploys")["items"] if line["is_current"]]
+    assert own["digest"] == one[0]
+
+
+def test_scenario_27_code_of_another_version_needs_an_upgrade_and_comes_with_a_backup(
+    machine: Machine,
+) -> None:
+    machine.ask("POST", "", name="newer", version=OLD)
+    machine.carry_out()
+    slug = machine.deployment("newer")["slug"]
+    digest = machine.send("newer", plane_archive.made("NEW = 1\n", airflow=NEW))
+    machine.ask("POST", "/newer/deploys", digest=digest)
+    machine.carry_out()
+    refused = machine.last_operation()
+    assert refused["error"].startswith(
+        "check code: the database would have to be migrated: alembic_version is 3.3.0"
+    )
+    assert machine.deployment("newer")["phase"] == "running" and machine.plugin(slug) == ""
+    machine.ask("POST", "/newer/deploys", digest=digest, upgrade=True)
+    machine.carry_out()
+    assert machine.last_operation()["state"] == "succeeded", machine.last_operation()
+    assert machine.head(slug) == NEW and machine.plugin(slug) == "NEW = 1\n"
+    [backup] = machine.ask("GET", "/newer/backups")["items"]
+    machine.ask("POST", f"/newer/backups/{backup['id']}/restore", accept_loss=True)
+    machine.carry_out()
+    assert machine.last_operation()["state"] == "succeeded", machine.last_operation()
+    assert machine.head(slug) == OLD and machine.plugin(slug) == ""
+
+
+def test_an_archive_that_was_changed_on_the_machine_is_not_deployed(machine: Machine) -> None:
+    machine.ask("POST", "", name="changed")
+    machine.carry_out()
+    slug = machine.deployment("changed")["slug"]
+    digest = machine.send("changed", plane_archive.made("A = 1\n"))
+    with machine.platform.archives.opened(slug, digest) as kept:  # type: ignore[union-attr]
+        Path(kept.name).write_bytes(plane_archive.made("A = 2\n")[1])
+    machine.ask("POST", "/changed/deploys", digest=digest)
+    machine.carry_out()
+    assert "was changed on this machine" in machine.last_operation()["error"]
+    assert machine.plugin(slug) == "" and machine.deployment("changed")["phase"] == "running"
 
 
 def test_scenario_14_a_backup_is_restored_once_its_loss_is_accepted(machine: Machine) -> None:
@@ -301,7 +394,10 @@ def test_scenario_11_the_platform_killed_at_every_point_converges_with_nothing_t
             assert machine.last_operation()["state"] == "succeeded", machine.last_operation()
 
         live(machine, f"killed-{point}", carry_out)
-        if ended == {"create", "upgrade", "hibernate", "wake", "delete", "purge"}:
+        if ended == {"create", "upgrade", "deploy", "hibernate", "wake", "delete", "purge"}:
             break
     print({kind: f"killed at {count} points" for kind, count in killed.items()})
-    assert all(killed[kind] >= count for kind, count in {"create": 12, "upgrade": 20, "hibernate": 8}.items())
+    assert all(
+        killed[kind] >= count
+        for kind, count in {"create": 12, "upgrade": 20, "deploy": 16, "hibernate": 8}.items()
+    )

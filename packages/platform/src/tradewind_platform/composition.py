@@ -33,6 +33,7 @@ from tradewind_platform.services import clusters, deployment_credentials, local_
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.leadership import leadership_of
 from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.sessions import Store, open_engine
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             driver.address,
             origin=settings.origin,
             offered=offered(settings, local),
+            archives=PlaneArchives(local.archives),
         )
         app = create_app(platform)
         refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
-MEDIA_TYPE: Final = "application/gzip"
+MEDIA_TYPE: Final = "application/octet-stream"
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 DESCRIPTION: Final = "plane.json"
 LOCK: Final = "requirements.lock"
@@ -198,7 +198,7 @@ def _read(source: IO[bytes], target: Callable[[str, bool], IO[bytes] | None]) ->
     except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeError) as problem:
         raise BadArchive(f"it is no whole tar file in gzip: {problem}") from None
     try:
-        described, lock = _described(kept[DESCRIPTION]), check_lock(kept[LOCK])
+        described, lock = python_of(kept[DESCRIPTION]), check_lock(kept[LOCK])
     except KeyError as missing:
         raise BadArchive(f"it has no file {missing.args[0]!r}") from None
     return PlaneArchive(digest_of(entries.values()), described, lock[AIRFLOW], size)
@@ -245,7 +245,8 @@ def _check_name(name: str) -> None:
     )
 
 
-def _described(text: bytes) -> str:
+def python_of(text: bytes) -> str:
+    """The minor version that `plane.json` names. Raises BadArchive."""
     try:
         found: Any = json.loads(text)
         python = found["python"]

@@ -23,6 +23,7 @@ from tradewind_platform.services.access import AccessDocuments
 from tradewind_platform.services.change import Origin
 from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.services.sso_sign_in import SignInFlow
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.sessions import Store
 from tradewind_protocol.access import LONGEST_HOLD_SECONDS
 
@@ -52,6 +53,8 @@ class Platform:
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
     offered: Offered = field(default_factory=Offered)
     """The versions of Airflow that Deployments may have."""
+    archives: PlaneArchives | None = None
+    """Of code that is sent for Deployments; None: none is taken."""
     providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
     access_hold_seconds: float = LONGEST_HOLD_SECONDS
     """A request that waits for a change of access is answered after this time at the latest."""

@@ -39,6 +39,7 @@ class Kind(str, Enum):
     ROLLBACK = "rollback"  # a backup replaces the database
     PREFLIGHT = "preflight"  # what an upgrade would meet; changes nothing
     CLEAN = "clean"  # old rows leave the database of its Airflow
+    DEPLOY = "deploy"  # it runs code of its own
 
     @property
     def meanwhile(self) -> Phase:
@@ -85,6 +86,7 @@ _PHASES: Final[dict[Kind, tuple[Phase, Phase]]] = {
     Kind.ROLLBACK: (Phase.RESTORING, Phase.RUNNING),
     Kind.PREFLIGHT: (Phase.RUNNING, Phase.RUNNING),
     Kind.CLEAN: (Phase.RUNNING, Phase.RUNNING),
+    Kind.DEPLOY: (Phase.UPDATING, Phase.RUNNING),
 }
 
 _BEFORE: Final = {Kind.RESTORE: Phase.DELETED, Kind.WAKE: Phase.ASLEEP}
@@ -102,6 +104,7 @@ _FROM: Final[dict[Kind, frozenset[Phase]]] = {
     Kind.ROLLBACK: frozenset({Phase.RUNNING, Phase.FAILED}),
     Kind.PREFLIGHT: frozenset({Phase.RUNNING}),
     Kind.CLEAN: frozenset({Phase.RUNNING}),
+    Kind.DEPLOY: frozenset({Phase.RUNNING, Phase.FAILED}),
 }
 
 

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
+from tradewind_platform.domain.deploys import SPEC
 from tradewind_platform.reconciler.driver import BackupFile, Document, StepFailed
 from tradewind_platform.security import streams
 
@@ -89,6 +90,7 @@ class Backups:
             "heads": dict(heads),
             "database": envelope["database"],
             "version": envelope["version"],
+            SPEC: dict(document.before.get(SPEC) or {}),  # the code goes with the database
         }
 
     def restore(self, document: Document) -> None:

@@ -4,6 +4,7 @@ means."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from tradewind_platform.domain import preflight as rules
@@ -82,6 +83,31 @@ def of_heads(printed: str) -> list[Check]:
             "Correct them.",
         )
     return [rules.schema(found["code"], found["database"], found["known"]), plugins]
+
+
+def without_migration(printed: str) -> Mapping[str, str]:
+    """The newest migration of each chain of the code, from the last line of HEADS: the database has these. Raises ValueError with
+    the reasons why the code cannot take the place of the present one."""
+    try:
+        found = json.loads(printed)
+    except ValueError:
+        raise ValueError(f"the code does not say what it is: {printed[:200]}") from None
+    wrong = []
+    if found["plugins"]:
+        wrong.append(f"plugins do not import: {', '.join(found['plugins'])}")
+    differing = sorted(
+        f"{table} is {found['database'].get(table) or 'missing'}, and the code has {' or '.join(heads)}"
+        for table, heads in found["code"].items()
+        if found["database"].get(table) not in heads
+    )
+    if differing:
+        wrong.append(
+            f"the database would have to be migrated: {'; '.join(differing)}. To newer code: deploy it as an upgrade. "
+            "To older code: restore a backup"
+        )
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return {table: ",".join(sorted(heads)) for table, heads in found["code"].items()}
 
 
 def of_lint(printed: str) -> Check:

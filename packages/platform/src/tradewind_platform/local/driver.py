@@ -9,8 +9,10 @@ from typing import Any, Final
 import httpx
 
 from tradewind_platform.clock import Clock, utc_now
+from tradewind_platform.domain.deploys import HEADS
 from tradewind_platform.domain.health import Condition, Status
 from tradewind_platform.domain.operations import Kind
+from tradewind_platform.drivers import new_code
 from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.backups import Backups, Copies
 from tradewind_platform.drivers.before import before
@@ -33,6 +35,8 @@ from tradewind_platform.reconciler.driver import Document, StepFailed
 _RUNNING: Final = ("database", "configure", "migrate", "start", "route", "probe")
 _SERVING: Final = ("start API server", "probe inside", "route", "start", "probe")
 """Agents are let in once the API server serves, so that none meets a gateway without one."""
+_CODE: Final = ("fetch", "build environment")
+"""Nothing for a Deployment with the code of its cluster."""
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CREATE: _RUNNING,
     Kind.UPDATE: ("database", "configure", "migrate", "close for upgrade", *_SERVING),
@@ -44,7 +48,9 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.PREFLIGHT: ("look",),
     Kind.BACKUP: ("back up", "forget old backups"),
     Kind.CLEAN: ("clean up",),
+    Kind.DEPLOY: (*_CODE, "check code", "configure", "close for upgrade", *_SERVING),
     Kind.UPGRADE: (
+        *_CODE,
         "preflight",
         "close for upgrade",
         "stop",
@@ -54,6 +60,7 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
         *_SERVING,
     ),
     Kind.ROLLBACK: (
+        *_CODE,
         "count",
         "close for upgrade",
         "stop",
@@ -72,7 +79,9 @@ _BACK_IN_SERVICE: Final = (
     "start before",
     "probe",
 )
-_UNDONE: Final = undone_by(_BACK_IN_SERVICE)
+_UNDONE: Final = {**dict.fromkeys(_CODE, ("route",)), **undone_by(_BACK_IN_SERVICE)}
+_CHANGES_NOTHING: Final = (*_CODE, "check code", "count", "close for upgrade")
+"""Steps after which the Deployment is as it was, but for its route."""
 
 
 class LocalDriver:
@@ -106,6 +115,9 @@ class LocalDriver:
             "unroute": lambda document: self._gateway.leave(document.slug),
             "stop": self._started.stop,
             "erase": self._erase,
+            "fetch": self._planes.code.fetch,
+            "build environment": self._planes.code.build,
+            "check code": self._check_code,
             "cordon": hibernation.cordon,
             "wait for tasks": hibernation.wait_for_tasks,
             "close": lambda document: self._gateway.close(document.slug, "hibernating"),
@@ -133,8 +145,10 @@ class LocalDriver:
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.HIBERNATE:
             return (*_SERVING, "uncordon")
-        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
+        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in _CHANGES_NOTHING):
             return _UNDONE.get(failed, ())
+        if kind is Kind.DEPLOY:  # the database is as it was, so that agents may have been let in
+            return ("route",) if failed in _CHANGES_NOTHING else _BACK_IN_SERVICE
         return ()
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
@@ -160,6 +174,13 @@ class LocalDriver:
     def _erase(self, document: Document) -> None:
         self._planes.erase(document)
         self._backups.forget(document)
+
+    def _check_code(self, document: Document) -> Mapping[str, Any]:
+        """Its plugins import, and the database needs no migration. As the Deployment's user, who runs it afterwards."""
+        try:
+            return {HEADS: new_code.without_migration(self._planes.run(document, new_code.HEADS))}
+        except ValueError as reason:
+            raise StepFailed(str(reason), final=True) from None
 
     def _route(self, document: Document) -> None:
         self._gateway.serve(document.slug, self._planes.port(document))

@@ -14,6 +14,7 @@ from typing import Final
 
 from tradewind.embedded.plane import Plane, PlaneSettings, free_port
 from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.local.code import DeployedCode
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
 from tradewind_platform.services import deployment_credentials
@@ -32,6 +33,7 @@ class Planes:
     def __init__(self, settings: LocalSettings) -> None:
         self.settings = settings
         self.databases = Databases(settings.database_url) if settings.database_url is not None else None
+        self.code = DeployedCode(settings)
         self._lock = threading.Lock()  # of the ports
 
     def home(self, document: Document) -> Path:
@@ -60,14 +62,17 @@ class Planes:
                 port=self.port(document),
                 database=database,
                 options=_merged(document.configuration, self._options(document)),
-                environment=document.environment,
+                environment={**document.environment, **self.code.variables(document)},
                 user=self.user(document),
                 own_sign_in=False,
             )
         )
 
     def python(self, document: Document) -> Path:
-        """Of the environment with the version that the document asks for. Raises StepFailed."""
+        """Of the environment that was deployed to it, else of that with the version that the document asks for. Raises
+        StepFailed."""
+        if (own := self.code.python(document)) is not None:
+            return own
         version = document.spec.get("version")
         if not version:
             return self.settings.plane_python
@@ -121,6 +126,7 @@ class Planes:
     def configure(self, document: Document) -> None:
         home, user = self.home(document), self.user(document)
         _refuse_account(user)
+        self.code.ensure(document)
         home.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)
         home.chmod(0o700)
@@ -145,6 +151,7 @@ class Planes:
         home = self.home(document)
         if home.exists():
             shutil.rmtree(home)
+        self.code.forget(document)
         self._record(document.slug).unlink(missing_ok=True)
 
     # ---- parts

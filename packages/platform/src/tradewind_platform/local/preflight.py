@@ -37,7 +37,7 @@ class Preflight:
 
     def checks(self, document: Document) -> list[Check]:
         wanted = str(document.spec.get("version", ""))
-        found = [rules.direction(self._now(document), wanted), self._environment(wanted)]
+        found = [rules.direction(self._now(document), wanted), self._environment(document, wanted)]
         listed = self._airflow.operator(document, "GET", "/agents", params={"limit": 1000})["items"]
         found += [rules.agents(wanted, listed), self._disk(document)]
         if found[1].verdict is Verdict.OK:
@@ -47,7 +47,9 @@ class Preflight:
     def _now(self, document: Document) -> str:
         return str(document.before.get("version") or "") or self._planes.default_version()
 
-    def _environment(self, wanted: str) -> Check:
+    def _environment(self, document: Document, wanted: str) -> Check:
+        if (own := self._planes.code.python(document)) is not None:
+            return Check("environment", Verdict.OK, str(own))
         if wanted in self._planes.settings.environments:
             return Check("environment", Verdict.OK, str(self._planes.settings.environments[wanted]))
         return Check(

@@ -34,6 +34,12 @@ class LocalSettings:
     )
     command_python: Path = Path(sys.executable)  # of the environment that has `tradewind`
     probe_seconds: float = 120
+    uv: Path | None = None  # installs the packages of deployed code; None: the one on the search path
+
+    @property
+    def archives(self) -> Path:
+        """Where the archives are that were sent for Deployments of this machine."""
+        return self.home / "archives"
 
     @property
     def agents_url(self) -> str:

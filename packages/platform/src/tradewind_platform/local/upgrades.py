@@ -56,9 +56,11 @@ class Upgrades:
         while (health := self._observing.airflow_health(document)) is None or health.get(
             "metadatabase", {}
         ).get("status") != "healthy":
-            if time.monotonic() > until:
+            broken = self._started.is_broken(document)
+            if broken or time.monotonic() > until:
                 log = self._planes.home(document) / "logs" / "api-server-1.log"
-                raise StepFailed(f"the API server of the new version does not serve; read {log}", final=True)
+                why = "ends again and again" if broken else "does not serve"
+                raise StepFailed(f"the API server of the new version {why}; read {log}", final=True)
             self._started.keep(document, only="api-server")
             time.sleep(0.5)
 

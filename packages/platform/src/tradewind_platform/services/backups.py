@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain import deploys
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.operations import Kind, State
 from tradewind_platform.domain.roles import Permission, Principal
@@ -70,17 +71,17 @@ def begin(db: Session, ring: KeyRing, row: Deployment, operation: Operation, *, 
 
 
 def restore(change: Change, reference: str, backup: str, ask: RestoreBackup) -> OperationView:
-    """The database, and the version of Airflow, as they were when it was made. What began since is forgotten."""
+    """The database, the version of Airflow and the code, as they were when it was made. What began since is forgotten."""
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_UPGRADE)
     found = _found(change.db, row, backup)
     if found.state != State.SUCCEEDED or found.ended_at is None:
         raise Refused(
             Code.CONFLICT, f"the backup {found.id} is {found.state}, and there is nothing to restore"
         )
-    version = str(found.facts.get("version") or "")
     change.event.changes = {"backup": str(found.id), "accept_loss": ask.accept_loss}
-    if version:
-        revisions.add(change, row, {**revisions.of(change.db, row), "version": version})
+    spec = revisions.of(change.db, row)
+    if (wanted := deploys.restored(spec, found.facts)) != spec or found.facts.get("version"):
+        revisions.add(change, row, wanted)
     arguments = {
         BACKUP: str(found.id),
         MADE_AT: found.created_at.isoformat(),

@@ -33,6 +33,7 @@ _NEEDS: Final = {
     Kind.ROLLBACK: Permission.DEPLOYMENT_UPGRADE,
     Kind.PREFLIGHT: Permission.DEPLOYMENT_UPGRADE,
     Kind.CLEAN: Permission.DEPLOYMENT_UPGRADE,
+    Kind.DEPLOY: Permission.DEPLOYS_CREATE,
 }
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.catalogue import Offered
+from tradewind_platform.domain.deploys import code_of
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.domain.roles import Permission
 from tradewind_platform.services import backups, deployment_lookup, maintenance, operations, revisions
@@ -26,6 +27,12 @@ def upgrade(change: Change, reference: str, ask: Upgrade) -> OperationView:
     before = str(spec.get(VERSION) or "")
     if before == ask.version:
         raise Refused(Code.CONFLICT, f"the Deployment {row.name!r} has the version {before} already")
+    if code_of(spec).is_own:
+        raise Refused(
+            Code.CONFLICT,
+            f"the Deployment {row.name!r} has code of its own, with Airflow {before} in it",
+            remedy=f"Lock the project with Airflow {ask.version}, then: `tradewind project deploy plane --upgrade`.",
+        )
     change.event.changes = {VERSION: [before, ask.version]}
     if ask.dry_run:
         return operations.begun(change, row, Kind.PREFLIGHT, arguments={VERSION: ask.version})

@@ -1,0 +1,81 @@
+"""The archives of planes that a platform keeps: files of its home, by Deployment and digest."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Final
+
+from tradewind_platform.domain.ids import new_id
+from tradewind_protocol import plane_archives
+from tradewind_protocol.plane_archives import PlaneArchive
+
+_ABANDONED: Final = 3600.0  # seconds after which what was received in part is no one's
+
+
+class PlaneArchives:
+    """For the platform's user only. An archive is checked when it comes, and again whenever it is unpacked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def incoming(self) -> Path:
+        """A new file for what is being received. What others have left there an hour ago is removed."""
+        folder = self._folder / "incoming"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > _ABANDONED:
+                old.unlink(missing_ok=True)
+        made = folder / str(new_id())
+        os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return made
+
+    def keep(self, slug: str, found: PlaneArchive, received: Path) -> None:
+        """Keep what was received, and was found to be this, under its digest. One that is there already is the same."""
+        place = self._place(slug, found.digest)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = place.with_suffix(".part")
+        part.write_text(json.dumps(asdict(found)), encoding="utf-8")
+        part.replace(_beside(place))
+        received.replace(place)
+
+    def read(self, slug: str, digest: str) -> PlaneArchive | None:
+        """What the archive was found to be when it came; None when it is not there."""
+        place = self._place(slug, digest)
+        if not place.exists():
+            return None
+        return PlaneArchive(**json.loads(_beside(place).read_text(encoding="utf-8")))
+
+    def opened(self, slug: str, digest: str) -> IO[bytes]:
+        """Raises FileNotFoundError."""
+        return self._place(slug, digest).open("rb")
+
+    def keep_only(self, slug: str, digests: Collection[str]) -> None:
+        """Remove the other archives of a Deployment."""
+        kept = {
+            file.name for one in digests for file in (self._place(slug, one), _beside(self._place(slug, one)))
+        }
+        folder = self._folder / slug
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if file.name not in kept:
+                file.unlink(missing_ok=True)
+
+    def forget(self, slug: str) -> None:
+        """Remove every archive of a Deployment."""
+        if (self._folder / slug).exists():
+            shutil.rmtree(self._folder / slug)
+
+    def _place(self, slug: str, digest: str) -> Path:
+        if plane_archives.DIGEST.fullmatch(digest) is None:
+            raise ValueError(f"{digest!r} is no digest")
+        return self._folder / slug / f"{digest.removeprefix('sha256:')}.tar.gz"
+
+
+def _beside(place: Path) -> Path:
+    """The file that says what the archive is."""
+    return place.with_name(f"{place.name}.json")
