@@ -63,9 +63,16 @@ class ApiClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         exclude_unset: bool = False,
+        content: bytes | None = None,
     ) -> Received:
         answer = self._request(
-            method, path, message, params=params, headers=headers, exclude_unset=exclude_unset
+            method,
+            path,
+            message,
+            params=params,
+            headers=headers,
+            exclude_unset=exclude_unset,
+            content=content,
         )
         try:
             return kind.model_validate(self._body(answer))
@@ -82,17 +89,19 @@ class ApiClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         exclude_unset: bool = False,
+        content: bytes | None = None,
     ) -> httpx.Response:
-        content = {
-            "json": None if message is None else message.model_dump(mode="json", exclude_unset=exclude_unset),
+        body = None if message is None else message.model_dump(mode="json", exclude_unset=exclude_unset)
+        sent: dict[str, Any] = {
+            **({"json": body} if content is None else {"content": content}),
             "headers": headers,
             "params": {key: value for key, value in (params or {}).items() if value not in (None, "", ())},
         }
-        answer = self._send(method, self.prefix + path, **content)
+        answer = self._send(method, self.prefix + path, **sent)
         if answer.status_code == 401 and self._sign_in_again is not None:
             again, self._sign_in_again = self._sign_in_again, None
             self.token = again(self)
-            answer = self._send(method, self.prefix + path, **content)
+            answer = self._send(method, self.prefix + path, **sent)
         if answer.is_success:
             return answer
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from tradewind.client.people_client import PeopleClient
+from tradewind.client.deploys_client import DeploysClient
 from tradewind_protocol import clusters as cluster_messages
 from tradewind_protocol import operator, platform, platform_life
 
 
-class PlatformClient(PeopleClient):
+class PlatformClient(DeploysClient):
     """What a user can ask of a platform. Every method raises Refused when it says no and Unreachable when none answers."""
 
     prefix = platform.PREFIX

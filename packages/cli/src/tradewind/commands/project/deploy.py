@@ -1,4 +1,4 @@
-"""`tradewind project deploy`: push an image and roll it out."""
+"""`tradewind project deploy`: hand the site's image to its agents, and the plane's code to a Deployment."""
 
 from __future__ import annotations
 
@@ -8,17 +8,29 @@ from pathlib import Path
 
 import click
 
+from tradewind.commands import operations as operation_commands
 from tradewind.commands.project.build import build_parts
-from tradewind.commands.project.options import builder_options, project_option
-from tradewind.commands.session import Session, output_option, pass_session
-from tradewind.errors import CommandError
-from tradewind.project import builders, rollout, settings
+from tradewind.commands.project.options import builder_options, progress, project_option
+from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.embedded.environments import locked
+from tradewind.errors import BadUsage, CommandError
+from tradewind.project import builders, git_facts, rollout, settings, to_deployment
+from tradewind.project.packages import Packages
 from tradewind.project.settings import Project
+from tradewind_protocol.deploys import NewDeploy
 
 
 @click.command()
-@click.argument("part", type=click.Choice(settings.ROLES))
-@click.option("--registry", required=True, help="Your registry, such as registry.example.com/team.")
+@click.argument("part", type=click.Choice(settings.ROLES), required=False)
+@click.option("--deployment", help="The Deployment of a platform that gets the plane's code.")
+@click.option("--description", default="", help="What is new, for the Deployment's history.")
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="The plane's Airflow may be a newer one: a backup is made, and the database migrated.",
+)
+@click.option("--now", is_flag=True, help="Upgrade also outside the Deployment's maintenance windows.")
+@click.option("--registry", help="Your registry, such as registry.example.com/team: deploy an image.")
 @builder_options
 @click.option("--release", help="Helm release of the agents. Default: the project's name.")
 @click.option(
@@ -31,15 +43,20 @@ from tradewind.project.settings import Project
     type=click.IntRange(min=0),
     default=900,
     show_default=True,
-    help="Seconds that the agents may take to come with the new image; 0 does not wait.",
+    help="Seconds that the agents may take to come with the new image. 0 waits for neither agents nor a Deployment.",
 )
 @project_option
+@reason_option
 @output_option
 @pass_session
 def deploy(
     session: Session,
-    part: settings.Role,
-    registry: str,
+    part: settings.Role | None,
+    deployment: str | None,
+    description: str,
+    upgrade: bool,
+    now: bool,
+    registry: str | None,
     builder: str,
     platform: str,
     options: Sequence[str],
@@ -48,13 +65,57 @@ def deploy(
     chart: str | None,
     patience: int,
     start: Path,
+    reason: str,
 ) -> None:
-    """Build and push an image, then roll it out.
+    """Deploy the plane's code to a Deployment, or roll a site's image out.
 
-    site: where Helm and the release are, upgrades the release and waits until the plane shows all its agents with the new
-    image; else prints the command that does it. plane: prints what to do with its image.
+    plane, with --deployment: sends plugins, timetables and the lock; the platform installs them for the Deployment and restarts it,
+    the API server first. What does not come up is undone. For a Deployment in Kubernetes, --registry pushes an image, and the
+    platform gets its digest.
+
+    site: pushes an image. Where Helm and the release are, upgrades the release and waits until the plane shows all its agents
+    with the new image; else prints the command that does it.
     """
     found = settings.found(start)
+    deployment = deployment or session.deployment
+    part = part or ("plane" if deployment else None)
+    if part is None:
+        raise BadUsage("name a part: plane or site", remedy="`--deployment NAME` alone deploys the plane.")
+    if part == "plane" and deployment:
+        ask = operation_commands.valid(
+            NewDeploy, description=description, git=git_facts.of(found.root), upgrade=upgrade, now=now
+        )
+        if registry:
+            built = _image(session, found, part, registry, builder, platform, options)
+            to_deployment.require_site(found, built[1])
+            ask = ask.model_copy(update={"image": built[0].reference, "airflow": built[1]})
+        _to_deployment(session, found, deployment, ask, wait=patience > 0, reason=reason)
+        return
+    if not registry:
+        raise BadUsage("an image needs a registry", remedy="Name it: --registry registry.example.com/team.")
+    pushed, _ = _image(session, found, part, registry, builder, platform, options)
+    session.output.say(f"pushed {pushed.repository}:{pushed.tag}\n\n{pushed.values}")
+    if part == "plane":
+        session.output.say(
+            "A Deployment of a platform gets it by --deployment NAME. Elsewhere set this image where your API server and scheduler "
+            f"run, and run `airflow db migrate` with it before they start:\n\n  {pushed.reference}\n"
+        )
+    else:
+        _roll_out(session, found, pushed, release or found.name, namespace, chart, patience)
+    if session.output.is_json:
+        session.output.data({"image": pushed.reference, "tag": pushed.tag, "digest": pushed.digest})
+
+
+def _image(
+    session: Session,
+    found: Project,
+    part: settings.Role,
+    registry: str,
+    builder: str,
+    platform: str,
+    options: Sequence[str],
+) -> tuple[rollout.Pushed, str]:
+    """Built and pushed, with its version of Airflow."""
     made = builders.chosen(builder, options=options)
     if made is None:
         raise CommandError(
@@ -65,17 +126,34 @@ def deploy(
             "run `tradewind project build site --builder venv` there.",
         )
     [built] = build_parts(session, found, [part], made, platform)
-    pushed = rollout.push(made, found.part(part), built, registry)
-    session.output.say(f"pushed {pushed.repository}:{pushed.tag}\n\n{pushed.values}")
-    if part == "plane":
-        session.output.say(
-            "There is no platform yet that would take it for its Deployment. Set this image where your API server and scheduler "
-            f"run, and run `airflow db migrate` with it before they start:\n\n  {pushed.reference}\n"
-        )
-    else:
-        _roll_out(session, found, pushed, release or found.name, namespace, chart, patience)
-    if session.output.is_json:
-        session.output.data({"image": pushed.reference, "tag": pushed.tag, "digest": pushed.digest})
+    return rollout.push(made, found.part(part), built, registry), built.airflow
+
+
+def _to_deployment(
+    session: Session, found: Project, deployment: str, ask: NewDeploy, *, wait: bool, reason: str
+) -> None:
+    archive = None
+    if ask.image is None:
+        with locked(found.kept):
+            archive = to_deployment.prepared(found, Packages(found, say=progress(session)))
+        ask = ask.model_copy(update={"digest": archive.digest})
+        if packages := to_deployment.debian_packages(found):
+            session.output.say(
+                f"plane/packages.txt is for images: see that the platform's machine has {', '.join(packages)}"
+            )
+    code = ask.digest or ask.image or ""
+    with session.platform() as client:
+        now = to_deployment.current(client, deployment)
+        if now is not None and code in (now.digest, now.image):
+            session.output.say(f"{deployment}: nothing changed: {code}")
+            if session.output.is_json:
+                session.output.data(now)
+            return
+        if archive is not None:
+            to_deployment.send(client, deployment, archive, reason=reason)
+        begun = client.deploy(deployment, ask, reason=reason)
+        operation_commands.finish(client, begun, wait, session.output)
+    session.output.say(f"{begun.deployment_name}: {'deployed' if wait else 'deploying'} {code}")
 
 
 def _roll_out(
