@@ -198,6 +198,21 @@ def test_a_version_without_an_image_is_refused_by_name() -> None:
     assert values(asked, SETTINGS)["image"]["repository"] == "registry.example.com/plane"
 
 
+def test_an_image_that_was_deployed_is_taken_by_its_digest_with_the_clusters_own_pull_secrets() -> None:
+    digest = "sha256:" + "a" * 64
+    code = {"id": "1", "digest": "", "image": f"registry.example.com:5000/team/shop-plane@{digest}"}
+    asked = replace(DOCUMENT, spec={**DOCUMENT.spec, "version": "3.9.9", "deploy": code})
+    usual = Image(repository="plane", tag="1", pullSecrets=({"name": "registry"},))
+    settings = SETTINGS.model_copy(update={"version": "3.3.2", "image": usual})
+    image = values(asked, settings)["image"]
+    assert (image["repository"], image["digest"], image["tag"]) == (
+        "registry.example.com:5000/team/shop-plane",
+        digest,
+        "",
+    )
+    assert list(image["pullSecrets"]) == [{"name": "registry"}]
+
+
 def test_people_of_a_deployment_sign_in_by_the_platform() -> None:
     found = values(DOCUMENT, SETTINGS)
     assert found["auth"]["manager"].endswith("TradewindAuthManager")

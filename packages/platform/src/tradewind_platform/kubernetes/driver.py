@@ -21,6 +21,7 @@ from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.backups import ClusterBackups
 from tradewind_platform.kubernetes.clean_up import CleanUp
+from tradewind_platform.kubernetes.code import Code
 from tradewind_platform.kubernetes.gateway import Gateway
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.jobs import Jobs
@@ -51,6 +52,8 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.PREFLIGHT: ("look",),
     Kind.BACKUP: ("back up", "forget old backups"),
     Kind.CLEAN: ("clean up",),
+    # What serves afterwards is the new image: pods of the present one would answer the probe for it.
+    Kind.DEPLOY: ("check code", "close for upgrade", "stop", "configure", *_SERVING),
     Kind.UPGRADE: (
         "preflight",
         "close for upgrade",
@@ -126,6 +129,7 @@ class KubernetesDriver:
         # A pod of an image that cannot be pulled shall not be waited for as long as a migration may take.
         looked = Jobs(api, helm, clock, min(settings.probe_seconds, settings.migration_seconds))
         preflight = Preflight(settings, airflow, self._backups, looked)
+        code = Code(settings, looked)
         cleans = CleanUp(settings, Jobs(api, helm, clock, clean_up.LONGEST))
         upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
         self._apply: Mapping[str, Step] = {
@@ -145,6 +149,7 @@ class KubernetesDriver:
             "wait for tasks": self._patient("wait for tasks", hibernation.wait_for_tasks),
             "close": self._closed(Closed.HIBERNATING),
             "uncordon": self._patient("uncordon", hibernation.uncordon),
+            "check code": lambda document: code.check(document, releases.of(document)),
             "look": self._patient("look", lambda one: preflight.table(one, releases.of(one))),
             "preflight": self._patient("preflight", lambda one: preflight.require(one, releases.of(one))),
             "close for upgrade": self._closed(Closed.UPGRADING),
@@ -171,6 +176,8 @@ class KubernetesDriver:
             return _AWAKE.get(failed, ())
         if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
             return _UNDONE.get(failed, ())
+        if kind is Kind.DEPLOY:  # the database is as it was, so that agents may have been let in
+            return ("route",) if failed in ("check code", "close for upgrade") else _BACK_IN_SERVICE
         return ()
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:

@@ -71,31 +71,39 @@ class Preflight:
         return [*found, *code]
 
     def _code(self, document: Document, release: Release, image: Image, wanted: str) -> list[Check]:
-        migration = {"enabled": True, "args": ["python", "-W", "ignore", "-c", _PROGRAM]}
-        asked = values(document, self._settings)
-        asked["migration"] = {**asked["migration"], **migration}
         try:
-            name = self._jobs.run(release, asked, what="the preflight Job")
+            line = printed_by(self._jobs, document, release, self._settings, what="the preflight Job")
         except StepFailed as error:
             return [_refused("image", f"The new image does not run: {error}.")]
-        printed = self._jobs.printed(name, release, lines=_LINES)
-        self._jobs.delete(name, release)
-        marked = [line for line in printed.splitlines() if line.startswith(_MARK)]
-        if not marked:
-            return [_refused("image", "The log of the preflight Job could not be read.", "Try again.")]
-        return of_printed(marked[-1].removeprefix(_MARK), image, wanted)
+        return of_printed(line, image, wanted)
+
+
+def printed_by(
+    jobs: Jobs, document: Document, release: Release, settings: KubernetesSettings, *, what: str
+) -> str:
+    """What a Job with the document's image says of it and of the database; the Job is gone afterwards. Raises StepWaits while it
+    runs, StepFailed."""
+    migration = {"enabled": True, "args": ["python", "-W", "ignore", "-c", _PROGRAM]}
+    asked = values(document, settings)
+    asked["migration"] = {**asked["migration"], **migration}
+    name = jobs.run(release, asked, what=what)
+    printed = jobs.printed(name, release, lines=_LINES)
+    jobs.delete(name, release)
+    marked = [line for line in printed.splitlines() if line.startswith(_MARK)]
+    if not marked:
+        raise StepFailed(f"the log of {what} could not be read; try again")
+    return marked[-1].removeprefix(_MARK)
 
 
 def of_printed(line: str, image: Image, wanted: str) -> list[Check]:
     """What the Job's line means."""
     found = json.loads(line)
-    named = f"{image.repository}@{image.digest}" if image.digest else f"{image.repository}:{image.tag}"
     if found["version"] != wanted:
-        why = f"The image {named} has Airflow {found['version']}, and not {wanted}."
+        why = f"The image {image.named} has Airflow {found['version']}, and not {wanted}."
         return [_refused("image", why, "Name the right one in `plane.versions` of the controller's chart.")]
     heads, lint = found["heads"], found["lint"]
     return [
-        Check("image", Verdict.OK, named),
+        Check("image", Verdict.OK, image.named),
         *(
             new_code.of_heads((heads["printed"].strip().splitlines() or [""])[-1])
             if heads["code"] == 0

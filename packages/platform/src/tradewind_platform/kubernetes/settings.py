@@ -21,6 +21,10 @@ class Image(_Part):
     pullPolicy: str = "IfNotPresent"
     pullSecrets: tuple[dict[str, str], ...] = ()
 
+    @property
+    def named(self) -> str:
+        return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
+
 
 class GatewayRoutes(_Part):
     """What serves agents and people. `caddy`: the gateway of the controller's chart, by a ConfigMap. `httpRoute`: a

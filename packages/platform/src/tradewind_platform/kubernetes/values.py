@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tradewind_platform.domain.deploys import code_of
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.settings import Image, KubernetesSettings
 from tradewind_platform.reconciler.driver import Document, StepFailed
@@ -76,7 +77,13 @@ _MOUNTED: Final = "/run/secrets/tradewind"
 
 
 def image_of(document: Document, settings: KubernetesSettings) -> Image:
-    """With the version that the document asks for. Raises StepFailed."""
+    """The one that was deployed to it, else one with the version that the document asks for. Raises StepFailed."""
+    if deployed := code_of(document.spec).image:
+        repository, _, digest = deployed.rpartition("@")
+        usual = settings.image
+        return Image(
+            repository=repository, digest=digest, pullPolicy=usual.pullPolicy, pullSecrets=usual.pullSecrets
+        )
     version = str(document.spec.get("version") or "")
     if version in settings.versions:
         return settings.versions[version]
