@@ -198,11 +198,16 @@ HEALTHY = dict.fromkeys(ConditionType, Status.TRUE)
 
 
 @pytest.fixture(scope="session")
-def databases() -> Iterator[Databases]:
+def server() -> Iterator[postgresql.PostgreSQL]:
     if not postgresql.available():
         pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as server:
-        yield Databases(server.new_database())
+    with postgresql.running() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def databases(server: postgresql.PostgreSQL) -> Databases:
+    return Databases(server.new_database())
 
 
 New = Callable[..., World]
@@ -565,6 +570,36 @@ def test_a_volume_that_is_full_undoes_the_upgrade_at_once_and_keeps_no_part(
         assert world.head(document.slug) == NEW
     finally:
         subprocess.run(["umount", volume], check=True)
+
+
+def test_a_postgresql_that_is_away_in_an_upgrade_is_waited_for_also_while_that_is_undone(
+    world: World, server: postgresql.PostgreSQL
+) -> None:
+    """A step that failed would be undone by steps that fail as well, and the Deployment would stay closed."""
+    document = created(world)
+    world.sql(document.slug, "INSERT INTO dag_run VALUES ('first', now())")
+    asked = upgraded(document)
+    for step in ("preflight", "close for upgrade", "stop"):
+        world.apply(step, asked)
+    away(world, server, "back up", asked)
+    for step in ("back up", "configure", "migrate"):
+        world.apply(step, asked)
+    away(world, server, "restore before", asked)
+    for step in world.driver.undo(Kind.UPGRADE, "probe inside"):
+        world.apply(step, asked)
+    assert world.head(document.slug) == OLD and world.conditions(document) == HEALTHY
+    assert world.sql(document.slug, "SELECT run_id FROM dag_run") == [("first",)]
+
+
+def away(world: World, server: postgresql.PostgreSQL, step: str, document: Document) -> None:
+    """The step waits as long as the server is away."""
+    server.stop()
+    try:
+        for _ in range(TRIES + 1):
+            with pytest.raises(StepWaits, match="the PostgreSQL for Deployments cannot be reached"):
+                world.driver.apply(step, document)
+    finally:
+        server.start()
 
 
 def test_without_a_volume_nothing_is_backed_up_and_an_upgrade_does_not_begin(new_world: New) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tradewind_platform.domain.roles import AirflowRole
+from tradewind_platform.drivers.away import Away
 from tradewind_platform.reconciler.driver import Document, StepFailed
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_protocol import paths
@@ -17,10 +18,6 @@ from tradewind_protocol import paths
 _NAME: Final = "tradewind-platform"
 """In the Deployment's own audit trail."""
 _TIMEOUT: Final = 30.0  # seconds
-
-
-class Away(StepFailed):
-    """The API server does not answer, or not yet."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from psycopg2.extensions import (  # type: ignore[import-untyped]
 )
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from tradewind_platform.drivers.away import Away
 from tradewind_platform.reconciler.driver import StepFailed
 
 
@@ -80,11 +81,14 @@ class Databases:
 
     @contextmanager
     def opened(self, slug: str, password: str) -> Iterator[Connection]:
-        """A connection to a database as its own role, in a transaction that is committed at the end. Raises StepFailed."""
+        """A connection to a database as its own role, in a transaction that is committed at the end. Raises StepFailed,
+        and Away when the server does not answer."""
         engine = create_engine(self.url(slug, password), connect_args={"connect_timeout": 10})
         try:
             with engine.begin() as connection:
                 yield connection
+        except OperationalError as error:
+            raise Away(f"the database does not answer: {type(error).__name__}") from None
         except SQLAlchemyError as error:
             raise StepFailed(f"the database does not answer: {type(error).__name__}") from None
         finally:
@@ -103,12 +107,13 @@ class Databases:
                 connect_timeout=10,
             )
         except psycopg2.OperationalError as error:
-            raise StepFailed(
-                f"the PostgreSQL for Deployments cannot be reached: {str(error).strip()}"
-            ) from None
+            raise Away(f"the PostgreSQL for Deployments cannot be reached: {str(error).strip()}") from None
         made.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         try:
             yield made
+        except psycopg2.OperationalError as error:
+            why = error.diag.message_primary or type(error).__name__
+            raise Away(f"the PostgreSQL for Deployments does not answer: {why}") from None
         except psycopg2.Error as error:
             raise StepFailed(
                 f"PostgreSQL refuses: {error.diag.message_primary or type(error).__name__}"

@@ -12,7 +12,8 @@ from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.drivers import clean_up
-from tradewind_platform.drivers.airflow_api import AirflowApi, Away
+from tradewind_platform.drivers.airflow_api import AirflowApi
+from tradewind_platform.drivers.away import Away
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.drivers.hibernation import Hibernation
@@ -154,18 +155,18 @@ class KubernetesDriver:
             "preflight": self._patient("preflight", lambda one: preflight.require(one, releases.of(one))),
             "close for upgrade": self._closed(Closed.UPGRADING),
             "stop": upgrades.stop,
-            "back up": self._backups.make,
+            "back up": self._patient("back up", self._backups.make),
             "forget old backups": self._backups.forget_old,
             "clean up": lambda document: cleans.clean(document, releases.of(document)),
             "start API server": self._running(Running.API_SERVER),
             "probe inside": upgrades.probe_inside,
-            "restore before": upgrades.restore,
+            "restore before": self._patient("restore before", upgrades.restore),
             "configure before": before(self._configure),
             "start API server before": before(self._running(Running.API_SERVER)),
             "install before": before(self._running(Running.ALL)),
             "count": upgrades.count_what_is_forgotten,
-            "restore backup": upgrades.restore,
-            "fence": upgrades.fence,
+            "restore backup": self._patient("restore backup", upgrades.restore),
+            "fence": self._patient("fence", upgrades.fence),
         }
 
     def steps(self, kind: Kind) -> Sequence[str]:
@@ -220,13 +221,14 @@ class KubernetesDriver:
             self._api.apply(one, namespace)
 
     def _patient(self, name: str, step: Step) -> Step:
-        """An API server that does not answer is waited for: Kubernetes starts another pod for one that was evicted."""
+        """What does not answer is waited for: Kubernetes starts another pod for one that was evicted, and a PostgreSQL takes
+        over from another one. A step that failed meanwhile would be undone by steps that fail as well."""
 
         def apply(document: Document) -> Mapping[str, Any] | None:
             try:
                 found = step(document)
             except Away as error:
-                self._patience.wait(document, name, str(error), final=False)
+                self._patience.wait(document, name, str(error))
             except StepWaits:
                 self._patience.end(document, name)
                 raise
