@@ -157,6 +157,39 @@ def test_scenario_19_keys_rotate_under_load(
     assert read_secret(store, running, organization, written[0]) == "live"
 
 
+def test_scenario_19_what_was_encrypted_with_the_key_before_and_is_committed_late_is_found(
+    store: Store, ring: KeyRing, organization: UUID, deployment: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process encrypted it right before the new key was in the file."""
+    at_rest.check_keys(store, ring, now=NOW)
+    before, late = ring.ids[0], []
+    encrypted_anew = at_rest._encrypted_anew
+
+    def slowly(store: Store, ring: KeyRing, table: type, column: str) -> int:
+        count = encrypted_anew(store, ring, table, column)
+        if not late and table is DeploymentSecret:
+            id = new_id()
+            stored = ring.encrypt("late", row=at_rest.row_of(DeploymentSecret, id, "value"), key=before)
+            with store.transaction(organization) as db:
+                db.add(DeploymentSecret(id=id, deployment_id=deployment, name="late", value=stored))
+            late.append(id)
+        return count
+
+    monkeypatch.setattr(at_rest, "_encrypted_anew", slowly)
+    add_secret(store, ring, organization, deployment, "early", "early")
+    made, count = at_rest.rotate(store, ring, now=NOW)
+    assert count == 2
+    with store.reading(organization) as db:
+        assert {key_of(one) for one in db.scalars(select(DeploymentSecret.value))} == {made}
+    assert read_secret(store, ring, organization, late[0]) == "late"
+
+
+def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(ring: KeyRing, tmp_path: Path) -> None:
+    other, before = KeyRing(tmp_path / "keys"), ring.ids
+    first, second = ring.add(), other.add()
+    assert ring.ids == other.ids == (second, first, *before)
+
+
 def test_a_key_that_is_in_use_is_not_removed(
     store: Store, ring: KeyRing, organization: UUID, deployment: UUID
 ) -> None:

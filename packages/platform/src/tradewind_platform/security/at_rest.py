@@ -43,14 +43,15 @@ def check_keys(store: Store, ring: KeyRing, *, now: datetime) -> None:
 def rotate(store: Store, ring: KeyRing, *, now: datetime) -> tuple[str, int]:
     """Put a new key in front and encrypt every value with it. Returns its id and how many values were encrypted anew.
 
-    Each batch is a transaction; a platform that runs reads the file again by itself. May be repeated.
+    Each batch is a transaction; a platform that runs reads the file again by itself. What one encrypted with the key before and
+    commits only now is found by another pass: the last one has found nothing. May be repeated.
     """
     made = ring.add()
     with store.across_organizations() as db:
         _remember(db, ring, {one.id for one in db.scalars(select(EncryptionKey))}, now)
     count = 0
-    for table, column in ENCRYPTED:
-        count += _encrypted_anew(store, ring, table, column, made)
+    while found := sum(_encrypted_anew(store, ring, table, column) for table, column in ENCRYPTED):
+        count += found
     return made, count
 
 
@@ -74,15 +75,15 @@ def _remember(db: Session, ring: KeyRing, known: set[str], now: datetime) -> Non
             db.add(EncryptionKey(id=key, check=check, created_at=now))
 
 
-def _encrypted_anew(store: Store, ring: KeyRing, table: type[Any], column: str, wanted: str) -> int:
-    count = 0
+def _encrypted_anew(store: Store, ring: KeyRing, table: type[Any], column: str) -> int:
+    wanted, count = ring.ids[0], 0  # that of another rotation, when one began meanwhile
     for ids in _batches(store, table):
         with store.across_organizations() as db:
             for row in db.scalars(select(table).where(table.id.in_(ids)).with_for_update()):
                 stored = getattr(row, column)
                 if key_of(stored) != wanted:
                     at = row_of(table, row.id, column)
-                    setattr(row, column, ring.encrypt(ring.decrypt(stored, row=at), row=at))
+                    setattr(row, column, ring.encrypt(ring.decrypt(stored, row=at), row=at, key=wanted))
                     count += 1
     return count
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -51,14 +53,16 @@ class KeyRing:
     def add(self) -> str:
         """Put a new key in front, which encrypts from now on. Returns its id."""
         made = _new_id()
-        self._write({made: AESGCM.generate_key(256), **self._keys})
+        with self._alone():
+            self._write({made: AESGCM.generate_key(256), **self._keys})
         return made
 
     def remove(self, key: str) -> None:
         """Take a key out. Raises KeyProblem for the one that encrypts and for one that is not there."""
-        if key not in self.ids or key == self.ids[0]:
-            raise KeyProblem(f"{self._file} has no key {key}, or it is the one that encrypts")
-        self._write({each: value for each, value in self._keys.items() if each != key})
+        with self._alone():
+            if key not in self._keys or key == self.ids[0]:
+                raise KeyProblem(f"{self._file} has no key {key}, or it is the one that encrypts")
+            self._write({each: value for each, value in self._keys.items() if each != key})
 
     def encrypt(self, value: str, *, row: str, key: str | None = None) -> str:
         """The value as it may be stored. `row` names table, row and column: elsewhere it decrypts to nothing.
@@ -109,6 +113,14 @@ class KeyRing:
         if not keys:
             raise KeyProblem(f"{self._file} has no key")
         self._keys, self._read_at = keys, now
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other process changes the file: a key that one of two would write over has encrypted values already."""
+        with open(self._file.with_suffix(".lock"), "w", opener=_private) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._refresh()
+            yield
 
     def _write(self, keys: Mapping[str, bytes]) -> None:
         part = self._file.with_suffix(".part")
