@@ -29,7 +29,7 @@ from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people
+from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people, role_names
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.leadership import leadership_of
 from tradewind_platform.store.migration import migrate
@@ -109,6 +109,7 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
                 now=utc_now(),
             )
             link = local_accounts.new_first_link(db, now=utc_now())
+        role_names.forget_retired(store, now=utc_now())
         deployment_credentials.add_missing(store, ring, now=utc_now())
         platform = Platform(
             store,

@@ -18,6 +18,7 @@ from tradewind_platform.security.token_hashes import hashed
 from tradewind_platform.services import deployment_lookup, people, workspaces
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import uuid_of
+from tradewind_platform.services.role_names import role_named
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, User
 from tradewind_protocol.errors import Code, Refused
@@ -38,7 +39,7 @@ _REFUSED: Final = {
 def create(change: Change, ask: NewApiToken) -> ApiTokenCreated:
     """The caller must be able to give the role, and a personal token is the caller's own."""
     change.event.target = f"api-token:{ask.name}"
-    binding = Binding(_role(ask.role), _scope(change, ask))
+    binding = Binding(role_named(ask.role), _scope(change, ask))
     change.event.workspace, change.event.deployment = binding.scope.workspace, binding.scope.deployment
     change.event.changes = {"role": [None, ask.role]}
     owner = _owner(change, ask, binding)
@@ -202,7 +203,7 @@ def _owner(change: Change, ask: NewApiToken, binding: Binding) -> UUID | None:
 
 
 def _scope(change: Change, ask: NewApiToken) -> Target:
-    role = _role(ask.role)
+    role = role_named(ask.role)
     if ask.workspace is not None and ask.deployment is not None:
         raise Refused(
             Code.MALFORMED, "a token has one scope", remedy="Name a workspace or a Deployment, not both."
@@ -223,14 +224,6 @@ def _scope(change: Change, ask: NewApiToken) -> Target:
     if ask.workspace is not None:
         return Target(workspaces.found(change.db, change.caller, ask.workspace).id)
     return Target()
-
-
-def _role(text: str) -> Role:
-    try:
-        return Role(text)
-    except ValueError:
-        known = ", ".join(one.value for one in Role)
-        raise Refused(Code.MALFORMED, f"there is no role {text!r}", remedy=f"The roles: {known}.") from None
 
 
 def _for_change(change: Change, reference: str) -> ApiToken:

@@ -21,6 +21,7 @@ from tradewind_platform.domain.roles import (
 from tradewind_platform.services import deployment_lookup, people, teams, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.services.references import found_by
+from tradewind_platform.services.role_names import role_named
 from tradewind_platform.store.tables import Deployment, RoleBinding, User, Workspace
 from tradewind_platform.store.team_tables import Team, TeamMember, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
@@ -139,11 +140,7 @@ def explained(
 
 def asked_for(change: Change, role: str, workspace: str | None, deployment: str | None) -> Binding:
     """The binding that a request asks for, which is named in the event. Raises Refused MALFORMED or NOT_FOUND."""
-    try:
-        wanted = Role(role)
-    except ValueError:
-        known = ", ".join(one.value for one in Role)
-        raise Refused(Code.MALFORMED, f"there is no role {role!r}", remedy=f"The roles: {known}.") from None
+    wanted = role_named(role)
     if workspace is not None and deployment is not None:
         raise Refused(Code.MALFORMED, "a role has one scope", remedy="Name a workspace or a Deployment.")
     scope = ORGANIZATION
