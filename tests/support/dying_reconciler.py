@@ -1,10 +1,16 @@
-"""A process that carries out what is asked of a platform's local cluster, and kills itself at one point of it."""
+"""Processes that carry out what is asked of a platform's local cluster, and kill themselves at one point of it.
+
+Run as a program, it reads numbers of points, forks a process for each, and writes how that process has ended: what takes a
+second to import is imported once.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,9 +78,48 @@ def settings_of(home: Path, ports: Sequence[int], pythons: Mapping[str, Path]) -
     )
 
 
-if __name__ == "__main__":
-    home, left, agents, people, *named = sys.argv[1:]
-    pythons = {version: Path(python) for version, python in (one.split("=", 1) for one in named)}
-    made = LocalDriver(settings_of(Path(home), (int(agents), int(people)), pythons))
+class DyingReconcilers:
+    """The program that forks them."""
+
+    def __init__(self, home: Path, ports: Sequence[int], pythons: Mapping[str, Path]) -> None:
+        named = [f"{version}={python}" for version, python in pythons.items()]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "support.dying_reconciler", str(home), *map(str, ports), *named],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def carry_out(self, point: int) -> bool:
+        """By a process that kills itself at that point. Whether it came so far; False: it has carried out everything."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{point}\n")
+        self._process.stdin.flush()
+        status = int(self._process.stdout.readline())
+        assert status in (0, -signal.SIGKILL), f"it ended with {status}"
+        return status == -signal.SIGKILL
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def _carry_out(home: Path, ports: Sequence[int], pythons: Mapping[str, Path], point: int) -> None:
+    driver = Dying(LocalDriver(settings_of(home, ports, pythons)), point)
     store = Store(open_engine(f"sqlite:///{home}/platform.db"))
-    Reconciler(store, KeyRing(Path(home) / "keys"), {"local": Dying(made, int(left))}).carry_out_all()
+    Reconciler(store, KeyRing(home / "keys"), {"local": driver}).carry_out_all()
+
+
+if __name__ == "__main__":
+    given, agents, people, *named = sys.argv[1:]
+    made = {version: Path(python) for version, python in (one.split("=", 1) for one in named)}
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            try:
+                _carry_out(Path(given), (int(agents), int(people)), made, int(line))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
