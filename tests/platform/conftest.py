@@ -23,9 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Make the environments before a test's time is taken."""
+    """Make the environments before a test's time is taken, unless only modules are asked for that say `STUBS`."""
     here = Path(__file__).parent
-    if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
+    wanted = [
+        item
+        for item in session.items
+        if here in item.path.parents and not getattr(item.getparent(pytest.Module).obj, "STUBS", False)
+    ]
+    if wanted and not session.config.option.collectonly:
         installed.environments()
 
 

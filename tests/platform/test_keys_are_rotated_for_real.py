@@ -28,6 +28,8 @@ from tradewind_platform.store.sessions import Store, open_engine
 from tradewind_platform.store.tables import ENCRYPTED
 
 VERSION = "3.3.2"
+STUBS = True
+"""No environment with Airflow is needed."""
 START = "/sign-in/with-identity-provider"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,24 @@ def test_scenario_18_no_secret_is_in_an_argument_a_log_or_the_database_in_clear(
     files = [*platform.home.glob("platform.db*"), *platform.home.rglob("*.log"), platform.log]
     text = arguments.encode() + b"".join(one.read_bytes() for one in files)
     assert len(files) >= 5 and not [one for one in secrets if one.encode() in text]
+
+
+def test_the_doctor_finds_a_platform_with_a_real_deployment_well(
+    platform: PlatformProcess, sales: dict[str, Any]
+) -> None:
+    def found() -> dict[str, dict[str, str]]:
+        said = platform.command(
+            "platform", "doctor", "--json", "--home", str(platform.home), "--url", platform.url
+        )
+        return {one["check"]: one for one in json.loads(said)["results"]}
+
+    wait_until(
+        lambda: found()["deployment:sales:access"]["verdict"] == "ok",
+        timeout=stretched(60),
+        what="its API server has told how old its replica of access is",
+    )
+    well = {check for check, one in found().items() if one["verdict"] == "ok"}
+    assert {"database", "keys", "leader", "platform", "gateway:local", "deployment:sales:route"} <= well
 
 
 def test_scenario_10_a_platform_that_is_killed_adopts_what_runs(

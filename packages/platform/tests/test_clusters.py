@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from support.platform_parts import Reconciled, Time
+from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import Role
+from tradewind_platform.services import clusters
 from tradewind_platform.store.base import Base
 from tradewind_platform.store.sessions import Store
+from tradewind_platform.store.tables import Cluster
 from tradewind_protocol.controllers import PREFIX
+from tradewind_protocol.errors import Refused
 
 ASK = {"name": "north", "agents_host": "{id}.external.example.com", "people_domain": "{id}.apps.example.com"}
 POLL = {"instance": "00000000-0000-0000-0000-000000000001", "driver": "kubernetes", "wait_seconds": 0}
@@ -39,6 +45,60 @@ def test_a_cluster_has_an_id_names_in_dns_and_a_check(reconciled: Reconciled) ->
     ]
     assert made["check"] == f"curl {made['agents_url']}/"
     assert made["controller"]["state"] == "never"
+
+
+def test_the_deployments_of_a_machine_are_of_one_home(store: Store, organization: UUID, time: Time) -> None:
+    """Another platform on the same database would start each of them, too."""
+    first, second = clusters.Home(new_id(), "/one on a"), clusters.Home(new_id(), "/two on b")
+
+    def start(home: clusters.Home) -> None:
+        with store.transaction(organization) as db:
+            clusters.ensure(
+                db,
+                "local",
+                driver="local",
+                slug="c2345abc",
+                agents_url="http://127.0.0.1:8710",
+                people_url="http://{slug}.localhost:8711",
+                now=time.now,
+                home=home,
+            )
+
+    start(first)
+    with pytest.raises(Refused, match="are in /one on a, and those of this one are in /two on b") as refused:
+        start(second)
+    assert "--no-local-cluster" in refused.value.refusal.remedy
+    start(clusters.Home(first.id, "/moved on c"))
+    with store.reading(organization) as db:
+        assert db.scalar(select(Cluster.home)) == "/moved on c"
+
+
+def test_a_platform_without_a_machine_leads_while_no_machine_has_deployments(reconciled: Reconciled) -> None:
+    """It could not start them, and would hold up the one that can."""
+    bare = replace(reconciled.new_reconciler(), drivers={}, leadership=(lock := Lock()))
+    assert bare._leads() and lock.held
+    reconciled.create()
+    assert not bare._leads() and not lock.held
+    reconciled.reconciler.carry_out_all()
+    reconciled.owner.delete("/v1/deployments/sales")
+    reconciled.reconciler.carry_out_all()
+    reconciled.owner.post("/v1/deployments/sales/purge", json={"name": "sales"})
+    reconciled.reconciler.carry_out_all()
+    assert bare._leads()
+
+
+@dataclass
+class Lock:
+    """A leadership that whoever asks gets."""
+
+    held: bool = False
+
+    def holds(self) -> bool:
+        self.held = True
+        return True
+
+    def resign(self) -> None:
+        self.held = False
 
 
 def test_the_token_is_shown_once_and_kept_as_a_hash(reconciled: Reconciled, store: Store) -> None:

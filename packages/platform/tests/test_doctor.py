@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
@@ -20,8 +21,10 @@ from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.doctor import database, deployments, network
 from tradewind_platform.doctor.results import Result, Verdict
+from tradewind_platform.services import workloads
 from tradewind_platform.store.sessions import open_engine
 from tradewind_platform.store.tables import Cluster, Deployment
+from tradewind_protocol import access
 
 
 @pytest.fixture
@@ -121,12 +124,38 @@ def test_a_deployment_that_is_well_wants_a_backup_only(reconciled: Reconciled, s
     reconciled.created()
     found = of_deployments(reconciled, site)
     wrong = {check for check, one in found.items() if one.verdict is not Verdict.OK}
-    assert wrong == {"deployment:sales:backup"}
+    assert wrong == {"deployment:sales:backup", "deployment:sales:access"}
     assert {"gateway:local", "deployment:sales", "deployment:sales:route"} <= set(found)
     reconciled.owner.post("/v1/deployments/sales/backups", json={})
     reconciled.reconciler.carry_out_all()
     assert of_deployments(reconciled, site)["deployment:sales:backup"].verdict is Verdict.OK
     assert "9 days" in of_deployments(reconciled, site, days=9)["deployment:sales:backup"].evidence
+
+
+def test_how_old_a_deployments_replica_of_access_is_is_told(reconciled: Reconciled, site: str) -> None:
+    sales = reconciled.created()["id"]
+    check = "deployment:sales:access"
+    assert of_deployments(reconciled, site)[check].verdict is Verdict.SKIPPED, "it has told nothing yet"
+
+    def told(age: float | None) -> None:
+        workload = access.Workload(agents=0, healthy_agents=0, running=0, queued=0, access_age=age)
+        with reconciled.platform.store.transaction(reconciled.organization) as db:
+            workloads.note(db, UUID(sales), workload, now=NOW)
+
+    told(20)
+    found = of_deployments(reconciled, site, seconds=60)[check]
+    assert (found.verdict, found.evidence) == (
+        Verdict.OK,
+        "its replica of access was 20 s old, 60 s ago",
+    )
+    told(301)
+    found = of_deployments(reconciled, site, seconds=60)[check]
+    assert (found.verdict, found.evidence) == (Verdict.FAILED, "its replica of access is 361 s old")
+    told(20)
+    found = of_deployments(reconciled, site, minutes=16)[check]
+    assert found.verdict is Verdict.FAILED and "heard of last at 2026-03-01 12:00 UTC" in found.evidence
+    told(None)
+    assert of_deployments(reconciled, site)[check].verdict is Verdict.SKIPPED
 
 
 def test_a_condition_a_gateway_and_an_operation_that_hang_are_named(reconciled: Reconciled) -> None:

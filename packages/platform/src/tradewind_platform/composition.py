@@ -25,6 +25,7 @@ from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.ids import new_cluster_slug
 from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.local.driver import LocalDriver
+from tradewind_platform.local.home_id import home_id, place_of
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
@@ -92,22 +93,33 @@ def opened(settings: PlatformSettings) -> Iterator[tuple[Store, KeyRing]]:
         engine.dispose()
 
 
-def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[str], None]) -> None:
-    """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards. Raises AlreadyRuns, KeyProblem."""
+def serve(settings: PlatformSettings, local: LocalSettings | None, *, say: Callable[[str], None]) -> None:
+    """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards.
+
+    `local` None: this machine is no cluster. Raises AlreadyRuns, KeyProblem; Refused when the database's Deployments are of
+    another home.
+    """
     with alone(settings), opened(settings) as (store, ring):
-        driver = LocalDriver(local)
-        reconciler = Reconciler(store, ring, {LOCAL: driver}, leadership=leadership_of(store.engine))
+        driver = None if local is None else LocalDriver(local)
+        reconciler = Reconciler(
+            store,
+            ring,
+            {} if driver is None else {LOCAL: driver},
+            leadership=leadership_of(store.engine),
+        )
         organization = people.first_organization(store, settings.organization, now=utc_now())
         with store.transaction(organization) as db:
-            clusters.ensure(
-                db,
-                LOCAL,
-                driver=LOCAL,
-                slug=new_cluster_slug(),
-                agents_url=local.agents_url,
-                people_url=local.people_url,
-                now=utc_now(),
-            )
+            if local is not None:
+                clusters.ensure(
+                    db,
+                    LOCAL,
+                    driver=LOCAL,
+                    slug=new_cluster_slug(),
+                    agents_url=local.agents_url,
+                    people_url=local.people_url,
+                    now=utc_now(),
+                    home=clusters.Home(home_id(local.home), place_of(local.home)),
+                )
             link = local_accounts.new_first_link(db, now=utc_now())
         role_names.forget_retired(store, now=utc_now())
         deployment_credentials.add_missing(store, ring, now=utc_now())
@@ -116,18 +128,19 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             ring,
             utc_now,
             reconciler.wake,
-            driver.address,
+            None if driver is None else driver.address,
             origin=settings.origin,
             offered=offered(settings, local),
-            archives=PlaneArchives(local.archives),
+            archives=None if local is None else PlaneArchives(local.archives),
         )
         app = create_app(platform)
         refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)
         scheme = "https" if settings.certificate is not None else "http"
         say(f"the platform's API: {scheme}://{settings.listen}/v1")
-        say(
-            f"agents: {local.agents_url}/<Deployment>; people: {local.people_url.replace('{slug}', '<Deployment>')}"
-        )
+        if local is not None:
+            say(
+                f"agents: {local.agents_url}/<Deployment>; people: {local.people_url.replace('{slug}', '<Deployment>')}"
+            )
         if link is not None:
             say("no administrator yet; this link makes the first one, once, within 24 hours:")
             say(f"{settings.origin}/welcome?code={link}")
@@ -159,14 +172,15 @@ def serve(settings: PlatformSettings, local: LocalSettings, *, say: Callable[[st
             refreshing.join()
 
 
-def offered(settings: PlatformSettings, local: LocalSettings) -> Offered:
+def offered(settings: PlatformSettings, local: LocalSettings | None) -> Offered:
     """The catalogue, and which of its versions this machine has environments of. Raises ValueError for what is no catalogue."""
+    environments = {} if local is None else local.environments
     file = settings.releases or Path(__file__).parent / "releases.json"
     releases = catalogue.read(file.read_text(encoding="utf-8"))
     known = {one.version for one in releases}
     # What an administrator has installed on this machine is offered, also when the catalogue is older.
-    mirrored = tuple(Release(version) for version in local.environments if version not in known)
-    return Offered((*mirrored, *releases), {LOCAL: frozenset(local.environments)})
+    mirrored = tuple(Release(version) for version in environments if version not in known)
+    return Offered((*mirrored, *releases), {LOCAL: frozenset(environments)})
 
 
 class _Server(uvicorn.Server):

@@ -109,3 +109,6 @@ class Workload(Message):
     healthy_agents: int = Field(ge=0)
     running: int = Field(ge=0)  # tasks that an agent has
     queued: int = Field(ge=0)  # tasks that wait for an agent
+    access_age: float | None = (
+        None  # seconds since this API server heard who has which role; None: it never did
+    )

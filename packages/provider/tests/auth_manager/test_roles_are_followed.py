@@ -122,7 +122,7 @@ async def test_uses_are_reported_every_minute_and_only_when_there_are_some(
 
 
 async def test_the_workload_is_told_when_it_has_changed_and_every_five_minutes(
-    client_of_platform: PlatformClient, platform: FakePlatform
+    client_of_platform: PlatformClient, platform: FakePlatform, replica: AccessReplica
 ) -> None:
     idle = Workload(agents=1, healthy_agents=1, running=0, queued=0)
     busy = Workload(agents=1, healthy_agents=1, running=3, queued=0)
@@ -138,10 +138,35 @@ async def test_the_workload_is_told_when_it_has_changed_and_every_five_minutes(
             raise Slept
 
     with pytest.raises(Slept):
-        await report_workload(client_of_platform, lambda: busy if 20 <= at < 100 else idle, sleep=sleep)
+        await report_workload(
+            replica, client_of_platform, lambda: busy if 20 <= at < 100 else idle, sleep=sleep
+        )
     assert told == [(0, idle), (20, busy), (130, idle), (430, idle)], (
         "what a platform missed is told once it is back"
     )
+
+
+async def test_how_old_the_replica_is_is_told_with_the_workload_and_once_it_is_known(
+    client_of_platform: PlatformClient, platform: FakePlatform, tmp_path: Path
+) -> None:
+    start = now = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    replica = AccessReplica(tmp_path / "access.json", DEPLOYMENT, max_age=60, clock=lambda: now)
+    told: list[tuple[float, float | None]] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        at = (now - start).total_seconds()
+        told.extend((at, one.access_age) for one in platform.workloads[len(told) :])
+        now += timedelta(seconds=seconds)
+        if at == 20:
+            replica.accept(platform.document)
+        if at > 400:
+            raise Slept
+
+    idle = Workload(agents=0, healthy_agents=0, running=0, queued=0)
+    with pytest.raises(Slept):
+        await report_workload(replica, client_of_platform, lambda: idle, sleep=sleep)
+    assert told == [(0, None), (30, 0), (330, 300)]
 
 
 async def test_a_wrong_credential_is_named(link: settings.PlatformLink, platform: FakePlatform) -> None:

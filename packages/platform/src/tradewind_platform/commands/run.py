@@ -17,6 +17,7 @@ from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.local import environments
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
+from tradewind_protocol.errors import Refused
 
 
 @click.command()
@@ -52,6 +53,11 @@ from tradewind_platform.security.key_ring import KeyProblem
     help="A file with the URL of a PostgreSQL whose role may create roles and databases. Default: SQLite files.",
 )
 @click.option(
+    "--no-local-cluster",
+    is_flag=True,
+    help="Serve the API and clusters with controllers: this machine has no Deployments.",
+)
+@click.option(
     "--first-user",
     type=click.IntRange(0),
     help="As root: Deployment n runs as this user id + n. 0: as root itself. Default: 53000 as root.",
@@ -72,6 +78,7 @@ def run(
     key: Path | None,
     caddy: Path | None,
     deployments_database_url_file: Path | None,
+    no_local_cluster: bool,
     first_user: int | None,
 ) -> None:
     """Run the platform until SIGTERM or Ctrl-C. Deployments and their gateway go on afterwards."""
@@ -85,7 +92,6 @@ def run(
             remedy="Name --certificate and --key, or put a proxy with TLS in front of 127.0.0.1.",
         )
     home = home.resolve()
-    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     settings = PlatformSettings(
         home=home,
         listen=listen,
@@ -96,6 +102,10 @@ def run(
         url=_origin(url),
         releases=releases,
     )
+    if no_local_cluster:
+        _serve(settings, None)
+        return
+    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     local = LocalSettings(
         home=local_home(home),
         plane_python=pythons[0],
@@ -111,10 +121,16 @@ def run(
         database_url=url_in(deployments_database_url_file),
         first_user=chosen_first_user(first_user),
     )
+    _serve(settings, local)
+
+
+def _serve(settings: PlatformSettings, local: LocalSettings | None) -> None:
     try:
         serve(settings, local, say=lambda text: click.echo(text, err=True))
     except (AlreadyRuns, KeyProblem) as error:
         raise CommandError(str(error)) from error
+    except Refused as error:
+        raise CommandError(error.refusal.message, remedy=error.refusal.remedy) from error
 
 
 def _origin(url: str | None) -> str | None:

@@ -10,15 +10,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.doctor import network
-from tradewind_platform.doctor.results import Result, failed, ok, warning
+from tradewind_platform.doctor.results import Result, failed, ok, skipped, warning
 from tradewind_platform.domain.clusters import ControllerState, controller_state
 from tradewind_platform.domain.health import Status
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.services import backups, cluster_work, clusters, deployment_views
+from tradewind_platform.services import backups, cluster_work, clusters, deployment_views, workloads
+from tradewind_platform.store.life_tables import DeploymentWorkload
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentCondition, Operation
 
 _OLD_BACKUP: Final = timedelta(days=7)
 _LONG: Final = timedelta(hours=1)
+_OLD_ACCESS: Final = timedelta(minutes=5)
+"""A replica hears of the platform every minute at the least."""
 
 
 def clusters_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterator[Result]:
@@ -76,7 +79,34 @@ def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterat
         url = f"{deployment_views.agent_url(cluster, row.slug)}/remote-execution/v1/readyz"
         remedy = f"Read the gateway's log, and `tradewind deployments get {row.name}`."
         yield network.answers(f"{check}:route", url, status=200, ca_file=ca_file, remedy=remedy)
+        yield _access(db, check, row, now)
         yield _backup(db, check, row, now)
+
+
+def _access(db: Session, check: str, row: Deployment, now: datetime) -> Result:
+    """How old what its API server knows of roles is."""
+    name, remedy = (
+        f"{check}:access",
+        "Read the log of its API server: it says why the platform does not answer it.",
+    )
+    told = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
+    if told is None:
+        return skipped(name, "its API server has told nothing yet")
+    since = now - told.at
+    if since > workloads.FRESH:
+        return failed(
+            name,
+            f"its API server was heard of last at {told.at:%Y-%m-%d %H:%M} UTC: roles that were taken away since still count there",
+            remedy,
+        )
+    if told.access_age is None:
+        return skipped(name, "its API server does not say how old its replica of access is")
+    age = since + timedelta(seconds=told.access_age)
+    if told.access_age > _OLD_ACCESS.total_seconds():
+        return failed(name, f"its replica of access is {age.total_seconds():.0f} s old", remedy)
+    return ok(
+        name, f"its replica of access was {told.access_age:.0f} s old, {since.total_seconds():.0f} s ago"
+    )
 
 
 def _operation(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:

@@ -95,12 +95,22 @@ class Reconciler:
     def _due_here(self) -> Iterable[UUID]:
         """What is due, when this process leads."""
         try:
-            return self._due() if self.leadership.holds() else ()
+            return self._due() if self._leads() else ()
         except SQLAlchemyError as error:
             log.warning(
                 "the database does not answer: %s", type(error).__name__, extra={"action": "database_away"}
             )
             return ()
+
+    def _leads(self) -> bool:
+        """One that has no driver for a Deployment there is leaves the work to another process, all of it."""
+        if not self.drivers:
+            with self.store.reading_all() as db:
+                able = clusters.has_only_controllers(db)
+            if not able:
+                self.leadership.resign()
+                return False
+        return self.leadership.holds()
 
     def carry_out_all(self) -> None:
         """Every operation that is there, one after the other, without pauses between tries, until each has ended or waits: for
@@ -236,7 +246,7 @@ class Reconciler:
     def _observe_forever(self) -> None:
         while not self._stopping.wait(self.observe_every):
             try:
-                if self.leadership.holds():
+                if self._leads():
                     self.observe_all()
                     self.begin_what_is_due()
             except Exception:

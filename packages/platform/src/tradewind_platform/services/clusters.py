@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -186,16 +187,54 @@ def has_controller(db: Session, cluster: UUID) -> bool:
     return db.scalar(select(ClusterController.id).where(ClusterController.cluster_id == cluster)) is not None
 
 
+@dataclass(frozen=True)
+class Home:
+    """The directory that has the Deployments of the platform's own machine."""
+
+    id: UUID
+    place: str  # for people
+
+
+def has_only_controllers(db: Session) -> bool:
+    """Whether no Deployment is on a platform's own machine."""
+    with_controller = select(ClusterController.cluster_id)
+    own = select(Deployment.id).where(
+        Deployment.live_name.is_not(None), Deployment.cluster_id.not_in(with_controller)
+    )
+    return db.scalar(own.limit(1)) is None
+
+
 def ensure(
-    db: Session, name: str, *, driver: str, agents_url: str, people_url: str, slug: str, now: datetime
+    db: Session,
+    name: str,
+    *,
+    driver: str,
+    agents_url: str,
+    people_url: str,
+    slug: str,
+    now: datetime,
+    home: Home | None = None,
 ) -> Cluster:
-    """The cluster of that name, with these addresses. The platform itself does its work."""
+    """The cluster of that name, with these addresses. The platform itself does its work, in the directory `home`.
+
+    Raises Refused CONFLICT when it has another one: each of two platforms would start every Deployment.
+    """
     row = db.scalar(select(Cluster).where(Cluster.name == name))
     if row is None:
         row = Cluster(
             slug=slug, name=name, driver=driver, agents_url="", people_url="", created_at=now, revision=0
         )
         db.add(row)
+    if home is not None:
+        if row.home_id not in (None, home.id):
+            raise Refused(
+                Code.CONFLICT,
+                f"the database is that of a platform whose Deployments are in {row.home}, and those of this one are in "
+                f"{home.place}: both would start each Deployment",
+                remedy="Start it with that directory as --home, with --no-local-cluster to serve the API and clusters with "
+                "controllers, or with a database of its own.",
+            )
+        row.home_id, row.home = home.id, home.place
     if (row.agents_url, row.people_url) != (agents_url, people_url):
         row.agents_url, row.people_url = agents_url, people_url
         row.revision += 1

@@ -53,6 +53,8 @@ class DeploymentWorkload(Scoped, Base):
     healthy_agents: Mapped[int]
     running: Mapped[int]
     queued: Mapped[int]
+    access_age: Mapped[float | None]
+    """Seconds since its API server was told who has which role, or that nothing has changed."""
     at: Mapped[datetime]
 
 

@@ -93,6 +93,10 @@ class Cluster(Scoped, Base):
     """Where agents reach the Deployments of this cluster; each has a path of its own below it."""
     people_url: Mapped[str]
     """The address of a Deployment's Airflow for people, with `{slug}` in the host's name."""
+    home_id: Mapped[UUID | None]
+    """Of the directory that has the Deployments of the platform's own machine. A platform with another one has no part in them."""
+    home: Mapped[str | None] = mapped_column(Prose)
+    """Where that directory was at its last start, for people."""
     created_at: Mapped[datetime]
     revision: Mapped[int] = mapped_column(default=1)
 

@@ -62,7 +62,9 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
         tasks = [
             asyncio.create_task(follow(manager.replica, manager.platform), name="access"),
             asyncio.create_task(report_uses(manager.replica, manager.platform), name="token uses"),
-            asyncio.create_task(report_workload(manager.platform, _workload), name="workload"),
+            asyncio.create_task(
+                report_workload(manager.replica, manager.platform, _workload), name="workload"
+            ),
         ]
         try:
             yield

@@ -66,20 +66,26 @@ async def report_uses(
 
 
 async def report_workload(
-    platform: PlatformClient, count: Callable[[], Workload], *, sleep: Sleep = asyncio.sleep
+    replica: AccessReplica,
+    platform: PlatformClient,
+    count: Callable[[], Workload],
+    *,
+    sleep: Sleep = asyncio.sleep,
 ) -> None:
-    """Tell the platform how much work there is: when it has changed, and every five minutes. Run until it is cancelled.
+    """Tell the platform how much work there is, and how old the replica is: when the work has changed, and every five minutes.
+    Run until it is cancelled.
 
     `count` is called in a thread, every ten seconds.
     """
     told: Workload | None = None
-    since = 0.0
+    since, is_heard = 0.0, False
     while True:
         try:
             workload = await anyio.to_thread.run_sync(count)
-            if workload != told or since >= _WORKLOAD_AGAIN:
-                await platform.report_workload(workload)
-                told, since = workload, 0.0
+            age = replica.age
+            if workload != told or since >= _WORKLOAD_AGAIN or (age is not None) is not is_heard:
+                await platform.report_workload(workload.model_copy(update={"access_age": age}))
+                told, since, is_heard = workload, 0.0, age is not None
         except (Refused, SQLAlchemyError) as error:
             told = None
             log.debug("the workload is not reported", action="workload_unreported", error=str(error))

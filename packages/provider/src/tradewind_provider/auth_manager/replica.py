@@ -58,6 +58,11 @@ class AccessReplica:
         """Whether the platform was not heard of for longer than roles are believed."""
         return self._heard_at is None or self._clock() - self._heard_at > self._max_age
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since the platform was heard of; None when it never was."""
+        return None if self._heard_at is None else (self._clock() - self._heard_at).total_seconds()
+
     def user(self, id: UUID) -> Holder | None:
         """The person, with the role of this moment; None for one who has none."""
         return self._in_force(self._access.users.get(id))
