@@ -29,7 +29,6 @@ _PASSED_ON: Final = (
     "UV_INDEX",
     "UV_DEFAULT_INDEX",
     "UV_EXTRA_INDEX",
-    "UV_FIND_LINKS",
     "UV_NO_INDEX",
     "UV_OFFLINE",
     "UV_HTTP_TIMEOUT",
@@ -84,7 +83,7 @@ class DeployedCode:
         self._uv("venv", "--quiet", "--python", str(python), str(made))
         self._uv(
             *("pip", "install", "--quiet", "--python", str(made / "bin" / "python")),
-            *("--no-build", "--require-hashes", "--find-links", str(source / plane_archives.DIST)),
+            *("--no-build", "--require-hashes", *_links(source / plane_archives.DIST)),
             *("--requirement", str(source / plane_archives.LOCK)),
         )
         # Its own user cannot write byte code there. Compiled by this machine's Python: that of the environment would run what
@@ -218,3 +217,9 @@ class DeployedCode:
     def _give_to_installer(self, folder: Path) -> None:
         if self._settings.first_user is not None:
             os.chown(folder, self._settings.first_user, self._settings.first_user)
+
+
+def _links(dist: Path) -> list[str]:
+    """Where wheels are beside the index: in the archive, and where the administrator says. An option hides uv's own variable."""
+    also = os.environ.get("UV_FIND_LINKS", "").split(",")
+    return [f"--find-links={one}" for one in (str(dist), *also) if one]

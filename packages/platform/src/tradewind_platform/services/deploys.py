@@ -312,12 +312,21 @@ def _airflow_of(archives: PlaneArchives | None, row: Deployment, digest: str) ->
 
 
 def _require_archives(db: Session, row: Deployment) -> None:
-    if clusters.has_controller(db, row.cluster_id):
+    """Archives are files of the platform's machine."""
+    cluster = db.get_one(Cluster, row.cluster_id)
+    if not clusters.has_controller(db, cluster.id):
+        return
+    if cluster.driver == "kubernetes":
         raise Refused(
             Code.CONFLICT,
             f"the cluster of the Deployment {row.name!r} runs images, and takes no archive",
             remedy="Push an image and deploy that: `tradewind project deploy plane --registry …`.",
         )
+    raise Refused(
+        Code.CONFLICT,
+        f"the cluster {cluster.name!r} is a machine with a controller of its own, which takes no code",
+        remedy="Install the code into the environment that its --plane-python names.",
+    )
 
 
 def _require_images(db: Session, row: Deployment) -> None:
