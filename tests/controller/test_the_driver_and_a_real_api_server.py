@@ -188,7 +188,7 @@ def test_scenario_23_helm_killed_at_20_moments_recovers(lab: Lab) -> None:
                 step = (whole - pending_after) / MOMENTS
                 killed_after(process, step * (moment - MOMENTS // 2))
         left.append(history(lab, document)[-1]["status"])
-        lab.driver.apply("install", document)
+        lab.driver.apply("start", document)
         assert history(lab, document)[-1]["status"] == "deployed"
         assert lab.cluster.get(server)["spec"]["replicas"] == 2
     print(
@@ -233,11 +233,11 @@ def killed_after(process: subprocess.Popen[str], seconds: float) -> None:
 def test_scenario_23_helm_killed_during_the_first_install_recovers(cluster: Cluster) -> None:
     for pending in ("pending-install", "uninstalling"):
         document, lab = new_document(), new_lab(cluster)
-        for step in ("namespace", "database", "configure", "migrate", "install"):
+        for step in ("namespace", "database", "configure", "migrate", "start"):
             lab.apply(step, document)
         release = f"/api/v1/namespaces/{namespace_of(document)}/secrets/sh.helm.release.v1.{document.slug}.v1"
         rewritten(cluster, release, pending)
-        lab.driver.apply("install", document)
+        lab.driver.apply("start", document)
         assert history(lab, document)[-1]["status"] == "deployed"
 
 

@@ -694,7 +694,7 @@ def test_scenario_11_helm_killed_inside_an_upgrade_recovers(new_world: New, tmp_
         apply("start API server", moment)
         assert world.replicas(document) == {"api-server": 2, "scheduler": 0}
         for step in world.driver.undo(Kind.UPGRADE, "probe inside"):
-            if step in ("stop", "start API server before", "install before"):
+            if step in ("stop", "start API server before", "start before"):
                 apply(step, moment)
             else:
                 world.apply(step, asked)

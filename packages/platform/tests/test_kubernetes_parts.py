@@ -358,7 +358,7 @@ def test_an_upgrade_is_undone_with_a_restore_after_its_backup_and_not_at_all_onc
         "migrate",
         "probe inside",
         "route",
-        "install",
+        "start",
     ]
     assert [one for one in steps if one in order] == order
     undone = {step: driver.undo(Kind.UPGRADE, step) for step in steps}

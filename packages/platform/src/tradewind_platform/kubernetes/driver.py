@@ -11,13 +11,12 @@ from tradewind.gateway.settings import Closed
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
-from tradewind_platform.drivers import clean_up
+from tradewind_platform.drivers import clean_up, steps
 from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.away import Away
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.drivers.hibernation import Hibernation
-from tradewind_platform.drivers.undoing import undone_by
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.backups import ClusterBackups
@@ -38,32 +37,18 @@ from tradewind_platform.kubernetes.upgrades import Upgrades
 from tradewind_platform.kubernetes.values import Running
 from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
 
-_RUNNING: Final = ("namespace", "database", "configure", "migrate", "install", "route", "probe")
-_SERVING: Final = ("start API server", "probe inside", "route", "install", "probe")
-"""Agents are let in once the API server serves, so that none meets a gateway without one."""
+_RUNNING: Final = ("namespace", "database", "configure", "migrate", "start", "route", "probe")
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
+    **steps.STEPS,
     Kind.CREATE: _RUNNING,
     Kind.UPDATE: _RUNNING,
     Kind.RESTORE: (*_RUNNING, "uncordon"),  # one that was deleted asleep has agents that are cordoned
     Kind.DELETE: ("unroute", "uninstall"),
     Kind.PURGE: ("unroute", "uninstall", "erase"),
-    Kind.HIBERNATE: ("cordon", "wait for tasks", "close", "stop"),
     # The image of the cluster may be another one than when it fell asleep. A Job that has migrated is not run again.
-    Kind.WAKE: ("configure", "migrate", *_SERVING, "uncordon"),
-    Kind.PREFLIGHT: ("look",),
-    Kind.BACKUP: ("back up", "forget old backups"),
-    Kind.CLEAN: ("clean up",),
+    Kind.WAKE: ("configure", "migrate", *steps.SERVING, "uncordon"),
     # What serves afterwards is the new image: pods of the present one would answer the probe for it.
-    Kind.DEPLOY: ("check code", "close for upgrade", "stop", "configure", *_SERVING),
-    Kind.UPGRADE: (
-        "preflight",
-        "close for upgrade",
-        "stop",
-        "back up",
-        "configure",
-        "migrate",
-        *_SERVING,
-    ),
+    Kind.DEPLOY: ("check code", "close for upgrade", "stop", "configure", *steps.SERVING),
     Kind.ROLLBACK: (
         "count",
         "close for upgrade",
@@ -72,26 +57,16 @@ _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
         "configure",
         "migrate",  # nothing, unless the version has another image than when the backup was made
         "fence",
-        *_SERVING,
+        *steps.SERVING,
     ),
 }
-_BACK_IN_SERVICE: Final = (
-    "stop",
-    "configure before",
-    "start API server before",
-    "probe inside",
-    "route",
-    "install before",
-    "probe",
-)
 _AWAKE: Final[Mapping[str, Sequence[str]]] = {
     "cordon": ("uncordon",),
     "wait for tasks": ("uncordon",),
     "close": ("route", "uncordon"),
-    "stop": (*_SERVING, "uncordon"),
+    "stop": (*steps.SERVING, "uncordon"),
 }
 """How a hibernation is undone that failed at a step: a scheduler that was not stopped is left alone."""
-_UNDONE: Final = undone_by(_BACK_IN_SERVICE)
 
 
 Step = Callable[[Document], Mapping[str, Any] | None]
@@ -140,7 +115,7 @@ class KubernetesDriver:
             ),
             "configure": self._configure,
             "migrate": lambda document: migrate(self._jobs, settings, document, releases.of(document)),
-            "install": self._running(Running.ALL),
+            "start": self._running(Running.ALL),
             "route": self._route,
             "probe": self._probe,
             "unroute": lambda document: self._gateway.leave(document, self._namespaces.of(document)),
@@ -163,7 +138,7 @@ class KubernetesDriver:
             "restore before": self._patient("restore before", upgrades.restore),
             "configure before": before(self._configure),
             "start API server before": before(self._running(Running.API_SERVER)),
-            "install before": before(self._running(Running.ALL)),
+            "start before": before(self._running(Running.ALL)),
             "count": upgrades.count_what_is_forgotten,
             "restore backup": self._patient("restore backup", upgrades.restore),
             "fence": self._patient("fence", upgrades.fence),
@@ -175,11 +150,7 @@ class KubernetesDriver:
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.HIBERNATE:
             return _AWAKE.get(failed, ())
-        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in ("count", "close for upgrade")):
-            return _UNDONE.get(failed, ())
-        if kind is Kind.DEPLOY:  # the database is as it was, so that agents may have been let in
-            return ("route",) if failed in ("check code", "close for upgrade") else _BACK_IN_SERVICE
-        return ()
+        return steps.undone(kind, failed)
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
         return self._apply[step](document)

@@ -12,13 +12,12 @@ from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.deploys import HEADS
 from tradewind_platform.domain.health import Condition, Status
 from tradewind_platform.domain.operations import Kind
-from tradewind_platform.drivers import new_code
+from tradewind_platform.drivers import new_code, steps
 from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.backups import Backups, Copies
 from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.dumps import Dumps
 from tradewind_platform.drivers.hibernation import Hibernation
-from tradewind_platform.drivers.undoing import undone_by
 from tradewind_platform.local.clean_up import CleanUp
 from tradewind_platform.local.cordoned import CordonedFiles
 from tradewind_platform.local.gateway import Gateway
@@ -33,55 +32,27 @@ from tradewind_platform.local.upgrades import Upgrades
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
 _RUNNING: Final = ("database", "configure", "migrate", "start", "route", "probe")
-_SERVING: Final = ("start API server", "probe inside", "route", "start", "probe")
-"""Agents are let in once the API server serves, so that none meets a gateway without one."""
-_CODE: Final = ("fetch", "build environment")
-"""Nothing for a Deployment with the code of its cluster."""
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
+    **steps.STEPS,
     Kind.CREATE: _RUNNING,
-    Kind.UPDATE: ("database", "configure", "migrate", "close for upgrade", *_SERVING),
+    Kind.UPDATE: ("database", "configure", "migrate", "close for upgrade", *steps.SERVING),
     Kind.RESTORE: _RUNNING,
     Kind.DELETE: ("unroute", "stop"),
     Kind.PURGE: ("unroute", "stop", "erase"),
-    Kind.HIBERNATE: ("cordon", "wait for tasks", "close", "stop"),
-    Kind.WAKE: ("configure", *_SERVING, "uncordon"),
-    Kind.PREFLIGHT: ("look",),
-    Kind.BACKUP: ("back up", "forget old backups"),
-    Kind.CLEAN: ("clean up",),
-    Kind.DEPLOY: (*_CODE, "check code", "configure", "close for upgrade", *_SERVING),
-    Kind.UPGRADE: (
-        *_CODE,
-        "preflight",
-        "close for upgrade",
-        "stop",
-        "back up",
-        "configure",
-        "migrate",
-        *_SERVING,
-    ),
+    Kind.WAKE: ("configure", *steps.SERVING, "uncordon"),
+    Kind.DEPLOY: (*steps.CODE, "check code", "configure", "close for upgrade", *steps.SERVING),
+    Kind.UPGRADE: (*steps.CODE, *steps.STEPS[Kind.UPGRADE]),
     Kind.ROLLBACK: (
-        *_CODE,
+        *steps.CODE,
         "count",
         "close for upgrade",
         "stop",
         "restore backup",
         "configure",
         "fence",
-        *_SERVING,
+        *steps.SERVING,
     ),
 }
-_BACK_IN_SERVICE: Final = (
-    "stop",
-    "configure before",
-    "start API server before",
-    "probe inside",
-    "route",
-    "start before",
-    "probe",
-)
-_UNDONE: Final = {**dict.fromkeys(_CODE, ("route",)), **undone_by(_BACK_IN_SERVICE)}
-_CHANGES_NOTHING: Final = (*_CODE, "check code", "count", "close for upgrade")
-"""Steps after which the Deployment is as it was, but for its route."""
 
 
 class LocalDriver:
@@ -144,12 +115,8 @@ class LocalDriver:
 
     def undo(self, kind: Kind, failed: str) -> Sequence[str]:
         if kind is Kind.HIBERNATE:
-            return (*_SERVING, "uncordon")
-        if kind is Kind.UPGRADE or (kind is Kind.ROLLBACK and failed in _CHANGES_NOTHING):
-            return _UNDONE.get(failed, ())
-        if kind is Kind.DEPLOY:  # the database is as it was, so that agents may have been let in
-            return ("route",) if failed in _CHANGES_NOTHING else _BACK_IN_SERVICE
-        return ()
+            return (*steps.SERVING, "uncordon")
+        return steps.undone(kind, failed)
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
         return self._steps[step](document)
