@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from support.axe import needs_axe, violations
 from support.page_requests import ask
 from support.platform_website import Website
 
-AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
 PAGES = [
     "/",
     "/deployments",
@@ -25,18 +24,8 @@ PAGES = [
     "/deployments/sales/settings/danger",
     "/operations",
 ]
-_RUN = """async () => (await axe.run(document, {
-  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
-})).violations.map(each => `${each.id}: ${each.nodes.map(node => node.html + " " + node.failureSummary).join(" | ")}`)"""
 
 _SETTLED = "each => Promise.all(each.getAnimations({subtree: true}).map(one => one.finished))"
-
-needs_axe = pytest.mark.skipif(not AXE.exists(), reason="`make test-ui` installs axe-core")
-
-
-def violations(page: Any) -> list[str]:
-    page.evaluate(AXE.read_text())  # by the debugger: the page's policy lets no other script in
-    return list(page.evaluate(_RUN))
 
 
 @needs_axe

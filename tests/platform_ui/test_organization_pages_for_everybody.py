@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
+from support.axe import needs_axe, violations
 from support.page_requests import ask
 
-AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
 PAGES = {
     "/organization/workspaces": "Workspaces",
     "/organization/clusters": "Clusters",
@@ -27,11 +26,8 @@ PAGES = {
     "/me": "ada",
     "/deployments/sales/access": "sales",
 }
-_RUN = """async () => (await axe.run(document, {
-  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
-})).violations.map(each => `${each.id}: ${each.help}: ${each.nodes.map(node => node.html + " " + node.failureSummary).join(" | ")}`)"""
 
-pytestmark = pytest.mark.skipif(not AXE.exists(), reason="`make test-ui` installs axe-core")
+pytestmark = needs_axe
 
 
 @pytest.mark.parametrize(
@@ -50,8 +46,7 @@ def test_every_page_of_the_organization_is_clean(open_page: Any, dark: bool, siz
         page.goto(path)
         expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
         expect(page.get_by_text("Loading")).to_have_count(0)
-        page.evaluate(AXE.read_text())  # not as a script element: the policy of the document allows none
-        wrong += [f"{path}: {each}" for each in page.evaluate(_RUN)]
+        wrong += [f"{path}: {each}" for each in violations(page)]
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wrong.append(f"{path}: wider than the screen")
     assert not wrong, "\n".join(wrong)

@@ -18,6 +18,7 @@ import { OperationPage } from "./pages/OperationPage";
 import { OperationsPage } from "./pages/OperationsPage";
 import { OrganizationPage } from "./pages/organization/OrganizationPage";
 import { SignInPage } from "./pages/SignInPage";
+import { TerminalSignInPage } from "./pages/TerminalSignInPage";
 import { WelcomePage } from "./pages/WelcomePage";
 import { Shell } from "./shell/Shell";
 
@@ -29,6 +30,14 @@ export function Platform() {
         <Routes>
           <Route path="sign-in" element={<SignInPage />} />
           <Route path="welcome" element={<WelcomePage />} />
+          <Route
+            path="terminal-sign-in"
+            element={
+              <SignedIn>
+                <TerminalSignInPage />
+              </SignedIn>
+            }
+          />
           <Route
             path="*"
             element={

@@ -38,6 +38,11 @@ TOKEN_PATH: Final = "/oauth/token"
 CALLBACK_PATH: Final = "/auth/callback"
 """Below the address of a Deployment's Airflow for people: the only place that the platform sends a code to."""
 
+TERMINAL_CLIENT: Final = "tradewind-cli"
+"""The OAuth client that the command line is: a public one, for a program on a person's own machine (RFC 8252)."""
+TERMINAL_CALLBACK: Final = "/callback"
+"""Where a terminal waits for its code, on the loopback address and any port."""
+
 
 class AccessUser(Message):
     """A person who has a role in the Deployment's Airflow."""
@@ -112,3 +117,12 @@ class Workload(Message):
     access_age: float | None = (
         None  # seconds since this API server heard who has which role; None: it never did
     )
+
+
+class TerminalToken(Message):
+    """The answer to a terminal that has redeemed its code (RFC 6749, 5.1)."""
+
+    access_token: str = Field(repr=False)
+    token_type: str = "Bearer"
+    expires_in: int  # seconds
+    token_id: UUID  # by which the terminal deletes it

@@ -57,6 +57,22 @@ class SignInSessionView(Message):
     current: bool = False  # the one that asks
 
 
+class TerminalSignIn(Ask):
+    """What a person decides about a terminal that asks to be signed in. The other fields are those of its request."""
+
+    allow: bool
+    redirect_uri: Annotated[str, StringConstraints(max_length=100)]
+    state: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    code_challenge: Annotated[str, StringConstraints(max_length=100)]
+    machine: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+
+
+class TerminalSignInDecided(Message):
+    """Where the browser goes now: to the terminal, with a code or a refusal."""
+
+    redirect_to: str = Field(repr=False)
+
+
 class Me(Message):
     """The caller, as the platform knows it."""
 

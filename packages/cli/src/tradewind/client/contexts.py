@@ -26,6 +26,7 @@ class Context(BaseModel):
     token: str | None = Field(default=None, repr=False)  # an Airflow API token
     ca_file: str | None = None  # a certificate authority of one's own, PEM
     kind: Literal["plane", "platform"] = "plane"
+    token_id: str | None = None  # of a token that `login` was given by the browser: `logout` deletes it
 
 
 class Contexts(BaseModel):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from tradewind.client.deploys_client import DeploysClient
+from tradewind.errors import CommandError
+from tradewind_protocol import access, operator, platform, platform_life
 from tradewind_protocol import clusters as cluster_messages
-from tradewind_protocol import operator, platform, platform_life
 
 
 class PlatformClient(DeploysClient):
@@ -262,6 +265,25 @@ class PlatformClient(DeploysClient):
 
     def delete_api_token(self, reference: str, *, reason: str = "") -> None:
         self._request("DELETE", f"/api-tokens/{quote(reference, safe='')}", params={"reason": reason})
+
+    def redeem_terminal_code(self, code: str, *, redirect_uri: str, verifier: str) -> access.TerminalToken:
+        """The token that a code stands for. Raises CommandError for a code that the platform does not take."""
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": access.TERMINAL_CLIENT,
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        answer = self._send("POST", access.TOKEN_PATH, data=form)
+        if answer.status_code == 400:
+            raise CommandError(
+                "the platform does not take the code of this sign-in", remedy="Run `tradewind login` again."
+            )
+        try:
+            return access.TerminalToken.model_validate(self._body(answer))
+        except ValidationError:
+            raise self._not_a_plane(answer) from None  # not chained: it would quote the token
 
     def audit(self, **filters: Any) -> operator.Page[platform.AuditEventView]:
         return self._ask(operator.Page[platform.AuditEventView], "GET", "/audit", params=filters)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 import httpx
 
-from tradewind.client import contexts
+from tradewind.client import browser_sign_in, contexts
 from tradewind.client.operator_client import OperatorClient
 from tradewind.client.platform_client import PlatformClient
 from tradewind.errors import BadUsage
@@ -36,6 +36,10 @@ class Session:
     deployment: str | None = None
     output: Output = field(default_factory=lambda: Output("table"))
     transport: httpx.BaseTransport | None = None  # tests put their plane here
+
+    def browser(self) -> Callable[[str], bool] | None:
+        """What opens an address in a browser on this machine; None where there is none."""
+        return browser_sign_in.opener(os.environ)
 
     @property
     def contexts_path(self) -> Path:

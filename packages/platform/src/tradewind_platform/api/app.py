@@ -25,6 +25,7 @@ from tradewind_platform.api import (
     resources,
     sign_in,
     sign_in_settings,
+    terminal_sign_in,
 )
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.context import Platform
@@ -83,7 +84,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     # First what is asked most: a request is held against one route after the other.
     router.include_router(internal_access.router)
     router.include_router(versioned)
-    for beside in (controllers, sign_in, identity_provider, oauth):
+    for beside in (controllers, sign_in, identity_provider, oauth, terminal_sign_in):
         router.include_router(beside.router)
 
     @router.get("/healthz", include_in_schema=False)

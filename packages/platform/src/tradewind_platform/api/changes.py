@@ -22,6 +22,7 @@ from tradewind_platform.domain.ids import new_id
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.services import sso_settings
 from tradewind_platform.services.change import Change, Event, record
+from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.store.tables import IdempotencyKey
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
@@ -56,7 +57,7 @@ def run(
         with platform.store.transaction(caller.organization) as db:
             if key is not None and (before := _before(platform, db, caller, key, asked)) is not None:
                 return before
-            _require_recent_sign_in(db, caller, action, now)
+            require_recent_sign_in(db, caller.signed_in, action, now)
             made = Change(db, caller.principal, now, platform.ring, expected, event, platform.offered)
             answer = change(made)
             record(
@@ -76,8 +77,8 @@ def run(
     return respond(answer, status)
 
 
-def _require_recent_sign_in(db: Session, caller: Caller, action: str, now: datetime) -> None:
-    who = caller.signed_in
+def require_recent_sign_in(db: Session, who: SignedIn | None, action: str, now: datetime) -> None:
+    """Raises Refused NOT_PERMITTED for a sensitive change in a session whose sign-in was too long ago for the organization."""
     if action not in SENSITIVE or who is None or who.is_break_glass:
         return
     within = sso_settings.sign_in_again_within(db)

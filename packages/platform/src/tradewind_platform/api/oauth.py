@@ -1,4 +1,5 @@
-"""The platform as the OAuth 2.0 provider of its Deployments: code flow with PKCE. A Deployment is a client, known by its id.
+"""The platform as the OAuth 2.0 provider of its Deployments and of terminals: code flow with PKCE. A Deployment is a client,
+known by its id.
 
 What is wrong with the client or its address is shown here: a browser is sent nowhere that was not checked.
 """
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from tradewind_platform.api import terminal_sign_in
 from tradewind_platform.api.authentication import signed_in
 from tradewind_platform.api.context import Platform, platform_of, request_origin
 from tradewind_platform.api.internal_access import asking_deployment
@@ -26,7 +28,7 @@ from tradewind_platform.services.deployment_credentials import KnownDeployment
 from tradewind_platform.services.references import uuid_of
 from tradewind_platform.services.sign_in_sessions import SignedIn as LiveSession
 from tradewind_platform.store.tables import Cluster, Deployment
-from tradewind_protocol.access import AUTHORIZE_PATH, CALLBACK_PATH, TOKEN_PATH, SignedIn
+from tradewind_protocol.access import AUTHORIZE_PATH, CALLBACK_PATH, TERMINAL_CLIENT, TOKEN_PATH, SignedIn
 from tradewind_protocol.errors import Refused
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +48,11 @@ def authorize(
 ) -> Response:
     """Send a signed-in person back to their Deployment with a code; anyone else to the sign-in page first."""
     platform = platform_of(request)
+    if client_id == TERMINAL_CLIENT:
+        challenge = code_challenge if response_type == "code" and code_challenge_method == "S256" else ""
+        return terminal_sign_in.authorize(request, redirect_uri, state, challenge) or _page(
+            "This is no request of a terminal on this machine. Run `tradewind login` again."
+        )
     found = _client(platform, client_id)
     if found is None:
         return _page("There is no such Deployment. Open it from the platform's list of Deployments.")
@@ -67,11 +74,17 @@ def authorize(
 
 @router.post(TOKEN_PATH)
 async def token(request: Request) -> Response:
-    """The person that a code stands for. The client is known by its credential: `Authorization: Bearer tw_deployment_…`."""
+    """The person that a code stands for, to a Deployment: it is known by its credential, `Authorization: Bearer
+    tw_deployment_…`. A token to a terminal, which has none: its code is good for the one who made the challenge."""
     body = await request.body()
     if len(body) > _MOST_BYTES:
         return _refused("invalid_request")
     form = dict(parse_qsl(body.decode(errors="replace")))
+    if form.get("grant_type") == "authorization_code" and form.get("client_id") == TERMINAL_CLIENT:
+        given = await run_in_threadpool(terminal_sign_in.exchanged, request, form)
+        if given is None:
+            return _refused("invalid_grant")
+        return Response(given.model_dump_json(), media_type="application/json", headers=_NO_STORE)
     client = uuid_of(form.get("client_id", ""))
     if form.get("grant_type") != "authorization_code" or client is None:
         return _refused("invalid_request")

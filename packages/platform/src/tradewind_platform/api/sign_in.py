@@ -238,6 +238,8 @@ def _begin(
             db, SignInSession.hash == hashed(before), reason=EndReason.SIGNED_IN_AGAIN, now=now
         )
     begun = sign_in_sessions.begin(db, user.id, method=method, origin=origin, now=now)
+    if before is not None and method is not Method.BREAK_GLASS:
+        sign_in_sessions.keep_terminals(db, before, begun[0])
     kind = BREAK_GLASS if method is Method.BREAK_GLASS else "user"
     caller = Principal(kind, user.id, user.name, ())
     event = Event(f"user:{user.name}", changes={"method": method.value})

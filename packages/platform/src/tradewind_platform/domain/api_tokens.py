@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Final
 
 PREFIX: Final = "tw_api_"
+AS_OWNER: Final = "as_owner"
+"""The role of a token that may what its owner may at the moment, everywhere."""
 SHOWN: Final = len(PREFIX) + 4
 """Characters of a token that may be listed and logged."""
 

@@ -16,6 +16,7 @@ SENSITIVE: Final = frozenset(
         "workspace.delete",
         "apiToken.create",
         "apiToken.rotate",
+        "terminal.signIn",
         "signIn.update",
         "signIn.activate",
     }

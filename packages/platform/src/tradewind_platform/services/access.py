@@ -133,11 +133,19 @@ def _read(db: Session, revision: int, *, now: datetime) -> _Snapshot:
     for value in db.scalars(select(ApiTokenValue)):
         values[value.token_id].append(value)
     tokens = []
+    over = set(db.scalars(select(SignInSession.id).where(SignInSession.ended_at.is_not(None))))
     for token in db.scalars(select(ApiToken).where(ApiToken.deleted_at.is_(None)).order_by(ApiToken.name)):
+        if token.session_id in over:
+            continue
         owner = users.get(token.owner_id) if token.owner_id is not None else None
         limits = None if token.owner_id is None else owner.bindings if owner is not None else ()
         principal = Principal(
-            "token", token.id, f"token:{token.name}", people.bindings([token]), limits, token.owner_id
+            "token",
+            token.id,
+            f"token:{token.name}",
+            people.bindings_of_token(token, limits),
+            limits,
+            token.owner_id,
         )
         kept = tuple(
             _Value(value.id, value.hash, expires_at)

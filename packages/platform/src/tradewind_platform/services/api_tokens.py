@@ -19,6 +19,7 @@ from tradewind_platform.services import deployment_lookup, people, workspaces
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import uuid_of
 from tradewind_platform.services.role_names import role_named
+from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, User
 from tradewind_protocol.errors import Code, Refused
@@ -66,22 +67,26 @@ def made(
     db: Session,
     *,
     name: str,
-    binding: Binding,
+    binding: Binding | None,
     by: str,
     now: datetime,
     owner: UUID | None = None,
+    session: UUID | None = None,
     description: str = "",
     expires_at: datetime | None = None,
 ) -> ApiTokenCreated:
-    """A new token with its value. The value is in nothing but the answer."""
+    """A new token with its value, which is in nothing but the answer. Without a binding it may what its owner may. It ends with
+    the session that it is given by."""
     value = _new_value()
+    scope = Target() if binding is None else binding.scope
     row = ApiToken(
         name=name,
         description=description,
-        role=binding.role.value,
-        workspace_id=binding.scope.workspace,
-        deployment_id=binding.scope.deployment,
+        role=rules.AS_OWNER if binding is None else binding.role.value,
+        workspace_id=scope.workspace,
+        deployment_id=scope.deployment,
         owner_id=owner,
+        session_id=session,
         prefix=value[: rules.SHOWN],
         created_at=now,
         created_by=by,
@@ -143,14 +148,19 @@ def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, Prin
                 Code.TOKEN_UNKNOWN, "the platform does not know this API token", remedy="Create one."
             )
         row = db.get_one(ApiToken, value.token_id)
+        if session_is_over(db, row):
+            raise Refused(
+                Code.TOKEN_DELETED,
+                f"the API token {row.name!r} has ended with the session that gave it",
+                remedy="Sign in again: `tradewind login`.",
+            )
         state = rules.validity(rules.Value(row.deleted_at is not None, row.expires_at, value.until), now)
         if state is not Validity.GOOD:
             code, why, remedy = _REFUSED[state]
             raise Refused(code, f"the API token {row.name!r} {why}", remedy=remedy)
         limits = None if row.owner_id is None else people.bindings_of_user(db, row.owner_id)
-        principal = Principal(
-            "token", row.id, f"token:{row.name}", people.bindings([row]), limits, row.owner_id
-        )
+        own = people.bindings_of_token(row, limits)
+        principal = Principal("token", row.id, f"token:{row.name}", own, limits, row.owner_id)
         due = row.last_used_at is None or now - row.last_used_at >= _LAST_USED_EVERY
     if due:
         with store.transaction(row.organization_id) as db:
@@ -233,7 +243,8 @@ def _for_change(change: Change, reference: str) -> ApiToken:
     change.event.workspace, change.event.deployment = row.workspace_id, row.deployment_id
     if row.owner_id is None or row.owner_id != change.caller.user:
         change.require(Permission.API_TOKENS_UPDATE, Target(row.workspace_id, row.deployment_id))
-        if not change.caller.may_grant(people.bindings([row])[0]):
+        of_owner = None if row.owner_id is None else people.bindings_of_user(change.db, row.owner_id)
+        if not all(change.caller.may_grant(one) for one in people.bindings_of_token(row, of_owner)):
             raise Refused(
                 Code.NOT_PERMITTED,
                 f"the API token {row.name!r} has a role that {change.caller.name} may not give",
@@ -263,6 +274,12 @@ def _found(db: Session, caller: Principal, reference: str) -> ApiToken:
 def _visible(caller: Principal, row: ApiToken) -> bool:
     mine = row.id == caller.id or (row.owner_id is not None and row.owner_id == caller.user)
     return mine or caller.may(Permission.API_TOKENS_GET, Target(row.workspace_id, row.deployment_id))
+
+
+def session_is_over(db: Session, row: ApiToken) -> bool:
+    """Whether the session that gave the token was ended. One that is only idle leaves it be."""
+    session = None if row.session_id is None else db.get(SignInSession, row.session_id)
+    return session is not None and session.ended_at is not None
 
 
 def _new_value() -> str:

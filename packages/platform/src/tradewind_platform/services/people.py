@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.api_tokens import AS_OWNER
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import Binding, Principal, Role, Target
 from tradewind_platform.services.change import Event, Origin, record
@@ -86,6 +87,11 @@ def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
 
 def principal_of_user(db: Session, row: User) -> Principal:
     return Principal("user", row.id, row.name, bindings_of_user(db, row.id))
+
+
+def bindings_of_token(row: ApiToken, of_owner: tuple[Binding, ...] | None) -> tuple[Binding, ...]:
+    """The one role that a token has on its scope, or those of its owner."""
+    return of_owner or () if row.role == AS_OWNER else bindings([row])
 
 
 def bindings(rows: Iterable[RoleBinding | TeamRoleBinding | Invite | ApiToken]) -> tuple[Binding, ...]:

@@ -19,7 +19,7 @@ from tradewind_platform.services import people
 from tradewind_platform.services.change import Change, Origin
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
-from tradewind_platform.store.tables import User
+from tradewind_platform.store.tables import ApiToken, User
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import SignInSessionView
 
@@ -73,6 +73,17 @@ def begin(
     db.add(row)
     db.flush()
     return row, value
+
+
+def keep_terminals(db: Session, before: str, session: SignInSession) -> None:
+    """Terminals that the same person's session before has signed in end with this one instead. `before`: its cookie's value."""
+    given = (
+        select(ApiToken)
+        .join(SignInSession, SignInSession.id == ApiToken.session_id)
+        .where(SignInSession.hash == hashed(before), ApiToken.owner_id == session.user_id)
+    )
+    for row in db.scalars(given):
+        row.session_id = session.id
 
 
 def authenticate(store: Store, value: str, *, now: datetime) -> tuple[SignedIn, Principal]:

@@ -158,6 +158,8 @@ class SignInFlow:
                 idp_subject=str(tokens.claims["sub"])[:250],
                 idp_sid=_sid(tokens),
             )
+            if session_before is not None:
+                sign_in_sessions.keep_terminals(db, session_before, session)
             if tokens.refresh_token is not None:
                 due = now + timedelta(minutes=settings.refresh_minutes)
                 session_refreshes.keep(db, self.ring, session.id, tokens.refresh_token, due_at=due)

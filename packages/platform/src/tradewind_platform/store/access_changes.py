@@ -46,6 +46,7 @@ _IRRELEVANT: Final = frozenset(
         "sign_in_attempt",
         "sign_in_link",
         "sso_connection",
+        "terminal_code",
     }
 )
 """Tables that nobody's role depends on."""

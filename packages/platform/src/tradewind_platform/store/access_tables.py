@@ -43,3 +43,19 @@ class AuthorizationCode(Scoped, Base):
     challenge: Mapped[str]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class TerminalCode(Scoped, Base):
+    """A code by which a terminal gets a token, once. `token_id`: the one that it got."""
+
+    __tablename__ = "terminal_code"
+
+    hash: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("sign_in_session.id"))
+    machine: Mapped[str]
+    redirect_uri: Mapped[str]
+    challenge: Mapped[str]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    token_id: Mapped[UUID | None]

@@ -50,7 +50,8 @@ class RoleBinding(Scoped, Base):
 
 
 class ApiToken(Scoped, Base):
-    """A token of the platform's API: one role on one scope. `owner_id`: it is personal, and never more than its owner."""
+    """A token of the platform's API: one role on one scope. `owner_id`: it is personal, and never more than its owner.
+    `session_id`: a terminal was given it by that session, and it ends with it."""
 
     __tablename__ = "api_token"
 
@@ -60,6 +61,7 @@ class ApiToken(Scoped, Base):
     workspace_id: Mapped[UUID | None] = mapped_column(ForeignKey("workspace.id"))
     deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployment.id"))
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
+    session_id: Mapped[UUID | None]
     prefix: Mapped[str]
     created_at: Mapped[datetime]
     created_by: Mapped[str]
