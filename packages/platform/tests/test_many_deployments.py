@@ -39,6 +39,16 @@ def create(one: Reconciled, numbers: range) -> None:
         one.create(f"d{number}")
     one.reconciler.carry_out_all()
     one.reconciler.observe_all()
+    for number in numbers:
+        nightly = {"cron": f"{number} 3 * * *", "keep_days": 7}
+        night = {"hibernate_at_cron": "0 22 * * *", "wake_at_cron": "0 6 * * *"}
+        asked = (
+            ("PATCH", "maintenance", {"backups": nightly}),
+            ("PUT", "hibernation", {"schedules": [night]}),
+        )
+        for method, path, body in asked:
+            answer = one.owner.request(method, f"/v1/deployments/d{number}/{path}", json=body)
+            assert answer.status_code == 200, answer.text
 
 
 def test_scenario_24_a_list_of_many_takes_as_many_queries_as_one_of_few(reconciled: Reconciled) -> None:

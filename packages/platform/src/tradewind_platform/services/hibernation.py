@@ -85,18 +85,23 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Hib
 
 def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
     """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
+    table = Hibernation
     statement = (
-        select(Deployment, Hibernation)
-        .join(Hibernation, Hibernation.deployment_id == Deployment.id)
+        select(table.id, table.next_event, table.next_event_at, Deployment.id, Deployment.phase)
+        .join(Deployment, Deployment.id == table.deployment_id)
         .where(Deployment.phase.in_((Phase.RUNNING.value, Phase.ASLEEP.value)))
     )
     found = []
-    for deployment, hibernation in db.execute(statement).all():
-        if hibernation.next_event_at is None or hibernation.next_event_at <= now:
-            _plan_next(hibernation, now)
-        sleeps = _plan(hibernation).sleeps(now)
-        if sleeps is not (deployment.phase == Phase.ASLEEP):
-            found.append((deployment, Kind.HIBERNATE if sleeps else Kind.WAKE))
+    # Columns and no rows: this is asked every few seconds, and nearly always nothing is due.
+    for id, event, at, deployment, phase in db.execute(statement).all():
+        if at is not None and now < at:
+            sleeps = event == Kind.WAKE.value  # until what comes next has come
+        else:
+            row = db.get_one(Hibernation, id)
+            _plan_next(row, now)
+            sleeps = _plan(row).sleeps(now)
+        if sleeps is not (phase == Phase.ASLEEP):
+            found.append((db.get_one(Deployment, deployment), Kind.HIBERNATE if sleeps else Kind.WAKE))
     return found
 
 

@@ -87,17 +87,19 @@ def windows_of(db: Session, deployment: UUID) -> list[Window]:
 
 def due(db: Session, now: datetime) -> list[tuple[Deployment, RecurringWork]]:
     """Recurring work that shall begin at this moment: over all organizations. What a Deployment cannot do now stays due."""
+    work = RecurringWork
     statement = (
-        select(Deployment, RecurringWork, Maintenance.windows)
-        .join(RecurringWork, RecurringWork.deployment_id == Deployment.id)
+        select(work.id, work.kind, work.cron, work.considered_until, Maintenance.windows, Deployment.id)
+        .join(Deployment, Deployment.id == work.deployment_id)
         .outerjoin(Maintenance, Maintenance.deployment_id == Deployment.id)
-        .where(RecurringWork.is_enabled, Deployment.phase == Phase.RUNNING.value)
-        .order_by(RecurringWork.kind)
+        .where(work.is_enabled, Deployment.phase == Phase.RUNNING.value)
+        .order_by(work.kind)
     )
+    # Columns and no rows: this is asked every few seconds, and nearly always nothing is due.
     return [
-        (row, work)
-        for row, work, windows in db.execute(statement).all()
-        if _recurrence(work).is_due(now, _windows(windows or []))
+        (db.get_one(Deployment, deployment), db.get_one(RecurringWork, id))
+        for id, kind, cron, considered_until, windows, deployment in db.execute(statement).all()
+        if Recurrence(Kind(kind), cron, considered_until).is_due(now, _windows(windows or []))
     ]
 
 
