@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,6 +11,7 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from support.fake_driver import FakeDriver
 from tradewind_platform.api.app import create_app
@@ -122,6 +125,21 @@ class Api:
         answer = self.owner.post("/v1/api-tokens", json=asked)
         assert answer.status_code == 201, answer.text
         return self.caller(answer.json()["token"])
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """What is sent to the database meanwhile."""
+        found: list[str] = []
+        engine = self.platform.store.engine
+
+        def note(*given: Any) -> None:
+            found.append(given[2])
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield found
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
 
     def events(self, **filters: str) -> list[dict[str, Any]]:
         """The audit trail, the newest first."""

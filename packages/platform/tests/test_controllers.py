@@ -70,6 +70,24 @@ def unfinished(reconciled: Reconciled) -> list[Any]:
     return [one for one in items if one["state"] in ("pending", "running")]
 
 
+def test_scenario_24_an_idle_round_asks_for_many_deployments_of_a_cluster_what_it_asks_for_few(
+    reconciled: Reconciled, new_controller: New
+) -> None:
+    controller = new_controller()
+
+    def idled(names: range) -> list[str]:
+        for number in names:
+            reconciled.create(f"d{number}", cluster="north")
+        settle(reconciled, controller)
+        with reconciled.statements() as statements:
+            reconciled.reconciler.observe_all()
+        return statements
+
+    few = idled(range(2))
+    assert idled(range(2, 7)) == few
+    assert {one["health"] for one in reconciled.owner.get("/v1/deployments").json()["items"]} == {"healthy"}
+
+
 def test_a_deployment_of_a_cluster_with_a_controller_lives_from_create_to_purge(
     reconciled: Reconciled, new_controller: New
 ) -> None:

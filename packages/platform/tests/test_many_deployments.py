@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from support.platform_parts import Reconciled
 from tradewind_platform.domain.health import Condition
@@ -16,22 +14,6 @@ from tradewind_platform.reconciler.driver import Document
 from tradewind_platform.reconciler.running import RunningDeployments
 
 FEW, MANY = 2, 9
-
-
-@contextmanager
-def statements_of(one: Reconciled) -> Iterator[list[str]]:
-    """What is sent to the database meanwhile."""
-    found: list[str] = []
-    engine = one.platform.store.engine
-
-    def note(*given: Any) -> None:
-        found.append(given[2])
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def create(one: Reconciled, numbers: range) -> None:
@@ -53,7 +35,7 @@ def create(one: Reconciled, numbers: range) -> None:
 
 def test_scenario_24_a_list_of_many_takes_as_many_queries_as_one_of_few(reconciled: Reconciled) -> None:
     def asked() -> tuple[int, int]:
-        with statements_of(reconciled) as statements:
+        with reconciled.statements() as statements:
             found = reconciled.owner.get("/v1/deployments", params={"limit": 1000}).json()
         return found["total"], len(statements)
 
@@ -68,7 +50,7 @@ def test_scenario_24_an_idle_platform_asks_for_many_what_it_asks_for_few_and_wri
     reconciled: Reconciled,
 ) -> None:
     def idled() -> list[str]:
-        with statements_of(reconciled) as statements:
+        with reconciled.statements() as statements:
             reconciled.reconciler.observe_all()
             reconciled.reconciler.begin_what_is_due()
         return statements

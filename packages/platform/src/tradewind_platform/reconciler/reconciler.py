@@ -27,6 +27,7 @@ from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.reconciler import endings, observations, remote, timetable
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
+from tradewind_platform.reconciler.remote_observer import RemoteObserver
 from tradewind_platform.reconciler.running import Running, RunningDeployments
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
@@ -43,6 +44,10 @@ _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries
 _AT_ONCE: Final = 4  # operations
 _FRESH: Final = timedelta(seconds=2)
 """So old may be what was read of a Deployment when it is observed."""
+
+
+Keeper = Driver | RemoteObserver
+"""Keeps and observes Deployments of a cluster."""
 
 
 @dataclass
@@ -254,36 +259,45 @@ class Reconciler:
 
     def observe_all(self) -> None:
         """Keep and observe each Deployment that shall run and that no operation works on."""
-        for one in self._running():
+        for one, keeper in self._running():
             with self._alone_with(one.document.id) as alone:
                 # What an operation has done since the Deployment was read counts, and not what was read.
                 if alone and one.document.id not in self._worked_on:
-                    self._observe(one)
+                    self._observe(one, keeper)
 
-    def _running(self) -> Iterator[Running]:
-        """Read at once, and again where observing takes long: what was read is never much older than a look at one of them."""
+    def _running(self) -> Iterator[tuple[Running, Keeper]]:
+        """Those that run, each with what keeps it. Read at once, and again where observing takes long: what was read is never much older than a look at one of them."""
         seen: set[UUID] = set()
         while not self._stopping.is_set() and (not seen or self.leadership.holds()):
             self._worked_on.clear()
-            read_at = self.clock()
+            read_at, keepers = self.clock(), dict[UUID, Keeper]()
             for one in self._deployments.read():
                 if one.document.id in seen:
                     continue
                 if self._stopping.is_set() or self.clock() - read_at > _FRESH:
                     break
                 seen.add(one.document.id)
-                yield one
+                if one.cluster.id not in keepers:
+                    keepers[one.cluster.id] = self._keeper(one)
+                yield one, keepers[one.cluster.id]
             else:
                 return
 
-    def _observe(self, one: Running) -> None:
-        driver, document = self._driver_of(one.cluster, has_controller=one.has_controller), one.document
+    def _keeper(self, one: Running) -> Keeper:
+        driver = self._driver_of(one.cluster, has_controller=one.has_controller)
+        if not isinstance(driver, remote.RemoteDriver):
+            return driver
+        with self.store.reading_all() as db:
+            return RemoteObserver.read(db, driver, self._deployments.digest_of)
+
+    def _observe(self, one: Running, keeper: Keeper) -> None:
+        document = one.document
         if one.phase is Phase.RUNNING:
             try:
-                driver.keep(document)
+                keeper.keep(document)
             except StepFailed as error:
                 log.warning("%s: %s", document.slug, error, extra={"action": "keeping_failed"})
-        observed = tuple(driver.observe(document))
+        observed = tuple(keeper.observe(document))
         if self._observed.get(document.id) == observed:
             return
         self._observed[document.id] = observed

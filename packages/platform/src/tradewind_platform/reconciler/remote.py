@@ -88,11 +88,18 @@ class RemoteDriver:
         with self.store.reading(self.organization) as db:
             state = controller_state(cluster_work.controller(db, self.cluster).beat_at, self.clock())
             row = _document(db, document)
+        is_seen = row is not None and row.observed_digest == digest
+        return self.conditions(document, state, row.conditions if row is not None and is_seen else None)
+
+    def conditions(
+        self, document: Document, state: ControllerState, reported: Mapping[str, Any] | None
+    ) -> Sequence[Condition]:
+        """What a report of the document says; None: it was not observed yet."""
         if state is not ControllerState.CONNECTED:
             return _unknown(document, self._lost())
-        if row is None or row.observed_digest != digest:
+        if reported is None:
             return _unknown(document, f"The controller of the cluster {self.name} has not observed it yet.")
-        return wire.understood(ObservedCondition.model_validate(one) for one in row.conditions["items"])
+        return wire.understood(ObservedCondition.model_validate(one) for one in reported["items"])
 
     # ---- steps
 

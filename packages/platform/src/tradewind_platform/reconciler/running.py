@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.configuration import Layer
 from tradewind_platform.domain.operations import Phase
+from tradewind_platform.reconciler import wire
 from tradewind_platform.reconciler.documents import document_of
 from tradewind_platform.reconciler.driver import Document
 from tradewind_platform.security.key_ring import KeyRing
@@ -36,13 +38,25 @@ class Running:
 
 
 @dataclass
+class _Kept:
+    """A document, and what it was made of."""
+
+    marks: Hashable
+    document: Document
+
+    @cached_property
+    def digest(self) -> str:
+        return wire.digest_of(wire.to_json(self.document))
+
+
+@dataclass
 class RunningDeployments:
     """Reads them. A document is kept in memory for as long as nothing that it is made of has changed: what is read for an
     unchanged Deployment is a row of numbers, and no secret is decrypted again. Used by one thread."""
 
     store: Store
     ring: KeyRing
-    _kept: dict[UUID, tuple[Hashable, Document]] = field(default_factory=dict, repr=False)
+    _kept: dict[UUID, _Kept] = field(default_factory=dict, repr=False)
 
     def read(self) -> Sequence[Running]:
         """In a number of queries that depends on what has changed, and not on how many there are."""
@@ -51,7 +65,7 @@ class RunningDeployments:
             controlled = set(db.scalars(select(ClusterController.cluster_id)))
             secrets = _secrets(db)
             layers = _layers(db)
-            kept: dict[UUID, tuple[Hashable, Document]] = {}
+            kept: dict[UUID, _Kept] = {}
             found = []
             for row in db.execute(_deployments()):
                 cluster = clusters[row.cluster_id]
@@ -64,8 +78,8 @@ class RunningDeployments:
                     layers.get((Layer.DEPLOYMENT.value, row.id)),
                 )
                 known = self._kept.get(row.id)
-                if known is None or known[0] != marks:
-                    known = (marks, document_of(db, self.ring, db.get_one(Deployment, row.id), cluster))
+                if known is None or known.marks != marks:
+                    known = _Kept(marks, document_of(db, self.ring, db.get_one(Deployment, row.id), cluster))
                 kept[row.id] = known
                 found.append(
                     Running(
@@ -73,11 +87,15 @@ class RunningDeployments:
                         Phase(row.phase),
                         cluster,
                         row.cluster_id in controlled,
-                        known[1],
+                        known.document,
                     )
                 )
         self._kept = kept
         return found
+
+    def digest_of(self, document: Document) -> str:
+        """The digest of a document that was read, as a controller is given it. Made once for each."""
+        return self._kept[document.id].digest
 
 
 def _deployments() -> Any:
