@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import importlib
 import json
 import os
+import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -20,7 +23,7 @@ import tempfile
 import traceback
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
@@ -48,6 +51,7 @@ LIBRARIES = (
 """What Airflow imports, takes long, and reads no configuration."""
 
 _LARGEST = 1 << 17  # bytes of a program and its environment
+_MOST = 8  # descriptors
 
 
 def run(
@@ -104,6 +108,45 @@ class Conversation:
         self._errors.close()
 
 
+class Process:
+    """A module that runs as `python -W ignore -m module` does, in a session of its own, and is waited for like a `subprocess.Popen`.
+
+    `/proc/<pid>/environ` and `cmdline` are those of the process it was forked from: whoever looks at these needs a Python of its own.
+    """
+
+    def __init__(
+        self, module: str, *, env: Mapping[str, str], pass_fds: Sequence[int] = (), output: int
+    ) -> None:
+        """`output` is the descriptor that it writes to; descriptors of `pass_fds` keep their numbers."""
+        self.returncode: int | None = None
+        self._ended, theirs = socket.socketpair()
+        with theirs, open(os.devnull) as stdin:
+            fds = [stdin.fileno(), output, output, theirs.fileno(), *pass_fds]
+            guardian = _template().fork(["-m", module], env, fds, keep=pass_fds)
+        self.pid = int(self._ended.recv(100))
+        assert guardian != self.pid
+
+    def poll(self) -> int | None:
+        """Its exit status, minus the number of the signal that killed it, or None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = int(self._ended.recv(100))
+            self._ended.close()
+        return self.returncode
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 class _Template:
     """The process with the libraries. It ends when this one does, whatever ends it."""
 
@@ -117,8 +160,11 @@ class _Template:
                 stdin=subprocess.DEVNULL,
             )
 
-    def fork(self, command: list[str], env: Mapping[str, str], fds: list[int]) -> int:
-        message = json.dumps([command, dict(env)]).encode()
+    def fork(
+        self, command: list[str], env: Mapping[str, str], fds: list[int], keep: Sequence[int] = ()
+    ) -> int:
+        """The last of `fds` get the numbers of `keep`."""
+        message = json.dumps([command, dict(env), list(keep)]).encode()
         assert len(message) < _LARGEST, "a program that long belongs into a file"
         socket.send_fds(self._control, [message], fds)
         return int(self._control.recv(100))
@@ -139,7 +185,7 @@ def _serve(control: socket.socket) -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     while True:
-        message, fds, _, _ = socket.recv_fds(control, _LARGEST, 4)
+        message, fds, _, _ = socket.recv_fds(control, _LARGEST, _MOST)
         _collect()
         if not message:
             return
@@ -149,7 +195,10 @@ def _serve(control: socket.socket) -> None:
             control.sendall(str(pid).encode())
         else:
             control.close()
-            _become(*json.loads(message), fds)
+            command, env, keep = json.loads(message)
+            if command[0] == "-m":
+                _guard(command[1], env, fds, keep)
+            _become(command, env, fds)
 
 
 def _collect() -> None:
@@ -159,18 +208,63 @@ def _collect() -> None:
             pass
 
 
+def _guard(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
+    """Fork the process, say its pid, and at its end its exit status: whoever asked for it is not its parent."""
+    told = socket.socket(fileno=fds[3])
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        _be(module, env, fds, keep)
+    for fd in (*fds[:3], *fds[4:]):
+        os.close(fd)
+    told.sendall(str(pid).encode())
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+        told.sendall(str(status).encode())
+    os._exit(0)
+
+
+def _be(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
+    high = 512  # above every number that is wanted
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, high) for fd in fds]
+    os.closerange(3, high)
+    for fd, number in zip([*moved[:3], *moved[4:]], [0, 1, 2, *keep], strict=True):
+        os.dup2(fd, number)
+    os.closerange(high, high + len(moved) + 1)
+    _start(env)
+    sys.argv = [module]
+    status = 1
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status & 255)
+
+
+def _start(env: dict[str, str]) -> None:
+    # As at the start of an interpreter: who replaces one of them does not close its descriptor.
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.path[:0] = [each for each in env.get("PYTHONPATH", "").split(os.pathsep) if each]
+    warnings.simplefilter("ignore")
+
+
 def _become(command: list[str], env: dict[str, str], fds: list[int]) -> NoReturn:
     status = 1
     try:
         for number, fd in enumerate(fds[:3]):
             os.dup2(fd, number)
             os.close(fd)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
-        os.environ.clear()
-        os.environ.update(env)
-        sys.path[:0] = [each for each in env.get("PYTHONPATH", "").split(os.pathsep) if each]
+        _start(env)
         sys.argv = ["-c", *command[1:]]
-        warnings.simplefilter("ignore")
         main: Any = types.ModuleType("__main__")
         sys.modules["__main__"] = main
         exec(compile(command[0], "<program>", "exec"), main.__dict__)

@@ -8,7 +8,6 @@ import os
 import socket
 import socketserver
 import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -20,6 +19,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from support import forked
 from support.secrets_backend import local_files
 from tradewind_protocol import dags, hosts
 from tradewind_protocol.errors import Code, Refusal
@@ -232,13 +232,8 @@ class Running:
         }
         self.log = site.place / f"host{len(site.hosts)}.log"
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tradewind_runtime"],
-                env=environment,
-                pass_fds=[theirs.fileno()],
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
+            self.process = forked.Process(
+                "tradewind_runtime", env=environment, pass_fds=[theirs.fileno()], output=out.fileno()
             )
         theirs.close()
         options = {"bundles": site.bundles, **configure.pop("options", {})}

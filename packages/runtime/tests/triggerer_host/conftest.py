@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from support import forked
 from tradewind_protocol import hosts, ids, triggers
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
@@ -174,7 +175,7 @@ class FakePlane:
 class TriggererHost:
     """The host process as its agent sees it."""
 
-    process: subprocess.Popen[bytes]
+    process: forked.Process | subprocess.Popen[bytes]
     control: socket.socket
     logs: Path
     output: Path
@@ -233,6 +234,21 @@ def serving(plane: FakePlane, directory: Path) -> Iterator[str]:
     thread.join(5)
 
 
+def _started(
+    environ: dict[str, str], control: int, output: int, through: tuple[str, ...]
+) -> forked.Process | subprocess.Popen[bytes]:
+    if not through:
+        return forked.Process("tradewind_runtime", env=environ, pass_fds=[control], output=output)
+    return subprocess.Popen(
+        [*through, sys.executable, "-m", "tradewind_runtime"],
+        env=environ,
+        pass_fds=[control],
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
 @contextmanager
 def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
     """Starts host processes; none is left at the end."""
@@ -255,14 +271,7 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
             **(env or {}),
         }
         with output.open("wb") as file:
-            process = subprocess.Popen(
-                [*through, sys.executable, "-m", "tradewind_runtime"],
-                env=environ,
-                pass_fds=[theirs.fileno()],
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
+            process = _started(environ, theirs.fileno(), file.fileno(), through)
         theirs.close()
         configure = hosts.Configure(
             component=Component.TRIGGERER,

@@ -98,7 +98,7 @@ def test_a_host_whose_event_loop_is_blocked_says_that_it_does_not_work_and_then_
 def test_no_secret_and_no_argument_of_a_trigger_is_in_the_environment_or_the_hosts_output(
     plane: FakePlane, start_host: StartHost, tmp_path: Path
 ) -> None:
-    host = start_host()
+    host = start_host(through=("env",))  # what it was executed with, not forked
     plane.want(
         1, "Waits", ti=task("t"), until=str(tmp_path / "never"), killed="x", password="hunter2-hunter2"
     )
