@@ -98,7 +98,7 @@ def redeem(
     made = api_tokens.made(
         db,
         name=f"{user.name}@{row.machine or 'terminal'}",
-        description="Given to a terminal by `tradewind login`",
+        description="Given to a terminal by tradewind login",
         binding=None,
         owner=user.id,
         session=session.id,

@@ -74,7 +74,7 @@ export function ApiTokens({ personal, making, onMade }: { personal: boolean; mak
         </Box>
       ),
     },
-    { name: "Role", cell: (token) => <Text whiteSpace="nowrap">{roleTitle(token.role)}</Text> },
+    { name: "Role", cell: (token) => <Text whiteSpace="nowrap">{isOfTerminal(token) ? "What its owner may" : roleTitle(token.role)}</Text> },
     { name: "Scope", cell: scope },
     ...(personal ? [] : [{ name: "Owner", hideBelow: "lg" as const, cell: (token: ApiTokenView) => token.owner || "–" }]),
     {
@@ -106,9 +106,11 @@ export function ApiTokens({ personal, making, onMade }: { personal: boolean; mak
       cell: (token) =>
         mayChange(token) ? (
           <HStack gap={2}>
-            <Button size="xs" variant="outline" aria-label={`Rotate API token ${token.name}`} onClick={() => setAction(rotate(token))}>
-              Rotate
-            </Button>
+            {isOfTerminal(token) ? undefined : (
+              <Button size="xs" variant="outline" aria-label={`Rotate API token ${token.name}`} onClick={() => setAction(rotate(token))}>
+                Rotate
+              </Button>
+            )}
             <Button
               size="xs"
               variant="outline"
@@ -266,6 +268,9 @@ function NewToken({
     </FormDialog>
   );
 }
+
+/** A terminal keeps what it was given, and signs in again for another one. */
+const isOfTerminal = (token: ApiTokenView) => token.role === "as_owner";
 
 /** Levels on which the caller has a role, or below which it has one. */
 function usableLevels(roles: string[]): Level[] {
