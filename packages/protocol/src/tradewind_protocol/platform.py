@@ -236,7 +236,7 @@ class ApiTokenView(Message):
 
     id: UUID
     name: str
-    role: str
+    role: str  # "as_owner", of a terminal that was signed in by a browser: what its owner may at the moment
     workspace: UUID | None = None
     deployment: UUID | None = None
     owner: str = ""  # of a personal token
