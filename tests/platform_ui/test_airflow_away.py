@@ -24,6 +24,7 @@ NOT_ASKED = (
     "",
     "environment",
     "backups",
+    "deploys",
     "operations",
     "access",
     "settings",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from support import plane_archive
 from support.axe import needs_axe, violations
 from support.page_requests import ask
 from support.platform_website import Website
@@ -79,6 +80,33 @@ def test_maintenance_with_all_that_it_can_show_is_clean(
         wrong += [f"{opener}: {each}" for each in violations(page)]
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_axe
+@pytest.mark.parametrize(
+    ("dark", "size"), [(False, (1280, 800)), (True, (390, 844))], ids=["light_wide", "dark_narrow"]
+)
+def test_the_history_of_deploys_is_clean(open_page: Any, dark: bool, size: tuple[int, int]) -> None:
+    page = open_page("/", dark=dark, size=size)
+    ask(page, "/v1/deployments", {"name": "sales"})
+    page.goto("/deployments/sales")
+    expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    git = {"commit": "0123456789abcdef", "branch": "a-branch-with-a-long-name", "is_dirty": True}
+    page.goto("/deployments/sales/deploys")
+    for text in ("ONE = 1\n", "TWO = 2\n"):
+        digest, archive = plane_archive.made(text)
+        path, origin = "/v1/deployments/sales", page.url.partition("/deployments")[0]
+        sent = page.request.put(f"{path}/archives/{digest}", data=archive, headers={"Origin": origin})
+        assert sent.ok, sent.text()
+        ask(page, f"{path}/deploys", {"digest": digest, "description": "a sentence " * 20, "git": git})
+        expect(page.get_by_role("row").filter(has_text=digest[:19])).to_contain_text("current")
+    wrong = violations(page)
+    page.get_by_role("button", name="Roll back").click()
+    dialog = page.get_by_role("dialog")
+    dialog.evaluate(_SETTLED)  # half transparent, its colours have too little contrast
+    wrong += violations(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
     assert not wrong, "\n".join(wrong)
 

@@ -308,6 +308,7 @@ LOOKED_AT = {
     "events": ("/deployments/sales/events", "frankfurt-1"),
     "environment": ("/deployments/sales/environment", "Environment"),
     "backups": ("/deployments/sales/backups", "Backups"),
+    "deploys": ("/deployments/sales/deploys", "Nothing was deployed"),
     "operations": ("/deployments/sales/operations", "create"),
     "access": ("/deployments/sales/access", "Roles that hold here"),
     "general": ("/deployments/sales/settings", "Description"),

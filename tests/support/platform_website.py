@@ -25,6 +25,7 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters, local_accounts, people
 from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.sessions import Store, open_engine
 from tradewind_platform.store.tables import RoleBinding, User
 
@@ -58,7 +59,10 @@ class Website:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         url = f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
-        platform = Platform(store, ring, clock, reconciler.wake, origin=url, offered=OFFERED)
+        archives = PlaneArchives(home / "archives")
+        platform = Platform(
+            store, ring, clock, reconciler.wake, origin=url, offered=OFFERED, archives=archives
+        )
         with store.transaction(organization) as db:
             clusters.ensure(
                 db,

@@ -13,6 +13,7 @@ import { AccessPage } from "./AccessPage";
 import { AgentPages } from "./AgentPages";
 import { BackupsPage } from "./BackupsPage";
 import { DeploymentOperations } from "./DeploymentOperations";
+import { DeploysPage } from "./DeploysPage";
 import { EnvironmentPage } from "./EnvironmentPage";
 import { Overview } from "./Overview";
 import { SettingsPages } from "./SettingsPages";
@@ -58,6 +59,7 @@ function Loaded({ deployment, done }: OfDeployment) {
     { of: "events", to: `${base}/events`, name: "Events", shown: may("audit.get") },
     { of: "environment", to: `${base}/environment`, name: "Environment", shown: may("deployment.config.get") },
     { of: "backups", to: `${base}/backups`, name: "Backups", shown: may("deployment.config.get") },
+    { of: "deploys", to: `${base}/deploys`, name: "Deploys" },
     { of: "operations", to: `${base}/operations`, name: "Operations" },
     { of: "access", to: `${base}/access`, name: "Access" },
     { of: "settings", to: `${base}/settings`, name: "Settings" },
@@ -92,6 +94,7 @@ function Loaded({ deployment, done }: OfDeployment) {
         <Route path="events" element={<AgentPages deployment={deployment} part="events" />} />
         <Route path="environment" element={<EnvironmentPage deployment={deployment} done={done} />} />
         <Route path="backups" element={<BackupsPage deployment={deployment} done={done} />} />
+        <Route path="deploys" element={<DeploysPage deployment={deployment} done={done} />} />
         <Route path="operations" element={<DeploymentOperations deployment={deployment} />} />
         <Route path="access" element={<AccessPage deployment={deployment} />} />
         <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />
