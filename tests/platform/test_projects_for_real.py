@@ -234,7 +234,7 @@ def test_scenario_27_a_timetable_of_the_project_schedules_on_the_plane_and_is_ro
 
 def the_code_is_its_users_to_read_and_not_to_change(world: World, digest: str) -> None:
     """The Deployment's user has the code, another Deployment's does not, and neither writes it."""
-    place = world.platform.home / "local" / "code" / world.sales["slug"] / digest.removeprefix("sha256:")[:16]
+    place = world.platform.home / "local" / "code" / world.sales["slug"] / digest.removeprefix("sha256:")[:32]
     plugin, python = place / "source" / "plugins" / "often.py", place / "environment" / "bin" / "python"
     [user] = {one.uids().real for one in world.processes()}
     assert user > FIRST

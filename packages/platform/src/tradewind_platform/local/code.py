@@ -121,8 +121,9 @@ class DeployedCode:
     # ---- inside
 
     def _place(self, document: Document, spec: Mapping[str, object]) -> Path | None:
+        # Half of the digest: nobody finds two archives with the same half, and a program's first line holds the path.
         digest = code_of(spec).digest
-        return self._folder / document.slug / digest.removeprefix("sha256:")[:16] if digest else None
+        return self._folder / document.slug / digest.removeprefix("sha256:")[:32] if digest else None
 
     def _unpack(self, document: Document, place: Path) -> None:
         """By the platform itself: nothing of it runs. The Deployment's user may enter, and no other Deployment's."""
