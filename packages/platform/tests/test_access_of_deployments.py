@@ -263,6 +263,25 @@ def test_a_change_that_is_rolled_back_does_not_count(reconciled: Reconciled) -> 
 # ---- waiting
 
 
+def test_a_role_of_a_team_counts_for_its_members_and_one_of_a_disabled_user_does_not(
+    reconciled: Reconciled,
+) -> None:
+    sales = reconciled.created("sales")
+    owner, workspace = reconciled.owner, UUID(sales["workspace"])
+    tina = _person(reconciled, "tina", Role.ORGANIZATION_MEMBER)
+    _person(reconciled, "dan", Role.WORKSPACE_OWNER, workspace=workspace)
+    owner.post("/v1/teams", json={"name": "data"}).raise_for_status()
+    owner.post("/v1/teams/data/members", json={"user": "tina"}).raise_for_status()
+    bound = {"team": "data", "role": "workspace_operator", "workspace": "default"}
+    owner.post("/v1/role-bindings", json=bound).raise_for_status()
+    found = {one.name: one.role for one in _document(reconciled, sales["id"]).users}
+    assert found == {"ada": "ADMIN", "dan": "ADMIN", "tina": "OP"}
+    with reconciled.platform.store.transaction(reconciled.organization) as db:
+        db.scalars(select(User).where(User.name == "dan")).one().disabled_at = reconciled.time.now
+    owner.delete(f"/v1/teams/data/members/{tina}").raise_for_status()
+    assert [one.name for one in _document(reconciled, sales["id"]).users] == ["ada"]
+
+
 def _rename(store: Store, organization: UUID) -> None:
     with store.transaction(organization) as db:
         db.scalars(select(User)).first().name = f"u-{new_id().hex[-9:]}"  # type: ignore[union-attr]

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from support.platform_parts import Reconciled
 from tradewind_platform.domain.health import Condition
+from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.reconciler.driver import Document
 from tradewind_platform.reconciler.running import RunningDeployments
 
@@ -60,6 +62,21 @@ def test_scenario_24_an_idle_platform_asks_for_many_what_it_asks_for_few_and_wri
     create(reconciled, range(FEW, MANY))
     assert idled() == few
     assert not [one for one in few if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def test_access_is_read_anew_in_as_many_queries_for_many_people_as_for_few(reconciled: Reconciled) -> None:
+    sales = UUID(reconciled.created()["id"])
+    documents = reconciled.platform.access_documents
+
+    def read(names: range) -> tuple[int, int]:
+        for number in names:
+            reconciled.user(f"person-{number}", Binding(Role.ORGANIZATION_AUDITOR, ORGANIZATION))
+        with reconciled.statements() as statements:
+            document = documents.of(reconciled.organization, sales)
+        return len(document.users), len(statements)
+
+    people, queries = read(range(2))
+    assert read(range(2, 9)) == (people + 7, queries)
 
 
 def test_a_page_of_a_list_is_a_part_of_it(reconciled: Reconciled) -> None:

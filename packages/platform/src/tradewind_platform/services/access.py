@@ -19,7 +19,7 @@ from tradewind_platform.services import people
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
-from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Deployment, User
+from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Deployment
 from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser
 
 _CONTACTS: Final = 5
@@ -127,8 +127,7 @@ def _revision(db: Session, organization: UUID) -> int:
 
 
 def _read(db: Session, revision: int, *, now: datetime) -> _Snapshot:
-    rows = db.scalars(select(User).where(User.disabled_at.is_(None))).all()
-    users = {row.id: people.principal_of_user(db, row) for row in rows}
+    users = people.principals(db)
     values: dict[UUID, list[ApiTokenValue]] = defaultdict(list)
     for value in db.scalars(select(ApiTokenValue)):
         values[value.token_id].append(value)

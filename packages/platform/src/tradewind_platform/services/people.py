@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -83,6 +84,23 @@ def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
         .where(TeamMember.user_id == id)
     )
     return tuple(dict.fromkeys((*bindings(own), *bindings(by_teams))))
+
+
+def principals(db: Session) -> dict[UUID, Principal]:
+    """Every user who is not disabled, with the roles of this moment, by id: in a number of queries that does not depend on how
+    many there are."""
+    found: dict[UUID, list[RoleBinding | TeamRoleBinding]] = defaultdict(list)
+    for own in db.scalars(select(RoleBinding)):
+        found[own.user_id].append(own)
+    by_teams = select(TeamMember.user_id, TeamRoleBinding).join(
+        TeamRoleBinding, TeamMember.team_id == TeamRoleBinding.team_id
+    )
+    for user, by_team in db.execute(by_teams):
+        found[user].append(by_team)
+    return {
+        id: Principal("user", id, name, tuple(dict.fromkeys(bindings(found[id]))))
+        for id, name in db.execute(select(User.id, User.name).where(User.disabled_at.is_(None)))
+    }
 
 
 def principal_of_user(db: Session, row: User) -> Principal:
