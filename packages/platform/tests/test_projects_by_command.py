@@ -1,0 +1,121 @@
+"""A project, the command and a platform as processes (scenario 27), with a stub for Airflow and for the installer of packages.
+
+tests/platform/test_projects_for_real.py has the same with the real ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import directories, project_parts, stub_airflow
+from support.platform_process import PlatformProcess
+from tradewind.embedded.processes import wait_until
+from tradewind.errors import BadUsage
+from tradewind.gateway import program
+from tradewind.project.settings import Project
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+
+class World:
+    """A platform with the Deployment `sales`, and the project `shop`."""
+
+    def __init__(self, platform: PlatformProcess, project: Project) -> None:
+        self.platform, self.project = platform, project
+        self.slug = str(platform.json("deployments", "create", "sales", "--wait")["slug"])
+
+    def deploy(self, *more: str, fails: bool = False) -> str:
+        command = ("project", "deploy", "--deployment", "sales", "--project", str(self.project.root))
+        return self.platform.command(*command, *more, fails=fails)
+
+    def history(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.platform.json(
+            "project", "deploys", "list", "--deployment", "sales"
+        )["items"]
+        return found
+
+    def write(self, text: str) -> None:
+        """The plugin that the stub reads."""
+        (self.project.plane.folder / "plugins" / "plugin.py").write_text(text)
+
+    def plugin(self) -> str:
+        """Of the processes that run."""
+        folders = {
+            one.environ().get("AIRFLOW__CORE__PLUGINS_FOLDER", "")
+            for one in self.platform.processes(self.slug)
+        }
+        [folder] = folders
+        return (Path(folder) / "plugin.py").read_text() if folder else ""
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    try:
+        program.find(None)
+    except BadUsage as missing:
+        pytest.skip(f"{missing.message}: `make network` installs it")
+    for name, value in project_parts.without_index().items():
+        monkeypatch.setenv(name, value)
+    with directories.short() as folder:
+        project = project_parts.made(folder / "shop", project_parts.dist(folder / "dist"))
+        python = stub_airflow.install(folder / "stub", "3.3.2")
+        with monkeypatch.context() as of_the_platform:
+            stub_airflow.uv(folder / "uv")
+            of_the_platform.setenv("PATH", f"{folder / 'uv'}:{os.environ['PATH']}")
+            platform = PlatformProcess(folder / "platform", python)
+            platform.start()
+        try:
+            yield World(platform, project)
+        finally:
+            platform.stop_everything()
+
+
+def test_scenario_27_a_project_is_deployed_fails_and_is_rolled_back_by_commands(world: World) -> None:
+    world.write("ONE = 1\n")
+    said = world.deploy("--description", "the first")
+    [first] = world.history()
+    assert first["digest"] in said and (first["status"], first["is_current"]) == ("DEPLOYED", True)
+    assert (first["airflow"], first["description"], first["created_by"]) == (
+        "3.3.2",
+        "the first",
+        "token:ada",
+    )
+    assert world.plugin() == "ONE = 1\n"
+    assert "nothing changed" in world.deploy()
+
+    world.write("raise ValueError\n")
+    said = world.deploy(fails=True)
+    assert "check code: plugins do not import: plugin.py" in said
+    assert world.plugin() == "ONE = 1\n"
+
+    world.write("TWO = 2\n")
+    world.deploy()
+    assert world.plugin() == "TWO = 2\n"
+    assert [one["status"] for one in world.history()] == ["DEPLOYED", "FAILED", "DEPLOYED"]
+
+    world.platform.command("project", "deploys", "rollback", "--deployment", "sales", "--wait")
+    newest, second, *_ = world.history()
+    assert (newest["digest"], newest["rolled_back_from"]) == (first["digest"], second["id"])
+    assert world.plugin() == "ONE = 1\n"
+    found = world.platform.json("deployments", "get", "sales")
+    assert found["phase"] == "running"
+
+
+def test_code_is_there_for_a_platform_that_is_started_again(world: World) -> None:
+    world.write("ONE = 1\n")
+    world.deploy()
+    pids = {one.pid for one in world.platform.processes(world.slug)}
+    world.platform.process.stop()
+    world.platform.start()
+    assert {one.pid for one in world.platform.processes(world.slug)} == pids
+    for one in world.platform.processes(world.slug):
+        one.kill()
+    wait_until(
+        lambda: len(world.platform.processes(world.slug)) == 2, timeout=60, what="they are started again"
+    )
+    assert world.plugin() == "ONE = 1\n"
