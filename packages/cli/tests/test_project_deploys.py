@@ -266,6 +266,15 @@ def test_a_site_with_a_newer_airflow_keeps_the_planes_code_back(platform: Platfo
     assert platform.archives == {} and platform.asked == []
 
 
+def test_code_that_is_larger_than_a_platform_takes_is_not_sent(
+    platform: Platform, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plane_archives, "COMPRESSED", 100)
+    result = to_sales(platform, project, "deploy")
+    assert result.exit_code == 1 and "at the most" in result.output
+    assert platform.archives == {} and platform.asked == []
+
+
 def test_debian_packages_are_said_to_be_for_images(platform: Platform, project: Project) -> None:
     (project.plane.folder / "packages.txt").write_text("# for a plugin\nlibxml2\n")
     result = to_sales(platform, project, "deploy")

@@ -40,7 +40,6 @@ from tradewind_platform.store.sessions import Store, open_engine
 
 ROOT = Path(__file__).parents[3]
 OLD, NEW = "3.3.0", "3.3.2"
-CODE = plane_archive.made("ONE = 1\n")
 pytestmark = [pytest.mark.timeout(300)]
 
 
@@ -158,7 +157,8 @@ def live(machine: Machine, name: str, carry_out: Callable[[str], None], only: fr
         assert machine.deployment(name)["version"] == machine.head(slug) == NEW
         assert len(machine.processes(slug)) == 2 and machine.readyz(slug).status_code == 200
     if "deploy" in only:
-        machine.ask("POST", f"/{name}/deploys", digest=machine.send(name, CODE))
+        code = plane_archive.made("ONE = 1\n", airflow=machine.deployment(name)["version"])
+        machine.ask("POST", f"/{name}/deploys", digest=machine.send(name, code))
         carry_out("deploy")
         assert machine.plugin(slug) == "ONE = 1\n" and machine.readyz(slug).status_code == 200
         assert len(machine.processes(slug)) == 2 and len(machine.code(slug)) == 1

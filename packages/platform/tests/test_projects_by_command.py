@@ -106,6 +106,17 @@ def test_scenario_27_a_project_is_deployed_fails_and_is_rolled_back_by_commands(
     assert found["phase"] == "running"
 
 
+def test_an_author_is_told_that_the_role_does_not_allow_it_however_large_the_code_is(world: World) -> None:
+    token = world.platform.home.parent / "author.token"
+    ask = ("api-tokens", "create", "author", "--role", "deployment_author", "--deployment", "sales")
+    world.platform.command(*ask, "--to-file", str(token))
+    (world.project.plane.folder / "plugins" / "large.bin").write_bytes(os.urandom(8 * 1024 * 1024))
+    world.platform.token_file = token
+    said = world.deploy(fails=True)
+    assert "may not deployment.deploys.create" in said, said
+    assert world.history() == [] and world.plugin() == ""
+
+
 def test_code_is_there_for_a_platform_that_is_started_again(world: World) -> None:
     world.write("ONE = 1\n")
     world.deploy()

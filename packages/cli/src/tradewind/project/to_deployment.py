@@ -10,7 +10,7 @@ from tradewind.project import plane_archive
 from tradewind.project.packages import Packages, locked_version
 from tradewind.project.plane_archive import PlaneArchive
 from tradewind.project.settings import Project
-from tradewind_protocol import airflow_versions, deploys
+from tradewind_protocol import airflow_versions, deploys, plane_archives
 from tradewind_protocol.plane_archives import AIRFLOW
 
 
@@ -46,7 +46,14 @@ def current(client: DeploysClient, deployment: str) -> deploys.DeployView | None
 
 
 def send(client: DeploysClient, deployment: str, archive: PlaneArchive, *, reason: str) -> None:
+    """Raises CommandError for one that is larger than a platform takes."""
     with tempfile.TemporaryFile() as file:
         archive.write(file)
+        if file.tell() > plane_archives.COMPRESSED:
+            raise CommandError(
+                f"the plane's code has {file.tell() // 1024 // 1024} MiB, and a platform takes "
+                f"{plane_archives.COMPRESSED // 1024 // 1024} at the most",
+                remedy="Put large files into a package of the index, or into the site.",
+            )
         file.seek(0)
         client.send_archive(deployment, archive.digest, file, reason=reason)

@@ -108,9 +108,10 @@ def _keep(
 
 
 async def _received(request: Request, deployment: str) -> tuple[FilePath, PlaneArchive] | Refused | None:
-    """The body in a file, and what it holds; or why it is none. Nothing is read of a caller who may not deploy."""
+    """The body in a file, and what it holds; or why it is none. Nothing is kept of a caller who may not deploy."""
     archives = platform_of(request).archives
     if archives is None or not await anyio.to_thread.run_sync(_may, request, deployment):
+        await _discard(request)
         return None
     file = await anyio.to_thread.run_sync(archives.incoming)
     whole = False
@@ -132,6 +133,15 @@ async def _received(request: Request, deployment: str) -> tuple[FilePath, PlaneA
     finally:
         if not whole:
             file.unlink(missing_ok=True)
+
+
+async def _discard(request: Request) -> None:
+    """Read to its end what is refused anyway: a client that is cut off while it sends does not read why."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > plane_archives.COMPRESSED:
+            return
 
 
 def _may(request: Request, deployment: str) -> bool:
