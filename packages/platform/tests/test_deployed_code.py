@@ -172,9 +172,9 @@ def test_scenario_27_a_deployment_reads_its_code_and_changes_none_and_another_re
     text = settings.read_text().replace(f'python = "{project_parts.PYTHON}"', 'python = "3.11"')
     settings.write_text(text)
     place.project = replace(place.project, python="3.11")
+    document = place.sent()
     old = os.umask(0o077)
     try:
-        document = place.sent()
         place.code.fetch(document)
         place.code.build(document)
     finally:

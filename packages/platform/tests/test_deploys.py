@@ -208,6 +208,8 @@ def test_what_is_sent_is_kept_once_and_said_what_it_is(sales: Reconciled) -> Non
     assert sales.platform.archives is not None
     files = [one for one in sales.platform.archives._folder.rglob("*") if one.is_file()]
     assert sorted(one.suffix for one in files) == [".gz", ".json"], "nothing is left of what was received"
+    folders = [sales.platform.archives._folder, *(one.parent for one in files)]
+    assert {one.stat().st_mode & 0o077 for one in folders} == {0}, "the platform's user alone enters"
 
 
 def test_an_archive_of_another_digest_is_refused_and_not_kept(sales: Reconciled) -> None:

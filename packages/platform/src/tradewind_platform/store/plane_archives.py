@@ -26,8 +26,7 @@ class PlaneArchives:
 
     def incoming(self) -> Path:
         """A new file for what is being received. What others have left there an hour ago is removed."""
-        folder = self._folder / "incoming"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._made("incoming")
         for old in folder.iterdir():
             if time.time() - old.stat().st_mtime > _ABANDONED:
                 old.unlink(missing_ok=True)
@@ -37,8 +36,7 @@ class PlaneArchives:
 
     def keep(self, slug: str, found: PlaneArchive, received: Path) -> None:
         """Keep what was received, and was found to be this, under its digest. One that is there already is the same."""
-        place = self._place(slug, found.digest)
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = self._made(slug) / self._place(slug, found.digest).name
         part = place.with_suffix(".part")
         part.write_text(json.dumps(asdict(found)), encoding="utf-8")
         part.replace(_beside(place))
@@ -69,6 +67,13 @@ class PlaneArchives:
         """Remove every archive of a Deployment."""
         if (self._folder / slug).exists():
             shutil.rmtree(self._folder / slug)
+
+    def _made(self, name: str) -> Path:
+        """A folder for the platform's user only, as the one around it is, whatever the umask."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._folder, self._folder / name):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return self._folder / name
 
     def _place(self, slug: str, digest: str) -> Path:
         if plane_archives.DIGEST.fullmatch(digest) is None:
