@@ -108,6 +108,31 @@ def test_a_deploy_that_fails_is_undone_and_what_ran_before_runs_again(sales: Rec
     assert "no room" in second["error"]
 
 
+@pytest.mark.parametrize("point", ["before fetch", "after configure", "after start"])
+def test_a_deploy_that_is_cancelled_between_two_steps_is_undone(sales: Reconciled, point: str) -> None:
+    deployed(sales, ONE)
+    send(sales, TWO)
+    begun = ask(sales, digest=TWO[0]).json()["id"]
+    asked: list[int] = []
+
+    def at(now: str) -> None:
+        if now == point and not asked:
+            asked.append(sales.owner.post(f"/v1/operations/{begun}/cancel").status_code)
+
+    sales.driver.at = at
+    sales.reconciler.carry_out_all()
+    assert asked == [202]
+    assert sales.owner.get(f"/v1/operations/{begun}").json()["state"] == "cancelled"
+    sales.reconciler.observe_all()
+    found = sales.deployment()
+    assert (found["phase"], found["health"]) == ("running", "healthy")
+    assert found["revision"] == found["observed_revision"]
+    assert [(one["status"], one["is_current"]) for one in history(sales)] == [
+        ("FAILED", False),
+        ("DEPLOYED", True),
+    ]
+
+
 def test_a_roll_back_brings_the_code_before_back_and_is_a_line_of_its_own(sales: Reconciled) -> None:
     deployed(sales, ONE)
     deployed(sales, TWO)
