@@ -183,6 +183,15 @@ def test_a_past_moment_and_another_revision_are_refused(reconciled: Reconciled) 
     assert reconciled.deployment()["phase"] == "running"
 
 
+@pytest.mark.parametrize("field", ["hibernate_at_cron", "wake_at_cron"])
+def test_what_is_no_cron_expression_is_refused_with_its_field(reconciled: Reconciled, field: str) -> None:
+    reconciled.created()
+    schedules = [NIGHTS, {**NIGHTS, field: "at midnight"}]
+    answer = reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": schedules})
+    assert answer.status_code == 422
+    assert [one["where"] for one in answer.json()["detail"]["errors"]] == [f"body.schedules.1.{field}"]
+
+
 @pytest.mark.parametrize(("role", "status"), [(Role.DEPLOYMENT_OPERATOR, 202), (Role.DEPLOYMENT_AUTHOR, 403)])
 def test_operators_may_put_it_to_sleep_and_authors_may_not(
     reconciled: Reconciled, role: Role, status: int

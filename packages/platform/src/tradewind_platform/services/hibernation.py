@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.cron import require_cron
 from tradewind_platform.domain.hibernation import Override, SleepPlan, SleepSchedule
 from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal
@@ -62,13 +63,9 @@ def set_schedules(change: Change, reference: str, ask: ChangeHibernation) -> Hib
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_HIBERNATE, own_revision=False)
     found = _of(change.db, row)
     change.expect(found.revision, f"the hibernation of the Deployment {row.name!r}")
-    try:
-        for one in ask.schedules:
-            SleepSchedule(one.hibernate_at_cron, one.wake_at_cron, one.is_enabled)
-    except ValueError as error:
-        raise Refused(
-            Code.MALFORMED, str(error), remedy="Write minute, hour, day, month, weekday: `0 19 * * 1-5`."
-        ) from None
+    for at, one in enumerate(ask.schedules):
+        for field in ("hibernate_at_cron", "wake_at_cron"):
+            _require_cron(f"schedules.{at}.{field}", getattr(one, field))
     wanted = [one.model_dump() for one in ask.schedules]
     change.event.changes = {"schedules": [found.schedules, wanted]}
     found.schedules = wanted
@@ -76,6 +73,19 @@ def set_schedules(change: Change, reference: str, ask: ChangeHibernation) -> Hib
     _plan_next(found, change.now)
     change.db.flush()
     return view(found, change.now)
+
+
+def _require_cron(field: str, expression: str) -> None:
+    """Raises Refused MALFORMED, with the field, for what is no cron expression."""
+    try:
+        require_cron(expression)
+    except ValueError as error:
+        raise Refused(
+            Code.MALFORMED,
+            str(error),
+            remedy="Write minute, hour, day, month, weekday: `0 19 * * 1-5`.",
+            errors=[{"where": f"body.{field}", "what": str(error)}],
+        ) from None
 
 
 def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> HibernationView:

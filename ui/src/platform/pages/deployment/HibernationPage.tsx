@@ -1,6 +1,7 @@
 import { Alert, Button, Field, Flex, Input, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
+import { asRefused, type Refused } from "../../../data/api";
 import { usePolled } from "../../../data/usePolled";
 import { ago, moment, spaced } from "../../../data/words";
 import { DataTable, type Column } from "../../../parts/DataTable";
@@ -8,8 +9,11 @@ import { FormDialog } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { ChangeHibernation, Hibernate, HibernationView, OperationView, SleepScheduleView, WakeUp } from "../../../../generated/platform";
+import { errorOf, isShownBy } from "../../data/fieldErrors";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import { Cron } from "../../parts/Cron";
+import { CronField } from "../../parts/CronField";
 import { Panel } from "../../parts/page";
 import { Reason } from "../../parts/Reason";
 import type { OfDeployment } from "./DeploymentPage";
@@ -86,8 +90,8 @@ function Schedules({ found, path, mayChange, done }: { found: HibernationView; p
   const [removed, setRemoved] = useState<number>();
   const rows = found.schedules.map((each, at) => ({ ...each, at }));
   const columns: Column<(typeof rows)[number]>[] = [
-    { name: "Hibernates at (cron, UTC)", cell: (each) => <code>{each.hibernate_at_cron}</code> },
-    { name: "Wakes up at (cron, UTC)", cell: (each) => <code>{each.wake_at_cron}</code> },
+    { name: "Hibernates", cell: (each) => <Cron expression={each.hibernate_at_cron} /> },
+    { name: "Wakes up", cell: (each) => <Cron expression={each.wake_at_cron} /> },
     { name: "Followed", cell: (each) => (each.is_enabled === false ? "no" : "yes") },
     {
       name: "Actions",
@@ -139,29 +143,30 @@ function AddSchedule({ found, path, onClose, done }: Change & { found: Hibernati
   const [sleep, setSleep] = useState("0 19 * * 1-5");
   const [wake, setWake] = useState("0 6 * * 1-5");
   const [reason, setReason] = useState("");
+  const [seen] = useState(found); // what the person saw when they began
+  const [error, setError] = useState<Refused>();
+  const [sleepField, wakeField] = ["hibernate_at_cron", "wake_at_cron"].map((each) => `schedules.${seen.schedules.length}.${each}`) as [string, string];
+  const send = async () => {
+    setError(undefined);
+    try {
+      const added = { hibernate_at_cron: sleep.trim(), wake_at_cron: wake.trim(), is_enabled: true };
+      await save(path, seen, [...seen.schedules, added], reason.trim());
+    } catch (problem) {
+      const refused = asRefused(problem);
+      if (!isShownBy(refused, [sleepField, wakeField])) {
+        throw refused;
+      }
+      setError(refused);
+      return false;
+    }
+    say("The schedule was added");
+    done();
+    return true;
+  };
   return (
-    <FormDialog
-      title="Add schedule"
-      open
-      onClose={onClose}
-      submit="Add"
-      onSubmit={async () => {
-        const added = { hibernate_at_cron: sleep.trim(), wake_at_cron: wake.trim(), is_enabled: true };
-        await save(path, found, [...found.schedules, added], reason);
-        say("The schedule was added");
-        done();
-      }}
-    >
-      <Field.Root required>
-        <Field.Label>Hibernates at</Field.Label>
-        <Input required fontFamily="mono" value={sleep} onChange={(event) => setSleep(event.target.value)} />
-        <Field.HelperText>A cron expression in UTC</Field.HelperText>
-      </Field.Root>
-      <Field.Root required>
-        <Field.Label>Wakes up at</Field.Label>
-        <Input required fontFamily="mono" value={wake} onChange={(event) => setWake(event.target.value)} />
-        <Field.HelperText>A cron expression in UTC</Field.HelperText>
-      </Field.Root>
+    <FormDialog title="Add schedule" open onClose={onClose} submit="Add" onSubmit={send}>
+      <CronField label="Hibernates at" value={sleep} set={setSleep} error={errorOf(error, sleepField)} />
+      <CronField label="Wakes up at" value={wake} set={setWake} error={errorOf(error, wakeField)} />
       <Reason reason={reason} set={setReason} />
     </FormDialog>
   );
