@@ -187,3 +187,24 @@ def test_where_observing_takes_long_the_rest_is_read_again(
     monkeypatch.setattr(reconciled.driver, "observe", slowly)
     reconciled.reconciler.observe_all()
     assert looked == [("d0", {}), ("d1", {"EDITOR": "vi"}), ("d2", {})]
+
+
+def test_where_reading_takes_long_all_are_observed_of_one_reading(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(reconciled, range(3))
+    looked: list[str] = []
+    reads: list[object] = []
+    observe, read = reconciled.driver.observe, RunningDeployments.read
+
+    def slowly(self: RunningDeployments) -> Any:
+        reads.append(self)
+        assert len(reads) < 5, "it reads, and observes nothing"
+        found = read(self)
+        reconciled.time.pass_(seconds=30)
+        return found
+
+    monkeypatch.setattr(RunningDeployments, "read", slowly)
+    monkeypatch.setattr(reconciled.driver, "observe", lambda one: looked.append(one.name) or observe(one))
+    reconciled.reconciler.observe_all()
+    assert (looked, len(reads)) == (["d0", "d1", "d2"], 1)

@@ -270,8 +270,9 @@ class Reconciler:
         seen: set[UUID] = set()
         while not self._stopping.is_set() and (not seen or self.leadership.holds()):
             self._worked_on.clear()
-            read_at, keepers = self.clock(), dict[UUID, Keeper]()
-            for one in self._deployments.read():
+            found, keepers = self._deployments.read(), dict[UUID, Keeper]()
+            read_at = self.clock()  # not before: where reading takes long, nothing would ever be fresh
+            for one in found:
                 if one.document.id in seen:
                     continue
                 if self._stopping.is_set() or self.clock() - read_at > _FRESH:
