@@ -371,7 +371,7 @@ def test_scenario_28_what_eject_writes_runs_a_deployment_without_the_platform(ma
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(1500)
 def test_scenario_11_the_platform_killed_at_every_point_converges_with_nothing_twice_and_nothing_left(
     machine: Machine,
 ) -> None:

@@ -103,6 +103,20 @@ def test_scenario_10_a_process_outlives_the_one_that_started_it(
     assert processes.find("d1", "server", user=None) is not None
 
 
+@pytest.mark.timeout(60)
+def test_stop_does_not_wait_for_a_parent_that_reads_no_exit_code(
+    directory: Path, processes: Processes
+) -> None:
+    """As the first process of a container may be: what has ended stays a zombie."""
+    made = process(directory)
+    processes.start("d1", made)
+    is_up(made)
+    found = processes.find("d1", "server", user=None)
+    assert found is not None
+    Processes(str(directory)).stop("d1", user=None, grace=600)
+    assert found.status() == psutil.STATUS_ZOMBIE
+
+
 def test_stop_ends_children_that_ignore_it(directory: Path, processes: Processes) -> None:
     stubborn = (
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork(); "

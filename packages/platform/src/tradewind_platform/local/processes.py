@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -114,16 +115,34 @@ class Processes:
     def _stop(self, found: list[psutil.Process], *, grace: float) -> None:
         for process in found:
             _signal(process, signal.SIGTERM)
-        _, left = psutil.wait_procs(found, timeout=grace)
+        left = self._wait(found, timeout=grace)
         for process in found:
             # What is left of the session's group, when its leader has ended, too.
             _signal(process, signal.SIGKILL, group=True)
-        psutil.wait_procs(left, timeout=10)
+        self._wait(left, timeout=10)
+
+    def _wait(self, found: list[psutil.Process], *, timeout: float) -> list[psutil.Process]:
+        """Wait for them to end. Returns those that have not."""
+        until = time.monotonic() + timeout
+        while left := [one for one in found if not _has_ended(one)]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
+            self._reap()
         self._reap()
+        return left
 
     def _reap(self) -> None:
         with self._lock:
             self._started = {pid: one for pid, one in self._started.items() if one.poll() is None}
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """A zombie has: it may wait for a parent that reads no exit codes, such as the first process of a container."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _signal(process: psutil.Process, number: signal.Signals, *, group: bool = False) -> None:
