@@ -78,7 +78,8 @@ def test_a_second_platform_with_another_home_is_refused_with_what_to_do(
         second.start(administrator=False)
     said = str(refused.value)
     assert f"Deployments are in {platform.home}/local on " in said and f"{second.home}/local on " in said
-    assert "both would start each Deployment" in said and "--no-local-cluster" in said
+    assert "both would start each Deployment" in said
+    assert "--no-local-cluster" in said and "--replace-home" in said
     assert platform.json("deployments", "get", "sales")["health"] == "healthy"
 
 

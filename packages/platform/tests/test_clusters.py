@@ -51,7 +51,7 @@ def test_the_deployments_of_a_machine_are_of_one_home(store: Store, organization
     """Another platform on the same database would start each of them, too."""
     first, second = clusters.Home(new_id(), "/one on a"), clusters.Home(new_id(), "/two on b")
 
-    def start(home: clusters.Home) -> None:
+    def start(home: clusters.Home, **replaces: bool) -> None:
         with store.transaction(organization) as db:
             clusters.ensure(
                 db,
@@ -62,6 +62,7 @@ def test_the_deployments_of_a_machine_are_of_one_home(store: Store, organization
                 people_url="http://{slug}.localhost:8711",
                 now=time.now,
                 home=home,
+                **replaces,
             )
 
     start(first)
@@ -71,6 +72,10 @@ def test_the_deployments_of_a_machine_are_of_one_home(store: Store, organization
     start(clusters.Home(first.id, "/moved on c"))
     with store.reading(organization) as db:
         assert db.scalar(select(Cluster.home)) == "/moved on c"
+    start(second, replaces_home=True)  # the first machine is lost
+    start(second)
+    with pytest.raises(Refused, match="are in /two on b"):
+        start(first)
 
 
 def test_a_platform_without_a_machine_leads_while_no_machine_has_deployments(reconciled: Reconciled) -> None:

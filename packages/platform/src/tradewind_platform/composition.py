@@ -93,11 +93,17 @@ def opened(settings: PlatformSettings) -> Iterator[tuple[Store, KeyRing]]:
         engine.dispose()
 
 
-def serve(settings: PlatformSettings, local: LocalSettings | None, *, say: Callable[[str], None]) -> None:
+def serve(
+    settings: PlatformSettings,
+    local: LocalSettings | None,
+    *,
+    replaces_home: bool = False,
+    say: Callable[[str], None],
+) -> None:
     """Run until SIGTERM or SIGINT. Deployments and their gateway go on afterwards.
 
     `local` None: this machine is no cluster. Raises AlreadyRuns, KeyProblem; Refused when the database's Deployments are of
-    another home.
+    another home, which this one does not replace.
     """
     with alone(settings), opened(settings) as (store, ring):
         driver = None if local is None else LocalDriver(local)
@@ -119,6 +125,7 @@ def serve(settings: PlatformSettings, local: LocalSettings | None, *, say: Calla
                     people_url=local.people_url,
                     now=utc_now(),
                     home=clusters.Home(home_id(local.home), place_of(local.home)),
+                    replaces_home=replaces_home,
                 )
             link = local_accounts.new_first_link(db, now=utc_now())
         role_names.forget_retired(store, now=utc_now())

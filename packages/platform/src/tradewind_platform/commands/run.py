@@ -58,6 +58,12 @@ from tradewind_protocol.errors import Refused
     help="Serve the API and clusters with controllers: this machine has no Deployments.",
 )
 @click.option(
+    "--replace-home",
+    is_flag=True,
+    help="This directory takes the place of the one that had the Deployments of the database and is lost. Never while a "
+    "platform runs with that one.",
+)
+@click.option(
     "--first-user",
     type=click.IntRange(0),
     help="As root: Deployment n runs as this user id + n. 0: as root itself. Default: 53000 as root.",
@@ -79,6 +85,7 @@ def run(
     caddy: Path | None,
     deployments_database_url_file: Path | None,
     no_local_cluster: bool,
+    replace_home: bool,
     first_user: int | None,
 ) -> None:
     """Run the platform until SIGTERM or Ctrl-C. Deployments and their gateway go on afterwards."""
@@ -103,7 +110,9 @@ def run(
         releases=releases,
     )
     if no_local_cluster:
-        _serve(settings, None)
+        if replace_home:
+            raise BadUsage("--no-local-cluster and --replace-home exclude each other")
+        _serve(settings, None, replaces_home=False)
         return
     pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     local = LocalSettings(
@@ -121,12 +130,12 @@ def run(
         database_url=url_in(deployments_database_url_file),
         first_user=chosen_first_user(first_user),
     )
-    _serve(settings, local)
+    _serve(settings, local, replaces_home=replace_home)
 
 
-def _serve(settings: PlatformSettings, local: LocalSettings | None) -> None:
+def _serve(settings: PlatformSettings, local: LocalSettings | None, *, replaces_home: bool) -> None:
     try:
-        serve(settings, local, say=lambda text: click.echo(text, err=True))
+        serve(settings, local, replaces_home=replaces_home, say=lambda text: click.echo(text, err=True))
     except (AlreadyRuns, KeyProblem) as error:
         raise CommandError(str(error)) from error
     except Refused as error:

@@ -10,13 +10,18 @@ from uuid import UUID, uuid4
 
 def home_id(home: Path) -> UUID:
     """The id, made at the first call."""
-    file = home / "id"
+    file, part = home / "id", home / f"id.{uuid4()}"
     home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    try:
-        with open(file, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as opened:
-            opened.write(f"{uuid4()}\n")
-    except FileExistsError:
-        pass
+    if not file.exists():
+        # Whole from its first moment: another process may read it, or this one may be killed.
+        part.touch(mode=0o600)
+        part.write_text(f"{uuid4()}\n", encoding="utf-8")
+        try:
+            os.link(part, file)
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
     return UUID(file.read_text(encoding="utf-8").strip())
 
 

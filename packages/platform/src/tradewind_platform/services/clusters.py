@@ -214,10 +214,11 @@ def ensure(
     slug: str,
     now: datetime,
     home: Home | None = None,
+    replaces_home: bool = False,
 ) -> Cluster:
     """The cluster of that name, with these addresses. The platform itself does its work, in the directory `home`.
 
-    Raises Refused CONFLICT when it has another one: each of two platforms would start every Deployment.
+    Raises Refused CONFLICT when it has another one that `home` does not replace: each of two platforms would start every Deployment.
     """
     row = db.scalar(select(Cluster).where(Cluster.name == name))
     if row is None:
@@ -226,13 +227,13 @@ def ensure(
         )
         db.add(row)
     if home is not None:
-        if row.home_id not in (None, home.id):
+        if row.home_id not in (None, home.id) and not replaces_home:
             raise Refused(
                 Code.CONFLICT,
                 f"the database is that of a platform whose Deployments are in {row.home}, and those of this one are in "
                 f"{home.place}: both would start each Deployment",
                 remedy="Start it with that directory as --home, with --no-local-cluster to serve the API and clusters with "
-                "controllers, or with a database of its own.",
+                "controllers, or with a database of its own. If that directory is lost, start it once with --replace-home.",
             )
         row.home_id, row.home = home.id, home.place
     if (row.agents_url, row.people_url) != (agents_url, people_url):
