@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,17 +12,19 @@ from typing import Any
 import pytest
 
 from support import directories
-from support.charts import CONTROLLER
-from support.cluster import NODE_IP, Cluster, wait
+from support.cluster import Cluster, wait
+from support.cluster_controller import NAMESPACE, NEW, OLD, install, make_volume
 from support.cluster_platform import ClusterPlatform
 from support.installed import ROOT, agent_settings
 from tradewind.embedded.agent import Agent
 from tradewind.embedded.processes import LocalProcess
 
-NAMESPACE = "tradewind"
-SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}}
 DAGS = ROOT / "tests/platform/dags"
-OLD, NEW = "3.3.0", "3.3.2"
+GATEWAY: dict[str, Any] = {
+    "tlsSecret": "gateway-tls",
+    "replicas": 1,
+    "service": {"type": "ClusterIP"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,99 +39,15 @@ def platform(cluster: Cluster, folder: Path) -> Iterator[ClusterPlatform]:
     made = ClusterPlatform(cluster, folder)
     try:
         made.start()
-        install(made)
+        made.add_cluster("lab")
+        cluster.kubectl("create", "namespace", NAMESPACE)
+        make_volume(cluster, folder / "backups")
+        install(made, "lab", values={"backups": {"existingClaim": "backups"}, "gateway": GATEWAY})
+        address = cluster.get("service", "tradewind-controller-gateway", "-n", NAMESPACE)
+        made.name(address["spec"]["clusterIP"], f"{made.slug('lab')}.external.test")
         yield made
     finally:
         made.stop()
-
-
-def install(platform: ClusterPlatform) -> None:
-    cluster, token = platform.cluster, platform.folder / "cluster-token"
-    platform.command(
-        *(
-            "clusters",
-            "add",
-            "lab",
-            "--agents-host",
-            "{id}.external.test",
-            "--people-domain",
-            "{id}.apps.test",
-        ),
-        *("--to-file", str(token)),
-    )
-    slug = platform.json("clusters", "get", "lab")["slug"]
-    certificate, key = platform.authority.certificate(f"{slug}.external.test", f"*.{slug}.apps.test")
-    cluster.kubectl("create", "namespace", NAMESPACE)
-    cluster.make_secret(NAMESPACE, "database", url=f"postgresql://airflow@{NODE_IP}:5432/postgres")
-    cluster.make_secret(NAMESPACE, "token", token=token.read_text().strip())
-    cluster.make_secret(NAMESPACE, "authority", ca_crt=platform.authority.file.read_text())
-    cluster.kubectl(
-        *("-n", NAMESPACE, "create", "secret", "tls", "gateway-tls", f"--cert={certificate}", f"--key={key}")
-    )
-    make_volume(cluster, platform.folder / "backups")
-    names = [{"ip": NODE_IP, "hostnames": ["platform.test"]}]
-    cluster.helm(
-        *("upgrade", "--install", "tradewind-controller", str(CONTROLLER), "-n", NAMESPACE),
-        values={
-            "image": {"repository": "localhost/tradewind-controller", "tag": "1"},
-            "platform": {"url": platform.url, "existingSecret": "token", "caSecret": "authority"},
-            "plane": {
-                "image": {"repository": "localhost/tradewind-plane", "tag": "1"},
-                "version": NEW,
-                "versions": {OLD: {"repository": "localhost/tradewind-plane-oldest", "tag": "1"}},
-                "values": {
-                    "apiServer": {"replicas": 1, "resources": SMALL},
-                    "scheduler": {"replicas": 1, "resources": SMALL},
-                    "migration": {"resources": SMALL},
-                    "pods": {"hostAliases": names},
-                },
-            },
-            "database": {"existingSecret": "database", "cidrs": [f"{NODE_IP}/32"]},
-            "backups": {"existingClaim": "backups"},
-            "gateway": {
-                "agentsHost": f"{slug}.external.test",
-                "peopleDomain": f"{slug}.apps.test",
-                "tlsSecret": "gateway-tls",
-                "replicas": 1,
-                "service": {"type": "ClusterIP"},
-            },
-            "extraEgress": [
-                {"ports": [{"port": 8700, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": f"{NODE_IP}/32"}}]}
-            ],
-            "pods": {"hostAliases": names},
-        },
-    )
-    wait(
-        lambda: platform.json("clusters", "get", "lab")["controller"]["state"] == "connected",
-        timeout=180,
-        what=lambda: cluster.about(NAMESPACE),
-    )
-    address = cluster.get("service", "tradewind-controller-gateway", "-n", NAMESPACE)["spec"]["clusterIP"]
-    with platform.hosts.open("a") as hosts:
-        hosts.write(f"{address} {slug}.external.test\n")
-
-
-def make_volume(cluster: Cluster, folder: Path) -> None:
-    """A volume for backups, of the node's disk: the lab has nothing that makes one."""
-    folder.mkdir()
-    folder.chmod(0o770)  # of root's group, as the controller's user is
-    size = {"storage": "1Gi"}
-    claim = {"name": "backups", "namespace": NAMESPACE}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": "backups"},
-            "spec": {**common, "capacity": size, "hostPath": {"path": str(folder)}, "claimRef": claim},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": claim,
-            "spec": {**common, "volumeName": "backups", "resources": {"requests": size}},
-        },
-    )
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +56,7 @@ def sales(platform: ClusterPlatform) -> dict[str, Any]:
     made = platform.json("deployments", "create", "sales", "--cluster", "lab", "--version", OLD, "--wait")
     host = made["people_url"].removeprefix("https://")
     address = platform.cluster.get("service", "tradewind-controller-gateway", "-n", NAMESPACE)
-    with platform.hosts.open("a") as hosts:
-        hosts.write(f"{address['spec']['clusterIP']} {host}\n")
+    platform.name(address["spec"]["clusterIP"], host)
     return dict(made)
 
 
@@ -289,7 +207,7 @@ def test_a_clean_up_recurs_and_deletes_old_runs_beside_the_pods_that_serve(
 
 
 def pods(platform: ClusterPlatform, sales: dict[str, Any]) -> list[str]:
-    """Those that run. The pod of the migration has ended, and its Job is kept with its log."""
+    """Those that serve. The pod of the migration has ended, and its Job is kept with its log."""
     found = platform.cluster.pods(f"tradewind-{sales['slug']}")
     return [one["metadata"]["name"] for one in found if one["status"]["phase"] != "Succeeded"]
 
@@ -298,6 +216,24 @@ def runs(platform: ClusterPlatform) -> tuple[str, str, str]:
     """Phase, health and version. After an operation the health is unknown until the controller has looked."""
     found = platform.json("deployments", "get", "sales")
     return found["phase"], found["health"], found["version"]
+
+
+def steps(platform: ClusterPlatform, sales: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of the operation that began last."""
+    listed = platform.ask("GET", f"/v1/operations?deployment={sales['id']}")[1]["items"]
+    return list(listed[0]["steps"])
+
+
+def evict(cluster: Cluster, namespace: str, pod: str) -> None:
+    """As a node does that is drained."""
+    asked = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": namespace},
+        "deleteOptions": {"gracePeriodSeconds": 1},
+    }
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(asked))
 
 
 def told(platform: ClusterPlatform, url: str) -> str:
@@ -311,13 +247,13 @@ def test_scenario_16_it_hibernates_when_its_task_has_ended_and_wakes_with_its_ag
     site.begin("held", "asleep")
     site.until(lambda: site.tries("held", "asleep") == [("running", 1)])
     platform.command("deployments", "hibernate", "sales")
-
-    def steps() -> list[dict[str, Any]]:
-        listed = platform.ask("GET", f"/v1/operations?deployment={sales['id']}")[1]["items"]
-        return list(listed[0]["steps"])
-
-    site.until(lambda: any("waits for held.hold" in one["message"] for one in steps()))
+    site.until(lambda: any("waits for held.hold" in one["message"] for one in steps(platform, sales)))
     assert site.agents() == ["cordoned"] and len(pods(platform, sales)) == 2
+    (before,) = [one for one in pods(platform, sales) if "api-server" in one]
+    evict(platform.cluster, f"tradewind-{sales['slug']}", before)
+    site.until(lambda: any("does not answer" in one["message"] for one in steps(platform, sales)))
+    site.until(lambda: any("waits for held.hold" in one["message"] for one in steps(platform, sales)))
+    assert before not in pods(platform, sales), "Kubernetes has started another one"
     site.gate.touch()
     site.until(lambda: platform.json("deployments", "get", "sales")["phase"] == "asleep")
     found = platform.json("deployments", "get", "sales")
@@ -346,8 +282,7 @@ def test_scenario_12_a_task_that_runs_survives_an_upgrade(
     assert platform.ask("GET", f"{site.airflow}/version")[1]["version"] == NEW
     site.gate.touch()
     site.until(lambda: site.tries("held", "upgraded") == [("success", 1)])
-    listed = platform.ask("GET", f"/v1/operations?deployment={sales['id']}")[1]["items"]
-    for step in listed[0]["steps"]:
+    for step in steps(platform, sales):
         print(step["name"], step["started_at"], step["ended_at"])
 
 
@@ -370,6 +305,32 @@ def test_scenario_14_the_backup_of_the_upgrade_brings_back_version_and_runs(
     assert platform.ask("GET", f"{site.airflow}/version")[1]["version"] == OLD
     assert site.state("sums", "forgotten") == "status 404" and site.state("sums", "first") == "success"
     site.until(lambda: runs(platform) == ("running", "healthy", OLD))
+
+
+def test_scenario_11_an_upgrade_whose_controller_is_killed_again_and_again_ends_well(
+    platform: ClusterPlatform, sales: dict[str, Any], site: Site
+) -> None:
+    """At four of its steps. Another process of the controller goes on when the lease of the one before is over."""
+    platform.command("deployments", "upgrade", "sales", "--to", NEW)
+
+    def state(name: str) -> str:
+        return next((one["state"] for one in steps(platform, sales) if one["name"] == name), "")
+
+    met = {}
+    for name in ("stop", "back up", "migrate", "start API server"):
+        site.until(lambda name=name: state(name) not in ("", "pending"), timeout=400)  # type: ignore[misc]
+        (controller,) = platform.cluster.pods(NAMESPACE, **{"app.kubernetes.io/component": "controller"})
+        platform.cluster.kill_container(controller)
+        met[name] = state(name)
+    print(f"\nthe controller was killed when these steps were: {met}")
+    site.until(lambda: runs(platform) == ("running", "healthy", NEW), timeout=600)
+    assert {one["state"] for one in steps(platform, sales)} == {"succeeded"}
+    (first, second) = platform.json("deployments", "backups", "list", "sales")["items"]
+    assert {first["state"], second["state"]} == {"succeeded"} and first["id"] != second["id"]
+    site.begin("sums", "after")
+    site.until(lambda: site.state("sums", "after") == "success")
+    restarts = platform.cluster.pods(NAMESPACE, **{"app.kubernetes.io/component": "controller"})[0]
+    assert restarts["status"]["containerStatuses"][0]["restartCount"] >= 3
 
 
 def test_scenario_17_a_deleted_deployment_is_restored_with_its_data_and_purged_with_nothing_left(

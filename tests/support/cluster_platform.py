@@ -98,5 +98,34 @@ class ClusterPlatform:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.process.tail()}"
         return done.stdout
 
+    def add_cluster(self, name: str) -> None:
+        self.command(
+            *(
+                "clusters",
+                "add",
+                name,
+                "--agents-host",
+                "{id}.external.test",
+                "--people-domain",
+                "{id}.apps.test",
+            ),
+            *("--to-file", str(self._cluster_token(name))),
+        )
+
+    def slug(self, cluster: str) -> str:
+        """The id of a cluster that was added, as people see it."""
+        return str(self.json("clusters", "get", cluster)["slug"])
+
+    def cluster_token(self, name: str) -> str:
+        return self._cluster_token(name).read_text().strip()
+
+    def _cluster_token(self, name: str) -> Path:
+        return self.folder / f"cluster-token-{name}"
+
+    def name(self, address: str, host: str) -> None:
+        """Commands of this platform find the host there."""
+        with self.hosts.open("a") as hosts:
+            hosts.write(f"{address} {host}\n")
+
     def stop(self) -> None:
         self.process.stop()

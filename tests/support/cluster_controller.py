@@ -1,0 +1,91 @@
+"""The controller of a test's cluster, from its chart, for a platform beside that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from support.charts import CONTROLLER
+from support.cluster import NODE_IP, Cluster, wait
+from support.cluster_platform import ClusterPlatform
+
+NAMESPACE = "tradewind"
+SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}}
+OLD, NEW = "3.3.0", "3.3.2"
+
+
+def install(
+    platform: ClusterPlatform,
+    name: str,
+    *,
+    namespace: str = NAMESPACE,
+    aliases: Mapping[str, str] | None = None,
+    values: Mapping[str, Any],
+) -> None:
+    """In a namespace that is there, of a cluster that was added. Returns when it is connected. `values`: more of the chart; `aliases`: the
+    addresses of more host names for its pods. The release is named for the namespace."""
+    cluster, slug = platform.cluster, platform.slug(name)
+    certificate, key = platform.authority.certificate(f"{slug}.external.test", f"*.{slug}.apps.test")
+    cluster.make_secret(namespace, "database", url=f"postgresql://airflow@{NODE_IP}:5432/postgres")
+    cluster.make_secret(namespace, "token", token=platform.cluster_token(name))
+    cluster.make_secret(namespace, "authority", ca_crt=platform.authority.file.read_text())
+    cluster.kubectl(
+        *("-n", namespace, "create", "secret", "tls", "gateway-tls", f"--cert={certificate}", f"--key={key}")
+    )
+    names = [{"ip": NODE_IP, "hostnames": ["platform.test"]}]
+    more = [{"ip": address, "hostnames": [host]} for host, address in (aliases or {}).items()]
+    hosts = {"agentsHost": f"{slug}.external.test", "peopleDomain": f"{slug}.apps.test"}
+    cluster.helm(
+        *("upgrade", "--install", f"{namespace}-controller", str(CONTROLLER), "-n", namespace),
+        values={
+            "image": {"repository": "localhost/tradewind-controller", "tag": "1"},
+            "platform": {"url": platform.url, "existingSecret": "token", "caSecret": "authority"},
+            "plane": {
+                "image": {"repository": "localhost/tradewind-plane", "tag": "1"},
+                "version": NEW,
+                "versions": {OLD: {"repository": "localhost/tradewind-plane-oldest", "tag": "1"}},
+                "values": {
+                    "apiServer": {"replicas": 1, "resources": SMALL},
+                    "scheduler": {"replicas": 1, "resources": SMALL},
+                    "migration": {"resources": SMALL},
+                    "pods": {"hostAliases": names},
+                },
+            },
+            "database": {"existingSecret": "database", "cidrs": [f"{NODE_IP}/32"]},
+            "extraEgress": [
+                {"ports": [{"port": 8700, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": f"{NODE_IP}/32"}}]}
+            ],
+            "pods": {"hostAliases": [*names, *more]},
+            **values,
+            "gateway": {**hosts, **values["gateway"]},
+        },
+    )
+    wait(
+        lambda: platform.json("clusters", "get", name)["controller"]["state"] == "connected",
+        timeout=180,
+        what=lambda: cluster.about(namespace),
+    )
+
+
+def make_volume(cluster: Cluster, folder: Path) -> None:
+    """The claim `backups`, of a volume of the node's disk: the lab has nothing that makes one."""
+    folder.mkdir()
+    folder.chmod(0o770)  # of root's group, as the controller's user is
+    size = {"storage": "1Gi"}
+    claim = {"name": "backups", "namespace": NAMESPACE}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": "backups"},
+            "spec": {**common, "capacity": size, "hostPath": {"path": str(folder)}, "claimRef": claim},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": claim,
+            "spec": {**common, "volumeName": "backups", "resources": {"requests": size}},
+        },
+    )
