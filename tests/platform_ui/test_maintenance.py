@@ -98,6 +98,29 @@ def test_what_is_wrong_is_said_at_its_field(sales: Any) -> None:
         expect(dialog).to_be_hidden()
 
 
+def test_one_who_changes_two_things_in_a_row_is_in_nobodys_way(sales: Any) -> None:
+    sales.goto(PATH)
+    sales.get_by_role("button", name="Set schedule of backups").click()
+    sales.route("**/v1/deployments/sales/maintenance", _only_changes)  # the page hears nothing newer
+    for opener, submit in (
+        (None, "Save"),
+        ("Set schedule of clean-ups", "Save"),
+        ("Add window", "Add"),
+    ):
+        if opener is not None:
+            sales.get_by_role("button", name=opener).click()
+        sales.get_by_role("dialog").get_by_role("button", name=submit, exact=True).click()
+        expect(sales.get_by_role("dialog")).to_be_hidden()
+    expect(sales.get_by_role("cell", name="every day at 22:00 UTC")).to_be_visible()
+
+
+def _only_changes(route: Any) -> None:
+    if route.request.method == "GET":
+        route.abort()
+    else:
+        route.continue_()
+
+
 def test_two_who_change_it_at_once_are_told_what_it_is_now(sales: Any) -> None:
     sales.goto(PATH)
     sales.get_by_role("button", name="Set schedule of backups").click()

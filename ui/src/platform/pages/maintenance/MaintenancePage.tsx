@@ -1,4 +1,5 @@
 import { Text, VStack } from "@chakra-ui/react";
+import { useState } from "react";
 
 import { usePolled } from "../../../data/usePolled";
 import { Shown } from "../../../parts/states";
@@ -15,7 +16,7 @@ export type OfMaintenance = {
   found: MaintenanceView;
   path: string; // of the Deployment, in the API
   mayChange: boolean;
-  done: () => void;
+  done: (saved?: MaintenanceView) => void;
 };
 
 /** When the platform works on a Deployment by itself: windows, clean-ups and backups. */
@@ -24,13 +25,18 @@ export function MaintenancePage({ deployment, done }: OfDeployment) {
   const mayChange = allows(me, "deployment.upgrade", { workspace: deployment.workspace, deployment: deployment.id });
   const path = `/deployments/${referenceOf(deployment)}`;
   const polled = usePolled<MaintenanceView>(`${path}/maintenance`, 5);
-  const refresh = () => {
+  const [saved, setSaved] = useState<MaintenanceView>(); // newer than what was asked for last, for a moment
+  const refresh = (answer?: MaintenanceView) => {
+    if (answer !== undefined) {
+      setSaved(answer);
+    }
     polled.refresh();
     done();
   };
   return (
     <Shown polled={polled} what="maintenance">
-      {(found) => {
+      {(asked) => {
+        const found = saved !== undefined && saved.revision > asked.revision ? saved : asked;
         const shared = { deployment, found, path, mayChange, done: refresh };
         return (
           <VStack align="stretch" gap={4} maxW="52em">

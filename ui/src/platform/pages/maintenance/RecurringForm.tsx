@@ -17,7 +17,7 @@ export type Work = {
   usual: RecurringWork; // what the form begins with
 };
 
-type Asked = { work: Work; found: MaintenanceView; path: string; onClose: () => void; done: () => void };
+type Asked = { work: Work; found: MaintenanceView; path: string; onClose: () => void; done: (saved: MaintenanceView) => void };
 
 /** Asks when work recurs, and for how long what it leaves is kept. */
 export function RecurringForm({ work, found, path, onClose, done }: Asked) {
@@ -33,9 +33,9 @@ export function RecurringForm({ work, found, path, onClose, done }: Asked) {
     const saved = await save(() => ({ [work.of]: wanted }), reason);
     if (saved) {
       say(`The schedule of ${work.name} was saved`);
-      done();
+      done(saved);
     }
-    return saved;
+    return saved !== undefined;
   };
   return (
     <FormDialog title={`Schedule of ${work.name}`} open onClose={onClose} submit="Save" onSubmit={send}>
@@ -60,9 +60,9 @@ export function TurnOff({ work, found, path, onClose, done }: Asked) {
     const saved = await save(() => ({ [work.of]: null }), reason);
     if (saved) {
       say(`The schedule of ${work.name} is off`);
-      done();
+      done(saved);
     }
-    return saved;
+    return saved !== undefined;
   };
   return (
     <FormDialog title={`Turn off the schedule of ${work.name}`} open onClose={onClose} submit="Turn off" onSubmit={send}>

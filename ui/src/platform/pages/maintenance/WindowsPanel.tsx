@@ -67,7 +67,7 @@ export const opens = ({ is_open, opens_at }: MaintenanceView) =>
 
 const same = (one: MaintenanceWindow, other: MaintenanceWindow) => one.opens_at_cron === other.opens_at_cron && one.minutes === other.minutes;
 
-type Asked = { found: MaintenanceView; path: string; onClose: () => void; done: () => void };
+type Asked = { found: MaintenanceView; path: string; onClose: () => void; done: (saved: MaintenanceView) => void };
 
 function AddWindow({ found, path, onClose, done }: Asked) {
   const say = useSay();
@@ -86,9 +86,9 @@ function AddWindow({ found, path, onClose, done }: Asked) {
     }, reason);
     if (saved) {
       say("The window was added");
-      done();
+      done(saved);
     }
-    return saved;
+    return saved !== undefined;
   };
   return (
     <FormDialog title="Add maintenance window" open onClose={onClose} submit="Add" onSubmit={send}>
@@ -117,9 +117,9 @@ function RemoveWindow({ found, path, removed, onClose, done }: Asked & { removed
     }, reason);
     if (saved) {
       say("The window was removed");
-      done();
+      done(saved);
     }
-    return saved;
+    return saved !== undefined;
   };
   return (
     <FormDialog title="Remove maintenance window" open onClose={onClose} submit="Remove" onSubmit={send}>

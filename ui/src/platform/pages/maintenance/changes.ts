@@ -9,14 +9,14 @@ import { ifMatch, ofPlatform } from "../../data/platform";
 export type Changing = {
   error: Refused | undefined; // about fields of the form
   newer: MaintenanceView | undefined; // what somebody else has saved meanwhile; the next try changes that
-  save: (change: (seen: MaintenanceView) => ChangeMaintenance, reason: string) => Promise<boolean>;
+  save: (change: (seen: MaintenanceView) => ChangeMaintenance, reason: string) => Promise<MaintenanceView | undefined>;
 };
 
 /**
  * Saves a change of what the person saw when the form was opened.
  *
- * `save` returns whether it was saved. It was not when fields of the form are wrong, or when somebody has saved another
- * change meanwhile. It throws Refused for any other cause.
+ * `save` returns what it is then; nothing when fields of the form are wrong, or when somebody has saved another change
+ * meanwhile. It throws Refused for any other cause.
  */
 export function useChanging(path: string, found: MaintenanceView, fields: string[]): Changing {
   const [seen, setSeen] = useState(found);
@@ -26,24 +26,23 @@ export function useChanging(path: string, found: MaintenanceView, fields: string
     setError(undefined);
     setNewer(undefined);
     try {
-      await ofPlatform.call<MaintenanceView>(`${path}/maintenance`, {
+      return await ofPlatform.call<MaintenanceView>(`${path}/maintenance`, {
         method: "PATCH",
         body: change(seen),
         query: { reason: reason.trim() },
         headers: ifMatch(seen.revision),
       });
-      return true;
     } catch (problem) {
       const refused = asRefused(problem);
       if (refused.status === 412) {
         const now = await ofPlatform.call<MaintenanceView>(`${path}/maintenance`);
         setSeen(now);
         setNewer(now);
-        return false;
+        return undefined;
       }
       if (isShownBy(refused, fields)) {
         setError(refused);
-        return false;
+        return undefined;
       }
       throw refused;
     }
