@@ -8,6 +8,7 @@ import html
 import os
 import re
 import secrets
+import signal
 import struct
 import subprocess
 import time
@@ -41,6 +42,7 @@ class Keycloak:
 
     url: str
     admin_password: str = field(repr=False)
+    process: int  # the leader of its process group
 
     @property
     def issuer(self) -> str:
@@ -62,6 +64,15 @@ class Keycloak:
         if answer.headers.get("location"):
             return answer.headers["location"].rpartition("/")[2]
         return answer.json() if answer.content else None
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It takes connections and answers nothing."""
+        os.killpg(self.process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process, signal.SIGCONT)
 
     def make_realm(self, platform: str) -> None:
         """The realm, with the platform as a client."""
@@ -114,7 +125,7 @@ class Keycloak:
         realm = {"realm": REALM, "enabled": True, "sslRequired": "none", **policy}
         self.api("POST", "", json=realm)
         self.api("POST", f"/{REALM}/clients", json=client)
-        for name in ("engineers", "operators"):
+        for name in ("engineers", "operators", "analysts"):
             self.api("POST", f"/{REALM}/groups", json={"name": name})
         self._name_the_methods()
 
@@ -222,7 +233,7 @@ def running(log: Path) -> Iterator[Keycloak]:
     url = f"http://127.0.0.1:{port}"
     try:
         _wait(process, f"{url}/realms/master/.well-known/openid-configuration", log)
-        yield Keycloak(url, password)
+        yield Keycloak(url, password, process.pid)
     finally:
         os.killpg(process.pid, 15)
         try:
