@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="`make test-ui` installs what drives the browser")
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from support import deployment, directories
 from support.airflow_rest import AirflowRest
@@ -22,11 +21,6 @@ from support.talkers import GATEWAY, Stand
 from tradewind.embedded.plane import Plane
 
 HERE = Path(__file__).parent
-
-
-def chromium() -> str | None:
-    """The machine's own browser; None: whatever Playwright installed."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,17 +85,6 @@ def stand(plane: Plane) -> Iterator[Stand]:
     """Agents that only say that they are there."""
     with Stand(plane) as agents:
         yield agents
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=15_000)  # a busy machine takes its time to draw Airflow's page
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield running
-        running.close()
 
 
 Opened = Callable[..., Page]
