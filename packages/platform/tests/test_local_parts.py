@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
 
 from support import directories, postgresql
 from tradewind.embedded.plane import Plane, PlaneSettings
@@ -193,15 +195,27 @@ def connect(databases: Databases, slug: str, password: str, database: str) -> No
     ).close()
 
 
+def url_of(server: postgresql.PostgreSQL, role: str) -> str:
+    """Of a new database, for the server's superuser or for a role that may make roles and databases, and no more."""
+    url = make_url(server.new_database())
+    if role == "superuser":
+        return url.render_as_string(hide_password=False)
+    with create_engine(url).begin() as db:
+        db.exec_driver_sql("CREATE ROLE maker LOGIN CREATEDB CREATEROLE PASSWORD 'maker'")
+    return url.set(username="maker", password="maker").render_as_string(hide_password=False)
+
+
 @pytest.mark.postgresql
+@pytest.mark.parametrize("role", ["superuser", "maker"])
 def test_scenario_3_a_deployments_role_opens_its_own_database_and_no_other(
-    server: postgresql.PostgreSQL,
+    server: postgresql.PostgreSQL, role: str
 ) -> None:
-    databases = Databases(server.new_database())
+    databases = Databases(url_of(server, role))
     for slug in ("d1", "d2"):
         databases.ensure(slug, f"password-{slug}")
         databases.ensure(slug, f"password-{slug}")
     connect(databases, "d1", "password-d1", "d1")
+    databases.replace("d2", "password-d2")
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
         connect(databases, "d1", "password-d1", "d2")
     for slug in ("d1", "d2"):

@@ -21,7 +21,8 @@ from tradewind_platform.reconciler.driver import StepFailed
 
 
 class Databases:
-    """Named for the Deployment's slug. Nobody but its role may connect to a database."""
+    """Named for the Deployment's slug. Nobody but its role may connect to a database. The role of the URL needs CREATEDB and
+    CREATEROLE."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
@@ -32,12 +33,13 @@ class Databases:
             # The server is sent a verifier, so that no log of statements has the password.
             verifier = encrypt_password(password, slug, db, "scram-sha-256")
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (slug,))
-            verb = "ALTER" if cursor.fetchone() else "CREATE"
-            cursor.execute(
-                sql.SQL(f"{verb} ROLE {{}} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {{}}").format(
-                    sql.Identifier(slug), sql.Literal(verifier)
-                )
+            # Only a superuser may name that attribute of a role that is there, even to leave it as it is.
+            statement = (
+                "ALTER ROLE {} LOGIN PASSWORD {}"
+                if cursor.fetchone()
+                else "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}"
             )
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(slug), sql.Literal(verifier)))
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (slug,))
             if cursor.fetchone() is None:
                 # A role that is no superuser makes databases for roles that it is a member of.
