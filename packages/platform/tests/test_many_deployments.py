@@ -208,3 +208,12 @@ def test_where_reading_takes_long_all_are_observed_of_one_reading(
     monkeypatch.setattr(reconciled.driver, "observe", lambda one: looked.append(one.name) or observe(one))
     reconciled.reconciler.observe_all()
     assert (looked, len(reads)) == (["d0", "d1", "d2"], 1)
+
+
+def test_operations_that_have_ended_are_not_read_to_find_those_that_have_not(reconciled: Reconciled) -> None:
+    with reconciled.statements() as statements:
+        assert reconciled.reconciler._unfinished() == []
+    (asked,) = [one for one in statements if one.startswith("SELECT operation")]
+    with reconciled.platform.store.engine.connect() as db:
+        plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ("0" * 32,)).fetchall()
+    assert [row[-1].split(" USING")[0] for row in plan] == ["SEARCH operation"]

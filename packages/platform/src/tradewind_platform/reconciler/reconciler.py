@@ -46,6 +46,9 @@ _FRESH: Final = timedelta(seconds=2)
 """So old may be what was read of a Deployment when it is observed."""
 
 
+_UNFINISHED: Final = select(Operation.id).where(Operation.unfinished > UUID(int=0))
+"""Asked each second. SQLite looks into an index for what is greater, and reads every operation that ever was for what is not null."""
+
 Keeper = Driver | RemoteObserver
 """Keeps and observes Deployments of a cluster."""
 
@@ -130,12 +133,9 @@ class Reconciler:
     # ---- operations
 
     def _unfinished(self) -> list[UUID]:
+        """The oldest first."""
         with self.store.reading_all() as db:
-            return list(
-                db.scalars(
-                    select(Operation.id).where(Operation.unfinished.is_not(None)).order_by(Operation.id)
-                )
-            )
+            return sorted(db.scalars(_UNFINISHED))
 
     def _waiting(self, id: UUID) -> bool:
         """Whether it waits for something outside: the step that it is at has no try."""
