@@ -23,7 +23,7 @@ import tempfile
 import traceback
 import types
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NoReturn
 
@@ -233,18 +233,22 @@ def _be(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> No
     os.closerange(high, high + len(moved) + 1)
     _start(env)
     sys.argv = [module]
-    status = 1
+    os._exit(_status_of(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)))
+
+
+def _status_of(program: Callable[[], object]) -> int:
+    """Run it, and return the exit status that an interpreter would have ended with."""
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        status = 0
+        program()
+        return 0
     except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return (end.code if isinstance(end.code, int) else int(end.code is not None)) & 255
     except BaseException:
         traceback.print_exc()
+        return 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status & 255)
 
 
 def _start(env: dict[str, str]) -> None:
@@ -258,27 +262,17 @@ def _start(env: dict[str, str]) -> None:
 
 
 def _become(command: list[str], env: dict[str, str], fds: list[int]) -> NoReturn:
-    status = 1
-    try:
-        for number, fd in enumerate(fds[:3]):
-            os.dup2(fd, number)
-            os.close(fd)
-        _start(env)
-        sys.argv = ["-c", *command[1:]]
-        main: Any = types.ModuleType("__main__")
-        sys.modules["__main__"] = main
-        exec(compile(command[0], "<program>", "exec"), main.__dict__)
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if fds[3:]:
-            os.write(fds[3], bytes([status & 255]))
-        os._exit(status & 255)
+    for number, fd in enumerate(fds[:3]):
+        os.dup2(fd, number)
+        os.close(fd)
+    _start(env)
+    sys.argv = ["-c", *command[1:]]
+    main: Any = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    status = _status_of(lambda: exec(compile(command[0], "<program>", "exec"), main.__dict__))
+    if fds[3:]:
+        os.write(fds[3], bytes([status]))
+    os._exit(status)
 
 
 if __name__ == "__main__":
