@@ -14,7 +14,7 @@ from tradewind_platform.domain import oauth
 from tradewind_platform.domain.sign_in_sessions import LIFETIME, EndReason, SessionState
 from tradewind_platform.security.token_hashes import hashed
 from tradewind_platform.services import sign_in_sessions
-from tradewind_platform.store.access_tables import AuthorizationCode
+from tradewind_platform.store.access_tables import AuthorizationCode, TerminalCode
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.tables import User
 
@@ -65,6 +65,15 @@ def redeem(
         raise CodeRefused("the Deployment was given no such code")
     if row.used_at is not None:
         raise CodeRefused("the code was used already")
+    session, user = bearer_of(db, row, redirect_uri=redirect_uri, verifier=verifier, now=now)
+    row.used_at = now
+    return user, session
+
+
+def bearer_of(
+    db: Session, row: AuthorizationCode | TerminalCode, *, redirect_uri: str, verifier: str, now: datetime
+) -> tuple[SignInSession, User]:
+    """The session and the person of a code that is not used, as they are now. Changes nothing. Raises CodeRefused."""
     if row.expires_at <= now:
         raise CodeRefused("the code has expired")
     if row.redirect_uri != redirect_uri:
@@ -74,8 +83,7 @@ def redeem(
     session, user = db.get_one(SignInSession, row.session_id), db.get_one(User, row.user_id)
     if user.disabled_at is not None or sign_in_sessions.state_of(session, now) is not SessionState.LIVE:
         raise CodeRefused("the session is over")
-    row.used_at = now
-    return user, session
+    return session, user
 
 
 def end_session(db: Session, session: UUID, *, deployment: UUID, now: datetime) -> User | None:

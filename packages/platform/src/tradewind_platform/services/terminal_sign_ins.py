@@ -12,13 +12,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import oauth
-from tradewind_platform.domain.sign_in_sessions import LIFETIME, Method, SessionState
+from tradewind_platform.domain.sign_in_sessions import LIFETIME, Method
 from tradewind_platform.security.token_hashes import hashed
-from tradewind_platform.services import api_tokens, sign_in_sessions
-from tradewind_platform.services.authorization_codes import CodeRefused
+from tradewind_platform.services import api_tokens
+from tradewind_platform.services.authorization_codes import CodeRefused, bearer_of
 from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.store.access_tables import TerminalCode
-from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.tables import ApiToken, User
 from tradewind_protocol.access import TerminalToken
 from tradewind_protocol.errors import Code, Refused
@@ -82,15 +81,7 @@ def redeem(
         if token is not None:
             token.deleted_at = token.deleted_at or now
         raise CodeRefused("the code was used already; the token that it gave is deleted")
-    if row.expires_at <= now:
-        raise CodeRefused("the code has expired")
-    if row.redirect_uri != redirect_uri:
-        raise CodeRefused("the code was made for another redirect_uri")
-    if not oauth.verifies(verifier, row.challenge):
-        raise CodeRefused("the code_verifier is another one")
-    session, user = db.get_one(SignInSession, row.session_id), db.get_one(User, row.user_id)
-    if user.disabled_at is not None or sign_in_sessions.state_of(session, now) is not SessionState.LIVE:
-        raise CodeRefused("the session is over")
+    session, user = bearer_of(db, row, redirect_uri=redirect_uri, verifier=verifier, now=now)
     _forget_ended(db, user, now)
     ends_at = now + oauth.TERMINAL_LIFETIME
     if session.method == Method.BREAK_GLASS.value:
