@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from support import keycloak
+from support.platform_parts import ensure_cluster
 from tradewind_platform.clock import utc_now
 from tradewind_platform.security.identity_providers import IdentityProviders
-from tradewind_platform.services import clusters
 
 START = "/sign-in/with-identity-provider"
 VERIFIER = "v" * 64
@@ -31,15 +31,7 @@ def made(signs_in: Any, name: str) -> dict[str, Any]:
     """A Deployment that is known; no reconciler makes its processes."""
     platform = signs_in.api.platform
     with platform.store.transaction(signs_in.api.organization) as db:
-        clusters.ensure(
-            db,
-            "local",
-            driver="fake",
-            slug="c2345abc",
-            agents_url="https://c2345abc.external.example.com",
-            people_url="https://{slug}.c2345abc.example.com",
-            now=utc_now(),
-        )
+        ensure_cluster(db, now=utc_now())
     answer = signs_in.api.owner.post("/v1/deployments", json={"name": name})
     assert answer.status_code < 300, answer.text
     found: dict[str, Any] = answer.json()

@@ -12,6 +12,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from support.fake_driver import FakeDriver
 from tradewind_platform.api.app import create_app
@@ -149,6 +150,19 @@ class Api:
         return found
 
 
+def ensure_cluster(db: Session, *, now: datetime) -> None:
+    """The cluster `local`, of a fake driver."""
+    clusters.ensure(
+        db,
+        "local",
+        driver="fake",
+        slug="c2345abc",
+        agents_url="https://c2345abc.external.example.com",
+        people_url="https://{slug}.c2345abc.example.com",
+        now=now,
+    )
+
+
 @dataclass
 class Reconciled(Api):
     """The API and a reconciler with a fake driver, which works when it is told to."""
@@ -158,15 +172,7 @@ class Reconciled(Api):
     def __post_init__(self) -> None:
         super().__post_init__()
         with self.platform.store.transaction(self.organization) as db:
-            clusters.ensure(
-                db,
-                "local",
-                driver="fake",
-                slug="c2345abc",
-                agents_url="https://c2345abc.external.example.com",
-                people_url="https://{slug}.c2345abc.example.com",
-                now=self.time.now,
-            )
+            ensure_cluster(db, now=self.time.now)
         self.reconciler = self.new_reconciler()
 
     def new_reconciler(self) -> Reconciler:

@@ -15,14 +15,14 @@ import uvicorn
 from support.fake_driver import FakeDriver
 from support.moved_clock import MovedClock
 from support.patience import eventually
-from support.platform_parts import PASSWORD
+from support.platform_parts import PASSWORD, ensure_cluster
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.roles import Binding
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, local_accounts, people
+from tradewind_platform.services import local_accounts, people
 from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.plane_archives import PlaneArchives
@@ -64,15 +64,7 @@ class Website:
             store, ring, clock, reconciler.wake, origin=url, offered=OFFERED, archives=archives
         )
         with store.transaction(organization) as db:
-            clusters.ensure(
-                db,
-                "local",
-                driver="fake",
-                slug="c2345abc",
-                agents_url="https://c2345abc.external.example.com",
-                people_url="https://{slug}.c2345abc.example.com",
-                now=clock(),
-            )
+            ensure_cluster(db, now=clock())
             owner = None if without_people else people.create_owner(db, "ada", now=clock())
             if owner is not None:
                 local_accounts.set_password(db, owner.id, platform.passwords.hash(PASSWORD), now=clock())

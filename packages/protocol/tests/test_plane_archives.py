@@ -213,8 +213,8 @@ def test_an_archive_without_what_an_environment_needs_is_refused(
     [
         "--index-url https://evil.example.com",
         "-r /etc/shadow",
-        "-e /root",
-        "evil @ file:///root/.ssh",
+        "-e /srv/other",
+        "evil @ file:///srv/other",
         f"evil @ https://evil.example.com/x.whl \\\n{HASH}",
         "unhashed==1.0",
         "unhashed==1.0 \\\n    --no-binary=:all:",
