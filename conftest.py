@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from support import airflow_home, skips
+from support import airflow_home, directories, skips
 
 airflow_home.use_one_of_its_own()
 
@@ -25,6 +27,17 @@ _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_[\w-]{2
 def pytest_make_parametrize_id(config: pytest.Config, val: Any, argname: str) -> str | None:
     """Name a parameter that holds a fresh id or credential after its argument: names are the same in every process."""
     return argname if isinstance(val, str) and _RANDOM.search(val) else None
+
+
+@pytest.fixture(autouse=True)
+def _what_the_next_test_starts_with() -> Iterator[None]:
+    """A test that leaves another umask or working directory fails itself, and not one that happens to come after it."""
+    before = os.getcwd()
+    with directories.umask(0o022):
+        yield
+        left = os.umask(0o022), os.getcwd()
+        os.chdir(before)
+    assert left == (0o022, before), "this test leaves another umask or working directory behind"
 
 
 class Files(LoadScopeScheduling):  # type: ignore[misc]

@@ -167,8 +167,7 @@ def write(root: Path, dist: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_scenario_27_the_same_project_has_the_same_digest_in_another_folder(world: World) -> None:
     first = world.digest(0)
-    old = os.umask(0o077)
-    try:
+    with directories.umask(0o077):
         shutil.copytree(
             world.projects[0],
             world.projects[1],
@@ -180,8 +179,6 @@ def test_scenario_27_the_same_project_has_the_same_digest_in_another_folder(worl
             settings.read_text().replace('dist = "../../dist"', f'dist = "{world.directory / "dist"}"')
         )
         assert world.digest(1) == first
-    finally:
-        os.umask(old)
 
 
 @pytest.mark.timeout(1800)

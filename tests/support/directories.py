@@ -1,4 +1,4 @@
-"""The folder that planes and agents of a test session live in."""
+"""The folder that planes and agents of a test session live in, and with which modes tests make files."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def short(prefix: str = "tw-") -> Iterator[Path]:
     yield made
     if not os.environ.get("TRADEWIND_TEST_KEEP"):
         shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def umask(mode: int) -> Iterator[None]:
+    """This process has it meanwhile, and its own again at the end."""
+    before = os.umask(mode)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -230,11 +230,8 @@ def test_a_state_directory_of_before_is_shared_without_its_secrets(home: Path) -
     (state / "task-logs" / "dag_id=d" / "old.log").write_text("of before")
     (state / "outbox.sqlite").write_text("")
     (state / "ledger").mkdir(mode=0o755)
-    umask = os.umask(0o022)
-    try:
+    with directories.umask(0o022):
         task_users.prepare(settings(home))
-    finally:
-        os.umask(umask)
     tasks = pwd.getpwnam(TASKS)
     old = (state / "task-logs" / "dag_id=d" / "old.log").stat()
     assert (old.st_uid, old.st_gid) == (tasks.pw_uid, tasks.pw_gid)

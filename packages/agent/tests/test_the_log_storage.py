@@ -64,7 +64,8 @@ async def storage(home: Path, **options: Any) -> AsyncIterator[LogStorageProcess
         state_dir=home / "state",
         environments=(environment,),
     )
-    task_users.prepare(settings)
+    with directories.umask(0o022):
+        task_users.prepare(settings)
     waiting = settings.state_dir / "task-logs-waiting"
     waiting.mkdir(parents=True, exist_ok=True)
     made = LogStorageProcess(settings, environment, waiting=waiting)
@@ -171,11 +172,8 @@ async def test_a_storage_that_another_user_opens_reads_and_uploads(home: Path) -
         environments = Environments(home)
         environments.write()
         uploading = LogUploading(environments, logs={"default": process}, now=lambda: 0.0, first=0.01)
-        umask = os.umask(0o077)
-        try:
+        with directories.umask(0o077):
             uploading.attempt_ended("default", LOG)
-        finally:
-            os.umask(umask)
         os.chown(next(environments.waiting_logs.rglob("*.log")), 65534, 65534)
         task = asyncio.create_task(uploading.run())
         await until(lambda: not any(environments.waiting_logs.iterdir()))

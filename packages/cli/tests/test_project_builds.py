@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support import project_parts
+from support import directories, project_parts
 from support.project_parts import FakeBuilder
 from tradewind.embedded import environments
 from tradewind.errors import CommandError
@@ -309,13 +309,10 @@ def test_scenario_27_the_same_project_has_the_same_digest_wherever_and_however_i
     (project.plane.folder / "plugins" / "two.py").write_text("TWO = 2\n")
     digests = []
     for place in ("one", "two"):
-        before = os.umask(0o077 if place == "two" else 0o022)
-        try:
+        with directories.umask(0o077 if place == "two" else 0o022):
             other = project_parts.made(tmp_path / place / "shop", dist)
             (other.plane.folder / "plugins" / "two.py").write_text("TWO = 2\n")
             result = build(tradewind, other, "plane", "--builder", "venv", "-o", "json")
-        finally:
-            os.umask(before)
         assert result.exit_code == 0, result.output
         digests.append(json.loads(result.stdout)["built"][0]["digest"])
     os.utime(project.plane.folder / "plugins" / "two.py", (1, 1))

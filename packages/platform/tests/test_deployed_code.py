@@ -173,12 +173,9 @@ def test_scenario_27_a_deployment_reads_its_code_and_changes_none_and_another_re
     settings.write_text(text)
     place.project = replace(place.project, python="3.11")
     document = place.sent()
-    old = os.umask(0o077)
-    try:
+    with directories.umask(0o077):
         place.code.fetch(document)
         place.code.build(document)
-    finally:
-        os.umask(old)
     python = place.code.python(document)
     assert python is not None
     plugin = python.parents[2] / "source" / "plugins" / "one.py"
