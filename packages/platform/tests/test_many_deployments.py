@@ -86,6 +86,15 @@ def test_a_page_of_a_list_is_a_part_of_it(reconciled: Reconciled) -> None:
     assert (found["total"], found["limit"], found["offset"]) == (5, 2, 3)
 
 
+def test_where_nothing_has_changed_one_query_says_so(reconciled: Reconciled) -> None:
+    create(reconciled, range(FEW))
+    kept = RunningDeployments(reconciled.platform.store, reconciled.platform.ring)
+    before = kept.read()
+    with reconciled.statements() as statements:
+        assert kept.read() is before
+    assert len([one for one in statements if one.startswith("SELECT")]) == 1
+
+
 def test_one_that_changed_is_read_anew_and_no_other(reconciled: Reconciled) -> None:
     create(reconciled, range(FEW))
     kept = RunningDeployments(reconciled.platform.store, reconciled.platform.ring)

@@ -57,13 +57,18 @@ class Recurrence:
     def __post_init__(self) -> None:
         require_cron(self.cron)
 
+    @property
+    def due_at(self) -> datetime:
+        """The first moment that has not been acted on."""
+        return moment_after(self.cron, self.considered_until)
+
     def is_due(self, now: datetime, windows: Sequence[Window] = ()) -> bool:
         """Whether it shall begin now. What is due while no window is open stays due until one is."""
-        return moment_after(self.cron, self.considered_until) <= now and self._may(now, windows)
+        return self.due_at <= now and self._may(now, windows)
 
     def next_begin(self, now: datetime, windows: Sequence[Window] = ()) -> datetime:
         """When it begins next, as far as the schedule and the windows decide."""
-        at = max(now, moment_after(self.cron, self.considered_until))
+        at = max(now, self.due_at)
         if self.kind in IN_WINDOWS:
             at = next_opening(windows, at) or at
         return at

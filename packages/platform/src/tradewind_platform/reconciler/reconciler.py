@@ -134,7 +134,7 @@ class Reconciler:
 
     def _unfinished(self) -> list[UUID]:
         """The oldest first."""
-        with self.store.reading_all() as db:
+        with self.store.looking() as db:
             return sorted(db.scalars(_UNFINISHED))
 
     def _waiting(self, id: UUID) -> bool:

@@ -46,7 +46,7 @@ def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: Recurrin
     """Once for all moments that are over. While another operation runs it stays due."""
     if _is_busy(_last(db, row)):
         return False
-    work.considered_until = now
+    maintenance.considered(work, now)
     kind = Kind(work.kind)
     if kind is Kind.BACKUP:
         made = _begin(db, row, kind, "its schedule", now)

@@ -26,10 +26,13 @@ _CONTACTS: Final = 5
 """So many people are named whom one may ask for a role."""
 
 
+_REVISIONS: Final = select(AccessRevision.id, AccessRevision.revision)
+
+
 def revisions(store: Store) -> dict[UUID, int]:
     """The access revision of each organization that has had a change."""
-    with store.reading_all() as db:
-        return {row.id: row.revision for row in db.scalars(select(AccessRevision))}
+    with store.looking() as db:
+        return {row.id: row.revision for row in db.execute(_REVISIONS)}
 
 
 @dataclass(frozen=True)

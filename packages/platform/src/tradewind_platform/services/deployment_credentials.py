@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Phase
@@ -24,6 +24,14 @@ from tradewind_protocol.errors import Code, Refused
 
 SECRET: Final = "platform_credential"
 """The name of the secret, in a document for a driver."""
+
+
+_OF_A_DEPLOYMENT: Final = (
+    select(DeploymentCredential.hash, Deployment.organization_id, Deployment.name, Deployment.phase)
+    .join(Deployment, Deployment.id == DeploymentCredential.deployment_id)
+    .where(Deployment.id == bindparam("deployment"))
+)
+"""Hundreds of Deployments ask, each once a minute."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,8 @@ def add_missing(store: Store, ring: KeyRing, *, now: datetime) -> None:
 
 def authenticate(store: Store, deployment: UUID, value: str) -> KnownDeployment:
     """The Deployment of a credential. Raises Refused TOKEN_UNKNOWN, also for another Deployment's and one that was deleted."""
-    wanted = (
-        select(DeploymentCredential.hash, Deployment.organization_id, Deployment.name, Deployment.phase)
-        .join(Deployment, Deployment.id == DeploymentCredential.deployment_id)
-        .where(Deployment.id == deployment)
-    )
-    # Columns and no rows: hundreds of Deployments ask, each twice a minute.
-    with store.reading_all() as db:
-        found = db.execute(wanted).first()
+    with store.looking() as db:
+        found = db.execute(_OF_A_DEPLOYMENT, {"deployment": deployment}).first()
     known = "" if found is None else found.hash
     if (
         not hmac.compare_digest(known, hashed(value))

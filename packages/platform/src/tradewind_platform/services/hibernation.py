@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, not_, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.cron import require_cron
@@ -96,13 +96,21 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Hib
 def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
     """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
     table = Hibernation
+    runs, sleeps_now = (Deployment.phase == one.value for one in (Phase.RUNNING, Phase.ASLEEP))
+    until_it_wakes = table.next_event == Kind.WAKE.value
+    has_come = or_(table.next_event_at.is_(None), table.next_event_at <= now)
+    # This is asked every few seconds, and nearly always nothing is due: the database says so.
     statement = (
         select(table.id, table.next_event, table.next_event_at, Deployment.id, Deployment.phase)
         .join(Deployment, Deployment.id == table.deployment_id)
-        .where(Deployment.phase.in_((Phase.RUNNING.value, Phase.ASLEEP.value)))
+        .where(
+            or_(
+                and_(runs, or_(until_it_wakes, has_come)),
+                and_(sleeps_now, or_(not_(until_it_wakes), has_come)),
+            )
+        )
     )
     found = []
-    # Columns and no rows: this is asked every few seconds, and nearly always nothing is due.
     for id, event, at, deployment, phase in db.execute(statement).all():
         if at is not None and now < at:
             sleeps = event == Kind.WAKE.value  # until what comes next has come

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import maintenance as rules
@@ -88,19 +88,31 @@ def windows_of(db: Session, deployment: UUID) -> list[Window]:
 def due(db: Session, now: datetime) -> list[tuple[Deployment, RecurringWork]]:
     """Recurring work that shall begin at this moment: over all organizations. What a Deployment cannot do now stays due."""
     work = RecurringWork
+    # This is asked every few seconds, and nearly always nothing is due: the database says so.
     statement = (
-        select(work.id, work.kind, work.cron, work.considered_until, Maintenance.windows, Deployment.id)
-        .join(Deployment, Deployment.id == work.deployment_id)
+        select(Deployment, work, Maintenance.windows)
+        .join(work, Deployment.id == work.deployment_id)
         .outerjoin(Maintenance, Maintenance.deployment_id == Deployment.id)
-        .where(work.is_enabled, Deployment.phase == Phase.RUNNING.value)
+        .where(
+            work.is_enabled,
+            Deployment.phase == Phase.RUNNING.value,
+            or_(work.due_at.is_(None), work.due_at <= now),
+        )
         .order_by(work.kind)
     )
-    # Columns and no rows: this is asked every few seconds, and nearly always nothing is due.
-    return [
-        (db.get_one(Deployment, deployment), db.get_one(RecurringWork, id))
-        for id, kind, cron, considered_until, windows, deployment in db.execute(statement).all()
-        if Recurrence(Kind(kind), cron, considered_until).is_due(now, _windows(windows or []))
-    ]
+    found = []
+    for row, one, windows in db.execute(statement).all():
+        recurrence = _recurrence(one)
+        one.due_at = recurrence.due_at
+        if recurrence.is_due(now, _windows(windows or [])):
+            found.append((row, one))
+    return found
+
+
+def considered(work: RecurringWork, until: datetime) -> None:
+    """The moments of its schedule until then have been acted on."""
+    work.considered_until = until
+    work.due_at = _recurrence(work).due_at
 
 
 def view(db: Session, row: Deployment, now: datetime) -> messages.MaintenanceView:
@@ -141,7 +153,7 @@ def _set_recurring(
         found = RecurringWork(deployment_id=row.id, kind=kind.value)
         change.db.add(found)
     found.cron, found.keep_days, found.is_enabled = ask.cron, ask.keep_days, ask.is_enabled
-    found.considered_until = change.now
+    considered(found, change.now)
     return [before, ask.model_dump()]
 
 

@@ -40,6 +40,8 @@ class RecurringWork(Scoped, Base):
     is_enabled: Mapped[bool]
     considered_until: Mapped[datetime]
     """Moments of the schedule until then have been acted on."""
+    due_at: Mapped[datetime | None]
+    """The first moment after that. Written whenever one of both changes; null: not yet computed."""
     revision: Mapped[int] = mapped_column(default=1)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
@@ -57,6 +57,12 @@ class Store:
         """As `across_organizations`, for one that reads."""
         with self._begun(_ALL, writes=False) as db:
             yield db
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A transaction that reads columns of all rows, without a session's cost: for what is asked again and again."""
+        with self.engine.connect() as db:
+            yield db.execution_options(tradewind_writes=False)
 
     @contextmanager
     def _begun(self, scope: UUID | str, *, writes: bool = True) -> Iterator[Session]:
