@@ -336,6 +336,8 @@ class Reconciler:
         """Begin what no person asks for: the purge of what was deleted long ago, and what
         schedules say: hibernation, clean-ups, backups."""
         now = self.clock()
+        if not timetable.may_be_due(self.store, now):
+            return
         with self.store.across_organizations() as db:
             begun = timetable.begin_what_is_due(db, self.ring, now)
         if begun:
