@@ -38,6 +38,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "pool": {"namespaces": {"existing": ["planes-1", "planes-2"]}},
     "claim made": {"backups": {"persistentVolumeClaim": {"enabled": True, "storageClassName": "fast"}}},
     "claim given": {"backups": {"existingClaim": "ours"}},
+    "CloudNativePG": {"database": {"cloudNativePG": {"cluster": "main", "namespace": "databases"}}},
     "gateway api": {
         "gateway": {
             "kind": "httpRoute",
@@ -71,7 +72,7 @@ def test_each_pod_passes_the_restricted_profile_with_a_read_only_root(which: str
     }
 
 
-@pytest.mark.parametrize("which", ["least", "pool", "gateway api"])
+@pytest.mark.parametrize("which", ["least", "pool", "gateway api", "CloudNativePG"])
 def test_scenario_23_the_controllers_rights_equal_the_golden_list(which: str) -> None:
     made = rendered(ALTERNATIVES[which])
     rights = {
@@ -102,6 +103,20 @@ def test_the_controller_reads_the_settings_that_the_chart_writes(which: str) -> 
     written = rendered(ALTERNATIVES[which])[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
     found = KubernetesSettings.model_validate_json(written)
     assert found.own_namespace == "tradewind" and found.role == "tradewind-controller-deployments"
+
+
+def test_with_cloudnativepg_the_controller_has_no_password_of_a_database_and_reads_no_secret_there() -> None:
+    made = rendered(ALTERNATIVES["CloudNativePG"])
+    pod = pod_of(made[("Deployment", "tradewind-controller")])
+    assert "database" not in {one["name"] for one in pod["volumes"]}
+    written = made[("ConfigMap", "tradewind-controller")]["data"]["settings.json"]
+    found = KubernetesSettings.model_validate_json(written)
+    assert found.database_url_file is None and found.cloud_native_pg is not None
+    assert (found.cloud_native_pg.namespace, found.cloud_native_pg.cluster) == ("databases", "main")
+    role = made[("Role", "tradewind-controller-databases")]
+    binding = made[("RoleBinding", "tradewind-controller-databases")]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "databases"
+    assert [one["verbs"] for one in role["rules"] if "secrets" in one["resources"]] == [["create"]]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +183,11 @@ def test_a_changed_setting_starts_the_controller_anew() -> None:
         ({"platform": {"url": "http://platform.example.com", "existingSecret": "t"}}, "no https:// address"),
         ({"platform": {"url": "https://platform.example.com"}}, "tradewind clusters add"),
         ({"database": {}}, "database.existingSecret is empty"),
+        ({"database": {"cloudNativePG": {"cluster": "main"}}}, "both cluster and namespace"),
+        (
+            {"database": {"existingSecret": "d", "cloudNativePG": {"cluster": "main", "namespace": "d"}}},
+            "both set",
+        ),
         (
             {
                 "gateway": {
@@ -180,7 +200,7 @@ def test_a_changed_setting_starts_the_controller_anew() -> None:
         ),
         ({"gateway": {"agentsHost": "a.example.com"}}, "gateway.peopleDomain is empty"),
     ],
-    ids=["plain", "no token", "no database", "no gateway", "no names"],
+    ids=["plain", "no token", "no database", "half a database", "two databases", "no gateway", "no names"],
 )
 def test_what_cannot_work_is_refused_with_a_remedy(values: dict[str, Any], remedy: str) -> None:
     with pytest.raises(helm.HelmError, match=remedy):

@@ -410,4 +410,4 @@ def test_settings_that_are_wrong_are_named_without_their_values(tmp_path: Path) 
     file.write_text(json.dumps(asked))
     with pytest.raises(ValueError, match="quota") as refused:
         settings.read(file)
-    assert "database_url_file" in str(refused.value) and "canary" not in str(refused.value)
+    assert "platform_url" in str(refused.value) and "canary" not in str(refused.value)

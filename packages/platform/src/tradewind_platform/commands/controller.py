@@ -17,10 +17,13 @@ from tradewind_platform.commands.run import chosen_first_user, own_python
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
 from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.kubernetes import settings as kubernetes_settings_of
 from tradewind_platform.kubernetes.api import Access, KubernetesApi
+from tradewind_platform.kubernetes.cloud_native_pg import CloudNativePGDatabases
 from tradewind_platform.kubernetes.driver import KubernetesDriver
 from tradewind_platform.kubernetes.helm import Helm
+from tradewind_platform.kubernetes.settings import KubernetesSettings
 from tradewind_platform.local import environments
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
@@ -114,7 +117,7 @@ def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
     try:
         settings = kubernetes_settings_of.read(file)
         api = KubernetesApi(Access.of_this_pod())
-        databases = Databases(settings.database_url_file.read_text(encoding="utf-8").strip())
+        databases = _databases(settings, api)
         # The gateway's certificate is checked by agents; here the question is whether there is a route.
         http = httpx.Client(timeout=10, verify=False, trust_env=False)
         made = KubernetesDriver(settings, api, Helm(settings), databases, http)
@@ -126,6 +129,13 @@ def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
     return Controller(
         client, made, kind="kubernetes", version=version("tradewind-platform"), facts=made.facts
     )
+
+
+def _databases(settings: KubernetesSettings, api: KubernetesApi) -> DeploymentDatabases:
+    if settings.cloud_native_pg is not None:
+        return CloudNativePGDatabases(api, settings.cloud_native_pg)
+    assert settings.database_url_file is not None, "settings have one of both"
+    return Databases(settings.database_url_file.read_text(encoding="utf-8").strip())
 
 
 def _work(made: Controller, driver: str, platform_url: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg2  # type: ignore[import-untyped]
 from psycopg2 import sql
@@ -12,11 +12,10 @@ from psycopg2.extensions import (  # type: ignore[import-untyped]
     connection,
     encrypt_password,
 )
-from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from tradewind_platform.drivers.away import Away
+from tradewind_platform.drivers.deployment_databases import connected
 from tradewind_platform.reconciler.driver import StepFailed
 
 
@@ -63,13 +62,6 @@ class Databases:
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(slug)))
         self.ensure(slug, password)
 
-    def size(self, slug: str) -> int:
-        """Bytes of a database; 0 for one that is not there. Raises StepFailed."""
-        with self._connected() as db, db.cursor() as cursor:
-            cursor.execute("SELECT pg_database_size(datname) FROM pg_database WHERE datname = %s", (slug,))
-            row = cursor.fetchone()
-            return int(row[0]) if row is not None else 0
-
     def url(self, slug: str, password: str) -> URL:
         """What the Deployment connects to."""
         return self._url.set(
@@ -81,20 +73,10 @@ class Databases:
         with self._connected() as db:
             return int(db.server_version) // 10000
 
-    @contextmanager
-    def opened(self, slug: str, password: str) -> Iterator[Connection]:
+    def opened(self, slug: str, password: str) -> AbstractContextManager[Connection]:
         """A connection to a database as its own role, in a transaction that is committed at the end. Raises StepFailed,
         and Away when the server does not answer."""
-        engine = create_engine(self.url(slug, password), connect_args={"connect_timeout": 10})
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise Away(f"the database does not answer: {type(error).__name__}") from None
-        except SQLAlchemyError as error:
-            raise StepFailed(f"the database does not answer: {type(error).__name__}") from None
-        finally:
-            engine.dispose()
+        return connected(self.url(slug, password))
 
     @contextmanager
     def _connected(self) -> Iterator[connection]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
 _PIECE: Final = 1 << 20
@@ -28,7 +28,7 @@ class Dumps:
 
     kind: Final = "postgresql"
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: DeploymentDatabases) -> None:
         self._databases = databases
 
     def ready(self) -> None:
@@ -67,7 +67,8 @@ class Dumps:
 
     def size(self, document: Document) -> int:
         """Bytes of the database. Raises StepFailed."""
-        return self._databases.size(document.slug)
+        with self._databases.opened(document.slug, document.secrets["database_password"]) as connection:
+            return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
 
     def _dumped(self, document: Document) -> Iterator[bytes]:
         with self._connecting(document) as (options, env):

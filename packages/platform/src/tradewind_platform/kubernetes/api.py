@@ -32,6 +32,9 @@ _PLURALS: Final = {
     "Job": "jobs",
     "Deployment": "deployments",
     "Pod": "pods",
+    "Cluster": "clusters",
+    "Database": "databases",
+    "DatabaseRole": "databaseroles",
 }
 
 
@@ -117,14 +120,21 @@ class KubernetesApi:
 
     def annotate(self, kind: str, name: str, namespace: str, annotations: Mapping[str, str]) -> None:
         """Nothing for what is not there."""
+        self.change(kind, name, namespace, {"metadata": {"annotations": dict(annotations)}})
+
+    def change(self, kind: str, name: str, namespace: str, changed: Json) -> bool:
+        """Change these fields of what is there. Whether it is there."""
         answer = self._ask(
             "PATCH",
             _path(kind, name, namespace),
-            content=json.dumps({"metadata": {"annotations": dict(annotations)}}),
+            content=json.dumps(changed),
+            params={"fieldManager": MANAGER},
             type="application/merge-patch+json",
         )
-        if answer.status_code != 404:
-            _check(answer, f"annotate {kind} {name}")
+        if answer.status_code == 404:
+            return False
+        _check(answer, f"change {kind} {name}")
+        return True
 
     def log(self, pod: str, namespace: str, *, lines: int = 5) -> str:
         """The last lines of a pod; empty when it has none, or none can be read."""
@@ -172,6 +182,9 @@ _VERSIONS: Final = {
     "ReferenceGrant": "gateway.networking.k8s.io/v1beta1",
     "Job": "batch/v1",
     "Deployment": "apps/v1",
+    "Cluster": "postgresql.cnpg.io/v1",
+    "Database": "postgresql.cnpg.io/v1",
+    "DatabaseRole": "postgresql.cnpg.io/v1",
 }
 
 

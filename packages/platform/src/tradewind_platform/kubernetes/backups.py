@@ -9,7 +9,7 @@ from typing import Any, Final
 from tradewind_platform.domain import preflight as rules
 from tradewind_platform.domain.preflight import Check, Verdict
 from tradewind_platform.drivers.backups import Backups
-from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.drivers.dumps import Dumps
 from tradewind_platform.reconciler.driver import Document, StepFailed
 
@@ -20,7 +20,7 @@ _REMEDY: Final = "Set `backups.existingClaim` or `backups.persistentVolumeClaim.
 class ClusterBackups:
     """Refuses every backup while the controller has no volume."""
 
-    def __init__(self, directory: Path | None, databases: Databases) -> None:
+    def __init__(self, directory: Path | None, databases: DeploymentDatabases) -> None:
         self._backups = None if directory is None else Backups(directory, Dumps(databases))
 
     def make(self, document: Document) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from tradewind_platform.drivers import clean_up, steps
 from tradewind_platform.drivers.airflow_api import AirflowApi
 from tradewind_platform.drivers.away import Away
 from tradewind_platform.drivers.before import before
-from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.drivers.hibernation import Hibernation
 from tradewind_platform.kubernetes import manifests
 from tradewind_platform.kubernetes.api import KubernetesApi
@@ -83,7 +83,7 @@ class KubernetesDriver:
         settings: KubernetesSettings,
         api: KubernetesApi,
         helm: Helm,
-        databases: Databases,
+        databases: DeploymentDatabases,
         http: httpx.Client,
         clock: Clock = utc_now,
     ) -> None:
@@ -110,9 +110,7 @@ class KubernetesDriver:
         upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
         self._apply: Mapping[str, Step] = {
             "namespace": self._claim,
-            "database": lambda document: databases.ensure(
-                document.slug, document.secrets["database_password"]
-            ),
+            "database": self._patient("database", self._make_database),
             "configure": self._configure,
             "migrate": lambda document: migrate(self._jobs, settings, document, releases.of(document)),
             "start": self._running(Running.ALL),
@@ -120,7 +118,7 @@ class KubernetesDriver:
             "probe": self._probe,
             "unroute": lambda document: self._gateway.leave(document, self._namespaces.of(document)),
             "uninstall": releases.uninstall,
-            "erase": self._erase,
+            "erase": self._patient("erase", self._erase),
             "cordon": self._patient("cordon", hibernation.cordon),
             "wait for tasks": self._patient("wait for tasks", hibernation.wait_for_tasks),
             "close": self._closed(Closed.HIBERNATING),
@@ -177,12 +175,19 @@ class KubernetesDriver:
             version = self._api.version()
         except StepFailed as error:
             version = str(error)
-        return {"Kubernetes": version, "gateway": self._settings.gateway.kind}
+        made = self._settings.cloud_native_pg
+        databases = (
+            "PostgreSQL by a URL" if made is None else f"CloudNativePG {made.namespace}/{made.cluster}"
+        )
+        return {"Kubernetes": version, "gateway": self._settings.gateway.kind, "databases": databases}
 
     # ---- steps
 
     def _claim(self, document: Document) -> None:
         self._namespaces.claim(document)
+
+    def _make_database(self, document: Document) -> None:
+        self._databases.ensure(document.slug, document.secrets["database_password"])
 
     def _configure(self, document: Document) -> None:
         namespace = self._namespaces.must(document)

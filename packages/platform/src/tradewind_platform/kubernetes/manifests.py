@@ -183,7 +183,6 @@ def _denied(document: Document) -> Json:
 def _allowed(document: Document, settings: KubernetesSettings) -> Json:
     network = settings.network
     own = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.own_namespace}}}
-    everywhere = ("0.0.0.0/0", "::/0")
     return {
         **_object("networking.k8s.io/v1", "NetworkPolicy", "tradewind-allowed", labels(document)),
         "spec": {
@@ -193,7 +192,7 @@ def _allowed(document: Document, settings: KubernetesSettings) -> Json:
             "egress": [
                 {
                     "ports": [{"port": network.database_port, "protocol": "TCP"}],
-                    "to": [{"ipBlock": {"cidr": one}} for one in network.database_cidrs or everywhere],
+                    "to": databases(settings),
                 },
                 {
                     "ports": [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")],
@@ -203,6 +202,19 @@ def _allowed(document: Document, settings: KubernetesSettings) -> Json:
             ],
         },
     }
+
+
+def databases(settings: KubernetesSettings) -> list[Json]:
+    """Where the PostgreSQL of Deployments is, for a NetworkPolicy."""
+    if (made := settings.cloud_native_pg) is not None:
+        namespace = {"matchLabels": {"kubernetes.io/metadata.name": made.namespace}}
+        return [
+            {
+                "namespaceSelector": namespace,
+                "podSelector": {"matchLabels": {"cnpg.io/cluster": made.cluster}},
+            }
+        ]
+    return [{"ipBlock": {"cidr": one}} for one in settings.network.database_cidrs or ("0.0.0.0/0", "::/0")]
 
 
 def _secret(name: str, document: Document, data: Mapping[str, str]) -> Json:

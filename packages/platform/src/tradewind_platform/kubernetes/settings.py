@@ -52,15 +52,23 @@ class Network(_Part):
     extra_egress: tuple[dict[str, Any], ...] = ()  # the platform, an identity provider, a bucket of logs
 
 
+class CloudNativePG(_Part):
+    """A Cluster of CloudNativePG. Its operator makes and drops the roles and databases of Deployments there."""
+
+    namespace: str
+    cluster: str
+
+
 class KubernetesSettings(_Part):
-    """A cluster. `namespaces`: those that are there for Deployments; empty: the controller makes one for each."""
+    """A cluster. Databases are on the PostgreSQL of the URL, or made by CloudNativePG. `namespaces`: those that are there for Deployments; empty: the controller makes one for each."""
 
     image: Image
     version: str = ""  # of Airflow in it; empty: it is taken for every version that has no image of its own
     versions: dict[str, Image] = Field(default_factory=dict)  # images by their version of Airflow
     own_namespace: str
     platform_url: str
-    database_url_file: Path
+    database_url_file: Path | None = None  # of a role that may create roles and databases
+    cloud_native_pg: CloudNativePG | None = None
     platform_ca_file: Path | None = None
     chart: Path = Path("/opt/charts/tradewind-plane")
     helm: str = "helm"
@@ -83,6 +91,10 @@ class KubernetesSettings(_Part):
     def _routes_have_parents(self) -> KubernetesSettings:
         if self.gateway.kind == "httpRoute" and not self.gateway.parent_refs:
             raise ValueError("gateway.parent_refs is empty: name the Gateway that serves people and agents")
+        if (self.database_url_file is None) is (self.cloud_native_pg is None):
+            raise ValueError(
+                "name one of database_url_file and cloud_native_pg: where databases of Deployments are"
+            )
         return self
 
 

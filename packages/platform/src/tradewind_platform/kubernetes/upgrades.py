@@ -8,7 +8,7 @@ from typing import Any
 
 from tradewind_platform.drivers import losses, metadata
 from tradewind_platform.drivers.before import as_before
-from tradewind_platform.drivers.databases import Databases
+from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.kubernetes import jobs
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.backups import ClusterBackups
@@ -24,7 +24,7 @@ class Upgrades:
     def __init__(
         self,
         api: KubernetesApi,
-        databases: Databases,
+        databases: DeploymentDatabases,
         releases: Releases,
         backups: ClusterBackups,
         observing: Observing,
