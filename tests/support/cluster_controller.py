@@ -13,6 +13,8 @@ from support.cluster_platform import ClusterPlatform
 NAMESPACE = "tradewind"
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}}
 OLD, NEW = "3.3.0", "3.3.2"
+_SIZE = {"storage": "1Gi"}
+_VOLUME = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
 
 
 def install(
@@ -68,24 +70,34 @@ def install(
     )
 
 
-def make_volume(cluster: Cluster, folder: Path) -> None:
-    """The claim `backups`, of a volume of the node's disk: the lab has nothing that makes one."""
+def make_volume(cluster: Cluster, folder: Path, *, namespace: str = NAMESPACE) -> None:
+    """The claim `backups` of the controller's namespace, on the node's disk."""
     folder.mkdir()
     folder.chmod(0o770)  # of root's group, as the controller's user is
-    size = {"storage": "1Gi"}
-    claim = {"name": "backups", "namespace": NAMESPACE}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    give_volume(cluster, folder, namespace, "backups")
+    claim = {"name": "backups", "namespace": namespace}
     cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": "backups"},
-            "spec": {**common, "capacity": size, "hostPath": {"path": str(folder)}, "claimRef": claim},
-        },
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
             "metadata": claim,
-            "spec": {**common, "volumeName": "backups", "resources": {"requests": size}},
+            "spec": {**_VOLUME, "volumeName": f"{namespace}-backups", "resources": {"requests": _SIZE}},
+        },
+    )
+
+
+def give_volume(cluster: Cluster, folder: Path, namespace: str, claim: str) -> None:
+    """A volume of the node's disk for a claim that is made later: the lab has nothing that makes one."""
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"{namespace}-{claim}"},
+            "spec": {
+                **_VOLUME,
+                "capacity": _SIZE,
+                "hostPath": {"path": str(folder)},
+                "claimRef": {"name": claim, "namespace": namespace},
+            },
         },
     )
