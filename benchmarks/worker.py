@@ -209,7 +209,12 @@ def _sides(options: argparse.Namespace) -> Iterator[list[Side]]:
         for number, chosen in enumerate(options.accelerators.split(",")):
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"tradewind-bench-{number}-")))
             host = worker_host.WorkerHost(
-                gateway, home, dags=DAGS, environ=dict(environ), accelerators=_setting(chosen)
+                gateway,
+                home,
+                dags=DAGS,
+                command=worker_host.PYTHON,
+                environ=dict(environ),
+                accelerators=_setting(chosen),
             )
             stack.callback(host.close)
             if options.verbose:

@@ -8,62 +8,36 @@ for each program. Airflow and our own packages are imported by each program, in 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import fcntl
-import importlib
 import json
 import os
-import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
-import types
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NoReturn
+from pathlib import Path
 
-LIBRARIES = (
-    *("asyncio", "cryptography.fernet", "dill", "fsspec.implementations.local", "httpx", "jinja2.sandbox"),
-    *(
-        "jsonschema",
-        "libcst",
-        "msgspec",
-        "pathspec",
-        "pendulum",
-        "psutil",
-        "pydantic",
-        "rich.traceback",
-        "structlog",
-    ),
-    *(
-        "sqlalchemy.dialects.postgresql",
-        "sqlalchemy.dialects.sqlite",
-        "sqlalchemy.ext.asyncio",
-        "sqlalchemy.orm",
-    ),
-    *("sqlite3", "tenacity", "upath", "yaml"),
-)
-"""What Airflow imports, takes long, and reads no configuration."""
-
-_LARGEST = 1 << 17  # bytes of a program and its environment
-_MOST = 8  # descriptors
+from support.forked_template import LARGEST
 
 
 def run(
-    program: str, *arguments: str, env: Mapping[str, str], timeout: float = 60
+    program: str, *arguments: str, env: Mapping[str, str], given: str = "", timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run([sys.executable, "-W", "ignore", "-c", program, *arguments], …)`, its output captured.
+    """As `subprocess.run([sys.executable, "-W", "ignore", "-c", program, *arguments], …)`, its output captured. Its standard
+    input is a file that holds what it is `given`.
 
     The exit status of a program that was killed, or ended itself without its interpreter, is 255.
     """
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+    files = [tempfile.TemporaryFile("w+") for _ in range(3)]
+    with files[0] as stdin, files[1] as stdout, files[2] as stderr:
+        stdin.write(given)
+        stdin.seek(0)
         ended, theirs = socket.socketpair()
-        with ended, theirs, open(os.devnull) as stdin:
+        with ended, theirs:
             fds = [stdin.fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
             pid = _template().fork([program, *arguments], env, fds)
             theirs.close()
@@ -78,6 +52,43 @@ def run(
         return subprocess.CompletedProcess(
             [program, *arguments], status[0] if status else 255, stdout.read(), stderr.read()
         )
+
+
+def run_module(
+    module: str, *, env: Mapping[str, str], given: str = "", timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """As `run`, for `python -W ignore -m module`."""
+    program = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return run(program, env=env, given=given, timeout=timeout)
+
+
+def python(file: Path) -> Path:
+    """Make `file` a program that is called as `python -m MODULE`, and forks the module instead of starting an interpreter.
+
+    It ends as the module does, and the module ends when it is killed.
+    """
+    file.write_text(_PYTHON.format(python=sys.executable, path=_template().path))
+    file.chmod(0o755)
+    return file
+
+
+_PYTHON = """#!{python} -IS
+import json, os, socket, sys
+asking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asking.connect({path!r})
+ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+request = json.dumps([sys.argv[1:], dict(os.environ), []]).encode()
+socket.send_fds(asking, [request], [0, 1, 2, theirs.fileno()])
+asking.recv(100)
+theirs.close()
+ended.recv(100)
+for fd in (0, 1, 2):
+    os.close(fd)
+status = int(ended.recv(100))
+if status < 0:
+    os.kill(os.getpid(), -status)
+os._exit(status)
+"""
 
 
 class Conversation:
@@ -119,7 +130,7 @@ class Process:
     ) -> None:
         """`output` is the descriptor that it writes to; descriptors of `pass_fds` keep their numbers."""
         self.returncode: int | None = None
-        self._ended, theirs = socket.socketpair()
+        self._ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull) as stdin:
             fds = [stdin.fileno(), output, output, theirs.fileno(), *pass_fds]
             guardian = _template().fork(["-m", module], env, fds, keep=pass_fds)
@@ -151,27 +162,32 @@ class _Template:
     """The process with the libraries. It ends when this one does, whatever ends it."""
 
     def __init__(self) -> None:
+        self._directory = tempfile.mkdtemp(prefix="tw-")
+        self.path = f"{self._directory}/forks"
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            module = "support.forked_template"
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-W", "ignore", "-m", module, str(theirs.fileno()), self.path],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
+        assert self._control.recv(100) == b"ready", "the process with the libraries did not start"
 
     def fork(
         self, command: list[str], env: Mapping[str, str], fds: list[int], keep: Sequence[int] = ()
     ) -> int:
         """The last of `fds` get the numbers of `keep`."""
         message = json.dumps([command, dict(env), list(keep)]).encode()
-        assert len(message) < _LARGEST, "a program that long belongs into a file"
+        assert len(message) < LARGEST, "a program that long belongs into a file"
         socket.send_fds(self._control, [message], fds)
         return int(self._control.recv(100))
 
     def close(self) -> None:
         self._control.close()
         self._process.wait()
+        shutil.rmtree(self._directory)
 
 
 @cache
@@ -179,101 +195,3 @@ def _template() -> _Template:
     made = _Template()
     atexit.register(made.close)
     return made
-
-
-def _serve(control: socket.socket) -> None:
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    while True:
-        message, fds, _, _ = socket.recv_fds(control, _LARGEST, _MOST)
-        _collect()
-        if not message:
-            return
-        if pid := os.fork():
-            for fd in fds:
-                os.close(fd)
-            control.sendall(str(pid).encode())
-        else:
-            control.close()
-            command, env, keep = json.loads(message)
-            if command[0] == "-m":
-                _guard(command[1], env, fds, keep)
-            _become(command, env, fds)
-
-
-def _collect() -> None:
-    """Collect the programs that have ended. That they have, their descriptors have told already."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _guard(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
-    """Fork the process, say its pid, and at its end its exit status: whoever asked for it is not its parent."""
-    told = socket.socket(fileno=fds[3])
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        _be(module, env, fds, keep)
-    for fd in (*fds[:3], *fds[4:]):
-        os.close(fd)
-    told.sendall(str(pid).encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-        told.sendall(str(status).encode())
-    os._exit(0)
-
-
-def _be(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
-    high = 512  # above every number that is wanted
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, high) for fd in fds]
-    os.closerange(3, high)
-    for fd, number in zip([*moved[:3], *moved[4:]], [0, 1, 2, *keep], strict=True):
-        os.dup2(fd, number)
-    os.closerange(high, high + len(moved) + 1)
-    _start(env)
-    sys.argv = [module]
-    os._exit(_status_of(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)))
-
-
-def _status_of(program: Callable[[], object]) -> int:
-    """Run it, and return the exit status that an interpreter would have ended with."""
-    try:
-        program()
-        return 0
-    except SystemExit as end:
-        return (end.code if isinstance(end.code, int) else int(end.code is not None)) & 255
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-
-
-def _start(env: dict[str, str]) -> None:
-    # As at the start of an interpreter: who replaces one of them does not close its descriptor.
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, closefd=False)
-    os.environ.clear()
-    os.environ.update(env)
-    sys.path[:0] = [each for each in env.get("PYTHONPATH", "").split(os.pathsep) if each]
-    warnings.simplefilter("ignore")
-
-
-def _become(command: list[str], env: dict[str, str], fds: list[int]) -> NoReturn:
-    for number, fd in enumerate(fds[:3]):
-        os.dup2(fd, number)
-        os.close(fd)
-    _start(env)
-    sys.argv = ["-c", *command[1:]]
-    main: Any = types.ModuleType("__main__")
-    sys.modules["__main__"] = main
-    status = _status_of(lambda: exec(compile(command[0], "<program>", "exec"), main.__dict__))
-    if fds[3:]:
-        os.write(fds[3], bytes([status]))
-    os._exit(status)
-
-
-if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))

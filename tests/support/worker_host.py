@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import uvicorn
@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from support import forked
 from tradewind_protocol import hosts, ids
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import Component
@@ -229,6 +230,11 @@ def task_workload(task_id: str, *, dag_id: str, **workload: Any) -> dict[str, An
     }
 
 
+PYTHON: Final = (sys.executable, "-W", "ignore")
+"""The command of a worker process with an interpreter of its own, for what depends on how an interpreter starts: its
+environment and command line in /proc, and where it searches for modules."""
+
+
 class WorkerHost:
     """The agent's end of a real worker process."""
 
@@ -238,9 +244,10 @@ class WorkerHost:
         home: Path,
         *,
         dags: Path,
-        command: Sequence[str] = (sys.executable, "-W", "ignore"),
+        command: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
+        """Without a `command`, the process is forked from one that has Airflow's libraries."""
         self.gateway, self.home = gateway, home
         self.heard: list[Any] = []
         self.output = home / "output.txt"
@@ -258,15 +265,7 @@ class WorkerHost:
             **options.pop("environ", {}),
         }  # without accelerators a supervisor sleeps for that long when its task has ended
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*command, "-m", "tradewind_runtime"],
-                env=environ,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            self.process = _started(command, environ, theirs.fileno(), output.fileno())
         theirs.close()
         self._lines = ours.makefile("rb")
         self.say(
@@ -373,6 +372,22 @@ class WorkerHost:
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
             raise AssertionError("the host outlived its agent") from None
+
+
+def _started(
+    command: Sequence[str] | None, environ: dict[str, str], control: int, output: int
+) -> forked.Process | subprocess.Popen[bytes]:
+    if command is None:
+        return forked.Process("tradewind_runtime", env=environ, pass_fds=[control], output=output)
+    return subprocess.Popen(
+        [*command, "-m", "tradewind_runtime"],
+        env=environ,
+        pass_fds=[control],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from support import forked
 from tradewind_agent.cli.main import main
 from tradewind_agent.doctor import report
 from tradewind_agent.doctor.results import failed, ok, skipped, warning
@@ -71,6 +72,8 @@ def test_the_command_prints_it_of_a_plane_that_does_not_answer(tmp_path: Path) -
             str(tmp_path / "token"),
             "--state-dir",
             str(tmp_path / "state"),
+            "--interpreter",
+            str(forked.python(tmp_path / "python")),
             "--components",
             "worker",
         ],

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import forked
 from tradewind_provider.dag_check import MARK
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -47,16 +47,12 @@ for one in (made("plain"), made("weekly"), made("elsewhere", executor="Kubernete
 """
 
 
-def run(place: Path, plugins: Path, *arguments: str, given: str = "") -> str:
+def of_a_plane(place: Path, plugins: Path) -> dict[str, str]:
     own = {"AIRFLOW_HOME": str(place / "airflow"), "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins)}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments],
-        env={**{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}, **own},
-        input=given,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}, **own}
+
+
+def said_by(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -72,14 +68,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def asked(place: Path) -> str:
-    said = run(place, place / "plugins", "-c", DAGS)
+    said = said_by(forked.run(DAGS, env=of_a_plane(place, place / "plugins")))
     return "".join(
         f"{line.removeprefix('LINE ')}\n" for line in said.splitlines() if line.startswith("LINE ")
     )
 
 
 def refused(place: Path, plugins: Path, asked: str) -> dict[str, dict[str, Any]]:
-    said = run(place, plugins, "-m", "tradewind_provider.dag_check", given=asked)
+    env = of_a_plane(place, plugins)
+    said = said_by(forked.run_module("tradewind_provider.dag_check", given=asked, env=env))
     lines = [json.loads(line.removeprefix(MARK)) for line in said.splitlines() if line.startswith(MARK)]
     assert lines.pop() == {"checked": 3}
     return {one["file"]: one for one in lines}

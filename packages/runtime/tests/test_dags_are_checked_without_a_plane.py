@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import forked
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
 from tradewind_runtime.dag_check import MARK
@@ -67,13 +66,10 @@ def ask(place: Path, **options: Any) -> list[dict[str, Any]]:
         "AIRFLOW_HOME": str(place / "airflow"),
         "AIRFLOW_CONN_WAREHOUSE": '{"conn_type": "http", "password": "sesame-street"}',
     }
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tradewind_runtime.dag_check"],
-        input=configure.model_dump_json(),
+    done = forked.run_module(
+        "tradewind_runtime.dag_check",
+        given=configure.model_dump_json(),
         env={**{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}, **own},
-        text=True,
-        capture_output=True,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "sesame-street" not in done.stdout

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from support import forked
+
 
 def test_a_validator_is_made_once_and_reads_as_a_new_one_does():
     script = """
@@ -83,7 +85,13 @@ def in_a_task(configure):
 """
 
 
-def run(script: str, **environ: str) -> None:
+def run(script: str) -> None:
+    done = forked.run(script, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_by_itself(script: str, **environ: str) -> None:
+    """In an interpreter that has imported nothing before, which is what such a script looks at."""
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], check=True, env={**os.environ, **environ}, timeout=60
     )
@@ -236,7 +244,7 @@ def copied_pages(use):
 
 
 def test_what_was_used_once_before_the_fork_costs_a_task_less_memory():
-    run(f"""{FIRST_USES}
+    run_by_itself(f"""{FIRST_USES}
 before = {{use.__name__: copied_pages(use) for use in first_uses.USES}}
 first_uses.FirstUses().install()
 after = {{use.__name__: copied_pages(use) for use in first_uses.USES}}
@@ -247,7 +255,7 @@ assert sum(after.values()) < 0.6 * sum(before.values()), (before, after)
 
 
 def test_a_task_that_reads_a_connection_imports_nothing():
-    run(
+    run_by_itself(
         """
 import os, sys
 from tradewind_runtime.airflow import process
@@ -268,7 +276,7 @@ assert set(sys.modules) == before, set(sys.modules) - before
 
 
 def test_a_first_use_leaves_nothing_behind():
-    run(f"""{FIRST_USES}
+    run_by_itself(f"""{FIRST_USES}
 import gc
 from airflow.sdk import DAG
 from airflow.sdk._shared.secrets_masker import _secrets_masker

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.worker_host import PYTHON
 from tradewind_protocol import hostnames
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import OutcomeKind
@@ -127,7 +128,7 @@ def test_the_folder_an_agent_was_started_in_is_not_searched_for_modules(own_host
     (tmp_path / "pandas.py").write_text("")
     (tmp_path / "pydantic.py").write_text("raise SystemExit('found in the folder')")
     monkeypatch.chdir(tmp_path)
-    attempt = own_host().run("succeeds")
+    attempt = own_host(command=PYTHON).run("succeeds")
     assert attempt.outcome().kind is OutcomeKind.SUCCEEDED
 
 
@@ -159,7 +160,8 @@ def test_a_task_holds_no_descriptor_of_the_host_or_of_another_attempt(host, gate
     assert len({name for name in names if name.startswith("socket:")}) <= 6, names
 
 
-def test_nothing_secret_is_in_an_environment_on_a_command_line_or_in_a_log(host, gateway):
+def test_nothing_secret_is_in_an_environment_on_a_command_line_or_in_a_log(own_host, gateway):
+    host = own_host(command=PYTHON)
     attempt = host.run("sleeps")
     task = attempt.says("sleeping")
     for process in (task, attempt.supervisor, host.process.pid):

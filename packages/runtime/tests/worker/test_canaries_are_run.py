@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import pids
-from support.worker_host import FakeGateway, WorkerHost, alive
+from support.worker_host import PYTHON, FakeGateway, WorkerHost, alive
 from tradewind_protocol import hosts
 from tradewind_protocol.attempts import CanaryHop, WorkKind
 from tradewind_protocol.states import OutcomeKind
@@ -127,7 +126,7 @@ def test_a_machine_without_processes_fails_the_start(own_host: Callable[..., Wor
     with pids.limited() as place:
         if place is None:
             pytest.skip("needs root and a writable pids cgroup")
-        host = own_host(command=[*place.before_a_command, sys.executable, "-W", "ignore"])
+        host = own_host(command=[*place.before_a_command, *PYTHON])
         host.hears(hosts.Hello)
         alone = place.current
         for more in (0, 2):  # none; the process manager and the supervisor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support import forked
 
 pytestmark = pytest.mark.process
 
@@ -53,13 +53,9 @@ LEADS_OUT = (
 
 
 def rendered(texts: list[str], tmp_path: Path, **environ: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RENDER, json.dumps(texts)],
-        env={**os.environ, "AIRFLOW_HOME": str(tmp_path), **environ},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), **environ}
+    done = forked.run(RENDER, json.dumps(texts), env=env)
+    assert done.returncode == 0, done.stderr
     said: list[str] = json.loads(done.stdout.splitlines()[-1])
     return said
 

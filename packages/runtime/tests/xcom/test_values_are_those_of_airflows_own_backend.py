@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support import forked
 
 HERE = Path(__file__).parent
 
@@ -32,17 +32,15 @@ OTHER_WORDS = {
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: Any) -> dict[str, list[Any]]:
     folder = tmp_path_factory.mktemp("site")
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / "through_both.py"), str(folder / "state")],
+    answer = forked.run(
+        (HERE / "through_both.py").read_text(),
+        str(folder / "state"),
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(HERE),
             "AIRFLOW_HOME": str(folder / "airflow"),
             "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": "airflow.* task_values.*",
         },
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert answer.returncode == 0, answer.stderr
     found: dict[str, list[Any]] = json.loads(answer.stdout.splitlines()[-1])
