@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from fastapi.testclient import TestClient
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from support.fake_driver import FakeDriver
+from support.http_client import Client
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.ids import new_id
@@ -73,13 +73,13 @@ class Api:
         self.owner_id = owner.id
         self.owner = self.caller(made.token)
 
-    def caller(self, token: str | None) -> TestClient:
+    def caller(self, token: str | None) -> Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return TestClient(self.app, headers=headers, raise_server_exceptions=False)
+        return Client(self.app, headers=headers, raise_server_exceptions=False)
 
-    def browser(self) -> TestClient:
+    def browser(self) -> Client:
         """A browser on the platform's pages, with a jar of cookies of its own."""
-        return TestClient(self.app, headers={"Origin": self.platform.origin}, raise_server_exceptions=False)
+        return Client(self.app, headers={"Origin": self.platform.origin}, raise_server_exceptions=False)
 
     def user(self, name: str, *bindings: Binding, password: str = "") -> UUID:
         """A new person with these roles, and with a password where one is given."""
@@ -112,7 +112,7 @@ class Api:
             begun = sign_in_sessions.begin(db, user, method=method, origin=Origin(), now=self.time.now)
         return begun[0].id
 
-    def signed_in(self, name: str, *bindings: Binding) -> TestClient:
+    def signed_in(self, name: str, *bindings: Binding) -> Client:
         """The browser of a new person with these roles, who has signed in."""
         self.user(name, *bindings, password=PASSWORD)
         browser = self.browser()
@@ -120,7 +120,7 @@ class Api:
         assert answer.status_code == 200, answer.text
         return browser
 
-    def with_role(self, role: Role, **scope: str) -> TestClient:
+    def with_role(self, role: Role, **scope: str) -> Client:
         """A caller whose token has that role."""
         asked = {"name": f"t-{new_id().hex[-8:]}", "role": role.value, **scope}
         answer = self.owner.post("/v1/api-tokens", json=asked)

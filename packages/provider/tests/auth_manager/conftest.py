@@ -17,9 +17,9 @@ from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
 from airflow.utils import db as airflow_db
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from sqlalchemy import inspect
 
+from support.http_client import Client
 from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser, SignedIn, Workload
 from tradewind_provider import settings
 from tradewind_provider.auth_manager import sign_in
@@ -149,11 +149,11 @@ class Deployment:
     def up_to_date(self) -> None:
         self.manager.replica.accept(self.platform.document)
 
-    def browser(self) -> TestClient:
-        return TestClient(self.app, base_url=AIRFLOW, follow_redirects=False)
+    def browser(self) -> Client:
+        return Client(self.app, base_url=AIRFLOW, follow_redirects=False)
 
-    def bearer(self, token: str) -> TestClient:
-        return TestClient(self.app, base_url=AIRFLOW, headers={"Authorization": f"Bearer {token}"})
+    def bearer(self, token: str) -> Client:
+        return Client(self.app, base_url=AIRFLOW, headers={"Authorization": f"Bearer {token}"})
 
     def token_of(self, user: AccessUser, *, session: UUID | None = None, hours: float = 12) -> str:
         """As a person has who signed in."""
@@ -161,7 +161,7 @@ class Deployment:
         signed_in = PlatformUser(user.id, user.name, session=Session(session or uuid4(), ends_at))
         return self.manager.generate_jwt(signed_in)
 
-    def signed_in(self, role: str, **more: Any) -> TestClient:
+    def signed_in(self, role: str, **more: Any) -> Client:
         """A client of a new person with that role."""
         user = self.platform.person(f"someone-{uuid4().hex[:6]}", role, **more)
         self.up_to_date()

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from fastapi.testclient import TestClient
 from starlette.routing import BaseRoute, Mount
+
+from support.http_client import Client
 
 from .conftest import AIRFLOW, Deployment
 
@@ -77,7 +78,7 @@ def _routes(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, st
                 yield from ((method, prefix + route.path) for method in sorted(route.methods))
 
 
-def _may(caller: TestClient, method: str, path: str) -> bool:
+def _may(caller: Client, method: str, path: str) -> bool:
     """Whether the caller gets as far as to be answered, for things that do not exist."""
     filled = re.sub(r"\{[^}]*\}", "1", path)
     answer = caller.request(method, filled, json=_BODIES.get(f"{method} {path}"), follow_redirects=False)
@@ -94,7 +95,7 @@ def test_scenario_7_every_route_of_airflow_answers_each_role_as_the_table_says(
     routes.sort(key=lambda one: one[0] == "DELETE")
     found: dict[str, list[str]] = {f"{method} {path}": [] for method, path in routes}
     for name, held in CALLERS.items():
-        client = TestClient(deployment.app, base_url=AIRFLOW, raise_server_exceptions=False)
+        client = Client(deployment.app, base_url=AIRFLOW, raise_server_exceptions=False)
         if held is not None:
             user = deployment.platform.person(f"the-{name}", held[0], audit=held[1])
             deployment.up_to_date()
