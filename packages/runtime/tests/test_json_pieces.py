@@ -11,7 +11,7 @@ import pytest
 from tradewind_runtime import json_pieces
 
 PIECE = 1024 * 1024
-LARGE = 'ü"\\\n😀\ud800x' * 400_000  # escapes of one, two and six characters meet the ends of pieces
+LARGE = 'ü"\\\n😀\ud800x' * 150_000  # escapes of one, two and six characters meet the ends of pieces
 
 
 @pytest.mark.parametrize(
