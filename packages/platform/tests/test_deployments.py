@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -138,13 +139,27 @@ def test_a_try_waits_after_the_one_that_failed(reconciled: Reconciled) -> None:
     reconciler = reconciled.reconciler
 
     def due() -> int:
-        return len(list(reconciler._due()))
+        return len(list(reconciler.due(reconciled.time())))
 
     reconciler.carry_out(reconciler._unfinished()[0])
     assert due() == 0
+    assert reconciler.seconds_to_next_look(reconciled.time()) == 1
     reconciled.time.pass_(seconds=1)
     assert due() == 1
     assert reconciled.owner.get(f"/v1/operations/{asked['operation']}").json()["state"] == "running"
+
+
+def test_an_operation_whose_deployment_is_being_observed_is_looked_at_a_second_later(
+    reconciled: Reconciled,
+) -> None:
+    asked = reconciled.create()
+    reconciler, now = reconciled.reconciler, reconciled.time()
+    (operation,) = reconciler.due(now)
+    with reconciler._alone_with(UUID(asked["id"])):
+        reconciler.carry_out(operation)
+    assert not list(reconciler.due(now)) and reconciler.seconds_to_next_look(now) == 1
+    reconciled.time.pass_(seconds=1)
+    assert list(reconciler.due(reconciled.time())) == [operation]
 
 
 def test_a_failure_that_is_final_is_not_tried_again(reconciled: Reconciled) -> None:

@@ -72,9 +72,9 @@ def test_the_step_that_waits_is_asked_again_later_and_blocks_no_thread(reconcile
     reconciled.owner.post("/v1/deployments/sales/hibernate", json={})
     reconciler = reconciled.reconciler
     reconciler.carry_out(reconciler._unfinished()[0])
-    assert not list(reconciler._due())
+    assert not list(reconciler.due(reconciled.time()))
     reconciled.time.pass_(seconds=5)
-    assert list(reconciler._due())
+    assert list(reconciler.due(reconciled.time()))
 
 
 def test_a_hibernation_that_fails_is_undone(reconciled: Reconciled) -> None:

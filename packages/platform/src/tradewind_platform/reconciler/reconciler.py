@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 TRIES: Final = 5
 """Of a step, until its operation has failed."""
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries
+_SOON: Final = timedelta(seconds=1)
+"""After so long an operation is looked at again that was kept from its next step."""
 _AT_ONCE: Final = 4  # operations
 _FRESH: Final = timedelta(seconds=2)
 """So old may be what was read of a Deployment when it is observed."""
@@ -92,18 +94,32 @@ class Reconciler:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="operation") as pool:
             while not self._stopping.is_set():
                 self._wake.clear()
-                for id in self._due_here():
+                now = self.clock()
+                for id in self._due_here(now):
                     if id not in queued:
                         queued.add(id)
-                        pool.submit(self.carry_out, id).add_done_callback(partial(_ended, queued, id))
-                self._wake.wait(1.0)
+                        pool.submit(self.carry_out, id).add_done_callback(partial(self._left, queued, id))
+                self._wake.wait(self.seconds_to_next_look(now))
         observing.join()
         self.leadership.resign()
 
-    def _due_here(self) -> Iterable[UUID]:
+    def _left(self, queued: set[UUID], id: UUID, done: Future[None]) -> None:
+        """It has ended, or waits for its next try."""
+        queued.discard(id)
+        if (error := done.exception()) is not None:
+            log.error("an operation stopped", exc_info=error, extra={"action": "operation_stopped"})
+            self._not_before[id] = self.clock() + _SOON
+        self._wake.set()
+
+    def seconds_to_next_look(self, now: datetime) -> float:
+        """Seconds: sooner than usual when the next try of a step comes sooner."""
+        waits = [(at - now).total_seconds() for at in self._not_before.copy().values() if at > now]
+        return min([*waits, self.store.look_every])
+
+    def _due_here(self, now: datetime) -> Iterable[UUID]:
         """What is due, when this process leads."""
         try:
-            return self._due() if self._leads() else ()
+            return self.due(now) if self._leads() else ()
         except SQLAlchemyError as error:
             log.warning(
                 "the database does not answer: %s", type(error).__name__, extra={"action": "database_away"}
@@ -125,7 +141,6 @@ class Reconciler:
         tests and commands."""
         while due := self._unfinished():
             for id in due:
-                self._not_before.pop(id, None)
                 self.carry_out(id)
             if all(self._waiting(id) for id in due):
                 return
@@ -145,8 +160,8 @@ class Reconciler:
                 one.state == State.RUNNING and one.tries == 0 for one in endings.steps_of(db, operation)
             )
 
-    def _due(self) -> Iterable[UUID]:
-        now = self.clock()
+    def due(self, now: datetime) -> Iterable[UUID]:
+        """Operations that have something to do now, the oldest first."""
         return [id for id in self._unfinished() if self._not_before.get(id, now) <= now]
 
     def carry_out(self, id: UUID) -> None:
@@ -154,7 +169,10 @@ class Reconciler:
         with self.store.reading_all() as db:
             row = db.get_one(Operation, id)
         self._observed.pop(row.deployment_id, None)
+        self._not_before.pop(id, None)
         with self._alone_with(row.deployment_id) as alone:
+            if not alone:
+                self._not_before[id] = self.clock() + _SOON
             try:
                 while alone and not self._stopping.is_set() and self._do_a_step(id):
                     pass
@@ -318,6 +336,8 @@ class Reconciler:
         """Begin what no person asks for: the purge of what was deleted long ago, and what
         schedules say: hibernation, clean-ups, backups."""
         now = self.clock()
+        if not timetable.may_be_due(self.store, now):
+            return
         with self.store.across_organizations() as db:
             begun = timetable.begin_what_is_due(db, self.ring, now)
         if begun:
@@ -336,9 +356,3 @@ class Reconciler:
             if alone:
                 with self._lock:
                     self._busy.discard(deployment)
-
-
-def _ended(queued: set[UUID], id: UUID, done: Future[None]) -> None:
-    queued.discard(id)
-    if (error := done.exception()) is not None:
-        log.error("an operation stopped", exc_info=error, extra={"action": "operation_stopped"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Kind, Phase, State
@@ -21,25 +21,40 @@ from tradewind_platform.services import (
 )
 from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.life_tables import RecurringWork
+from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Deployment, Operation
 
 _AFTER_FAILURE: Final = timedelta(minutes=10)
 """So long what failed is not begun again by itself."""
 
+_OVER: Final = select(Deployment).where(
+    Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= bindparam("deleted_before")
+)
+_ANYTHING: Final = select(
+    or_(_OVER.exists(), hibernation.MAY_BE_DUE.exists(), maintenance.MAY_BE_DUE.exists())
+)
+
+
+def may_be_due(store: Store, now: datetime) -> bool:
+    """Whether anything is to be looked at closely. Asked every few seconds, and nearly always nothing is: in one query."""
+    with store.looking() as db:
+        return bool(db.scalar(_ANYTHING, _moments(now)))
+
 
 def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> int:
     """Begin it, over all organizations. Returns how many operations were begun."""
     begun = 0
-    over = select(Deployment).where(
-        Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= now - deployment_views.RETENTION
-    )
-    for row in db.scalars(over).all():
+    for row in db.scalars(_OVER, _moments(now)).all():
         begun += _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
     for row, kind in hibernation.due(db, now):
         begun += _begin_unless_failed(db, row, kind, "its schedule", now)
     for row, work in maintenance.due(db, now):
         begun += _begin_recurring(db, ring, row, work, now)
     return begun
+
+
+def _moments(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "deleted_before": now - deployment_views.RETENTION}
 
 
 def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, not_, or_, select
+from sqlalchemy import and_, bindparam, not_, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.cron import require_cron
@@ -93,25 +93,28 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Hib
     return view(_found(db, row) or Hibernation(schedules=[], revision=0), now)
 
 
-def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
-    """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
+def _may_be_due() -> Any:
     table = Hibernation
-    runs, sleeps_now = (Deployment.phase == one.value for one in (Phase.RUNNING, Phase.ASLEEP))
+    runs, sleeps = (Deployment.phase == one.value for one in (Phase.RUNNING, Phase.ASLEEP))
     until_it_wakes = table.next_event == Kind.WAKE.value
-    has_come = or_(table.next_event_at.is_(None), table.next_event_at <= now)
-    # This is asked every few seconds, and nearly always nothing is due: the database says so.
-    statement = (
+    has_come = or_(table.next_event_at.is_(None), table.next_event_at <= bindparam("now"))
+    return (
         select(table.id, table.next_event, table.next_event_at, Deployment.id, Deployment.phase)
         .join(Deployment, Deployment.id == table.deployment_id)
         .where(
-            or_(
-                and_(runs, or_(until_it_wakes, has_come)),
-                and_(sleeps_now, or_(not_(until_it_wakes), has_come)),
-            )
+            or_(and_(runs, or_(until_it_wakes, has_come)), and_(sleeps, or_(not_(until_it_wakes), has_come)))
         )
     )
+
+
+MAY_BE_DUE: Final = _may_be_due()
+"""What `due` looks at closely, for a parameter `now`."""
+
+
+def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
+    """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
     found = []
-    for id, event, at, deployment, phase in db.execute(statement).all():
+    for id, event, at, deployment, phase in db.execute(MAY_BE_DUE, {"now": now}).all():
         if at is not None and now < at:
             sleeps = event == Kind.WAKE.value  # until what comes next has come
         else:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import maintenance as rules
@@ -85,23 +85,23 @@ def windows_of(db: Session, deployment: UUID) -> list[Window]:
     return _windows(found or [])
 
 
+MAY_BE_DUE: Final = (
+    select(Deployment, RecurringWork, Maintenance.windows)
+    .join(RecurringWork, Deployment.id == RecurringWork.deployment_id)
+    .outerjoin(Maintenance, Maintenance.deployment_id == Deployment.id)
+    .where(
+        RecurringWork.is_enabled,
+        Deployment.phase == Phase.RUNNING.value,
+        or_(RecurringWork.due_at.is_(None), RecurringWork.due_at <= bindparam("now")),
+    )
+)
+"""What `due` looks at closely, for a parameter `now`."""
+
+
 def due(db: Session, now: datetime) -> list[tuple[Deployment, RecurringWork]]:
     """Recurring work that shall begin at this moment: over all organizations. What a Deployment cannot do now stays due."""
-    work = RecurringWork
-    # This is asked every few seconds, and nearly always nothing is due: the database says so.
-    statement = (
-        select(Deployment, work, Maintenance.windows)
-        .join(work, Deployment.id == work.deployment_id)
-        .outerjoin(Maintenance, Maintenance.deployment_id == Deployment.id)
-        .where(
-            work.is_enabled,
-            Deployment.phase == Phase.RUNNING.value,
-            or_(work.due_at.is_(None), work.due_at <= now),
-        )
-        .order_by(work.kind)
-    )
     found = []
-    for row, one, windows in db.execute(statement).all():
+    for row, one, windows in db.execute(MAY_BE_DUE.order_by(RecurringWork.kind), {"now": now}).all():
         recurrence = _recurrence(one)
         one.due_at = recurrence.due_at
         if recurrence.is_due(now, _windows(windows or [])):

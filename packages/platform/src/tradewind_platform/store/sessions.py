@@ -30,6 +30,12 @@ class Store:
         self._sessions = sessionmaker(engine, class_=_PlatformSession, expire_on_commit=False)
         self._listeners: list[Callable[[UUID], None]] = []
 
+    @property
+    def look_every(self) -> float:
+        """Seconds between two looks for operations that another process may have begun. On SQLite none does: the platform is one
+        process there, and told of its own."""
+        return 5.0 if self.engine.dialect.name == "sqlite" else 1.0
+
     def on_access_change(self, listener: Callable[[UUID], None]) -> None:
         """Call `listener` with the organization after each commit of this process that may have changed who has which role."""
         self._listeners.append(listener)
