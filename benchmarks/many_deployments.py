@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -32,6 +33,7 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.server import Server
 from tradewind_platform.services import secrets
 from tradewind_platform.services.deployment_credentials import SECRET
 from tradewind_platform.services.people import first_organization
@@ -82,11 +84,7 @@ def serving(made: Reconciled) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(made.platform), port=port, log_config=None, access_log=False, server_header=False
-        )
-    )
+    server = Server(made.platform.access_watch, _configured(create_app(made.platform), port))
     reconciler = Reconciler(made.platform.store, made.platform.ring, {"fake": made.driver})
     threads = [threading.Thread(target=one) for one in (server.run, reconciler.run)]
     for one in threads:
@@ -101,6 +99,30 @@ def serving(made: Reconciled) -> Iterator[str]:
         reconciler.stop()
         for one in threads:
             one.join()
+
+
+def _configured(app: Any, port: int = 0) -> uvicorn.Config:
+    return uvicorn.Config(app, port=port, log_config=None, access_log=False, server_header=False)
+
+
+def waking_cost(seconds: float) -> dict[str, float]:
+    """What this machine takes for next to nothing, to compare with: a uvicorn without an application and without requests, and a
+    thread that wakes once a second. In percent of a core."""
+
+    async def nothing(*_: object) -> None: ...
+
+    server = uvicorn.Server(_configured(nothing))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    time.sleep(1)
+    bare = cpu_percent(seconds)
+    server.should_exit = True
+    thread.join()
+    began, spent = time.monotonic(), time.process_time()
+    while time.monotonic() - began < seconds:
+        time.sleep(1)
+    one = (time.process_time() - spent) / (time.monotonic() - began) * 100
+    return {"bare_uvicorn_core_percent": bare, "a_sleep_a_second_core_percent": round(one, 2)}
 
 
 def credentials(made: Reconciled) -> dict[str, str]:
@@ -166,6 +188,7 @@ def measured(count: int, rounds: int, seconds: float) -> dict[str, float]:
         made = platform_in(Path(directory))
         filled(made, count)
         print(f"{count} are there", file=sys.stderr)
+        compared = waking_cost(seconds / 2)
         with serving(made) as url:
             headers = {"Authorization": made.owner.headers["Authorization"]}
             listing, spent = [], []
@@ -191,6 +214,7 @@ def measured(count: int, rounds: int, seconds: float) -> dict[str, float]:
         "deployments": count,
         "list_ms_p50": round(statistics.median(listing) * 1000, 1),
         "list_cpu_ms_p50": round(statistics.median(spent) * 1000, 1),
+        **compared,
         "idle_core_percent": alone,
         "idle_core_percent_with_pollers": polled,
         "revocation_seconds": round(told, 2),

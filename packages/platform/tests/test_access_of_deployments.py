@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from support.platform_parts import Reconciled, Time
 from tradewind_platform.api import internal_access
-from tradewind_platform.api.access_watch import AccessWatch
+from tradewind_platform.api.access_watch import AccessWatch, end_of
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.domain.sign_in_sessions import EndReason, Method
@@ -331,6 +331,12 @@ def test_a_poll_is_held_for_about_as_long_as_it_wishes_and_50_seconds_at_the_mos
 def test_polls_that_began_at_once_do_not_end_at_once() -> None:
     ended = {round(50 * internal_access._spread(uuid4()), 1) for _ in range(500)}
     assert len(ended) > 80, "of 126 tenths of a second, from 37.5 to 50 seconds"
+
+
+def test_long_waits_end_together_and_never_late() -> None:
+    ends = {end_of(now, 40.0) for now in (10.1, 10.5, 10.9)}
+    assert ends == {50.0}
+    assert end_of(10.1, 0.3) == pytest.approx(10.4)
 
 
 async def test_a_poll_without_news_ends_without_a_document(reconciled: Reconciled) -> None:

@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import uvicorn
 
-from tradewind_platform.api.access_watch import AccessWatch
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.clock import utc_now
@@ -30,6 +28,7 @@ from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
+from tradewind_platform.server import Server
 from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people, role_names
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.leadership import leadership_of
@@ -152,7 +151,7 @@ def serve(
             say("no administrator yet; this link makes the first one, once, within 24 hours:")
             say(f"{settings.origin}/welcome?code={link}")
         host, _, port = settings.listen.rpartition(":")
-        server = _Server(
+        server = Server(
             platform.access_watch,
             uvicorn.Config(
                 app,
@@ -188,18 +187,6 @@ def offered(settings: PlatformSettings, local: LocalSettings | None) -> Offered:
     # What an administrator has installed on this machine is offered, also when the catalogue is older.
     mirrored = tuple(Release(version) for version in environments if version not in known)
     return Offered((*mirrored, *releases), {LOCAL: frozenset(environments)})
-
-
-class _Server(uvicorn.Server):
-    """Answers the polls that it holds when it is told to end: they would keep it for as long as they may wait."""
-
-    def __init__(self, watch: AccessWatch, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._watch = watch
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        self._watch.close()
 
 
 @contextmanager

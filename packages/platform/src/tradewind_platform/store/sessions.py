@@ -32,9 +32,9 @@ class Store:
 
     @property
     def look_every(self) -> float:
-        """Seconds between two looks for operations that another process may have begun. On SQLite none does: the platform is one
-        process there, and told of its own."""
-        return 5.0 if self.engine.dialect.name == "sqlite" else 1.0
+        """At most so many seconds are between two looks for operations that another process may have begun. On SQLite none does: the
+        platform is one process there, and told of its own."""
+        return 60.0 if self.engine.dialect.name == "sqlite" else 1.0
 
     def on_access_change(self, listener: Callable[[UUID], None]) -> None:
         """Call `listener` with the organization after each commit of this process that may have changed who has which role."""
