@@ -29,11 +29,11 @@ from sqlalchemy import select
 from support.platform_parts import QUICK, Reconciled
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
+from tradewind_platform.api.server import Server
 from tradewind_platform.clock import utc_now
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.server import Server
 from tradewind_platform.services import secrets
 from tradewind_platform.services.deployment_credentials import SECRET
 from tradewind_platform.services.people import first_organization

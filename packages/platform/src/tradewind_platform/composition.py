@@ -17,6 +17,7 @@ import uvicorn
 
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
+from tradewind_platform.api.server import Server
 from tradewind_platform.clock import utc_now
 from tradewind_platform.domain import catalogue
 from tradewind_platform.domain.catalogue import Offered, Release
@@ -28,7 +29,6 @@ from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.server import Server
 from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people, role_names
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.leadership import leadership_of
