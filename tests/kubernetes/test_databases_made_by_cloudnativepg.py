@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,17 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def platform(cluster: Cluster, folder: Path) -> Iterator[ClusterPlatform]:
+def disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own for backups, which a test can fill."""
+    place = folder / "backups"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster, folder: Path, disk: Path) -> Iterator[ClusterPlatform]:
     """A platform, and a controller that has no connection to a PostgreSQL but those of Deployments."""
     if not (CACHE / "bin/cloudnative-pg").exists():
         pytest.skip("no CloudNativePG: `make cloudnative-pg` builds it")
@@ -38,7 +51,7 @@ def platform(cluster: Cluster, folder: Path) -> Iterator[ClusterPlatform]:
         made.add_cluster("operated")
         run_postgresql(cluster, folder / "postgresql")
         cluster.kubectl("create", "namespace", OWN)
-        make_volume(cluster, folder / "backups", namespace=OWN)
+        make_volume(cluster, disk, namespace=OWN)
         values = {
             "database": {"cloudNativePG": PLACE},
             "backups": {"existingClaim": "backups"},
@@ -151,6 +164,30 @@ def kill_the_controller(cluster: Cluster) -> None:
     cluster.kill_container(controller)
 
 
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """All but a few kilobytes of it are taken."""
+    taken = disk / "taken"
+    taken.write_bytes(bytes(shutil.disk_usage(disk).free - 16_384))
+    try:
+        yield
+    finally:
+        taken.unlink()
+
+
+def test_a_volume_that_is_full_refuses_an_upgrade_and_fails_a_backup_that_leaves_nothing_behind(
+    platform: ClusterPlatform, sales: dict[str, Any], disk: Path
+) -> None:
+    asks = (sys.executable, "-m", "tradewind", "deployments")
+    with full(disk):
+        refused = platform.run(*asks, "upgrade", "sales", "--to", NEW, "--wait", fails=None)
+        failed = platform.run(*asks, "backups", "create", "sales", "--wait", fails=None)
+        assert list((disk / sales["slug"]).iterdir()) == []
+    assert refused.startswith("failed") and "Make room for" in refused
+    assert failed.startswith("failed") and "make room there" in failed
+    wait(lambda: now(platform) == ("running", "healthy", OLD), timeout=120, what=lambda: str(now(platform)))
+
+
 def test_an_upgrade_whose_controller_is_killed_ends_well_and_its_backup_brings_the_data_back(
     platform: ClusterPlatform, sales: dict[str, Any]
 ) -> None:
@@ -175,7 +212,7 @@ def test_an_upgrade_whose_controller_is_killed_ends_well_and_its_backup_brings_t
     keep(platform, sales, "after")
     assert kept(platform, sales) == ["after", "before"]
 
-    [backup] = platform.json("deployments", "backups", "list", "sales")["items"]
+    backup = platform.json("deployments", "backups", "list", "sales")["items"][0]
     assert (backup["state"], backup["version"]) == ("succeeded", OLD)
     platform.command(*("deployments", "rollback", "sales", "--backup", backup["id"], "--wait"))
     wait(lambda: now(platform) == ("running", "healthy", OLD), timeout=120, what=lambda: str(now(platform)))

@@ -72,7 +72,7 @@ def install(
 
 def make_volume(cluster: Cluster, folder: Path, *, namespace: str = NAMESPACE) -> None:
     """The claim `backups` of the controller's namespace, on the node's disk."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o770)  # of root's group, as the controller's user is
     give_volume(cluster, folder, namespace, "backups")
     claim = {"name": "backups", "namespace": namespace}
