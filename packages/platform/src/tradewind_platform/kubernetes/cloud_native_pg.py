@@ -44,8 +44,10 @@ class CloudNativePGDatabases:
         namespace = self._place.namespace
         self._cluster()
         role = self._api.apply(database_role(slug, self._place), namespace)
-        # After the role: the operator gives PostgreSQL the right to read the Secrets that roles name, and then it is told of them.
-        self._api.create(password_of(slug, password, role), namespace)
+        # Once PostgreSQL has missed the Secret, the operator has given it the right to read it, and wakes it up when it is made.
+        # A Secret that is there too early is refused to it, and it looks again half a minute later.
+        if "status" in role:
+            self._api.create(password_of(slug, password, role), namespace)
         self._must_be_applied(role)
         self._must_be_applied(self._api.apply(database(slug, self._place), namespace))
         with self.opened(slug, password) as connection:
