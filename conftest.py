@@ -52,6 +52,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None
     return Files(config, log) if config.option.dist == "loadfile" else None
 
 
+def pytest_collection_finish() -> None:
+    """Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them."""
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if skips.ASKED and (found := skips.unexpected(terminalreporter.getreports("skipped"))):
         terminalreporter.section("skipped, although every tool is there", red=True, bold=True)
