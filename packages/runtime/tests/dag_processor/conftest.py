@@ -1,0 +1,18 @@
+"""A site with Dags, and Dag processor processes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.dag_processor_process import Site
+
+from support import directories
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with directories.short() as place:
+        here = Site(place)
+        yield here
+        here.close()
