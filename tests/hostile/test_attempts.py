@@ -27,7 +27,8 @@ from tradewind_provider.domain import leases
 
 from .attempts import breaches
 from .families import ALL
-from .world import ATTACKER, World, headers, plane_of_two_sites
+from .sites import ATTACKER, headers
+from .world import World, plane_of_two_sites
 
 LEAST = 545
 """Attempts of the assessment that this suite began with."""

@@ -13,7 +13,8 @@ import httpx
 from tradewind_protocol import paths
 
 from ..attempts import Act, Attempt, Held, not_failed
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 from .verbs import CALLS, Call
 
 FAMILY: Final = "bodies"

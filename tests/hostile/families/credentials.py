@@ -11,7 +11,8 @@ import httpx
 from tradewind_protocol import paths
 
 from ..attempts import Act, Attempt
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 from .verbs import CALLS, Call
 
 FAMILY: Final = "credentials"

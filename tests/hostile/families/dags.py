@@ -23,7 +23,8 @@ from tradewind_protocol import dags, paths
 
 from ..attempts import Act, Attempt
 from ..dags import made_run, rich_dag
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 
 FAMILY: Final = "Dags"
 BUNDLE: Final = "attackers"

@@ -13,7 +13,8 @@ from tradewind_protocol import paths
 from tradewind_protocol.boundary.routes import ROUTES, Route
 
 from ..attempts import Act, Attempt, Held, refused, refused_or
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 
 FOREIGN: Final = "execution API, foreign"
 ROLES: Final = "execution API, roles"

@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from tradewind_protocol import attempts, dags, logs, paths, polling, sessions, stored_runs, triggers
 
 from ..attempts import Act, Attempt
-from ..world import Site, World, headers, opening, session_rows
+from ..fingerprints import session_rows
+from ..sites import Site, headers, opening
+from ..world import World
 
 FAMILY: Final = "fields"
 

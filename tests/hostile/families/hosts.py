@@ -10,7 +10,8 @@ import httpx
 from tradewind_protocol import paths
 
 from ..attempts import Act, Attempt, refused
-from ..world import AGENTS_HOST, World, headers
+from ..sites import AGENTS_HOST, headers
+from ..world import World
 
 NAMES: Final = "host names"
 PATHS: Final = "paths"

@@ -11,7 +11,8 @@ import httpx
 from tradewind_protocol import paths
 
 from ..attempts import Act, Attempt, Held, refused, refused_or
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 
 FAMILY: Final = "leases"
 

@@ -11,7 +11,8 @@ from uuid import uuid4
 import httpx
 
 from ..attempts import Act, Attempt
-from ..world import World, headers
+from ..sites import headers
+from ..world import World
 
 FAMILY: Final = "operator API"
 

@@ -12,7 +12,8 @@ from tradewind_protocol import dags, paths, stored_runs, triggers
 from tradewind_protocol.storage import segment
 
 from ..attempts import Attempt, Held, refused
-from ..world import World, headers, opening
+from ..sites import headers, opening
+from ..world import World
 
 FAMILY: Final = "sites"
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from tradewind_protocol import dags, paths, sentinel, site, stored_runs, triggers
 
-from ..world import Site, World, opening
+from ..sites import Site, opening
+from ..world import World
 
 
 @dataclass(frozen=True)
