@@ -26,6 +26,7 @@ from tradewind_agent.sentinel import canaries, kubernetes, rules, way
 from tradewind_agent.sentinel.agents import AgentHealth, cost_of
 from tradewind_agent.sentinel.kubernetes import DELETION_COST, Cache, KubernetesApi, Unwatchable
 from tradewind_agent.sentinel.machine import Machine
+from tradewind_agent.sentinel.objects import name_of
 from tradewind_agent.sentinel.port import Port, SentinelState
 from tradewind_agent.sentinel.rules import Rules
 from tradewind_agent.sentinel.settings import SentinelSettings, Workload
@@ -209,11 +210,11 @@ class Sentinel:
         answers = await asyncio.gather(*(self._health.document(one["status"]["podIP"]) for one in asked))
         found: list[SentinelFinding] = []
         for pod, answer in zip(asked, answers, strict=True):
-            name = rules.name_of(pod)
+            name = name_of(pod)
             if _ready(pod) or not isinstance(answer, str):
                 found += self._health.findings(name, answer, now)
             await self._weigh(pod, answer)
-        self._health.forget({rules.name_of(one) for one in asked})
+        self._health.forget({name_of(one) for one in asked})
         return found
 
     async def _weigh(self, pod: Mapping[str, Any], answer: Mapping[str, Any] | str) -> None:
@@ -223,7 +224,7 @@ class Sentinel:
         if pod["metadata"]["annotations"].get(DELETION_COST, "0") == str(cost):
             return
         try:
-            await self._api.annotate(rules.name_of(pod), {DELETION_COST: str(cost)})
+            await self._api.annotate(name_of(pod), {DELETION_COST: str(cost)})
         except Unwatchable as error:
             log.warning(
                 "A pod's deletion cost was not written", action="sentinel_cost_failed", error=str(error)

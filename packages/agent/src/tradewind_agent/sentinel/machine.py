@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from tradewind_agent.kits import aiotime
 from tradewind_agent.monitoring import status
-from tradewind_agent.sentinel.rules import EXIT_STATUS, moment
+from tradewind_agent.sentinel.objects import moment
+from tradewind_agent.sentinel.rules import EXIT_STATUS
 from tradewind_protocol.sentinel import SentinelFinding, WatchedAgent
 
 PROPERTIES: Final = (

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from tradewind_agent.monitoring.masking import shortened_credentials
+from tradewind_agent.sentinel.objects import (
+    Object,
+    condition_of,
+    container_statuses,
+    count,
+    first_of,
+    first_seen,
+    images,
+    last_seen,
+    made_at,
+    memory_limit,
+    message_of,
+    moment,
+    name_of,
+    nodes,
+    repository,
+    scheduled_at,
+    was_out_of_memory,
+)
 from tradewind_protocol.sentinel import SentinelFinding, WatchedAgent
-
-Object = Mapping[str, Any]
 
 PENDING_FOR: Final = timedelta(seconds=15)
 """How long a pod may be unscheduled before that is a finding: a scheduler needs a moment."""
@@ -111,7 +128,7 @@ class Rules:
         """What keeps the controller of a workload from making its pods, from the events of the workload."""
         found: dict[str, SentinelFinding] = {}
         for event in events:
-            at = _last(event)
+            at = last_seen(event)
             if event.get("reason") not in ("FailedCreate", "FailedDelete") or at < now - timedelta(
                 minutes=10
             ):
@@ -141,7 +158,7 @@ class Rules:
                     "Kubernetes cannot make the pods of this worker",
                     "See the events of the ReplicaSet: kubectl get events",
                 )
-            since = min(_first(event), found[check].since) if check in found else _first(event)
+            since = min(first_seen(event), found[check].since) if check in found else first_seen(event)
             found[check] = SentinelFinding(
                 check=check,
                 subject=group or workload,
@@ -149,17 +166,17 @@ class Rules:
                 evidence=self._clean(_after_colon(message) if check == "quota" else message),
                 remedy=remedy,
                 since=since,
-                count=_count(event),
+                count=count(event),
             )
         return list(found.values())
 
     # ---- one pod
 
     def _scheduling(self, pod: Object, now: datetime) -> list[SentinelFinding]:
-        condition = _condition(pod, "PodScheduled")
+        condition = condition_of(pod, "PodScheduled")
         if condition.get("status") != "False" or condition.get("reason") != "Unschedulable":
             return []
-        since = moment(condition.get("lastTransitionTime")) or _made(pod)
+        since = moment(condition.get("lastTransitionTime")) or made_at(pod)
         if now - since < PENDING_FOR:
             return []
         message = str(condition.get("message", ""))
@@ -180,7 +197,7 @@ class Rules:
 
     def _containers(self, pod: Object, events: Sequence[Object], now: datetime) -> list[SentinelFinding]:
         found: list[SentinelFinding] = []
-        for status in _containers(pod):
+        for status in container_statuses(pod):
             waiting = status.get("state", {}).get("waiting") or {}
             reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
             last = status.get("lastState", {}).get("terminated") or {}
@@ -195,7 +212,7 @@ class Rules:
                         "the container's configuration names something that does not exist",
                         evidence=message,
                         remedy="Create the Secret or ConfigMap in this namespace, with the key that is named",
-                        since=_first_of(events, "Failed") or _made(pod),
+                        since=first_of(events, "Failed") or made_at(pod),
                     )
                 )
             elif reason in ("CreateContainerError", "RunContainerError", "StartError"):
@@ -206,11 +223,11 @@ class Rules:
                         "the container cannot be started",
                         evidence=message,
                         remedy="Check command, security context and volumes of the container",
-                        since=_first_of(events, "Failed") or _made(pod),
+                        since=first_of(events, "Failed") or made_at(pod),
                     )
                 )
-            elif _was_out_of_memory(ended) and _recent(ended, now):
-                limit = _limit(pod, str(status.get("name", "")))
+            elif was_out_of_memory(ended) and _recent(ended, now):
+                limit = memory_limit(pod, str(status.get("name", "")))
                 found.append(
                     self._finding(
                         pod,
@@ -229,27 +246,27 @@ class Rules:
             ):
                 found.append(self._crash(pod, status, ended, loops=reason == "CrashLoopBackOff", now=now))
             elif reason == "ContainerCreating" and (
-                mount := _first_of(events, "FailedMount", "FailedAttachVolume")
+                mount := first_of(events, "FailedMount", "FailedAttachVolume")
             ):
                 found.append(
                     self._finding(
                         pod,
                         "volume_mount",
                         "a volume of the pod cannot be mounted",
-                        evidence=_message_of(events, "FailedMount", "FailedAttachVolume"),
+                        evidence=message_of(events, "FailedMount", "FailedAttachVolume"),
                         remedy="Create the Secret, ConfigMap or claim that is named; see the storage driver",
                         since=mount,
                     )
                 )
-            elif reason == "ContainerCreating" and now - (_scheduled(pod) or now) > CREATING_FOR:
+            elif reason == "ContainerCreating" and now - (scheduled_at(pod) or now) > CREATING_FOR:
                 found.append(
                     self._finding(
                         pod,
                         "creating",
                         "the container is still being made",
-                        evidence=_message_of(events, "FailedCreatePodSandBox") or "no event says why",
+                        evidence=message_of(events, "FailedCreatePodSandBox") or "no event says why",
                         remedy="A large image takes minutes; else look at the node's kubelet and network plugin",
-                        since=_scheduled(pod) or now,
+                        since=scheduled_at(pod) or now,
                     )
                 )
         return found
@@ -257,7 +274,7 @@ class Rules:
     def _pull(
         self, pod: Object, status: Object, reason: str, message: str, events: Sequence[Object]
     ) -> SentinelFinding:
-        said = f"{reason} {message} {_message_of(events, 'Failed')}"
+        said = f"{reason} {message} {message_of(events, 'Failed')}"
         cause, remedy = next(
             ((cause, advice) for pattern, cause, advice in _PULL if re.search(pattern, said, re.IGNORECASE)),
             ("the image cannot be pulled", "See the pod's events"),
@@ -266,9 +283,9 @@ class Rules:
             pod,
             "image_pull",
             cause,
-            evidence=f"{reason}: " + (message or _message_of(events, "Failed")),
+            evidence=f"{reason}: " + (message or message_of(events, "Failed")),
             remedy=remedy,
-            since=_first_of(events, "Failed") or _made(pod),
+            since=first_of(events, "Failed") or made_at(pod),
         )
 
     def _crash(
@@ -295,15 +312,15 @@ class Rules:
 
     def _ended_by_others(self, pod: Object, events: Sequence[Object], now: datetime) -> list[SentinelFinding]:
         status = pod.get("status", {})
-        disrupted = _condition(pod, "DisruptionTarget")
+        disrupted = condition_of(pod, "DisruptionTarget")
         # An evicted pod whose container drained and exited with 0 may be a pod that succeeded: the event alone tells.
-        evicted_at = _first_of(events, "Evicted")
+        evicted_at = first_of(events, "Evicted")
         by_kubelet = status.get("reason") == "Evicted" or disrupted.get("reason") == "TerminationByKubelet"
         if by_kubelet or evicted_at is not None:
-            since = moment(disrupted.get("lastTransitionTime")) or evicted_at or _made(pod)
+            since = moment(disrupted.get("lastTransitionTime")) or evicted_at or made_at(pod)
             if now - since > RECENT:
                 return []
-            message = str(status.get("message", "")) or _message_of(events, "Evicted")
+            message = str(status.get("message", "")) or message_of(events, "Evicted")
             cause, remedy = _eviction(message)
             return [
                 self._finding(
@@ -332,8 +349,8 @@ class Rules:
                     since=moment(disrupted.get("lastTransitionTime")) or now,
                 )
             ]
-        ready = _condition(pod, "Ready")
-        gone = _first_of(events, "NodeNotReady")
+        ready = condition_of(pod, "Ready")
+        gone = first_of(events, "NodeNotReady")
         if gone is not None and ready.get("status") != "True":
             return [
                 self._finding(
@@ -368,14 +385,14 @@ class Rules:
             or pod.get("status", {}).get("phase") != "Running"
         ):
             return []
-        ready = _condition(pod, "Ready")
+        ready = condition_of(pod, "Ready")
         if ready.get("status") != "False":
             return []
-        since = moment(ready.get("lastTransitionTime")) or _made(pod)
+        since = moment(ready.get("lastTransitionTime")) or made_at(pod)
         failing = [
             one
             for one in events
-            if one.get("reason") == "Unhealthy" and _last(one) > now - timedelta(minutes=5)
+            if one.get("reason") == "Unhealthy" and last_seen(one) > now - timedelta(minutes=5)
         ]
         if failing:
             return [
@@ -386,7 +403,7 @@ class Rules:
                     evidence=str(failing[-1].get("message", "")),
                     remedy="The agent's own findings, or its log, say why it is not ready",
                     since=since,
-                    count=_count(failing[-1]),
+                    count=count(failing[-1]),
                 )
             ]
         if now - since < NOT_READY_FOR:
@@ -428,10 +445,10 @@ class Rules:
         text = shortened_credentials(_URL_CREDENTIAL.sub("***@", text))
         if not self.strict:
             return text
-        for image in sorted(_images(pod or {}), key=len, reverse=True):
-            text = text.replace(image, "<image>").replace(_repository(image), "<image>")
+        for image in sorted(images(pod or {}), key=len, reverse=True):
+            text = text.replace(image, "<image>").replace(repository(image), "<image>")
         text = _REGISTRY_URL.sub("<image>", text)
-        for node in _nodes(pod or {}):
+        for node in nodes(pod or {}):
             text = text.replace(node, "<node>")
         text = re.sub(r'(?i)(image|tag) "[^"]*"', r'\1 "<image>"', text)
         return re.sub(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<address>", text)
@@ -445,8 +462,8 @@ def watched(pod: Object, group: str) -> WatchedAgent:
         name=name_of(pod),
         group=group,
         state="ending" if deleted else {"Succeeded": "ended"}.get(phase, phase.lower()),
-        ready=not deleted and _condition(pod, "Ready").get("status") == "True",
-        restarts=sum(int(one.get("restartCount", 0)) for one in _containers(pod)),
+        ready=not deleted and condition_of(pod, "Ready").get("status") == "True",
+        restarts=sum(int(one.get("restartCount", 0)) for one in container_statuses(pod)),
         since=moment(status.get("startTime")) or moment(pod.get("metadata", {}).get("creationTimestamp")),
     )
 
@@ -465,102 +482,9 @@ def _eviction(message: str) -> tuple[str, str]:
     )
 
 
-def name_of(pod: Object) -> str:
-    return str(pod.get("metadata", {}).get("name", ""))
-
-
-def moment(text: object) -> datetime | None:
-    """A time of the API, in UTC."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-
-
-def _condition(pod: Object, kind: str) -> Object:
-    conditions = pod.get("status", {}).get("conditions") or ()
-    return next((one for one in conditions if one.get("type") == kind), {})
-
-
-def _containers(pod: Object) -> list[Object]:
-    status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
-def _scheduled(pod: Object) -> datetime | None:
-    return moment(_condition(pod, "PodScheduled").get("lastTransitionTime"))
-
-
-def _made(pod: Object) -> datetime:
-    return moment(pod.get("metadata", {}).get("creationTimestamp")) or datetime.now(timezone.utc)
-
-
-def _was_out_of_memory(ended: Object) -> bool:
-    return ended.get("reason") == "OOMKilled"
-
-
 def _recent(ended: Object, now: datetime) -> bool:
     at = moment(ended.get("finishedAt"))
     return at is None or now - at < RECENT
-
-
-def _limit(pod: Object, container: str) -> str:
-    for one in pod.get("spec", {}).get("containers") or ():
-        if one.get("name") == container:
-            return str(((one.get("resources") or {}).get("limits") or {}).get("memory", ""))
-    return ""
-
-
-def _images(pod: Object) -> set[str]:
-    spec = pod.get("spec", {})
-    return {
-        str(one["image"])
-        for one in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-        if one.get("image")
-    }
-
-
-def _repository(image: str) -> str:
-    """The reference without tag and digest."""
-    head, slash, tail = image.partition("@")[0].rpartition("/")
-    return f"{head}{slash}{tail.partition(':')[0]}" if slash else image
-
-
-def _nodes(pod: Object) -> set[str]:
-    return {str(one) for one in (pod.get("spec", {}).get("nodeName"),) if one}
-
-
-def _first(event: Object) -> datetime:
-    return (
-        moment(event.get("firstTimestamp"))
-        or moment(event.get("eventTime"))
-        or moment(event.get("metadata", {}).get("creationTimestamp"))
-        or datetime.now(timezone.utc)
-    )
-
-
-def _last(event: Object) -> datetime:
-    return (
-        moment((event.get("series") or {}).get("lastObservedTime"))
-        or moment(event.get("lastTimestamp"))
-        or _first(event)
-    )
-
-
-def _count(event: Object) -> int:
-    return int((event.get("series") or {}).get("count") or event.get("count") or 1)
-
-
-def _first_of(events: Iterable[Object], *reasons: str) -> datetime | None:
-    return min((_first(one) for one in events if one.get("reason") in reasons), default=None)
-
-
-def _message_of(events: Iterable[Object], *reasons: str) -> str:
-    found = [one for one in events if one.get("reason") in reasons]
-    return str(max(found, key=_last).get("message", "")) if found else ""
 
 
 def _after_colon(message: str) -> str:
