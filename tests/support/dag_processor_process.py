@@ -111,7 +111,7 @@ class FakePlane(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     # ---- what tests ask
 
-    def wait_for(self, predicate: Callable[[], bool], seconds: float = 25) -> None:
+    def wait_for(self, predicate: Callable[[], bool], seconds: float = 50) -> None:
         with self.condition:
             assert self.condition.wait_for(predicate, seconds), "it did not happen"
 
@@ -119,7 +119,7 @@ class FakePlane(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         """The latest result of each file."""
         return {file.path: file for report, _ in self.reports for file in report.files}
 
-    def poke_until(self, predicate: Callable[[], bool], seconds: float = 25) -> None:
+    def poke_until(self, predicate: Callable[[], bool], seconds: float = 50) -> None:
         """As `wait_for`, with an empty answer to the watch every half second."""
         deadline = time.monotonic() + seconds
         with self.condition:

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tradewind_agent.doctor.results import Examination, Result
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.settings import Settings
 from tradewind_agent.testing import FakePlane
+from tradewind_protocol.checks import Result
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

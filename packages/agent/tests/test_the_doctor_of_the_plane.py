@@ -12,8 +12,9 @@ import pytest
 from doctor_kit import an_examination, fake_plane, results, saying, serving
 
 from tradewind_agent.doctor import plane as plane_check
-from tradewind_agent.doctor.results import Examination, Result, Verdict
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.testing import FakePlane
+from tradewind_protocol.checks import Result, Verdict
 from tradewind_protocol.errors import Code, Refused
 
 

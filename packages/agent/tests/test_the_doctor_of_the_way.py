@@ -28,8 +28,8 @@ from tradewind_agent.doctor import (
     route,
 )
 from tradewind_agent.doctor import plane as plane_check
-from tradewind_agent.doctor.results import Verdict
 from tradewind_agent.plane import proxy
+from tradewind_protocol.checks import Verdict
 
 # ---- the way
 

@@ -28,10 +28,11 @@ from tradewind_agent.doctor import (
     ports,
     running,
 )
-from tradewind_agent.doctor.results import BackendReads, Result, Verdict, failed
+from tradewind_agent.doctor.examined import BackendReads
 from tradewind_agent.monitoring import status
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.testing import FakePlane
+from tradewind_protocol.checks import Result, Verdict, failed
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.site import AboutToken
 

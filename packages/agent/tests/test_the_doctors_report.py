@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from support import forked
 from tradewind_agent.cli.main import main
 from tradewind_agent.doctor import report
-from tradewind_agent.doctor.results import failed, ok, skipped, warning
+from tradewind_protocol.checks import failed, ok, skipped, warning
 
 NOW = datetime(2026, 11, 29, 4, 5, tzinfo=timezone.utc)
 TOKEN = "tw_agent_" + "s" * 43

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tradewind_agent.cli.keys import keys
 from tradewind_agent.doctor import seal as doctor
-from tradewind_agent.doctor.results import Examination, Verdict
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.settings import SealSettings, Settings
 from tradewind_agent.state import key_ring
@@ -22,6 +22,7 @@ from tradewind_agent.state.ring_in_force import RingInForce
 from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol.boundary import CannotOpen
+from tradewind_protocol.checks import Verdict
 
 
 def a_ring(path: Path, site: str = "frankfurt", key_id: str = "2026-11") -> KeyRing:

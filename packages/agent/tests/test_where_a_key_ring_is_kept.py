@@ -18,13 +18,14 @@ from pydantic import ValidationError
 
 from support import forked
 from tradewind_agent.doctor import seal as doctor
-from tradewind_agent.doctor.results import Examination, Verdict
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.environments import key_rings
 from tradewind_agent.errors import AgentError, KeyRingUnavailable, SettingsWrong
 from tradewind_agent.settings import EnvironmentSettings, SealSettings, Settings
 from tradewind_agent.state import key_ring
 from tradewind_agent.state.key_ring import KeyRing
 from tradewind_agent.state.ring_in_force import RingInForce
+from tradewind_protocol.checks import Verdict
 
 RING = KeyRing.new("frankfurt", "2026-11")
 

@@ -20,11 +20,11 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.doctor import database, deployments, network
-from tradewind_platform.doctor.results import Result, Verdict
 from tradewind_platform.services import workloads
 from tradewind_platform.store.sessions import open_engine
 from tradewind_platform.store.tables import Cluster, Deployment
 from tradewind_protocol import access
+from tradewind_protocol.checks import Result, Verdict
 
 
 @pytest.fixture
@@ -36,11 +36,18 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def site() -> Iterator[str]:
+def asked() -> list[str]:
+    """The paths that `site` was asked for."""
+    return []
+
+
+@pytest.fixture
+def site(asked: list[str]) -> Iterator[str]:
     """The address of a server that is whatever is asked for: the platform, and the gateway of a cluster."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             known = self.path.endswith(("/healthz", "/readyz"))
             self.send_response(200 if known else 404)
             self.end_headers()
@@ -67,6 +74,12 @@ def test_a_platform_that_runs_is_well(home: Path, site: str) -> None:
         found = examined(home, site, exit_code=0)
     assert {one["verdict"] for one in found.values()} == {"ok", "skipped"}
     assert {"disk", "database", "leader", "platform", "clock", "keys"} <= set(found)
+
+
+def test_an_address_is_asked_once(home: Path, site: str, asked: list[str]) -> None:
+    with alone(PlatformSettings(home)):
+        examined(home, site, exit_code=0)
+    assert sorted(asked) == sorted(set(asked)) and "/healthz" in asked
 
 
 def test_a_platform_that_is_stopped_is_named_with_the_command_that_starts_it(home: Path) -> None:
@@ -178,7 +191,8 @@ def test_what_was_asked_for_and_is_not_applied_is_drift(reconciled: Reconciled, 
 
 
 def test_clocks_that_differ_are_named(site: str) -> None:
-    near = network.clock(f"{site}/healthz", utc_now(), ca_file=None)
-    far = network.clock(f"{site}/healthz", utc_now() + timedelta(minutes=5), ca_file=None)
+    asked = network.ask(f"{site}/healthz", ca_file=None)
+    near = network.clock(asked, utc_now())
+    far = network.clock(asked, utc_now() + timedelta(minutes=5))
     assert near is not None and near.verdict is Verdict.OK
     assert far is not None and far.verdict is Verdict.FAILED and "+" in far.evidence

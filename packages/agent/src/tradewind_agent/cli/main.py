@@ -199,8 +199,9 @@ def doctor(
     """
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination, report
-    from tradewind_agent.doctor.results import BackendReads, Result, Verdict
+    from tradewind_agent.doctor.examined import BackendReads
     from tradewind_agent.state import agent_user
+    from tradewind_protocol.checks import Result, Verdict
 
     results: list[Result] = []
 

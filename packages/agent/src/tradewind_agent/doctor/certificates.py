@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.http import tls
 from tradewind_agent.kits import aiotime
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK = "tls"
 _SOON = 14 * 86400.0

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.kits import aiotime
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK = "tcp"
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})

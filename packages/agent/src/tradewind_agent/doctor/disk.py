@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.kits import files
+from tradewind_protocol.checks import Result, failed, ok, warning
 
 CHECK = "disk"
 _LEAST = 200 * 1024 * 1024

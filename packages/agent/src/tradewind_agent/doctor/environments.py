@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from tradewind_agent.doctor.results import Examination, Result, Verdict, failed
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.environments import interpreter
 from tradewind_agent.gateway import policy
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol import airflow_versions
+from tradewind_protocol.checks import Result, Verdict, failed
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component

@@ -25,10 +25,11 @@ from tradewind_agent.doctor import (
     seal,
     users,
 )
-from tradewind_agent.doctor.results import BackendReads, Examination, Result, Verdict, failed, ok, warning
+from tradewind_agent.doctor.examined import BackendReads, Examination
 from tradewind_agent.monitoring import status
 from tradewind_agent.settings import Settings
 from tradewind_protocol import versions
+from tradewind_protocol.checks import Result, Verdict, failed, ok, warning
 
 _MARKS = {Verdict.OK: "ok", Verdict.WARNING: "warn", Verdict.FAILED: "FAIL", Verdict.SKIPPED: "-"}
 

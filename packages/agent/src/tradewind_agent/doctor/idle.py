@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tradewind_agent.doctor import wire
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK = "idle"
 NEEDED: Final = 30.0

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from tradewind_agent.doctor import wire
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped
+from tradewind_agent.doctor.examined import Examination
+from tradewind_protocol.checks import Result, failed, ok, skipped
 
 CHECK = "mtu"
 HEADERS: Final = 40  # bytes of IPv4 and TCP before a segment

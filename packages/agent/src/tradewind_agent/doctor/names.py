@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from tradewind_agent.doctor import resolvers
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK = "name"
 

@@ -6,7 +6,8 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, warning
+from tradewind_agent.doctor.examined import Examination
+from tradewind_protocol.checks import Result, failed, ok, warning
 
 CHECK = "outbox"
 _OLD = 300.0

@@ -9,12 +9,13 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.errors import AgentError, PlaneUnreachable
 from tradewind_agent.http import responses
 from tradewind_agent.plane import retry
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_protocol import ids, paths, site, versions
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.site import AboutToken
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tradewind_agent.doctor.results import Examination, Result, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.monitoring import health
+from tradewind_protocol.checks import Result, ok, skipped, warning
 
 CHECK = "port"
 

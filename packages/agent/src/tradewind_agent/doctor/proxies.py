@@ -7,10 +7,11 @@ import base64
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.kits import aiotime
 from tradewind_agent.plane import proxy as proxies
 from tradewind_agent.plane.retry import place
+from tradewind_protocol.checks import Result, failed, ok
 
 CHECK = "proxy"
 

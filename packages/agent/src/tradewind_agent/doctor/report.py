@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from tradewind_agent.doctor.results import Result, Verdict
+from tradewind_protocol.checks import Result, Verdict
 
 SENT: Final = frozenset(
     {

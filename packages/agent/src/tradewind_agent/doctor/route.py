@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.plane import retry
+from tradewind_protocol.checks import Result, failed, ok, skipped
 
 CHECK = "route"
 HOST_CHECK = "host"

@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.rules import OwnerRules, Work, refusal
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state import owner_rules, task_users
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK: Final = "rules"
 

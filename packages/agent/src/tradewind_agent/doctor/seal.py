@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.environments import key_rings
 from tradewind_agent.errors import AgentError
 from tradewind_agent.settings import Settings
 from tradewind_agent.state import key_ring, task_users
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 CHECK: Final = "key ring"
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import AsyncIterator
 from typing import Final
 
-from tradewind_agent.doctor.results import Examination, Result, failed, ok, skipped, warning
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.errors import SettingsWrong
 from tradewind_agent.state import task_users
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 _HOW: Final = "docs/how-to/separate-users.md"
 

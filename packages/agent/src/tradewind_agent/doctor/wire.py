@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from tradewind_agent.doctor.results import Examination
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.kits import aiotime
 
 _IP_MTU: Final = 14  # of Linux; the module `socket` does not name it

@@ -9,12 +9,13 @@ from typing import Any
 import httpx
 
 from tradewind_agent.doctor import certificates, connection, names, plane, proxies
-from tradewind_agent.doctor.results import Examination, Result, Verdict
+from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.http import tls
 from tradewind_agent.monitoring.masking import shortened_credentials
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
 from tradewind_protocol import versions
+from tradewind_protocol.checks import Result, Verdict
 from tradewind_protocol.sentinel import SentinelFinding
 
 

@@ -14,7 +14,7 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.commands.home import FILE, home_options, url_in
 from tradewind_platform.composition import PlatformSettings
 from tradewind_platform.doctor.examination import Examination
-from tradewind_platform.doctor.results import Verdict
+from tradewind_protocol.checks import Verdict
 
 _COLUMNS: Final = (
     Column("CHECK", lambda one: one.check),

@@ -9,12 +9,12 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tradewind_platform.doctor.results import Result, failed, ok
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyProblem, KeyRing
 from tradewind_platform.store.migration import newest
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ENCRYPTED
+from tradewind_protocol.checks import Result, failed, ok
 
 _START = "`tradewind platform run` of this version migrates it when it starts."
 

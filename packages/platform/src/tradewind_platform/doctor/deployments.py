@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.doctor import network
-from tradewind_platform.doctor.results import Result, failed, ok, skipped, warning
 from tradewind_platform.domain.clusters import ControllerState, controller_state
 from tradewind_platform.domain.health import Status
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.services import backups, cluster_work, clusters, deployment_views, workloads
 from tradewind_platform.store.life_tables import DeploymentWorkload
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentCondition, Operation
+from tradewind_protocol.checks import Result, failed, ok, skipped, warning
 
 _OLD_BACKUP: Final = timedelta(days=7)
 _LONG: Final = timedelta(hours=1)
@@ -40,10 +40,9 @@ def clusters_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterator[
                 )
         yield network.answers(
             f"gateway:{row.name}",
-            f"{row.agents_url}/",
+            network.ask(f"{row.agents_url}/", ca_file=ca_file),
             status=404,
             says="404 page not found",
-            ca_file=ca_file,
             remedy="Start the gateway of the cluster, and check the name's record and the way to it.",
         )
         if (found := network.certificate(row.agents_url, now)) is not None:
@@ -78,7 +77,7 @@ def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterat
             yield ok(check, "healthy")
         url = f"{deployment_views.agent_url(cluster, row.slug)}/remote-execution/v1/readyz"
         remedy = f"Read the gateway's log, and `tradewind deployments get {row.name}`."
-        yield network.answers(f"{check}:route", url, status=200, ca_file=ca_file, remedy=remedy)
+        yield network.answers(f"{check}:route", network.ask(url, ca_file=ca_file), status=200, remedy=remedy)
         yield _access(db, check, row, now)
         yield _backup(db, check, row, now)
 

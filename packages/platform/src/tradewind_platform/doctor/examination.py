@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.doctor import database, deployments, network
-from tradewind_platform.doctor.results import Result, Verdict, failed, ok, skipped, warning
 from tradewind_platform.services import sso_settings
 from tradewind_platform.store.leadership import LOCK
 from tradewind_platform.store.sessions import Store, open_engine
 from tradewind_platform.store.sso_tables import SsoConnection
+from tradewind_protocol.checks import Result, Verdict, failed, ok, skipped, warning
 
 _LITTLE: Final = 2_000_000_000
 _START: Final = "tradewind platform run"
@@ -81,11 +81,9 @@ class Examination:
 
     def _own_address(self) -> Iterator[Result]:
         ca_file = None if self.ca_file is None else str(self.ca_file)
-        yield network.answers("platform", f"{self.url}/healthz", status=200, ca_file=ca_file, remedy=_START)
-        for found in (
-            network.clock(f"{self.url}/healthz", self.now, ca_file=ca_file),
-            network.certificate(self.url, self.now),
-        ):
+        asked = network.ask(f"{self.url}/healthz", ca_file=ca_file)
+        yield network.answers("platform", asked, status=200, remedy=_START)
+        for found in (network.clock(asked, self.now), network.certificate(self.url, self.now)):
             if found is not None:
                 yield found
 
@@ -96,13 +94,8 @@ class Examination:
         for row in rows:
             url = f"{row.issuer.rstrip('/')}/.well-known/openid-configuration"
             remedy = "People sign in with `tradewind platform admin sign-in-link NAME` meanwhile."
-            yield network.answers(
-                "identity provider",
-                url,
-                status=200,
-                says="authorization_endpoint",
-                ca_file=None,
-                remedy=remedy,
-            )
-            if (found := network.clock(url, self.now, ca_file=None)) is not None:
+            asked = network.ask(url, ca_file=None)
+            says = "authorization_endpoint"
+            yield network.answers("identity provider", asked, status=200, says=says, remedy=remedy)
+            if (found := network.clock(asked, self.now)) is not None:
                 yield found

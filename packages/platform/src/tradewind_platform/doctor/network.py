@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -11,32 +12,50 @@ from urllib.parse import urlsplit
 import httpx
 from cryptography import x509
 
-from tradewind_platform.doctor.results import Result, failed, ok, warning
+from tradewind_protocol.checks import Result, failed, ok, warning
 
 _PATIENCE: Final = 10.0
 _SKEW: Final = timedelta(seconds=30)
 _SOON: Final = timedelta(days=21)
 
 
-def answers(check: str, url: str, *, status: int, ca_file: str | None, remedy: str, says: str = "") -> Result:
-    """Whether an address answers with this status, and its body has this text."""
+@dataclass(frozen=True)
+class Asked:
+    """What an address has answered, or why it did not."""
+
+    url: str
+    answer: httpx.Response | None
+    error: str = ""
+
+
+def ask(url: str, *, ca_file: str | None) -> Asked:
+    """Ask an address once."""
     try:
-        answer = httpx.get(url, timeout=_PATIENCE, verify=ssl.create_default_context(cafile=ca_file))
+        context = ssl.create_default_context(cafile=ca_file)
+        return Asked(url, httpx.get(url, timeout=_PATIENCE, verify=context))
     except (httpx.HTTPError, OSError) as error:
-        return failed(check, f"{url} does not answer: {error or type(error).__name__}", remedy)
+        return Asked(url, None, str(error) or type(error).__name__)
+
+
+def answers(check: str, asked: Asked, *, status: int, remedy: str, says: str = "") -> Result:
+    """Whether an address answers with this status, and its body has this text."""
+    url, answer = asked.url, asked.answer
+    if answer is None:
+        return failed(check, f"{url} does not answer: {asked.error}", remedy)
     if answer.status_code != status or says not in answer.text:
         return failed(check, f"{url} answers {answer.status_code}, and not {status} {says}".rstrip(), remedy)
     return ok(check, f"{url} answers {status}")
 
 
-def clock(url: str, now: datetime, *, ca_file: str | None) -> Result | None:
+def clock(asked: Asked, now: datetime) -> Result | None:
     """Whether another machine's clock agrees; None when it does not say the time."""
-    try:
-        answer = httpx.get(url, timeout=_PATIENCE, verify=ssl.create_default_context(cafile=ca_file))
-        there = parsedate_to_datetime(answer.headers["Date"])
-    except (httpx.HTTPError, OSError, KeyError, ValueError):
+    if asked.answer is None:
         return None
-    host = urlsplit(url).netloc
+    try:
+        there = parsedate_to_datetime(asked.answer.headers["Date"])
+    except (KeyError, ValueError):
+        return None
+    host = urlsplit(asked.url).netloc
     if abs(there - now) > _SKEW:
         seconds = (now - there).total_seconds()
         return failed("clock", f"this machine is {seconds:+.0f} s from {host}", "Run NTP on both machines.")

@@ -39,7 +39,8 @@ def committed(do: Callable[[Session], T]) -> T:
     return done
 
 
-_own: list[tuple[Engine, Engine]] = []  # Airflow's engine, and ours beside it
+# Airflow's engine, and ours beside it: the process's, as Airflow's own is, which may be made anew after a fork.
+_own: list[tuple[Engine, Engine]] = []
 
 
 @contextmanager

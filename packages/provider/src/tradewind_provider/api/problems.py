@@ -19,7 +19,8 @@ from tradewind_provider.api import refusals
 log = logging.getLogger(__name__)
 
 ANSWERED: Counter[str] = Counter()
-"""Refusals this process has answered with, by code: a metric."""
+"""Refusals this process has answered with, by code: a metric. It is the process's, as Prometheus' counters are: also what answers
+before a plane is known (a body too large, an application's error handler) counts here."""
 
 _HEADERS = {versions.HEADER: str(versions.PROTOCOL)}
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LARGE, 401: Code.TOKEN_MISSING}

@@ -236,7 +236,7 @@ class LogRelay:
         return stream if stream is not None and stream.session_id == session_id else None
 
 
-_RELAY = LogRelay()
+_RELAY = LogRelay()  # the process's: Airflow makes its reader of task logs by itself, and gives it no plane
 
 
 def relay() -> LogRelay:

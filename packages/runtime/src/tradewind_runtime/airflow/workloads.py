@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk.api.client import Client
 
 HOSTNAME_CALLABLE = "tradewind_runtime.airflow.workloads.hostname"
+# Of the process, which is one attempt's: Airflow asks for it by the name of a function, without arguments.
 _hostname = ""
 
 

@@ -1,4 +1,4 @@
-"""What one check has found."""
+"""What a check of a doctor has found: the agent's, the platform's, and that of a task environment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from enum import Enum
 
 
 class Verdict(str, Enum):
+    """How a check came out."""
+
     OK = "ok"
     WARNING = "warning"  # it works, and a person should know
-    FAILED = "failed"
-    SKIPPED = "skipped"  # it cannot be told, or is not used
+    FAILED = "failed"  # it does not work, or not all of it
+    SKIPPED = "skipped"  # it cannot be told, because something before it failed, or it is not used
 
 
 @dataclass(frozen=True)
 class Result:
     """One line: the thing, what is so, and what to do about it."""
 
-    check: str  # a stable key: "database", "deployment:sales"
+    check: str  # a stable key: "tls", "environment:default", "deployment:sales"
     verdict: Verdict
     evidence: str
     remedy: str = ""

@@ -1,10 +1,9 @@
-"""Results of checks, and what one check passes on to the next."""
+"""What is examined, and what one check passes on to the next."""
 
 from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from enum import Enum
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,50 +11,6 @@ import httpx
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.settings import Settings
 from tradewind_protocol.site import AboutToken
-
-
-class Verdict(str, Enum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARNING = "warning"  # works, and a person should know
-    FAILED = "failed"  # the agent cannot work, or not all of it
-    SKIPPED = "skipped"  # cannot be told, because something before it failed or it is not used
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line."""
-
-    check: str  # stable key: "tls", "environment:default"
-    verdict: Verdict
-    evidence: str
-    remedy: str = ""
-
-    def document(self) -> dict[str, str]:
-        """For JSON."""
-        return {
-            "check": self.check,
-            "verdict": self.verdict.value,
-            "evidence": self.evidence,
-            "remedy": self.remedy,
-        }
-
-
-def ok(check: str, evidence: str) -> Result:
-    return Result(check, Verdict.OK, evidence)
-
-
-def warning(check: str, evidence: str, remedy: str) -> Result:
-    return Result(check, Verdict.WARNING, evidence, remedy)
-
-
-def failed(check: str, evidence: str, remedy: str) -> Result:
-    return Result(check, Verdict.FAILED, evidence, remedy)
-
-
-def skipped(check: str, evidence: str) -> Result:
-    return Result(check, Verdict.SKIPPED, evidence)
 
 
 @dataclass(frozen=True)
