@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.dag_processor_process import Site
 
 from support import directories
+from support.dag_processor_process import Site
 
 
 @pytest.fixture

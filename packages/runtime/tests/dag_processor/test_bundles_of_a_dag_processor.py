@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.dag_processor_process import ONE_DAG, Site
 
+from support.dag_processor_process import ONE_DAG, Site
 from tradewind_protocol import hosts
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]

@@ -9,8 +9,8 @@ import time
 import zipfile
 
 import pytest
-from support.dag_processor_process import ONE_DAG, Site
 
+from support.dag_processor_process import ONE_DAG, Site
 from tradewind_protocol import dags
 from tradewind_protocol.errors import Code, Refusal
 from tradewind_protocol.sessions import Policy

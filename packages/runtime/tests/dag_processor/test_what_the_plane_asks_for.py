@@ -8,8 +8,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from support.dag_processor_process import ONE_DAG, Site
 
+from support.dag_processor_process import ONE_DAG, Site
 from support.secrets_backend import local_files
 from tradewind_protocol import dags
 
