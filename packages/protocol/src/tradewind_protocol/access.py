@@ -44,25 +44,58 @@ TERMINAL_CALLBACK: Final = "/callback"
 """Where a terminal waits for its code, on the loopback address and any port."""
 
 
+_VIEWER: Final = frozenset({"deployment.agents.get"})
+_OPERATOR: Final = _VIEWER | {
+    "deployment.agents.update",
+    "deployment.agentTokens.get",
+    "deployment.allowList.get",
+    "deployment.sites.get",
+}
+PERMISSIONS_OF_AIRFLOW_ROLE: Final[dict[str, frozenset[str]]] = {
+    "VIEWER": _VIEWER,
+    "USER": _VIEWER,
+    "OP": _OPERATOR,
+    "ADMIN": _OPERATOR
+    | {
+        "deployment.agentTokens.create",
+        "deployment.agentTokens.update",
+        "deployment.agentTokens.delete",
+        "deployment.allowList.update",
+        "deployment.sites.update",
+    },
+}
+"""What a role in Airflow may do on the operator API, where nothing else is said of its holder. The audit trail is told apart."""
+LIMITED: Final = "LIMITED"
+"""The role of one who has less than a viewer. An API server that knows roles in Airflow only gives such a one nothing."""
+
+
 class AccessUser(Message):
-    """A person who has a role in the Deployment's Airflow."""
+    """A person who may do something in the Deployment's Airflow.
+
+    `role` is for API servers that read no `permissions`: never more than what the person may. The others go by `permissions` and
+    `airflow_role` where there are permissions.
+    """
 
     id: UUID
     name: str
-    role: str  # VIEWER, USER, OP, ADMIN
+    role: str  # VIEWER, USER, OP, ADMIN, LIMITED
     audit: bool = False  # may read the audit trail
+    permissions: tuple[str, ...] | None = None  # on the operator API; None: those of `role`
+    airflow_role: str | None = None  # in Airflow, when there are `permissions`; None: no role
 
 
 class AccessToken(Message):
-    """A value of an API token that has a role in the Deployment's Airflow. The value itself is not in it."""
+    """A value of an API token that may do something in the Deployment's Airflow. The value itself is not in it."""
 
     id: UUID  # of the token
     value: UUID  # of this value: a token that was rotated has several
     hash: str  # SHA-256 of the value, in hexadecimal
     name: str
-    role: str
+    role: str  # as a person's
     audit: bool = False
     expires_at: datetime | None = None
+    permissions: tuple[str, ...] | None = None
+    airflow_role: str | None = None
 
 
 class AccessDocument(Message):

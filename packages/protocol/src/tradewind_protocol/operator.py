@@ -491,7 +491,8 @@ class Me(Message):
     """Who is signed in, and what they may do here."""
 
     name: str
-    may: tuple[str, ...] = ()  # of: read, operate, administer, audit
+    # of: read, operate, administer, audit; of a platform's custom role, also each part by itself: deployment.agentTokens.create
+    may: tuple[str, ...] = ()
     deployment: str = ""
     version: str = ""  # of tradewind-provider
     # the least strict data boundary this Deployment allows sites it does not name

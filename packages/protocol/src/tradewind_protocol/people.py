@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -114,13 +114,29 @@ class SignInRefusal(Message):
 # ---- roles
 
 
+AirflowRoleName = Literal["VIEWER", "USER", "OP", "ADMIN"]
+PermissionName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z.]+$")]
+
+
 class RoleView(Message):
-    """A built-in role: what it may be bound to, what it allows, and its role in Airflow."""
+    """A role: what it may be bound to, what it allows, and its role in Airflow.
+
+    The fields from `custom` on say something of a custom role only: built-in ones do not change.
+    """
 
     name: str
     level: str
     permissions: tuple[str, ...]
     airflow_role: str | None = None
+    custom: bool = False
+    id: UUID | None = None
+    description: str = ""
+    workspaces: tuple[UUID, ...] | None = None  # it may be given on their Deployments only; None: on any
+    created_at: datetime | None = None
+    created_by: str = ""
+    updated_at: datetime | None = None
+    updated_by: str = ""
+    revision: int | None = None
 
 
 class RoleMatrix(Message):
@@ -129,6 +145,46 @@ class RoleMatrix(Message):
     roles: tuple[RoleView, ...]
     permissions: tuple[str, ...]
     retired: tuple[str, ...] = ()  # names that no role may have again
+
+
+class NewRole(Ask):
+    """Ask for a custom role, which is given on Deployments. It has `deployment.get` whether it is named or not.
+
+    Its name is its own for ever: no other role gets it, and it does not change.
+    """
+
+    name: Name
+    description: Text = ""
+    permissions: tuple[PermissionName, ...] = Field(max_length=100)
+    airflow_role: AirflowRoleName | None = None  # None: no role in Airflow
+    workspaces: tuple[Reference, ...] | None = Field(
+        default=None, min_length=1, max_length=1000
+    )  # None: of any workspace
+
+
+class ChangeRole(Ask):
+    """Only the fields that are sent change. Each is sent whole."""
+
+    description: Text = ""
+    permissions: tuple[PermissionName, ...] = Field(default=(), max_length=100)
+    airflow_role: AirflowRoleName | None = None
+    workspaces: tuple[Reference, ...] | None = Field(default=None, min_length=1, max_length=1000)
+
+
+class PermissionGroup(Message):
+    """Permissions that a custom role may have, about one part of a Deployment."""
+
+    name: str
+    title: str
+    permissions: tuple[str, ...]
+
+
+class PermissionGroups(Message):
+    """All that a custom role may have."""
+
+    groups: tuple[PermissionGroup, ...]
+    airflow_roles: tuple[str, ...]  # the least one first
+    always: tuple[str, ...]  # permissions that each custom role has
 
 
 class BindRole(Ask):

@@ -82,22 +82,20 @@ class FakePlatform:
             return httpx.Response(400, json={"error": "invalid_grant"})
         return httpx.Response(200, text=who.model_dump_json())
 
-    def person(self, name: str, role: str = "VIEWER", *, audit: bool = False) -> AccessUser:
+    def person(self, name: str, role: str = "VIEWER", **more: Any) -> AccessUser:
         """Give a new person a role."""
-        made = AccessUser(id=uuid4(), name=name, role=role, audit=audit)
+        made = AccessUser(id=uuid4(), name=name, role=role, **more)
         self._change(users=(*self.document.users, made))
         return made
 
-    def api_token(
-        self, value: str, role: str = "VIEWER", *, name: str = "ci", expires_at: datetime | None = None
-    ) -> AccessToken:
+    def api_token(self, value: str, role: str = "VIEWER", *, name: str = "ci", **more: Any) -> AccessToken:
         made = AccessToken(
             id=uuid4(),
             value=uuid4(),
             hash=hashed(value),
             name=f"token:{name}",
             role=role,
-            expires_at=expires_at,
+            **more,
         )
         self._change(tokens=(*self.document.tokens, made))
         return made

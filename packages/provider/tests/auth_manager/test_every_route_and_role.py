@@ -1,6 +1,6 @@
 """Which role may use which route of a Deployment's Airflow: measured at every route of the real application (scenario 7).
 
-The result is `docs/reference/platform-roles/airflow.json`. A route that is new, or answers a role otherwise, fails here:
+The results are `docs/reference/platform-roles/airflow.json`, and `operator.json` for the permissions of custom roles. A route that is new, or answers a role otherwise, fails here:
 look at it, then write the file anew with `TRADEWIND_WRITE_ROLES=1 pytest` of this file.
 """
 
@@ -18,10 +18,16 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
 from support.http_client import Client
+from tradewind_protocol.access import PERMISSIONS_OF_AIRFLOW_ROLE
 
 from .conftest import AIRFLOW, Deployment
 
-FILE = Path(__file__).parents[4] / "docs" / "reference" / "platform-roles" / "airflow.json"
+OPERATOR = "/tradewind/"
+
+FOLDER = Path(__file__).parents[4] / "docs" / "reference" / "platform-roles"
+FILE = FOLDER / "airflow.json"
+BY_PERMISSION = FOLDER / "operator.json"
+"""Of the operator API: which permission of a custom role opens which route."""
 CALLERS = {
     "anonymous": None,
     "viewer": ("VIEWER", False),
@@ -108,6 +114,42 @@ def test_scenario_7_every_route_of_airflow_answers_each_role_as_the_table_says(
         FILE.parent.mkdir(exist_ok=True)
         FILE.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     assert measured == json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.timeout(600)
+def test_each_permission_of_a_custom_role_opens_the_routes_of_the_operator_api_that_the_table_says(
+    deployment: Deployment,
+) -> None:
+    """And nothing of Airflow's: that is a matter of the role in Airflow."""
+    routes = sorted(set(_routes(deployment.app.routes)), key=lambda one: (one[0] == "DELETE", one[1], one[0]))
+    may_nothing = deployment.signed_in("LIMITED", permissions=())
+    closed = [one for one in routes if not _may(may_nothing, *one)]
+    of_operator = [one for one in closed if one[1].startswith(OPERATOR)]
+    of_airflow = [one for one in closed if not one[1].startswith(OPERATOR)]
+    found: dict[str, list[str]] = {f"{method} {path}": [] for method, path in of_operator}
+    for name in sorted(PERMISSIONS_OF_AIRFLOW_ROLE["ADMIN"]):
+        caller = deployment.signed_in("LIMITED", permissions=(name,))
+        for method, path in of_operator:
+            if _may(caller, method, path):
+                found[f"{method} {path}"].append(name)
+    caller = deployment.signed_in("LIMITED", permissions=tuple(PERMISSIONS_OF_AIRFLOW_ROLE["ADMIN"]))
+    assert [one for one in of_airflow if _may(caller, *one)] == []
+    measured = dict(sorted(found.items(), key=lambda one: (one[0].partition(" ")[2], one[0])))
+    if os.environ.get("TRADEWIND_WRITE_ROLES"):
+        BY_PERMISSION.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    assert measured == json.loads(BY_PERMISSION.read_text(encoding="utf-8"))
+
+
+def test_each_route_of_the_operator_api_is_opened_by_the_permissions_of_the_roles_that_may_use_it() -> None:
+    """The two tables say the same: what a role in Airflow gives by itself are the permissions that open the route."""
+    by_role = json.loads(FILE.read_text(encoding="utf-8"))
+    by_permission = json.loads(BY_PERMISSION.read_text(encoding="utf-8"))
+    for route, permissions in by_permission.items():
+        if route == "GET /tradewind/v1/events":
+            continue  # the audit trail's, which goes with no role
+        assert len(permissions) == 1, route
+        roles = {role.lower() for role, may in PERMISSIONS_OF_AIRFLOW_ROLE.items() if permissions[0] in may}
+        assert roles == set(by_role[route]) - {"auditor"}, route
 
 
 def test_what_changes_something_is_never_open_to_the_anonymous_or_a_viewer() -> None:

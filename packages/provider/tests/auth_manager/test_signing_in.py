@@ -58,6 +58,12 @@ def test_a_deep_link_is_reached_after_the_sign_in(deployment: Deployment) -> Non
     assert browser.get("/api/v2/connections").status_code == 200
 
 
+def test_one_who_may_use_the_operator_api_alone_does_not_sign_in_to_airflow(deployment: Deployment) -> None:
+    eve = deployment.platform.person("eve", "LIMITED", permissions=("deployment.agentTokens.create",))
+    answer = _through(deployment, deployment.browser(), eve)
+    assert answer.status_code == 403 and "_token=ey" not in answer.headers.get("set-cookie", "")
+
+
 def test_the_platform_is_asked_with_pkce_for_this_deployment(deployment: Deployment) -> None:
     asked = _asked(deployment.browser().get("/auth/login"))
     assert asked["client_id"] == str(DEPLOYMENT)

@@ -122,7 +122,8 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
             log.warning("a sign-in failed", action="sign_in_failed", error=str(problem))
             why = "The platform does not answer. Who is signed in stays signed in; try again in a while."
             return _signed_out(request, attempt, pages.failed(why, again=LOGIN, status=503))
-        if manager.replica.user(signed_in.sub) is None:
+        person = manager.replica.user(signed_in.sub)
+        if person is None or person.role is None:
             return _signed_out(request, attempt, _no_role())
         session = Session(signed_in.sid, signed_in.session_ends_at)
         user = PlatformUser(signed_in.sub, signed_in.name, session=session)

@@ -168,6 +168,11 @@ class TradewindAuthManager(BaseAuthManager[PlatformUser]):
         holder = self._holder(user)
         return holder is not None and access_roles.may(holder.role, resource, method)
 
+    def may_on_operator_api(self, user: PlatformUser, name: str) -> bool:
+        """Whether the user has a permission of the platform's on the operator API (`airflow.permissions.TellsActionsApart`)."""
+        holder = self._holder(user)
+        return holder is not None and holder.may(name)
+
     def is_authorized_configuration(
         self, *, method: ResourceMethod, user: PlatformUser, details: ConfigurationDetails | None = None
     ) -> bool:

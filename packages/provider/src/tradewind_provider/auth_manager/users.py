@@ -9,8 +9,8 @@ from uuid import UUID
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-from tradewind_provider.domain.access import Holder
-from tradewind_provider.domain.access_roles import AirflowRole
+from tradewind_protocol.access import AccessUser
+from tradewind_provider.domain.access import Holder, holder_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class PlatformUser(BaseUser):
         id, name = UUID(claims["sub"]), str(claims["name"])
         issued_at = _moment(claims["iat"])
         if claims.get("via") == "platform":
-            holder = Holder(id, name, AirflowRole(claims["role"]), bool(claims.get("audit")))
+            told = AccessUser.model_validate({**claims, "id": id})
+            if (holder := holder_of(told)) is None:
+                raise ValueError("a role that this version does not know")
             return cls(id, name, spoken_for=holder, issued_at=issued_at)
         if "val" in claims:
             return cls(id, name, token_value=UUID(claims["val"]), issued_at=issued_at)

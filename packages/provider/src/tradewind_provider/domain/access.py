@@ -5,24 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from tradewind_protocol.access import AccessDocument
+from tradewind_protocol.access import (
+    PERMISSIONS_OF_AIRFLOW_ROLE,
+    AccessDocument,
+    AccessToken,
+    AccessUser,
+)
 from tradewind_provider.domain.access_roles import AirflowRole
+
+_AUDIT: Final = "audit.get"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A person or an API token that has a role."""
+    """A person or an API token that may do something here. Without a role in Airflow, it is something on the operator API only."""
 
     id: UUID
     name: str
-    role: AirflowRole
+    role: AirflowRole | None
     audit: bool = False
+    permissions: frozenset[str] | None = None
+    """On the operator API, by their names on a platform; None: those of the role."""
+
+    def may(self, permission: str) -> bool:
+        """Whether it has a permission of the operator API."""
+        return self.audit if permission == _AUDIT else permission in self._permitted
+
+    @property
+    def _permitted(self) -> frozenset[str]:
+        if self.permissions is not None:
+            return self.permissions
+        return frozenset() if self.role is None else PERMISSIONS_OF_AIRFLOW_ROLE[self.role.value]
 
     def reduced(self) -> Holder:
-        """With the least role: what is left when the platform has not been heard of for too long."""
-        return Holder(self.id, self.name, AirflowRole.VIEWER)
+        """With what a viewer has of it: what is left when the platform has not been heard of for too long."""
+        viewer = AirflowRole.VIEWER
+        kept = self._permitted & PERMISSIONS_OF_AIRFLOW_ROLE[viewer.value]
+        return Holder(self.id, self.name, None if self.role is None else viewer, permissions=kept)
+
+
+def holder_of(told: AccessUser | AccessToken) -> Holder | None:
+    """What the platform says of a person or a token. A role that this version does not know gives none; None: nothing is left."""
+    if told.permissions is None:
+        role = _role(told.role)
+        return None if role is None else Holder(told.id, told.name, role, told.audit)
+    return Holder(told.id, told.name, _role(told.airflow_role), told.audit, frozenset(told.permissions))
+
+
+def _role(name: str | None) -> AirflowRole | None:
+    return AirflowRole(name) if name in _KNOWN else None
 
 
 @dataclass(frozen=True)
@@ -39,7 +73,7 @@ class TokenValue:
 
 @dataclass(frozen=True)
 class Access:
-    """Who has which role. A role that this version does not know gives none."""
+    """Who may do what."""
 
     revision: int = -1
     users: Mapping[UUID, Holder] = field(default_factory=dict)
@@ -50,20 +84,11 @@ class Access:
 
     @classmethod
     def of(cls, document: AccessDocument) -> Access:
-        users = {
-            one.id: Holder(one.id, one.name, AirflowRole(one.role), one.audit)
-            for one in document.users
-            if one.role in _KNOWN
-        }
+        users = {one.id: holder for one in document.users if (holder := holder_of(one)) is not None}
         tokens = [
-            (
-                one.hash,
-                TokenValue(
-                    one.value, Holder(one.id, one.name, AirflowRole(one.role), one.audit), one.expires_at
-                ),
-            )
+            (one.hash, TokenValue(one.value, holder, one.expires_at))
             for one in document.tokens
-            if one.role in _KNOWN
+            if (holder := holder_of(one)) is not None
         ]
         return cls(
             document.revision,

@@ -12,7 +12,7 @@ from fastapi import Depends, Query
 from tradewind_protocol import errors
 from tradewind_provider import settings
 from tradewind_provider.airflow import permissions
-from tradewind_provider.airflow.permissions import Permission
+from tradewind_provider.airflow.permissions import Action, Permission
 from tradewind_provider.clock import utc_now
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.services.operator.pages import PageRequest
@@ -35,15 +35,15 @@ class Caller:
         return None if self.may(Permission.OPERATE) else permissions.readable_dags(self.user)
 
 
-def require(permission: Permission) -> Callable[..., Caller]:
+def require(action: Action) -> Callable[..., Caller]:
     """A dependency: the caller, if the auth manager lets them. Raises Refused NOT_PERMITTED otherwise."""
 
     def caller(user: Annotated[Any, Depends(permissions.get_user)]) -> Caller:
         name = permissions.name_of(user)
-        if not permissions.allowed(user, permission):
+        if not permissions.may(user, action):
             raise errors.Refused(
                 errors.Code.NOT_PERMITTED,
-                f"user {name!r} may not {permission.value}",
+                f"user {name!r} may not {permissions.in_words(action)}",
                 remedy="Ask an administrator of this Airflow for a role that may.",
             )
         return Caller(name=name, user=user)
@@ -63,10 +63,17 @@ def asked_paging(
     return PageRequest(limit, offset)
 
 
-Reader = Annotated[Caller, Depends(require(Permission.READ))]
-Operator = Annotated[Caller, Depends(require(Permission.OPERATE))]
-Administrator = Annotated[Caller, Depends(require(Permission.ADMINISTER))]
-Auditor = Annotated[Caller, Depends(require(Permission.AUDIT))]
+Reader = Annotated[Caller, Depends(require(Action.LOOK))]
+AgentOperator = Annotated[Caller, Depends(require(Action.CONTROL_AGENTS))]
+TokenReader = Annotated[Caller, Depends(require(Action.SEE_TOKENS))]
+TokenMaker = Annotated[Caller, Depends(require(Action.MAKE_TOKENS))]
+TokenRotator = Annotated[Caller, Depends(require(Action.ROTATE_TOKENS))]
+TokenDeleter = Annotated[Caller, Depends(require(Action.DELETE_TOKENS))]
+AddressReader = Annotated[Caller, Depends(require(Action.SEE_ADDRESSES))]
+AddressSetter = Annotated[Caller, Depends(require(Action.SET_ADDRESSES))]
+SiteAccessReader = Annotated[Caller, Depends(require(Action.SEE_SITE_ACCESS))]
+SiteAdministrator = Annotated[Caller, Depends(require(Action.CHANGE_SITES))]
+Auditor = Annotated[Caller, Depends(require(Action.READ_EVENTS))]
 Now = Annotated[datetime, Depends(utc_now)]
 Expected = Annotated[HeartbeatLimits, Depends(expected_beats)]
 Part = Annotated[PageRequest, Depends(asked_paging)]

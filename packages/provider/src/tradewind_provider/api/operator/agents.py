@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import operator, states
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Expected, Filter, Now, Operator, Part, Reader, Why
+from tradewind_provider.api.operator.access import AgentOperator, Expected, Filter, Now, Part, Reader, Why
 from tradewind_provider.services.operator import agents
 
 router = APIRouter(prefix="/agents", tags=["Agents"])
@@ -42,7 +42,7 @@ def get(agent_id: UUID, caller: Reader, now: Now, beats: Expected) -> operator.A
 
 @router.post("/{agent_id}/cordon", summary="Give an agent no new work")
 def cordon(
-    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+    agent_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """What runs goes on. Lasts until the agent is resumed, whatever restarts in between. Idempotent; a new reason replaces the old one."""
 
@@ -55,7 +55,7 @@ def cordon(
 
 @router.post("/{agent_id}/drain", summary="Let an agent finish and leave")
 def drain(
-    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+    agent_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """It takes nothing new, finishes what runs within its grace, and ends. Idempotent."""
 
@@ -68,7 +68,7 @@ def drain(
 
 @router.post("/{agent_id}/resume", summary="Undo a cordon")
 def resume(
-    agent_id: UUID, ask: operator.Reason, caller: Operator, now: Now, beats: Expected
+    agent_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """Idempotent. A draining agent cannot be resumed: it ends. Of one that is gone, the cordon it would come back with is
     undone."""
@@ -82,7 +82,7 @@ def resume(
 
 @router.post("/{agent_id}/slots", summary="Change the slots of a task environment")
 def set_slots(
-    agent_id: UUID, ask: operator.SetSlots, caller: Operator, now: Now, beats: Expected
+    agent_id: UUID, ask: operator.SetSlots, caller: AgentOperator, now: Now, beats: Expected
 ) -> operator.AgentView:
     """Lasts until the agent restarts. Fewer slots than what runs: nothing is stopped, nothing new is taken."""
 
@@ -94,7 +94,7 @@ def set_slots(
 
 
 @router.delete("/{agent_id}", status_code=204, summary="Forget an agent that is gone")
-def remove(agent_id: UUID, caller: Operator, now: Now, reason: Why = "") -> None:
+def remove(agent_id: UUID, caller: AgentOperator, now: Now, reason: Why = "") -> None:
     """Only a lost or offline agent can be removed; one that comes back is simply there again."""
     transactions.in_transaction(
         lambda db: agents.remove(db, agent_id, actor=caller.name, reason=reason, now=now)

@@ -10,21 +10,21 @@ from tradewind_provider import settings
 from tradewind_provider.airflow import permissions
 from tradewind_provider.api import transactions
 from tradewind_provider.api.ingress.address_gate import LiveAddressGate
-from tradewind_provider.api.operator.access import Administrator, Now, Operator
+from tradewind_provider.api.operator.access import AddressReader, AddressSetter, Now
 from tradewind_provider.services.operator import allow_list
 
 router = APIRouter(prefix="/allowed-addresses", tags=["Allowed addresses"])
 
 
 @router.get("", summary="Look at the allowed addresses")
-def get(caller: Operator) -> operator.AllowedAddresses:
+def get(caller: AddressReader) -> operator.AllowedAddresses:
     """The networks agents may connect from; none: from anywhere."""
     return transactions.in_transaction(lambda db: allow_list.get(db, configured=settings.current().gate))
 
 
 @router.put("", summary="Set the allowed addresses")
 def put(
-    ask: operator.SetAllowedAddresses, request: Request, caller: Administrator, now: Now
+    ask: operator.SetAllowedAddresses, request: Request, caller: AddressSetter, now: Now
 ) -> operator.AllowedAddresses:
     """In force on every API server within seconds. A change that would lock out a connected agent or the caller is
     refused unless forced; with `revision`, so is one of a list that another user changed meanwhile. On a Deployment that a

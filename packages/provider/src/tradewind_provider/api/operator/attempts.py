@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from tradewind_protocol import operator, states
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Expected, Filter, Now, Operator, Part, Reader
+from tradewind_provider.api.operator.access import AgentOperator, Expected, Filter, Now, Part, Reader
 from tradewind_provider.services.operator import attempts
 
 router = APIRouter(prefix="/attempts", tags=["Attempts"])
@@ -42,7 +42,7 @@ def list_(
 
 
 @router.post("/{attempt_id}/stop", status_code=202, summary="Stop an attempt")
-def stop(attempt_id: UUID, ask: operator.Reason, caller: Operator, now: Now) -> operator.AttemptView:
+def stop(attempt_id: UUID, ask: operator.Reason, caller: AgentOperator, now: Now) -> operator.AttemptView:
     """The agent is asked to stop it; Airflow's retries decide what follows. Idempotent."""
     return transactions.in_transaction(
         lambda db: attempts.stop(db, attempt_id, actor=caller.name, reason=ask.reason, now=now)

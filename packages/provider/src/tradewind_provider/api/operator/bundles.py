@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from tradewind_protocol import operator
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Administrator, Now, Part, Reader
+from tradewind_provider.api.operator.access import Now, Part, Reader, SiteAdministrator
 from tradewind_provider.services.operator import bundles
 
 router = APIRouter(prefix="/bundles", tags=["Dag bundles"])
@@ -23,7 +23,7 @@ def list_(caller: Reader, part: Part) -> operator.Page[operator.BundleView]:
 
 
 @router.post("/{name:path}/release", status_code=204, summary="Take a Dag bundle from its site")
-def release(name: BundleName, ask: operator.Reason, caller: Administrator, now: Now) -> None:
+def release(name: BundleName, ask: operator.Reason, caller: SiteAdministrator, now: Now) -> None:
     """Its Dags go stale, and the next site that claims it has it; that may be the same one again, within seconds, as
     long as an agent of it is configured with the bundle."""
     transactions.in_transaction(

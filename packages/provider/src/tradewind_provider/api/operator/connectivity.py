@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Operator
+from tradewind_provider.api.operator.access import AddressReader
 from tradewind_provider.services.operator import connectivity
 
 router = APIRouter(prefix="/connectivity", tags=["Allowed addresses"])
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/connectivity", tags=["Allowed addresses"])
 
 @router.get("", summary="Check the connectivity of an address")
 def check(
-    caller: Operator,
+    caller: AddressReader,
     source: Annotated[str, Query(max_length=64)] = "",
     endpoint: Annotated[str, Query(max_length=100)] = "",
 ) -> operator.Connectivity:

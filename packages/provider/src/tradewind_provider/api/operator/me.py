@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends
 from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.airflow import permissions
-from tradewind_provider.airflow.permissions import Permission
 from tradewind_provider.services import client_address
 
 router = APIRouter(prefix="/me", tags=["You"])
@@ -22,7 +21,7 @@ def get(user: Annotated[Any, Depends(permissions.get_user)]) -> operator.Me:
     here = settings.current()
     return operator.Me(
         name=permissions.name_of(user),
-        may=tuple(one.name.lower() for one in Permission if permissions.allowed(user, one)),
+        may=permissions.names_of_all(user),
         deployment=here.deployment,
         version=_version(),
         policy=here.policies.default,

@@ -10,14 +10,23 @@ from fastapi import APIRouter, Query
 from tradewind_protocol import operator
 from tradewind_provider import settings
 from tradewind_provider.api import transactions
-from tradewind_provider.api.operator.access import Administrator, Filter, Now, Operator, Part, Why
+from tradewind_provider.api.operator.access import (
+    Filter,
+    Now,
+    Part,
+    TokenDeleter,
+    TokenMaker,
+    TokenReader,
+    TokenRotator,
+    Why,
+)
 from tradewind_provider.services.operator import tokens
 
 router = APIRouter(prefix="/tokens", tags=["Agent tokens"])
 
 
 @router.post("", status_code=201, summary="Make an agent token")
-def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.TokenCreated:
+def create(ask: operator.NewToken, caller: TokenMaker, now: Now) -> operator.TokenCreated:
     """The answer is the only one that carries the token's value; it is kept as a hash."""
     limit = settings.current().tokens_limit
     return transactions.in_transaction(
@@ -27,7 +36,7 @@ def create(ask: operator.NewToken, caller: Administrator, now: Now) -> operator.
 
 @router.post("/{token_id}/rotate", summary="Give an agent token another value")
 def rotate(
-    token_id: UUID, ask: operator.RotateToken, caller: Administrator, now: Now
+    token_id: UUID, ask: operator.RotateToken, caller: TokenRotator, now: Now
 ) -> operator.TokenCreated:
     """The answer is the only one that carries the new value. The old one stays good for `overlap_hours`; agents whose
     token file is replaced meanwhile go on without losing a heartbeat. Not idempotent: each call makes a new value."""
@@ -38,7 +47,7 @@ def rotate(
 
 @router.get("", summary="List agent tokens")
 def list_(
-    caller: Operator,
+    caller: TokenReader,
     now: Now,
     part: Part,
     name: Annotated[Filter, Query(description="Only of this name.")] = None,
@@ -48,12 +57,12 @@ def list_(
 
 
 @router.get("/{token_id}", summary="Look at an agent token")
-def get(token_id: UUID, caller: Operator, now: Now) -> operator.TokenView:
+def get(token_id: UUID, caller: TokenReader, now: Now) -> operator.TokenView:
     return transactions.in_transaction(lambda db: tokens.get(db, token_id, now=now))
 
 
 @router.delete("/{token_id}", status_code=204, summary="Delete an agent token")
-def delete(token_id: UUID, caller: Administrator, now: Now, reason: Why = "") -> None:
+def delete(token_id: UUID, caller: TokenDeleter, now: Now, reason: Why = "") -> None:
     """The sessions opened with it end within seconds. Idempotent."""
     transactions.in_transaction(
         lambda db: tokens.delete(db, token_id, actor=caller.name, reason=reason, now=now)
