@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tradewind_platform.domain.custom_roles import ALWAYS, GRANTABLE
 from tradewind_platform.domain.roles import AirflowRole, Permission, Role
 
 REFERENCE: Final = Path(__file__).parents[1] / "reference"
@@ -35,6 +36,18 @@ In Airflow, each role is one of Airflow's: viewer, user, op or admin. The audit 
 | | {heads} |
 |---|{line}|
 {airflow_roles}
+
+## Permissions of custom roles
+
+A [custom role](../how-to/custom-roles.md) allows what you put together of these, on Deployments. Each one has `{always}`. This table says which routes a role with
+this one permission opens beyond those of `{always}`, measured as the others are. The operator API is each Deployment's own, and the platform passes
+requests on to it. `{audit}` opens `GET /tradewind/v1/events` there, too.
+
+| permission | routes of the platform | routes of the operator API |
+|---|---|---|
+{by_permission}
+
+These take several permissions together, for example because the caller must have what it gives: {several}.
 
 ## Routes of the platform
 
@@ -69,6 +82,10 @@ def page() -> str:
         airflow_roles="\n".join(
             _row(one.value.lower(), (role.airflow_role is one for role in Role)) for one in AirflowRole
         ),
+        always=ALWAYS.value,
+        audit=Permission.AUDIT_GET.value,
+        by_permission="\n".join(_opened_by(one) for one in Permission if one in GRANTABLE),
+        several=", ".join(f"`{route}`" for route, may in _measured("permissions").items() if not may),
         platform="\n".join(
             _row(f"`{route}`", (role.value in may for role in Role))
             for route, may in _measured("platform").items()
@@ -82,6 +99,14 @@ def page() -> str:
 
 def _row(what: str, cells: Iterable[bool]) -> str:
     return f"| {what} | {' | '.join('x' if one else '' for one in cells)} |"
+
+
+def _opened_by(permission: Permission) -> str:
+    platform, operator = (
+        "<br>".join(f"`{route}`" for route, may in _measured(name).items() if permission.value in may)
+        for name in ("permissions", "operator")
+    )
+    return f"| `{permission.value}` | {platform} | {operator} |"
 
 
 def _measured(name: str) -> dict[str, list[str]]:

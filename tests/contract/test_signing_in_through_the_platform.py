@@ -22,7 +22,8 @@ from sqlalchemy import inspect, select
 from support.platform_database import new_engine
 from support.platform_parts import Reconciled, Time
 from tradewind_platform.api.context import Platform
-from tradewind_platform.domain.roles import ORGANIZATION, AirflowRole, Binding, Role
+from tradewind_platform.domain.deployment_access import DeploymentAccess
+from tradewind_platform.domain.roles import ORGANIZATION, AirflowRole, Binding, Permission, Role
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import deployment_credentials, secrets
@@ -166,6 +167,27 @@ async def test_an_api_token_a_change_of_its_owner_and_its_end_are_understood(bot
     assert caller.get("/api/v2/dags").status_code == 403
 
 
+async def test_a_custom_role_counts_in_airflow_and_a_change_of_it_with_the_next_answer(both: Both) -> None:
+    api = both.platform.owner
+    role = {"name": "site-setup", "permissions": ["deployment.agentTokens.create"], "airflow_role": "VIEWER"}
+    assert api.post("/v1/roles", json=role).status_code == 201
+    asked = {"name": "setup", "role": "site-setup", "deployment": "sales"}
+    caller = both.in_airflow(Authorization=f"Bearer {api.post('/v1/api-tokens', json=asked).json()['token']}")
+    await both.up_to_date()
+    made = caller.post("/tradewind/v1/tokens", json={"name": "eu", "environment": "default"})
+    assert made.status_code == 201, made.text
+    assert caller.delete(f"/tradewind/v1/tokens/{made.json()['id']}").status_code == 403
+    assert caller.get("/api/v2/dags").status_code == 200
+    change = {"permissions": ["deployment.agentTokens.delete"], "airflow_role": None}
+    assert api.patch("/v1/roles/site-setup", json=change).status_code == 200
+    document = await both.manager.platform.access(both.manager.replica.revision)
+    assert document is not None, "the request that waits is answered by the change"
+    both.manager.replica.accept(document)
+    assert caller.delete(f"/tradewind/v1/tokens/{made.json()['id']}").status_code == 204
+    assert caller.post("/tradewind/v1/tokens", json={"name": "us"}).status_code == 403
+    assert caller.get("/api/v2/dags").status_code == 403
+
+
 async def test_uses_of_a_token_reach_the_platform(both: Both) -> None:
     await both.up_to_date()
     token = both.platform.owner.headers["authorization"].partition(" ")[2]
@@ -179,9 +201,16 @@ async def test_uses_of_a_token_reach_the_platform(both: Both) -> None:
 
 def test_what_the_platform_passes_on_is_taken(both: Both) -> None:
     for role, may in ((AirflowRole.OP, 200), (AirflowRole.VIEWER, 403)):
-        token = token_for(UUID(both.deployment["id"]), both.key, name="ada", role=role)
+        token = token_for(
+            UUID(both.deployment["id"]), both.key, name="ada", access=DeploymentAccess.by_role(role)
+        )
         caller = both.in_airflow(Authorization=f"Bearer {token}")
         assert caller.get("/api/v2/connections").status_code == may
-    other = token_for(UUID(int=7), both.key, name="ada", role=AirflowRole.ADMIN)
+    narrow = DeploymentAccess(None, frozenset({Permission.AGENT_TOKENS_GET}), audit=False)
+    token = token_for(UUID(both.deployment["id"]), both.key, name="eve", access=narrow)
+    eve = both.in_airflow(Authorization=f"Bearer {token}")
+    assert eve.get("/tradewind/v1/tokens").status_code == 200
+    assert eve.get("/tradewind/v1/agents").status_code == eve.get("/api/v2/dags").status_code == 403
+    other = token_for(UUID(int=7), both.key, name="ada", access=DeploymentAccess.by_role(AirflowRole.ADMIN))
     assert both.in_airflow(Authorization=f"Bearer {other}").get("/api/v2/dags").status_code == 403
     assert jwt.decode(other, options={"verify_signature": False})["via"] == "platform"

@@ -47,6 +47,7 @@ KNOWN = {
     "session": str(UUID(int=1)),
     "user": "ada",
     "team": "data",
+    "role": "deployment_viewer",
     "binding": str(UUID(int=1)),
     "invite": str(UUID(int=1)),
     "scope": "workspaces",

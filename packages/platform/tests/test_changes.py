@@ -135,6 +135,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ChangeTeam": {"description": "changed"},
     "AddMember": {"user": "ada"},
     "BindRole": {"user": "grace", "role": "organization_auditor"},
+    "NewRole": {"name": "made", "permissions": ["deployment.hibernate"]},
+    "ChangeRole": {"description": "changed"},
     "NewInvite": {"email": "linus@example.com", "role": "organization_auditor"},
     "SignInSettings": SIGN_IN,
     "NewCluster": {
@@ -186,6 +188,9 @@ def sent(api: Reconciled, caller: Any, route: str) -> int:
         filled = filled.replace(
             "{binding}", made(api, "/v1/role-bindings", user="ada", role="organization_auditor")
         )
+    if "{role}" in path:
+        filled = filled.replace("{role}", name)
+        made(api, "/v1/roles", **{**EXAMPLES["NewRole"], "name": name})
     if "{invite}" in path:
         filled = filled.replace("{invite}", made(api, "/v1/invites", **EXAMPLES["NewInvite"]))
     if path.endswith("/sign-in/activate"):

@@ -184,6 +184,9 @@ def test_an_export_has_everything_in_a_fixed_order_and_no_secret(run: Run, recon
         given = run(*arguments, *filter(None, [flag]), input=value)
         assert given.exit_code == 0, given.output
 
+    nightly = ("on-call", "--allow", "deployment.hibernate", "--workspace", "default")
+    assert run("roles", "create", *nightly).exit_code == 0
+
     first, second = run("export"), run("export")
     assert first.exit_code == 0, first.output
     assert first.stdout == second.stdout and "canary-of-a-secret" not in first.stdout
@@ -202,6 +205,9 @@ def test_an_export_has_everything_in_a_fixed_order_and_no_secret(run: Run, recon
         "deployment": "",
     }
     assert data in found["role_bindings"]
+    [role] = found["roles"]
+    assert (role["name"], role["airflow_role"], role["workspaces"]) == ("on-call", None, ["default"])
+    assert role["permissions"] == ["deployment.get", "deployment.hibernate"]
     assert found["layers"] == {
         "deployment/sales": {
             "environment": {

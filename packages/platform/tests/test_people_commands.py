@@ -84,6 +84,33 @@ def test_roles_are_shown_as_a_matrix(run: Run) -> None:
     assert "no role 'king'" in run("roles", "get", "king", fails=True).stderr
 
 
+def test_a_role_of_ones_own_is_made_given_changed_and_deleted(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    reconciled.user("grace")
+    assert "deployment.agentTokens.create" in run("roles", "permissions").stdout.split()
+    allow = ("--allow", "deployment.hibernate", "--allow", "deployment.agents.get")
+    run("roles", "create", "on-call", *allow, "--airflow-role", "viewer", "--workspace", "default")
+    assert "custom" in run("roles", "list").stdout
+    run("access", "bind", "grace", "on-call", "--deployment", "sales")
+    run("roles", "update", "on-call", "--allow", "deployment.upgrade", "--disallow", "deployment.agents.get")
+    assert run("roles", "get", "on-call").stdout.split() == [
+        "deployment.get",
+        "deployment.hibernate",
+        "deployment.upgrade",
+    ]
+    kept = json.loads(run("-o", "json", "roles", "get", "on-call").stdout)
+    assert kept["airflow_role"] == "VIEWER" and kept["workspaces"], "what is not named stays"
+    run("roles", "update", "on-call", "--airflow-role", "none", "--any-workspace")
+    found = json.loads(run("-o", "json", "roles", "get", "on-call").stdout)
+    assert (found["airflow_role"], found["workspaces"], found["revision"]) == (None, None, 3)
+    assert "nothing to change" in run("roles", "update", "on-call", fails=True).stderr
+    assert "given to user grace" in run("roles", "delete", "on-call", "--yes", fails=True).stderr
+    [binding] = json.loads(run("-o", "json", "access", "list", "--user", "grace").stdout)["items"]
+    run("access", "unbind", binding["id"])
+    run("roles", "delete", "on-call", "--yes")
+    assert "no role gets its name again" in run("roles", "create", "on-call", fails=True).stderr
+
+
 def test_settings_of_sign_in_come_from_a_file_and_the_secret_from_another(run: Run, tmp_path: Path) -> None:
     file, secret = tmp_path / "sign-in.json", tmp_path / "secret"
     settings: dict[str, Any] = {"issuer": "https://id.example.com", "client_id": "tradewind"}

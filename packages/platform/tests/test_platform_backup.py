@@ -14,6 +14,7 @@ from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.services import people
 from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Organization, RoleBinding, User
 
 
@@ -149,3 +150,44 @@ def test_what_is_no_backup_is_refused_and_leaves_the_platform_as_it_is(home: Pat
     done = run("restore", file, "--home", home, "--accept-loss")
     assert done.exit_code != 0 and "no whole backup" in done.stderr
     assert good_tokens(home) == {"ada", "grace"} and not list(home.glob("*.restored*"))
+
+
+def define(home: Path, name: str, permissions: list[str], airflow_role: str | None = None) -> None:
+    """Make the custom role, or make it what it says."""
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        row = db.scalar(select(RoleDefinition).where(RoleDefinition.name == name))
+        if row is None:
+            at = utc_now()
+            made = {"created_at": at, "created_by": "ada", "updated_at": at, "updated_by": "ada"}
+            row = RoleDefinition(organization_id=db.scalars(select(Organization.id)).one(), name=name, **made)
+            db.add(row)
+        row.permissions, row.airflow_role = permissions, airflow_role
+
+
+def test_a_custom_role_that_was_narrowed_or_deleted_since_stays_so_and_a_name_made_since_stays_its_own(
+    home: Path, tmp_path: Path
+) -> None:
+    define(home, "narrowed", ["deployment.get", "deployment.delete"], "ADMIN")
+    define(home, "widened", ["deployment.get"])
+    define(home, "ended", ["deployment.get"])
+    file = tmp_path / "with-roles.backup"
+    assert run("backup", "--home", home, "--to", file).exit_code == 0
+    define(home, "narrowed", ["deployment.get", "deployment.upgrade"], "VIEWER")
+    define(home, "widened", ["deployment.get", "deployment.delete"], "OP")
+    define(home, "later", ["deployment.get"])
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        ended = db.scalars(select(RoleDefinition).where(RoleDefinition.name == "ended")).one()
+        ended.deleted_at = utc_now()
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert done.exit_code == 0 and "no wider than they were: ended, narrowed" in done.stderr, done.output
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        found = {
+            one.name: (one.deleted_at is None, one.permissions, one.airflow_role)
+            for one in db.scalars(select(RoleDefinition))
+        }
+    assert found == {
+        "narrowed": (True, ["deployment.get"], "VIEWER"),
+        "widened": (True, ["deployment.get"], None),
+        "ended": (False, ["deployment.get"], None),
+        "later": (False, [], None),
+    }

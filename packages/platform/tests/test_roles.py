@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from tradewind_platform.domain.custom_roles import CustomRole, may_define
+from tradewind_platform.domain.deployment_access import DeploymentAccess
 from tradewind_platform.domain.roles import (
     ORGANIZATION,
     AirflowRole,
@@ -30,9 +33,11 @@ deployment.get deployment.create deployment.delete deployment.upgrade w r - w w 
 deployment.hibernate                                                 w - - w w - - w w - -
 deployment.config.get deployment.config.update                       w r - w w r - w w r -
 deployment.config.values.get                                         w - - w w w - w w w -
-deployment.agentTokens.get deployment.agentTokens.update             w r - w r - - w r - -
+deployment.agentTokens.get deployment.agentTokens.create             w r - w r - - w r - -
+deployment.agentTokens.update deployment.agentTokens.delete          w - - w - - - w - - -
 deployment.allowList.get deployment.allowList.update                 w r - w r - - w r - -
 deployment.agents.get deployment.agents.update                       w r - w w r r w w r r
+deployment.sites.get deployment.sites.update                         w r - w r - - w r - -
 deployment.deploys.create                                            w - - w w - - w w - -
 """
 AIRFLOW = "ADMIN VIEWER - ADMIN OP USER VIEWER ADMIN OP USER VIEWER"
@@ -127,6 +132,75 @@ def test_a_role_is_given_by_one_who_has_all_of_it_and_may_change_members(
     giver: Principal, given: Binding, allowed: bool
 ) -> None:
     assert giver.may_grant(given) is allowed
+
+
+@pytest.mark.parametrize("role", Role, ids=lambda one: one.value)
+def test_a_built_in_role_may_no_more_on_the_operator_api_than_it_allows(role: Role) -> None:
+    """So who may not have a permission by a role does not get it by the role's role in Airflow either."""
+    assert role.operator_permissions <= role.permissions
+
+
+W_ROLE = CustomRole(
+    "on-call", frozenset({Permission.DEPLOYMENT_GET, Permission.AGENTS_UPDATE}), AirflowRole.OP
+)
+
+
+@pytest.mark.parametrize(
+    ("maker", "workspaces", "allowed"),
+    [
+        (bound(Role.ORGANIZATION_OWNER, ORGANIZATION), None, True),
+        (bound(Role.ORGANIZATION_OWNER, ORGANIZATION), {W, OTHER_W}, True),
+        (bound(Role.WORKSPACE_OWNER, WORKSPACE), {W}, True),
+        (bound(Role.WORKSPACE_OWNER, WORKSPACE), {W, OTHER_W}, False),
+        (bound(Role.WORKSPACE_OWNER, WORKSPACE), None, False),
+        (bound(Role.WORKSPACE_OWNER, WORKSPACE), set(), False),
+        (bound(Role.WORKSPACE_OPERATOR, WORKSPACE), {W}, False),
+        (bound(Role.DEPLOYMENT_ADMIN, DEPLOYMENT), {W}, False),
+    ],
+)
+def test_a_custom_role_is_made_by_one_who_could_give_it_everywhere(
+    maker: Principal, workspaces: set[UUID] | None, allowed: bool
+) -> None:
+    role = replace(W_ROLE, workspaces=None if workspaces is None else frozenset(workspaces))
+    assert may_define(maker, role) is allowed
+
+
+def test_two_definitions_of_a_role_have_in_common_what_both_allow() -> None:
+    other = CustomRole("on-call", frozenset({Permission.DEPLOYMENT_GET}), AirflowRole.VIEWER, frozenset({W}))
+    assert W_ROLE.narrowed(other) == other == other.narrowed(W_ROLE)
+    assert replace(other, airflow_role=None).narrowed(W_ROLE).airflow_role is None
+    elsewhere = replace(W_ROLE, workspaces=frozenset({OTHER_W}))
+    assert elsewhere.narrowed(other).workspaces == frozenset()
+    assert not elsewhere.narrowed(other).holds_on(DEPLOYMENT)
+
+
+@pytest.mark.parametrize(
+    ("airflow", "permissions", "alone"),
+    [
+        (
+            AirflowRole.OP,
+            {"agents.get", "agents.update", "agentTokens.get", "allowList.get", "sites.get"},
+            "OP",
+        ),
+        (AirflowRole.OP, {"agents.get", "agents.update", "agentTokens.get"}, "USER"),
+        (AirflowRole.VIEWER, {"agents.get", "agentTokens.create"}, "VIEWER"),
+        (AirflowRole.ADMIN, {"agentTokens.create"}, "LIMITED"),
+        (None, {"agents.get", "agentTokens.create"}, "LIMITED"),
+    ],
+    ids=["an operator", "less than an operator", "a viewer and more", "no viewer", "no role in Airflow"],
+)
+def test_an_api_server_that_knows_roles_in_airflow_only_is_told_less_and_never_more(
+    airflow: AirflowRole | None, permissions: set[str], alone: str
+) -> None:
+    named = frozenset(Permission(f"deployment.{one}") for one in permissions)
+    access = DeploymentAccess(airflow, named, audit=False)
+    told = access.on_the_wire()
+    assert told["role"] == alone
+    if alone == "OP":
+        assert "permissions" not in told
+    else:
+        assert told["permissions"] == sorted(one.value for one in named)
+        assert told["airflow_role"] == (None if airflow is None else airflow.value)
 
 
 def test_a_role_on_a_deployment_shows_that_its_workspace_exists_and_nothing_else_of_it() -> None:

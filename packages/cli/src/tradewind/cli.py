@@ -38,7 +38,7 @@ _OWN = {
     "workspaces": "tradewind.commands.workspaces:workspaces",
     "users": "tradewind.commands.users:users",
     "teams": "tradewind.commands.teams:teams",
-    "roles": "tradewind.commands.access:roles",
+    "roles": "tradewind.commands.roles:roles",
     "access": "tradewind.commands.access:access",
     "sign-in": "tradewind.commands.sign_in:sign_in",
     "api-tokens": "tradewind.commands.api_tokens:api_tokens",

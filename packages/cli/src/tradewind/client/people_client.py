@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tradewind.client.api_client import ApiClient
-from tradewind_protocol import operator, people
+from tradewind_protocol import operator, people, platform
 
 
 class PeopleClient(ApiClient):
@@ -47,6 +47,34 @@ class PeopleClient(ApiClient):
 
     def roles(self) -> people.RoleMatrix:
         return self._ask(people.RoleMatrix, "GET", "/roles")
+
+    def role(self, name: str) -> people.RoleView:
+        return self._ask(people.RoleView, "GET", _path("roles", name))
+
+    def create_role(self, ask: people.NewRole, *, reason: str = "") -> people.RoleView:
+        return self._ask(people.RoleView, "POST", "/roles", ask, params={"reason": reason})
+
+    def change_role(
+        self, name: str, ask: people.ChangeRole, *, if_revision: int, reason: str = ""
+    ) -> people.RoleView:
+        """Only the fields that `ask` was made with change. Raises Refused CONFLICT when the role has another revision."""
+        headers = {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        path = _path("roles", name)
+        return self._ask(
+            people.RoleView,
+            "PATCH",
+            path,
+            ask,
+            params={"reason": reason},
+            headers=headers,
+            exclude_unset=True,
+        )
+
+    def delete_role(self, name: str, *, reason: str = "") -> None:
+        self._request("DELETE", _path("roles", name), params={"reason": reason})
+
+    def permission_groups(self) -> people.PermissionGroups:
+        return self._ask(people.PermissionGroups, "GET", "/authorization/permission-groups")
 
     def role_bindings(self, **filters: Any) -> operator.Page[people.RoleBindingView]:
         return self._ask(operator.Page[people.RoleBindingView], "GET", "/role-bindings", params=filters)

@@ -1,4 +1,4 @@
-"""`tradewind access` and `tradewind roles`: who may do what on a platform, and why."""
+"""`tradewind access`: who may do what on a platform, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import click
 
 from tradewind.commands import operations as operation_commands
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
-from tradewind.errors import BadUsage
 from tradewind.output import Column
 from tradewind_protocol import people
 
@@ -23,12 +22,6 @@ _PATHS = (
     Column("ON", lambda one: one.scope),
     Column("THROUGH", lambda one: f"team {one.team}" if one.team else "the user"),
     Column("IN AIRFLOW", lambda one: one.airflow_role or ""),
-)
-_ROLES = (
-    Column("ROLE", lambda one: one.name),
-    Column("ON", lambda one: one.level),
-    Column("IN AIRFLOW", lambda one: one.airflow_role or ""),
-    Column("PERMISSIONS", lambda one: str(len(one.permissions))),
 )
 
 
@@ -117,41 +110,6 @@ def explain(session: Session, user: str, workspace: str | None, deployment: str 
         session.output.say(f"{found.user} is disabled, and may do nothing.")
     elif found.permissions:
         session.output.say(f"{found.user} may, on {found.target}: {', '.join(found.permissions)}")
-
-
-@click.group()
-def roles() -> None:
-    """See what each role allows."""
-
-
-@roles.command("list")
-@output_option
-@pass_session
-def list_roles(session: Session) -> None:
-    """List roles."""
-    with session.platform() as client:
-        found = client.roles()
-    if session.output.is_json:
-        session.output.data(found)
-    else:
-        session.output.rows(found.roles, _ROLES, none="")
-
-
-@roles.command("get")
-@click.argument("role")
-@output_option
-@pass_session
-def get_role(session: Session, role: str) -> None:
-    """List what a role allows."""
-    with session.platform() as client:
-        found = {one.name: one for one in client.roles().roles}.get(role)
-    if found is None:
-        raise BadUsage(f"there is no role {role!r}", remedy="`tradewind roles list` has all.")
-    if session.output.is_json:
-        session.output.data(found)
-        return
-    for permission in found.permissions:
-        click.echo(permission)
 
 
 def _scope(one: people.RoleBindingView) -> str:

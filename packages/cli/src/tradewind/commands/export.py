@@ -27,7 +27,7 @@ _M = TypeVar("_M", bound=Message)
 @click.command()
 @pass_session
 def export(session: Session) -> None:
-    """Print the platform as JSON: clusters, workspaces, Deployments, teams, roles and layers of configuration.
+    """Print the platform as JSON: clusters, workspaces, Deployments, teams, custom roles, role bindings and layers of configuration.
 
     Things are named by their names and come in a fixed order: two exports of the same platform are the same text. No
     secret is in it: of a secret environment variable, only the name. What the token may not read is left out.
@@ -57,6 +57,7 @@ def exported(client: PlatformClient) -> dict[str, Any]:
         ),
         "deployments": _by_name(_deployment(client, one) for one in deployments),
         "teams": _by_name(_team(one) for one in _all(client.teams)),
+        "roles": _by_name(_role(one, workspaces) for one in client.roles().roles if one.custom),
         "role_bindings": _role_bindings(_all(client.role_bindings)),
         "layers": {
             f"{kind}/{name}": layer for kind, name in sorted(scopes) if (layer := _layer(client, kind, name))
@@ -122,6 +123,20 @@ def _team(one: people.TeamView) -> dict[str, Any]:
         "idp_managed": one.idp_managed,
         # Those that the identity provider names are its own to say.
         "members": sorted(each.name for each in one.members if each.source == "manual"),
+    }
+
+
+def _role(one: people.RoleView, workspaces: Iterable[platform.WorkspaceView]) -> dict[str, Any]:
+    names: dict[UUID, str] = {each.id: each.name for each in workspaces}
+    return {
+        "name": one.name,
+        "id": str(one.id),
+        "description": one.description,
+        "permissions": list(one.permissions),
+        "airflow_role": one.airflow_role,
+        "workspaces": None
+        if one.workspaces is None
+        else sorted(names.get(each, str(each)) for each in one.workspaces),
     }
 
 

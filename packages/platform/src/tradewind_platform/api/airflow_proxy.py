@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
+from tradewind_platform.domain.deployment_access import DeploymentAccess
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.domain.roles import Permission
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.services import clusters, deployment_lookup, deployment_views, secrets
 from tradewind_platform.store.tables import Cluster
@@ -79,8 +79,8 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
     platform = platform_of(request)
     with reading(request) as (db, caller):
         row = deployment_lookup.found(db, caller, reference)
-        role = caller.airflow_role(deployment_lookup.target(row))
-        if role is None:
+        access = DeploymentAccess.of(caller, deployment_lookup.target(row))
+        if access is None:
             raise Refused(Code.NOT_PERMITTED, f"{caller.name} has no role in the Airflow of {row.name!r}")
         if row.phase in (Phase.DELETED, Phase.PURGED, Phase.ASLEEP) or row.observed_revision == 0:
             raise Refused(
@@ -89,7 +89,6 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
         key = secrets.of(db, platform.ring, row.id)["jwt"]
         people_url = deployment_views.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
         remote = clusters.has_controller(db, row.cluster_id)
-        audit = caller.may(Permission.AUDIT_GET, deployment_lookup.target(row))
-    token = token_for(row.id, key, name=caller.name, role=role, id=caller.id, audit=audit)
+    token = token_for(row.id, key, name=caller.name, access=access, id=caller.id)
     address = people_url if remote or platform.address is None else platform.address(row.slug)
     return address, urlsplit(people_url).netloc, token

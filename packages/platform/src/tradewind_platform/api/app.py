@@ -13,6 +13,7 @@ from tradewind_platform.api import (
     audit,
     clusters,
     controllers,
+    custom_roles,
     deployments,
     identity_provider,
     internal_access,
@@ -72,6 +73,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     for one in (
         me,
         people,
+        custom_roles,
         sign_in_settings,
         resources,
         clusters,

@@ -1,4 +1,4 @@
-"""Users, teams, roles and invites."""
+"""Users, teams, the roles that they have, and invites."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.api.resources import page
-from tradewind_platform.domain.roles import RETIRED, Permission, Role
 from tradewind_platform.services import invites, role_bindings, teams, users
 from tradewind_protocol.operator import Page
 from tradewind_protocol.people import (
@@ -25,35 +24,12 @@ from tradewind_protocol.people import (
     NewInvite,
     NewTeam,
     RoleBindingView,
-    RoleMatrix,
-    RoleView,
     TeamView,
     UserView,
 )
 
 router = APIRouter()
 Named = Annotated[str | None, Query(min_length=1, max_length=50, pattern=r"^[a-z0-9-]+$")]
-
-
-@router.get("/roles")
-def list_roles() -> RoleMatrix:
-    """Every role, with what it allows."""
-    roles = []
-    for one in Role:
-        airflow = one.airflow_role
-        roles.append(
-            RoleView(
-                name=one.value,
-                level=one.level.value,
-                permissions=tuple(sorted(permission.value for permission in one.permissions)),
-                airflow_role=None if airflow is None else airflow.value,
-            )
-        )
-    return RoleMatrix(
-        roles=tuple(roles),
-        permissions=tuple(one.value for one in Permission),
-        retired=tuple(sorted(RETIRED)),
-    )
 
 
 @router.get("/users")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
+
+from tradewind_protocol.access import PERMISSIONS_OF_AIRFLOW_ROLE
 
 
 class Level(str, Enum):
@@ -42,11 +44,15 @@ class Permission(str, Enum):
     CONFIG_VALUES_GET = "deployment.config.values.get"
     CONFIG_UPDATE = "deployment.config.update"
     AGENT_TOKENS_GET = "deployment.agentTokens.get"
+    AGENT_TOKENS_CREATE = "deployment.agentTokens.create"
     AGENT_TOKENS_UPDATE = "deployment.agentTokens.update"
+    AGENT_TOKENS_DELETE = "deployment.agentTokens.delete"
     ALLOW_LIST_GET = "deployment.allowList.get"
     ALLOW_LIST_UPDATE = "deployment.allowList.update"
     AGENTS_GET = "deployment.agents.get"
     AGENTS_UPDATE = "deployment.agents.update"
+    SITES_GET = "deployment.sites.get"
+    SITES_UPDATE = "deployment.sites.update"
     DEPLOYS_CREATE = "deployment.deploys.create"
 
 
@@ -78,6 +84,15 @@ class Role(str, Enum):
         """The role that its holder has in the Airflow of each Deployment of the scope."""
         return _AIRFLOW_ROLES[self]
 
+    @property
+    def operator_permissions(self) -> frozenset[Permission]:
+        """What its holder may do on the operator API of each Deployment of the scope: what the role in Airflow may."""
+        return frozenset() if self.airflow_role is None else BY_AIRFLOW_ROLE[self.airflow_role]
+
+    def holds_on(self, scope: Target) -> bool:
+        """Whether it may be bound to `scope`."""
+        return self.level is scope.level
+
 
 class AirflowRole(str, Enum):
     """A role of Airflow's SimpleAuthManager, the least one first."""
@@ -86,6 +101,41 @@ class AirflowRole(str, Enum):
     USER = "USER"
     OP = "OP"
     ADMIN = "ADMIN"
+
+    def includes(self, other: AirflowRole | None) -> bool:
+        """Whether it may do all that `other` may."""
+        return other is None or _RANK[self] >= _RANK[other]
+
+
+BY_AIRFLOW_ROLE: Final[dict[AirflowRole, frozenset[Permission]]] = {
+    role: frozenset(Permission(one) for one in PERMISSIONS_OF_AIRFLOW_ROLE[role.value])
+    for role in AirflowRole
+}
+"""What each role in Airflow may do on the operator API of the Deployment."""
+OPERATOR_PERMISSIONS: Final = BY_AIRFLOW_ROLE[AirflowRole.ADMIN]
+"""All that the operator API of a Deployment tells apart, but the audit trail."""
+
+
+class BindableRole(Protocol):
+    """What a binding gives: a built-in role, or a custom one (`domain.custom_roles`)."""
+
+    @property
+    def value(self) -> str:
+        """Its name, in requests and in tables."""
+
+    @property
+    def level(self) -> Level: ...
+
+    @property
+    def permissions(self) -> frozenset[Permission]: ...
+
+    @property
+    def airflow_role(self) -> AirflowRole | None: ...
+
+    @property
+    def operator_permissions(self) -> frozenset[Permission]: ...
+
+    def holds_on(self, scope: Target) -> bool: ...
 
 
 RETIRED: Final[frozenset[str]] = frozenset()
@@ -100,13 +150,25 @@ _OPERATE: Final = _AUTHOR | {
     _P.AGENT_TOKENS_GET,
     _P.ALLOW_LIST_GET,
     _P.AGENTS_UPDATE,
+    _P.SITES_GET,
     _P.DEPLOYS_CREATE,
 }
 _LIFE: Final = frozenset({_P.DEPLOYMENT_CREATE, _P.DEPLOYMENT_DELETE, _P.DEPLOYMENT_UPGRADE})
 _MEMBERS: Final = frozenset(
     {_P.MEMBERS_GET, _P.MEMBERS_UPDATE, _P.API_TOKENS_GET, _P.API_TOKENS_UPDATE, _P.AUDIT_GET}
 )
-_ADMIN: Final = _OPERATE | _LIFE | _MEMBERS | {_P.AGENT_TOKENS_UPDATE, _P.ALLOW_LIST_UPDATE}
+_ADMIN: Final = (
+    _OPERATE
+    | _LIFE
+    | _MEMBERS
+    | {
+        _P.AGENT_TOKENS_CREATE,
+        _P.AGENT_TOKENS_UPDATE,
+        _P.AGENT_TOKENS_DELETE,
+        _P.ALLOW_LIST_UPDATE,
+        _P.SITES_UPDATE,
+    }
+)
 
 _PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.ORGANIZATION_OWNER: frozenset(Permission),
@@ -121,6 +183,7 @@ _PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.CONFIG_GET,
         _P.AGENT_TOKENS_GET,
         _P.ALLOW_LIST_GET,
+        _P.SITES_GET,
     },
     Role.ORGANIZATION_MEMBER: frozenset({_P.MEMBERS_GET}),
     Role.WORKSPACE_OWNER: _ADMIN | {_P.WORKSPACE_GET, _P.WORKSPACE_UPDATE, _P.WORKSPACE_DELETE},
@@ -177,9 +240,9 @@ ORGANIZATION: Final = Target()
 
 @dataclass(frozen=True)
 class Binding:
-    """A role on a scope of its level. Raises ValueError for another level."""
+    """A role on a scope that it holds on. Raises ValueError for another one."""
 
-    role: Role
+    role: BindableRole
     scope: Target
 
     def __post_init__(self) -> None:
@@ -187,6 +250,8 @@ class Binding:
             raise ValueError(
                 f"the role {self.role.value} is bound to {_ARTICLE[self.role.level]}, not to {_ARTICLE[self.scope.level]}"
             )
+        if not self.role.holds_on(self.scope):
+            raise ValueError(f"the role {self.role.value} is not one of this workspace")
 
 
 _ARTICLE: Final = {
@@ -231,9 +296,19 @@ class Principal:
         return permission in self.permissions(target)
 
     def may_grant(self, binding: Binding) -> bool:
-        """Whether it may give the role: it changes members or tokens there, and has each permission of the role itself."""
-        held = self.permissions(binding.scope)
-        return Permission.MEMBERS_UPDATE in held and binding.role.permissions <= held
+        """Whether it may give the role there, and take it away."""
+        return self.may_grant_on(binding.role, binding.scope)
+
+    def may_grant_on(self, role: BindableRole, target: Target) -> bool:
+        """Whether it may give the role on `target` or on any part of it: it changes members there, and has all of the role itself."""
+        return self.may(Permission.MEMBERS_UPDATE, target) and self.has_all_of(role, target)
+
+    def has_all_of(self, role: BindableRole, target: Target) -> bool:
+        """Whether it may do on `target` all that the role allows, in Airflow, too."""
+        in_airflow = self.airflow_role(target)
+        return role.permissions <= self.permissions(target) and (
+            role.airflow_role is None or (in_airflow is not None and in_airflow.includes(role.airflow_role))
+        )
 
     def airflow_role(self, target: Target) -> AirflowRole | None:
         """Its role in the Airflow of a Deployment: the most privileged one of its own, at most that of its limits."""
@@ -241,7 +316,12 @@ class Principal:
         if self.limits is None or own is None:
             return own
         limit = _most(self.limits, target)
-        return None if limit is None else min(own, limit, key=_RANK.index)
+        return limit if own.includes(limit) else own
+
+    def operator_permissions(self, target: Target) -> frozenset[Permission]:
+        """What it may do on the operator API of a Deployment: its own, at most what its limits allow."""
+        own = _operator_permissions(self.bindings, target)
+        return own if self.limits is None else own & _operator_permissions(self.limits, target)
 
     def sees_workspace(self, workspace: UUID) -> bool:
         """Whether it may know that the workspace exists: by a role on it, or on a Deployment in it."""
@@ -251,9 +331,17 @@ class Principal:
         )
 
 
-_RANK: Final = list(AirflowRole)
+_RANK: Final = {role: rank for rank, role in enumerate(AirflowRole)}
 
 
 def _most(bindings: Iterable[Binding], target: Target) -> AirflowRole | None:
     found = [one.role.airflow_role for one in bindings if one.scope.contains(target)]
-    return max((one for one in found if one is not None), key=_RANK.index, default=None)
+    return max((one for one in found if one is not None), key=_RANK.__getitem__, default=None)
+
+
+def _operator_permissions(bindings: Iterable[Binding], target: Target) -> frozenset[Permission]:
+    found: frozenset[Permission] = frozenset()
+    for one in bindings:
+        if one.scope.contains(target):
+            found |= one.role.operator_permissions
+    return found

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tradewind_platform.domain.deployment_access import DeploymentAccess
 from tradewind_platform.domain.roles import AirflowRole
 from tradewind_platform.drivers.away import Away
 from tradewind_platform.reconciler.driver import Document, StepFailed
@@ -17,6 +18,7 @@ from tradewind_protocol import paths
 
 _NAME: Final = "tradewind-platform"
 """In the Deployment's own audit trail."""
+_ACCESS: Final = DeploymentAccess.by_role(AirflowRole.ADMIN)
 _TIMEOUT: Final = 30.0  # seconds
 
 
@@ -42,7 +44,7 @@ class AirflowApi:
         return _read(self._asked(document, "GET", "/api/v2" + path, **more), path)
 
     def _asked(self, document: Document, method: str, path: str, **more: Any) -> httpx.Response:
-        token = token_for(document.id, document.secrets["jwt"], name=_NAME, role=AirflowRole.ADMIN)
+        token = token_for(document.id, document.secrets["jwt"], name=_NAME, access=_ACCESS)
         try:
             return self.http.request(
                 method,

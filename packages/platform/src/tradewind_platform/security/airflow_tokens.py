@@ -8,8 +8,8 @@ from uuid import UUID
 
 import jwt
 
+from tradewind_platform.domain.deployment_access import DeploymentAccess
 from tradewind_platform.domain.ids import new_id
-from tradewind_platform.domain.roles import AirflowRole
 
 _SECONDS: Final = 60  # that a token of a request is good for
 
@@ -21,19 +21,17 @@ def token_for(
     key: str,
     *,
     name: str,
-    role: AirflowRole,
+    access: DeploymentAccess,
     id: UUID = _PLATFORM,
-    audit: bool = False,
 ) -> str:
-    """A token for one request that the platform passes on for a user of that role, or sends itself."""
+    """A token for one request that the platform passes on for a user who may do that, or sends itself."""
     now = int(time.time())
     claims = {
         "jti": new_id().hex,
         "sub": str(id),
         "name": name,
         "via": "platform",
-        "role": role.value,
-        "audit": audit,
+        **access.on_the_wire(),
         "aud": f"urn:tradewind:{deployment}",
         "iat": now,
         "nbf": now,

@@ -14,8 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock
-from tradewind_platform.domain.roles import AirflowRole, Permission, Principal, Target
+from tradewind_platform.domain.deployment_access import DeploymentAccess
+from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.services import people
+from tradewind_platform.services.role_lookup import roles_of
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
@@ -63,15 +65,16 @@ class _Snapshot:
 
     def document(self, deployment: UUID) -> AccessDocument:
         target = self.targets[deployment]
-        users = [(one, _role(one, target)) for one in self.users_at(target)]
-        tokens = [(one, values, _role(one, target)) for one, values in self.tokens]
+        here = self.users_at(target)
+        users = [(one, DeploymentAccess.of(one, target)) for one in here]
+        tokens = [(one, values, DeploymentAccess.of(one, target)) for one, values in self.tokens]
         return AccessDocument(
             deployment=deployment,
             revision=self.revision,
             users=tuple(
-                AccessUser(id=one.id, name=one.name, role=role.value, audit=_audits(one, target))
-                for one, role in users
-                if role is not None
+                AccessUser(id=one.id, name=one.name, **access.on_the_wire())
+                for one, access in users
+                if access is not None
             ),
             tokens=tuple(
                 AccessToken(
@@ -79,16 +82,15 @@ class _Snapshot:
                     value=value.id,
                     hash=value.hash,
                     name=one.name,
-                    role=role.value,
-                    audit=_audits(one, target),
                     expires_at=value.expires_at,
+                    **access.on_the_wire(),
                 )
-                for one, values, role in tokens
-                if role is not None
+                for one, values, access in tokens
+                if access is not None
                 for value in values
             ),
             ended_sessions=self.ended_sessions,
-            contacts=_contacts((one for one, _ in users), target),
+            contacts=_contacts(here, target),
         )
 
 
@@ -134,9 +136,13 @@ def _read(db: Session, revision: int, *, now: datetime) -> _Snapshot:
     values: dict[UUID, list[ApiTokenValue]] = defaultdict(list)
     for value in db.scalars(select(ApiTokenValue)):
         values[value.token_id].append(value)
+    kept_tokens = db.scalars(
+        select(ApiToken).where(ApiToken.deleted_at.is_(None)).order_by(ApiToken.name)
+    ).all()
+    roles = roles_of(db, {one.role for one in kept_tokens})
     tokens = []
     over = set(db.scalars(select(SignInSession.id).where(SignInSession.ended_at.is_not(None))))
-    for token in db.scalars(select(ApiToken).where(ApiToken.deleted_at.is_(None)).order_by(ApiToken.name)):
+    for token in kept_tokens:
         if token.session_id in over:
             continue
         owner = users.get(token.owner_id) if token.owner_id is not None else None
@@ -145,7 +151,7 @@ def _read(db: Session, revision: int, *, now: datetime) -> _Snapshot:
             "token",
             token.id,
             f"token:{token.name}",
-            people.bindings_of_token(token, limits),
+            people.bindings_of_token(roles, token, limits),
             limits,
             token.owner_id,
         )
@@ -173,14 +179,6 @@ def _read(db: Session, revision: int, *, now: datetime) -> _Snapshot:
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _role(principal: Principal, target: Target) -> AirflowRole | None:
-    return principal.airflow_role(target)
-
-
-def _audits(principal: Principal, target: Target) -> bool:
-    return principal.may(Permission.AUDIT_GET, target)
 
 
 def _contacts(users: Iterable[Principal], target: Target) -> tuple[str, ...]:

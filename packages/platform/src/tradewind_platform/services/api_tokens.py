@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import api_tokens as rules
 from tradewind_platform.domain.api_tokens import Validity
-from tradewind_platform.domain.roles import Binding, Level, Permission, Principal, Role, Target
+from tradewind_platform.domain.roles import Binding, Permission, Principal, Target
 from tradewind_platform.security.token_hashes import hashed
-from tradewind_platform.services import deployment_lookup, people, workspaces
+from tradewind_platform.services import people, role_bindings
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import uuid_of
-from tradewind_platform.services.role_names import role_named
+from tradewind_platform.services.role_lookup import roles_of
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, User
@@ -40,8 +40,7 @@ _REFUSED: Final = {
 def create(change: Change, ask: NewApiToken) -> ApiTokenCreated:
     """The caller must be able to give the role, and a personal token is the caller's own."""
     change.event.target = f"api-token:{ask.name}"
-    binding = Binding(role_named(ask.role), _scope(change, ask))
-    change.event.workspace, change.event.deployment = binding.scope.workspace, binding.scope.deployment
+    binding = role_bindings.asked_for(change, ask.role, ask.workspace, ask.deployment)
     change.event.changes = {"role": [None, ask.role]}
     owner = _owner(change, ask, binding)
     if owner is None and not change.caller.may_grant(binding):
@@ -159,7 +158,7 @@ def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, Prin
             code, why, remedy = _REFUSED[state]
             raise Refused(code, f"the API token {row.name!r} {why}", remedy=remedy)
         limits = None if row.owner_id is None else people.bindings_of_user(db, row.owner_id)
-        own = people.bindings_of_token(row, limits)
+        own = people.bindings_of_token(roles_of(db, [row.role]), row, limits)
         principal = Principal("token", row.id, f"token:{row.name}", own, limits, row.owner_id)
         due = row.last_used_at is None or now - row.last_used_at >= _LAST_USED_EVERY
     if due:
@@ -207,33 +206,9 @@ def _owner(change: Change, ask: NewApiToken, binding: Binding) -> UUID | None:
             "a personal token is a user's, and the caller is an API token that is not personal",
             remedy="Ask with a personal token, or leave `personal` out.",
         )
-    if not binding.role.permissions <= change.caller.permissions(binding.scope):
+    if not change.caller.has_all_of(binding.role, binding.scope):
         raise Refused(Code.NOT_PERMITTED, f"{change.caller.name} has not all of the role {ask.role} there")
     return change.caller.user
-
-
-def _scope(change: Change, ask: NewApiToken) -> Target:
-    role = role_named(ask.role)
-    if ask.workspace is not None and ask.deployment is not None:
-        raise Refused(
-            Code.MALFORMED, "a token has one scope", remedy="Name a workspace or a Deployment, not both."
-        )
-    level = Level.ORGANIZATION
-    if ask.deployment is not None:
-        level = Level.DEPLOYMENT
-    elif ask.workspace is not None:
-        level = Level.WORKSPACE
-    if role.level is not level:
-        raise Refused(
-            Code.MALFORMED,
-            f"the role {ask.role} is one of the level {role.level.value}, and the scope is of the level {level.value}",
-            remedy=f"The roles of this level: {', '.join(one.value for one in Role if one.level is level)}.",
-        )
-    if ask.deployment is not None:
-        return deployment_lookup.target(deployment_lookup.found(change.db, change.caller, ask.deployment))
-    if ask.workspace is not None:
-        return Target(workspaces.found(change.db, change.caller, ask.workspace).id)
-    return Target()
 
 
 def _for_change(change: Change, reference: str) -> ApiToken:
@@ -244,7 +219,8 @@ def _for_change(change: Change, reference: str) -> ApiToken:
     if row.owner_id is None or row.owner_id != change.caller.user:
         change.require(Permission.API_TOKENS_UPDATE, Target(row.workspace_id, row.deployment_id))
         of_owner = None if row.owner_id is None else people.bindings_of_user(change.db, row.owner_id)
-        if not all(change.caller.may_grant(one) for one in people.bindings_of_token(row, of_owner)):
+        own = people.bindings_of_token(roles_of(change.db, [row.role]), row, of_owner)
+        if not all(change.caller.may_grant(one) for one in own):
             raise Refused(
                 Code.NOT_PERMITTED,
                 f"the API token {row.name!r} has a role that {change.caller.name} may not give",

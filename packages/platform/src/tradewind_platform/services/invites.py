@@ -43,7 +43,9 @@ def withdraw(change: Change, invite: UUID) -> None:
     if row is None or row.withdrawn_at is not None or not _may_see(change.caller, row):
         raise Refused(Code.NOT_FOUND, f"there is no invite {str(invite)!r}")
     change.event.target = f"invite:{row.email}"
-    role_bindings.require_grant(change, people.bindings([row])[0])
+    change.require(Permission.MEMBERS_UPDATE, people.scope_of(row))
+    for binding in people.bindings(change.db, [row]):
+        role_bindings.require_grant(change, binding)
     if row.accepted_at is not None:
         raise Refused(
             Code.CONFLICT, f"the invite of {row.email} was accepted", remedy="Unbind the role instead."
@@ -69,11 +71,10 @@ def accept(db: Session, email: str, user: UUID, *, now: datetime) -> list[str]:
             Invite.expires_at > now,
         )
     ).all()
-    have = set(people.bindings(db.scalars(select(RoleBinding).where(RoleBinding.user_id == user))))
+    have = set(people.bindings(db, db.scalars(select(RoleBinding).where(RoleBinding.user_id == user))))
     for row in rows:
         row.accepted_at, row.accepted_by = now, user
-        binding = people.bindings([row])[0]
-        if binding not in have:
+        for binding in set(people.bindings(db, [row])) - have:
             have.add(binding)
             db.add(
                 RoleBinding(
@@ -105,4 +106,4 @@ def view(row: Invite, now: datetime) -> InviteView:
 
 
 def _may_see(caller: Principal, row: Invite) -> bool:
-    return caller.may(Permission.MEMBERS_GET, people.bindings([row])[0].scope)
+    return caller.may(Permission.MEMBERS_GET, people.scope_of(row))

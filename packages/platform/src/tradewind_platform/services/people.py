@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.api_tokens import AS_OWNER
 from tradewind_platform.domain.ids import new_id
-from tradewind_platform.domain.roles import Binding, Principal, Role, Target
+from tradewind_platform.domain.roles import BindableRole, Binding, Principal, Role, Target
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.services.role_lookup import roles_of
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, Organization, RoleBinding, User, Workspace
 from tradewind_platform.store.team_tables import Invite, TeamMember, TeamRoleBinding
@@ -83,7 +84,7 @@ def bindings_of_user(db: Session, id: UUID) -> tuple[Binding, ...]:
         .join(TeamMember, TeamMember.team_id == TeamRoleBinding.team_id)
         .where(TeamMember.user_id == id)
     )
-    return tuple(dict.fromkeys((*bindings(own), *bindings(by_teams))))
+    return tuple(dict.fromkeys(bindings(db, [*own, *by_teams])))
 
 
 def principals(db: Session) -> dict[UUID, Principal]:
@@ -97,8 +98,9 @@ def principals(db: Session) -> dict[UUID, Principal]:
     )
     for user, by_team in db.execute(by_teams):
         found[user].append(by_team)
+    roles = roles_of(db, {row.role for rows in found.values() for row in rows})
     return {
-        id: Principal("user", id, name, tuple(dict.fromkeys(bindings(found[id]))))
+        id: Principal("user", id, name, tuple(dict.fromkeys(bindings_by(roles, found[id]))))
         for id, name in db.execute(select(User.id, User.name).where(User.disabled_at.is_(None)))
     }
 
@@ -107,10 +109,28 @@ def principal_of_user(db: Session, row: User) -> Principal:
     return Principal("user", row.id, row.name, bindings_of_user(db, row.id))
 
 
-def bindings_of_token(row: ApiToken, of_owner: tuple[Binding, ...] | None) -> tuple[Binding, ...]:
-    """The one role that a token has on its scope, or those of its owner."""
-    return of_owner or () if row.role == AS_OWNER else bindings([row])
+Bound = RoleBinding | TeamRoleBinding | Invite | ApiToken
+"""A row that says that someone has a role on a scope."""
 
 
-def bindings(rows: Iterable[RoleBinding | TeamRoleBinding | Invite | ApiToken]) -> tuple[Binding, ...]:
-    return tuple(Binding(Role(row.role), Target(row.workspace_id, row.deployment_id)) for row in rows)
+def bindings_of_token(
+    roles: Mapping[str, BindableRole], row: ApiToken, of_owner: tuple[Binding, ...] | None
+) -> tuple[Binding, ...]:
+    """The one role that a token has on its scope, or those of its owner. `roles`: as `roles_of` finds them."""
+    return of_owner or () if row.role == AS_OWNER else bindings_by(roles, [row])
+
+
+def bindings(db: Session, rows: Iterable[Bound]) -> tuple[Binding, ...]:
+    """What the rows give. One whose role is no more, or does not hold on its scope any more, gives nothing."""
+    found = list(rows)
+    return bindings_by(roles_of(db, {row.role for row in found}), found)
+
+
+def bindings_by(roles: Mapping[str, BindableRole], rows: Iterable[Bound]) -> tuple[Binding, ...]:
+    """As `bindings`, with the roles that were looked up for many rows together."""
+    found = ((roles.get(row.role), scope_of(row)) for row in rows)
+    return tuple(Binding(role, scope) for role, scope in found if role is not None and role.holds_on(scope))
+
+
+def scope_of(row: Bound) -> Target:
+    return Target(row.workspace_id, row.deployment_id)

@@ -10,9 +10,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.custom_roles import CustomRole
+from tradewind_platform.services.role_lookup import defined, write_definition
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.cluster_tables import ClusterToken
 from tradewind_platform.store.people_tables import SignInLink, SignInSession
+from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_platform.store.tables import (
     ApiToken,
     ApiTokenValue,
@@ -24,6 +27,7 @@ from tradewind_platform.store.tables import (
 )
 from tradewind_platform.store.team_tables import Invite, TeamMember, TeamRoleBinding
 
+_RESTORED: Final = "the platform was restored"
 _AHEAD: Final = 1_000_000
 """Deployments keep the newest revision of access that they have seen: a restored platform's has to be newer."""
 
@@ -45,6 +49,7 @@ class Present:
     values: frozenset[UUID]  # of API tokens, that were not replaced
     rows: dict[str, frozenset[UUID]]  # of tables whose rows give access, by table
     enabled: frozenset[UUID]  # users
+    roles: dict[tuple[UUID, str], CustomRole | None]  # by organization and name; None: deleted
     deployments: dict[UUID, str]
     events: int
     access: int
@@ -57,6 +62,10 @@ def present(db: Session) -> Present:
         values=frozenset(db.scalars(select(ApiTokenValue.id).where(ApiTokenValue.until.is_(None)))),
         rows={table.__tablename__: frozenset(db.scalars(select(table.id))) for table, _ in _TAKEN_AWAY},
         enabled=frozenset(one.id for one in _enabled(db)),
+        roles={
+            (one.organization_id, one.name): None if one.deleted_at is not None else defined(one)
+            for one in db.scalars(select(RoleDefinition))
+        },
         deployments={one.id: one.name for one in db.scalars(select(Deployment))},
         events=len(db.scalars(select(AuditEvent.id)).all()),
         access=max(db.scalars(select(AccessRevision.revision)).all(), default=0),
@@ -109,6 +118,8 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
             db.delete(row)
         if rows:
             said.append(f"{len(rows)} {what}.")
+    if now is not None and (kept := _keep_roles_narrow(db, now.roles, at)):
+        said.append(f"Roles that stay deleted, or no wider than they were: {', '.join(kept)}.")
     disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
     for user in disabled:
         user.disabled_at = at
@@ -117,12 +128,40 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
     for link in db.scalars(select(SignInLink).where(SignInLink.used_at.is_(None))):
         db.delete(link)
     for session in db.scalars(select(SignInSession).where(SignInSession.ended_at.is_(None))):
-        session.ended_at, session.end_reason = at, "the platform was restored"
+        session.ended_at, session.end_reason = at, _RESTORED
     before = present(db).access
     for revision in db.scalars(select(AccessRevision)):
         revision.revision = max(before, 0 if now is None else now.access) + _AHEAD
     db.flush()
     return said
+
+
+def _keep_roles_narrow(
+    db: Session, now: dict[tuple[UUID, str], CustomRole | None], at: datetime
+) -> list[str]:
+    """Custom roles allow what they did both then and now. One that was made since is deleted: its name stays its own. Returns the names of
+    those that changed."""
+    changed = []
+    then = {(row.organization_id, row.name): row for row in db.scalars(select(RoleDefinition))}
+    for key, row in then.items():
+        if row.deleted_at is not None or key not in now:
+            continue
+        role = now[key]
+        if role is None:
+            row.deleted_at = at
+            changed.append(row.name)
+        elif (narrowed := defined(row).narrowed(role)) != defined(row):
+            write_definition(row, narrowed)
+            changed.append(row.name)
+    organizations = set(db.scalars(select(Organization.id)))
+    for organization, name in now.keys() - then.keys():
+        if organization not in organizations:
+            continue
+        made = {"created_at": at, "created_by": _RESTORED, "updated_at": at, "updated_by": _RESTORED}
+        row = RoleDefinition(organization_id=organization, name=name, description="", deleted_at=at, **made)
+        write_definition(row, CustomRole(name, frozenset()))
+        db.add(row)
+    return sorted(changed)
 
 
 def _good_tokens(db: Session) -> list[ApiToken]:

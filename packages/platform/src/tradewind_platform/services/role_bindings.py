@@ -21,6 +21,7 @@ from tradewind_platform.domain.roles import (
 from tradewind_platform.services import deployment_lookup, people, teams, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.services.references import found_by
+from tradewind_platform.services.role_lookup import of_level
 from tradewind_platform.services.role_names import role_named
 from tradewind_platform.store.tables import Deployment, RoleBinding, User, Workspace
 from tradewind_platform.store.team_tables import Team, TeamMember, TeamRoleBinding
@@ -40,7 +41,7 @@ def bind(change: Change, ask: BindRole) -> RoleBindingView:
     table: Any = RoleBinding if isinstance(subject, User) else TeamRoleBinding
     column = "user_id" if isinstance(subject, User) else "team_id"
     taken = change.db.scalars(select(table).where(getattr(table, column) == subject.id))
-    if binding in people.bindings(taken):
+    if binding in people.bindings(change.db, taken):
         raise Refused(Code.CONFLICT, f"the {kind} {subject.name!r} has this role there already")
     row = table(
         **{column: subject.id},
@@ -59,15 +60,16 @@ def unbind(change: Change, id: UUID) -> None:
     """Take a role away. The organization keeps an owner: the last binding of that role to a person stays."""
     change.event.target = f"role-binding:{id}"
     row: Any = change.db.get(RoleBinding, id) or change.db.get(TeamRoleBinding, id)
-    if row is None or not change.caller.may(Permission.MEMBERS_GET, people.bindings([row])[0].scope):
+    if row is None or not change.caller.may(Permission.MEMBERS_GET, people.scope_of(row)):
         raise Refused(Code.NOT_FOUND, f"there is no role binding {str(id)!r}")
     shown = view(change.db, row)
-    binding = people.bindings([row])[0]
     change.event.target = f"{shown.kind}:{shown.subject_name}"
     change.event.workspace, change.event.deployment = row.workspace_id, row.deployment_id
     change.event.changes = {"role": [row.role, None]}
-    require_grant(change, binding)
-    if binding.role is Role.ORGANIZATION_OWNER and isinstance(row, RoleBinding):
+    change.require(Permission.MEMBERS_UPDATE, people.scope_of(row))
+    for binding in people.bindings(change.db, [row]):
+        require_grant(change, binding)
+    if row.role == Role.ORGANIZATION_OWNER.value and isinstance(row, RoleBinding):
         require_another_owner(change.db, row.user_id)
     change.db.delete(row)
 
@@ -104,9 +106,7 @@ def listed(
         if team is not None:
             of_teams = of_teams.where(TeamRoleBinding.team_id == teams.found(db, team).id)
         rows += db.scalars(of_teams.order_by(TeamRoleBinding.id))
-    return [
-        view(db, row) for row in rows if caller.may(Permission.MEMBERS_GET, people.bindings([row])[0].scope)
-    ]
+    return [view(db, row) for row in rows if caller.may(Permission.MEMBERS_GET, people.scope_of(row))]
 
 
 def explained(
@@ -139,8 +139,9 @@ def explained(
 
 
 def asked_for(change: Change, role: str, workspace: str | None, deployment: str | None) -> Binding:
-    """The binding that a request asks for, which is named in the event. Raises Refused MALFORMED or NOT_FOUND."""
-    wanted = role_named(role)
+    """The binding that a request asks for, which is named in the event. Raises Refused MALFORMED, NOT_FOUND, or CONFLICT for a
+    custom role that is another workspace's."""
+    wanted = role_named(change.db, role)
     if workspace is not None and deployment is not None:
         raise Refused(Code.MALFORMED, "a role has one scope", remedy="Name a workspace or a Deployment.")
     scope = ORGANIZATION
@@ -150,11 +151,17 @@ def asked_for(change: Change, role: str, workspace: str | None, deployment: str 
         scope = Target(workspaces.found(change.db, change.caller, workspace).id)
     change.event.workspace, change.event.deployment = scope.workspace, scope.deployment
     if wanted.level is not scope.level:
-        fitting = ", ".join(one.value for one in Role if one.level is scope.level)
+        fitting = ", ".join(of_level(change.db, scope.level))
         raise Refused(
             Code.MALFORMED,
             f"the role {role} is one of the level {wanted.level.value}, and the scope is of {scope.level.value}",
             remedy=f"The roles of this level: {fitting}.",
+        )
+    if not wanted.holds_on(scope):
+        raise Refused(
+            Code.CONFLICT,
+            f"the role {role} is not given on Deployments of this workspace",
+            remedy="Give another role, or have the workspace added to this one.",
         )
     return Binding(wanted, scope)
 
@@ -193,7 +200,7 @@ def view(db: Session, row: RoleBinding | TeamRoleBinding) -> RoleBindingView:
 
 
 def _ways(db: Session, user: UUID) -> list[tuple[Binding, str]]:
-    own = people.bindings(db.scalars(select(RoleBinding).where(RoleBinding.user_id == user)))
+    own = people.bindings(db, db.scalars(select(RoleBinding).where(RoleBinding.user_id == user)))
     found = [(one, "") for one in own]
     rows = db.execute(
         select(TeamRoleBinding, Team.name)
@@ -202,7 +209,7 @@ def _ways(db: Session, user: UUID) -> list[tuple[Binding, str]]:
         .where(TeamMember.user_id == user)
         .order_by(Team.name)
     )
-    return found + [(people.bindings([row])[0], name) for row, name in rows]
+    return found + [(binding, name) for row, name in rows for binding in people.bindings(db, [row])]
 
 
 def _path(db: Session, binding: Binding, team: str) -> AccessPath:

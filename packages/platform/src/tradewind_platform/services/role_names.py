@@ -10,27 +10,43 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import roles
-from tradewind_platform.domain.roles import Role
+from tradewind_platform.domain.roles import BindableRole, Role
 from tradewind_platform.services import people
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.services.role_lookup import roles_of
+from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, RoleBinding
 from tradewind_platform.store.team_tables import Invite, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
 
 
-def role_named(text: str) -> Role:
+def role_named(db: Session, text: str) -> BindableRole:
     """The role of that name. Raises Refused MALFORMED, which says of a retired name that no role has it again."""
-    try:
-        return Role(text)
-    except ValueError:
-        known = ", ".join(one.value for one in Role)
-        why = (
-            f"the role {text!r} is no more, and no role gets its name again"
-            if text in roles.RETIRED
-            else f"there is no role {text!r}"
-        )
-        raise Refused(Code.MALFORMED, why, remedy=f"The roles: {known}.") from None
+    found = roles_of(db, [text]).get(text)
+    if found is not None:
+        return found
+    known = ", ".join(one.value for one in Role)
+    why = (
+        f"the role {text!r} is no more, and no role gets its name again"
+        if is_retired(db, text)
+        else f"there is no role {text!r}"
+    )
+    raise Refused(
+        Code.MALFORMED,
+        why,
+        remedy=f"The built-in roles: {known}. `tradewind roles list` has the custom ones, too.",
+    )
+
+
+def is_retired(db: Session, name: str) -> bool:
+    """Whether a role of that name was taken away, which a built-in one is by a release, and a custom one by an owner."""
+    if name in roles.RETIRED:
+        return True
+    deleted = select(RoleDefinition.id).where(
+        RoleDefinition.name == name, RoleDefinition.deleted_at.is_not(None)
+    )
+    return db.scalar(deleted) is not None
 
 
 def forget_retired(store: Store, *, now: datetime) -> int:

@@ -36,7 +36,9 @@ def update(change: Change, reference: str, ask: ChangeUser) -> UserView:
     row = found(change.db, reference)
     change.event.target = f"user:{row.name}"
     if ask.disabled and row.disabled_at is None:
-        own = people.bindings(change.db.scalars(select(RoleBinding).where(RoleBinding.user_id == row.id)))
+        own = people.bindings(
+            change.db, change.db.scalars(select(RoleBinding).where(RoleBinding.user_id == row.id))
+        )
         if any(one.role is Role.ORGANIZATION_OWNER for one in own):
             role_bindings.require_another_owner(change.db, row.id)
         row.disabled_at = change.now

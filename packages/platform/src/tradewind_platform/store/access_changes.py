@@ -55,6 +55,7 @@ _COLUMNS: Final[dict[str, frozenset[str]]] = {
     "api_token": frozenset(
         {"name", "role", "workspace_id", "deployment_id", "owner_id", "expires_at", "deleted_at"}
     ),
+    "custom_role": frozenset({"permissions", "airflow_role", "workspaces", "deleted_at"}),
     "deployment": frozenset({"workspace_id"}),
     "sign_in_session": frozenset({"ended_at"}),
     "user_account": frozenset({"name", "disabled_at"}),

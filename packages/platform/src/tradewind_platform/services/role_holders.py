@@ -1,0 +1,57 @@
+"""Who has a role: users, teams, API tokens, and people who are invited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tradewind_platform.domain.roles import Target
+from tradewind_platform.services.people import scope_of
+from tradewind_platform.store.tables import ApiToken, RoleBinding, User
+from tradewind_platform.store.team_tables import Invite, Team, TeamRoleBinding
+
+_NAMED: Final = 10
+"""So many holders are named, and the others counted."""
+
+
+@dataclass(frozen=True)
+class RoleHolder:
+    kind: str
+    name: str
+    scope: Target
+
+
+def holders_of(db: Session, role: str, *, now: datetime) -> list[RoleHolder]:
+    """Those who have the role, by its name: of API tokens and invites, those that have not ended."""
+    tokens = select(ApiToken).where(ApiToken.role == role, ApiToken.deleted_at.is_(None))
+    invites = select(Invite).where(
+        Invite.role == role,
+        Invite.accepted_at.is_(None),
+        Invite.withdrawn_at.is_(None),
+        Invite.expires_at > now,
+    )
+    of_users = select(RoleBinding, User.name).join(User, User.id == RoleBinding.user_id)
+    of_teams = select(TeamRoleBinding, Team.name).join(Team, Team.id == TeamRoleBinding.team_id)
+    found = [
+        RoleHolder("user", name, scope_of(row))
+        for row, name in db.execute(of_users.where(RoleBinding.role == role))
+    ]
+    found += [
+        RoleHolder("team", name, scope_of(row))
+        for row, name in db.execute(of_teams.where(TeamRoleBinding.role == role))
+    ]
+    found += [RoleHolder("API token", row.name, scope_of(row)) for row in db.scalars(tokens)]
+    found += [RoleHolder("invite", row.email, scope_of(row)) for row in db.scalars(invites)]
+    return sorted(found, key=lambda one: (one.kind, one.name))
+
+
+def in_words(holders: Sequence[RoleHolder]) -> str:
+    """ "user ada, team data and 3 others"."""
+    names = list(dict.fromkeys(f"{one.kind} {one.name}" for one in holders))
+    others = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {others} others" if others > 0 else "")
