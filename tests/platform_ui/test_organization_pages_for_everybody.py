@@ -38,6 +38,11 @@ def test_every_page_of_the_organization_is_clean(open_page: Any, dark: bool, siz
     ask(page, "/v1/teams", {"name": "engineering"})
     ask(page, "/v1/teams/engineering/members", {"user": "ada"})
     ask(page, "/v1/role-bindings", {"team": "engineering", "role": "workspace_owner", "workspace": "default"})
+    ask(
+        page,
+        "/v1/roles",
+        {"name": "on-call", "permissions": ["deployment.hibernate"], "airflow_role": "VIEWER"},
+    )
     ask(page, "/v1/invites", {"email": "dora@acme.example", "role": "organization_member"})
     ask(page, "/v1/api-tokens", {"name": "ci", "role": "workspace_operator", "workspace": "default"})
     ask(page, "/v1/deployments", {"name": "sales", "workspace": "default", "cluster": "local"})
@@ -50,3 +55,16 @@ def test_every_page_of_the_organization_is_clean(open_page: Any, dark: bool, siz
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wrong.append(f"{path}: wider than the screen")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("dark", "size"), [(False, (1440, 900)), (True, (390, 844))], ids=["light-wide", "dark-narrow"]
+)
+def test_the_form_of_a_role_is_clean(open_page: Any, dark: bool, size: tuple[int, int]) -> None:
+    page = open_page("/organization/roles", dark=dark, size=size)
+    page.get_by_role("button", name="Create role").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="deployment.upgrade")).to_be_visible()
+    expect(dialog.get_by_role("group", name="Workspaces on whose")).to_be_visible()
+    assert not violations(page)
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")

@@ -97,10 +97,67 @@ def test_the_matrix_of_roles_says_what_the_api_says(open_page: Any) -> None:
     matrix = ask(page, "/v1/roles", method="get")
     row = page.get_by_role("row", name="clusters.update")
     expect(row.get_by_text("allowed", exact=True)).to_have_count(
-        sum("clusters.update" in role["permissions"] for role in matrix["roles"])
+        sum("clusters.update" in role["permissions"] for role in matrix["roles"] if not role["custom"])
     )
     named = page.get_by_role("rowheader", name=re.compile(r"^[a-z][A-Za-z]*\."))
     expect(named).to_have_count(len(matrix["permissions"]))
+
+
+def test_a_role_of_ones_own_is_made_given_changed_and_deleted(open_page: Any, website: Website) -> None:
+    website.person("ben", Binding(Role.ORGANIZATION_MEMBER, ORGANIZATION))
+    page = open_page("/organization/roles")
+    ask(page, "/v1/deployments", {"name": "sales", "workspace": "default", "cluster": "local"})
+    expect(page.get_by_role("heading", name="No custom roles")).to_be_visible()
+    page.get_by_role("button", name="Create role").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("on-call")
+    dialog.get_by_label("Role in Airflow").select_option("VIEWER")
+    dialog.get_by_text("deployment.hibernate", exact=True).click()
+    dialog.get_by_role("group", name="Workspaces on whose").get_by_text("default", exact=True).click()
+    dialog.get_by_role("button", name="Create").click()
+    row = page.get_by_role("region", name="Custom roles").get_by_role("row", name="on-call")
+    expect(row).to_contain_text("2 permissions")
+    expect(row).to_contain_text("default")
+
+    page.goto("/deployments/sales/access")
+    page.get_by_role("button", name="Bind role").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("User").select_option(label="ben")
+    dialog.get_by_label("Role").select_option("on-call")
+    dialog.get_by_role("button", name="Bind role").click()
+    expect(page.get_by_role("region", name="Role bindings")).to_contain_text("on-call")
+
+    page.goto("/organization/roles")
+    page.get_by_role("button", name="Delete role on-call").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("alertdialog")).to_contain_text("is given to user ben")
+    page.get_by_role("alertdialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Edit role on-call").click()
+    page.get_by_role("dialog").get_by_text("deployment.upgrade", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(row).to_contain_text("3 permissions")
+    explained = ask(page, "/v1/access/ben?deployment=sales", method="get")
+    assert "deployment.upgrade" in explained["permissions"]
+    page.goto("/deployments/sales/access")
+    page.get_by_role("button", name="Take role on-call from ben").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Take role").click()
+    expect(page.get_by_role("button", name="Take role on-call from ben")).to_have_count(0)
+    page.goto("/organization/roles")
+    page.get_by_role("button", name="Delete role on-call").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="No custom roles")).to_be_visible()
+
+
+def test_an_owner_of_a_workspace_makes_roles_for_the_own_workspaces(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    [default] = ask(page, "/v1/workspaces", method="get")["items"]
+    website.person("ben", Binding(Role.WORKSPACE_OWNER, Target(UUID(default["id"]))))
+    page = open_page("/organization/roles", user="ben")
+    page.get_by_role("button", name="Create role").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="deployment.upgrade")).to_be_disabled()
+    dialog.get_by_role("group", name="Workspaces on whose").get_by_text("default", exact=True).click()
+    expect(dialog.get_by_role("checkbox", name="deployment.upgrade")).to_be_enabled()
 
 
 def test_sign_in_settings_are_a_draft_until_they_are_tested_and_keep_their_secret(

@@ -4,7 +4,7 @@ import { Link, Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, type Here } from "./data/context";
 import { useSource } from "./data/source";
-import type { Me } from "./data/types";
+import { mayHere, type Me } from "./data/types";
 import { usePolled } from "./data/usePolled";
 import { AddressesPage } from "./pages/AddressesPage";
 import { AgentPage } from "./pages/AgentPage";
@@ -79,9 +79,9 @@ function Tabs({ me }: { me: Me }) {
     { of: "agents", to: home, name: "Agents", shown: true },
     { of: "queues", to: `${home}/queues`, name: "Queues", shown: true },
     { of: "sentinel", to: `${home}/sentinel`, name: "Sentinel", shown: true },
-    { of: "tokens", to: `${home}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
-    { of: "addresses", to: `${home}/addresses`, name: "Allowed addresses", shown: me.may.includes("operate") },
-    { of: "site-access", to: `${home}/site-access`, name: "Site access", shown: me.may.includes("operate") },
+    { of: "tokens", to: `${home}/tokens`, name: "Tokens", shown: mayHere(me, "deployment.agentTokens.get") },
+    { of: "addresses", to: `${home}/addresses`, name: "Allowed addresses", shown: mayHere(me, "deployment.allowList.get") },
+    { of: "site-access", to: `${home}/site-access`, name: "Site access", shown: mayHere(me, "deployment.sites.get") },
     { of: "events", to: `${home}/events`, name: "Events", shown: me.may.includes("audit") },
     { of: "register", to: `${home}/register`, name: "Register an agent", shown: true },
   ];

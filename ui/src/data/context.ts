@@ -1,6 +1,6 @@
 import { createContext, useContext } from "react";
 
-import type { Me, Permission } from "./types";
+import { mayHere, type Me, type Part, type Permission } from "./types";
 
 export type Here = {
   me: Me;
@@ -9,10 +9,10 @@ export type Here = {
 
 export const HereContext = createContext<Here | undefined>(undefined);
 
-export function useHere(): Here & { may: (permission: Permission) => boolean } {
+export function useHere(): Here & { may: (what: Permission | Part) => boolean } {
   const here = useContext(HereContext);
   if (here === undefined) {
     throw new Error("outside of the page");
   }
-  return { ...here, may: (permission) => here.me.may.includes(permission) };
+  return { ...here, may: (what) => mayHere(here.me, what) };
 }

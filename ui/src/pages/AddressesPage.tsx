@@ -41,7 +41,7 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
       name: "Actions",
       quiet: true,
       cell: (each) =>
-        may("administer") ? (
+        may("deployment.allowList.update") ? (
           <Button
             size="xs"
             variant="outline"
@@ -76,7 +76,7 @@ function List({ list, done }: { list: AllowedAddresses; done: () => void }) {
           )}
           .
         </Text>
-        {may("administer") ? (
+        {may("deployment.allowList.update") ? (
           <Button size="sm" colorPalette="brand" onClick={add}>
             Add network
           </Button>

@@ -99,7 +99,7 @@ function Actions({ agent, ask, done }: Asking) {
   const { may, say } = useHere();
   const { call, home } = useSource();
   const navigate = useNavigate();
-  if (!may("operate")) {
+  if (!may("deployment.agents.update")) {
     return undefined;
   }
   const send = (verb: string, said: string) => async (reason: string) => {
@@ -265,7 +265,7 @@ function Environments({ agent, ask, done }: Asking) {
       cell: (each) => (
         <HStack gap={2}>
           <SlotsBar used={each.used} total={each.slots} of={each.name} />
-          {may("operate") && !gone ? <Ask action={setSlots(each)} ask={ask} label="Set" /> : undefined}
+          {may("deployment.agents.update") && !gone ? <Ask action={setSlots(each)} ask={ask} label="Set" /> : undefined}
         </HStack>
       ),
     },
@@ -308,7 +308,7 @@ function Running({ agent, ask, done }: Asking) {
       name: "Actions",
       quiet: true,
       cell: (attempt) =>
-        may("operate") && attempt.state === "running" ? <Ask action={stop(attempt)} ask={ask} /> : undefined,
+        may("deployment.agents.update") && attempt.state === "running" ? <Ask action={stop(attempt)} ask={ask} /> : undefined,
     },
   ];
   return agent.running.length === 0 ? (

@@ -20,7 +20,7 @@ export function PrivateEndpoints({ list, done }: { list: AllowedAddresses; done:
       name: "Actions",
       quiet: true,
       cell: (each) =>
-        may("administer") ? (
+        may("deployment.allowList.update") ? (
           <Button
             size="xs"
             variant="outline"
@@ -51,7 +51,7 @@ export function PrivateEndpoints({ list, done }: { list: AllowedAddresses; done:
           </Badge>
           .
         </Text>
-        {may("administer") ? (
+        {may("deployment.allowList.update") ? (
           <HStack>
             <Button
               size="sm"

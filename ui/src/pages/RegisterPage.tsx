@@ -371,7 +371,7 @@ function TokenStep({ name, site, problem }: { name: string; site: string; proble
   const [days, setDays] = useState("365");
   const [made, setMade] = useState<TokenCreated>();
   const [error, setError] = useState<Refused>();
-  if (!may("administer")) {
+  if (!may("deployment.agentTokens.create")) {
     return (
       <Text>
         Your role cannot create agent tokens. Ask an administrator of this Airflow for one, or use an existing token of

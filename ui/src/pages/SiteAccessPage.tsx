@@ -50,7 +50,7 @@ export function SiteAccessPage() {
       name: "Actions",
       quiet: true,
       cell: (grant) =>
-        may("administer") ? (
+        may("deployment.sites.update") ? (
           <Button
             size="xs"
             variant="outline"
@@ -70,7 +70,7 @@ export function SiteAccessPage() {
           Agents of a site reach the Dags of their own site only. Here you allow more: what agents of one site may do with Dags of
           another. A change takes effect on every API server within two seconds.
         </Text>
-        {may("administer") ? (
+        {may("deployment.sites.update") ? (
           <Button size="sm" colorPalette="brand" onClick={() => setAdding(true)}>
             Add access
           </Button>

@@ -66,9 +66,9 @@ export function TokensPage() {
     {
       name: "Actions",
       quiet: true,
-      cell: (token) =>
-        may("administer") ? (
-          <HStack gap={2}>
+      cell: (token) => (
+        <HStack gap={2}>
+          {may("deployment.agentTokens.update") ? (
             <Button
               size="xs"
               variant="outline"
@@ -77,6 +77,8 @@ export function TokensPage() {
             >
               Rotate
             </Button>
+          ) : undefined}
+          {may("deployment.agentTokens.delete") ? (
             <Button
               size="xs"
               variant="outline"
@@ -86,8 +88,9 @@ export function TokensPage() {
             >
               Delete
             </Button>
-          </HStack>
-        ) : undefined,
+          ) : undefined}
+        </HStack>
+      ),
     },
   ];
   return (
@@ -96,7 +99,7 @@ export function TokensPage() {
         <Text color="fg.muted" fontSize="sm" maxW="40em">
           An agent opens its session with a token. The plane stores a hash only, so you cannot view a value again.
         </Text>
-        {may("administer") ? (
+        {may("deployment.agentTokens.create") ? (
           <Button size="sm" colorPalette="brand" onClick={() => setMaking(true)}>
             Create token
           </Button>

@@ -5,7 +5,7 @@ import { Route, Routes, useLocation } from "react-router-dom";
 
 import { HereContext, type Here } from "../../../data/context";
 import { SourceContext } from "../../../data/source";
-import type { Me } from "../../../data/types";
+import { mayHere, type Me } from "../../../data/types";
 import { usePolled } from "../../../data/usePolled";
 import { AgentPage } from "../../../pages/AgentPage";
 import { AgentsPage } from "../../../pages/AgentsPage";
@@ -84,10 +84,10 @@ function RemoteAgents({ base, me }: { base: string; me: Me }) {
   const at = pathname.replace(/\/+$/u, "").slice(base.length + 1).split("/")[0] || "agents";
   const tabs = [
     { of: "agents", to: base, name: "Agents" },
-    { of: "tokens", to: `${base}/tokens`, name: "Tokens", shown: me.may.includes("operate") },
+    { of: "tokens", to: `${base}/tokens`, name: "Tokens", shown: mayHere(me, "deployment.agentTokens.get") },
     { of: "register", to: `${base}/register`, name: "Register" },
     { of: "sentinel", to: `${base}/sentinel`, name: "Sentinel" },
-    { of: "site-access", to: `${base}/site-access`, name: "Site access", shown: me.may.includes("operate") },
+    { of: "site-access", to: `${base}/site-access`, name: "Site access", shown: mayHere(me, "deployment.sites.get") },
   ].map((tab) => ({ ...tab, current: tab.of === at }));
   return (
     <>

@@ -1,10 +1,13 @@
-import { Box, Table, Text } from "@chakra-ui/react";
-import { Fragment } from "react";
+import { Box, Button, Stack, Table, Text } from "@chakra-ui/react";
+import { Fragment, useState } from "react";
 
 import { Hidden } from "../../../parts/DataTable";
 import { Shown } from "../../../parts/states";
 import type { RoleMatrix } from "../../../../generated/platform";
-import { PageTop } from "../../parts/page";
+import { allowsSomewhere, useMe } from "../../data/permissions";
+import { PageTop, Panel } from "../../parts/page";
+import { CustomRoles } from "./CustomRoles";
+import { RoleForm } from "./RoleForm";
 import { grouped, roleTitle, type Level } from "./roles";
 import { useRoles } from "./scopes";
 
@@ -14,24 +17,41 @@ const LEVELS: [level: Level, title: string][] = [
   ["deployment", "On a Deployment"],
 ];
 
-/** Every role and what it allows: a matrix. */
+/** Every role and what it allows: those that the organization has made, and a matrix of the built-in ones. */
 export function RolesPage() {
   const polled = useRoles();
+  const me = useMe();
+  const [making, setMaking] = useState(false);
   return (
     <>
       <PageTop
         title="Roles"
         help="A role holds on its scope and on everything in it. Who has several roles has all that they allow together, by the user and by teams."
-      />
+      >
+        {allowsSomewhere(me, "members.update") ? (
+          <Button size="sm" colorPalette="brand" onClick={() => setMaking(true)}>
+            Create role
+          </Button>
+        ) : undefined}
+      </PageTop>
       <Shown polled={polled} what="roles">
-        {(matrix) => <Matrix matrix={matrix} />}
+        {(matrix) => (
+          <Stack gap={4}>
+            <CustomRoles roles={matrix.roles.filter((each) => each.custom)} onChanged={polled.refresh} />
+            <Panel title="Built-in roles">
+              <Matrix matrix={matrix} />
+            </Panel>
+          </Stack>
+        )}
       </Shown>
+      {making ? <RoleForm onClose={() => setMaking(false)} onDone={polled.refresh} /> : undefined}
     </>
   );
 }
 
 function Matrix({ matrix }: { matrix: RoleMatrix }) {
-  const levels = LEVELS.map(([level, title]) => ({ title, roles: matrix.roles.filter((each) => each.level === level) }));
+  const builtIn = matrix.roles.filter((each) => !each.custom);
+  const levels = LEVELS.map(([level, title]) => ({ title, roles: builtIn.filter((each) => each.level === level) }));
   const roles = levels.flatMap((each) => each.roles);
   return (
     <Box overflow="auto" position="relative" role="region" aria-label="Roles and permissions" tabIndex={0} borderWidth={1} borderRadius="md" maxH="75vh">

@@ -2,19 +2,21 @@ import { Checkbox, Fieldset, Stack } from "@chakra-ui/react";
 
 import type { WorkspaceView } from "../../../../generated/platform";
 
-/** Which workspaces may use a cluster. None chosen: all of them. */
+/** Which workspaces something is for. None chosen: all of them. */
 export function WorkspacesField({
+  legend = "Workspaces that may use it",
   all,
   chosen,
   onChosen,
 }: {
+  legend?: string;
   all: WorkspaceView[];
   chosen: string[];
   onChosen: (ids: string[]) => void;
 }) {
   return (
     <Fieldset.Root size="sm">
-      <Fieldset.Legend>Workspaces that may use it</Fieldset.Legend>
+      <Fieldset.Legend>{legend}</Fieldset.Legend>
       <Fieldset.HelperText>All, when none is chosen</Fieldset.HelperText>
       <Fieldset.Content mt={2}>
         <Stack gap={2} maxH="12em" overflowY="auto">

@@ -5,8 +5,8 @@ import { spaced } from "../../../data/words";
 
 export type Level = "organization" | "workspace" | "deployment";
 
-/** "deployment_admin" → "Deployment admin". */
-export const roleTitle = (role: string) => capital(spaced(role));
+/** "deployment_admin" → "Deployment admin". The name of a custom role, which has no underscore, stays as it is. */
+export const roleTitle = (role: string) => (role.includes("_") ? capital(spaced(role)) : role);
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -25,8 +25,21 @@ export function grouped(permissions: readonly string[]): { title: string; permis
   return [...known, { title: "Others", permissions: others }].filter((each) => each.permissions.length > 0);
 }
 
+/** Whether the role may be given there, as far as workspaces go. */
+const holdsOn = (role: RoleView, scope: Target) =>
+  role.workspaces === null || (scope.workspace !== undefined && role.workspaces.includes(scope.workspace));
+
 /** Whether the caller has each permission of the role on the scope: it is refused to give what one does not have. */
-export const hasAllOf = (me: Me, role: RoleView, scope: Target) => role.permissions.every((each) => allows(me, each, scope));
+export const hasAllOf = (me: Me, role: RoleView, scope: Target) =>
+  holdsOn(role, scope) && role.permissions.every((each) => allows(me, each, scope));
+
+/** What together has every Deployment that a role of these workspaces may be given on; no workspaces: of any. */
+export const targetsOf = (workspaces: string[] | null): Target[] =>
+  workspaces === null || workspaces.length === 0 ? [{}] : workspaces.map((workspace) => ({ workspace }));
+
+/** Whether the caller can make such a role, or change it: it could give the role everywhere that it may be given. */
+export const mayDefine = (me: Me, permissions: string[], workspaces: string[] | null) =>
+  targetsOf(workspaces).every((target) => ["members.update", ...permissions].every((each) => allows(me, each, target)));
 
 /** Whether the caller can give the role there to somebody else. */
 export const mayGive = (me: Me, role: RoleView, scope: Target) => allows(me, "members.update", scope) && hasAllOf(me, role, scope);

@@ -1,0 +1,152 @@
+import { Checkbox, Field, Fieldset, Input, SimpleGrid, Text } from "@chakra-ui/react";
+import { useState } from "react";
+
+import type { Page } from "../../data/types";
+import { useSource } from "../../../data/source";
+import { usePolled } from "../../../data/usePolled";
+import { FormDialog } from "../../../parts/dialogs";
+import { useSay } from "../../../parts/news";
+import { Shown } from "../../../parts/states";
+import type { ChangeRole, NewRole, PermissionGroup, PermissionGroups, RoleView, WorkspaceView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { ifMatch } from "../../data/platform";
+import { Select } from "../../parts/Select";
+import { WorkspacesField } from "./WorkspacesField";
+import { targetsOf } from "./roles";
+
+const NO_ROLE = "none";
+type AirflowRole = NewRole["airflow_role"];
+
+/** Makes a custom role, or changes one: what it allows, and where it may be given. */
+export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: () => void; onDone: () => void }) {
+  const say = useSay();
+  const { call } = useSource();
+  const polled = usePolled<PermissionGroups>("/authorization/permission-groups", 600);
+  const all = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 60).data?.items ?? [];
+  const [name, setName] = useState(role?.name ?? "");
+  const [description, setDescription] = useState(role?.description ?? "");
+  const [airflow, setAirflow] = useState<string>(role?.airflow_role ?? NO_ROLE);
+  const [permissions, setPermissions] = useState(role?.permissions ?? []);
+  const [workspaces, setWorkspaces] = useState(role?.workspaces ?? []);
+  return (
+    <FormDialog
+      title={role ? `Edit role ${role.name}` : "Create role"}
+      open
+      onClose={onClose}
+      submit={role ? "Save" : "Create"}
+      onSubmit={async () => {
+        const body: ChangeRole = {
+          description,
+          permissions,
+          airflow_role: airflow === NO_ROLE ? null : (airflow as AirflowRole),
+          workspaces: workspaces.length === 0 ? null : workspaces,
+        };
+        if (role) {
+          await call(`/roles/${role.name}`, { method: "PATCH", body, headers: ifMatch(role.revision ?? 0) });
+          say(`Role ${role.name} was changed, for everybody who has it`);
+        } else {
+          await call("/roles", { method: "POST", body: { ...body, name: name.trim() } });
+          say(`Role ${name.trim()} was created`);
+        }
+        onDone();
+      }}
+    >
+      {role ? undefined : (
+        <Field.Root required>
+          <Field.Label>Name</Field.Label>
+          <Input
+            required
+            maxLength={50}
+            pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
+          <Field.HelperText>Lower-case letters, digits and hyphens. It does not change, and no other role ever gets it.</Field.HelperText>
+        </Field.Root>
+      )}
+      <Field.Root>
+        <Field.Label>Description</Field.Label>
+        <Input maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
+      </Field.Root>
+      <Shown polled={polled} what="permissions">
+        {(found) => (
+          <>
+            <Select
+              label="Role in Airflow"
+              value={airflow}
+              set={setAirflow}
+              options={[[NO_ROLE, "None"], ...found.airflow_roles.map((each) => [each, each] as const)]}
+              help="For Airflow's own pages and API. Without one, nobody signs in to Airflow by this role."
+            />
+            {found.groups.map((group) => (
+              <Permissions
+                key={group.name}
+                group={group}
+                always={found.always}
+                workspaces={workspaces}
+                chosen={permissions}
+                onChosen={setPermissions}
+              />
+            ))}
+          </>
+        )}
+      </Shown>
+      {all.length === 0 ? undefined : (
+        <WorkspacesField
+          legend="Workspaces on whose Deployments it may be given"
+          all={all}
+          chosen={workspaces}
+          onChosen={setWorkspaces}
+        />
+      )}
+      {role ? <Text color="fg.muted">The change counts at once for everybody who has the role.</Text> : undefined}
+    </FormDialog>
+  );
+}
+
+/** A group of permissions. Those that the caller does not have where the role may be given cannot be chosen. */
+function Permissions({
+  group,
+  always,
+  workspaces,
+  chosen,
+  onChosen,
+}: {
+  group: PermissionGroup;
+  always: string[];
+  workspaces: string[];
+  chosen: string[];
+  onChosen: (permissions: string[]) => void;
+}) {
+  const me = useMe();
+  const has = (permission: string) => targetsOf(workspaces).every((target) => allows(me, permission, target));
+  return (
+    <Fieldset.Root size="sm">
+      <Fieldset.Legend>{group.title}</Fieldset.Legend>
+      <Fieldset.Content mt={1}>
+        <SimpleGrid columns={{ base: 1, sm: 2 }} gap={2}>
+          {group.permissions.map((each) => {
+            const isAlways = always.includes(each);
+            return (
+              <Checkbox.Root
+                key={each}
+                size="sm"
+                checked={isAlways || chosen.includes(each)}
+                disabled={isAlways || (!has(each) && !chosen.includes(each))}
+                onCheckedChange={(changed: { checked: boolean | "indeterminate" }) =>
+                  onChosen(changed.checked === true ? [...chosen, each] : chosen.filter((one) => one !== each))
+                }
+              >
+                <Checkbox.HiddenInput />
+                <Checkbox.Control />
+                <Checkbox.Label fontFamily="mono" fontSize="xs" wordBreak="break-word">
+                  {each}
+                </Checkbox.Label>
+              </Checkbox.Root>
+            );
+          })}
+        </SimpleGrid>
+      </Fieldset.Content>
+    </Fieldset.Root>
+  );
+}
