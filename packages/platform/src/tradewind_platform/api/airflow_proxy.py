@@ -15,6 +15,7 @@ from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.domain.deployment_access import DeploymentAccess
 from tradewind_platform.domain.operations import Phase
+from tradewind_platform.security import trust
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.services import clusters, deployment_lookup, deployment_views, secrets
 from tradewind_platform.store.tables import Cluster
@@ -54,7 +55,7 @@ async def ask_airflow(request: Request, deployment: Reference, path: str) -> Res
     if request.client is not None:
         headers["X-Forwarded-For"] = request.client.host
     try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
+        async with httpx.AsyncClient(verify=trust.of_this_machine(), timeout=_TIMEOUT) as client:
             answer = await client.request(
                 request.method,
                 url + asked,

@@ -12,6 +12,7 @@ from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.settings import host_of
 from tradewind_platform.reconciler.driver import Document
+from tradewind_platform.security import trust
 
 
 class Observing:
@@ -72,7 +73,12 @@ class Observing:
         """What Airflow says of itself, asked past the gateway; None when it does not answer."""
         url = f"http://127.0.0.1:{self._planes.port(document)}/api/v2/monitor/health"
         try:
-            answer = httpx.get(url, headers={"Host": host_of(document.people_url)}, timeout=10)
+            answer = httpx.get(
+                url,
+                headers={"Host": host_of(document.people_url)},
+                verify=trust.of_this_machine(),
+                timeout=10,
+            )
             found = answer.json() if answer.status_code == 200 else None
         except (httpx.HTTPError, ValueError):
             return None

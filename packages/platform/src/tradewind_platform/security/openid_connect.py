@@ -22,6 +22,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from tradewind_platform.security import trust
+
 ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures that a provider's public key verifies. No shared secret, and none."""
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
@@ -288,7 +290,9 @@ class IdentityProvider:
 
     def _sent(self, method: str, url: str, **more: Any) -> httpx.Response:
         try:
-            with httpx.Client(transport=self._transport, timeout=10, follow_redirects=False) as http:
+            with httpx.Client(
+                transport=self._transport, verify=trust.of_this_machine(), timeout=10, follow_redirects=False
+            ) as http:
                 answer = http.request(method, url, **more)
         except httpx.HTTPError as error:
             raise ProviderUnreachable(f"{url} does not answer: {type(error).__name__}") from None
