@@ -178,3 +178,20 @@ def test_sign_in_settings_are_a_draft_until_they_are_tested_and_keep_their_secre
     )
     expect(draft.get_by_role("button", name="Activate")).to_be_disabled()
     assert "kept-by-the-platform" not in page.content()
+
+
+def test_scim_is_turned_on_with_a_token_that_is_shown_once_and_off_again(open_page: Any) -> None:
+    page = open_page("/organization/authentication")
+    panel = page.get_by_role("region", name="Provisioning (SCIM)")
+    expect(panel).to_contain_text("/scim/v2")
+    panel.get_by_role("button", name="Create token").click()
+    page.get_by_role("dialog").get_by_role("button", name="Create token").click()
+    expect(panel).to_contain_text("It is shown only once.")
+    shown = panel.get_by_text(re.compile(r"^tw_scim_[A-Za-z0-9_-]{43}$")).first
+    token = shown.inner_text()
+    panel.get_by_role("button", name="Done").click()
+    expect(panel).to_contain_text(f"{token[:12]}…")
+    assert token not in page.content()
+    panel.get_by_role("button", name="Turn off").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Turn off").click()
+    expect(panel).to_contain_text("Off.")

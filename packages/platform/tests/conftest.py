@@ -9,10 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from support import postgresql
+from support import identity_provider, postgresql
+from support.identity_provider import FakeIdentityProvider, Person
 from support.platform_database import new_engine
 from support.platform_parts import QUICK, Api, Reconciled, Time, new_organization
+from support.sign_in_with_provider import Sso
 from tradewind_platform.api.context import Platform
+from tradewind_platform.security.identity_providers import IdentityProviders
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.plane_archives import PlaneArchives
@@ -77,3 +80,27 @@ def reconciled(store: Store, ring: KeyRing, time: Time, tmp_path: Path) -> Recon
         organization,
         time,
     )
+
+
+@pytest.fixture(scope="module")
+def shared_provider() -> Iterator[FakeIdentityProvider]:
+    with identity_provider.running(Time()) as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(shared_provider: FakeIdentityProvider, time: Time) -> FakeIdentityProvider:
+    """As it was made: what a test changes is gone for the next one."""
+    for name, one in FakeIdentityProvider(time, shared_provider.url).__dict__.items():
+        if name not in ("app", "keys"):
+            setattr(shared_provider, name, one)
+    del shared_provider.keys[1:]
+    shared_provider.person = Person("subject-of-grace", "grace", groups=["engineers"])
+    return shared_provider
+
+
+@pytest.fixture
+def sso(store: Store, ring: KeyRing, time: Time, provider: FakeIdentityProvider) -> Sso:
+    organization = first_organization(store, "acme", now=time.now)
+    parts = Platform(store, ring, time, passwords=QUICK, providers=IdentityProviders(time))
+    return Sso(Api(parts, organization, time), provider)

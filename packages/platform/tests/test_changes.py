@@ -139,6 +139,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ChangeRole": {"description": "changed"},
     "NewInvite": {"email": "linus@example.com", "role": "organization_auditor"},
     "SignInSettings": SIGN_IN,
+    "NewScimToken": {"overlap_minutes": 5},
     "NewCluster": {
         "name": "made",
         "agents_host": "{id}.external.example.com",

@@ -74,6 +74,21 @@ def test_the_last_owner_keeps_the_role(run: Run) -> None:
     assert "no owner" in run("users", "disable", "ada", "--yes", fails=True).stderr
 
 
+def test_scim_is_turned_on_and_off(run: Run, reconciled: Reconciled, tmp_path: Path) -> None:
+    assert "off" in run("scim", "get").stdout
+    token = run("scim", "create-token").stdout.strip()
+    assert reconciled.caller(token).get("/scim/v2/Users").status_code == 200
+    run("scim", "create-token", "--overlap-minutes", "0", "--to-file", str(tmp_path / "token"))
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert reconciled.caller(token).get("/scim/v2/Users").status_code == 403
+    token = (tmp_path / "token").read_text().strip()
+    assert reconciled.caller(token).get("/scim/v2/Users").status_code == 200
+    said = run("scim", "get").stdout
+    assert "on" in said and token[:12] in said and token not in said
+    run("scim", "revoke-token", "--yes")
+    assert reconciled.caller(token).get("/scim/v2/Users").status_code == 401
+
+
 def test_roles_are_shown_as_a_matrix(run: Run) -> None:
     found = json.loads(run("-o", "json", "roles", "list").stdout)
     roles = {one["name"]: one for one in found["roles"]}

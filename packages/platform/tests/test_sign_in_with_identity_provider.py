@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -10,47 +9,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from support import identity_provider
 from support.identity_provider import CLIENT_SECRET, FakeIdentityProvider, Person
-from support.platform_parts import PASSWORD, QUICK, Api, Time
+from support.platform_parts import PASSWORD, Time
 from support.sign_in_with_provider import Sso
-from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.security import at_rest
-from tradewind_platform.security.identity_providers import IdentityProviders
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import local_accounts
-from tradewind_platform.services.people import first_organization
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.base import Base
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.sso_tables import SessionRefresh
 
 GRACE = {"subject": "subject-of-grace", "username": "grace"}
-
-
-@pytest.fixture(scope="module")
-def shared_provider() -> Iterator[FakeIdentityProvider]:
-    with identity_provider.running(Time()) as provider:
-        yield provider
-
-
-@pytest.fixture
-def provider(shared_provider: FakeIdentityProvider, time: Time) -> FakeIdentityProvider:
-    """As it was made: what a test changes is gone for the next one."""
-    for name, one in FakeIdentityProvider(time, shared_provider.url).__dict__.items():
-        if name not in ("app", "keys"):
-            setattr(shared_provider, name, one)
-    del shared_provider.keys[1:]
-    shared_provider.person = Person(**GRACE, groups=["engineers"])
-    return shared_provider
-
-
-@pytest.fixture
-def sso(store: Store, ring: KeyRing, time: Time, provider: FakeIdentityProvider) -> Sso:
-    organization = first_organization(store, "acme", now=time.now)
-    parts = Platform(store, ring, time, passwords=QUICK, providers=IdentityProviders(time))
-    return Sso(Api(parts, organization, time), provider)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ _OWN = {
     "roles": "tradewind.commands.roles:roles",
     "access": "tradewind.commands.access:access",
     "sign-in": "tradewind.commands.sign_in:sign_in",
+    "scim": "tradewind.commands.scim:scim",
     "api-tokens": "tradewind.commands.api_tokens:api_tokens",
     "audit": "tradewind.commands.audit:audit",
     "plane": "tradewind.commands.plane:plane",

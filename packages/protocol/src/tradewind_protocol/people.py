@@ -111,6 +111,35 @@ class SignInRefusal(Message):
     remedy: str = ""
 
 
+# ---- people and groups that an identity provider pushes by SCIM
+
+
+class NewScimToken(Ask):
+    """Ask for a SCIM token: with the first, SCIM is on. The one before is good for so many minutes more."""
+
+    overlap_minutes: int = Field(default=60, ge=0, le=10080)
+
+
+class ScimView(Message):
+    """Whether an identity provider may push people and groups, and what is known of its token."""
+
+    enabled: bool
+    base_url: str  # where the identity provider pushes to
+    prefix: str = ""  # of the token
+    created_at: datetime | None = None  # None: there is no token
+    created_by: str = ""
+    last_used_at: datetime | None = None
+    old_values_until: datetime | None = None
+    users: int = 0  # that were pushed, and not deleted
+    groups: int = 0
+
+
+class ScimTokenCreated(ScimView):
+    """The only message that carries the SCIM token: it is shown once."""
+
+    token: str = Field(repr=False)
+
+
 # ---- roles
 
 
@@ -247,6 +276,7 @@ class UserView(Message):
     status: str  # active or disabled
     signs_in_by: tuple[str, ...] = ()  # password, identity_provider
     teams: tuple[str, ...] = ()
+    provisioned: bool = False  # an identity provider pushes the person by SCIM
     created_at: datetime
     signed_in_at: datetime | None = None
 

@@ -110,6 +110,16 @@ class PeopleClient(ApiClient):
     def delete_sign_in_settings(self, *, reason: str = "") -> None:
         self._request("DELETE", "/organization/sign-in", params={"reason": reason})
 
+    def scim(self) -> people.ScimView:
+        return self._ask(people.ScimView, "GET", "/organization/scim")
+
+    def create_scim_token(self, ask: people.NewScimToken, *, reason: str = "") -> people.ScimTokenCreated:
+        path = "/organization/scim/token"
+        return self._ask(people.ScimTokenCreated, "POST", path, ask, params={"reason": reason})
+
+    def revoke_scim_token(self, *, reason: str = "") -> None:
+        self._request("DELETE", "/organization/scim/token", params={"reason": reason})
+
 
 def _path(kind: str, reference: str) -> str:
     return f"/{kind}/{quote(reference, safe='')}"

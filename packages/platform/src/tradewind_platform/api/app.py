@@ -24,12 +24,15 @@ from tradewind_platform.api import (
     people,
     problems,
     resources,
+    scim_settings,
     sign_in,
     sign_in_settings,
     terminal_sign_in,
 )
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.context import Platform
+from tradewind_platform.api.scim import router as scim
+from tradewind_platform.api.scim.authentication import ScimAuthentication
 from tradewind_protocol.errors import Refusal
 from tradewind_protocol.platform import PREFIX
 
@@ -60,6 +63,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     app.router.routes.extend(_routes())
+    app.add_middleware(ScimAuthentication, platform=platform)
     app.add_middleware(Authentication, platform=platform)
     app.add_middleware(controllers.ClusterAuthentication, platform=platform)
     return app
@@ -75,6 +79,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         people,
         custom_roles,
         sign_in_settings,
+        scim_settings,
         resources,
         clusters,
         deployments,
@@ -86,7 +91,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     # First what is asked most: a request is held against one route after the other.
     router.include_router(internal_access.router)
     router.include_router(versioned)
-    for beside in (controllers, sign_in, identity_provider, oauth, terminal_sign_in):
+    for beside in (controllers, sign_in, identity_provider, oauth, terminal_sign_in, scim):
         router.include_router(beside.router)
 
     @router.get("/healthz", include_in_schema=False)

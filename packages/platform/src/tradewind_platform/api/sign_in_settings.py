@@ -8,7 +8,7 @@ from tradewind_platform.api import changes
 from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Reason
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import sso_settings
+from tradewind_platform.services import group_teams, sso_settings
 from tradewind_platform.services.change import Change
 from tradewind_protocol.people import SignInSettings, SignInView
 
@@ -42,6 +42,7 @@ def activate_sign_in_settings(request: Request, reason: Reason = "") -> Response
     def activate(change: Change) -> SignInView:
         sso_settings.activate(change)
         change.db.flush()
+        group_teams.follow_all(change.db, now=change.now)
         return sso_settings.view(change.db, origin)
 
     return changes.run(request, "signIn.activate", None, activate, reason=reason)

@@ -50,8 +50,13 @@ def groups_in(claims: Mapping[str, Any], rules: GroupRules) -> tuple[str, ...]:
     names = [found] if isinstance(found, str) else found
     if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
         raise GroupsUnavailable(f"the claim {rules.claim!r} is not a list of names")
+    return filtered(names, rules)
+
+
+def filtered(groups: Iterable[str], rules: GroupRules) -> tuple[str, ...]:
+    """The groups that the filter does not leave out, each once and in order."""
     pattern = re.compile(rules.filter)
-    return tuple(dict.fromkeys(one for one in names if pattern.search(one)))
+    return tuple(dict.fromkeys(one for one in groups if pattern.search(one)))
 
 
 def may_come_in(groups: Iterable[str], rules: GroupRules) -> bool:

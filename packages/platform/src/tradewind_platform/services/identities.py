@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import authentication_demands as demands
 from tradewind_platform.domain import group_sync
-from tradewind_platform.domain.group_sync import GroupsUnavailable
+from tradewind_platform.domain.group_sync import GroupRules, GroupsUnavailable
 from tradewind_platform.domain.sign_in_refusals import RefusalReason, SignInFailed
-from tradewind_platform.services import invites, sso_settings, teams
+from tradewind_platform.services import group_teams, invites, scim_matching, sso_settings, user_names
 from tradewind_platform.store.tables import User
 from tradewind_platform.store.team_tables import Identity
 from tradewind_protocol.people import SignInSettings
@@ -24,35 +23,53 @@ from tradewind_protocol.people import SignInSettings
 
 @dataclass(frozen=True)
 class Admission:
-    """What the claims of a person give: the groups, and the teams by name (True: the mapping names it)."""
+    """What the claims of a person give: the groups, and how they become teams."""
 
     groups: tuple[str, ...]
-    teams: Mapping[str, bool]
-    create: bool
-    """Whether teams that are missing are made."""
+    rules: GroupRules
+
+    @property
+    def teams(self) -> Mapping[str, bool]:
+        """The teams by name; True: the mapping names it."""
+        return group_sync.teams_of(self.groups, self.rules)
 
 
-def admitted(claims: Mapping[str, Any], settings: SignInSettings) -> Admission:
-    """Whether a person with these claims may come in. Raises SignInFailed."""
+def admitted(claims: Mapping[str, Any], settings: SignInSettings, pushed: Iterable[str] = ()) -> Admission:
+    """Whether a person with these claims, in these groups that SCIM has sent, may come in. Raises SignInFailed."""
     rules = sso_settings.rules_of(settings)
     try:
         groups = group_sync.groups_in(claims, rules)
     except GroupsUnavailable as error:
         raise SignInFailed(RefusalReason.GROUPS_UNAVAILABLE, str(error)) from None
-    if not group_sync.may_come_in(groups, rules):
+    everywhere = {*groups, *pushed}
+    if not group_sync.may_come_in(everywhere, rules):
         raise SignInFailed(
-            RefusalReason.NOT_IN_ALLOWED_GROUP, f"in {len(groups)} groups, and in none of the allowed ones"
+            RefusalReason.NOT_IN_ALLOWED_GROUP,
+            f"in {len(everywhere)} groups, and in none of the allowed ones",
         )
     lack = demands.unmet(claims, sso_settings.demands_of(settings))
     if lack is not None:
         raise SignInFailed(RefusalReason.DEMANDS_UNMET, lack)
-    return Admission(groups, group_sync.teams_of(groups, rules), rules.create_missing)
+    return Admission(groups, rules)
+
+
+def pushed_groups(
+    db: Session, issuer: str, claims: Mapping[str, Any], settings: SignInSettings
+) -> tuple[str, ...]:
+    """The groups in which SCIM has put the person of these claims, whether or not they have signed in before."""
+    known = select(Identity.user_id).where(Identity.issuer == issuer, Identity.subject == str(claims["sub"]))
+    user = db.scalar(known)
+    if user is None and (sent := scim_matching.sent_as(db, issuer, claims)) is not None:
+        user = sent.user_id
+    return () if user is None else group_teams.pushed(db, user, sso_settings.rules_of(settings))
 
 
 def taken_in(
     db: Session, issuer: str, claims: Mapping[str, Any], admission: Admission, *, now: datetime
 ) -> tuple[User, dict[str, Any]]:
-    """The user of an identity, made at the first sign-in, with teams as the groups say. Returns what changed, too.
+    """The user of an identity, with teams as the groups say. Returns what changed, too.
+
+    At the first sign-in it is the user whom SCIM has sent, or a new one.
 
     Raises SignInFailed for a user who is disabled.
     """
@@ -61,10 +78,9 @@ def taken_in(
         select(Identity).where(Identity.issuer == issuer, Identity.subject == subject).with_for_update()
     )
     if row is None:
-        user = User(name=_free_name(db, claims), created_at=now)
-        db.add(user)
-        db.flush()
-        row = Identity(issuer=issuer, subject=subject, user_id=user.id, created_at=now, signed_in_at=now)
+        sent = scim_matching.sent_as(db, issuer, claims)
+        made = _new_user(db, claims, now) if sent is None else sent.user_id
+        row = Identity(issuer=issuer, subject=subject, user_id=made, created_at=now, signed_in_at=now)
         db.add(row)
     user = db.get_one(User, row.user_id)
     if user.disabled_at is not None:
@@ -73,7 +89,7 @@ def taken_in(
     row.email = _text(claims, "email") if claims.get("email_verified") is True else ""
     row.full_name = _text(claims, "name")
     row.groups = list(admission.groups)
-    changes: dict[str, Any] = teams.take_over(db, user.id, admission.teams, create=admission.create, now=now)
+    changes: dict[str, Any] = group_teams.follow(db, user.id, admission.groups, admission.rules, now=now)
     accepted = invites.accept(db, row.email, user.id, now=now) if row.email else []
     if accepted:
         changes["invites"] = accepted
@@ -87,21 +103,19 @@ def follow(
     row = db.scalar(select(Identity).where(Identity.issuer == issuer, Identity.user_id == user))
     if row is not None:
         row.groups = list(admission.groups)
-    return teams.take_over(db, user, admission.teams, create=admission.create, now=now)
+    return group_teams.follow(db, user, admission.groups, admission.rules, now=now)
 
 
-def _free_name(db: Session, claims: Mapping[str, Any]) -> str:
-    """A name that no user has. Equal names are no sign of one person: an identity is the issuer and the subject."""
+def _new_user(db: Session, claims: Mapping[str, Any], now: datetime) -> UUID:
     candidates = (
         _text(claims, "preferred_username"),
         _text(claims, "email").partition("@")[0],
         _text(claims, "sub"),
-        "user",
     )
-    base = next(name for one in candidates if (name := group_sync.name_from(one)))[:44].strip("-")
-    taken = set(db.scalars(select(User.name).where(User.name.startswith(base, autoescape=True))))
-    numbered = (f"{base}-{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([base], numbered) if name not in taken)
+    user = User(name=user_names.free_name(db, candidates), created_at=now)
+    db.add(user)
+    db.flush()
+    return user.id
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain.sign_in_sessions import BREAK_GLASS_LIFETIME
 from tradewind_platform.security.passwords import Passwords
 from tradewind_platform.security.token_hashes import hashed
-from tradewind_platform.services import people
+from tradewind_platform.services import people, users
 from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.people_tables import LocalPassword, SignInLink
 from tradewind_platform.store.sessions import Store
@@ -99,6 +99,11 @@ def is_password_of(store: Store, passwords: Passwords, user: UUID, password: str
 
 def has_password(db: Session, user: UUID) -> bool:
     return db.scalar(select(LocalPassword.id).where(LocalPassword.user_id == user)) is not None
+
+
+def is_break_glass(db: Session, user: UUID) -> bool:
+    """Whether the user is a way in when the identity provider is away: an owner who has a password here."""
+    return has_password(db, user) and users.owns_organization(db, user)
 
 
 def new_link(db: Session, user: UUID | None, *, now: datetime, lifetime: timedelta) -> str:

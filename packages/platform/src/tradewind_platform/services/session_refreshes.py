@@ -142,7 +142,7 @@ class Refresher:
             tokens = self._providers.of(due.client.issuer).refresh(due.client, due.token)
             if tokens is not None and tokens.claims.get("sub") != due.subject:
                 raise TokenNotValid("the identity provider answered for another person")
-            admission = None if tokens is None else identities.admitted(tokens.claims, due.settings)
+            admission = None if tokens is None else self._admitted(due, tokens)
         except ProviderUnreachable as error:
             # The session goes on: a provider that is down must not sign everybody out. It is asked again in a minute.
             log.warning("%s", error, extra={"action": "session_refresh_unanswered"})
@@ -151,6 +151,11 @@ class Refresher:
             self._end(due, str(error))
             return
         self._keep(due, tokens, admission)
+
+    def _admitted(self, due: _Due, tokens: Tokens) -> identities.Admission:
+        with self._store.reading(due.organization) as db:
+            pushed = identities.pushed_groups(db, due.client.issuer, tokens.claims, due.settings)
+        return identities.admitted(tokens.claims, due.settings, pushed)
 
     def _keep(self, due: _Due, tokens: Tokens | None, admission: identities.Admission | None) -> None:
         now = self._clock()

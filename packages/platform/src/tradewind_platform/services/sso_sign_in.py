@@ -35,7 +35,7 @@ from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.sso_tables import SignInAttempt, SsoConnection
-from tradewind_protocol.people import SignInTest
+from tradewind_protocol.people import SignInSettings, SignInTest
 
 LIFETIME: Final = timedelta(minutes=10)
 _KEPT: Final = timedelta(days=1)
@@ -138,7 +138,8 @@ class SignInFlow:
             self._keep_test(organization, row, tokens, now)
             return Returned(attempt.return_to)
         settings = sso_settings.settings_of(row)
-        admission = identities.admitted(tokens.claims, settings)
+        pushed = self._pushed(organization, client.issuer, tokens, settings)
+        admission = identities.admitted(tokens.claims, settings, pushed)
         with self.store.transaction(organization) as db:
             user, changes = identities.taken_in(db, client.issuer, tokens.claims, admission, now=now)
             if session_before is not None:
@@ -207,11 +208,19 @@ class SignInFlow:
     def _client(self, row: SsoConnection) -> Client:
         return sso_settings.client_of(self.ring, row, self.origin)
 
+    def _pushed(
+        self, organization: UUID, issuer: str, tokens: Tokens, settings: SignInSettings
+    ) -> tuple[str, ...]:
+        with self.store.reading(organization) as db:
+            return identities.pushed_groups(db, issuer, tokens.claims, settings)
+
     def _keep_test(self, organization: UUID, row: SsoConnection, tokens: Tokens, now: datetime) -> None:
         claims = dict(list(tokens.claims.items())[:_SHOWN_CLAIMS])
         shown: dict[str, Any] = {"at": now, "claims": claims}
         try:
-            admission = identities.admitted(tokens.claims, sso_settings.settings_of(row))
+            settings = sso_settings.settings_of(row)
+            pushed = self._pushed(organization, row.issuer, tokens, settings)
+            admission = identities.admitted(tokens.claims, settings, pushed)
             test = SignInTest(**shown, groups=admission.groups, teams=tuple(sorted(admission.teams)))
         except SignInFailed as error:
             test = SignInTest(**shown, refused=f"{error.reason.value}: {error.detail}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from tradewind_protocol.people import AddMember, ChangeTeam, NewTeam, TeamMember
 
 MANUAL: Final = "manual"
 IDP: Final = "idp"
+SCIM: Final = "scim"
 _BY_PROVIDER: Final = "identity provider"
 
 
@@ -119,12 +120,18 @@ def names_of(db: Session, user: UUID) -> tuple[str, ...]:
 
 
 def take_over(
-    db: Session, user: UUID, wanted: Mapping[str, bool], *, create: bool, now: datetime
+    db: Session,
+    user: UUID,
+    wanted: Mapping[str, bool],
+    *,
+    pushed: Container[str] = (),
+    create: bool,
+    now: datetime,
 ) -> dict[str, list[str]]:
     """Make a user's memberships from the identity provider those of `wanted` (`domain.group_sync.teams_of`).
 
-    `create`: make teams that are missing. Memberships that people gave stay. Returns what changed: names that were
-    added, and that were removed.
+    `pushed`: those that SCIM has sent, whatever a sign-in says. `create`: make teams that are missing. Memberships that
+    people gave stay. Returns what changed: names that were added, and that were removed.
     """
     teams = {one.name: one for one in db.scalars(select(Team))}
     for name in wanted:
@@ -135,10 +142,13 @@ def take_over(
     for name, team in teams.items():
         member = members.get(team.id)
         joins = name in wanted and (wanted[name] or team.idp_managed)
+        source = SCIM if name in pushed else IDP
         if joins and member is None:
-            db.add(TeamMember(team_id=team.id, user_id=user, source=IDP, created_at=now))
+            db.add(TeamMember(team_id=team.id, user_id=user, source=source, created_at=now))
             added.append(name)
-        elif not joins and member is not None and member.source == IDP:
+        elif joins and member is not None and member.source not in (MANUAL, source):
+            member.source = source
+        elif not joins and member is not None and member.source != MANUAL:
             db.delete(member)
             removed.append(name)
     db.flush()

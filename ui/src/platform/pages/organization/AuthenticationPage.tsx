@@ -13,6 +13,7 @@ import type { SignInSettingsView, SignInTest, SignInView } from "../../../../gen
 import { allows, useMe } from "../../data/permissions";
 import { PageTop, Panel } from "../../parts/page";
 import { Facts } from "./Facts";
+import { ProvisioningPanel } from "./ProvisioningPanel";
 import { SignInForm } from "./SignInForm";
 
 const PATH = "/organization/sign-in";
@@ -114,6 +115,7 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
             <Address name="Back-channel logout URL" value={settings.back_channel_logout_uri} />
             <Address name="Post-logout redirect URI" value={settings.post_logout_redirect_uri} />
           </Panel>
+          <ProvisioningPanel />
           <Panel title="When nothing else works">
             <Text mb={2}>On the platform's machine, an administrator makes a link that signs a user in once, for 15 minutes:</Text>
             <Copyable what="command for a sign-in link" text={`tradewind platform admin sign-in-link ${me.name}`} />

@@ -81,6 +81,7 @@ function Details({ user, refresh }: { user: UserView; refresh: () => void }) {
             facts={[
               ["Full name", user.full_name || "–"],
               ["E-mail", user.email || "–"],
+              ...(user.provisioned ? [["Managed by", "the identity provider (SCIM)"] as [string, string]] : []),
               ["Signs in by", user.signs_in_by.map(spaced).join(", ") || "–"],
               ["Teams", <Tags names={user.teams} />],
               ["Created", moment(user.created_at)],

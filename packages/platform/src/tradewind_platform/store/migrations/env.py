@@ -8,6 +8,7 @@ from tradewind_platform.store import (  # noqa: F401 - importing them fills the 
     access_tables,
     deploy_tables,
     people_tables,
+    scim_tables,
     sso_tables,
     tables,
     team_tables,
