@@ -281,6 +281,32 @@ def test_scenario_8_a_personal_token_is_lowered_with_its_owner(here: Installatio
     assert me(browser, here.north) == "paul"
 
 
+def test_scenario_8_a_custom_role_opens_what_it_names_and_a_change_of_it_counts_within_seconds(
+    here: Installation,
+) -> None:
+    path = "/tradewind/v1/tokens"
+    with here.platform.client() as client:
+        asked = {"name": "site-setup", "permissions": ["deployment.agentTokens.create"]}
+        assert client.post("/v1/roles", json=asked).status_code == 201
+    token = here.api_token("setup", "site-setup", deployment="north")["token"]
+
+    def makes() -> int:
+        return airflow(here.north, path, token, "POST", json={"name": f"t-{time.monotonic_ns()}"}).status_code
+
+    known = took(lambda: makes() == 201, what="the role counts in the Airflow")
+    assert airflow(here.north, path, token).status_code == 403
+    assert airflow(here.north, "/api/v2/dags", token).status_code == 403
+    assert airflow(here.south, path, token).status_code in (401, 403)
+    with here.platform.client() as client:
+        change = {"permissions": ["deployment.agentTokens.get"], "airflow_role": "VIEWER"}
+        assert client.patch("/v1/roles/site-setup", json=change).status_code == 200
+    changed = took(lambda: makes() == 403, what="the change of the role counts in the Airflow")
+    print(f"a custom role counted after {known:.2f} s, and a change of it after {changed:.2f} s")
+    assert changed < 5
+    assert airflow(here.north, path, token).status_code == 200
+    assert airflow(here.north, "/api/v2/dags", token).status_code == 200
+
+
 def test_signing_out_at_one_deployment_signs_out_everywhere(here: Installation) -> None:
     browser = here.inside(here.north)
     browser.open(f"{here.south['people_url']}/api/v2/auth/login")

@@ -13,6 +13,7 @@ export function FormDialog({
   submit,
   close = "Cancel",
   dangerous = false,
+  wide = false,
   onSubmit,
   children,
 }: {
@@ -22,6 +23,7 @@ export function FormDialog({
   submit: string;
   close?: string; // what leaves everything as it is
   dangerous?: boolean;
+  wide?: boolean;
   onSubmit: () => Promise<void | boolean>;
   children: ReactNode;
 }) {
@@ -48,6 +50,7 @@ export function FormDialog({
       open={open}
       onOpenChange={(change: { open: boolean }) => (change.open ? undefined : onClose())}
       role={dangerous ? "alertdialog" : "dialog"}
+      size={wide ? "lg" : "md"}
       lazyMount
       unmountOnExit
     >

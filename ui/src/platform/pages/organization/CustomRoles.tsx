@@ -22,7 +22,7 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
   const me = useMe();
   const say = useSay();
   const { call } = useSource();
-  const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 60).data?.items ?? [];
+  const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 60).data?.items;
   const [changing, setChanging] = useState<RoleView>();
   const [action, setAction] = useState<Action>();
 
@@ -37,7 +37,8 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
       onChanged();
     },
   });
-  const nameOf = (id: string) => workspaces.find((each) => each.id === id)?.name ?? id;
+  const namesOf = (ids: string[]) =>
+    workspaces === undefined ? "" : ids.map((id) => workspaces.find((each) => each.id === id)?.name ?? id).join(", ");
   const columns: Column<RoleView>[] = [
     {
       name: "Name",
@@ -50,12 +51,12 @@ export function CustomRoles({ roles, onChanged }: { roles: RoleView[]; onChanged
         </Box>
       ),
     },
-    { name: "Role in Airflow", cell: (role) => role.airflow_role ?? "none" },
+    { name: "Role in Airflow", hideBelow: "md", cell: (role) => role.airflow_role ?? "none" },
     { name: "Allows", cell: (role) => <PermissionList permissions={role.permissions} /> },
     {
       name: "Given on Deployments of",
       hideBelow: "md",
-      cell: (role) => (role.workspaces === null ? "any workspace" : role.workspaces.map(nameOf).join(", ")),
+      cell: (role) => (role.workspaces === null ? "any workspace" : namesOf(role.workspaces)),
     },
     {
       name: "Changed",

@@ -33,6 +33,7 @@ export function RoleForm({ role, onClose, onDone }: { role?: RoleView; onClose: 
       title={role ? `Edit role ${role.name}` : "Create role"}
       open
       onClose={onClose}
+      wide
       submit={role ? "Save" : "Create"}
       onSubmit={async () => {
         const body: ChangeRole = {
