@@ -171,6 +171,30 @@ def test_how_old_a_deployments_replica_of_access_is_is_told(reconciled: Reconcil
     assert of_deployments(reconciled, site)[check].verdict is Verdict.SKIPPED
 
 
+def test_those_who_have_less_by_a_custom_role_at_an_older_api_server_are_named(
+    reconciled: Reconciled, site: str
+) -> None:
+    sales = reconciled.created()["id"]
+    check = "deployment:sales:custom-roles"
+    role = {"name": "on-call", "permissions": ["deployment.agents.get"]}
+    assert reconciled.owner.post("/v1/roles", json=role).status_code == 201
+
+    def told(**more: bool) -> None:
+        workload = access.Workload(agents=0, healthy_agents=0, running=0, queued=0, **more)
+        with reconciled.platform.store.transaction(reconciled.organization) as db:
+            workloads.note(db, UUID(sales), workload, now=NOW)
+
+    told()
+    assert check not in of_deployments(reconciled, site), "no one has a custom role there"
+    reconciled.user("eve")
+    asked = {"user": "eve", "role": "on-call", "deployment": "sales"}
+    assert reconciled.owner.post("/v1/role-bindings", json=asked).status_code == 201
+    found = of_deployments(reconciled, site)[check]
+    assert found.verdict is Verdict.WARNING and found.evidence.endswith("less than they allow: user eve")
+    told(knows_permissions=True)
+    assert check not in of_deployments(reconciled, site)
+
+
 def test_a_condition_a_gateway_and_an_operation_that_hang_are_named(reconciled: Reconciled) -> None:
     slug = reconciled.created()["slug"]
     reconciled.driver.cluster.end(slug, "database")

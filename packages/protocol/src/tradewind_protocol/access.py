@@ -150,6 +150,9 @@ class Workload(Message):
     access_age: float | None = (
         None  # seconds since this API server heard who has which role; None: it never did
     )
+    knows_permissions: bool = (
+        False  # it goes by the permissions of an access document, and not by the role alone
+    )
 
 
 class TerminalToken(Message):

@@ -13,7 +13,14 @@ from tradewind_platform.doctor import network
 from tradewind_platform.domain.clusters import ControllerState, controller_state
 from tradewind_platform.domain.health import Status
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.services import backups, cluster_work, clusters, deployment_views, workloads
+from tradewind_platform.services import (
+    backups,
+    cluster_work,
+    clusters,
+    deployment_views,
+    role_holders,
+    workloads,
+)
 from tradewind_platform.store.life_tables import DeploymentWorkload
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentCondition, Operation
 from tradewind_protocol.checks import Result, failed, ok, skipped, warning
@@ -79,6 +86,7 @@ def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterat
         remedy = f"Read the gateway's log, and `tradewind deployments get {row.name}`."
         yield network.answers(f"{check}:route", network.ask(url, ca_file=ca_file), status=200, remedy=remedy)
         yield _access(db, check, row, now)
+        yield from _custom_roles(db, check, row, now)
         yield _backup(db, check, row, now)
 
 
@@ -106,6 +114,20 @@ def _access(db: Session, check: str, row: Deployment, now: datetime) -> Result:
     return ok(
         name, f"its replica of access was {told.access_age:.0f} s old, {since.total_seconds():.0f} s ago"
     )
+
+
+def _custom_roles(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:
+    """Those who have less by a custom role than it allows, because the API server is older than custom roles."""
+    told = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
+    if told is None or told.knows_permissions:
+        return
+    holders = role_holders.of_custom_roles(db, row.id, now=now)
+    if holders:
+        yield warning(
+            f"{check}:custom-roles",
+            f"its API server is of a release before custom roles, and gives less than they allow: {role_holders.in_words(holders)}",
+            "Bring its tradewind-provider to the platform's release.",
+        )
 
 
 def _operation(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:

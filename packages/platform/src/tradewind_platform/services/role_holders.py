@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.roles import Target
 from tradewind_platform.services.people import scope_of
+from tradewind_platform.services.role_lookup import BUILT_IN
 from tradewind_platform.store.tables import ApiToken, RoleBinding, User
 from tradewind_platform.store.team_tables import Invite, Team, TeamRoleBinding
 
@@ -48,6 +50,17 @@ def holders_of(db: Session, role: str, *, now: datetime) -> list[RoleHolder]:
     found += [RoleHolder("API token", row.name, scope_of(row)) for row in db.scalars(tokens)]
     found += [RoleHolder("invite", row.email, scope_of(row)) for row in db.scalars(invites)]
     return sorted(found, key=lambda one: (one.kind, one.name))
+
+
+def of_custom_roles(db: Session, deployment: UUID, *, now: datetime) -> list[RoleHolder]:
+    """Those who have a custom role on a Deployment."""
+    held: set[str] = set()
+    for table in (RoleBinding, TeamRoleBinding, ApiToken):
+        held |= set(db.scalars(select(table.role).where(table.deployment_id == deployment)))
+    found: list[RoleHolder] = []
+    for role in sorted(held - BUILT_IN.keys()):
+        found += [one for one in holders_of(db, role, now=now) if one.scope.deployment == deployment]
+    return found
 
 
 def in_words(holders: Sequence[RoleHolder]) -> str:

@@ -26,7 +26,7 @@ def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> Non
         db.add(row)
     row.agents, row.healthy_agents = told.agents, told.healthy_agents
     row.running, row.queued, row.at = told.running, told.queued, now
-    row.access_age = told.access_age
+    row.access_age, row.knows_permissions = told.access_age, told.knows_permissions
 
 
 def fresh(db: Session, deployments: Collection[UUID], *, now: datetime) -> dict[UUID, WorkloadView]:

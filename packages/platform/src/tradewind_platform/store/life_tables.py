@@ -57,6 +57,8 @@ class DeploymentWorkload(Scoped, Base):
     queued: Mapped[int]
     access_age: Mapped[float | None]
     """Seconds since its API server was told who has which role, or that nothing has changed."""
+    knows_permissions: Mapped[bool | None]
+    """Whether its API server gives custom roles exactly: one of a release before them gives less."""
     at: Mapped[datetime]
 
 

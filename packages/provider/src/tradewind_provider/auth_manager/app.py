@@ -201,7 +201,8 @@ def _workload() -> Workload:
     cadence = settings.current().cadence
     beats = HeartbeatLimits(poll=cadence.poll, lost_after=cadence.lost_after)
     with database.create_session() as db:
-        return workload.count(db, now=utc_now(), beats=beats)
+        counted = workload.count(db, now=utc_now(), beats=beats)
+    return counted.model_copy(update={"knows_permissions": True})
 
 
 def _key() -> str:
