@@ -340,6 +340,15 @@ def driver() -> KubernetesDriver:
     )
 
 
+@pytest.mark.parametrize(("former", "now"), [("install", "start"), ("install before", "start before")])
+def test_an_operation_that_began_before_an_upgrade_goes_on_with_the_former_name_of_a_step(
+    driver: KubernetesDriver, monkeypatch: pytest.MonkeyPatch, former: str, now: str
+) -> None:
+    done = {name: (lambda document, name=name: {"done": name}) for name in driver._apply}
+    monkeypatch.setattr(driver, "_apply", done)
+    assert driver.apply(former, DOCUMENT) == driver.apply(now, DOCUMENT) == {"done": now}
+
+
 def test_a_hibernation_that_fails_before_it_stops_anything_starts_nothing(driver: KubernetesDriver) -> None:
     undone = {step: driver.undo(Kind.HIBERNATE, step) for step in driver.steps(Kind.HIBERNATE)}
     assert all(steps[-1] == "uncordon" for steps in undone.values())

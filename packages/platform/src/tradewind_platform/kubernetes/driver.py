@@ -67,7 +67,8 @@ _AWAKE: Final[Mapping[str, Sequence[str]]] = {
     "stop": (*steps.SERVING, "uncordon"),
 }
 """How a hibernation is undone that failed at a step: a scheduler that was not stopped is left alone."""
-
+_FORMER: Final[Mapping[str, str]] = {"install": "start", "install before": "start before"}
+"""Steps by the names that they had: an operation that was begun before the controller was upgraded goes on with those."""
 
 Step = Callable[[Document], Mapping[str, Any] | None]
 
@@ -151,7 +152,7 @@ class KubernetesDriver:
         return steps.undone(kind, failed)
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
-        return self._apply[step](document)
+        return self._apply[_FORMER.get(step, step)](document)
 
     def keep(self, document: Document) -> None:
         """Nothing: Kubernetes starts again what ends."""
