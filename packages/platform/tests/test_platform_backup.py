@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
 
+from support import plane_archive
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.services import people
+from tradewind_platform.store import copies
 from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.role_tables import RoleDefinition
+from tradewind_platform.store.scim_tables import ScimToken
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Organization, RoleBinding, User
+from tradewind_protocol import plane_archives
 
 
 def run(*arguments: object) -> Result:
@@ -150,6 +157,91 @@ def test_what_is_no_backup_is_refused_and_leaves_the_platform_as_it_is(home: Pat
     done = run("restore", file, "--home", home, "--accept-loss")
     assert done.exit_code != 0 and "no whole backup" in done.stderr
     assert good_tokens(home) == {"ada", "grace"} and not list(home.glob("*.restored*"))
+
+
+@pytest.fixture
+def archives(home: Path) -> PlaneArchives:
+    return PlaneArchives(home / "local" / "archives")
+
+
+def deployed(archives: PlaneArchives, slug: str, text: str = "") -> tuple[str, bytes]:
+    """An archive of code that was deployed."""
+    digest, content = plane_archive.made(text)
+    received = archives.incoming()
+    received.write_bytes(content)
+    with received.open("rb") as file:
+        archives.keep(slug, plane_archives.check(file), received)
+    return digest, content
+
+
+def test_code_that_was_deployed_is_in_a_backup_and_comes_back(
+    home: Path, archives: PlaneArchives, tmp_path: Path
+) -> None:
+    digest, content = deployed(archives, "d2345abc")
+    replaced, _ = deployed(archives, "d2345abc", "# another")
+    file = tmp_path / "with-code.backup"
+    assert "2 archives of deployed code" in run("backup", "--home", home, "--to", file).stdout
+    assert file.stat().st_mode & 0o077 == 0 and sorted(tmp_path.iterdir()) == [home, file]
+    found = archives.read("d2345abc", digest)
+    shutil.rmtree(home / "local" / "archives")
+    deployed(archives, "d2345abc", "# another")
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert done.exit_code == 0 and "came back: 1" in done.stdout, done.output
+    assert archives.read("d2345abc", digest) == found
+    with archives.opened("d2345abc", digest) as opened_:
+        assert opened_.read() == content
+    assert archives.read("d2345abc", replaced) is not None
+    for folder in (home / "local" / "archives", home / "local" / "archives" / "d2345abc"):
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_backup_of_a_release_before_is_the_database_alone(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "old.backup"
+    copies.copy(home / "platform.db", file)
+    revoke(home, "grace")
+    assert run("restore", file, "--home", home, "--accept-loss").exit_code == 0
+    assert good_tokens(home) == {"ada"}
+
+
+@pytest.mark.parametrize(
+    "name", ["archives/../../keys", "archives/d2345abc/x", "archives/D/" + "0" * 64 + ".tar.gz"]
+)
+def test_a_backup_puts_files_nowhere_but_where_archives_are(
+    home: Path, backup: Path, tmp_path: Path, name: str
+) -> None:
+    keys, database = ((home / one).read_bytes() for one in ("keys", "platform.db"))
+    with tarfile.open(backup, "a") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 4
+        tar.addfile(member, io.BytesIO(b"evil"))
+    done = run("restore", backup, "--home", home, "--accept-loss")
+    assert done.exit_code != 0 and "no file of an archive" in done.stderr
+    assert ((home / "keys").read_bytes(), (home / "platform.db").read_bytes()) == (keys, database)
+    assert not list((home / "local").rglob("x"))
+
+
+def test_a_scim_token_that_was_revoked_or_replaced_since_is_not_good_again(
+    home: Path, tmp_path: Path
+) -> None:
+    def tokens(*values: str, replaced: bool = False) -> None:
+        with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+            organization = db.scalars(select(Organization.id)).one()
+            for row in db.scalars(select(ScimToken)):
+                row.until = utc_now() if replaced else row.until
+            for value in values:
+                made = {"created_at": utc_now(), "created_by": "ada", "prefix": "tw_scim_"}
+                db.add(ScimToken(organization_id=organization, hash=value, **made))
+
+    tokens("first", "second")
+    file = tmp_path / "with-scim.backup"
+    assert run("backup", "--home", home, "--to", file).exit_code == 0
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        db.delete(db.scalars(select(ScimToken).where(ScimToken.hash == "first")).one())
+    tokens("third", replaced=True)
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert "2 SCIM tokens stay revoked" in done.stderr, done.output
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        assert db.scalars(select(ScimToken)).all() == []
 
 
 def define(home: Path, name: str, permissions: list[str], airflow_role: str | None = None) -> None:

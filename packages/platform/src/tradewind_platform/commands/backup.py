@@ -11,13 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.clock import utc_now
-from tradewind_platform.commands.home import FILE
+from tradewind_platform.commands.home import FILE, local_home
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyProblem, KeyRing
 from tradewind_platform.services import restoration
-from tradewind_platform.store import copies
+from tradewind_platform.store import copies, platform_backups
 from tradewind_platform.store.migration import migrate
+from tradewind_platform.store.plane_archives import FOLDER, PlaneArchives
 from tradewind_platform.store.sessions import Store, open_engine
 
 _home = click.option(
@@ -33,19 +34,19 @@ _home = click.option(
 @_home
 @click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="The file to write.")
 def backup(home: Path, target: Path) -> None:
-    """Back up the platform's own SQLite database, while the platform runs.
+    """Back up the platform's own SQLite database and the code that was deployed, while the platform runs.
 
     The keys are not in it: without the file `keys` of the home, its secrets cannot be read. Keep both, apart from each other.
     For a platform on PostgreSQL use `pg_dump --format=custom`.
     """
     source = _database(home)
     try:
-        size = copies.copy(source, target)
+        written = platform_backups.write(source, _archives(home), target)
     except FileExistsError as error:
         raise BadUsage(str(error), remedy="Name a new file with --to.") from None
     except (sqlite3.Error, OSError) as error:
         raise CommandError(f"{source} cannot be backed up: {error}") from None
-    click.echo(f"{target}: {size / 1e6:.1f} MB.")
+    click.echo(f"{target}: {written.size / 1e6:.1f} MB, with {written.archives} archives of deployed code.")
     click.echo(f"The keys are not in it: keep {home / 'keys'} as well, in another place.", err=True)
 
 
@@ -55,6 +56,8 @@ def backup(home: Path, target: Path) -> None:
 @click.option("--accept-loss", is_flag=True, help="Forget what was changed since the backup.")
 def restore(file: Path, home: Path, accept_loss: bool) -> None:
     """Put a backup in the place of the platform's own SQLite database, once the platform is stopped.
+
+    Archives of deployed code that are missing come back; those that are there stay.
 
     Access that was taken away since stays so, and every session ends. Without --accept-loss it says what is forgotten, and
     changes nothing. The database that is replaced is kept beside it.
@@ -74,7 +77,7 @@ def _restore(file: Path, settings: PlatformSettings, accept_loss: bool) -> None:
     now, part_engine = utc_now(), None
     part.unlink(missing_ok=True)
     try:
-        copies.copy(file, part)
+        platform_backups.take_database(file, part)
         part_engine = open_engine(f"sqlite:///{part}")
         migrate(part_engine)
         store, found = Store(part_engine), _present(target)
@@ -91,6 +94,7 @@ def _restore(file: Path, settings: PlatformSettings, accept_loss: bool) -> None:
             for sentence in restoration.keep_revocations(db, found, now):
                 click.echo(sentence, err=True)
         part_engine.dispose()
+        count = platform_backups.put_archives_back(file, _archives(settings.home))
         if target.exists():
             kept = settings.home / f"platform.db.before-{now:%Y%m%dT%H%M%S}"
             _keep(target, kept, readable=found is not None)
@@ -100,14 +104,14 @@ def _restore(file: Path, settings: PlatformSettings, accept_loss: bool) -> None:
         raise CommandError(
             str(problem), remedy="Put the file of keys back that belongs to the backup."
         ) from None
-    except (sqlite3.Error, SQLAlchemyError) as error:
+    except (sqlite3.Error, SQLAlchemyError, platform_backups.NoBackup) as error:
         raise CommandError(f"{file} is no whole backup of a platform: {error}") from None
     finally:
         if part_engine is not None:
             part_engine.dispose()
         for suffix in ("", "-wal", "-shm"):
             part.with_name(part.name + suffix).unlink(missing_ok=True)
-    click.echo(f"{target} is as in {file}.")
+    click.echo(f"{target} is as in {file}. Archives of deployed code that came back: {count}.")
 
 
 def _keep(target: Path, kept: Path, *, readable: bool) -> None:
@@ -131,6 +135,10 @@ def _present(target: Path) -> restoration.Present | None:
         return None
     finally:
         engine.dispose()
+
+
+def _archives(home: Path) -> PlaneArchives:
+    return PlaneArchives(local_home(home) / FOLDER)
 
 
 def _database(home: Path) -> Path:

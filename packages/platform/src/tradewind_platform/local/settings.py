@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tradewind_platform.store.plane_archives import FOLDER
+
 
 @dataclass(frozen=True)
 class LocalSettings:
@@ -39,7 +41,7 @@ class LocalSettings:
     @property
     def archives(self) -> Path:
         """Where the archives are that were sent for Deployments of this machine."""
-        return self.home / "archives"
+        return self.home / FOLDER
 
     @property
     def agents_url(self) -> str:

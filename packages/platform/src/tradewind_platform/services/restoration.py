@@ -16,6 +16,7 @@ from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.cluster_tables import ClusterToken
 from tradewind_platform.store.people_tables import SignInLink, SignInSession
 from tradewind_platform.store.role_tables import RoleDefinition
+from tradewind_platform.store.scim_tables import ScimToken, ScimUser
 from tradewind_platform.store.tables import (
     ApiToken,
     ApiTokenValue,
@@ -37,7 +38,10 @@ _TAKEN_AWAY: Final[tuple[tuple[type[Any], str], ...]] = (
     (TeamRoleBinding, "role bindings of teams stay removed"),
     (Invite, "invites stay withdrawn"),
     (ClusterToken, "cluster tokens stay revoked"),
+    (ScimToken, "SCIM tokens stay revoked"),
 )
+_TOKENS: Final = (ClusterToken, ScimToken)
+"""Of these, a value that was replaced since is as good as revoked."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def present(db: Session) -> Present:
         organizations=frozenset(db.scalars(select(Organization.id))),
         tokens=frozenset(one.id for one in _good_tokens(db)),
         values=frozenset(db.scalars(select(ApiTokenValue.id).where(ApiTokenValue.until.is_(None)))),
-        rows={table.__tablename__: frozenset(db.scalars(select(table.id))) for table, _ in _TAKEN_AWAY},
+        rows={table.__tablename__: _good_rows(db, table) for table, _ in _TAKEN_AWAY},
         enabled=frozenset(one.id for one in _enabled(db)),
         roles={
             (one.organization_id, one.name): None if one.deleted_at is not None else defined(one)
@@ -79,7 +83,7 @@ def losses(db: Session, now: Present | None) -> list[str]:
         return [
             *said,
             "The database that is replaced cannot be read, so it is not known what was taken away since.",
-            "Every API token and cluster token ends. Check the users, teams and role bindings.",
+            "Every API token, cluster token and SCIM token ends. Check the users, teams and role bindings.",
         ]
     then = present(db)
     made = sorted(name for id, name in now.deployments.items() if id not in then.deployments)
@@ -111,7 +115,7 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
             value.until = at  # the token was rotated since
     for table, what in _TAKEN_AWAY:
         known = frozenset[UUID]() if now is None else now.rows[table.__tablename__]
-        if now is None and table is not ClusterToken:
+        if now is None and table not in _TOKENS:
             continue
         rows = [one for one in db.scalars(select(table)) if one.id not in known]
         for row in rows:
@@ -123,6 +127,8 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
     disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
     for user in disabled:
         user.disabled_at = at
+        for sent in db.scalars(select(ScimUser).where(ScimUser.user_id == user.id)):
+            sent.active = False  # so that the identity provider can say that the person is active again
     if disabled:
         said.append(f"Users that stay disabled: {', '.join(sorted(one.name for one in disabled))}.")
     for link in db.scalars(select(SignInLink).where(SignInLink.used_at.is_(None))):
@@ -162,6 +168,13 @@ def _keep_roles_narrow(
         write_definition(row, CustomRole(name, frozenset()))
         db.add(row)
     return sorted(changed)
+
+
+def _good_rows(db: Session, table: type[Any]) -> frozenset[UUID]:
+    statement = select(table.id)
+    if table in _TOKENS:
+        statement = statement.where(table.until.is_(None))
+    return frozenset(db.scalars(statement))
 
 
 def _good_tokens(db: Session) -> list[ApiToken]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Final
@@ -15,7 +16,10 @@ from tradewind_platform.domain.ids import new_id
 from tradewind_protocol import plane_archives
 from tradewind_protocol.plane_archives import PlaneArchive
 
+FOLDER: Final = "archives"
+"""Of the home of the Deployments of a platform's own machine."""
 _ABANDONED: Final = 3600.0  # seconds after which what was received in part is no one's
+_FILE: Final = re.compile(r"(?P<slug>[a-z0-9]{1,60})/(?P<file>[0-9a-f]{64}\.tar\.gz(\.json)?)")
 
 
 class PlaneArchives:
@@ -67,6 +71,30 @@ class PlaneArchives:
         """Remove every archive of a Deployment."""
         if (self._folder / slug).exists():
             shutil.rmtree(self._folder / slug)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """The files of each archive that is here whole, each with the name by which `put_back` takes it."""
+        for place in sorted(self._folder.glob("*/*.tar.gz")):
+            if _beside(place).exists():
+                for file in (_beside(place), place):
+                    yield f"{place.parent.name}/{file.name}", file
+
+    def put_back(self, name: str, content: IO[bytes]) -> bool:
+        """Keep a file of an archive again, as `files` named it. Returns whether it was missing.
+
+        Raises ValueError for a name that no file of an archive has.
+        """
+        found = _FILE.fullmatch(name)
+        if found is None:
+            raise ValueError(f"{name[:100]!r} is no file of an archive")
+        place = self._made(found["slug"]) / found["file"]
+        if place.exists():
+            return False
+        received = self.incoming()
+        with received.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        received.replace(place)
+        return True
 
     def _made(self, name: str) -> Path:
         """A folder for the platform's user only, as the one around it is, whatever the umask."""
