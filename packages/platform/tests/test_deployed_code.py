@@ -124,6 +124,22 @@ def test_code_that_is_neither_new_nor_present_goes_and_comes_back_by_itself(plac
     assert not folder.exists() and not (place.settings.archives / "d2345abc").exists()
 
 
+def test_the_installers_cache_is_emptied_once_it_is_large_and_environments_keep_their_files(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = place.settings.home / "packages" / "cache"
+    document = place.sent(shop={"shop_rules.py": "RULE = 1\n"})
+    place.code.ensure(document)
+    assert list(cache.rglob("shop_rules.py")), "the next deploy finds what it needs"
+    place.code.forget(document)
+    monkeypatch.setattr(DeployedCode, "cache_most", 0)
+    document = place.sent(shop={"shop_rules.py": "RULE = 1\n"})
+    place.code.ensure(document)
+    assert not list(cache.rglob("shop_rules.py"))
+    python = place.code.python(document)
+    assert python is not None and said(python, "import shop_rules; print(shop_rules.RULE)") == "1"
+
+
 def test_nothing_of_a_package_runs_while_it_is_installed(place: Place) -> None:
     """What a wheel hooks into the start of Python runs with the Deployment's processes only."""
     marker = place.settings.home / "ran"

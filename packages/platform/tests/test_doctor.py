@@ -13,16 +13,17 @@ from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from support.platform_parts import NOW, Reconciled
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
-from tradewind_platform.doctor import database, deployments, network
+from tradewind_platform.doctor import database, deployments, installer, network
 from tradewind_platform.services import workloads
+from tradewind_platform.store.deploy_tables import Deploy
 from tradewind_platform.store.sessions import open_engine
-from tradewind_platform.store.tables import Cluster, Deployment
+from tradewind_platform.store.tables import Cluster, Deployment, Operation
 from tradewind_protocol import access
 from tradewind_protocol.checks import Result, Verdict
 
@@ -220,3 +221,38 @@ def test_clocks_that_differ_are_named(site: str) -> None:
     far = network.clock(asked, utc_now() + timedelta(minutes=5))
     assert near is not None and near.verdict is Verdict.OK
     assert far is not None and far.verdict is Verdict.FAILED and "+" in far.evidence
+
+
+def test_uv_is_looked_for_where_code_was_deployed(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> Result:
+        with reconciled.platform.store.reading(reconciled.organization) as db:
+            return installer.installer(db)
+
+    made = reconciled.created()
+    assert found().verdict is Verdict.SKIPPED
+    with reconciled.platform.store.transaction(reconciled.organization) as db:
+        operation = db.scalars(select(Operation.id)).first()
+        facts = {
+            "digest": "sha256:" + "0" * 64,
+            "image": "",
+            "airflow": "3.3.2",
+            "description": "",
+            "git": {},
+        }
+        db.add(
+            Deploy(
+                deployment_id=UUID(made["id"]),
+                operation_id=operation,
+                created_at=NOW,
+                created_by="ada",
+                **facts,
+            )
+        )
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/local/bin/{name}")
+    assert (found().verdict, found().evidence.split()[0]) == (Verdict.OK, "/usr/local/bin/uv")
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    missing = found()
+    assert missing.verdict is Verdict.FAILED and "pip install uv" in missing.remedy

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
-from tradewind_platform.doctor import database, deployments, network
+from tradewind_platform.doctor import database, deployments, installer, network
 from tradewind_platform.services import sso_settings
 from tradewind_platform.store.leadership import LOCK
 from tradewind_platform.store.sessions import Store, open_engine
@@ -48,6 +48,7 @@ class Examination:
             yield from database.keys(store, self.settings.key_file)
             ca_file = None if self.ca_file is None else str(self.ca_file)
             with store.reading_all() as db:
+                yield installer.installer(db)
                 yield from self._identity_provider(db)
                 yield from deployments.clusters_of(db, self.now, ca_file=ca_file)
                 yield from deployments.deployments_of(db, self.now, ca_file=ca_file)

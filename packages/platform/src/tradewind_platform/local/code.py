@@ -50,6 +50,9 @@ _PASSED_ON: Final = (
 class DeployedCode:
     """Of each Deployment whose specification names an archive. Every method may be called twice."""
 
+    cache_most: Final = 4_000_000_000
+    """Bytes that the installer's cache may have after an install."""
+
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
         self.archives = PlaneArchives(settings.archives)
@@ -91,6 +94,7 @@ class DeployedCode:
         library = made / "lib"
         self._as_installer(python, "-I", "-m", "compileall", "-q", "-j", "0", str(library), may_fail=True)
         environments.complete(place)
+        self._prune_cache()
 
     def ensure(self, document: Document) -> None:
         """Both, for a document whose code may not be on this machine. Raises StepFailed."""
@@ -173,11 +177,20 @@ class DeployedCode:
             final=True,
         )
 
-    def _uv(self, *arguments: str) -> None:
+    def _uv(self, *arguments: str, may_fail: bool = False) -> None:
         uv = self._settings.uv or environments.uv_program()
         if uv is None:
             raise StepFailed("uv is not installed on the platform's machine: pip install uv", final=True)
-        self._as_installer(uv, *arguments)
+        self._as_installer(uv, *arguments, may_fail=may_fail)
+
+    def _prune_cache(self) -> None:
+        """What no later install would find goes; everything does once the cache is large. Environments keep their files.
+
+        An install that succeeded stays so, whatever becomes of this.
+        """
+        self._uv("cache", "prune", "--quiet", may_fail=True)
+        if _size(self._packages / "cache") > self.cache_most:
+            self._uv("cache", "clean", "--quiet", may_fail=True)
 
     def _as_installer(self, program: Path | str, *arguments: str, may_fail: bool = False) -> None:
         user = self._settings.first_user
@@ -211,6 +224,8 @@ class DeployedCode:
                 final=True,
             ) from None
         except subprocess.TimeoutExpired:
+            if may_fail:
+                return
             raise StepFailed(f"{program} {arguments[0]} has not ended in {_INSTALLING:g} s") from None
         if done.returncode != 0 and not may_fail:
             raise StepFailed(f"uv {arguments[0]}: {done.stdout.strip()[-1000:]}")
@@ -218,6 +233,18 @@ class DeployedCode:
     def _give_to_installer(self, folder: Path) -> None:
         if self._settings.first_user is not None:
             os.chown(folder, self._settings.first_user, self._settings.first_user)
+
+
+def _size(folder: Path) -> int:
+    """The bytes of its files. One that goes meanwhile has none."""
+    total = 0
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(directory, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
 
 
 def _links(dist: Path) -> list[str]:
