@@ -33,7 +33,7 @@ from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentToken, Attempt
 
-from .fingerprints import table
+from .fingerprints import airflow_table
 from .sites import ATTACKER, ROLES, VICTIM, Site, headers, opening, utc_now
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def fill(world: World) -> None:
             for state in ("running", "queued", "deferred", "success"):
                 ti_id = uuid4()
                 db.execute(
-                    insert(table("task_instance")).values(**_task_instance(ti_id, dag_id, state, version.id))
+                    insert(airflow_table("task_instance")).values(
+                        **_task_instance(ti_id, dag_id, state, version.id)
+                    )
                 )
                 if site is not None:
                     site.tasks[state] = ti_id

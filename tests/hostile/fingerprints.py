@@ -51,7 +51,7 @@ class Commits:
             self._watch.close()
 
 
-def table(name: str) -> Table:
+def airflow_table(name: str) -> Table:
     from airflow.models.base import Base as AirflowBase
 
     return AirflowBase.metadata.tables[name]
@@ -78,14 +78,14 @@ def fingerprints(world: World) -> dict[str, str]:
     foreign = [world.victim.dag, "plane_dag"]
     mine = [world.attacker.bundle, "attackers"]
     wanted: list[tuple[str, Any]] = [
-        (name, table(name).c.dag_id.in_(foreign)) for name in ("task_instance", "dag_run", "xcom", "dag_version", "serialized_dag", "rendered_task_instance_fields")
+        (name, airflow_table(name).c.dag_id.in_(foreign)) for name in ("task_instance", "dag_run", "xcom", "dag_version", "serialized_dag", "rendered_task_instance_fields")
     ]  # fmt: skip
     wanted += [(name, None) for name in ("variable", "connection", "slot_pool")]
-    wanted.append(("dag_bundle", table("dag_bundle").c.name.not_in(mine)))
-    wanted.append(("dag", table("dag").c.dag_id.in_(foreign)))
-    wanted.append(("trigger", table("trigger").c.id == world.victim.trigger_id))
-    wanted.append(("asset", table("asset").c.name == world.victim.asset))
-    found = {name: _digest(table(name), where) for name, where in wanted if name in _tables()}
+    wanted.append(("dag_bundle", airflow_table("dag_bundle").c.name.not_in(mine)))
+    wanted.append(("dag", airflow_table("dag").c.dag_id.in_(foreign)))
+    wanted.append(("trigger", airflow_table("trigger").c.id == world.victim.trigger_id))
+    wanted.append(("asset", airflow_table("asset").c.name == world.victim.asset))
+    found = {name: _digest(airflow_table(name), where) for name, where in wanted if name in _tables()}
     found["tokens"] = _digest(AgentToken.__table__, None)
     found["victim's session"] = _digest(AgentSession.__table__, AgentSession.site == VICTIM)
     found["victim's attempts"] = _digest(Attempt.__table__, Attempt.site == VICTIM)

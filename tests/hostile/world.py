@@ -30,7 +30,7 @@ from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 
 from .contents import fill, open_sessions, sign_in, work
-from .fingerprints import Commits, fingerprints
+from .fingerprints import Commits, airflow_table, fingerprints
 from .sites import ATTACKER, ROLES, VICTIM, Site, headers
 
 OPTIONS: Final = {
@@ -269,7 +269,7 @@ def _database() -> None:
         for table in reversed(Base.metadata.sorted_tables):
             db.execute(table.delete())
         for name in _EMPTIED:
-            db.execute(table(name).delete())
+            db.execute(airflow_table(name).delete())
 
 
 _EMPTIED: Final = (
