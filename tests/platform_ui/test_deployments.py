@@ -134,6 +134,35 @@ def test_hibernation_is_planned_and_asked_for(open_page: Any, website: Website) 
     expect(page.get_by_text("This Deployment hibernates.")).to_be_hidden()
 
 
+def test_two_who_change_the_hibernation_at_once_are_told_what_it_is_now(open_page: Any) -> None:
+    page = open_page("/")
+    created(page)
+    page.goto("/deployments/sales/settings/hibernation")
+    page.get_by_role("button", name="Add schedule").click()
+    dialog = page.get_by_role("dialog")
+    nights = {"hibernate_at_cron": "0 22 * * *", "wake_at_cron": "0 4 * * *"}
+    weekends = {"hibernate_at_cron": "0 20 * * 5", "wake_at_cron": "0 5 * * 1", "is_enabled": False}
+    ask(page, "/v1/deployments/sales/hibernation", {"schedules": [nights]}, method="put")  # somebody else
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog).to_contain_text(
+        "The hibernation of this Deployment was changed since you opened this form"
+    )
+    expect(dialog).to_contain_text("The schedules are now: from 0 22 * * * to 0 4 * * *.")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("cell", name="0 22 * * *")).to_be_visible()
+    expect(page.get_by_role("cell", name="0 19 * * 1-5")).to_be_visible()
+    page.get_by_role("button", name="Remove schedule 1").click()
+    ask(page, "/v1/deployments/sales/hibernation", {"schedules": [weekends, nights]}, method="put")
+    dialog.get_by_role("button", name="Remove").click()
+    expect(dialog).to_contain_text(
+        "now: from 0 20 * * 5 to 0 5 * * 1, not followed; from 0 22 * * * to 0 4 * * *."
+    )
+    dialog.get_by_role("button", name="Remove").click()
+    expect(dialog).to_be_hidden()
+    left = page.request.get("/v1/deployments/sales/hibernation").json()["schedules"]
+    assert [one["hibernate_at_cron"] for one in left] == ["0 20 * * 5"]
+
+
 def test_the_filters_stand_in_the_address(open_page: Any) -> None:
     page = open_page("/")
     created(page, "sales")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import expect
 
 from support.page_requests import ask
 from support.platform_website import Website
+from tradewind_platform.domain.roles import Binding, Role, Target
 
 PATH = "/deployments/sales/settings/maintenance"
 NIGHT = {"opens_at_cron": "0 22 * * *", "minutes": 240}
@@ -196,6 +198,23 @@ def test_an_operation_is_cancelled_and_says_who_did(sales: Any, website: Website
     expect(sales.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
     sales.goto("/organization/audit?action=operation.cancel")
     expect(sales.get_by_text("needed after all")).to_be_visible()
+
+
+def test_who_may_cancel_on_another_deployment_only_is_shown_no_cancel_button(
+    sales: Any, website: Website, open_page: Any
+) -> None:
+    made = sales.request.get("/v1/deployments/sales").json()
+    other = ask(sales, "/v1/deployments", {"name": "risk", "workspace": "default", "cluster": "local"})
+    at = [Target(UUID(one["workspace"]), UUID(one["id"])) for one in (made, other)]
+    viewer, operator = Binding(Role.DEPLOYMENT_VIEWER, at[0]), Binding(Role.DEPLOYMENT_OPERATOR, at[1])
+    website.person("ben", viewer, operator)
+    website.person("cleo", Binding(Role.DEPLOYMENT_OPERATOR, at[0]))
+    website.driver.tasks[made["slug"]] = 1
+    begun = ask(sales, "/v1/deployments/sales/hibernate", {})
+    for name, count in (("ben", 0), ("cleo", 1)):
+        page = open_page(f"/operations/{begun['id']}", user=name)
+        expect(page.get_by_text("waits for a task")).to_be_visible()
+        expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(count)
 
 
 def test_the_cancel_button_can_be_declined_by_keyboard(sales: Any, website: Website) -> None:

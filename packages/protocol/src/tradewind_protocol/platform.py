@@ -390,6 +390,7 @@ class OperationView(Message):
     id: UUID
     deployment: UUID
     deployment_name: str
+    workspace: UUID | None = None  # of the Deployment
     kind: str
     state: str
     error: str = ""

@@ -5,7 +5,7 @@ import { spaced } from "../../data/words";
 import { ReasonDialog, type Action } from "../../parts/dialogs";
 import { useSay } from "../../parts/news";
 import type { OperationView } from "../../../generated/platform";
-import { allowsSomewhere, useMe } from "../data/permissions";
+import { allows, useMe } from "../data/permissions";
 import { ofPlatform } from "../data/platform";
 
 /** Ends an operation between two steps, where it may be cancelled. */
@@ -13,7 +13,8 @@ export function Cancel({ operation, done }: { operation: OperationView; done: ()
   const me = useMe();
   const say = useSay();
   const [action, setAction] = useState<Action>();
-  if (!operation.may_be_cancelled || !allowsSomewhere(me, NEEDED[operation.kind] ?? "deployment.upgrade")) {
+  const target = { deployment: operation.deployment, ...(operation.workspace ? { workspace: operation.workspace } : {}) };
+  if (!operation.may_be_cancelled || !allows(me, NEEDED[operation.kind] ?? "deployment.upgrade", target)) {
     return undefined;
   }
   const cancel: Action = {

@@ -160,6 +160,7 @@ def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
         id=row.id,
         deployment=row.deployment_id,
         deployment_name=deployment.name,
+        workspace=deployment.workspace_id,
         kind=row.kind,
         state=row.state,
         error=row.error,

@@ -1,7 +1,6 @@
 import { Alert, Button, Field, Flex, Input, Text, VStack } from "@chakra-ui/react";
 import { useState } from "react";
 
-import { asRefused, type Refused } from "../../../data/api";
 import { usePolled } from "../../../data/usePolled";
 import { ago, moment, spaced } from "../../../data/words";
 import { DataTable, type Column } from "../../../parts/DataTable";
@@ -9,9 +8,11 @@ import { FormDialog } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type { ChangeHibernation, Hibernate, HibernationView, OperationView, SleepScheduleView, WakeUp } from "../../../../generated/platform";
-import { errorOf, isShownBy } from "../../data/fieldErrors";
+import { errorOf } from "../../data/fieldErrors";
 import { allows, useMe } from "../../data/permissions";
-import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import { ofPlatform, referenceOf } from "../../data/platform";
+import { useChange } from "../../data/useChange";
+import { Conflict } from "../../parts/Conflict";
 import { Cron } from "../../parts/Cron";
 import { CronField } from "../../parts/CronField";
 import { Panel } from "../../parts/page";
@@ -80,14 +81,17 @@ const override = ({ override_sleeps, override_until }: HibernationView) =>
 
 type Change = { path: string; onClose: () => void; done: () => void };
 
-async function save(path: string, found: HibernationView, schedules: SleepScheduleView[], reason: string): Promise<void> {
-  const body: ChangeHibernation = { schedules };
-  await ofPlatform.call<HibernationView>(`${path}/hibernation`, { method: "PUT", body, query: { reason }, headers: ifMatch(found.revision) });
-}
+const useChanging = (path: string, found: HibernationView, fields: string[]) =>
+  useChange<HibernationView, ChangeHibernation>(`${path}/hibernation`, "PUT", found, fields);
+
+const same = (one: SleepScheduleView, other: SleepScheduleView) =>
+  one.hibernate_at_cron === other.hibernate_at_cron && one.wake_at_cron === other.wake_at_cron && one.is_enabled === other.is_enabled;
+
+const listed = ({ schedules }: HibernationView) =>
+  schedules.map((each) => `from ${each.hibernate_at_cron} to ${each.wake_at_cron}${each.is_enabled === false ? ", not followed" : ""}`).join("; ") || "none";
 
 function Schedules({ found, path, mayChange, done }: { found: HibernationView; path: string; mayChange: boolean; done: () => void }) {
-  const say = useSay();
-  const [removed, setRemoved] = useState<number>();
+  const [removed, setRemoved] = useState<SleepScheduleView>();
   const rows = found.schedules.map((each, at) => ({ ...each, at }));
   const columns: Column<(typeof rows)[number]>[] = [
     { name: "Hibernates", cell: (each) => <Cron expression={each.hibernate_at_cron} /> },
@@ -98,7 +102,7 @@ function Schedules({ found, path, mayChange, done }: { found: HibernationView; p
       quiet: true,
       cell: (each) =>
         mayChange ? (
-          <Button size="xs" variant="outline" colorPalette="red" aria-label={`Remove schedule ${each.at + 1}`} onClick={() => setRemoved(each.at)}>
+          <Button size="xs" variant="outline" colorPalette="red" aria-label={`Remove schedule ${each.at + 1}`} onClick={() => setRemoved(found.schedules[each.at])}>
             Remove
           </Button>
         ) : undefined,
@@ -111,29 +115,34 @@ function Schedules({ found, path, mayChange, done }: { found: HibernationView; p
       ) : (
         <DataTable label="List of schedules" columns={columns} rows={rows} id={(each) => String(each.at)} />
       )}
-      {removed === undefined ? undefined : (
-        <WithReason
-          title={`Remove schedule ${removed + 1}`}
-          submit="Remove"
-          explained="The Deployment follows the other schedules from now on."
-          onClose={() => setRemoved(undefined)}
-          run={async (reason) => {
-            await save(path, found, found.schedules.filter((_, at) => at !== removed), reason);
-            say("The schedule was removed");
-            done();
-          }}
-        />
-      )}
+      {removed ? <RemoveSchedule found={found} removed={removed} path={path} onClose={() => setRemoved(undefined)} done={done} /> : undefined}
     </>
   );
 }
 
-function WithReason(props: { title: string; submit: string; explained: string; onClose: () => void; run: (reason: string) => Promise<void> }) {
+function RemoveSchedule({ found, removed, path, onClose, done }: Change & { found: HibernationView; removed: SleepScheduleView }) {
+  const say = useSay();
   const [reason, setReason] = useState("");
+  const { newer, save } = useChanging(path, found, []);
+  const send = async () => {
+    const saved = await save(({ schedules }) => {
+      const at = schedules.findIndex((each) => same(each, removed));
+      return { schedules: schedules.filter((_, index) => index !== at) };
+    }, reason);
+    if (saved) {
+      say("The schedule was removed");
+      done();
+    }
+    return saved !== undefined;
+  };
   return (
-    <FormDialog title={props.title} open onClose={props.onClose} submit={props.submit} onSubmit={() => props.run(reason.trim())}>
-      <Text>{props.explained}</Text>
+    <FormDialog title="Remove schedule" open onClose={onClose} submit="Remove" onSubmit={send}>
+      <Text>
+        It hibernates <Cron expression={removed.hibernate_at_cron} />, and wakes up <Cron expression={removed.wake_at_cron} />. The Deployment follows the
+        other schedules from now on.
+      </Text>
       <Reason reason={reason} set={setReason} />
+      {newer ? <Conflict of="hibernation" what="The schedules are" now={listed(newer)} submit="Remove" /> : undefined}
     </FormDialog>
   );
 }
@@ -143,31 +152,27 @@ function AddSchedule({ found, path, onClose, done }: Change & { found: Hibernati
   const [sleep, setSleep] = useState("0 19 * * 1-5");
   const [wake, setWake] = useState("0 6 * * 1-5");
   const [reason, setReason] = useState("");
-  const [seen] = useState(found); // what the person saw when they began
-  const [error, setError] = useState<Refused>();
-  const [sleepField, wakeField] = ["hibernate_at_cron", "wake_at_cron"].map((each) => `schedules.${seen.schedules.length}.${each}`) as [string, string];
+  const [at, setAt] = useState(found.schedules.length); // of the added one in the list that was sent
+  const [sleepField, wakeField] = ["hibernate_at_cron", "wake_at_cron"].map((each) => `schedules.${at}.${each}`) as [string, string];
+  const { error, newer, save } = useChanging(path, found, [sleepField, wakeField]);
   const send = async () => {
-    setError(undefined);
-    try {
-      const added = { hibernate_at_cron: sleep.trim(), wake_at_cron: wake.trim(), is_enabled: true };
-      await save(path, seen, [...seen.schedules, added], reason.trim());
-    } catch (problem) {
-      const refused = asRefused(problem);
-      if (!isShownBy(refused, [sleepField, wakeField])) {
-        throw refused;
-      }
-      setError(refused);
-      return false;
+    const added = { hibernate_at_cron: sleep.trim(), wake_at_cron: wake.trim(), is_enabled: true };
+    const saved = await save(({ schedules }) => {
+      setAt(schedules.length);
+      return { schedules: [...schedules, added] };
+    }, reason);
+    if (saved) {
+      say("The schedule was added");
+      done();
     }
-    say("The schedule was added");
-    done();
-    return true;
+    return saved !== undefined;
   };
   return (
     <FormDialog title="Add schedule" open onClose={onClose} submit="Add" onSubmit={send}>
       <CronField label="Hibernates at" value={sleep} set={setSleep} error={errorOf(error, sleepField)} />
       <CronField label="Wakes up at" value={wake} set={setWake} error={errorOf(error, wakeField)} />
       <Reason reason={reason} set={setReason} />
+      {newer ? <Conflict of="hibernation" what="The schedules are" now={listed(newer)} submit="Add" /> : undefined}
     </FormDialog>
   );
 }

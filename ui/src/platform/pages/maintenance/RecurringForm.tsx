@@ -5,10 +5,10 @@ import { FormDialog } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
 import type { MaintenanceView, RecurringWork, RecurringWorkView } from "../../../../generated/platform";
 import { errorOf } from "../../data/fieldErrors";
+import { Conflict } from "../../parts/Conflict";
 import { CronField } from "../../parts/CronField";
 import { Reason } from "../../parts/Reason";
 import { useChanging } from "./changes";
-import { Conflict } from "./Conflict";
 
 export type Work = {
   of: "clean_up" | "backups"; // the field of the API
@@ -46,7 +46,7 @@ export function RecurringForm({ work, found, path, onClose, done }: Asked) {
         <Field.ErrorText>{errorOf(error, fields[1])}</Field.ErrorText>
       </Field.Root>
       <Reason reason={reason} set={setReason} />
-      {newer ? <Conflict what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Save" /> : undefined}
+      {newer ? <Conflict of="maintenance" what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Save" /> : undefined}
     </FormDialog>
   );
 }
@@ -68,7 +68,7 @@ export function TurnOff({ work, found, path, onClose, done }: Asked) {
     <FormDialog title={`Turn off the schedule of ${work.name}`} open onClose={onClose} submit="Turn off" onSubmit={send}>
       <Text>None begins by itself from now on. One that has begun goes on.</Text>
       <Reason reason={reason} set={setReason} />
-      {newer ? <Conflict what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Turn off" /> : undefined}
+      {newer ? <Conflict of="maintenance" what={`The schedule of ${work.name} is`} now={said(newer[work.of])} submit="Turn off" /> : undefined}
     </FormDialog>
   );
 }

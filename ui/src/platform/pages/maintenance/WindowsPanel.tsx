@@ -7,12 +7,12 @@ import { FormDialog } from "../../../parts/dialogs";
 import { useSay } from "../../../parts/news";
 import type { MaintenanceView, MaintenanceWindow } from "../../../../generated/platform";
 import { errorOf } from "../../data/fieldErrors";
+import { Conflict } from "../../parts/Conflict";
 import { Cron } from "../../parts/Cron";
 import { CronField } from "../../parts/CronField";
 import { Panel } from "../../parts/page";
 import { Reason } from "../../parts/Reason";
 import { useChanging } from "./changes";
-import { Conflict } from "./Conflict";
 import type { OfMaintenance } from "./MaintenancePage";
 
 /** When upgrades and clean-ups may begin. */
@@ -100,7 +100,7 @@ function AddWindow({ found, path, onClose, done }: Asked) {
         <Field.HelperText>In which an operation may begin. One that has begun is not ended with the window.</Field.HelperText>
       </Field.Root>
       <Reason reason={reason} set={setReason} />
-      {newer ? <Conflict what="The windows are" now={<Listed windows={newer.windows} />} submit="Add" /> : undefined}
+      {newer ? <Conflict of="maintenance" what="The windows are" now={<Listed windows={newer.windows} />} submit="Add" /> : undefined}
     </FormDialog>
   );
 }
@@ -128,7 +128,7 @@ function RemoveWindow({ found, path, removed, onClose, done }: Asked & { removed
         {last ? "Without windows, upgrades and clean-ups begin at any time." : "Upgrades and clean-ups begin in the other ones."}
       </Text>
       <Reason reason={reason} set={setReason} />
-      {newer ? <Conflict what="The windows are" now={<Listed windows={newer.windows} />} submit="Remove" /> : undefined}
+      {newer ? <Conflict of="maintenance" what="The windows are" now={<Listed windows={newer.windows} />} submit="Remove" /> : undefined}
     </FormDialog>
   );
 }

@@ -2,12 +2,12 @@ import { Alert, Text } from "@chakra-ui/react";
 import type { ReactNode } from "react";
 
 /** Somebody saved meanwhile: what it is now, and how one's own change is made even so. */
-export function Conflict({ what, now, submit }: { what: string; now: ReactNode; submit: string }) {
+export function Conflict({ of, what, now, submit }: { of: string; what: string; now: ReactNode; submit: string }) {
   return (
     <Alert.Root status="warning" alignItems="flex-start">
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>The maintenance of this Deployment was changed since you opened this form</Alert.Title>
+        <Alert.Title>The {of} of this Deployment was changed since you opened this form</Alert.Title>
         <Alert.Description>
           <Text>
             {what} now: {now}.
