@@ -88,6 +88,17 @@ def test_a_second_rotation_does_not_make_an_old_value_good_for_longer(api: Api, 
     assert told(api, first) == (403, "token_expired")
 
 
+def test_a_personal_token_gets_no_value_of_one_that_may_more(api: Api) -> None:
+    narrow = api.caller(created(api, name="narrow", role="organization_member", personal=True)["token"])
+    before = api.owner.get("/v1/api-tokens/ada").json()
+    answer = narrow.post("/v1/api-tokens/ada/rotate", json={})
+    assert (answer.status_code, answer.json()["error"]) == (403, "not_permitted")
+    assert "may do more than token:narrow" in answer.json()["message"] and answer.json()["remedy"]
+    assert api.owner.get("/v1/api-tokens/ada").json()["revision"] == before["revision"]
+    assert narrow.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, "its own it may"
+    assert api.owner.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, "and what has all of it"
+
+
 def test_a_deleted_token_opens_nothing_from_then_on(api: Api) -> None:
     token = created(api)
     assert api.owner.delete(f"/v1/api-tokens/{token['id']}").status_code == 204

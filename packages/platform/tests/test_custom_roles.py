@@ -372,3 +372,17 @@ def test_a_role_of_a_workspace_is_known_to_those_of_the_workspace(reconciled: Re
     names = {one["name"] for one in caller.get("/v1/roles").json()["roles"]}
     assert "everyones" in names and "theirs" not in names
     refused(caller.get("/v1/roles/theirs"), 404)
+
+
+def test_an_auditor_gives_by_a_role_nothing_that_an_auditor_may_not_on_the_operator_api(
+    reconciled: Reconciled, sales: dict[str, Any]
+) -> None:
+    role(reconciled, "members", permissions=["members.get", "members.update"], airflow_role=None)
+    role(reconciled, "sites", permissions=["deployment.sites.get"], airflow_role=None)
+    eve = reconciled.signed_in("eve", Binding(Role.ORGANIZATION_AUDITOR, ORGANIZATION))
+    given(reconciled, "members", "eve")
+    reconciled.user("bob")
+    answer = eve.post("/v1/role-bindings", json={"user": "bob", "role": "sites", "deployment": "sales"})
+    refused(answer, 403)
+    answer = eve.post("/v1/role-bindings", json={"user": "bob", "role": "members", "deployment": "sales"})
+    assert answer.status_code == 201, "what eve has, eve gives"

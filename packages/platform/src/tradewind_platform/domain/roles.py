@@ -304,10 +304,15 @@ class Principal:
         return self.may(Permission.MEMBERS_UPDATE, target) and self.has_all_of(role, target)
 
     def has_all_of(self, role: BindableRole, target: Target) -> bool:
-        """Whether it may do on `target` all that the role allows, in Airflow, too."""
+        """Whether it may do on `target` all that the role allows, in Airflow and on the operator API, too."""
         in_airflow = self.airflow_role(target)
-        return role.permissions <= self.permissions(target) and (
-            role.airflow_role is None or (in_airflow is not None and in_airflow.includes(role.airflow_role))
+        return (
+            role.permissions <= self.permissions(target)
+            and role.operator_permissions <= self.operator_permissions(target)
+            and (
+                role.airflow_role is None
+                or (in_airflow is not None and in_airflow.includes(role.airflow_role))
+            )
         )
 
     def airflow_role(self, target: Target) -> AirflowRole | None:

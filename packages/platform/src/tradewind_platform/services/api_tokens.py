@@ -99,8 +99,10 @@ def made(
 
 
 def rotate(change: Change, reference: str, ask: RotateApiToken) -> ApiTokenCreated:
-    """A new value; those before are good for the overlap, and not longer than they were."""
+    """A new value; those before are good for the overlap, and not longer than they were. A token gets no value by which it could
+    do more than by its own."""
     row = _for_change(change, reference)
+    _require_no_more(change, row)
     change.expect(row.revision, f"the API token {row.name!r}")
     until = change.now + timedelta(minutes=ask.overlap_minutes)
     for old in change.db.scalars(select(ApiTokenValue).where(ApiTokenValue.token_id == row.id)):
@@ -226,6 +228,20 @@ def _for_change(change: Change, reference: str) -> ApiToken:
                 f"the API token {row.name!r} has a role that {change.caller.name} may not give",
             )
     return row
+
+
+def _require_no_more(change: Change, row: ApiToken) -> None:
+    """Raises Refused NOT_PERMITTED for a personal token that may not all that another one of its owner may."""
+    caller = change.caller
+    if caller.limits is None or row.id == caller.id:
+        return
+    given = people.bindings_of_token(roles_of(change.db, [row.role]), row, caller.limits)
+    if not all(caller.has_all_of(one.role, one.scope) for one in given):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"the API token {row.name!r} may do more than {caller.name}, which asks for its value",
+            remedy="Sign in, and rotate it as yourself.",
+        )
 
 
 def _found(db: Session, caller: Principal, reference: str) -> ApiToken:
