@@ -49,8 +49,13 @@ class DeploymentAccess:
 
     def on_the_wire(self) -> dict[str, Any]:
         """The fields of an access document, and the claims of a token for Airflow, that say it."""
-        told: dict[str, Any] = {"role": self.role_alone, "audit": self.audit}
-        if self.airflow_role is None or self.permissions != BY_AIRFLOW_ROLE[self.airflow_role]:
-            told["airflow_role"] = None if self.airflow_role is None else self.airflow_role.value
-            told["permissions"] = sorted(one.value for one in self.permissions)
-        return told
+        airflow = None if self.airflow_role is None else self.airflow_role.value
+        # Most people have what their role in Airflow gives, and each change of access makes the documents of all Deployments.
+        if self.airflow_role is not None and self.permissions == BY_AIRFLOW_ROLE[self.airflow_role]:
+            return {"role": airflow, "audit": self.audit}
+        return {
+            "role": self.role_alone,
+            "audit": self.audit,
+            "airflow_role": airflow,
+            "permissions": sorted(one.value for one in self.permissions),
+        }

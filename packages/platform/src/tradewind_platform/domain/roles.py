@@ -348,5 +348,7 @@ def _operator_permissions(bindings: Iterable[Binding], target: Target) -> frozen
     found: frozenset[Permission] = frozenset()
     for one in bindings:
         if one.scope.contains(target):
-            found |= one.role.operator_permissions
+            more = one.role.operator_permissions
+            if not more <= found:
+                found = found | more if found else more
     return found
