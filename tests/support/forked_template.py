@@ -23,6 +23,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import setproctitle
+
 LIBRARIES = (
     *("annotated_types", "asyncio", "cron_descriptor", "croniter", "cryptography.fernet", "dill"),
     *("email.message", "fsspec.implementations.local", "h11", "httpcore", "httpx", "importlib_metadata"),
@@ -60,6 +62,7 @@ def _serve(control: socket.socket, path: str) -> None:
         listener.listen()
         for name in LIBRARIES:
             importlib.import_module(name)
+        setproctitle.getproctitle()  # finds where a title is written, which a fork with another environment does not
         gc.freeze()  # a fork would look through them again and again, and copy them by that
         control.sendall(b"ready")
         while True:
