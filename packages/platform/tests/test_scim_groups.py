@@ -108,6 +108,35 @@ def test_changes_of_a_group_are_in_the_audit_trail_by_the_names_of_people(scim: 
     assert (update["action"], update["changes"]) == ("group.update", {"members_removed": ["grace"]})
 
 
+def test_members_are_moved_in_the_order_of_the_operations(scim: Scim) -> None:
+    grace, linus = scim.user("grace"), scim.user("linus")
+    group = scim.group("Data Engineers", grace)
+    named = [{"value": grace["id"]}]
+    answer = scim.patch(
+        group,
+        {"op": "remove", "path": "members", "value": named},
+        {"op": "add", "path": "members", "value": [*named, {"value": linus["id"]}]},
+        {"op": "remove", "path": f'members[value eq "{grace["id"]}"]'},
+        {"op": "remove", "path": 'members[value eq "nobody"]'},
+    )
+    assert [one["value"] for one in answer.json()["members"]] == [linus["id"]]
+    assert scim.api.events()[0]["changes"] == {"members_added": ["linus"], "members_removed": ["grace"]}
+    emptied = scim.patch(group, {"op": "remove", "path": "members"})
+    assert emptied.status_code == 200 and "members" not in emptied.json()
+
+
+def test_a_change_of_a_member_costs_the_same_queries_in_a_large_group(scim: Scim) -> None:
+    def count(size: int) -> int:
+        people = [scim.user(f"user-{size}-{number}") for number in range(size)]
+        group = scim.group(f"group-{size}", *people[1:])
+        with scim.api.statements() as found:
+            add = {"op": "add", "path": "members", "value": [{"value": people[0]["id"]}]}
+            assert scim.patch(group, add).status_code == 200
+        return len(found)
+
+    assert count(3) == count(30)
+
+
 # ---- and sign-in
 
 

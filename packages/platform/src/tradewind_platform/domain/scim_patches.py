@@ -20,14 +20,15 @@ _OWN: Final = frozenset({"id", "meta", "schemas", "groups"})
 _ENTRY: Final = re.compile(
     r'(?P<attribute>[A-Za-z]+)\[(?P<by>[A-Za-z]+) eq "(?P<is>[^"\\]*)"\]\.(?P<part>[A-Za-z]+)', re.I
 )
+_MEMBER: Final = re.compile(r'members\[value eq "([^"\\]+)"\]', re.I)
 MOST: Final = 10_000
 """Operations of a request."""
 
 
 def apply(resource: AnyResource, body: Mapping[str, Any]) -> None:
     """Change the resource as the PATCH request says. Raises Refused MALFORMED; the resource is as it was then."""
-    operations = body.get("Operations", body.get("operations"))
-    if not isinstance(operations, list) or not 0 < len(operations) <= MOST:
+    operations = _operations(body)
+    if operations is None:
         raise Refused(
             Code.MALFORMED,
             f"a PATCH request has a list of 1 to {MOST} Operations",
@@ -45,6 +46,41 @@ def apply(resource: AnyResource, body: Mapping[str, Any]) -> None:
                 patch.patch(changed, scim_policy=POLICY)
     for name in model.model_fields:
         setattr(resource, name, getattr(changed, name))
+
+
+def member_changes(body: Mapping[str, Any]) -> list[tuple[bool, list[str]]] | None:
+    """What each operation of a PATCH request does to the members of a group: True and the ids that it adds, or False and
+    those that it removes. None for a request that does anything else, or that cannot be read.
+
+    Groups have thousands of members, and most requests name a few of them.
+    """
+    operations = _operations(body)
+    found = []
+    for one in operations or ():
+        change = _member_change(one) if isinstance(one, dict) else None
+        if change is None:
+            return None
+        found.append(change)
+    return found or None
+
+
+def _member_change(asked: Mapping[str, Any]) -> tuple[bool, list[str]] | None:
+    op, path, value = str(asked.get("op")).lower(), str(asked.get("path")), asked.get("value")
+    if op == "remove" and value is None and (one := _MEMBER.fullmatch(path)) is not None:
+        return False, [one[1]]
+    if op not in ("add", "remove") or path.lower() != "members":
+        return None
+    named = [value] if isinstance(value, dict) else value
+    if not isinstance(named, list) or not named:
+        return None
+    given = [one.get("value") if isinstance(one, dict) else None for one in named]
+    ids = [one for one in given if isinstance(one, str) and one]
+    return (op == "add", ids) if len(ids) == len(given) else None
+
+
+def _operations(body: Mapping[str, Any]) -> list[Any] | None:
+    found = body.get("Operations", body.get("operations"))
+    return found if isinstance(found, list) and 0 < len(found) <= MOST else None
 
 
 def _plain(asked: Any, resource: AnyResource) -> Iterator[dict[str, Any]]:

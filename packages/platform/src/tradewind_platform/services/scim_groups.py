@@ -32,6 +32,14 @@ def replace(change: Change, id: str, sent: scim_resources.Group) -> scim_resourc
 def patch(change: Change, id: str, body: Mapping[str, Any]) -> scim_resources.Group:
     """Change what a PATCH request names."""
     row = _for_change(change, id)
+    edits = scim_patches.member_changes(body)
+    if edits is not None:
+        members = {str(user) for user, _ in scim_group_members.members_of(change.db, row.id)}
+        for adds, ids in edits:
+            members = members.union(ids) if adds else members.difference(ids)
+        row.updated_at = change.now
+        _followed(change, _set_members(change, row, members))
+        return resource(change.db, row)
     changed = resource(change.db, row)
     scim_patches.apply(changed, body)
     _store(change, row, changed)
@@ -88,17 +96,22 @@ def _store(change: Change, row: ScimGroup, sent: scim_resources.Group) -> None:
     change.event.target = f"group:{name}"
     if before != name:
         change.event.changes["display_name"] = [before, name]
-    wanted = [one.value for one in sent.members or () if one.value]
-    added, removed = scim_group_members.replace(change.db, row.id, wanted)
-    for key, users in (("members_added", added), ("members_removed", removed)):
-        if users:
-            change.event.changes[key] = scim_group_members.names(change.db, users)
+    moved = _set_members(change, row, [one.value for one in sent.members or () if one.value])
     stayed = (
         set()
         if before in (None, name)
         else {one for one, _ in scim_group_members.members_of(change.db, row.id)}
     )
-    _followed(change, added | removed | stayed)
+    _followed(change, moved | stayed)
+
+
+def _set_members(change: Change, row: ScimGroup, wanted: Iterable[str]) -> set[UUID]:
+    """Returns who came in or went."""
+    added, removed = scim_group_members.replace(change.db, row.id, wanted)
+    for key, users in (("members_added", added), ("members_removed", removed)):
+        if users:
+            change.event.changes[key] = scim_group_members.names(change.db, users)
+    return added | removed
 
 
 def _followed(change: Change, users: Iterable[UUID]) -> None:
