@@ -96,7 +96,9 @@ def test_a_personal_token_gets_no_value_of_one_that_may_more(api: Api) -> None:
     assert "may do more than token:narrow" in answer.json()["message"] and answer.json()["remedy"]
     assert api.owner.get("/v1/api-tokens/ada").json()["revision"] == before["revision"]
     assert narrow.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, "its own it may"
-    assert api.owner.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, "and what has all of it"
+    assert api.owner.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, (
+        "and what has all of it"
+    )
 
 
 def test_a_deleted_token_opens_nothing_from_then_on(api: Api) -> None:

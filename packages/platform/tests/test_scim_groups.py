@@ -171,6 +171,21 @@ def test_an_address_that_is_not_verified_matches_nobody(sso: Sso, scim: Scim, mo
     assert _me(sso)["name"] == "whoever"
 
 
+@pytest.mark.parametrize("alike", ["\u212aim@example.com", "ki\u017f@example.com"], ids=["Kelvin", "long s"])
+def test_an_address_whose_letters_only_fold_to_another_one_is_no_other_persons(
+    sso: Sso, scim: Scim, alike: str
+) -> None:
+    sso.set_up()
+    sso.provider.person = Person("s-1", "mallory", more={"email": alike, "email_verified": True})
+    scim.user("pushed", emails=[{"value": alike.casefold(), "primary": True}])
+    invited = {"email": alike.casefold(), "role": "organization_owner"}
+    assert scim.api.owner.post("/v1/invites", json=invited).status_code == 201
+    assert _me(sso)["name"] == "mallory"
+    assert scim.api.owner.get("/v1/access/mallory").json()["permissions"] == []
+    made = scim.user("sent-later", emails=[{"value": alike.casefold(), "primary": True}])
+    assert made["id"] != scim.api.owner.get("/v1/users/mallory").json()["id"]
+
+
 def test_a_user_who_is_linked_to_a_subject_is_no_other_persons(sso: Sso, scim: Scim) -> None:
     sso.set_up()
     scim.user("grace@example.com", externalId="subject-of-grace")

@@ -122,6 +122,23 @@ def test_a_person_who_is_active_again_may_come_in_again(scim: Scim) -> None:
     assert scim.names()["grace"] == "active"
 
 
+def test_nobody_comes_in_again_by_a_replacement_that_does_not_say_so(scim: Scim) -> None:
+    made = scim.user("grace@example.com", active=False)
+    for more in ({}, {"active": None}):
+        answer = scim.request("PUT", f"/Users/{made['id']}", {"userName": "grace@example.com", **more})
+        assert answer.status_code == 200 and answer.json()["active"] is False
+    assert scim.names()["grace"] == "disabled"
+
+
+def test_a_key_of_a_request_is_nothing_to_scim(scim: Scim) -> None:
+    headers = {"Idempotency-Key": "one"}
+    said = [
+        scim.client.post("/scim/v2/Users", json={"userName": name}, headers=headers).status_code
+        for name in ("grace", "linus", "linus")
+    ]
+    assert said == [201, 201, 409] and {"grace", "linus"} <= scim.names().keys()
+
+
 def test_a_person_may_be_pushed_who_is_not_active(scim: Scim) -> None:
     made = scim.user("grace@example.com", active=False)
     assert made["active"] is False and scim.names()["grace"] == "disabled"
@@ -233,10 +250,20 @@ def test_a_person_is_found_by_a_filter(scim: Scim, filter: str) -> None:
     assert [one["id"] for one in scim.found("Users", filter)] == [made["id"]]
 
 
-@pytest.mark.parametrize("filter", ["userName eq", "nobody eq 3", "((", 'externalId eq "another"'])
+@pytest.mark.parametrize(
+    "filter",
+    [
+        "userName eq",
+        "nobody eq 3",
+        "((",
+        pytest.param("not (" * 2000 + 'userName eq "x"' + ")" * 2000, id="deep"),
+        'externalId eq "another"',
+        pytest.param('externalId eq "another\\u0000"', id="externalId with NUL"),
+    ],
+)
 def test_a_filter_that_finds_nothing_or_cannot_be_read(scim: Scim, filter: str) -> None:
     scim.user("grace@example.com", **GRACE)
-    answer = scim.request("GET", "/Users", filter=filter)
+    answer = scim.request("POST", "/Users/.search", {"filter": filter})
     if filter.startswith("externalId"):
         assert (answer.status_code, answer.json()["totalResults"]) == (200, 0)
     else:
@@ -306,3 +333,22 @@ def test_what_is_no_person_is_refused_in_scims_form(scim: Scim, body: Any, scim_
     answer = scim.request("POST", "/Users", body)
     assert (answer.status_code, answer.json().get("scimType")) == (400, scim_type), answer.text
     assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"userName": "linus", "displayName": "a\\ud800b"}',
+        b'{"userName": "a\\ud800b"}',
+        b'{"userName": "\xff"}',
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b'{"userName": ',
+    ],
+    ids=["half a character", "half in the name", "no UTF-8", "deep", "no JSON"],
+)
+def test_what_no_answer_could_show_is_not_taken(scim: Scim, body: bytes) -> None:
+    headers = {"Content-Type": "application/scim+json"}
+    answer = scim.client.post("/scim/v2/Users", content=body, headers=headers)
+    assert (answer.status_code, answer.json().get("scimType")) == (400, "invalidSyntax"), answer.text
+    assert scim.request("GET", "/Users").status_code == 200
+    assert scim.api.owner.get("/v1/users").status_code == 200

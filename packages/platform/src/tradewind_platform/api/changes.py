@@ -42,13 +42,14 @@ def run(
     *,
     reason: str = "",
     status: int = 200,
+    keyed: bool = True,
 ) -> Response:
-    """Make the change, or answer what it answered when it was made with the same key.
+    """Make the change, or answer what it answered when it was made with the same key. Not `keyed`: keys of requests do not count.
 
     One audit event in the same transaction. A refused change has one, too, in a transaction of its own.
     """
     platform, caller = platform_of(request), caller_of(request)
-    key = _key(request)
+    key = _key(request) if keyed else None
     asked = _hash(request, ask)
     now = platform.clock()
     event = Event(reason=reason)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.email_addresses import folded
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
 from tradewind_platform.services import people, role_bindings
 from tradewind_platform.services.change import Change, require
@@ -24,7 +25,7 @@ def create(change: Change, ask: NewInvite) -> InviteView:
     role_bindings.require_grant(change, binding)
     change.event.changes = {"role": [None, ask.role]}
     row = Invite(
-        email=ask.email.lower(),
+        email=folded(ask.email),
         role=binding.role.value,
         workspace_id=binding.scope.workspace,
         deployment_id=binding.scope.deployment,
@@ -65,7 +66,7 @@ def accept(db: Session, email: str, user: UUID, *, now: datetime) -> list[str]:
     """Give a user the roles that wait for a verified e-mail address, once. Returns the roles."""
     rows = db.scalars(
         select(Invite).where(
-            Invite.email == email.lower(),
+            Invite.email == folded(email),
             Invite.accepted_at.is_(None),
             Invite.withdrawn_at.is_(None),
             Invite.expires_at > now,

@@ -76,7 +76,7 @@ def _looked_up(asked: SearchRequest[Any], indexed: Mapping[str, _Condition]) -> 
     node = None if asked.filter is None else asked.filter.ast
     if not isinstance(node, Comparison) or node.op is not CompareOperator.eq:
         return None
-    if node.attr_path.sub_attr is not None or not isinstance(node.value, str):
+    if node.attr_path.sub_attr is not None or not isinstance(node.value, str) or "\x00" in node.value:
         return None
     condition = indexed.get(node.attr_path.attr.casefold())
     return None if condition is None else condition(node.value)

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import scim_resources
+from tradewind_platform.domain.email_addresses import folded
 from tradewind_platform.services import sso_settings
 from tradewind_platform.store.scim_tables import ScimUser
 from tradewind_platform.store.tables import User
@@ -34,7 +35,7 @@ def sent_as(db: Session, issuer: str, claims: Mapping[str, Any]) -> ScimUser | N
     email = claims.get("email")
     if found or claims.get("email_verified") is not True or not isinstance(email, str) or not email:
         return None
-    same = [one for one in db.scalars(waiting) if email.casefold() in addresses(one.user_name, one.resource)]
+    same = [one for one in db.scalars(waiting) if folded(email) in addresses(one.user_name, one.resource)]
     return same[0] if len(same) == 1 else None
 
 
@@ -57,14 +58,15 @@ def signed_in_as(db: Session, sent: scim_resources.User) -> User | None:
         return None
     same = [
         db.get_one(User, one.user_id)
-        for one in db.scalars(free.where(func.lower(Identity.email).in_(sorted(wanted))))
+        for one in db.scalars(free.where(func.lower(Identity.email).in_({each.lower() for each in wanted})))
+        if folded(one.email) in wanted
     ]
     # An address may have been another person's before: one who is disabled is not matched by it.
     return same[0] if len(same) == 1 and same[0].disabled_at is None else None
 
 
 def addresses(user_name: str, resource: Mapping[str, Any]) -> set[str]:
-    """The e-mail address that SCIM has sent as the primary or the only one, in lower case; a user name that is one, too."""
+    """The e-mail address that SCIM has sent as the primary or the only one, folded; a user name that is one, too."""
     sent = [one for one in resource.get("emails") or () if isinstance(one.get("value"), str)]
     chosen = [one for one in sent if one.get("primary")] or (sent if len(sent) == 1 else [])
-    return {one.casefold() for one in (user_name, *(each["value"] for each in chosen)) if "@" in one}
+    return {folded(one) for one in (user_name, *(each["value"] for each in chosen)) if "@" in one}

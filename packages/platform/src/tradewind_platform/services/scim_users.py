@@ -55,8 +55,10 @@ def create(change: Change, sent: scim_resources.User) -> scim_resources.User:
 
 
 def replace(change: Change, id: str, sent: scim_resources.User) -> scim_resources.User:
-    """The person as the identity provider has them now. What it does not send is gone."""
+    """The person as the identity provider has them now. What it does not send is gone, but nobody comes in by what is not said."""
     row = _for_change(change, id)
+    if sent.active is None:
+        sent.active = row.active
     _store(change, row, sent, _user_name(change, sent, of=row))
     return resource(change.db, row)
 

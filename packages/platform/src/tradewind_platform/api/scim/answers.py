@@ -30,13 +30,13 @@ def asked(request: Request, model: type[AnyResource]) -> SearchRequest[AnyResour
 def made(
     request: Request, action: str, change: Callable[[Change], AnyResource], *, status: int = 200
 ) -> JSONResponse:
-    """Make a change with its one audit event, and show what it made."""
+    """Make a change with its one audit event, and show what it made. SCIM knows no keys of requests, so none counts."""
     kept: list[AnyResource] = []
 
     def keep(one: Change) -> None:
         kept[:] = [change(one)]
 
-    changes.run(request, action, None, keep)
+    changes.run(request, action, None, keep, keyed=False)
     context = Context.RESOURCE_CREATION_RESPONSE if status == 201 else Context.RESOURCE_REPLACEMENT_RESPONSE
     return shown(request, kept[0], asked(request, type(kept[0])), status=status, context=context)
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from scim2_models import Error
 from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
 
 from tradewind_protocol.errors import STATUS, Code, Refused
 
@@ -31,7 +32,11 @@ class ScimRoute(APIRoute):
             except Refused as error:
                 return refused(error)
             except RequestValidationError:
-                return failed(400, "the body is no JSON object", "invalidSyntax")
+                return failed(400, "the body is no JSON object, or has what is no text", "invalidSyntax")
+            except HTTPException as error:  # a body that is no JSON
+                return failed(error.status_code, "the body cannot be read as JSON", "invalidSyntax")
+            except RecursionError:  # of the library, which follows a filter or a path as deep as it goes
+                return failed(400, "the filter or the path is nested too deeply", "invalidFilter")
             except OperationalError:
                 log.warning(
                     "%s %s: the database is busy or away",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from tradewind_platform.api import changes
 from tradewind_platform.api.reads import reading
 from tradewind_platform.api.scim import answers
+from tradewind_platform.api.scim.bodies import Sent
 from tradewind_platform.api.scim.errors import ScimRoute
 from tradewind_platform.domain.scim_resources import Group, read
 from tradewind_platform.services import scim_groups, scim_listings
 
 router = APIRouter(route_class=ScimRoute)
-Sent = Annotated[dict[str, Any], Body()]
 
 
 @router.get("/Groups")
