@@ -122,6 +122,13 @@ def test_a_person_who_is_active_again_may_come_in_again(scim: Scim) -> None:
     assert scim.names()["grace"] == "active"
 
 
+def test_a_change_has_a_thousand_operations_at_the_most(scim: Scim) -> None:
+    made = scim.user("grace@example.com")
+    answer = scim.patch(made, *[OFF] * 1001)
+    assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidSyntax")
+    assert scim.names()["grace"] == "active"
+
+
 def test_nobody_comes_in_again_by_a_replacement_that_does_not_say_so(scim: Scim) -> None:
     made = scim.user("grace@example.com", active=False)
     for more in ({}, {"active": None}):
@@ -325,9 +332,24 @@ def test_only_the_attributes_that_are_asked_for_are_sent(scim: Scim) -> None:
         ({"userName": "x" * 251}, "invalidValue"),
         ({"userName": "grace", "active": "maybe"}, "invalidValue"),
         ({"userName": "grace", "emails": "grace@example.com"}, "invalidValue"),
+        ({"userName": "grace", "displayName": "x" * 251}, "invalidValue"),
+        ({"userName": "grace", "name": {"givenName": "x" * 251}}, "invalidValue"),
+        ({"userName": "grace", "emails": [{"value": "x" * 251}]}, "invalidValue"),
+        ({"userName": "grace", "emails": [{"value": f"{one}@x"} for one in range(101)]}, "invalidValue"),
         ([], "invalidSyntax"),
     ],
-    ids=["nothing", "a number", "too long", "no boolean", "no list", "no object"],
+    ids=[
+        "nothing",
+        "a number",
+        "too long",
+        "no boolean",
+        "no list",
+        "a long display name",
+        "a long name",
+        "a long address",
+        "many addresses",
+        "no object",
+    ],
 )
 def test_what_is_no_person_is_refused_in_scims_form(scim: Scim, body: Any, scim_type: str) -> None:
     answer = scim.request("POST", "/Users", body)

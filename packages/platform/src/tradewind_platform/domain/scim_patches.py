@@ -21,8 +21,8 @@ _ENTRY: Final = re.compile(
     r'(?P<attribute>[A-Za-z]+)\[(?P<by>[A-Za-z]+) eq "(?P<is>[^"\\]*)"\]\.(?P<part>[A-Za-z]+)', re.I
 )
 _MEMBER: Final = re.compile(r'members\[value eq "([^"\\]+)"\]', re.I)
-MOST: Final = 10_000
-"""Operations of a request."""
+MOST: Final = 1000
+"""Operations of a request. Each is applied to the whole resource, in the transaction that writes it; any number of members is one."""
 
 
 def apply(resource: AnyResource, body: Mapping[str, Any]) -> None:

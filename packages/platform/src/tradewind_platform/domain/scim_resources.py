@@ -40,6 +40,8 @@ from tradewind_protocol.errors import Code, Refused
 
 LARGEST_PAGE: Final = 1000
 LONGEST_TEXT: Final = 250
+MOST_ENTRIES: Final = 100
+"""Of an attribute that has several, as addresses."""
 
 
 class Name(ComplexAttribute):
@@ -160,6 +162,22 @@ def short(text: str, attribute: str) -> str:
             scim_type="invalidValue",
         )
     return text
+
+
+def require_short(value: Any, attribute: str) -> None:
+    """Raises Refused MALFORMED for a text anywhere in the value of an attribute that `short` refuses, or too many entries."""
+    if isinstance(value, str):
+        short(value, attribute)
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            require_short(part, attribute)
+    elif isinstance(value, list):
+        if len(value) > MOST_ENTRIES:
+            raise Refused(
+                Code.MALFORMED, f"{attribute} has more than {MOST_ENTRIES} entries", scim_type="invalidValue"
+            )
+        for one in value:
+            require_short(one, attribute)
 
 
 def query(model: type[AnyResource], parameters: Mapping[str, Any]) -> SearchRequest[AnyResource]:

@@ -131,6 +131,8 @@ def _store(change: Change, row: ScimUser, sent: scim_resources.User, user_name: 
     row.user_name, row.user_name_key = user_name, user_name.casefold()
     row.external_id = scim_resources.short(sent.external_id, "externalId") if sent.external_id else None
     row.resource = {key: dumped[key] for key in _KEPT if key in dumped}
+    for key, value in row.resource.items():
+        scim_resources.require_short(value, key)
     row.updated_at = change.now
     after = {"user_name": row.user_name, "external_id": row.external_id, **row.resource}
     # Which attributes were changed is enough for the audit trail: it keeps no address of anybody.
