@@ -20,7 +20,7 @@ from tradewind_platform.store import copies
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.role_tables import RoleDefinition
-from tradewind_platform.store.scim_tables import ScimToken
+from tradewind_platform.store.scim_tables import ScimGroup, ScimGroupMember, ScimToken
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Organization, RoleBinding, User
 from tradewind_protocol import plane_archives
 
@@ -242,6 +242,29 @@ def test_a_scim_token_that_was_revoked_or_replaced_since_is_not_good_again(
     assert "2 SCIM tokens stay revoked" in done.stderr, done.output
     with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
         assert db.scalars(select(ScimToken)).all() == []
+
+
+def test_a_person_who_was_taken_out_of_a_pushed_group_since_is_not_in_its_team_again(
+    home: Path, tmp_path: Path
+) -> None:
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        organization = db.scalars(select(Organization.id)).one()
+        made = {"organization_id": organization, "created_at": utc_now(), "updated_at": utc_now()}
+        group = ScimGroup(display_name="owners", **made)
+        db.add(group)
+        db.flush()
+        for user in db.scalars(select(User)):
+            db.add(ScimGroupMember(organization_id=organization, group_id=group.id, user_id=user.id))
+    file = tmp_path / "with-groups.backup"
+    assert run("backup", "--home", home, "--to", file).exit_code == 0
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        grace = db.scalars(select(User).where(User.name == "grace")).one()
+        db.delete(db.scalars(select(ScimGroupMember).where(ScimGroupMember.user_id == grace.id)).one())
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert "1 members of groups that SCIM has sent stay removed" in done.stderr, done.output
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        names = select(User.name).join(ScimGroupMember, ScimGroupMember.user_id == User.id)
+        assert db.scalars(names).all() == ["ada"]
 
 
 def define(home: Path, name: str, permissions: list[str], airflow_role: str | None = None) -> None:

@@ -16,7 +16,7 @@ from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.cluster_tables import ClusterToken
 from tradewind_platform.store.people_tables import SignInLink, SignInSession
 from tradewind_platform.store.role_tables import RoleDefinition
-from tradewind_platform.store.scim_tables import ScimToken, ScimUser
+from tradewind_platform.store.scim_tables import ScimGroupMember, ScimToken, ScimUser
 from tradewind_platform.store.tables import (
     ApiToken,
     ApiTokenValue,
@@ -35,6 +35,10 @@ _AHEAD: Final = 1_000_000
 _TAKEN_AWAY: Final[tuple[tuple[type[Any], str], ...]] = (
     (RoleBinding, "role bindings stay removed"),
     (TeamMember, "members of teams stay removed"),
+    (
+        ScimGroupMember,
+        "members of groups that SCIM has sent stay removed",
+    ),  # else the next sign-in puts them into teams again
     (TeamRoleBinding, "role bindings of teams stay removed"),
     (Invite, "invites stay withdrawn"),
     (ClusterToken, "cluster tokens stay revoked"),
