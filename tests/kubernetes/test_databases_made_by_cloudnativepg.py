@@ -14,7 +14,7 @@ import pytest
 
 from support import directories
 from support.cluster import CACHE, LAB, Cluster, wait
-from support.cluster_controller import NEW, OLD, give_volume, install, make_volume
+from support.cluster_controller import NEW, OLD, SMALL, give_volume, install, make_volume
 from support.cluster_platform import ClusterPlatform
 
 OWN = "operated"
@@ -55,7 +55,13 @@ def platform(cluster: Cluster, folder: Path, disk: Path) -> Iterator[ClusterPlat
         values = {
             "database": {"cloudNativePG": PLACE},
             "backups": {"existingClaim": "backups"},
-            "gateway": {"tlsSecret": "gateway-tls", "replicas": 1, "service": {"type": "ClusterIP"}},
+            "gateway": {
+                "tlsSecret": "gateway-tls",
+                "replicas": 1,
+                "service": {"type": "ClusterIP"},
+                "resources": SMALL,
+            },
+            "controller": {"resources": SMALL},
         }
         install(made, "operated", namespace=OWN, values=values)
         yield made
@@ -85,7 +91,7 @@ def run_postgresql(cluster: Cluster, folder: Path) -> None:
                     "size": "1Gi",
                     "pvcTemplate": {"accessModes": ["ReadWriteOnce"], "storageClassName": ""},
                 },
-                "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+                "resources": SMALL,
             },
         }
     )
