@@ -81,7 +81,8 @@ def require_another_owner(db: Session, user: UUID) -> None:
         .join(RoleBinding, RoleBinding.user_id == User.id)
         .where(RoleBinding.role == Role.ORGANIZATION_OWNER.value, User.disabled_at.is_(None), User.id != user)
     )
-    if db.scalar(statement.limit(1)) is None:
+    # Locked, so that two owners who go at once do not each count on the other.
+    if db.scalar(statement.limit(1).with_for_update()) is None:
         raise Refused(
             Code.CONFLICT,
             "the organization would have no owner who was made one directly",

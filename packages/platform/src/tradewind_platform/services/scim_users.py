@@ -187,7 +187,10 @@ def _found(db: Session, id: str) -> ScimUser:
         key = UUID(id)
     except ValueError:
         key = None
-    row = None if key is None else db.scalar(select(ScimUser).where(ScimUser.user_id == key))
+    statement = select(ScimUser).where(ScimUser.user_id == key)
+    if db.info.get("writes"):
+        statement = statement.with_for_update()
+    row = None if key is None else db.scalar(statement)
     if row is None or row.deleted_at is not None:
         raise Refused(Code.NOT_FOUND, f"there is no person {id[:50]!r}")
     return row

@@ -1,0 +1,53 @@
+"""Requests of an identity provider at the same moment. SQLite has one writer at a time; PostgreSQL has many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from support.platform_parts import NOW, Api
+from support.scim import Scim
+from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
+from tradewind_platform.services import scim_groups, scim_users, users
+from tradewind_platform.store.scim_tables import ScimGroup, ScimUser
+from tradewind_platform.store.tables import User
+
+
+@pytest.fixture
+def scim(api: Api) -> Iterator[Scim]:
+    if api.platform.store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    yield Scim(api)
+
+
+def waits(scim: Scim, held: Any, change: Callable[[Session], Any]) -> None:
+    """The change waits for a transaction that has locked the rows."""
+    store, organization = scim.api.platform.store, scim.api.organization
+    with store.transaction(organization) as first:
+        assert first.scalars(held.with_for_update()).all()
+        with pytest.raises(OperationalError, match="lock timeout"):
+            with store.transaction(organization) as second:
+                second.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+                change(second)
+
+
+def test_two_changes_of_a_group_are_made_one_after_the_other(scim: Scim) -> None:
+    """Else the second one writes the members that it read before, and brings back who was just taken out."""
+    made = scim.group("Data Engineers")
+    waits(scim, select(ScimGroup), lambda db: scim_groups.get(db, made["id"]))
+
+
+def test_two_changes_of_a_person_are_made_one_after_the_other(scim: Scim) -> None:
+    made = scim.user("grace@example.com")
+    waits(scim, select(ScimUser), lambda db: scim_users.get(db, made["id"]))
+
+
+def test_two_owners_who_are_deactivated_at_once_do_not_count_on_each_other(scim: Scim) -> None:
+    carl = scim.api.user("carl", Binding(Role.ORGANIZATION_OWNER, ORGANIZATION))
+    ada = select(User).where(User.name == "ada")
+    waits(scim, ada, lambda db: users.set_disabled(db, db.get_one(User, carl), True, now=NOW))
