@@ -86,6 +86,7 @@ def run_postgresql(cluster: Cluster, folder: Path) -> None:
             "metadata": {"name": PLACE["cluster"], "namespace": PLACE["namespace"]},
             "spec": {
                 "instances": 1,
+                "smartShutdownTimeout": 5,  # sessions of Airflows are not waited for
                 "imageName": "localhost/postgresql:15",
                 "storage": {
                     "size": "1Gi",
