@@ -1,4 +1,4 @@
-"""API tokens: their form, and whether a value still opens something."""
+"""API tokens: their prefix, and whether a value still opens something."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ AS_OWNER: Final = "as_owner"
 """The role of a token that may what its owner may at the moment, everywhere."""
 SHOWN: Final = len(PREFIX) + 4
 """Characters of a token that may be listed and logged."""
-
-_SECRET: Final = 43  # 256 bits in URL-safe base64
 
 
 class Validity(str, Enum):
@@ -40,14 +38,3 @@ def validity(value: Value, now: datetime) -> Validity:
     if value.value_until is not None and value.value_until <= now:
         return Validity.REPLACED
     return Validity.GOOD
-
-
-def has_form(token: str) -> bool:
-    """Whether it can be an API token: prefix, length and characters."""
-    body = token.removeprefix(PREFIX)
-    return (
-        token.startswith(PREFIX)
-        and len(body) == _SECRET
-        and body.isascii()
-        and all(char.isalnum() or char in "-_" for char in body)
-    )

@@ -1,4 +1,4 @@
-"""Clusters: their names in DNS, their tokens' form, and when their controller counts as lost."""
+"""Clusters: their names in DNS, their tokens' prefix, and when their controller counts as lost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ SHOWN: Final = len(PREFIX) + 4
 """Characters of a cluster token that may be listed and logged."""
 LOST_AFTER: Final = timedelta(seconds=60)
 """A controller polls every 20 seconds at the latest."""
-
-_SECRET: Final = 43  # 256 bits in URL-safe base64
 
 
 class ControllerState(str, Enum):
@@ -36,17 +34,6 @@ def controller_state(last_beat: datetime | None, now: datetime) -> ControllerSta
     if last_beat is None:
         return ControllerState.NEVER
     return ControllerState.CONNECTED if now - last_beat <= LOST_AFTER else ControllerState.LOST
-
-
-def has_token_form(token: str) -> bool:
-    """Whether it can be a cluster token: prefix, length and characters."""
-    body = token.removeprefix(PREFIX)
-    return (
-        token.startswith(PREFIX)
-        and len(body) == _SECRET
-        and body.isascii()
-        and all(char.isalnum() or char in "-_" for char in body)
-    )
 
 
 def agents_url(scheme: str, slug: str, host: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +21,7 @@ from tradewind_platform.services.role_lookup import roles_of
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import ApiToken, ApiTokenValue, User
+from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import ApiTokenCreated, ApiTokenView, NewApiToken, RotateApiToken
 
@@ -136,7 +136,7 @@ def listed(db: Session, caller: Principal) -> list[ApiTokenView]:
 
 def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, Principal]:
     """The organization and the principal of a token. Raises Refused with a code of its own for each cause."""
-    if not rules.has_form(token):
+    if not ids.has_form_of(token, rules.PREFIX):
         raise Refused(
             Code.TOKEN_MALFORMED,
             "this is not an API token of the platform",
@@ -275,4 +275,4 @@ def session_is_over(db: Session, row: ApiToken) -> bool:
 
 
 def _new_value() -> str:
-    return rules.PREFIX + secrets.token_urlsafe(32)
+    return ids.new_secret(rules.PREFIX)

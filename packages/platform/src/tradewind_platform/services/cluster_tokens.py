@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -18,6 +17,7 @@ from tradewind_platform.services.references import found_by
 from tradewind_platform.store.cluster_tables import ClusterController, ClusterToken
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster
+from tradewind_protocol import ids
 from tradewind_protocol.clusters import ClusterTokenCreated, ClusterTokenView, RotateClusterToken
 from tradewind_protocol.errors import Code, Refused
 
@@ -26,7 +26,7 @@ _LAST_USED_EVERY: Final = timedelta(minutes=1)
 
 def add(db: Session, cluster: Cluster, *, by: str, now: datetime) -> str:
     """A new value. It is in nothing but what is returned."""
-    value = rules.PREFIX + secrets.token_urlsafe(32)
+    value = ids.new_secret(rules.PREFIX)
     db.add(
         ClusterToken(
             cluster_id=cluster.id,
@@ -73,7 +73,7 @@ def view(db: Session, cluster: Cluster) -> ClusterTokenView:
 
 def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, UUID]:
     """The organization and the cluster of a token. Raises Refused."""
-    if not rules.has_token_form(token):
+    if not ids.has_form_of(token, rules.PREFIX):
         raise Refused(
             Code.TOKEN_MALFORMED,
             "this is not a cluster token",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,6 +15,7 @@ from tradewind_platform.security.token_hashes import hashed
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.scim_tables import ScimGroup, ScimToken, ScimUser
 from tradewind_platform.store.sessions import Store
+from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.people import NewScimToken, ScimTokenCreated, ScimView
 
@@ -33,7 +33,7 @@ def create(change: Change, ask: NewScimToken, origin: str) -> ScimTokenCreated:
     before = _values(change.db)
     for old in before:
         old.until = until if old.until is None else min(old.until, until)
-    value = rules.PREFIX + secrets.token_urlsafe(32)
+    value = ids.new_secret(rules.PREFIX)
     change.db.add(
         ScimToken(
             hash=hashed(value),
@@ -80,7 +80,7 @@ def view(db: Session, origin: str, *, now: datetime) -> ScimView:
 
 def authenticate(store: Store, token: str, *, now: datetime) -> tuple[UUID, Principal]:
     """The organization of a token, and the caller that a request with it is. Raises Refused."""
-    if not rules.has_token_form(token):
+    if not ids.has_form_of(token, rules.PREFIX):
         raise Refused(
             Code.TOKEN_MALFORMED,
             "this is not a SCIM token",
