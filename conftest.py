@@ -55,13 +55,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None
 
 
 def pytest_collection_finish() -> None:
-    """Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them."""
+    # Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them.
     gc.freeze()
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tests, and what they start, keep nothing that they have compiled: of a Dag file that is changed twice within a second, to a
-    text as long, the byte code of the first would be taken for the second's."""
+    # Tests, and what they start, keep nothing that they have compiled: of a Dag file that is changed twice within a second, to a text
+    # as long, the byte code of the first would be taken for the second's.
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
