@@ -113,9 +113,20 @@ class Cluster:
         )
 
     def kill_container(self, pod: Mapping[str, Any]) -> None:
-        """Kill every process of a pod's first container, as a machine does that loses it."""
-        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        self.run(*CONTAINERD, "tasks", "kill", "--signal", "SIGKILL", "--all", container)
+        """Kill every process of a pod's first container, as a machine does that loses it. One that is just started again is waited
+        for."""
+        place = ("pod", pod["metadata"]["name"], "--namespace", pod["metadata"]["namespace"])
+
+        def killed() -> bool:
+            found = self.get(*place)["status"]["containerStatuses"][0]["containerID"]
+            container = found.removeprefix("containerd://")
+            said = self.run(
+                *CONTAINERD, "tasks", "kill", "--signal", "SIGKILL", "--all", container, check=False
+            )
+            assert not said or "no running task" in said, said
+            return not said
+
+        wait(killed, timeout=120, what=f"no container of {pod['metadata']['name']} runs")
 
     def make_namespace(self, name: str, profile: str = "restricted") -> None:
         """Of this Pod Security Standard, and with no traffic allowed."""
