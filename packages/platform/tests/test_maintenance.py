@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from support.platform_parts import NOW, Reconciled
 from tradewind_platform.domain import maintenance
@@ -15,6 +16,7 @@ from tradewind_platform.domain.maintenance import Recurrence, Window
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.reconciler.driver import StepFailed
+from tradewind_platform.store.life_tables import RecurringWork
 
 NIGHTLY = {"cron": "0 2 * * *", "keep_days": 30}
 PATH = "/v1/deployments/sales/maintenance"
@@ -243,3 +245,17 @@ def test_admins_change_maintenance_and_operators_read_it(
     assert caller.get(PATH).status_code == 200
     assert caller.patch(PATH, json={"clean_up": NIGHTLY}).status_code == status
     assert NOW == reconciled.time.now
+
+
+def test_work_of_before_its_due_moment_was_written_down_begins_when_it_is_due(reconciled: Reconciled) -> None:
+    reconciled.created()
+    change(reconciled, backups={"cron": "0 3 * * *", "keep_days": 7})
+    with reconciled.platform.store.across_organizations() as db:
+        db.scalars(select(RecurringWork)).one().due_at = None
+    turn(reconciled)
+    assert operations(reconciled, "backup") == []
+    with reconciled.platform.store.reading_all() as db:
+        assert db.scalars(select(RecurringWork)).one().due_at > reconciled.time()
+    reconciled.time.pass_(days=1)
+    turn(reconciled)
+    assert len(operations(reconciled, "backup")) == 1

@@ -48,8 +48,8 @@ _FRESH: Final = timedelta(seconds=2)
 """So old may be what was read of a Deployment when it is observed."""
 
 
-_UNFINISHED: Final = select(Operation.id).where(Operation.unfinished > UUID(int=0))
-"""Asked each second. SQLite looks into an index for what is greater, and reads every operation that ever was for what is not null."""
+UNFINISHED: Final = select(Operation.id).where(Operation.unfinished > UUID(int=0))
+"""Asked again and again. SQLite looks into an index for what is greater, and reads every operation that ever was for what is not null."""
 
 Keeper = Driver | RemoteObserver
 """Keeps and observes Deployments of a cluster."""
@@ -150,7 +150,7 @@ class Reconciler:
     def _unfinished(self) -> list[UUID]:
         """The oldest first."""
         with self.store.looking() as db:
-            return sorted(db.scalars(_UNFINISHED))
+            return sorted(db.scalars(UNFINISHED))
 
     def _waiting(self, id: UUID) -> bool:
         """Whether it waits for something outside: the step that it is at has no try."""

@@ -41,26 +41,24 @@ def may_be_due(store: Store, now: datetime) -> bool:
         return bool(db.scalar(_ANYTHING, _moments(now)))
 
 
-def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> int:
-    """Begin it, over all organizations. Returns how many operations were begun."""
-    begun = 0
+def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> None:
+    """Begin it, over all organizations."""
     for row in db.scalars(_OVER, _moments(now)).all():
-        begun += _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
+        _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
     for row, kind in hibernation.due(db, now):
-        begun += _begin_unless_failed(db, row, kind, "its schedule", now)
+        _begin_unless_failed(db, row, kind, "its schedule", now)
     for row, work in maintenance.due(db, now):
-        begun += _begin_recurring(db, ring, row, work, now)
-    return begun
+        _begin_recurring(db, ring, row, work, now)
 
 
 def _moments(now: datetime) -> dict[str, datetime]:
     return {"now": now, "deleted_before": now - deployment_views.RETENTION}
 
 
-def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> bool:
+def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> None:
     """Once for all moments that are over. While another operation runs it stays due."""
     if _is_busy(_last(db, row)):
-        return False
+        return
     maintenance.considered(work, now)
     kind = Kind(work.kind)
     if kind is Kind.BACKUP:
@@ -69,19 +67,17 @@ def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: Recurrin
     else:
         arguments = maintenance.arguments_of_clean_up(now, work.keep_days)
         _begin(db, row, kind, "its schedule", now, arguments)
-    return True
 
 
-def _begin_unless_failed(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> bool:
+def _begin_unless_failed(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> None:
     """Not while another operation runs, and not soon after the same one has failed."""
     last = _last(db, row)
     if _is_busy(last):
-        return False
+        return
     if last is not None and last.state == State.FAILED and last.kind == kind.value:
         if last.ended_at is not None and now - last.ended_at < _AFTER_FAILURE:
-            return False
+            return
     _begin(db, row, kind, reason, now)
-    return True
 
 
 def _begin(
