@@ -1,4 +1,4 @@
-"""Requests of an identity provider at the same moment. SQLite has one writer at a time; PostgreSQL has many."""
+"""Requests of an identity provider at the same moment, on PostgreSQL: it has many writers, and SQLite has one at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from support import postgresql
 from support.platform_parts import NOW, Api
 from support.scim import Scim
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
@@ -17,12 +18,25 @@ from tradewind_platform.services import scim_groups, scim_users, users
 from tradewind_platform.store.scim_tables import ScimGroup, ScimUser
 from tradewind_platform.store.tables import User
 
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgresql.PostgreSQL]:
+    if not postgresql.available():
+        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
+    with postgresql.running() as made:
+        yield made
+
 
 @pytest.fixture
-def scim(api: Api) -> Iterator[Scim]:
-    if api.platform.store.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time")
-    yield Scim(api)
+def database_url(server: postgresql.PostgreSQL) -> str:
+    return server.new_database()
+
+
+@pytest.fixture
+def scim(api: Api) -> Scim:
+    return Scim(api)
 
 
 def waits(scim: Scim, held: Any, change: Callable[[Session], Any]) -> None:

@@ -20,14 +20,12 @@ async def test_a_signal_ends_the_server_before_it_would_wake(
 
     began = asyncio.Event()
 
-    async def nothing(*_: object) -> None: ...
-
     class Told(Server):
         async def on_tick(self, counter: int) -> bool:
             began.set()
             return await super().on_tick(counter)
 
-    config = uvicorn.Config(nothing, log_config=None)
+    config = uvicorn.Config(_no_application, log_config=None, interface="asgi3")
     config.load()
     server = Told(reconciled.platform.access_watch, config)
     running = asyncio.create_task(server.main_loop())
@@ -35,3 +33,7 @@ async def test_a_signal_ends_the_server_before_it_would_wake(
     assert not running.done()
     server.handle_exit(signal.SIGTERM, None)
     await asyncio.wait_for(running, timeout=30)
+
+
+async def _no_application(scope: object, receive: object, send: object) -> None:
+    raise AssertionError("nobody asks it")
