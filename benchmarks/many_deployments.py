@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import uvicorn
@@ -37,6 +36,7 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import secrets
 from tradewind_platform.services.deployment_credentials import SECRET
 from tradewind_platform.services.people import first_organization
+from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 from tradewind_platform.store.tables import Deployment, RoleBinding
@@ -69,7 +69,7 @@ def filled(made: Reconciled, count: int) -> None:
     for number in range(count):
         made.create(f"d{number}")
     made.reconciler.carry_out_all()
-    made.reconciler.observe_all()
+    made.reconciler.observer.observe_all()
     for number in range(count):
         nightly = {"cron": f"{number % 60} 3 * * *", "keep_days": 7, "is_enabled": True}
         answer = made.owner.patch(f"/v1/deployments/d{number}/maintenance", json={"backups": nightly})
@@ -84,9 +84,12 @@ def serving(made: Reconciled) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = Server(made.platform.access_watch, _configured(create_app(made.platform), port))
+    server = Server(create_app(made.platform), made.platform.access_watch, port=port)
     reconciler = Reconciler(made.platform.store, made.platform.ring, {"fake": made.driver})
-    threads = [threading.Thread(target=one) for one in (server.run, reconciler.run)]
+    refresher = Refresher(
+        made.platform.store, made.platform.ring, made.platform.providers, origin="", clock=utc_now
+    )
+    threads = [threading.Thread(target=one) for one in (server.run, reconciler.run, refresher.run)]
     for one in threads:
         one.start()
     try:
@@ -94,15 +97,11 @@ def serving(made: Reconciled) -> Iterator[str]:
             time.sleep(0.01)
         yield f"http://127.0.0.1:{port}"
     finally:
-        made.platform.access_watch.close()
-        server.should_exit = True
+        server.end()
         reconciler.stop()
+        refresher.stop()
         for one in threads:
             one.join()
-
-
-def _configured(app: Any, port: int = 0) -> uvicorn.Config:
-    return uvicorn.Config(app, port=port, log_config=None, access_log=False, server_header=False)
 
 
 def waking_cost(seconds: float) -> dict[str, float]:
@@ -111,7 +110,7 @@ def waking_cost(seconds: float) -> dict[str, float]:
 
     async def nothing(*_: object) -> None: ...
 
-    server = uvicorn.Server(_configured(nothing))
+    server = uvicorn.Server(uvicorn.Config(nothing, port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     time.sleep(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -170,6 +170,7 @@ class Reconciled(Api):
     driver: FakeDriver = field(default_factory=FakeDriver)
 
     def __post_init__(self) -> None:
+        self.platform = replace(self.platform, wake=lambda: self.reconciler.wake())
         super().__post_init__()
         with self.platform.store.transaction(self.organization) as db:
             ensure_cluster(db, now=self.time.now)
@@ -194,5 +195,5 @@ class Reconciled(Api):
         """A Deployment that runs."""
         self.create(name, **more)
         self.reconciler.carry_out_all()
-        self.reconciler.observe_all()
+        self.reconciler.observer.observe_all()
         return self.deployment(name)

@@ -70,14 +70,14 @@ def test_its_schedule_does_not_begin_a_cancelled_hibernation_again(reconciled: R
     schedule = {"hibernate_at_cron": "0 19 * * *", "wake_at_cron": "0 7 * * *"}
     reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": [schedule]})
     reconciled.time.pass_(hours=8)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     [begun] = [
         one for one in reconciled.owner.get("/v1/operations").json()["items"] if one["kind"] == "hibernate"
     ]
     cancel(reconciled, begun["id"])
     reconciled.reconciler.carry_out_all()
     reconciled.time.pass_(hours=1)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["phase"] == "running"
 
 

@@ -47,11 +47,11 @@ def settle(reconciled: Reconciled, *controllers: Controller) -> None:
     """Let everybody work until nothing is left to do, and observe what there is."""
     work(reconciled, *controllers)
     for _ in range(2):
-        reconciled.reconciler.observe_all()
+        reconciled.reconciler.observer.observe_all()
         for one in controllers:
             one.turn()
             one.observe_all()
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
 
 
 def work(reconciled: Reconciled, *controllers: Controller) -> None:
@@ -80,7 +80,7 @@ def test_scenario_24_an_idle_round_asks_for_many_deployments_of_a_cluster_what_i
             reconciled.create(f"d{number}", cluster="north")
         settle(reconciled, controller)
         with reconciled.statements() as statements:
-            reconciled.reconciler.observe_all()
+            reconciled.reconciler.observer.observe_all()
         return statements
 
     few = idled(range(2))
@@ -274,7 +274,7 @@ def test_a_controller_that_is_lost_makes_the_health_unknown_and_says_so(
     reconciled.create(cluster="north")
     settle(reconciled, controller)
     time.pass_(seconds=61)
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     found = reconciled.deployment()
     assert found["health"] == "unknown"
     assert "controller of the cluster north does not connect" in str(found["conditions"])

@@ -25,7 +25,7 @@ def test_a_deployment_is_made_in_steps_and_is_then_healthy(reconciled: Reconcile
     made = reconciled.owner.get(f"/v1/operations/{asked['operation']}").json()
     assert (made["kind"], made["state"], made["error"]) == ("create", "succeeded", "")
     assert [step["state"] for step in made["steps"]] == ["succeeded"] * 5
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     found = reconciled.deployment()
     assert (found["phase"], found["health"], found["operation"]) == ("running", "healthy", None)
     assert (found["revision"], found["observed_revision"]) == (1, 1)
@@ -86,7 +86,7 @@ def test_scenario_17_it_is_deleted_restored_deleted_and_purged(reconciled: Recon
 
     reconciled.owner.post("/v1/deployments/sales/restore")
     reconciled.reconciler.carry_out_all()
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     assert (reconciled.deployment()["health"], cluster.data[slug]) == ("healthy", data)
 
     reconciled.owner.delete("/v1/deployments/sales")
@@ -107,10 +107,10 @@ def test_scenario_17_what_was_deleted_is_purged_after_fourteen_days(reconciled: 
     reconciled.owner.delete("/v1/deployments/sales")
     reconciled.reconciler.carry_out_all()
     reconciled.time.pass_(days=14, seconds=-1)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["operation"] is None
     reconciled.time.pass_(seconds=1)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     reconciled.reconciler.carry_out_all()
     assert reconciled.deployment(made["id"])["phase"] == "purged"
     event = reconciled.events(action="deployment.purge")[0]
@@ -155,7 +155,7 @@ def test_an_operation_whose_deployment_is_being_observed_is_looked_at_a_second_l
     asked = reconciled.create()
     reconciler, now = reconciled.reconciler, reconciled.time()
     (operation,) = reconciler.due(now)
-    with reconciler._alone_with(UUID(asked["id"])):
+    with reconciler._claims.alone_with(UUID(asked["id"])):
         reconciler.carry_out(operation)
     assert not list(reconciler.due(now)) and reconciler.seconds_to_next_look(now) == 1
     reconciled.time.pass_(seconds=1)
@@ -183,11 +183,11 @@ def test_what_died_is_started_again_and_a_broken_deployment_says_why(reconciled:
     slug = reconciled.created()["slug"]
     cluster = reconciled.driver.cluster
     cluster.end(slug, "scheduler")
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     assert "scheduler" in cluster.of(slug) and reconciled.deployment()["health"] == "healthy"
     cluster.end(slug, "route")
     reconciled.time.pass_(minutes=1)
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     found = reconciled.deployment()
     assert (found["health"], found["health_reason"]) == ("unhealthy", "The route is missing.")
     wrong = [one for one in found["conditions"] if one["status"] == "false"]

@@ -98,7 +98,7 @@ def test_a_deploy_that_fails_is_undone_and_what_ran_before_runs_again(sales: Rec
         sales.driver.at = lambda point: sales.driver.failing.clear() if point == "before stop" else None
     failed = deployed(sales, TWO)
     assert failed["state"] == "failed" and failed["error"].startswith(f"{step}: no room")
-    sales.reconciler.observe_all()
+    sales.reconciler.observer.observe_all()
     found = sales.deployment()
     assert (found["phase"], found["health"]) == ("running", "healthy")
     assert found["revision"] == found["observed_revision"]
@@ -123,7 +123,7 @@ def test_a_deploy_that_is_cancelled_between_two_steps_is_undone(sales: Reconcile
     sales.reconciler.carry_out_all()
     assert asked == [202]
     assert sales.owner.get(f"/v1/operations/{begun}").json()["state"] == "cancelled"
-    sales.reconciler.observe_all()
+    sales.reconciler.observer.observe_all()
     found = sales.deployment()
     assert (found["phase"], found["health"]) == ("running", "healthy")
     assert found["revision"] == found["observed_revision"]

@@ -199,7 +199,7 @@ def test_those_who_have_less_by_a_custom_role_at_an_older_api_server_are_named(
 def test_a_condition_a_gateway_and_an_operation_that_hang_are_named(reconciled: Reconciled) -> None:
     slug = reconciled.created()["slug"]
     reconciled.driver.cluster.end(slug, "database")
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     reconciled.owner.post("/v1/deployments/sales/backups", json={})
     found = of_deployments(reconciled, "http://127.0.0.1:1", hours=2)
     assert found["deployment:sales:DatabaseReady"].evidence == "The database is missing."

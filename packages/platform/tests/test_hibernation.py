@@ -62,7 +62,7 @@ def test_it_waits_for_its_tasks_and_then_sleeps_with_its_data(reconciled: Reconc
 
     reconciled.owner.post("/v1/deployments/sales/wake", json={})
     reconciled.reconciler.carry_out_all()
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     assert (reconciled.deployment()["phase"], reconciled.deployment()["health"]) == ("running", "healthy")
     assert not reconciled.driver.cluster.of(slug) & {"cordon", "closed route"}
 
@@ -99,7 +99,7 @@ def test_a_schedule_puts_it_to_sleep_and_wakes_it(reconciled: Reconciled) -> Non
     phases = []
     for hours in (6, 1, 11, 1):  # 18:00, 19:00, 6:00, 7:00
         reconciled.time.pass_(hours=hours)
-        reconciled.reconciler.begin_what_is_due()
+        reconciled.reconciler.observer.begin_what_is_due()
         reconciled.reconciler.carry_out_all()
         phases.append(reconciled.deployment()["phase"])
     assert phases == ["running", "asleep", "asleep", "running"]
@@ -111,16 +111,16 @@ def test_who_wakes_it_at_night_has_it_until_the_schedules_next_moment(reconciled
     reconciled.created()
     reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": [NIGHTS]})
     reconciled.time.pass_(hours=8)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     reconciled.reconciler.carry_out_all()
     reconciled.owner.post("/v1/deployments/sales/wake", json={})
     reconciled.reconciler.carry_out_all()
     found = reconciled.owner.get("/v1/deployments/sales/hibernation").json()
     assert (found["override_sleeps"], found["next_event"]) == (False, "hibernate")
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["phase"] == "running"
     reconciled.time.pass_(hours=23)  # 19:00 of the next day
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["phase"] == "hibernating"
 
 
@@ -128,7 +128,7 @@ def test_the_list_says_what_comes_next_and_when(reconciled: Reconciled) -> None:
     reconciled.created()
 
     def coming() -> tuple[str, str | None]:
-        reconciled.reconciler.begin_what_is_due()
+        reconciled.reconciler.observer.begin_what_is_due()
         reconciled.reconciler.carry_out_all()
         (found,) = reconciled.owner.get("/v1/deployments").json()["items"]
         return found["next_event"], found["next_event_at"]
@@ -152,10 +152,10 @@ def test_a_sleep_of_eight_hours_ends_by_itself(reconciled: Reconciled) -> None:
     reconciled.owner.post("/v1/deployments/sales/hibernate", json={"until": until})
     reconciled.reconciler.carry_out_all()
     reconciled.time.pass_(hours=7)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["phase"] == "asleep"
     reconciled.time.pass_(hours=1)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert reconciled.deployment()["phase"] == "waking"
 
 
@@ -166,7 +166,7 @@ def test_what_failed_by_schedule_is_not_begun_again_at_once(reconciled: Reconcil
     reconciled.driver.failing["stop"] = StepFailed("no", final=True)
     for minutes, expected in ((0, 1), (1, 1), (10, 2)):
         reconciled.time.pass_(minutes=minutes)
-        reconciled.reconciler.begin_what_is_due()
+        reconciled.reconciler.observer.begin_what_is_due()
         reconciled.reconciler.carry_out_all()
         assert len(reconciled.events(action="deployment.hibernate")) == expected
 

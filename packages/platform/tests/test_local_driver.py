@@ -311,7 +311,7 @@ def test_scenario_10_an_api_server_that_is_killed_is_back_and_one_that_crashes_s
     assert before is not None
     before.kill()
     before.wait(10)
-    machine.reconciler.observe_all()
+    machine.reconciler.observer.observe_all()
     wait_until(lambda: machine.readyz(slug).status_code == 200, timeout=15, what="it is back")
 
     crash = machine.home / OLD / "crash"
@@ -322,7 +322,7 @@ def test_scenario_10_an_api_server_that_is_killed_is_back_and_one_that_crashes_s
         last.kill()
 
         def broken() -> bool:
-            machine.reconciler.observe_all()
+            machine.reconciler.observer.observe_all()
             return "ends again and again" in machine.deployment("killed")["health_reason"]
 
         wait_until(broken, timeout=60, what="it is broken")

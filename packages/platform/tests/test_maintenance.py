@@ -34,7 +34,7 @@ def change(reconciled: Reconciled, **fields: Any) -> dict[str, Any]:
 
 
 def turn(reconciled: Reconciled) -> None:
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     reconciled.reconciler.carry_out_all()
 
 
@@ -76,7 +76,7 @@ def test_nothing_recurs_unless_it_is_asked_for(reconciled: Reconciled) -> None:
     assert (found["windows"], found["is_open"]) == ([], True)
     assert [found[one]["is_enabled"] for one in ("clean_up", "backups")] == [False, False]
     reconciled.time.pass_(days=400)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     assert operations(reconciled, "clean") == operations(reconciled, "backup") == []
 
 
@@ -158,9 +158,9 @@ def test_a_schedule_goes_on_where_a_reconciler_that_was_killed_left_it(reconcile
     reconciled.created()
     change(reconciled, clean_up=NIGHTLY)
     reconciled.time.pass_(hours=14)
-    reconciled.reconciler.begin_what_is_due()
+    reconciled.reconciler.observer.begin_what_is_due()
     another = reconciled.new_reconciler()
-    another.begin_what_is_due()
+    another.observer.begin_what_is_due()
     another.carry_out_all()
     [one] = operations(reconciled, "clean")
     assert one["state"] == "succeeded"

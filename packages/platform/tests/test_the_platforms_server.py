@@ -1,39 +1,65 @@
-"""The platform's HTTP server ends when it is told to, though it seldom wakes by itself."""
+"""The platform's HTTP server ends when it is told to, though it never wakes by itself."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
+import httpx
 import pytest
-import uvicorn
 
 from support.platform_parts import Reconciled
-from tradewind_platform.api import server as module
 from tradewind_platform.api.server import Server
 
 
-async def test_a_signal_ends_the_server_before_it_would_wake(
-    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_TICK", 3600.0)
+def server_of(made: Reconciled) -> Server:
+    return Server(made.app, made.platform.access_watch, lifespan="off")
 
-    began = asyncio.Event()
 
-    class Told(Server):
-        async def on_tick(self, counter: int) -> bool:
-            began.set()
-            return await super().on_tick(counter)
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    """It is over when the server has ended."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        running = asyncio.create_task(server._serve(sockets=[listening]))
+        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+            yield client
+        await asyncio.wait_for(running, timeout=30)
 
-    config = uvicorn.Config(_no_application, log_config=None, interface="asgi3")
-    config.load()
-    server = Told(reconciled.platform.access_watch, config)
-    running = asyncio.create_task(server.main_loop())
-    await began.wait()
-    assert not running.done()
+
+def by_a_signal(server: Server) -> None:
     server.handle_exit(signal.SIGTERM, None)
-    await asyncio.wait_for(running, timeout=30)
 
 
-async def _no_application(scope: object, receive: object, send: object) -> None:
-    raise AssertionError("nobody asks it")
+TOLD = pytest.mark.parametrize("told", [by_a_signal, Server.end], ids=["by a signal", "by its owner"])
+
+
+@TOLD
+async def test_it_ends_when_it_is_told_to(reconciled: Reconciled, told: Callable[[Server], None]) -> None:
+    server = server_of(reconciled)
+    async with serving(server) as client:
+        assert (await client.get("/v1/deployments")).status_code == 401
+        told(server)
+
+
+@TOLD
+async def test_it_ends_when_it_was_told_to_before_it_began(
+    reconciled: Reconciled, told: Callable[[Server], None]
+) -> None:
+    server = server_of(reconciled)
+    told(server)
+    await asyncio.wait_for(server.main_loop(), timeout=30)
+
+
+async def test_each_answer_has_one_date(reconciled: Reconciled) -> None:
+    server = server_of(reconciled)
+    async with serving(server) as client:
+        for path in ("/v1/deployments", "/", "/nothing/here"):
+            (date,) = (await client.get(path)).headers.get_list("Date")
+            assert abs(datetime.now(UTC) - parsedate_to_datetime(date)) < timedelta(minutes=1)
+        server.end()

@@ -75,7 +75,7 @@ def test_scenario_13_an_upgrade_that_fails_is_undone_by_itself_and_says_at_which
     sales.reconciler.carry_out_all()
     operation = sales.owner.get(f"/v1/operations/{begun['id']}").json()
     assert operation["state"] == "failed" and operation["error"].startswith(f"{step}: the disk is full")
-    sales.reconciler.observe_all()
+    sales.reconciler.observer.observe_all()
     found = sales.deployment()
     assert (found["phase"], found["health"], found["version"]) == ("running", "healthy", "3.3.0")
     assert found["revision"] == found["observed_revision"] == 3

@@ -54,7 +54,7 @@ def test_figures_that_are_old_or_of_what_does_not_run_are_not_shown(reconciled: 
     assert listed(reconciled)["sales"] is None, "it is heard of no more"
     told(reconciled, sales["id"], BUSY)
     reconciled.driver.cluster.end(sales["slug"], "api server")
-    reconciled.reconciler.observe_all()
+    reconciled.reconciler.observer.observe_all()
     assert listed(reconciled)["sales"] is not None, "the reconciler has started it again"
     reconciled.owner.post("/v1/deployments/sales/hibernate", json={})
     reconciled.reconciler.carry_out_all()

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.api.server import Server
@@ -152,18 +150,13 @@ def serve(
             say(f"{settings.origin}/welcome?code={link}")
         host, _, port = settings.listen.rpartition(":")
         server = Server(
+            app,
             platform.access_watch,
-            uvicorn.Config(
-                app,
-                host=host.strip("[]"),
-                port=int(port),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ssl_certfile=settings.certificate,
-                ssl_keyfile=settings.key,
-                timeout_graceful_shutdown=10,
-            ),
+            host=host.strip("[]"),
+            port=int(port),
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.key,
+            timeout_graceful_shutdown=10,
         )
         working = threading.Thread(target=reconciler.run, name="reconciler")
         refreshing = threading.Thread(target=refresher.run, name="session refreshes")

@@ -1,4 +1,4 @@
-"""Carries out operations step by step, and keeps and observes the Deployments that run.
+"""Carries out operations step by step, while an observer keeps the Deployments that run.
 
 Each step is marked as begun before it is done, and as succeeded afterwards. A reconciler that is killed in between does it
 again when it is back. One reconciler works on a database.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,13 +21,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
-from tradewind_platform.domain.health import Condition
-from tradewind_platform.domain.operations import Kind, Phase, State
-from tradewind_platform.reconciler import endings, observations, remote, timetable
+from tradewind_platform.domain.operations import Kind, State
+from tradewind_platform.reconciler import endings, remote
+from tradewind_platform.reconciler.claims import Claims
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
-from tradewind_platform.reconciler.remote_observer import RemoteObserver
-from tradewind_platform.reconciler.running import Running, RunningDeployments
+from tradewind_platform.reconciler.observer import Observer
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
 from tradewind_platform.store.leadership import Alone, Leadership
@@ -44,15 +42,9 @@ _PAUSES: Final = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries
 _SOON: Final = timedelta(seconds=1)
 """After so long an operation is looked at again that was kept from its next step."""
 _AT_ONCE: Final = 4  # operations
-_FRESH: Final = timedelta(seconds=2)
-"""So old may be what was read of a Deployment when it is observed."""
-
 
 UNFINISHED: Final = select(Operation.id).where(Operation.unfinished > UUID(int=0))
 """Asked again and again. SQLite looks into an index for what is greater, and reads every operation that ever was for what is not null."""
-
-Keeper = Driver | RemoteObserver
-"""Keeps and observes Deployments of a cluster."""
 
 
 @dataclass
@@ -68,14 +60,20 @@ class Reconciler:
     """Of several processes on one database only the one that leads works."""
     _wake: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _busy: set[UUID] = field(default_factory=set)  # Deployments that a thread works on
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _claims: Claims = field(default_factory=Claims)
     _not_before: dict[UUID, datetime] = field(default_factory=dict)
-    _observed: dict[UUID, Sequence[Condition]] = field(default_factory=dict)  # as it was written last
-    _worked_on: set[UUID] = field(default_factory=set)  # by operations, since the observer has read
 
     def __post_init__(self) -> None:
-        self._deployments = RunningDeployments(self.store, self.ring)
+        self.observer = Observer(
+            self.store,
+            self.ring,
+            self.clock,
+            self._driver_of,
+            self._leads,
+            self._claims,
+            self.wake,
+            self._stopping,
+        )
 
     def wake(self) -> None:
         """Look for operations now."""
@@ -88,7 +86,7 @@ class Reconciler:
 
     def run(self) -> None:
         """Work until `stop`."""
-        observing = threading.Thread(target=self._observe_forever, name="observer")
+        observing = threading.Thread(target=self.observer.run, args=[self.observe_every], name="observer")
         observing.start()
         queued: set[UUID] = set()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="operation") as pool:
@@ -168,16 +166,16 @@ class Reconciler:
         """Do the steps of an operation until it has ended, or has to wait for its next try."""
         with self.store.reading_all() as db:
             row = db.get_one(Operation, id)
-        self._observed.pop(row.deployment_id, None)
         self._not_before.pop(id, None)
-        with self._alone_with(row.deployment_id) as alone:
+        with self._claims.alone_with(row.deployment_id) as alone:
             if not alone:
                 self._not_before[id] = self.clock() + _SOON
+                return
             try:
-                while alone and not self._stopping.is_set() and self._do_a_step(id):
+                while not self._stopping.is_set() and self._do_a_step(id):
                     pass
             finally:
-                self._worked_on.add(row.deployment_id)
+                self.observer.was_worked_on(row.deployment_id)
 
     def _do_a_step(self, id: UUID) -> bool:
         """Whether there may be another step to do now."""
@@ -264,66 +262,6 @@ class Reconciler:
             endings.fail(db, operation, step, str(failure), driver.undo(Kind(operation.kind), step.name), now)
             return operation.unfinished is not None
 
-    # ---- what runs
-
-    def _observe_forever(self) -> None:
-        while not self._stopping.wait(self.observe_every):
-            try:
-                if self._leads():
-                    self.observe_all()
-                    self.begin_what_is_due()
-            except Exception:
-                log.exception("observing failed", extra={"action": "observing_failed"})
-            self._wake.set()  # a look costs a tenth of what it does at another time, because the processor has it all at hand
-
-    def observe_all(self) -> None:
-        """Keep and observe each Deployment that shall run and that no operation works on."""
-        for one, keeper in self._running():
-            with self._alone_with(one.document.id) as alone:
-                # What an operation has done since the Deployment was read counts, and not what was read.
-                if alone and one.document.id not in self._worked_on:
-                    self._observe(one, keeper)
-
-    def _running(self) -> Iterator[tuple[Running, Keeper]]:
-        """Those that run, each with what keeps it. Read at once, and again where observing takes long: what was read is never much older than a look at one of them."""
-        seen: set[UUID] = set()
-        while not self._stopping.is_set() and (not seen or self.leadership.holds()):
-            self._worked_on.clear()
-            found, keepers = self._deployments.read(), dict[UUID, Keeper]()
-            read_at = self.clock()  # not before: where reading takes long, nothing would ever be fresh
-            for one in found:
-                if one.document.id in seen:
-                    continue
-                if self._stopping.is_set() or self.clock() - read_at > _FRESH:
-                    break
-                seen.add(one.document.id)
-                if one.cluster.id not in keepers:
-                    keepers[one.cluster.id] = self._keeper(one)
-                yield one, keepers[one.cluster.id]
-            else:
-                return
-
-    def _keeper(self, one: Running) -> Keeper:
-        driver = self._driver_of(one.cluster, has_controller=one.has_controller)
-        if not isinstance(driver, remote.RemoteDriver):
-            return driver
-        with self.store.reading_all() as db:
-            return RemoteObserver.read(db, driver, self._deployments.digest_of)
-
-    def _observe(self, one: Running, keeper: Keeper) -> None:
-        document = one.document
-        if one.phase is Phase.RUNNING:
-            try:
-                keeper.keep(document)
-            except StepFailed as error:
-                log.warning("%s: %s", document.slug, error, extra={"action": "keeping_failed"})
-        observed = tuple(keeper.observe(document))
-        if self._observed.get(document.id) == observed:
-            return
-        self._observed[document.id] = observed
-        with self.store.across_organizations() as db:
-            observations.write(db, one.organization, document.id, observed, self.clock())
-
     def _driver(self, db: Session, cluster: Cluster) -> Driver:
         return self._driver_of(cluster, has_controller=clusters.has_controller(db, cluster.id))
 
@@ -332,26 +270,3 @@ class Reconciler:
         if has_controller:
             return remote.driver_of(self.store, self.ring, cluster, self.clock)
         return self.drivers[cluster.driver]
-
-    def begin_what_is_due(self) -> None:
-        """Begin what no person asks for: the purge of what was deleted long ago, and what
-        schedules say: hibernation, clean-ups, backups."""
-        now = self.clock()
-        if not timetable.may_be_due(self.store, now):
-            return
-        with self.store.across_organizations() as db:
-            timetable.begin_what_is_due(db, self.ring, now)
-
-    @contextmanager
-    def _alone_with(self, deployment: UUID) -> Iterator[bool]:
-        """Whether no other thread works on the Deployment; none will until this is left."""
-        with self._lock:
-            alone = deployment not in self._busy
-            if alone:
-                self._busy.add(deployment)
-        try:
-            yield alone
-        finally:
-            if alone:
-                with self._lock:
-                    self._busy.discard(deployment)

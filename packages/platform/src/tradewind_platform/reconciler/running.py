@@ -20,6 +20,7 @@ from tradewind_platform.reconciler.driver import Document
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.store.cluster_tables import ClusterController
 from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
+from tradewind_platform.store.looks import Look
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentSecret
 
@@ -63,11 +64,13 @@ class RunningDeployments:
     _found: Sequence[Running] = field(default=(), repr=False)
     _mark: Hashable = None  # of what `_found` was made of
 
+    def __post_init__(self) -> None:
+        self._look = Look(self.store.engine, _mark())
+
     def read(self) -> Sequence[Running]:
         """In one query where nothing has changed, and else in a number that depends on what has changed, and not on how many there
         are."""
-        with self.store.looking() as db:
-            mark = tuple(db.execute(_MARK).one())
+        (mark,) = self._look.rows()
         # Read first: what changes in between has another mark the next time.
         if mark != self._mark:
             self._found, self._mark = self._read(), mark
@@ -112,7 +115,7 @@ class RunningDeployments:
         return self._kept[document.id].digest
 
 
-def _mark() -> Any:
+def _mark() -> Select[Any]:
     """One row, which differs whenever one of the marks below does: the database compares hundreds of Deployments faster than we
     read them."""
     secrets = select(func.count(DeploymentSecret.id), func.max(cast(DeploymentSecret.id, String)))
@@ -172,6 +175,3 @@ def _layers(db: Session) -> dict[tuple[str, UUID], Hashable]:
 def _marks_of(table: type[ConfigurationEntry | EnvironmentVariable]) -> Sequence[Any]:
     """They change with each change: it counts up a revision, and a new row has the greatest id."""
     return func.count(table.id), func.sum(table.revision), func.max(cast(table.id, String))
-
-
-_MARK: Final = _mark()

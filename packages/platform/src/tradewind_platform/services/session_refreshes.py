@@ -28,6 +28,7 @@ from tradewind_platform.security.openid_connect import (
 )
 from tradewind_platform.services import identities, people, sign_in_sessions, sso_settings
 from tradewind_platform.services.change import Event, Origin, record
+from tradewind_platform.store.looks import Look
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.sso_tables import SessionRefresh, SsoConnection
@@ -78,6 +79,7 @@ class Refresher:
         self._origin = origin
         self._clock = clock
         self._stopped = threading.Event()
+        self._any = Look(store.engine, select(SessionRefresh.id).limit(1))
 
     def run(self, every: float = 10) -> None:
         """Look every ten seconds until `stop`."""
@@ -99,6 +101,8 @@ class Refresher:
 
     def _claimed(self) -> list[_Due]:
         now, found = self._clock(), []
+        if not self._any.rows():
+            return []
         with self._store.reading_all() as db:
             any_due = db.scalar(select(SessionRefresh.id).where(SessionRefresh.due_at <= now).limit(1))
         if any_due is None:
