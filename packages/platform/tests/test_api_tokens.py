@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from support.platform_parts import NOW, Api, Time
-from tradewind_platform.domain.roles import Role
+from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
 from tradewind_platform.store.base import Base
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import RoleBinding, User
@@ -99,6 +99,26 @@ def test_a_personal_token_gets_no_value_of_one_that_may_more(api: Api) -> None:
     assert api.owner.post("/v1/api-tokens/narrow/rotate", json={}).status_code == 200, (
         "and what has all of it"
     )
+
+
+def test_a_personal_token_ends_nothing_of_its_owner_that_may_more(api: Api) -> None:
+    """Else a token for one small thing, in wrong hands, locks its owner out."""
+    narrow = api.caller(created(api, name="narrow", role="organization_member", personal=True)["token"])
+    browser = api.signed_in("grace", Binding(Role.ORGANIZATION_OWNER, ORGANIZATION))
+    asked = {"name": "small", "role": "organization_member", "personal": True}
+    small = api.caller(browser.post("/v1/api-tokens", json=asked).json()["token"])
+    session = browser.get("/v1/me").json()["session"]["id"]
+    for caller, path in (
+        (narrow, "api-tokens/ada"),
+        (small, "me/sessions"),
+        (small, f"me/sessions/{session}"),
+    ):
+        answer = caller.delete(f"/v1/{path}")
+        assert (answer.status_code, answer.json()["error"]) == (403, "not_permitted"), path
+        assert "may do more than token:" in answer.json()["message"] and answer.json()["remedy"]
+    assert browser.get("/v1/me").status_code == api.owner.get("/v1/me").status_code == 200
+    assert narrow.delete("/v1/api-tokens/narrow").status_code == 204, "itself it may"
+    assert api.owner.delete("/v1/api-tokens/small").status_code == 204, "and what has all of it"
 
 
 def test_a_deleted_token_opens_nothing_from_then_on(api: Api) -> None:

@@ -288,6 +288,9 @@ def test_the_name_of_a_deleted_role_is_no_roles_again(reconciled: Reconciled) ->
     role(api)
     assert api.owner.delete("/v1/roles/on-call").status_code == 204
     assert "on-call" in api.owner.get("/v1/roles").json()["retired"]
+    asked = {"name": "viewer", "role": "workspace_viewer", "workspace": "default"}
+    viewer = api.caller(api.owner.post("/v1/api-tokens", json=asked).json()["token"])
+    assert viewer.get("/v1/roles").json()["retired"] == [], "of use to one who makes roles only"
     refused(api.owner.post("/v1/roles", json=ON_CALL), 409, "was deleted, and no role gets its name again")
     asked = {"name": "x", "role": "on-call", "deployment": "sales"}
     refused(api.owner.post("/v1/api-tokens", json=asked), 422, "is no more, and no role gets its name again")

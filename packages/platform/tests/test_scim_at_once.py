@@ -14,9 +14,9 @@ from support import postgresql
 from support.platform_parts import NOW, Api
 from support.scim import Scim
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
-from tradewind_platform.services import scim_groups, scim_users, users
+from tradewind_platform.services import group_teams, scim_groups, scim_users, users
 from tradewind_platform.store.scim_tables import ScimGroup, ScimUser
-from tradewind_platform.store.tables import User
+from tradewind_platform.store.tables import Organization, User
 
 pytestmark = pytest.mark.postgresql
 
@@ -65,3 +65,8 @@ def test_two_owners_who_are_deactivated_at_once_do_not_count_on_each_other(scim:
     carl = scim.api.user("carl", Binding(Role.ORGANIZATION_OWNER, ORGANIZATION))
     ada = select(User).where(User.name == "ada")
     waits(scim, ada, lambda db: users.set_disabled(db, db.get_one(User, carl), True, now=NOW))
+
+
+def test_names_of_two_groups_are_compared_one_after_the_other(scim: Scim) -> None:
+    """Else each of the two is stored before the other one can be seen, and both are one team."""
+    waits(scim, select(Organization), group_teams.require_teams_of_their_own)

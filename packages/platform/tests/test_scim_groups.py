@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.identity_provider import Person
-from support.scim import Scim
+from support.scim import GROUP, Scim
 from support.sign_in_with_provider import Sso
 
 MAPPING = [{"group": "Data Engineers", "teams": ["engineering", "on-call"]}]
@@ -244,3 +244,32 @@ def test_a_group_that_may_sign_in_may_be_one_that_scim_has_sent(sso: Sso, scim: 
 def _me(sso: Sso) -> dict[str, Any]:
     found: dict[str, Any] = sso.signed_in().get("/v1/me").json()
     return found
+
+
+def test_two_groups_never_become_one_team_in_silence(sso: Sso, scim: Scim) -> None:
+    sso.set_up(create_teams=True)
+    grace, linus = scim.user("grace@example.com"), scim.user("linus@example.com")
+    first = scim.group("Data Team", grace)
+    body = {"schemas": [GROUP], "displayName": "data.team", "members": [{"value": linus["id"]}]}
+    refused = scim.request("POST", "/Groups", body)
+    assert (refused.status_code, refused.json()["scimType"]) == (409, "uniqueness")
+    assert "'Data Team' and 'data.team' would both be the team 'data-team'" in refused.json()["detail"]
+    assert scim.members("data-team") == [("grace", "scim")]
+    assert (
+        scim.request("PUT", f"/Groups/{first['id']}", {**body, "displayName": "DATA team"}).status_code == 200
+    )
+    other = scim.group("Other", linus)
+    renamed = scim.patch(other, {"op": "replace", "path": "displayName", "value": "data team"})
+    assert (renamed.status_code, renamed.json()["scimType"]) == (409, "uniqueness")
+    assert scim.members("other") == [("linus", "scim")]
+
+
+def test_settings_that_would_make_one_team_of_two_groups_are_not_used(sso: Sso, scim: Scim) -> None:
+    sso.set_up()
+    scim.group("Data Team", scim.user("grace@example.com"))
+    scim.group("data.team", scim.user("linus@example.com"))
+    with pytest.raises(AssertionError, match="would both be the team 'data-team'"):
+        sso.set_up(create_teams=True)
+    sso.set_up(create_teams=True, group_teams=[{"group": "Data Team", "teams": ["engineering"]}])
+    assert scim.members("engineering") == [("grace", "scim")]
+    assert scim.members("data-team") == [("linus", "scim")]

@@ -30,6 +30,7 @@ from tradewind_platform.api import (
     terminal_sign_in,
 )
 from tradewind_platform.api.authentication import Authentication
+from tradewind_platform.api.body_limit import BodyLimit
 from tradewind_platform.api.context import Platform
 from tradewind_platform.api.scim import router as scim
 from tradewind_platform.api.scim.authentication import ScimAuthentication
@@ -44,6 +45,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         (404, "There is no such thing, or the caller may not know of it"),
         (409, "Not in the state it is in"),
         (412, "It has another revision than If-Match says"),
+        (413, "The body is larger than one may be"),
         (422, "The request makes no sense"),
     )
 }
@@ -63,6 +65,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.platform = platform
     problems.install(app)
     app.router.routes.extend(_routes())
+    app.add_middleware(BodyLimit)
     app.add_middleware(ScimAuthentication, platform=platform)
     app.add_middleware(Authentication, platform=platform)
     app.add_middleware(controllers.ClusterAuthentication, platform=platform)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from tradewind_platform.api.body_limit import BodyTooLarge
 from tradewind_platform.services.change import PreconditionFailed
 from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
 
@@ -29,6 +30,7 @@ def answer(refusal: Refusal, status: int | None = None) -> JSONResponse:
 def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(BodyTooLarge, _too_large)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(Exception, _internal)
@@ -50,6 +52,11 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
     return answer(
         Refusal(error=Code.MALFORMED, message=f"the request is not valid: {first}", detail={"errors": wrong})
     )
+
+
+async def _too_large(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BodyTooLarge)
+    return answer(error.refusal)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

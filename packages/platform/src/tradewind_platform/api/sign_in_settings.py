@@ -42,6 +42,7 @@ def activate_sign_in_settings(request: Request, reason: Reason = "") -> Response
     def activate(change: Change) -> SignInView:
         sso_settings.activate(change)
         change.db.flush()
+        group_teams.require_teams_of_their_own(change.db)
         group_teams.follow_all(change.db, now=change.now)
         return sso_settings.view(change.db, origin)
 

@@ -79,6 +79,16 @@ def teams_of(groups: Iterable[str], rules: GroupRules) -> dict[str, bool]:
     return found
 
 
+def sharing_a_team(groups: Iterable[str], rules: GroupRules) -> dict[str, list[str]]:
+    """The teams that several of the groups would be, only because their names become the same one. One name may come twice."""
+    pattern = re.compile(rules.filter)
+    found: dict[str, list[str]] = {}
+    for group in groups if rules.create_missing else ():
+        if pattern.search(group) and group not in rules.mapping and (name := name_from(group)):
+            found.setdefault(name, []).append(group)
+    return {name: those for name, those in found.items() if len(those) > 1}
+
+
 def name_from(text: str) -> str:
     """The name that a group or a user name becomes: lower-case letters, digits and hyphens. Empty: none is left."""
     made = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-")

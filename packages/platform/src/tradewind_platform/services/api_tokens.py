@@ -117,8 +117,9 @@ def rotate(change: Change, reference: str, ask: RotateApiToken) -> ApiTokenCreat
 
 
 def delete(change: Change, reference: str) -> None:
-    """It opens nothing from the commit on. The row stays, for the audit trail."""
+    """It opens nothing from the commit on. The row stays, for the audit trail. A token ends none that may do more than it."""
     row = _for_change(change, reference)
+    _require_no_more(change, row)
     change.expect(row.revision, f"the API token {row.name!r}")
     row.deleted_at = change.now
     row.revision += 1
@@ -239,8 +240,8 @@ def _require_no_more(change: Change, row: ApiToken) -> None:
     if not all(caller.has_all_of(one.role, one.scope) for one in given):
         raise Refused(
             Code.NOT_PERMITTED,
-            f"the API token {row.name!r} may do more than {caller.name}, which asks for its value",
-            remedy="Sign in, and rotate it as yourself.",
+            f"the API token {row.name!r} may do more than {caller.name}, which asks",
+            remedy="Sign in, and rotate or delete it as yourself.",
         )
 
 

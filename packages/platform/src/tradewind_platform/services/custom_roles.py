@@ -132,7 +132,9 @@ def matrix(db: Session, caller: Principal) -> RoleMatrix:
     """The built-in roles, and the custom ones that the caller may know of."""
     rows = list(db.scalars(select(RoleDefinition).order_by(RoleDefinition.name)))
     live = [row for row in rows if row.deleted_at is None and _knows(caller, row)]
-    gone = RETIRED | {row.name for row in rows if row.deleted_at is not None}
+    gone = RETIRED | {
+        row.name for row in rows if row.deleted_at is not None and _may_ask_for_its_name(caller)
+    }
     return RoleMatrix(
         roles=tuple(view(one) for one in (*Role, *live)),
         permissions=tuple(one.value for one in Permission),
@@ -241,6 +243,11 @@ def _found(db: Session, caller: Principal, name: str) -> RoleDefinition:
     if row is None or not _knows(caller, row):
         raise Refused(Code.NOT_FOUND, f"there is no role {name!r}")
     return row
+
+
+def _may_ask_for_its_name(caller: Principal) -> bool:
+    """Whether the caller makes roles anywhere: it would be refused the name of one that is no more."""
+    return any(caller.may(Permission.MEMBERS_UPDATE, one.scope) for one in caller.bindings)
 
 
 def _knows(caller: Principal, row: RoleDefinition) -> bool:

@@ -14,7 +14,9 @@ from tradewind_platform.domain import group_sync
 from tradewind_platform.domain.group_sync import GroupRules
 from tradewind_platform.services import sso_settings, teams
 from tradewind_platform.store.scim_tables import ScimGroup, ScimGroupMember, ScimUser
+from tradewind_platform.store.tables import Organization
 from tradewind_platform.store.team_tables import Identity
+from tradewind_protocol.errors import Code, Refused
 
 
 def pushed(db: Session, user: UUID, rules: GroupRules) -> tuple[str, ...]:
@@ -40,6 +42,23 @@ def follow(
     for name, mapped in by_scim.items():
         wanted[name] = wanted.get(name, False) or mapped
     return teams.take_over(db, user, wanted, pushed=by_scim, create=rules.create_missing, now=now)
+
+
+def require_teams_of_their_own(db: Session, group: str | None = None) -> None:
+    """Raises Refused CONFLICT when the settings in use would make one team of two groups that were pushed: of `group` and another
+    one, or of any two. Two requests at once are told one after the other."""
+    db.scalar(select(Organization).with_for_update(key_share=True))
+    used = sso_settings.of(db, sso_settings.ACTIVE)
+    rules = GroupRules() if used is None else sso_settings.rules_of(sso_settings.settings_of(used))
+    names = db.scalars(select(ScimGroup.display_name).order_by(ScimGroup.created_at, ScimGroup.id)).all()
+    for team, groups in group_sync.sharing_a_team(names, rules).items():
+        if group is None or group in groups:
+            raise Refused(
+                Code.CONFLICT,
+                f"the groups {' and '.join(repr(one) for one in groups[:2])} would both be the team {team!r}",
+                remedy="Give one of them another name at the identity provider, or map them to teams in the sign-in's settings.",
+                scim_type="uniqueness",
+            )
 
 
 def follow_settings(db: Session, user: UUID, *, now: datetime) -> dict[str, list[str]]:

@@ -96,6 +96,7 @@ def _store(change: Change, row: ScimGroup, sent: scim_resources.Group) -> None:
     change.event.target = f"group:{name}"
     if before != name:
         change.event.changes["display_name"] = [before, name]
+        group_teams.require_teams_of_their_own(change.db, name)
     moved = _set_members(change, row, [one.value for one in sent.members or () if one.value])
     stayed = (
         set()

@@ -182,10 +182,17 @@ def view(row: SignInSession, *, current: UUID | None) -> SignInSessionView:
 
 
 def _user(change: Change) -> UUID:
-    if change.caller.user is None:
+    caller = change.caller
+    if caller.user is None:
         raise Refused(
             Code.NOT_PERMITTED,
-            f"{change.caller.name} is no person, so it has no sessions",
+            f"{caller.name} is no person, so it has no sessions",
             remedy="Ask in a browser where you are signed in, or with a personal token.",
         )
-    return change.caller.user
+    if not all(caller.has_all_of(one.role, one.scope) for one in caller.limits or ()):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"a session of its owner may do more than {caller.name}, which asks",
+            remedy="Sign in, and end it as yourself.",
+        )
+    return caller.user

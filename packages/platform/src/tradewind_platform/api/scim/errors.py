@@ -14,6 +14,7 @@ from scim2_models import Error
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from tradewind_platform.api.body_limit import BodyTooLarge
 from tradewind_protocol.errors import STATUS, Code, Refused
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class ScimRoute(APIRoute):
                 return refused(error)
             except RequestValidationError:
                 return failed(400, "the body is no JSON object, or has what is no text", "invalidSyntax")
+            except BodyTooLarge as error:
+                return refused(Refused.as_told(error.refusal))
             except HTTPException as error:  # a body that is no JSON
                 return failed(error.status_code, "the body cannot be read as JSON", "invalidSyntax")
             except RecursionError:  # of the library, which follows a filter or a path as deep as it goes
