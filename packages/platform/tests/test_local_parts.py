@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from support import directories, postgresql
+from tradewind.embedded.home_files import LinkFound
 from tradewind.embedded.plane import Plane, PlaneSettings
 from tradewind.embedded.processes import LocalProcess, wait_until
 from tradewind_platform.drivers.databases import Databases
@@ -175,9 +176,31 @@ def test_a_log_that_is_a_link_is_not_written_by_root(directory: Path, processes:
     target.write_text("before")
     made = process(directory, user=53001)
     made.log.symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(LinkFound, match="is a link"):
         processes.start("d1", made)
     assert target.read_text() == "before"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into another user's directory")
+def test_scenario_3_links_of_a_deployments_user_lead_root_to_no_file_of_the_machine(directory: Path) -> None:
+    """Code of a Deployment runs as its user, who owns its home: a link there gave that user what it led to, and overwrote it."""
+    outside, home = directory / "outside", directory / "home"
+    outside.mkdir()
+    home.mkdir()
+    secret = outside / "secret"
+    secret.write_text("[core]\nfernet_key = of-somebody-else\n")
+    plane = Plane(PlaneSettings(home=home, interpreter=Path("/bin/true"), user=53001))
+    (home / "airflow.cfg").symlink_to(secret)
+    with pytest.raises(LinkFound, match="airflow.cfg in .* is a link"):
+        plane.configure()
+    (home / "airflow.cfg").unlink()
+    plane.configure()
+    (home / "logs").symlink_to(outside)
+    with pytest.raises(LinkFound, match="logs in .* is a link"):
+        plane.migrate()
+    assert secret.read_text().endswith("of-somebody-else\n") and sorted(os.listdir(outside)) == ["secret"]
+    assert {one.stat().st_uid for one in (outside, secret)} == {os.geteuid()}
+    assert (home / "airflow.cfg").stat().st_uid == (home / "passwords.json").stat().st_uid == 53001
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,13 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import httpx
 
 from tradewind.embedded import processes
+from tradewind.embedded.home_files import HomeFiles
 from tradewind.embedded.plane_keys import new_keys
 
 REMOTE_EXECUTOR = "tradewind_provider.executor.RemoteExecutor"
@@ -105,15 +107,16 @@ class Plane:
     def configure(self) -> None:
         """Write airflow.cfg and the sign-in file. A home that was configured before keeps its keys and passwords."""
         self.home.mkdir(parents=True, exist_ok=True)
+        files = HomeFiles(self.home, self.settings.user)
         passwords = self.home / "passwords.json"
         if not self.settings.own_sign_in:
             passwords.unlink(missing_ok=True)
         else:
-            if passwords.exists():
-                self.passwords = json.loads(passwords.read_text(encoding="utf-8"))
-            _write_private(passwords, json.dumps(self.passwords))
+            if kept := files.read(passwords.name):
+                self.passwords = json.loads(kept)
+            files.write(passwords.name, json.dumps(self.passwords))
         before = configparser.ConfigParser(interpolation=None)
-        before.read(self.home / "airflow.cfg", encoding="utf-8")
+        before.read_string(files.read("airflow.cfg"))
         config = configparser.ConfigParser(interpolation=None)
         config.read_dict(self._options(passwords))
         for section, key in _KEYS:
@@ -124,12 +127,11 @@ class Plane:
                 if not config.has_section(section):
                     config.add_section(section)
                 config.set(section, key, value)
-        with open(self.home / "airflow.cfg", "w", opener=_private) as file:
-            config.write(file)
+        text = StringIO()
+        config.write(text)
+        files.write("airflow.cfg", text.getvalue())
         if self.settings.user is not None:
-            written = [self.home, self.home / "airflow.cfg"] + [passwords] * self.settings.own_sign_in
-            for path in written:
-                os.chown(path, self.settings.user, self.settings.user)
+            os.chown(self.home, self.settings.user, self.settings.user)
             self.home.chmod(0o700)
 
     def _options(self, passwords: Path) -> dict[str, dict[str, str]]:
@@ -164,10 +166,8 @@ class Plane:
 
     def migrate(self) -> None:
         """Create or upgrade the metadata database, our tables included. Idempotent."""
-        logs = self.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        if self.settings.user is not None:
-            os.chown(logs, self.settings.user, self.settings.user)
+        self.home.mkdir(parents=True, exist_ok=True)
+        HomeFiles(self.home, self.settings.user).make_directory("logs")
         processes.run_to_end(self._process("migrate", ["db", "migrate"]), timeout=180)
 
     def start(self, *, timeout: float = 120) -> None:
@@ -245,12 +245,3 @@ def _healthy(port: int, *, scheduler: bool) -> bool:
     if answer.status_code != 200:
         return False
     return not scheduler or health.get("scheduler", {}).get("status") == "healthy"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _write_private(path: Path, text: str) -> None:
-    with open(path, "w", opener=_private) as file:
-        file.write(text)

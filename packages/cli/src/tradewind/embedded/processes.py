@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
+
+from tradewind.embedded.home_files import HomeFiles
 
 _PR_SET_PDEATHSIG = 1
 
@@ -44,8 +47,7 @@ class LocalProcess:
         """Start it. Raises RuntimeError when it runs already."""
         if self.running:
             raise RuntimeError(f"{self.name} is already running as process {self.pid}")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        with self.open_log() as output:
             self._popen = subprocess.Popen(
                 self.command,
                 env=self.env,
@@ -59,6 +61,13 @@ class LocalProcess:
                 group=self.user,
                 extra_groups=None if self.user is None else [],
             )
+
+    def open_log(self) -> BinaryIO:
+        """Its log, to be written at its end. That of another user is in a directory of its home. Raises LinkFound."""
+        if self.user is not None:
+            return HomeFiles(self.log.parent.parent, self.user).appended(self.log.parent.name, self.log.name)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.log.open("ab")
 
     @property
     def pid(self) -> int:

@@ -51,11 +51,9 @@ def write(planes: Planes, documents: Iterable[Document], gateway: LocalProcess, 
 
 def _own_sign_in(planes: Planes, document: Document) -> Mapping[str, str]:
     """What makes an Airflow of a platform one of its own. A password that is there already stays."""
-    passwords, user = planes.home(document) / "passwords.json", planes.user(document)
-    if not passwords.exists():
-        _write(passwords, json.dumps({"admin": secrets.token_urlsafe(12)}))
-        if user is not None:
-            os.chown(passwords, user, user)
+    passwords, files = planes.home(document) / "passwords.json", planes.files(document)
+    if not files.read(passwords.name):
+        files.write(passwords.name, json.dumps({"admin": secrets.token_urlsafe(12)}))
     return {
         "AIRFLOW__CORE__AUTH_MANAGER": _SIMPLE,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",

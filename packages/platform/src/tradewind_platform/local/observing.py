@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tradewind.embedded.home_files import LinkFound
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.settings import host_of
@@ -29,7 +29,7 @@ class Observing:
             log = self._planes.home(document) / "logs" / "api-server-1.log"
             what, remedy = "The API server does not answer.", f"Read {log}. It is started again by itself."
             if broken:
-                what = f"The API server ends again and again. Its last lines: {_tail(log)}"
+                what = f"The API server ends again and again. Its last lines: {self._last_lines(document)}"
                 remedy = f"Read {log}, correct the cause, and change or restore the Deployment."
             seen.false(ConditionType.API_SERVER_READY, "NoAnswer", what, remedy)
             for type in (
@@ -68,6 +68,13 @@ class Observing:
                 f"Read {self._planes.settings.home / 'gateway' / 'gateway.log'}.",
             )
         return seen.conditions
+
+    def _last_lines(self, document: Document) -> str:
+        try:
+            lines = self._planes.files(document).last_lines("logs", "api-server-1.log", 3)
+        except (OSError, LinkFound) as error:
+            return str(error)
+        return " | ".join(lines)[-500:] or "none"
 
     def airflow_health(self, document: Document) -> dict[str, Any] | None:
         """What Airflow says of itself, asked past the gateway; None when it does not answer."""
@@ -114,10 +121,3 @@ class _Seen:
 
     def unknown(self, type: ConditionType, message: str) -> None:
         self.conditions.append(Condition(type, Status.UNKNOWN, "", message, observed_revision=self._revision))
-
-
-def _tail(log: Path) -> str:
-    try:
-        return " | ".join(log.read_text(errors="replace").splitlines()[-3:])[-500:]
-    except OSError:
-        return "none"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tradewind.embedded.home_files import HomeFiles, LinkFound
 from tradewind.embedded.plane import Plane, PlaneSettings, free_port
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.local.code import DeployedCode
@@ -38,6 +39,10 @@ class Planes:
 
     def home(self, document: Document) -> Path:
         return self.settings.home / "deployments" / document.slug
+
+    def files(self, document: Document) -> HomeFiles:
+        """Of its home. Whatever its user has put there, no other file of the machine is meant."""
+        return HomeFiles(self.home(document), self.user(document))
 
     def user(self, document: Document) -> int | None:
         return None if self.settings.first_user is None else self.settings.first_user + document.number
@@ -137,12 +142,15 @@ class Planes:
         self._write(document, _CREDENTIAL, document.secrets[deployment_credentials.SECRET])
         if self.settings.certificate is not None:
             self._write(document, _CERTIFICATE, self.settings.certificate.read_text(encoding="utf-8"))
-        self.plane(document).configure()
+        try:
+            self.plane(document).configure()
+        except LinkFound as found:
+            raise StepFailed(str(found), final=True) from None
 
     def migrate(self, document: Document) -> None:
         try:
             self.plane(document).migrate()
-        except (RuntimeError, TimeoutError) as error:
+        except (RuntimeError, TimeoutError, LinkFound) as error:
             raise StepFailed(f"airflow db migrate: {str(error)[-1000:]}") from None
 
     def erase(self, document: Document) -> None:
@@ -188,16 +196,7 @@ class Planes:
 
     def _write(self, document: Document, name: str, text: str) -> None:
         """A file that only the Deployment's user reads."""
-        path, user = self.home(document) / name, self.user(document)
-        part = path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        with open(
-            part, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)
-        ) as file:
-            file.write(text)
-        if user is not None:
-            os.chown(part, user, user)
-        part.replace(path)
+        self.files(document).write(name, text)
 
     def _check_user(self, home: Path, user: int | None, interpreter: Path) -> None:
         """The Deployment's user can enter its home and run its Python. Raises StepFailed."""

@@ -43,7 +43,6 @@ class Processes:
             if found.environ().get(_REVISION) == str(revision):
                 return
             self._stop([found], grace=20)
-        process.log.parent.mkdir(parents=True, exist_ok=True)
         marks = {
             _OWNER: f"{self._mark}/{owner}",
             _NAME: process.name,
@@ -51,9 +50,7 @@ class Processes:
             # Airflow names its processes with setproctitle, which writes over the environment unless this is set.
             "SPT_NOENV": "1",
         }
-        with open(process.log, "ab", opener=_no_link) as output:
-            if process.user is not None:
-                os.fchown(output.fileno(), process.user, process.user)
+        with process.open_log() as output:
             with self._lock:
                 made = subprocess.Popen(
                     process.command,
@@ -153,8 +150,3 @@ def _signal(process: psutil.Process, number: signal.Signals, *, group: bool = Fa
             os.kill(process.pid, number)
     except ProcessLookupError:
         pass
-
-
-def _no_link(name: str, flags: int) -> int:
-    """Opened by root in a directory of another user: no link is followed, so that no other file is written."""
-    return os.open(name, flags | os.O_NOFOLLOW, 0o600)
