@@ -271,3 +271,101 @@ def test_a_secret_is_never_an_argument(run: Run, reconciled: Reconciled) -> None
         "environment", "set", "KEY", "--secret", "--stdin", "--scope", "deployment/sales", input="canary"
     )
     assert done.exit_code == 0 and "canary" not in done.output
+
+
+def test_a_deployment_has_variables_and_networks_from_its_first_start_on(
+    run: Run, reconciled: Reconciled, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("# of the proxy\nPROXY_PASSWORD=hunter2\n")
+    arguments = (
+        "--env",
+        "REGION=eu",
+        "--env-file",
+        str(secrets),
+        "--allow",
+        "203.0.113.0/24",
+        "--allow",
+        "198.51.100.7",
+    )
+    made = run("deployments", "create", "sales", *arguments)
+    assert made.exit_code == 0 and "hunter2" not in made.output
+    reconciled.reconciler.carry_out_all()
+    document = reconciled.driver.given[reconciled.deployment()["slug"]]
+    assert (document.environment["REGION"], document.environment["PROXY_PASSWORD"]) == ("eu", "hunter2")
+    assert document.configuration["tradewind"]["allowed_addresses"] == "203.0.113.0/24, 198.51.100.7/32"
+    listed = json.loads(run("-o", "json", "environment", "list", "--scope", "deployment/sales").stdout)[
+        "items"
+    ]
+    assert [(one["name"], one["value"], one["applied"]) for one in listed] == [
+        ("PROXY_PASSWORD", "", True),
+        ("REGION", "eu", True),
+    ]
+    assert "hunter2" not in run("audit", "export").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--env", "PATH=/tmp"), "PATH decides which code"),
+        (("--env", "AIRFLOW__TRADEWIND__ALLOWED_ADDRESSES=::/0"), "list of allowed addresses"),
+        (("--allow", "10.0.0.1/8"), "is no network"),
+    ],
+    ids=["variable", "allow list as a variable", "network"],
+)
+def test_a_deployment_that_may_not_have_them_is_not_made(
+    run: Run, reconciled: Reconciled, arguments: tuple[str, ...], sentence: str
+) -> None:
+    refused = run("deployments", "create", "sales", *arguments)
+    assert refused.exit_code == 1 and sentence in refused.stderr
+    assert reconciled.owner.get("/v1/deployments").json()["total"] == 0
+
+
+def test_health_shows_each_condition_and_is_an_exit_code(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    good = run("deployments", "health", "sales")
+    assert good.exit_code == 0 and "SchedulerBeating" in good.stdout
+    reconciled.create("new")
+    early = run("deployments", "health", "new")
+    assert early.exit_code == 1 and "Deployment 'new' is unknown" in early.stderr
+
+
+def test_open_prints_the_address_where_there_is_no_browser(
+    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconciled.created()
+    opened: list[str] = []
+    monkeypatch.setattr(Session, "browser", lambda self: lambda url: not opened.append(url))
+    found = run("deployments", "open", "sales")
+    assert found.exit_code == 0 and opened == [found.stdout.strip()]
+    monkeypatch.setattr(Session, "browser", lambda self: None)
+    found = run("deployments", "open", "sales")
+    assert found.stdout.strip() == opened[0] and "No browser" in found.stderr
+
+
+def test_a_workspace_is_shown_renamed_and_not_overwritten(run: Run, reconciled: Reconciled) -> None:
+    assert run("workspaces", "edit", "default", "--name", "sales", "--if-revision", "1").exit_code == 0
+    shown = json.loads(run("-o", "json", "workspaces", "get", "sales").stdout)
+    assert (shown["name"], shown["revision"]) == ("sales", 2)
+    refused = run("workspaces", "edit", "sales", "--description", "EU", "--if-revision", "1")
+    assert refused.exit_code == 1 and "has the revision 2" in refused.stderr
+
+
+def test_the_audit_trail_is_exported_line_by_line_from_a_moment_on(run: Run, reconciled: Reconciled) -> None:
+    run("workspaces", "create", "one")
+    reconciled.time.pass_(hours=2)
+    run("workspaces", "create", "two")
+    everything = [
+        json.loads(line)
+        for line in run("audit", "export", "--action", "workspace.create").stdout.splitlines()
+    ]
+    assert [one["target"] for one in everything] == ["workspace:one", "workspace:two"]
+    since = everything[1]["at"]
+    assert "workspace:one" not in run("audit", "export", "--since", since).stdout
+    assert "workspace:two" not in run("audit", "list", "--until", since).stdout
+    wrong = run("audit", "list", "--since", "yesterday")
+    assert wrong.exit_code == 2 and "nor 8h or 30d" in wrong.stderr
+    viewer = reconciled.with_role(Role.WORKSPACE_VIEWER, workspace="default")
+    token = str(viewer.headers["Authorization"]).removeprefix("Bearer ")
+    refused = run("audit", "export", env={"TRADEWIND_API_TOKEN": token})
+    assert refused.exit_code == 1 and not refused.stdout

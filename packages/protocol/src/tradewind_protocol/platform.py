@@ -290,6 +290,26 @@ Policy = Annotated[
 """The least strict data policy of the Deployment, and of sites of it by name: "strict, lab=open"."""
 
 
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Value = Annotated[str, StringConstraints(max_length=32768, pattern=r"^[^\x00]*$")]
+Network = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""In CIDR notation, or one address."""
+
+
+class SetVariable(Ask):
+    """The value of an environment variable in a layer."""
+
+    value: Value = Field(repr=False)
+    is_secret: bool = False  # it is never returned
+    locked: bool = False
+
+
+class NamedVariable(SetVariable):
+    """A variable among several."""
+
+    name: VariableName
+
+
 class NewDeployment(Ask):
     """Ask for a Deployment: an Airflow of its own, with a database and keys of its own."""
 
@@ -302,6 +322,10 @@ class NewDeployment(Ask):
     version: str | None = Field(
         default=None, pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){2}$"
     )  # of Airflow; None: the newest stable one
+    variables: Annotated[tuple[NamedVariable, ...], Field(max_length=500)] = ()
+    """Environment variables that its processes have from their first start on."""
+    allowed_addresses: Annotated[tuple[Network, ...], Field(max_length=200)] = ()
+    """Networks agents may connect from, until the list is changed in the Deployment. None: from anywhere."""
 
 
 class ChangeDeployment(Ask):

@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from tradewind_protocol.messages import Message
-from tradewind_protocol.platform import Ask
+from tradewind_protocol.platform import Ask, NamedVariable, Value
+from tradewind_protocol.platform import SetVariable as SetVariable
 
 # ---- hibernation
 
@@ -179,8 +180,6 @@ class MaintenanceView(Message):
 
 OptionName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z0-9_]{1,60}\.[a-z0-9_]{1,120}$")]
 """An option of Airflow: "core.parallelism"."""
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-Value = Annotated[str, StringConstraints(max_length=32768, pattern=r"^[^\x00]*$")]
 
 
 class SetOption(Ask):
@@ -200,20 +199,6 @@ class OptionView(Message):
     updated_at: datetime
     updated_by: str = ""
     applied: bool = True  # whether the processes of the Deployment have it
-
-
-class SetVariable(Ask):
-    """The value of an environment variable in a layer."""
-
-    value: Value = Field(repr=False)
-    is_secret: bool = False  # it is never returned
-    locked: bool = False
-
-
-class NamedVariable(SetVariable):
-    """A variable among several."""
-
-    name: VariableName
 
 
 class SetVariables(Ask):

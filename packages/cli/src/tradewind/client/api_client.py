@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -104,11 +104,29 @@ class ApiClient:
             answer = self._send(method, self.prefix + path, **sent)
         if answer.is_success:
             return answer
+        raise self._refusal(answer)
+
+    def _refusal(self, answer: httpx.Response) -> Exception:
+        """What an answer that is no success says."""
         try:
-            refusal = errors.Refusal.model_validate_json(answer.content)
+            return Refused(errors.Refusal.model_validate_json(answer.content))
         except ValidationError:
-            raise self._not_a_plane(answer) from None
-        raise Refused(refusal)
+            return self._not_a_plane(answer)
+
+    def _lines(self, path: str, *, params: Mapping[str, Any]) -> Iterator[str]:
+        """The lines of a long answer, as they arrive. Raises Unreachable for one that is cut off."""
+        sent = {key: value for key, value in params.items() if value not in (None, "", ())}
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        try:
+            with self._http.stream(
+                "GET", self.plane + self.prefix + path, params=sent, headers=headers
+            ) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise self._refusal(answer)
+                yield from answer.iter_lines()
+        except httpx.TransportError as problem:
+            raise unreachable(self.plane, problem) from problem
 
     def _send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -30,8 +31,31 @@ class PlatformClient(DeploysClient):
     def create_workspace(self, ask: platform.NewWorkspace, *, reason: str = "") -> platform.WorkspaceView:
         return self._ask(platform.WorkspaceView, "POST", "/workspaces", ask, params={"reason": reason})
 
+    def workspace(self, reference: str) -> platform.WorkspaceView:
+        return self._ask(platform.WorkspaceView, "GET", _workspace(reference))
+
+    def change_workspace(
+        self,
+        reference: str,
+        ask: platform.ChangeWorkspace,
+        *,
+        if_revision: int | None = None,
+        reason: str = "",
+    ) -> platform.WorkspaceView:
+        """Only the fields that `ask` was made with change."""
+        headers = {} if if_revision is None else {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        return self._ask(
+            platform.WorkspaceView,
+            "PATCH",
+            _workspace(reference),
+            ask,
+            params={"reason": reason},
+            headers=headers,
+            exclude_unset=True,
+        )
+
     def delete_workspace(self, reference: str, *, reason: str = "") -> None:
-        self._request("DELETE", f"/workspaces/{quote(reference, safe='')}", params={"reason": reason})
+        self._request("DELETE", _workspace(reference), params={"reason": reason})
 
     def clusters(self, **filters: Any) -> operator.Page[platform.ClusterView]:
         return self._ask(operator.Page[platform.ClusterView], "GET", "/clusters", params=filters)
@@ -288,6 +312,10 @@ class PlatformClient(DeploysClient):
     def audit(self, **filters: Any) -> operator.Page[platform.AuditEventView]:
         return self._ask(operator.Page[platform.AuditEventView], "GET", "/audit", params=filters)
 
+    def audit_export(self, **filters: Any) -> Iterator[str]:
+        """Each event as a line of JSON, the oldest first, as it arrives."""
+        return self._lines("/audit/export", params=filters)
+
 
 def _scope(scope: str) -> str:
     kind, _, name = scope.partition("/")
@@ -296,6 +324,10 @@ def _scope(scope: str) -> str:
 
 def _deployment(reference: str) -> str:
     return f"/deployments/{quote(reference, safe='')}"
+
+
+def _workspace(reference: str) -> str:
+    return f"/workspaces/{quote(reference, safe='')}"
 
 
 def _cluster(reference: str) -> str:

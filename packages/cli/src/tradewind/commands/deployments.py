@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from tradewind.commands import hibernation as hibernation_commands
 from tradewind.commands import maintenance as maintenance_commands
 from tradewind.commands import operations as operation_commands
 from tradewind.commands import upgrades as upgrade_commands
+from tradewind.commands.environment import variable_of, variables_of
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.errors import CommandError
 from tradewind.output import Column, moment
 from tradewind_protocol import platform
 
@@ -30,6 +34,12 @@ _COLUMNS = (
     Column("AGENT URL", lambda one: one.agent_url),
     Column("NOTE", lambda one: one.health_reason, wide=True),
 )
+_CONDITIONS = (
+    Column("CONDITION", lambda one: one.type),
+    Column("STATUS", lambda one: one.status),
+    Column("SINCE", lambda one: moment(one.since)),
+    Column("MESSAGE", lambda one: f"{one.message} {one.remedy}".strip(), wide=True),
+)
 wait_option = click.option(
     "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
 )
@@ -50,6 +60,24 @@ def deployments() -> None:
 )
 @click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
 @click.option("--version", help="Of Airflow. Default: the newest stable one that the cluster can run.")
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An environment variable that is no secret.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Lines NAME=VALUE: environment variables whose values are never shown.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="NETWORK",
+    help="A network that agents may connect from. Default: from anywhere.",
+)
 @wait_option
 @reason_option
 @output_option
@@ -63,10 +91,14 @@ def create(
     policy: str,
     protect: bool,
     version: str | None,
+    variables: tuple[str, ...],
+    env_file: Path | None,
+    allow: tuple[str, ...],
     wait: bool,
     reason: str,
 ) -> None:
     """Create a Deployment: an Airflow with a database and keys of its own."""
+    secret = [] if env_file is None else variables_of(env_file, secret=True)
     ask = operation_commands.valid(
         platform.NewDeployment,
         name=name,
@@ -76,6 +108,8 @@ def create(
         policy=policy,
         deletion_protection=protect,
         version=version,
+        variables=[*(variable_of(one, f"--env {one}", secret=False) for one in variables), *secret],
+        allowed_addresses=allow,
     )
     with session.platform() as client:
         made = client.create_deployment(ask, reason=reason)
@@ -108,6 +142,42 @@ def get(session: Session, deployment: str) -> None:
     """Show one Deployment, by name or ID, with its conditions."""
     with session.platform() as client:
         _show(session, client.deployment(deployment))
+
+
+@deployments.command()
+@click.argument("deployment")
+@output_option
+@pass_session
+def health(session: Session, deployment: str) -> None:
+    """Show each condition of a Deployment; exit 1 unless it is healthy."""
+    with session.platform() as client:
+        found = client.deployment(deployment)
+    if session.output.is_json:
+        session.output.data(found)
+    else:
+        session.output.rows(found.conditions, _CONDITIONS, none="Nothing was observed of it yet.")
+    if found.health != "healthy":
+        raise CommandError(
+            f"Deployment {found.name!r} is {found.health}"
+            + (f": {found.health_reason}" if found.health_reason else "")
+        )
+
+
+@deployments.command("open")
+@click.argument("deployment")
+@output_option
+@pass_session
+def open_(session: Session, deployment: str) -> None:
+    """Open the Airflow of a Deployment in the browser. Its address is printed, also where there is none."""
+    with session.platform() as client:
+        found = client.deployment(deployment)
+    if session.output.is_json:
+        session.output.data(found)
+    else:
+        click.echo(found.people_url)
+    browser = session.browser()
+    if browser is None or not browser(found.people_url):
+        click.echo("No browser was found on this machine: open the address yourself.", err=True)
 
 
 @deployments.command()
@@ -235,10 +305,4 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
     wrong = [one for one in found.conditions if one.status != "true"]
     if wrong:
         click.echo()
-        columns = (
-            Column("CONDITION", lambda one: one.type),
-            Column("STATUS", lambda one: one.status),
-            Column("SINCE", lambda one: moment(one.since)),
-            Column("MESSAGE", lambda one: f"{one.message} {one.remedy}".strip(), wide=True),
-        )
-        session.output.rows(wrong, columns, none="")
+        session.output.rows(wrong, _CONDITIONS, none="")

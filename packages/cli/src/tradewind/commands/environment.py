@@ -125,18 +125,29 @@ def unset(session: Session, name: str, scope: str, reason: str) -> None:
 @pass_session
 def import_(session: Session, file: Path, scope: str, secret: bool, reason: str) -> None:
     """Set the variables of a file with lines NAME=VALUE, all or none, and keep the others."""
-    wanted = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals:
-            raise BadUsage(f"line {number} of {file} is not NAME=VALUE")
-        wanted.append({"name": name.strip(), "value": value, "is_secret": secret})
+    wanted = variables_of(file, secret=secret)
     ask = operation_commands.valid(platform_life.SetVariables, variables=wanted)
     with session.platform() as client:
         client.set_variables(scope, ask, reason=reason)
     session.output.say(f"{len(wanted)} variables are set. {_NOT_APPLIED}")
+
+
+def variables_of(file: Path, *, secret: bool) -> list[dict[str, Any]]:
+    """The variables of a file with lines NAME=VALUE, without empty lines and comments. Raises BadUsage for another line."""
+    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+    return [
+        variable_of(line, f"line {number} of {file}", secret=secret)
+        for number, line in lines
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+
+
+def variable_of(text: str, what: str, *, secret: bool) -> dict[str, Any]:
+    """NAME=VALUE as a variable. Raises BadUsage, which calls the text `what`: a value may be a secret."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadUsage(f"{what} is not NAME=VALUE")
+    return {"name": name.strip(), "value": value, "is_secret": secret}
 
 
 @environment.command()

@@ -20,7 +20,7 @@ _COLUMNS = (
 
 @click.group()
 def workspaces() -> None:
-    """Create, list and delete workspaces of a platform."""
+    """Create, list, show, change and delete workspaces of a platform."""
 
 
 @workspaces.command()
@@ -55,6 +55,41 @@ def list_(session: Session, limit: int, offset: int) -> None:
 
 @workspaces.command()
 @click.argument("workspace")
+@output_option
+@pass_session
+def get(session: Session, workspace: str) -> None:
+    """Show one workspace, by name or ID."""
+    with session.platform() as client:
+        _show(session, client.workspace(workspace))
+
+
+@workspaces.command()
+@click.argument("workspace")
+@click.option("--name", help="Its new name.")
+@click.option("--description", help="For people.")
+@click.option("--if-revision", type=int, help="Refuse the change when the workspace has another revision.")
+@reason_option
+@output_option
+@pass_session
+def edit(
+    session: Session,
+    workspace: str,
+    name: str | None,
+    description: str | None,
+    if_revision: int | None,
+    reason: str,
+) -> None:
+    """Change what is given, and keep everything else."""
+    given = {"name": name, "description": description}
+    ask = operation_commands.valid(
+        platform.ChangeWorkspace, **{key: value for key, value in given.items() if value is not None}
+    )
+    with session.platform() as client:
+        _show(session, client.change_workspace(workspace, ask, if_revision=if_revision, reason=reason))
+
+
+@workspaces.command()
+@click.argument("workspace")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @reason_option
 @pass_session
@@ -65,3 +100,19 @@ def delete(session: Session, workspace: str, yes: bool, reason: str) -> None:
     with session.platform() as client:
         client.delete_workspace(workspace, reason=reason)
     session.output.say(f"Workspace {workspace!r} is deleted.")
+
+
+def _show(session: Session, found: platform.WorkspaceView) -> None:
+    if session.output.is_json:
+        session.output.data(found)
+        return
+    session.output.facts(
+        [
+            ("Name", found.name),
+            ("ID", str(found.id)),
+            ("Description", found.description),
+            ("Revision", str(found.revision)),
+            ("Created", f"{moment(found.created_at)} by {found.created_by}"),
+            ("Changed", f"{moment(found.updated_at)} by {found.updated_by}"),
+        ]
+    )

@@ -88,6 +88,8 @@ _OWNED: Final[Mapping[str, frozenset[str] | None]] = {
 }
 """Options that the platform sets; None: every option of the section."""
 
+ALLOW_LIST: Final = ("tradewind", "allowed_addresses")
+"""The networks agents may connect from until the Deployment's own list is set. Only who may change that list says it."""
 _CODE: Final = re.compile(
     r"(^|_)(plugins_folder|dags_folder|backend|backends|class|classpath|class_path|classes|module|manager|managers|hook|callable"
     r"|connect_args|connect_args_async|client_path|before_send|facets|extractors|adapter|parser|session_maker|preload|coordinators"
@@ -111,6 +113,8 @@ def why_not_option(layer: Layer, section: str, key: str) -> str:
     plain = _FROM_A_PROGRAM.sub("", key)
     if owned is None or key in owned or plain in owned:
         return f"[{section}] {key} is set by the platform"
+    if (section, plain) == ALLOW_LIST and layer is not Layer.CLUSTER:
+        return f"[{section}] {key} is the Deployment's list of allowed addresses, which `tradewind allowed-ips` changes"
     if _FROM_A_PROGRAM.search(key):
         return f"[{section}] {key} runs a program or asks a secrets backend on the platform's machine"
     if _CODE.search(key) and layer is not Layer.CLUSTER:

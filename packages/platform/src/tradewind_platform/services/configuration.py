@@ -23,7 +23,7 @@ from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
 from tradewind_platform.store.tables import Cluster, Deployment, Operation
 from tradewind_protocol.errors import Code, Refused
-from tradewind_protocol.platform import OperationView
+from tradewind_protocol.platform import NamedVariable, OperationView
 from tradewind_protocol.platform_life import (
     OptionView,
     SetOption,
@@ -90,6 +90,8 @@ def unset_option(change: Change, layer: Layer, reference: str, option: str) -> N
     """The value of the layer around it counts then. Raises Refused NOT_FOUND."""
     scope = _for_change(change, layer, reference)
     section, _, key = option.partition(".")
+    if (section, key) == rules.ALLOW_LIST:
+        _refuse(rules.why_not_option(layer, section, key))
     rows = _rows(change.db, ConfigurationEntry, scope)
     row = next((one for one in rows if one.scope == layer and (one.section, one.key) == (section, key)), None)
     if row is None:
@@ -169,6 +171,35 @@ def of_deployment(
         found.setdefault(entry.section, {})[entry.key] = entry.value
     environment = {one.key: _value(ring, one) for one in _effective(_rows(db, EnvironmentVariable, scope))}
     return found, environment
+
+
+def give_at_creation(
+    change: Change, row: Deployment, variables: Sequence[NamedVariable], networks: Sequence[str]
+) -> None:
+    """What a new Deployment's processes have from their first start on. Raises Refused as a change of each would."""
+    scope = _of_deployment(row)
+    if variables:
+        change.require(Permission.CONFIG_UPDATE, scope.target)
+    for one in variables:
+        _set_variable(change, scope, one.name, one, expect=False)
+    if not networks:
+        return
+    change.require(Permission.ALLOW_LIST_UPDATE, scope.target)
+    section, key = rules.ALLOW_LIST
+    _refuse_locked(_rows(change.db, ConfigurationEntry, scope), scope, rules.ALLOW_LIST, f"{section}.{key}")
+    value = ", ".join(str(one) for one in networks)
+    change.event.changes = {**change.event.changes, key: [None, value]}
+    entry = ConfigurationEntry(
+        scope=scope.layer.value,
+        scope_id=scope.id,
+        section=section,
+        key=key,
+        value=value,
+        locked=False,
+        revision=0,
+    )
+    change.db.add(entry)
+    _touched(change, entry)
 
 
 def forget(db: Session, deployment: UUID) -> None:

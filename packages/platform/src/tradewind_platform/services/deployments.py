@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind.embedded.plane_keys import new_keys
-from tradewind_platform.domain import ids
+from tradewind_platform.domain import ids, networks
 from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.services import (
     clusters,
+    configuration,
     deployment_credentials,
     deployment_lookup,
     deployment_views,
@@ -83,6 +84,9 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
         secrets.add(db, change.ring, row.id, name, value)
     secrets.add(db, change.ring, row.id, "database_password", secrets.new_password())
     deployment_credentials.add(db, change.ring, row, now=change.now)
+    configuration.give_at_creation(
+        change, row, ask.variables, [networks.in_cidr(one) for one in ask.allowed_addresses]
+    )
     operations.begin(db, row, Kind.CREATE, by=change.caller.name, now=change.now)
     change.begun = True
     return deployment_views.view(db, row, now=change.now)
