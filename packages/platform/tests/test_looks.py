@@ -37,7 +37,7 @@ def test_it_leaves_no_transaction_behind(reconciled: Reconciled) -> None:
 def test_a_value_with_signs_of_the_drivers_own_is_compared_as_it_is(reconciled: Reconciled) -> None:
     reconciled.created("sales")
     engine = reconciled.platform.store.engine
-    for sign in ("100%", "%s", "%(name)s", ":name", "?", "it's"):
+    for sign in ("100%", "50%%", "%s", "%(name)s", ":name", "?", "it's"):
         with reconciled.platform.store.across_organizations() as db:
             (row,) = db.scalars(select(Deployment))
             row.name = sign

@@ -16,7 +16,10 @@ class Look:
 
     def __init__(self, engine: Engine, statement: Select[Any]) -> None:
         self._engine = engine
-        self._text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+        text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+        # Doubled for drivers that put values in by `%`; this one is given none.
+        doubled = engine.dialect.paramstyle in ("format", "pyformat")
+        self._text = text.replace("%%", "%") if doubled else text
 
     def rows(self) -> list[tuple[Any, ...]]:
         """What the database answers now. Raises what the driver raises."""
