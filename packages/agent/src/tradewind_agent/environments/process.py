@@ -22,7 +22,8 @@ from tradewind_protocol.states import Component
 log = structlog.get_logger(__name__)
 
 HELLO_LIMIT = 90.0  # seconds: importing Airflow on a busy small machine, with a margin
-LIVED_LONG = 60.0  # a process that worked this long is started again without a wait
+HELLO_DOUBLINGS = 3  # of that limit: where many agents start at once, one that is always cut off at the same point is never ready
+LIVED_LONG = 60.0  # a process that was ready for this long is started again without a wait
 RESTART_FIRST, RESTART_MOST = 1.0, 60.0
 STOP_GRACE = 10.0  # seconds a process has to end after it was told to stop now
 
@@ -39,7 +40,9 @@ class ProcessState(str, Enum):
 class ComponentProcess:
     """Runs one component of one environment until stopped.
 
-    `run` never raises for a process that fails: the failure becomes a finding and is tried again, with growing waits.
+    `run` never raises for a process that fails: the failure becomes a finding and is tried again, with growing waits. A process has
+    `hello_limit` seconds to report ready; after a start that took longer the next one has twice as long, up to eight times. The first
+    one that is ready sets the limit back.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class ComponentProcess:
         self._on_change = on_change
         self._hello_limit = hello_limit
         self._stop_grace = stop_grace
+        self._cut_off = 0  # starts, since a process was ready
+        self._ready_at: float | None = None  # on the loop's clock, of the process that runs
         self._backoff = Backoff()
         self._stopping = asyncio.Event()
         self._process: ChildProcess | None = None
@@ -102,7 +107,7 @@ class ComponentProcess:
         """Keep the process alive. Returns after `stop`, or when cancelled, with the process gone either way."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            started = loop.time()
+            self._ready_at = None
             try:
                 await self._one_life()
             except EnvironmentBroken as problem:
@@ -110,7 +115,7 @@ class ComponentProcess:
             if self._stopping.is_set():
                 break
             self.restarts += 1
-            if loop.time() - started >= LIVED_LONG:
+            if self._ready_at is not None and loop.time() - self._ready_at >= LIVED_LONG:
                 self._backoff.after_success()
             wait = self._backoff.after_failure(first=RESTART_FIRST, most=RESTART_MOST)
             log.warning(
@@ -172,18 +177,21 @@ class ComponentProcess:
         await self.gone(description)
 
     async def _introduce(self, process: ChildProcess) -> None:
+        limit = self._hello_limit * 2.0 ** min(self._cut_off, HELLO_DOUBLINGS)
         try:
-            first = await aiotime.within(process.receive(), self._hello_limit)
+            first = await aiotime.within(process.receive(), limit)
         except asyncio.TimeoutError:
+            self._cut_off += 1
             raise EnvironmentBroken(
-                f"the {self.title} did not report ready within {self._hello_limit:.0f} s ({self._command.argv[0]})",
+                f"the {self.title} did not report ready within {limit:.0f} s ({self._command.argv[0]})",
                 remedy=f"See its log: {self._command.log_file}",
             ) from None
         if isinstance(first, Problem):
             raise EnvironmentBroken(f"the {self.title}: {first.message}", remedy=first.remedy)
         if not isinstance(first, Hello):
             raise await self._why_silent(process)
-        self.hello = first
+        self.hello, self._cut_off = first, 0
+        self._ready_at = asyncio.get_running_loop().time()
         log.info(
             "Process ready",
             action="host_ready",
