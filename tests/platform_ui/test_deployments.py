@@ -32,6 +32,23 @@ def test_a_deployment_is_made_and_its_steps_are_seen(open_page: Any) -> None:
     )
 
 
+def test_a_deployment_is_made_with_allowed_ip_ranges_and_variables(open_page: Any, website: Website) -> None:
+    page = open_page("/deployments/new")
+    page.get_by_label("Name").fill("sales")
+    page.get_by_role("button", name="Advanced settings").click()
+    ranges = page.get_by_label("Allowed IP ranges")
+    ranges.fill("10.0.0.1/8")
+    page.get_by_label("Environment variables").fill("REGION=eu\n\nGREETING=a=b\n")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("'10.0.0.1/8' is no network", exact=False)).to_be_visible()
+    ranges.fill("10.0.0.0/8\n203.0.113.7")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("sales runs")).to_be_visible(timeout=60_000)
+    (document,) = website.driver.given.values()
+    assert document.environment == {"REGION": "eu", "GREETING": "a=b"}
+    assert document.configuration["tradewind"]["allowed_addresses"] == "10.0.0.0/8, 203.0.113.7/32"
+
+
 def test_a_step_that_fails_says_why_and_can_be_tried_again(open_page: Any, website: Website) -> None:
     website.driver.failing["migrate"] = StepFailed("the disk is full. Free some space.")
     page = open_page("/deployments/new")

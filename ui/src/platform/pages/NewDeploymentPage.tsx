@@ -51,6 +51,8 @@ type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; release
 function Form({ workspaces, clusters, releases, onMade }: FormProps) {
   const first = workspaces.find((each) => each.name === "default") ?? workspaces[0];
   const [wanted, setWanted] = useState<NewDeployment>({ name: "", workspace: first?.name ?? "default", policy: "strict" });
+  const [networks, setNetworks] = useState("");
+  const [variables, setVariables] = useState("");
   const [error, setError] = useState<Refused>();
   const [busy, setBusy] = useState(false);
   const set = (part: Partial<NewDeployment>) => setWanted((before) => ({ ...before, ...part }));
@@ -59,7 +61,12 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
     setBusy(true);
     setError(undefined);
     try {
-      const body = { ...wanted, name: wanted.name.trim() };
+      const body = {
+        ...wanted,
+        name: wanted.name.trim(),
+        allowed_addresses: linesOf(networks),
+        variables: linesOf(variables).map(variableOf),
+      };
       onMade(await ofPlatform.call<DeploymentView>("/deployments", { method: "POST", body }));
     } catch (problem) {
       setError(asRefused(problem));
@@ -116,6 +123,7 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
         <Ticked checked={wanted.deletion_protection ?? false} set={(deletion_protection) => set({ deletion_protection })}>
           Protect from deletion
         </Ticked>
+        <Advanced networks={networks} setNetworks={setNetworks} variables={variables} setVariables={setVariables} />
         {error ? <Problem error={error} /> : undefined}
         <HStack gap={3}>
           <Button type="submit" colorPalette="brand" loading={busy}>
@@ -127,6 +135,55 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
         </HStack>
       </VStack>
     </form>
+  );
+}
+
+const linesOf = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+
+const variableOf = (line: string) => {
+  const [name = "", ...value] = line.split("=");
+  return { name: name.trim(), value: value.join("=") };
+};
+
+type AdvancedProps = {
+  networks: string;
+  setNetworks: (networks: string) => void;
+  variables: string;
+  setVariables: (variables: string) => void;
+};
+
+/** What a Deployment has from its first start on, and most people set later or never. */
+function Advanced({ networks, setNetworks, variables, setVariables }: AdvancedProps) {
+  const [open, setOpen] = useState(false);
+  const me = useMe();
+  const mine = me.session?.address;
+  return (
+    <Box>
+      <Button type="button" variant="ghost" size="sm" px={1} aria-expanded={open} onClick={() => setOpen(!open)}>
+        {open ? "Hide advanced settings" : "Advanced settings"}
+      </Button>
+      {open ? (
+        <VStack align="stretch" gap={5} mt={3} ps={4} borderStartWidth="2px">
+          <Field.Root>
+            <Field.Label>Allowed IP ranges</Field.Label>
+            <Textarea rows={3} placeholder="203.0.113.0/24" value={networks} onChange={(event) => setNetworks(event.target.value)} />
+            <Field.HelperText>
+              Networks that agents may connect from, one in each line. None: from anywhere. {mine ? `Your own address is ${mine}. ` : ""}People are not
+              restricted.
+            </Field.HelperText>
+          </Field.Root>
+          <Field.Root>
+            <Field.Label>Environment variables</Field.Label>
+            <Textarea rows={3} placeholder="REGION=eu" value={variables} onChange={(event) => setVariables(event.target.value)} />
+            <Field.HelperText>Of the processes of Airflow, one NAME=VALUE in each line. Set secrets on its page Environment: they are never shown there.</Field.HelperText>
+          </Field.Root>
+        </VStack>
+      ) : undefined}
+    </Box>
   );
 }
 
