@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from support import forked
+from support import prepared_hosts
 from tradewind_protocol import dags, hosts
 from tradewind_protocol.errors import Code, Refusal
 from tradewind_protocol.states import Component
@@ -218,27 +218,25 @@ class Running:
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(site.place / "storage"),
-            hosts.CONTROL_FD: str(theirs.fileno()),
             **env,
         }
         self.log = site.place / f"host{len(site.hosts)}.log"
+        options = {"bundles": site.bundles, **configure.pop("options", {})}
+        configured = hosts.Configure(
+            component=Component.DAG_PROCESSOR,
+            agent_name="test",
+            gateway=str(site.place / "gw"),
+            secret="tw_local_test",
+            log_directory=str(site.place / "logs"),
+            options=options,
+            **configure,
+        )
         with self.log.open("wb") as out:
-            self.process = forked.Process(
-                "tradewind_runtime", env=environment, pass_fds=[theirs.fileno()], output=out.fileno()
+            self.process = prepared_hosts.start(
+                environment, configured, control=theirs.fileno(), output=out.fileno()
             )
         theirs.close()
-        options = {"bundles": site.bundles, **configure.pop("options", {})}
-        self.send(
-            hosts.Configure(
-                component=Component.DAG_PROCESSOR,
-                agent_name="test",
-                gateway=str(site.place / "gw"),
-                secret="tw_local_test",
-                log_directory=str(site.place / "logs"),
-                options=options,
-                **configure,
-            )
-        )
+        self.send(configured)
 
     def send(self, message: Any) -> None:
         self.control.write(hosts.line(message))

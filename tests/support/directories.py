@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 
@@ -21,6 +23,23 @@ def short(prefix: str = "tw-") -> Iterator[Path]:
     yield made
     if not os.environ.get("TRADEWIND_TEST_KEEP"):
         shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def same(name: str = "site") -> Iterator[Path]:
+    """As `short`, and each time a new folder at the same path: what has been told of it once holds for the next test, too."""
+    made = _place() / name
+    made.mkdir(mode=0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@cache
+def _place() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="tw-"))
+    made.chmod(0o755)
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @contextmanager

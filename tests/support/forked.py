@@ -3,6 +3,9 @@
 A program that configures an Airflow needs a process that has not imported it, for Airflow reads its configuration then. Of the
 two seconds such a process takes to start, most go to libraries that read none. So one process imports these, and is forked
 for each program. Airflow and our own packages are imported by each program, in the environment that it was given.
+
+Programs that are given the same environment again and again can be forked from a process that has imported these, too: it is
+started in that environment, and has run what its programs are `prepared` by.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -25,10 +28,16 @@ from support.forked_template import LARGEST
 
 
 def run(
-    program: str, *arguments: str, env: Mapping[str, str], given: str = "", timeout: float = 60
+    program: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    given: str = "",
+    timeout: float = 60,
+    prepared: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run([sys.executable, "-W", "ignore", "-c", program, *arguments], …)`, its output captured. Its standard
-    input is a file that holds what it is `given`.
+    input is a file that holds what it is `given`. With a program that it is `prepared` by, it is forked from a process in which
+    this one has run, once for all that have it and `env` in common.
 
     The exit status of a program that was killed, or ended itself without its interpreter, is 255.
     """
@@ -39,7 +48,8 @@ def run(
         ended, theirs = socket.socketpair()
         with ended, theirs:
             fds = [stdin.fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
-            pid = _template().fork([program, *arguments], env, fds)
+            template = _prepared(prepared, env) if prepared else _template()
+            pid = template.fork([program, *arguments], env, fds)
             theirs.close()
             ended.settimeout(timeout)
             try:
@@ -126,14 +136,27 @@ class Process:
     """
 
     def __init__(
-        self, module: str, *, env: Mapping[str, str], pass_fds: Sequence[int] = (), output: int
+        self,
+        module: str,
+        *arguments: str,
+        env: Mapping[str, str],
+        pass_fds: Sequence[int] = (),
+        output: int,
+        prepared: str = "",
+        also: Mapping[str, str] | None = None,
     ) -> None:
-        """`output` is the descriptor that it writes to; descriptors of `pass_fds` keep their numbers."""
+        """`output` is the descriptor that it writes to; descriptors of `pass_fds` keep their numbers.
+
+        The variables of `also` join those of `env`. With a program that it is `prepared` by, the process is forked from one in
+        which this program has run, once for all that have it and `env` in common.
+        """
+        template = _prepared(prepared, env) if prepared else _template()
         self.returncode: int | None = None
         self._ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull) as stdin:
             fds = [stdin.fileno(), output, output, theirs.fileno(), *pass_fds]
-            guardian = _template().fork(["-m", module], env, fds, keep=pass_fds)
+            command = ["-m", module, *arguments]
+            guardian = template.fork(command, {**env, **(also or {})}, fds, keep=pass_fds)
         self.pid = int(self._ended.recv(100))
         assert guardian != self.pid
 
@@ -159,21 +182,16 @@ class Process:
 
 
 class _Template:
-    """The process with the libraries. It ends when this one does, whatever ends it."""
+    """A process that others are forked from. It ends when this one does, whatever ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[list[str], int], Process | subprocess.Popen[bytes]]) -> None:
+        """`start` is given the arguments of `support.forked_template`, and the descriptor that it inherits."""
         self._directory = tempfile.mkdtemp(prefix="tw-")
         self.path = f"{self._directory}/forks"
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            module = "support.forked_template"
-            self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", module, str(theirs.fileno()), self.path],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        assert self._control.recv(100) == b"ready", "the process with the libraries did not start"
+            self._process = start([str(theirs.fileno()), self.path], theirs.fileno())
+        assert self._control.recv(100) == b"ready", "the process that others are forked from did not start"
 
     def fork(
         self, command: list[str], env: Mapping[str, str], fds: list[int], keep: Sequence[int] = ()
@@ -192,6 +210,48 @@ class _Template:
 
 @cache
 def _template() -> _Template:
-    made = _Template()
+    """The one with the libraries."""
+
+    def start(arguments: list[str], inherits: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", _MODULE, *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)},
+            pass_fds=[inherits],
+            stdin=subprocess.DEVNULL,
+        )
+
+    made = _Template(start)
     atexit.register(made.close)
     return made
+
+
+def _prepared(program: str, env: Mapping[str, str]) -> _Template:
+    """The one in which the program has run."""
+
+    def start(arguments: list[str], inherits: int) -> Process:
+        return Process(_MODULE, *arguments, program, env=env, pass_fds=[inherits], output=2)
+
+    key = (program, tuple(sorted(env.items())))
+    kept = _kept()
+    if key not in kept:
+        while len(kept) >= _MOST_KEPT:
+            kept.pop(next(iter(kept))).close()
+        kept[key] = _Template(start)
+    return kept[key]
+
+
+@cache
+def _kept() -> dict[tuple[object, ...], _Template]:
+    def close() -> None:
+        for each in kept.values():
+            each.close()
+
+    _template()  # is closed after those that are forked from it
+    kept: dict[tuple[object, ...], _Template] = {}
+    atexit.register(close)
+    return kept
+
+
+_MODULE = "support.forked_template"
+_MOST_KEPT = 4
+"""Each takes some 80 MB of its own, and tests of one kind follow each other."""

@@ -1,6 +1,7 @@
 """The process that `support.forked` forks its programs from: it has imported the libraries of Airflow, and ends with its owner.
 
-`python -m support.forked_template CONTROL PATH` takes requests from the socket CONTROL, and one from each connection to PATH. A
+`python -m support.forked_template CONTROL PATH [PROGRAM]` takes requests from the socket CONTROL, and one from each connection
+to PATH. What its forks have in common beside the libraries, PROGRAM has done before. A
 request is JSON, `[command, environment, descriptors' numbers]`, with the descriptors beside it. The answer is the pid of the fork.
 """
 
@@ -56,12 +57,13 @@ LARGEST = 1 << 17  # bytes of a program and its environment
 _MOST = 8  # descriptors
 
 
-def _serve(control: socket.socket, path: str) -> None:
+def _serve(control: socket.socket, path: str, program: str = "") -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen()
         for name in LIBRARIES:
             importlib.import_module(name)
+        exec(compile(program, "<program>", "exec"), {"__name__": "prepared"})
         setproctitle.getproctitle()  # finds where a title is written, which a fork with another environment does not
         gc.freeze()  # a fork would look through them again and again, and copy them by that
         control.sendall(b"ready")
@@ -90,7 +92,7 @@ def _answer(asking: socket.socket, others: list[socket.socket]) -> bool:
         each.close()
     command, env, keep = json.loads(message)
     if command[0] == "-m":
-        _guard(command[1], env, fds, keep)
+        _guard(command[1:], env, fds, keep)
     _become(command, env, fds)
 
 
@@ -101,7 +103,7 @@ def _collect() -> None:
             pass
 
 
-def _guard(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
+def _guard(command: list[str], env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
     """Fork the process, say its pid, and at its end its exit status: whoever asked for it is not its parent.
 
     The process and what it has in its group are killed when whoever asked for it is gone.
@@ -110,7 +112,7 @@ def _guard(module: str, env: dict[str, str], fds: list[int], keep: list[int]) ->
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        _be(module, env, fds, keep)
+        _be(command, env, fds, keep)
     for fd in (*fds[:3], *fds[4:]):
         os.close(fd)
     ended = os.pidfd_open(pid)
@@ -124,7 +126,7 @@ def _guard(module: str, env: dict[str, str], fds: list[int], keep: list[int]) ->
     os._exit(0)
 
 
-def _be(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
+def _be(command: list[str], env: dict[str, str], fds: list[int], keep: list[int]) -> NoReturn:
     high = 512  # above every number that is wanted
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD, high) for fd in fds]
     os.closerange(3, high)
@@ -132,8 +134,8 @@ def _be(module: str, env: dict[str, str], fds: list[int], keep: list[int]) -> No
         os.dup2(fd, number)
     os.closerange(high, high + len(moved) + 1)
     _start(env)
-    sys.argv = [module]
-    os._exit(_status_of(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True)))
+    sys.argv = command
+    os._exit(_status_of(lambda: runpy.run_module(command[0], run_name="__main__", alter_sys=True)))
 
 
 def _status_of(program: Callable[[], object]) -> int:
@@ -176,4 +178,4 @@ def _become(command: list[str], env: dict[str, str], fds: list[int]) -> NoReturn
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    _serve(socket.socket(fileno=int(sys.argv[1])), *sys.argv[2:])

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from support import forked
+from support import forked, prepared_hosts
 from tradewind_protocol import hosts, ids
 from tradewind_protocol.attempts import WorkKind
 from tradewind_protocol.states import Component
@@ -245,18 +245,20 @@ class WorkerHost:
         *,
         dags: Path,
         command: Sequence[str] | None = None,
+        prepared: bool = True,
         **options: Any,
     ) -> None:
-        """Without a `command`, the process is forked from one that has Airflow's libraries."""
+        """Without a `command`, the process is forked: from one that has been prepared with the same configuration, or with
+        Airflow's libraries alone where it has a configuration in files."""
         self.gateway, self.home = gateway, home
         self.heard: list[Any] = []
         self.output = home / "output.txt"
         ours, theirs = socket.socketpair()
         self.control = ours
         self._send: Callable[[bytes], None] = ours.sendall
+        self.process: forked.Process | subprocess.Popen[bytes]
         environ = {
             **site_variables(home, dags),
-            hosts.CONTROL_FD: str(theirs.fileno()),
             **(
                 {"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1"}
                 if options.get("accelerators") == "none"
@@ -264,24 +266,24 @@ class WorkerHost:
             ),
             **options.pop("environ", {}),
         }  # without accelerators a supervisor sleeps for that long when its task has ended
+        configure = hosts.Configure(
+            component=Component.WORKER,
+            agent_name="site-1",
+            gateway=gateway.path,
+            secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
+            slots=4,
+            log_directory=str(home / "logs"),
+            options={"state_directory": str(home / "state"), **options},
+        )
+        fd = theirs.fileno()
         with self.output.open("wb") as output:
-            self.process = _started(command, environ, theirs.fileno(), output.fileno())
+            if command is None and prepared:
+                self.process = prepared_hosts.start(environ, configure, control=fd, output=output.fileno())
+            else:
+                self.process = _started(command, {**environ, hosts.CONTROL_FD: str(fd)}, fd, output.fileno())
         theirs.close()
         self._lines = ours.makefile("rb")
-        self.say(
-            hosts.Configure(
-                component=Component.WORKER,
-                agent_name="site-1",
-                gateway=gateway.path,
-                secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
-                slots=4,
-                log_directory=str(home / "logs"),
-                options={
-                    "state_directory": str(home / "state"),
-                    **options,
-                },
-            )
-        )
+        self.say(configure)
 
     def say(self, message: Any) -> None:
         self._send(hosts.line(message))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import directories, forked, prepared_hosts
 
 BACKEND = """
 import os
@@ -79,23 +79,24 @@ print(json.dumps([made, said, problem and [problem.message, problem.remedy]]))
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Any:
-    (tmp_path / "owners_backend.py").write_text(BACKEND)
+def asked() -> Iterator[Any]:
+    with directories.same() as place:
+        (place / "owners_backend.py").write_text(BACKEND)
 
-    def probe(*what: tuple[str, str], backend: str = "Backend", **environ: str) -> Any:
-        env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(tmp_path),
-            "AIRFLOW_HOME": str(tmp_path / "airflow"),
-            "AIRFLOW__SECRETS__BACKEND": f"owners_backend.{backend}",
-            "TOKEN": "SECRET-token-of-the-owner",
-            **environ,
-        }
-        answer = forked.run(PROBE, json.dumps(what), env=env)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout.splitlines()[-1])
+        def probe(*what: tuple[str, str], backend: str = "Backend", **environ: str) -> Any:
+            env = {
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(place),
+                "AIRFLOW_HOME": str(place / "airflow"),
+                "AIRFLOW__SECRETS__BACKEND": f"owners_backend.{backend}",
+                "TOKEN": "SECRET-token-of-the-owner",
+                **environ,
+            }
+            answer = forked.run(PROBE, json.dumps(what), env=env, prepared=prepared_hosts.AIRFLOW)
+            assert answer.returncode == 0, answer.stderr
+            return json.loads(answer.stdout.splitlines()[-1])
 
-    return probe
+        yield probe
 
 
 def test_what_a_backend_raises_is_said_once_with_cause_and_remedy_and_without_a_secret(asked: Any) -> None:

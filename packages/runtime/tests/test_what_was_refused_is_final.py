@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import directories, forked, prepared_hosts
 
 PROBE = """
 import json, sys
@@ -46,15 +45,17 @@ print(json.dumps([type(message).__name__, state.value, said]))
 """
 
 
-def handled(error: str, tmp_path: Path) -> Any:
-    answer = forked.run(PROBE, error, env={"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path)})
+def handled(error: str) -> Any:
+    with directories.same() as place:
+        env = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(place)}
+        answer = forked.run(PROBE, error, env=env, prepared=prepared_hosts.AIRFLOW)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("code", ["policy_refused", "too_large"])
-def test_what_is_refused_again_is_not_tried_again(code, tmp_path):
-    assert handled(code, tmp_path) == [
+def test_what_is_refused_again_is_not_tried_again(code):
+    assert handled(code) == [
         "TaskState",
         "failed",
         [
@@ -64,5 +65,5 @@ def test_what_is_refused_again_is_not_tried_again(code, tmp_path):
 
 
 @pytest.mark.parametrize("error", ["unavailable", "airflows own", "an authors"])
-def test_every_other_failure_is_retried_as_before(error, tmp_path):
-    assert handled(error, tmp_path) == ["RetryTask", "up_for_retry", []]
+def test_every_other_failure_is_retried_as_before(error):
+    assert handled(error) == ["RetryTask", "up_for_retry", []]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from support import forked
+from support import forked, prepared_hosts
 
 
 def test_a_validator_is_made_once_and_reads_as_a_new_one_does():
@@ -86,7 +86,8 @@ def in_a_task(configure):
 
 
 def run(script: str) -> None:
-    done = forked.run(script, env=os.environ)
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    done = forked.run(script, env=env, prepared=prepared_hosts.AIRFLOW)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

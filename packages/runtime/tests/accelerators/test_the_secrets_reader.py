@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import directories, forked, prepared_hosts
 
 BACKEND = """
 import os, threading
@@ -48,7 +48,7 @@ class Comms:
     def send(self, msg):
         raise RuntimeError("no plane is asked")
 task_runner.SUPERVISOR_COMMS = Comms()
-reader = SecretsReader(backends={sys.argv[1]}, cached=float(os.environ["CACHED"]), patience=float(os.environ["PATIENCE"]))
+reader = SecretsReader(backends={sys.argv[1]}, cached=float(sys.argv[2]), patience=float(sys.argv[3]))
 if (reason := reader.applies()) is not None:
     print(json.dumps({"off": reason}))
     sys.exit()
@@ -72,7 +72,7 @@ def in_a_task(look):
 def connection(name):
     found = Connection.get(name)
     return [found.port, found.login]
-if os.environ["PATIENCE"] != "60":
+if sys.argv[3] != "60":
     from airflow.sdk.configuration import ensure_secrets_loaded
     from airflow.sdk.execution_time.secrets import DEFAULT_SECRETS_SEARCH_PATH_WORKERS
     [backend, *_] = ensure_secrets_loaded(default_backends=DEFAULT_SECRETS_SEARCH_PATH_WORKERS)
@@ -100,28 +100,28 @@ print(json.dumps(said))
 
 
 @pytest.fixture
-def probed(tmp_path: Path) -> Any:
-    (tmp_path / "owners_backend.py").write_text(BACKEND)
+def probed() -> Iterator[Any]:
+    with directories.same() as place:
+        (place / "owners_backend.py").write_text(BACKEND)
 
-    def probe(
-        backend: str = "owners_backend.Backend",
-        known: str = "owners_backend.Backend",
-        cached: str = "0",
-        patience: str = "60",
-    ) -> Any:
-        env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(tmp_path),
-            "AIRFLOW_HOME": str(tmp_path / "airflow"),
-            "AIRFLOW__SECRETS__BACKEND": backend,
-            "CACHED": cached,
-            "PATIENCE": patience,
-        }
-        answer = forked.run(PROBE, known, env=env)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout.splitlines()[-1])
+        def probe(
+            backend: str = "owners_backend.Backend",
+            known: str = "owners_backend.Backend",
+            cached: str = "0",
+            patience: str = "60",
+        ) -> Any:
+            env = {
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(place),
+                "AIRFLOW_HOME": str(place / "airflow"),
+                "AIRFLOW__SECRETS__BACKEND": backend,
+            }
+            asked = [known, cached, patience]
+            answer = forked.run(PROBE, *asked, env=env, prepared=prepared_hosts.AIRFLOW)
+            assert answer.returncode == 0, answer.stderr
+            return json.loads(answer.stdout.splitlines()[-1])
 
-    return probe
+        yield probe
 
 
 def test_tasks_get_what_the_reader_reads_with_one_client(probed: Any) -> None:

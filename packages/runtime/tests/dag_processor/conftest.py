@@ -12,7 +12,7 @@ from support.dag_processor_process import Site
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with directories.short() as place:
+    with directories.same() as place:
         here = Site(place)
         yield here
         here.close()

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from support import forked
+from support import directories, forked, prepared_hosts
 from tradewind_protocol import hosts, ids, triggers
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
@@ -235,13 +235,17 @@ def serving(plane: FakePlane, directory: Path) -> Iterator[str]:
 
 
 def _started(
-    environ: dict[str, str], control: int, output: int, through: tuple[str, ...]
+    environ: dict[str, str],
+    configure: hosts.Configure,
+    control: int,
+    output: int,
+    through: tuple[str, ...],
 ) -> forked.Process | subprocess.Popen[bytes]:
     if not through:
-        return forked.Process("tradewind_runtime", env=environ, pass_fds=[control], output=output)
+        return prepared_hosts.start(environ, configure, control=control, output=output)
     return subprocess.Popen(
         [*through, sys.executable, "-m", "tradewind_runtime"],
-        env=environ,
+        env={**environ, hosts.CONTROL_FD: str(control)},
         pass_fds=[control],
         stdout=output,
         stderr=output,
@@ -267,12 +271,8 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
             "HOME": str(directory),
             "AIRFLOW_HOME": str(directory / "airflow"),
             "PYTHONPATH": str(HERE),
-            "TRADEWIND_CONTROL_FD": str(theirs.fileno()),
             **(env or {}),
         }
-        with output.open("wb") as file:
-            process = _started(environ, theirs.fileno(), file.fileno(), through)
-        theirs.close()
         configure = hosts.Configure(
             component=Component.TRIGGERER,
             agent_name="eu-1",
@@ -283,6 +283,9 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
             log_directory=str(directory / "logs"),
             options={"state_directory": str(directory / "state"), **options},
         )
+        with output.open("wb") as file:
+            process = _started(environ, configure, theirs.fileno(), file.fileno(), through)
+        theirs.close()
         ours.sendall(hosts.line(configure))
         host = TriggererHost(process, ours, directory / "logs", output)
         started.append(host)
@@ -305,9 +308,9 @@ def plane() -> FakePlane:
 
 
 @pytest.fixture
-def start_host(plane: FakePlane, tmp_path: Path) -> Iterator[StartHost]:
+def start_host(plane: FakePlane) -> Iterator[StartHost]:
     """For tests that end their host, or need one of their own."""
-    with serving(plane, tmp_path) as gateway, hosts_at(gateway, tmp_path) as start:
+    with directories.same() as place, serving(plane, place) as gateway, hosts_at(gateway, place) as start:
         yield start
 
 

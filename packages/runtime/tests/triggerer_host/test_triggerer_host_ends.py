@@ -109,7 +109,7 @@ def test_no_secret_and_no_argument_of_a_trigger_is_in_the_environment_or_the_hos
         assert b"tw_local_" not in seen
         assert b"hunter2" not in seen
         assert b"FERNET" not in seen
-    assert not (tmp_path / "airflow" / "airflow.db").exists()
+    assert not (host.logs.parent / "airflow" / "airflow.db").exists()
     host.stop()
     assert "hunter2" not in host.output.read_text()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support import directories
 from support.worker_host import FakeGateway, WorkerHost, alive, serving
 
 DAGS = Path(__file__).parent / "dags"
@@ -31,8 +32,9 @@ def gateway(gateway_server: tuple[str, dict[str, FakeGateway]]) -> FakeGateway:
 
 
 @pytest.fixture(scope="module")
-def warm_home(tmp_path_factory: pytest.TempPathFactory, accelerators: str) -> Path:
-    return tmp_path_factory.mktemp("site")
+def warm_home(accelerators: str) -> Iterator[Path]:
+    with directories.same("shared") as place:
+        yield place
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +60,19 @@ def host(shared_host: WorkerHost, gateway: FakeGateway) -> WorkerHost:
 
 
 @pytest.fixture
-def own_host(gateway: FakeGateway, tmp_path: Path, accelerators: str) -> Iterator[Callable[..., WorkerHost]]:
+def own_home() -> Iterator[Path]:
+    with directories.same() as place:
+        yield place
+
+
+@pytest.fixture
+def own_host(gateway: FakeGateway, own_home: Path, accelerators: str) -> Iterator[Callable[..., WorkerHost]]:
     """Starts hosts that a test may treat badly."""
     hosts_started: list[WorkerHost] = []
 
     def start(**options: Any) -> WorkerHost:
         hosts_started.append(
-            WorkerHost(gateway, tmp_path, **{"dags": DAGS, "accelerators": accelerators, **options})
+            WorkerHost(gateway, own_home, **{"dags": DAGS, "accelerators": accelerators, **options})
         )
         return hosts_started[-1]
 

@@ -116,10 +116,10 @@ def test_the_links_of_a_task_lead_to_the_plane(own_host):
     assert "see https://airflow.example.com/team/dags/worker_host/runs/" in attempt.log()
 
 
-def test_the_links_of_a_task_lead_where_the_sites_own_configuration_says(own_host, tmp_path):
-    (tmp_path / "airflow").mkdir()
-    (tmp_path / "airflow" / "airflow.cfg").write_text("[api]\nbase_url = https://intranet.example.com\n")
-    attempt = own_host(base_url="https://airflow.example.com").run("links")
+def test_the_links_of_a_task_lead_where_the_sites_own_configuration_says(own_host, own_home):
+    (own_home / "airflow").mkdir()
+    (own_home / "airflow" / "airflow.cfg").write_text("[api]\nbase_url = https://intranet.example.com\n")
+    attempt = own_host(base_url="https://airflow.example.com", prepared=False).run("links")
     attempt.outcome()
     assert "see https://intranet.example.com/dags/worker_host/runs/" in attempt.log()
 

@@ -35,9 +35,9 @@ def test_a_canary_writes_a_line_and_leaves_nothing(host: WorkerHost, gateway: Fa
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
+def full_disk(own_home: Path) -> Iterator[Path]:
     """A file system without a free byte."""
-    place = tmp_path / "logs"
+    place = own_home / "logs"
     place.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True

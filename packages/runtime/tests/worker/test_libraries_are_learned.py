@@ -62,9 +62,9 @@ class Site:
 
 
 @pytest.fixture
-def site(own_host: Callable, tmp_path: Path) -> Iterator[Site]:
+def site(own_host: Callable, own_home: Path) -> Iterator[Site]:
     libraries = Path(sysconfig.get_path("purelib"))
-    dags = tmp_path / "dags"
+    dags = own_home / "dags"
     dags.mkdir()
     bundle = {
         "name": "dags",
