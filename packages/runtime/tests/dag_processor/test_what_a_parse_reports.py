@@ -170,17 +170,38 @@ def test_source_travels_only_where_the_site_says_so(site: Site) -> None:
     assert packed.dags[0]["dag"]["fileloc"] == "/dev/null/main/packed.zip/inner.py"
 
 
+_LINGERS = """
+import os, time
+here = os.getpid()
+end = os._exit
+def lived():
+    ticks = open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19]
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(ticks) / os.sysconf("SC_CLK_TCK")
+def linger(code):
+    os.closerange(0, 256)
+    time.sleep(0.1)
+    with open("{place}/lived-" + str(here), "w") as file:
+        file.write(str(lived()))
+    end(code)
+os._exit = linger
+"""
+
+
 def test_a_parser_that_ends_a_moment_after_its_pipes_is_noticed_at_once(site: Site) -> None:
-    (site.dags / "lingers.py").write_text(
-        "import os, time\n"
-        "end = os._exit\n"
-        "def linger(code):\n    os.closerange(0, 256)\n    time.sleep(0.1)\n    end(code)\n"
-        "os._exit = linger\n" + ONE_DAG.format(dag_id="lingers", task_id="a")
+    """Not after the second that Airflow sleeps when it finds a process whose pipes have ended. A busy machine may be late, too, so
+    the file is parsed again, each time with another result, until one parse shows it."""
+    dag = ONE_DAG.format(dag_id="lingers", task_id="a").replace(
+        "schedule=None", "schedule=None, tags=[str(here)]"
     )
+    (site.dags / "lingers.py").write_text(_LINGERS.format(place=site.place) + dag)
+
+    def noticed_after() -> float:
+        result = site.plane.files()["lingers.py"]
+        (pid,) = result.dags[0]["dag"]["tags"]
+        return result.seconds - float((site.place / f"lived-{pid}").read_text())
+
     site.start()
-    site.plane.wait_for(lambda: "lingers.py" in site.plane.files())
-    assert site.plane.files()["lingers.py"].dags
-    assert 0.1 <= site.plane.files()["lingers.py"].seconds < 0.9
+    site.plane.wait_for(lambda: "lingers.py" in site.plane.files() and noticed_after() < 0.5)
 
 
 def test_a_dag_file_hears_of_its_own_children_only(site: Site) -> None:
