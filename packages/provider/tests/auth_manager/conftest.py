@@ -166,11 +166,25 @@ class Deployment:
         return self.bearer(self.token_of(user))
 
 
-@pytest.fixture(scope="module")
-def airflow_application(database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    """Airflow's whole API application, as an API server of a Deployment makes it."""
+@pytest.fixture(scope="session")
+def home_of_deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("deployment")
     (home / "credential").write_text(CREDENTIAL)
+    return home
+
+
+@pytest.fixture(scope="session")
+def applications() -> list[FastAPI]:
+    """The application once it has been made, which takes seconds; the configuration it is made of is the same in each file."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def airflow_application(
+    database: None, home_of_deployment: Path, applications: list[FastAPI]
+) -> Iterator[FastAPI]:
+    """Airflow's whole API application, as an API server of a Deployment makes it, and the configuration that is for it alone."""
+    home = home_of_deployment
     options = {
         ("core", "auth_manager"): "tradewind_provider.auth_manager.manager.TradewindAuthManager",
         ("api", "base_url"): AIRFLOW,
@@ -189,7 +203,11 @@ def airflow_application(database: None, tmp_path_factory: pytest.TempPathFactory
             conf.add_section(section)
         conf.set(section, key, value)
     _start_anew()
-    yield airflow_app.create_app(apps="core")
+    if applications:
+        airflow_app._AuthManagerState.instance = applications[0].state.auth_manager
+    else:
+        applications.append(airflow_app.create_app(apps="core"))
+    yield applications[0]
     for (section, key), old in before.items():
         conf.remove_option(section, key) if old is None else conf.set(section, key, old)
     _start_anew()
