@@ -369,7 +369,7 @@ class WorkerHost:
         self.control.close()
         self._lines.close()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
