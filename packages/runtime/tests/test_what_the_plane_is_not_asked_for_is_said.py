@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import directories, forked, prepared_hosts
 
 PROBE = """
 import json, sys
@@ -45,18 +45,20 @@ print(json.dumps([made, [text for text in said if "site" in text]]))
 
 
 @pytest.fixture
-def looked_up(tmp_path: Path) -> Any:
-    def probe(**configure: Any) -> Any:
+def looked_up() -> Iterator[Any]:
+    with directories.same() as place:
         env = {
             "PATH": os.environ["PATH"],
-            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW_HOME": str(place),
             "AIRFLOW_CONN_HERE": '{"conn_type": "http", "host": "here.example"}',
         }
-        answer = forked.run(PROBE, json.dumps(configure), env=env)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout.splitlines()[-1])
 
-    return probe
+        def probe(**configure: Any) -> Any:
+            answer = forked.run(PROBE, json.dumps(configure), env=env, prepared=prepared_hosts.AIRFLOW)
+            assert answer.returncode == 0, answer.stderr
+            return json.loads(answer.stdout.splitlines()[-1])
+
+        yield probe
 
 
 def test_what_is_not_read_under_strict_is_said_once_with_its_remedy(looked_up):
