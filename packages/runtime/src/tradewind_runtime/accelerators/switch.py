@@ -9,7 +9,11 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+ALL: Final = "all"
 NOT_CHOSEN: Final = "switched off in the agent's settings"
+NOT_NAMED: Final = "it is on where the agent's settings name it"
+ON_REQUEST: Final = frozenset({"immortal_objects"})
+"""Those that `all` alone does not choose."""
 
 
 class Accelerator(Protocol):
@@ -26,10 +30,11 @@ class Accelerator(Protocol):
 
 
 class Switch:
-    """Installs accelerators as the agent's setting `accelerators` says: `all`, `none`, or a list of names."""
+    """Installs accelerators as the agent's setting `accelerators` says: `all`, `none`, or a list of names, in which `all` is all but
+    those on request."""
 
     def __init__(self, setting: object, *, process: str) -> None:
-        self._chosen, self._process = _chosen(setting), process
+        self._named, self._process = _named(setting), process
         self._states: dict[str, str] = {}
 
     @property
@@ -39,8 +44,11 @@ class Switch:
 
     def reason(self, accelerator: Accelerator) -> str | None:
         """Why the accelerator stays off; None when it can be on. A fault of the accelerator's is such a reason."""
-        if self._chosen is not None and accelerator.name not in self._chosen:
-            return NOT_CHOSEN
+        if accelerator.name not in self._named:
+            if ALL not in self._named:
+                return NOT_CHOSEN
+            if accelerator.name in ON_REQUEST:
+                return NOT_NAMED
         try:
             return accelerator.applies()
         except Exception as problem:
@@ -63,7 +71,7 @@ class Switch:
 
     def warn_of_unknown(self, known: Collection[str]) -> None:
         """Log each name of the setting that is no accelerator's."""
-        for name in sorted((self._chosen or frozenset()) - set(known)):
+        for name in sorted(self._named - {ALL, *known}):
             log.warning(
                 "The setting `accelerators` names one that does not exist",
                 action="accelerator_unknown",
@@ -82,10 +90,8 @@ class Switch:
         return f"it failed: {type(problem).__name__}: {problem}"[:500]
 
 
-def _chosen(setting: object) -> frozenset[str] | None:
-    """The names that are chosen; None for all."""
-    named: Any = setting if setting is not None else "all"
+def _named(setting: object) -> frozenset[str]:
+    """The names in the setting; `all` is one of them, and the default."""
+    named: Any = setting if setting is not None else ALL
     names = [named] if isinstance(named, str) else list(named)
-    if names == ["all"]:
-        return None
     return frozenset(map(str, names)) - {"none"}

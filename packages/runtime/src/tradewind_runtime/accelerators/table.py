@@ -11,6 +11,7 @@ from tradewind_runtime.accelerators.child_exit_notification import (
 )
 from tradewind_runtime.accelerators.early_imports import MODULES, OF_TASKS, EarlyImports
 from tradewind_runtime.accelerators.first_uses import FirstUses
+from tradewind_runtime.accelerators.immortal_objects import ImmortalObjects
 from tradewind_runtime.accelerators.libraries import PreloadedLibraries
 from tradewind_runtime.accelerators.prepared_logging import PreparedLogging
 from tradewind_runtime.accelerators.secrets_reader import SecretsReader
@@ -31,6 +32,7 @@ class OfWorker(NamedTuple):
     preloaded_libraries: PreloadedLibraries
     prepared_logging: PreparedLogging
     secrets_reader: SecretsReader
+    immortal_objects: ImmortalObjects
     shared_heap: SharedHeap
 
 
@@ -45,6 +47,7 @@ def of_worker(configure: Configure) -> OfWorker:
         PreloadedLibraries(named=options.get("preload", ()), learn=bool(options.get("learn", True))),
         PreparedLogging(),
         SecretsReader(cached=float(options.get("secrets_cache_seconds") or 0)),
+        ImmortalObjects(),
         SharedHeap(),
     )
 

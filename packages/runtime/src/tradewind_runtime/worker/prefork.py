@@ -162,6 +162,7 @@ class AttemptForks:
     def imported(self) -> None:
         loggers.release()
         self._accelerators.prepared_logging.renew()
+        self._accelerators.immortal_objects.freeze()
         self._accelerators.shared_heap.freeze()
 
     def settle(self) -> None:
