@@ -110,7 +110,9 @@ def waking_cost(seconds: float) -> dict[str, float]:
 
     async def nothing(*_: object) -> None: ...
 
-    server = uvicorn.Server(uvicorn.Config(nothing, port=0, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(nothing, interface="asgi3", port=0, log_config=None, access_log=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     time.sleep(1)
