@@ -57,6 +57,25 @@ def test_a_clean_up_recurs_and_its_rows_are_told(sales: Any, website: Website) -
     expect(sales.get_by_text("the disk is small")).to_be_visible()
 
 
+def test_a_deployment_follows_a_minor_until_it_is_told_not_to(sales: Any) -> None:
+    sales.goto(PATH)
+    panel = sales.get_by_role("region", name="Upgrades")
+    expect(panel).to_contain_text("None begins by itself.")
+
+    def save(minor: str) -> None:
+        panel.get_by_role("button", name="Follow a minor").click()
+        sales.get_by_role("dialog").get_by_label("Minor").fill(minor)
+        sales.get_by_role("dialog").get_by_role("button", name="Save").click()
+
+    save("3.3.2")
+    expect(sales.get_by_role("dialog")).to_contain_text("write 3.3")
+    sales.get_by_role("dialog").get_by_label("Minor").fill("3.3")
+    sales.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(panel).to_contain_text("Upgraded to the newest stable release of Airflow 3.3")
+    save("")
+    expect(panel).to_contain_text("None begins by itself.")
+
+
 def test_backups_recur_until_they_are_turned_off(sales: Any) -> None:
     sales.goto(PATH)
     panel = sales.get_by_role("region", name="Backups")

@@ -104,10 +104,12 @@ def serve(
     """
     with alone(settings), opened(settings) as (store, ring):
         driver = None if local is None else LocalDriver(local)
+        versions = offered(settings, local)
         reconciler = Reconciler(
             store,
             ring,
             {} if driver is None else {LOCAL: driver},
+            offered=versions,
             leadership=leadership_of(store.engine),
         )
         organization = people.first_organization(store, settings.organization, now=utc_now())
@@ -134,7 +136,7 @@ def serve(
             reconciler.wake,
             None if driver is None else driver.address,
             origin=settings.origin,
-            offered=offered(settings, local),
+            offered=versions,
             archives=None if local is None else PlaneArchives(local.archives),
         )
         app = create_app(platform)

@@ -131,6 +131,8 @@ class ChangeMaintenance(Ask):
     windows: Annotated[tuple[MaintenanceWindow, ...], Field(max_length=20)] = ()
     clean_up: RecurringWork | None = None
     backups: RecurringWork | None = None
+    follows: Annotated[str, StringConstraints(max_length=9)] | None = None
+    """A minor of Airflow, "3.3": its newest stable release is upgraded to while a window is open. Null: no upgrade begins by itself."""
 
 
 class CleanUp(Ask):
@@ -172,6 +174,8 @@ class MaintenanceView(Message):
     opens_at: datetime | None = None
     clean_up: RecurringWorkView
     backups: RecurringWorkView
+    follows: str = ""  # the minor of Airflow whose newest release it is upgraded to by itself
+    followed: str = ""  # the version that was begun so last; one that failed is not begun again by itself
     revision: int = 0
 
 

@@ -67,6 +67,12 @@ def clean_up(session: Session, deployment: str, keep_days: int, now: bool, wait:
     "--keep-backups-days", type=click.IntRange(1, 3650), help=f"Of --backups. Default: {_KEEP_BACKUPS}."
 )
 @click.option("--no-backups", is_flag=True, help="Back up only when somebody asks, and before an upgrade.")
+@click.option(
+    "--follow",
+    metavar="MINOR",
+    help="Upgrade to the newest stable release of 3.3, say, while a window is open.",
+)
+@click.option("--no-follow", is_flag=True, help="Upgrade only when somebody asks.")
 @reason_option
 @output_option
 @pass_session
@@ -81,12 +87,16 @@ def maintenance(
     backups_cron: str | None,
     keep_backups_days: int | None,
     no_backups: bool,
+    follow: str | None,
+    no_follow: bool,
     reason: str,
 ) -> None:
     """Show when the platform works on a Deployment by itself, or change that."""
     fields: dict[str, Any] = {}
     if windows or no_window:
         fields["windows"] = [{"opens_at_cron": cron, "minutes": minutes} for cron, minutes in windows]
+    if follow or no_follow:
+        fields["follows"] = None if no_follow else follow
     with session.platform() as client:
         found = client.maintenance(deployment)
         for name, cron, days, off, before, usual in (
@@ -124,10 +134,18 @@ def _show(session: Session, found: platform_life.MaintenanceView) -> None:
                 for number, one in enumerate(found.windows, 1)
             ),
             ("Windows", opens if found.windows else "none: upgrades and clean-ups begin at any time"),
+            ("Upgrades", _followed(found)),
             *_recurring("Clean-up", found.clean_up),
             *_recurring("Backups", found.backups),
         ]
     )
+
+
+def _followed(found: platform_life.MaintenanceView) -> str:
+    if not found.follows:
+        return "only when somebody asks"
+    begun = f"; begun last: {found.followed}" if found.followed else ""
+    return f"to the newest release of {found.follows}{begun}"
 
 
 def _recurring(name: str, found: platform_life.RecurringWorkView) -> list[tuple[str, str]]:

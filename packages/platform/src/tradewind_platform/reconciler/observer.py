@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from tradewind_platform.clock import Clock
+from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.reconciler import observations, remote, timetable
@@ -44,6 +45,7 @@ class Observer:
     store: Store
     ring: KeyRing
     clock: Clock
+    offered: Offered
     driver_of: DriverOf
     leads: Callable[[], bool]
     """Whether this process works on the database."""
@@ -103,7 +105,7 @@ class Observer:
         if not timetable.may_be_due(self.store, now):
             return
         with self.store.across_organizations() as db:
-            timetable.begin_what_is_due(db, self.ring, now)
+            timetable.begin_what_is_due(db, self.ring, self.offered, now)
         self.has_begun()
 
     def _running(self) -> Iterator[tuple[Running, Keeper]]:

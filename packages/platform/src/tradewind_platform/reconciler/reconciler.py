@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.clock import Clock, utc_now
+from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.operations import Kind, State
 from tradewind_platform.reconciler import endings, remote
 from tradewind_platform.reconciler.claims import Claims
@@ -55,6 +56,8 @@ class Reconciler:
     ring: KeyRing
     drivers: Mapping[str, Driver]
     clock: Clock = utc_now
+    offered: Offered = field(default_factory=Offered)
+    """The versions that a Deployment which follows a minor is upgraded to by itself."""
     observe_every: float = 5.0
     leadership: Leadership = field(default_factory=Alone)
     """Of several processes on one database only the one that leads works."""
@@ -68,6 +71,7 @@ class Reconciler:
             self.store,
             self.ring,
             self.clock,
+            self.offered,
             self._driver_of,
             self._leads,
             self._claims,

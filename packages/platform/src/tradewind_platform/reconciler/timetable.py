@@ -9,18 +9,22 @@ from typing import Any, Final
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.operations import Kind, Phase, State
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import (
     backups,
     deployment_views,
+    following,
     hibernation,
     maintenance,
     operations,
     people,
+    revisions,
 )
 from tradewind_platform.services.change import Event, Origin, record
-from tradewind_platform.store.life_tables import RecurringWork
+from tradewind_platform.services.upgrades import VERSION
+from tradewind_platform.store.life_tables import Maintenance, RecurringWork
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Deployment, Operation
 
@@ -31,7 +35,12 @@ _OVER: Final = select(Deployment).where(
     Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= bindparam("deleted_before")
 )
 _ANYTHING: Final = select(
-    or_(_OVER.exists(), hibernation.MAY_BE_DUE.exists(), maintenance.MAY_BE_DUE.exists())
+    or_(
+        _OVER.exists(),
+        hibernation.MAY_BE_DUE.exists(),
+        maintenance.MAY_BE_DUE.exists(),
+        following.MAY_BE_DUE.exists(),
+    )
 )
 
 
@@ -41,7 +50,7 @@ def may_be_due(store: Store, now: datetime) -> bool:
         return bool(db.scalar(_ANYTHING, _moments(now)))
 
 
-def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> None:
+def begin_what_is_due(db: Session, ring: KeyRing, offered: Offered, now: datetime) -> None:
     """Begin it, over all organizations."""
     for row in db.scalars(_OVER, _moments(now)).all():
         _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
@@ -49,6 +58,8 @@ def begin_what_is_due(db: Session, ring: KeyRing, now: datetime) -> None:
         _begin_unless_failed(db, row, kind, "its schedule", now)
     for row, work in maintenance.due(db, now):
         _begin_recurring(db, ring, row, work, now)
+    for row, one, version in following.due(db, offered, now):
+        _begin_upgrade(db, ring, row, one, version, now)
 
 
 def _moments(now: datetime) -> dict[str, datetime]:
@@ -69,6 +80,20 @@ def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: Recurrin
         _begin(db, row, kind, "its schedule", now, arguments)
 
 
+def _begin_upgrade(
+    db: Session, ring: KeyRing, row: Deployment, one: Maintenance, version: str, now: datetime
+) -> None:
+    """While another operation runs it waits for the next time."""
+    if _is_busy(_last(db, row)):
+        return
+    one.followed = version
+    spec, reason = revisions.of(db, row), f"it follows {one.follows}"
+    before = spec[VERSION]
+    revisions.add_by(db, row, {**spec, VERSION: version}, author=people.SYSTEM.name, reason=reason, now=now)
+    made = _begin(db, row, Kind.UPGRADE, reason, now, changes={VERSION: [before, version]})
+    backups.begin(db, ring, row, made, keep_days=backups.KEEP_DAYS)
+
+
 def _begin_unless_failed(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> None:
     """Not while another operation runs, and not soon after the same one has failed."""
     last = _last(db, row)
@@ -87,9 +112,11 @@ def _begin(
     reason: str,
     now: datetime,
     arguments: Mapping[str, Any] | None = None,
+    *,
+    changes: Mapping[str, Any] | None = None,
 ) -> Operation:
     made = operations.begin(db, row, kind, by=people.SYSTEM.name, now=now, arguments=arguments)
-    event = Event(f"deployment:{row.name}", row.workspace_id, row.id, reason)
+    event = Event(f"deployment:{row.name}", row.workspace_id, row.id, reason, dict(changes or {}))
     record(
         db,
         action=f"deployment.{kind.value}",

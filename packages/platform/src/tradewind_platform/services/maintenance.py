@@ -10,11 +10,13 @@ from uuid import UUID
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain import following
 from tradewind_platform.domain import maintenance as rules
+from tradewind_platform.domain.deploys import code_of
 from tradewind_platform.domain.maintenance import Recurrence, Window
 from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal
-from tradewind_platform.services import cluster_work, clusters, deployment_lookup, operations
+from tradewind_platform.services import cluster_work, clusters, deployment_lookup, operations, revisions
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.life_tables import Maintenance, RecurringWork
 from tradewind_platform.store.tables import Deployment, Operation
@@ -48,6 +50,8 @@ def change(change: Change, reference: str, ask: messages.ChangeMaintenance) -> m
     for name, kind in (("clean_up", Kind.CLEAN), ("backups", Kind.BACKUP)):
         if name in ask.model_fields_set:
             change.event.changes[name] = _set_recurring(change, row, name, kind, getattr(ask, name))
+    if "follows" in ask.model_fields_set:
+        change.event.changes["follows"] = _set_followed(change, row, found, ask.follows or "")
     found.revision += 1
     change.db.flush()
     return view(change.db, row, change.now)
@@ -126,11 +130,30 @@ def view(db: Session, row: Deployment, now: datetime) -> messages.MaintenanceVie
         opens_at=rules.next_opening(windows, now),
         clean_up=_recurring_view(db, row, Kind.CLEAN, windows, now),
         backups=_recurring_view(db, row, Kind.BACKUP, windows, now),
+        follows=found.follows if found is not None else "",
+        followed=found.followed if found is not None else "",
         revision=found.revision if found is not None else 0,
     )
 
 
 # ---- parts
+
+
+def _set_followed(change: Change, row: Deployment, found: Maintenance, minor: str) -> list[str]:
+    """Before and after, for the audit event. What has failed is begun again, once, where it is asked for anew."""
+    if minor:
+        try:
+            following.require_minor(minor)
+        except ValueError as error:
+            raise _malformed("follows", error, "Name the minor alone, as in 3.3.") from None
+        if code_of(revisions.of(change.db, row)).is_own:
+            raise Refused(
+                Code.CONFLICT,
+                f"the Deployment {row.name!r} has code of its own, with its Airflow in it",
+                remedy="It is upgraded by the project: `tradewind project deploy plane --upgrade`.",
+            )
+    before, found.follows, found.followed = found.follows, minor, ""
+    return [before, minor]
 
 
 def _set_recurring(
@@ -225,9 +248,9 @@ def _require_windows(wanted: Sequence[dict[str, Any]]) -> None:
             raise _malformed(f"windows.{at}.opens_at_cron", error) from None
 
 
-def _malformed(field: str, error: ValueError) -> Refused:
+def _malformed(field: str, error: ValueError, remedy: str = _CRON) -> Refused:
     wrong = [{"where": f"body.{field}", "what": str(error)}]
-    return Refused(Code.MALFORMED, str(error), remedy=_CRON, errors=wrong)
+    return Refused(Code.MALFORMED, str(error), remedy=remedy, errors=wrong)
 
 
 def _recurring(db: Session, row: Deployment, kind: Kind) -> RecurringWork | None:

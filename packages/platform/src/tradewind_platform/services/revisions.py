@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -24,26 +25,36 @@ def of(db: Session, row: Deployment) -> dict[str, Any]:
 
 def first(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
     """That of a new Deployment."""
-    _write(change, row, spec)
+    author, reason = change.caller.name, change.event.reason
+    _write(change.db, row, spec, author=author, reason=reason, now=change.now)
 
 
 def add(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
     """One more. An operation has to apply it."""
+    add_by(change.db, row, spec, author=change.caller.name, reason=change.event.reason, now=change.now)
+
+
+def add_by(
+    db: Session, row: Deployment, spec: dict[str, Any], *, author: str, reason: str, now: datetime
+) -> None:
+    """As `add`, for who is no caller."""
     row.revision += 1
-    row.updated_at, row.updated_by = change.now, change.caller.name
-    _write(change, row, spec)
+    row.updated_at, row.updated_by = now, author
+    _write(db, row, spec, author=author, reason=reason, now=now)
 
 
-def _write(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
-    change.db.add(
+def _write(
+    db: Session, row: Deployment, spec: dict[str, Any], *, author: str, reason: str, now: datetime
+) -> None:
+    db.add(
         DeploymentRevision(
             organization_id=row.organization_id,
             deployment_id=row.id,
             revision=row.revision,
             spec=spec,
-            author=change.caller.name,
-            reason=change.event.reason,
-            created_at=change.now,
+            author=author,
+            reason=reason,
+            created_at=now,
         )
     )
-    change.db.flush()
+    db.flush()

@@ -69,6 +69,10 @@ class Maintenance(Scoped, Base):
 
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployment.id"), unique=True)
     windows: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    follows: Mapped[str] = mapped_column(default="", server_default="")
+    """The minor of Airflow whose newest release it is upgraded to by itself; empty: none."""
+    followed: Mapped[str] = mapped_column(default="", server_default="")
+    """The version that was begun so last."""
     revision: Mapped[int] = mapped_column(default=1)
 
 

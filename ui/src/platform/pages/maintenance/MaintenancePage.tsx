@@ -9,6 +9,7 @@ import { referenceOf } from "../../data/platform";
 import { answers, type OfDeployment } from "../deployment/DeploymentPage";
 import { BackupsPanel } from "./BackupsPanel";
 import { CleanUpPanel } from "./CleanUpPanel";
+import { FollowPanel } from "./FollowPanel";
 import { WindowsPanel } from "./WindowsPanel";
 
 export type OfMaintenance = {
@@ -41,6 +42,7 @@ export function MaintenancePage({ deployment, done }: OfDeployment) {
         return (
           <VStack align="stretch" gap={4} maxW="52em">
             <WindowsPanel {...shared} />
+            <FollowPanel {...shared} />
             <CleanUpPanel {...shared} />
             <BackupsPanel {...shared} />
             {mayChange ? undefined : <Text color="fg.muted">Your role does not change the maintenance of this Deployment.</Text>}
