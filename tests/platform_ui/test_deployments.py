@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
 from playwright.sync_api import expect
 
+from support.fake_driver import FakeDriver
 from support.page_requests import ask
+from support.patience import eventually
 from support.platform_acts import created
 from support.platform_website import Website
+from tradewind_platform.controller.controller import Controller
+from tradewind_platform.controller.platform_client import PlatformClient
 from tradewind_platform.domain.roles import Binding, Role, Target
 from tradewind_platform.reconciler.driver import StepFailed
 from tradewind_platform.services import workloads
@@ -47,6 +55,48 @@ def test_a_deployment_is_made_with_allowed_ip_ranges_and_variables(open_page: An
     (document,) = website.driver.given.values()
     assert document.environment == {"REGION": "eu", "GREETING": "a=b"}
     assert document.configuration["tradewind"]["allowed_addresses"] == "10.0.0.0/8, 203.0.113.7/32"
+
+
+def test_a_deployment_has_a_size_of_its_cluster_and_gets_another_one(
+    open_page: Any, website: Website, tmp_path: Path
+) -> None:
+    page = open_page("/")
+    hosts = {"agents_host": "{id}.example.com", "people_domain": "{id}.example.com"}
+    (tmp_path / "token").write_text(ask(page, "/v1/clusters", {"name": "north", **hosts})["token"])
+    driver = FakeDriver()
+    client = PlatformClient(website.url, tmp_path / "token")
+    with working(Controller(client, driver, "fake", "1", wait_seconds=1, sizes=("small", "large"))):
+        page.goto("/deployments/new")
+        page.get_by_label("Name").fill("sales")
+        page.get_by_label("Cluster").select_option("local")
+        expect(page.get_by_label("Size")).to_have_count(0)
+        page.get_by_label("Cluster").select_option("north")
+        page.get_by_label("Size").select_option("small")
+        page.get_by_role("button", name="Create").click()
+        expect(page.get_by_text("sales runs")).to_be_visible(timeout=60_000)
+        page.goto("/deployments/sales/settings")
+        page.get_by_label("Size").select_option("large")
+        expect(page.get_by_text("This restarts the API servers")).to_be_visible()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("an operation applies it")).to_be_visible()
+        eventually(
+            lambda: {one.spec["size"] for one in driver.given.values()} == {"large"},
+            timeout=30,
+            what="the cluster is not told the new size",
+        )
+        page.goto("/organization/clusters/north")
+        expect(page.get_by_text("small, large")).to_be_visible()
+
+
+@contextmanager
+def working(controller: Controller) -> Iterator[None]:
+    thread = Thread(target=controller.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        controller.stop()
+        thread.join()
 
 
 def test_a_step_that_fails_says_why_and_can_be_tried_again(open_page: Any, website: Website) -> None:

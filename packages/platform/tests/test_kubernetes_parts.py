@@ -26,7 +26,7 @@ from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.patience import Patience
 from tradewind_platform.kubernetes.preflight import of_printed
 from tradewind_platform.kubernetes.recovery import Act, Recovery, Revision, recovery
-from tradewind_platform.kubernetes.settings import Image, KubernetesSettings
+from tradewind_platform.kubernetes.settings import Image, KubernetesSettings, Size
 from tradewind_platform.kubernetes.values import Running, values
 from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
 
@@ -169,6 +169,28 @@ def test_what_the_platform_decides_wins_over_the_clusters_values() -> None:
     assert found["apiServer"] == {"replicas": 1}
     assert found["settings"]["poll_seconds"] == 30 and found["settings"]["policy"] == "strict"
     assert found["migration"] == {"enabled": False, "backoffLimit": 1}
+
+
+def test_a_size_wins_over_the_clusters_values_and_what_the_platform_decides_over_a_size() -> None:
+    sized = SETTINGS.model_copy(
+        update={"sizes": {"large": Size(apiServer={"replicas": 4}, scheduler={"replicas": 2})}}
+    )
+    large = replace(DOCUMENT, spec={**DOCUMENT.spec, "size": "large"})
+    found = values(large, sized)
+    assert (found["apiServer"], found["scheduler"]) == ({"replicas": 4}, {"replicas": 2})
+    assert values(large, sized, Running.NONE)["apiServer"]["replicas"] == 0
+    assert values(DOCUMENT, sized) == values(DOCUMENT, SETTINGS), "without a size it has the usual values"
+    with pytest.raises(StepFailed, match="no size 'large'; it has: none") as failed:
+        values(large, SETTINGS)
+    assert failed.value.final
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Large": {}}, {"large": {"image": {}}}, {"": {}}], ids=["name", "other values", "no name"]
+)
+def test_what_is_no_size_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="sizes"):
+        KubernetesSettings.model_validate({**SETTINGS.model_dump(), "sizes": wrong})
 
 
 def test_variables_that_people_set_are_a_secret_and_a_change_replaces_the_pods() -> None:

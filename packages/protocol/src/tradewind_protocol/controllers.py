@@ -28,6 +28,7 @@ class ControllerPoll(Message):
     steps: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # by the kind of operation
     undo: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)  # by kind and failed step
     facts: dict[str, str] = Field(default_factory=dict)  # of the cluster: its version, what it offers
+    sizes: tuple[str, ...] = Field(default=(), max_length=50)  # that Deployments may have
     wait_seconds: float = Field(default=20.0, ge=0, le=MOST_WAIT_SECONDS)
 
 

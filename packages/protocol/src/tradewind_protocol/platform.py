@@ -189,6 +189,7 @@ class ControllerView(Message):
     version: str = ""
     last_beat_at: datetime | None = None
     facts: dict[str, str] = Field(default_factory=dict)  # what it says of the cluster
+    sizes: tuple[str, ...] = ()  # that its Deployments may have
 
 
 class ClusterView(Message):
@@ -310,6 +311,10 @@ class NamedVariable(SetVariable):
     name: VariableName
 
 
+Size = Annotated[str, StringConstraints(max_length=30, pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$")]
+"""A size that the cluster's owner has named; empty: what Deployments of the cluster have usually."""
+
+
 class NewDeployment(Ask):
     """Ask for a Deployment: an Airflow of its own, with a database and keys of its own."""
 
@@ -318,6 +323,7 @@ class NewDeployment(Ask):
     cluster: Reference | None = None  # None: the only one there is
     description: Text = ""
     policy: Policy = "strict"
+    size: Size = ""
     deletion_protection: bool = False
     version: str | None = Field(
         default=None, pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){2}$"
@@ -333,6 +339,7 @@ class ChangeDeployment(Ask):
 
     description: Text = ""
     policy: Policy = "strict"
+    size: Size = ""
     deletion_protection: bool = False
 
 
@@ -376,6 +383,7 @@ class DeploymentView(Message):
     cluster_name: str
     description: str = ""
     policy: str = "strict"
+    size: str = ""  # of its processes; empty: what the cluster gives usually
     version: str = ""  # of Airflow; empty: that of the cluster's only environment
     deletion_protection: bool = False
     phase: str

@@ -13,6 +13,7 @@ import { OperationBadge } from "../parts/marks";
 import { PageTop, Panel } from "../parts/page";
 import { Select } from "../parts/Select";
 import { Steps } from "../parts/Steps";
+import { SizeField } from "./SizeField";
 
 const ABOVE = [{ name: "Deployments", to: "/deployments" }];
 
@@ -101,7 +102,7 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
             label="Cluster"
             value={wanted.cluster ?? ""}
             options={clusters.map((each) => [each.name, each.name])}
-            set={(cluster) => set({ cluster })}
+            set={(cluster) => set({ cluster, size: "" })}
             empty="Choose a cluster"
             help="Where its Airflow runs. It cannot be changed later."
           />
@@ -110,6 +111,11 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
           releases={releases.filter((each) => each.clusters.includes(wanted.cluster ?? clusters[0]?.name ?? ""))}
           version={wanted.version ?? ""}
           set={(version) => set({ version: version || null })}
+        />
+        <SizeField
+          sizes={(clusters.find((each) => each.name === wanted.cluster) ?? clusters[0])?.controller?.sizes ?? []}
+          size={wanted.size ?? ""}
+          set={(size) => set({ size })}
         />
         <Field.Root>
           <Field.Label>Description</Field.Label>

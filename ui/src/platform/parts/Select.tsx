@@ -7,12 +7,13 @@ type Props = {
   options: (readonly [value: string, name: string])[];
   help?: string;
   empty?: string; // what is shown while nothing is chosen
+  optional?: boolean;
 };
 
-/** One of several, which has to be chosen. */
+/** One of several, which has to be chosen unless it is optional. */
 export function Select(props: Props) {
   return (
-    <Field.Root required>
+    <Field.Root required={!props.optional}>
       <Field.Label>{props.label}</Field.Label>
       <NativeSelect.Root>
         <NativeSelect.Field value={props.value} onChange={(event) => props.set(event.target.value)}>

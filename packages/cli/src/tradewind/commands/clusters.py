@@ -215,6 +215,7 @@ def _facts(one: ClusterView) -> list[tuple[str, str]]:
         ("People's address", one.people_url.replace("{slug}", "<Deployment>")),
         ("Controller", controller),
         *((f"  {name}", value) for name, value in (one.controller.facts if one.controller else {}).items()),
+        *([("Sizes", ", ".join(one.controller.sizes))] if one.controller and one.controller.sizes else []),
         ("Token", f"{one.token_prefix}…" if one.token_prefix else "none"),
         ("Deployments", str(one.deployments)),
         ("Workspaces", "all" if not one.workspaces else ", ".join(str(id) for id in one.workspaces)),

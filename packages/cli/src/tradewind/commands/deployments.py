@@ -58,6 +58,9 @@ def deployments() -> None:
 @click.option(
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
+@click.option(
+    "--size", default="", help="A size that the cluster has. Default: what its Deployments have usually."
+)
 @click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
 @click.option("--version", help="Of Airflow. Default: the newest stable one that the cluster can run.")
 @click.option(
@@ -89,6 +92,7 @@ def create(
     cluster: str | None,
     description: str,
     policy: str,
+    size: str,
     protect: bool,
     version: str | None,
     variables: tuple[str, ...],
@@ -106,6 +110,7 @@ def create(
         cluster=cluster,
         description=description,
         policy=policy,
+        size=size,
         deletion_protection=protect,
         version=version,
         variables=[*(variable_of(one, f"--env {one}", secret=False) for one in variables), *secret],
@@ -184,6 +189,9 @@ def open_(session: Session, deployment: str) -> None:
 @click.argument("deployment")
 @click.option("--description", help="For people.")
 @click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
+@click.option(
+    "--size", help="A size that its cluster has; '' for the usual one. Its processes are restarted."
+)
 @click.option("--protect/--no-protect", default=None, help="Refuse to delete it, or no longer.")
 @click.option("--if-revision", type=int, help="Refuse the change when the Deployment has another revision.")
 @wait_option
@@ -195,13 +203,14 @@ def edit(
     deployment: str,
     description: str | None,
     policy: str | None,
+    size: str | None,
     protect: bool | None,
     if_revision: int | None,
     wait: bool,
     reason: str,
 ) -> None:
     """Change what is given, and keep everything else."""
-    given = {"description": description, "policy": policy, "deletion_protection": protect}
+    given = {"description": description, "policy": policy, "size": size, "deletion_protection": protect}
     ask = operation_commands.valid(
         platform.ChangeDeployment, **{key: value for key, value in given.items() if value is not None}
     )
@@ -295,6 +304,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Airflow", found.people_url),
             ("Version", found.version),
             ("Policy", found.policy),
+            ("Size", found.size or "the usual one of its cluster"),
             ("Protected", "yes" if found.deletion_protection else ""),
             ("Revision", f"{found.revision}, applied: {found.observed_revision}"),
             ("Operation", str(found.operation) if found.operation else ""),

@@ -127,7 +127,12 @@ def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
     except StepFailed as error:
         raise CommandError(str(error)) from None
     return Controller(
-        client, made, kind="kubernetes", version=version("tradewind-platform"), facts=made.facts
+        client,
+        made,
+        kind="kubernetes",
+        version=version("tradewind-platform"),
+        facts=made.facts,
+        sizes=tuple(settings.sizes),
     )
 
 

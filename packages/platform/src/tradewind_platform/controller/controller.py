@@ -54,6 +54,7 @@ class Controller:
     kind: str  # of the driver
     version: str
     facts: Callable[[], Mapping[str, str]] = no_facts
+    sizes: Sequence[str] = ()
     observe_every: float = 5.0
     wait_seconds: float = 20.0
     instance: UUID = field(default_factory=uuid4)
@@ -121,6 +122,7 @@ class Controller:
                 for kind, steps in self._plans().items()
             },
             facts=dict(self.facts()),
+            sizes=tuple(self.sizes),
             wait_seconds=self.wait_seconds,
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 
 class _Part(BaseModel):
@@ -59,6 +59,16 @@ class CloudNativePG(_Part):
     cluster: str
 
 
+class Size(_Part):
+    """What pods of a Deployment have, as the plane's chart takes it: replicas, workers, resources, autoscaling."""
+
+    apiServer: dict[str, Any] = Field(default_factory=dict)
+    scheduler: dict[str, Any] = Field(default_factory=dict)
+
+
+SizeName = Annotated[str, StringConstraints(max_length=30, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+
+
 class KubernetesSettings(_Part):
     """A cluster. Databases are on the PostgreSQL of the URL, or made by CloudNativePG. `namespaces`: those that are there for Deployments; empty: the controller makes one for each."""
 
@@ -82,6 +92,9 @@ class KubernetesSettings(_Part):
     network: Network = Network()
     quota: dict[str, str] = Field(default_factory=dict)
     values: dict[str, Any] = Field(default_factory=dict)  # more values of the plane's chart
+    sizes: dict[SizeName, Size] = Field(
+        default_factory=dict
+    )  # that Deployments may have, instead of what `values` says
     backups: Path | None = None  # where the controller keeps backups; None: it can make none
     probe_seconds: float = 600
     migration_seconds: float = 3600

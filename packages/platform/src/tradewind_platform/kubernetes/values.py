@@ -65,10 +65,24 @@ def values(
         "pods": {"podAnnotations": {"tradewind.io/environment": _mark(document)}},
         "commonLabels": {manifests.LABEL: document.slug},
     }
-    found = _merged(_merged(_USUAL, settings.values), _merged(ours, _STOPPED[running]))
+    cluster = _merged(_merged(_USUAL, settings.values), _of_its_size(document, settings))
+    found = _merged(cluster, _merged(ours, _STOPPED[running]))
     if manifests.CREDENTIAL in document.secrets:
         return _of_the_platform(found, document, settings)
     return _merged(found, {"auth": {"manager": _SIMPLE}})
+
+
+def _of_its_size(document: Document, settings: KubernetesSettings) -> Mapping[str, Any]:
+    """Raises StepFailed for a size that the cluster no longer has."""
+    size = str(document.spec.get("size") or "")
+    if not size:
+        return {}
+    if size not in settings.sizes:
+        raise StepFailed(
+            f"this cluster has no size {size!r}; it has: {', '.join(settings.sizes) or 'none'} (`plane.sizes` of the controller's chart)",
+            final=True,
+        )
+    return {part: values for part, values in settings.sizes[size].model_dump().items() if values}
 
 
 _SIMPLE: Final = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"

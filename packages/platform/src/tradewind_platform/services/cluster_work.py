@@ -32,7 +32,7 @@ def beat(db: Session, cluster: UUID, ask: ControllerPoll, now: datetime) -> None
     """Keep what the controller says of itself, and give it its steps for another while."""
     row = controller(db, cluster)
     row.instance, row.version, row.beat_at = ask.instance, ask.version, now
-    row.facts = dict(ask.facts)
+    row.facts, row.sizes = dict(ask.facts), list(ask.sizes)
     if ask.steps:
         row.steps = {kind: list(steps) for kind, steps in ask.steps.items()}
         row.undo = {

@@ -138,6 +138,7 @@ def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
             version=controller.version,
             last_beat_at=controller.beat_at,
             facts=controller.facts,
+            sizes=tuple(controller.sizes or ()),
         ),
         workspaces=tuple(sorted(_allowed(db, row))),
         deployments=db.scalar(running) or 0,
@@ -180,6 +181,18 @@ def chosen(db: Session, reference: str | None, workspace: UUID, now: datetime) -
             remedy="Install it with the line that `tradewind clusters add` printed.",
         )
     return row
+
+
+def require_size(db: Session, cluster: Cluster, size: str) -> None:
+    """Raises Refused NOT_FOUND for a size that the cluster does not have. Empty is its usual one, and is always there."""
+    controller = _controller(db, cluster)
+    named = [] if controller is None else controller.sizes or []
+    if size and size not in named:
+        raise Refused(
+            Code.NOT_FOUND,
+            f"the cluster {cluster.name!r} has no size {size!r}",
+            remedy=f"It has: {', '.join(named) or 'none'}. Who owns it names sizes in `plane.sizes` of its controller's chart.",
+        )
 
 
 def has_controller(db: Session, cluster: UUID) -> bool:

@@ -149,6 +149,7 @@ def _view(
         cluster_name=cluster.name,
         description=spec["description"],
         policy=spec["policy"],
+        size=spec.get("size", ""),
         version=spec.get("version") or "",
         deletion_protection=row.deletion_protection,
         phase=row.phase,

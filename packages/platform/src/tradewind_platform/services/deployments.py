@@ -25,7 +25,7 @@ from tradewind_platform.services import (
 )
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import found_by, uuid_of
-from tradewind_platform.store.tables import Deployment
+from tradewind_platform.store.tables import Cluster, Deployment
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
@@ -36,8 +36,10 @@ from tradewind_protocol.platform import (
     PurgeDeployment,
 )
 
-_SPEC: Final = ("description", "policy")
+_SPEC: Final = ("description", "policy", "size")
 """What can be changed by a change of the Deployment."""
+_APPLIED: Final = ("policy", "size")
+"""What its processes have to know."""
 
 
 def create(change: Change, ask: NewDeployment) -> DeploymentView:
@@ -48,6 +50,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     change.event.workspace = workspace.id
     change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))
     cluster = clusters.chosen(db, ask.cluster, workspace.id, change.now)
+    clusters.require_size(db, cluster, ask.size)
     version = ask.version or change.offered.newest(cluster.driver)
     if ask.version is not None:
         change.offered.require(cluster.driver, ask.version)
@@ -98,16 +101,19 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
     wanted = ask.model_dump(include=ask.model_fields_set)
     if "deletion_protection" in wanted:
         change.require(Permission.DEPLOYMENT_DELETE, deployment_lookup.target(row))
-    before = {**revisions.of(change.db, row), "deletion_protection": row.deletion_protection}
+    kept = {"size": "", **revisions.of(change.db, row)}
+    before = {**kept, "deletion_protection": row.deletion_protection}
     change.event.changes = {
         key: [before[key], value] for key, value in wanted.items() if before[key] != value
     }
     if not change.event.changes:
         return deployment_views.view(change.db, row, now=change.now)
+    if "size" in change.event.changes:
+        clusters.require_size(change.db, change.db.get_one(Cluster, row.cluster_id), wanted["size"])
     row.deletion_protection = wanted.get("deletion_protection", row.deletion_protection)
-    spec = {**revisions.of(change.db, row), **{key: wanted.get(key, before[key]) for key in _SPEC}}
+    spec = {**kept, **{key: wanted.get(key, before[key]) for key in _SPEC}}
     revisions.add(change, row, spec)
-    if spec["policy"] != before["policy"]:
+    if any(spec[key] != before[key] for key in _APPLIED):
         operations.begin(change.db, row, Kind.UPDATE, by=change.caller.name, now=change.now)
         change.begun = True
     elif row.observed_revision == row.revision - 1:

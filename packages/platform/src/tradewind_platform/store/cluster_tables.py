@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_platform.store.base import Base, Prose, Scoped
@@ -25,6 +25,8 @@ class ClusterController(Scoped, Base):
     """The steps of each kind of operation, as its driver has them."""
     undo: Mapped[dict[str, Any]] = mapped_column(default=dict)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    sizes: Mapped[list[str] | None] = mapped_column(JSON)
+    """That its Deployments may have; null: the controller has told none."""
 
 
 class ClusterToken(Scoped, Base):

@@ -2,18 +2,22 @@ import { Alert, Box, Button, Field, HStack, Input, Text, Textarea, VStack } from
 import { useState, type FormEvent } from "react";
 
 import { asRefused, type Refused } from "../../../data/api";
+import { usePolled } from "../../../data/usePolled";
 import { useSay } from "../../../parts/news";
 import { Problem } from "../../../parts/states";
-import type { ChangeDeployment, DeploymentView } from "../../../../generated/platform";
+import type { ChangeDeployment, ClusterView, DeploymentView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
 import { PolicyField } from "../NewDeploymentPage";
+import { SizeField } from "../SizeField";
 import type { OfDeployment } from "./DeploymentPage";
 
-type Edited = { description: string; policy: string };
-const NAMES: Record<keyof Edited, string> = { description: "Description", policy: "Data policy" };
+type Edited = { description: string; policy: string; size: string };
+const NAMES: Record<keyof Edited, string> = { description: "Description", policy: "Data policy", size: "Size" };
 const FIELDS = Object.keys(NAMES) as (keyof Edited)[];
-const edited = ({ description, policy }: DeploymentView): Edited => ({ description, policy });
+const edited = ({ description, policy, size }: DeploymentView): Edited => ({ description, policy, size });
+/** Of a change that its processes have to know. */
+const restarts = (one: Edited, other: Edited) => one.policy !== other.policy || one.size !== other.size;
 
 /** What a Deployment is described with. A change that its Airflow has to know restarts it, one process after the other. */
 export function GeneralPage({ deployment, done }: OfDeployment) {
@@ -28,6 +32,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
   const [busy, setBusy] = useState(false);
   const changed = FIELDS.filter((each) => wanted[each] !== edited(loaded)[each]);
   const path = `/deployments/${referenceOf(deployment)}`;
+  const sizes = usePolled<ClusterView>(mayChange ? `/clusters/${deployment.cluster}` : undefined, 60).data?.controller?.sizes ?? [];
 
   const restart = (from: DeploymentView) => {
     setLoaded(from);
@@ -80,10 +85,11 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
             />
           </Field.Root>
           <PolicyField value={wanted.policy} set={(policy) => setWanted({ ...wanted, policy })} />
-          {wanted.policy !== loaded.policy ? (
+          <SizeField sizes={sizes} size={wanted.size} set={(size) => setWanted({ ...wanted, size })} />
+          {restarts(wanted, edited(loaded)) ? (
             <Alert.Root status="info">
               <Alert.Indicator />
-              <Alert.Title>A new data policy restarts the API servers and the scheduler. Tasks go on at their sites.</Alert.Title>
+              <Alert.Title>This restarts the API servers and the scheduler. Tasks go on at their sites.</Alert.Title>
             </Alert.Root>
           ) : undefined}
           {changed.length ? (
@@ -140,7 +146,7 @@ function Conflict(props: { before: DeploymentView; newer: DeploymentView; keep: 
           ) : (
             different.map((each) => (
               <Text key={each}>
-                {NAMES[each]} is now “{newer[each]}”, and was “{before[each]}”.
+                {NAMES[each]} is now “{newer[each] || "usual"}”, and was “{before[each] || "usual"}”.
               </Text>
             ))
           )}

@@ -171,6 +171,7 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
                   ["Last beat", <When at={controller.last_beat_at} />],
                   ["Token", cluster.token_prefix ? <Code>{cluster.token_prefix}…</Code> : "none"],
                   ...Object.entries(controller.facts).map(([name, value]): [string, string] => [name, value]),
+                  ["Sizes", controller.sizes.join(", ") || "the usual one alone"],
                 ]}
               />
               {mayChange && cluster.token_prefix ? (
