@@ -262,6 +262,7 @@ def test_the_list_shows_agents_work_and_what_comes_next(open_page: Any, website:
         heads = page.get_by_role("columnheader").all_inner_texts()
         return dict(zip(heads, row.get_by_role("cell").all_inner_texts(), strict=True))
 
+    expect(page.get_by_role("cell", name="healthy")).to_have_count(2)
     sales, risk = cells("sales"), cells("risk")
     assert (sales["Agents"], sales["Running"], sales["Queued"]) == ("2 of 3", "5", "7")
     assert (sales["Airflow"], sales["Health"]) == ("3.3.2", "healthy")
