@@ -105,6 +105,29 @@ def test_the_controller_reads_the_settings_that_the_chart_writes(which: str) -> 
     assert found.own_namespace == "tradewind" and found.role == "tradewind-controller-deployments"
 
 
+def _plane(**values: Any) -> dict[str, Any]:
+    return {"plane": {**LEAST["plane"], **values}}
+
+
+def test_sizes_reach_the_controller() -> None:
+    large = {"apiServer": {"replicas": 4}, "scheduler": {"resources": {"limits": {"memory": "4Gi"}}}}
+    written = rendered(_plane(sizes={"large": large}))[("ConfigMap", "tradewind-controller")]["data"]
+    sizes = KubernetesSettings.model_validate_json(written["settings.json"]).sizes
+    assert {name: one.model_dump() for name, one in sizes.items()} == {"large": large}
+    written = rendered(_plane(sizes=None, versions=None))[("ConfigMap", "tradewind-controller")]["data"]
+    assert KubernetesSettings.model_validate_json(written["settings.json"]).sizes == {}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"Large": {}}, {"l" * 31: {}}, {"large": {"image": {}}}, {"large": 4}],
+    ids=["name", "long", "values", "number"],
+)
+def test_what_is_no_size_is_refused_before_anything_is_installed(wrong: dict[str, Any]) -> None:
+    with pytest.raises(helm.HelmError, match="sizes"):
+        rendered(_plane(sizes=wrong))
+
+
 def test_with_cloudnativepg_the_controller_has_no_password_of_a_database_and_reads_no_secret_there() -> None:
     made = rendered(ALTERNATIVES["CloudNativePG"])
     pod = pod_of(made[("Deployment", "tradewind-controller")])
