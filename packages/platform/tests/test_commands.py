@@ -68,6 +68,25 @@ def test_create_says_which_step_failed_and_how_to_go_on(run: Run, reconciled: Re
     assert "succeeded" in run("operations", "wait", operation).stdout
 
 
+def test_maintenance_is_shown_and_changed_and_what_is_not_named_stays(
+    run: Run, reconciled: Reconciled
+) -> None:
+    reconciled.created()
+
+    def shown(*options: str) -> str:
+        made = run("deployments", "maintenance", "sales", *options)
+        assert made.exit_code == 0, made.output
+        return " ".join(made.stdout.split())
+
+    assert "Upgrades only when somebody asks" in shown()
+    text = shown("--follow", "3.3", "--window", "0 22 * * *", "240", "--backups", "0 1 * * *")
+    assert "Upgrades to the newest release of 3.3" in text and "from '0 22 * * *' for 240 minutes" in text
+    text = shown("--no-follow")
+    assert "Upgrades only when somebody asks" in text and "Backups at '0 1 * * *', keeps 30 days" in text
+    refused = run("deployments", "maintenance", "sales", "--follow", "newest")
+    assert refused.exit_code != 0 and "write 3.3" in refused.stderr
+
+
 def test_edit_sends_what_was_given_and_nothing_else(run: Run, reconciled: Reconciled) -> None:
     reconciled.created(description="EU", deletion_protection=True)
     assert run("deployments", "edit", "sales", "--policy", "open").exit_code == 0
