@@ -140,6 +140,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "NewInvite": {"email": "linus@example.com", "role": "organization_auditor"},
     "SignInSettings": SIGN_IN,
     "NewScimToken": {"overlap_minutes": 5},
+    "SetOrganizationAllowedAddresses": {"networks": []},
     "NewCluster": {
         "name": "made",
         "agents_host": "{id}.external.example.com",

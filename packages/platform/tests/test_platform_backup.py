@@ -18,6 +18,7 @@ from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.services import people
 from tradewind_platform.store import copies
 from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.address_tables import AllowedAddressList
 from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_platform.store.scim_tables import ScimGroup, ScimGroupMember, ScimToken
@@ -306,3 +307,27 @@ def test_a_custom_role_that_was_narrowed_or_deleted_since_stays_so_and_a_name_ma
         "ended": (False, ["deployment.get"], None),
         "later": (False, [], None),
     }
+
+
+@pytest.mark.parametrize("then", [["198.51.100.0/24", "203.0.113.0/24"], []], ids=["wider", "no list"])
+def test_a_network_that_was_taken_off_the_list_since_is_not_allowed_again(
+    home: Path, tmp_path: Path, then: list[str]
+) -> None:
+    def allow(networks: list[str]) -> None:
+        with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+            row = db.scalar(select(AllowedAddressList))
+            if row is None:
+                organization = db.scalars(select(Organization.id)).one()
+                row = AllowedAddressList(organization_id=organization, revision=0)
+                db.add(row)
+            row.networks = [{"network": one, "description": ""} for one in networks]
+            row.changed_at, row.changed_by, row.revision = utc_now(), "ada", row.revision + 1
+
+    if then:
+        allow(then)
+    file = tmp_path / "with-a-list.backup"
+    assert run("backup", "--home", home, "--to", file).exit_code == 0
+    allow(["203.0.113.0/24"])
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert "The list of allowed addresses stays as it is." in done.stderr, done.output
+    assert run("allowed-ips", "list", "--home", home).stdout.split() == ["203.0.113.0/24"]

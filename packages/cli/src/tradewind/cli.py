@@ -42,6 +42,7 @@ _OWN = {
     "access": "tradewind.commands.access:access",
     "sign-in": "tradewind.commands.sign_in:sign_in",
     "scim": "tradewind.commands.scim:scim",
+    "organization": "tradewind.commands.organization:organization",
     "api-tokens": "tradewind.commands.api_tokens:api_tokens",
     "audit": "tradewind.commands.audit:audit",
     "plane": "tradewind.commands.plane:plane",

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from tradewind_protocol.networks import Network
 from tradewind_protocol.sessions import Cadence, Policy
 from tradewind_provider.domain import addresses
 from tradewind_provider.domain.addresses import AddressGate
@@ -310,7 +311,7 @@ class _Reader:
             )
         return frozenset(named)
 
-    def networks(self, name: str) -> tuple[addresses.Network, ...]:
+    def networks(self, name: str) -> tuple[Network, ...]:
         try:
             return addresses.networks(self._options[name])
         except ValueError as error:

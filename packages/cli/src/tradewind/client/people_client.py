@@ -1,12 +1,14 @@
-"""The part of the platform's client that is about people: users, teams, roles, invites and sign-in."""
+"""The part of the platform's client that is about people: users, teams, roles, invites, sign-in and from where."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from tradewind.client.api_client import ApiClient
-from tradewind_protocol import operator, people, platform
+from tradewind_protocol import operator, organization, people, platform
+
+_ADDRESSES: Final = "/organization/allowed-addresses"
 
 
 class PeopleClient(ApiClient):
@@ -119,6 +121,17 @@ class PeopleClient(ApiClient):
 
     def revoke_scim_token(self, *, reason: str = "") -> None:
         self._request("DELETE", "/organization/scim/token", params={"reason": reason})
+
+    def organization_addresses(self) -> organization.OrganizationAllowedAddresses:
+        return self._ask(organization.OrganizationAllowedAddresses, "GET", _ADDRESSES)
+
+    def set_organization_addresses(
+        self, ask: organization.SetOrganizationAllowedAddresses, *, if_revision: int, reason: str = ""
+    ) -> organization.OrganizationAllowedAddresses:
+        """Raises Refused CONFLICT when the list has another revision, and for one without the caller's own address."""
+        headers = {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        answer = organization.OrganizationAllowedAddresses
+        return self._ask(answer, "PUT", _ADDRESSES, ask, params={"reason": reason}, headers=headers)
 
 
 def _path(kind: str, reference: str) -> str:

@@ -64,9 +64,7 @@ def set_(
     """Replace the list by NETWORK..."""
     if bool(networks) == from_anywhere:
         raise BadUsage("name the networks, or say --from-anywhere")
-    wanted = tuple(
-        operator.AllowedNetwork(network=_checked(one), description=description) for one in networks
-    )
+    wanted = tuple(operator.AllowedNetwork(network=checked(one), description=description) for one in networks)
     _change(session, lambda before: wanted, force=force, reason=reason)
 
 
@@ -79,7 +77,7 @@ def set_(
 @pass_session
 def add(session: Session, networks: tuple[str, ...], description: str, force: bool, reason: str) -> None:
     """Add networks to the list. Networks that are on the list stay as they are."""
-    asked = [_checked(one) for one in networks]
+    asked = [checked(one) for one in networks]
 
     def more(before: Networks) -> Networks:
         there = {one.network for one in before}
@@ -97,7 +95,7 @@ def add(session: Session, networks: tuple[str, ...], description: str, force: bo
 @pass_session
 def remove(session: Session, networks: tuple[str, ...], force: bool, reason: str) -> None:
     """Remove networks from the list, but not the last one: an empty list allows every address."""
-    asked = [_checked(one) for one in networks]
+    asked = [checked(one) for one in networks]
 
     def fewer(before: Networks) -> Networks:
         there = {one.network for one in before}
@@ -166,7 +164,8 @@ def _sorted(networks: Networks) -> Sequence[operator.AllowedNetwork]:
     return sorted(networks, key=lambda one: (ip_network(one.network).version, ip_network(one.network)))
 
 
-def _checked(text: str) -> str:
+def checked(text: str) -> str:
+    """A network in CIDR notation, of what a person wrote. Raises BadUsage."""
     try:
         return str(ip_network(text.strip()))
     except ValueError as problem:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from tradewind_platform.api import (
     airflow_proxy,
+    allowed_addresses,
     audit,
     clusters,
     controllers,
@@ -29,9 +30,11 @@ from tradewind_platform.api import (
     sign_in_settings,
     terminal_sign_in,
 )
+from tradewind_platform.api.address_check import AllowedAddressCheck
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.body_limit import BodyLimit
 from tradewind_platform.api.context import Platform
+from tradewind_platform.api.request_origin import RequestOrigin
 from tradewind_platform.api.scim import router as scim
 from tradewind_platform.api.scim.authentication import ScimAuthentication
 from tradewind_protocol.errors import Refusal
@@ -41,7 +44,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Refusal, "description": description}
     for status, description in (
         (401, "The request has no API token and no session, or one that the platform does not know"),
-        (403, "The caller's role does not allow it, or its token has ended"),
+        (403, "The caller's role does not allow it, its token has ended, or its address is not allowed"),
         (404, "There is no such thing, or the caller may not know of it"),
         (409, "Not in the state it is in"),
         (412, "It has another revision than If-Match says"),
@@ -68,7 +71,9 @@ def create_app(platform: Platform) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(ScimAuthentication, platform=platform)
     app.add_middleware(Authentication, platform=platform)
+    app.add_middleware(AllowedAddressCheck, platform=platform)
     app.add_middleware(controllers.ClusterAuthentication, platform=platform)
+    app.add_middleware(RequestOrigin)
     return app
 
 
@@ -83,6 +88,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         custom_roles,
         sign_in_settings,
         scim_settings,
+        allowed_addresses,
         resources,
         clusters,
         deployments,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import anyio.to_thread
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradewind_platform.api import problems
 from tradewind_platform.api.context import Caller, Platform, platform_of
-from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.origins import comes_from_own_pages, cookie_name
 from tradewind_platform.services import api_tokens, sign_in_sessions
 from tradewind_platform.services.change import Origin
@@ -20,11 +17,9 @@ from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import PREFIX
 
-REQUEST_ID: Final = "X-Request-Id"
-
 
 class Authentication:
-    """Every path below `/v1` has a caller, or the answer 401 or 403. Each answer has the request's id.
+    """Every path below `/v1` has a caller, or the answer 401 or 403.
 
     A caller has an API token (`Authorization: Bearer`), or the cookie of a session. With a cookie, a request that
     changes something must come from the platform's own pages. A request with both is the API token's.
@@ -35,28 +30,17 @@ class Authentication:
         self._platform = platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = str(new_id())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
-            await send(message)
-
-        client = scope.get("client")
-        agent = Headers(scope=scope).get("user-agent", "")
-        origin = scope["tradewind_origin"] = Origin(request_id, client[0] if client else "", agent)
-        if scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/"):
+        path = scope.get("path", "")
+        if scope["type"] == "http" and (path == PREFIX or path.startswith(PREFIX + "/")):
             try:
-                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._caller, scope, origin)
+                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._caller, scope)
             except Refused as error:
-                await problems.answer(error.refusal)(scope, receive, send_with_id)
+                await problems.answer(error.refusal)(scope, receive, send)
                 return
-        await self._app(scope, receive, send_with_id)
+        await self._app(scope, receive, send)
 
-    def _caller(self, scope: Scope, origin: Origin) -> Caller:
+    def _caller(self, scope: Scope) -> Caller:
+        origin: Origin = scope["tradewind_origin"]
         headers = Headers(scope=scope)
         authorization = headers.get("authorization")
         value = session_value(HTTPConnection(scope), self._platform)

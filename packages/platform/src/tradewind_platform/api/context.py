@@ -20,6 +20,7 @@ from tradewind_platform.security.identity_providers import IdentityProviders
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.security.passwords import Passwords
 from tradewind_platform.services.access import AccessDocuments
+from tradewind_platform.services.allowed_addresses_cache import AllowedAddressesCache
 from tradewind_platform.services.change import Origin
 from tradewind_platform.services.sign_in_sessions import SignedIn
 from tradewind_platform.services.sso_sign_in import SignInFlow
@@ -37,6 +38,14 @@ class SignInLimits:
 
 
 @dataclass(frozen=True)
+class AddressRefusalLimits:
+    """How often the audit trail has an address that is not allowed: one, and all together."""
+
+    address: AttemptLimiter = field(default_factory=lambda: AttemptLimiter(1, timedelta(minutes=5)))
+    all: AttemptLimiter = field(default_factory=lambda: AttemptLimiter(50, timedelta(minutes=5)))
+
+
+@dataclass(frozen=True)
 class Platform:
     """The parts that requests use."""
 
@@ -51,6 +60,7 @@ class Platform:
     """The platform's own address for browsers, from its configuration and never from a request's `Host`."""
     passwords: Passwords = field(default_factory=Passwords)
     sign_in_limits: SignInLimits = field(default_factory=SignInLimits)
+    address_refusal_limits: AddressRefusalLimits = field(default_factory=AddressRefusalLimits)
     offered: Offered = field(default_factory=Offered)
     """The versions of Airflow that Deployments may have."""
     archives: PlaneArchives | None = None
@@ -58,6 +68,11 @@ class Platform:
     providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
     access_hold_seconds: float = LONGEST_HOLD_SECONDS
     """A request that waits for a change of access is answered after this time at the latest."""
+
+    @cached_property
+    def allowed_addresses(self) -> AllowedAddressesCache:
+        """From where pages and API may be used."""
+        return AllowedAddressesCache(self.store, self.clock)
 
     @cached_property
     def access_documents(self) -> AccessDocuments:
@@ -101,6 +116,6 @@ def caller_of(request: Request) -> Caller:
 
 
 def request_origin(request: Request) -> Origin:
-    """Where the request came from. Set by the authentication for every path."""
+    """Where the request came from. Set by `RequestOrigin` for every path."""
     found: Origin = request.scope["tradewind_origin"]
     return found

@@ -18,7 +18,6 @@ from sqlalchemy import select
 from tradewind_platform.api.authentication import session_value, signed_in
 from tradewind_platform.api.context import Platform, platform_of, request_origin
 from tradewind_platform.api.cookies import delete_cookie, set_cookie
-from tradewind_platform.api.sign_in import NOBODY
 from tradewind_platform.domain.origins import cookie_name
 from tradewind_platform.domain.return_paths import safe_path
 from tradewind_platform.domain.roles import ORGANIZATION, Permission
@@ -185,7 +184,7 @@ def _failed(request: Request, organization: UUID, error: SignInFailed) -> Respon
         record(
             db,
             action="session.begin",
-            caller=NOBODY,
+            caller=people.NOBODY,
             origin=request_origin(request),
             event=event,
             result=Code.NOT_PERMITTED.value,

@@ -6,18 +6,19 @@ What is wrong with the client or its address is shown here: a browser is sent no
 
 from __future__ import annotations
 
-import html
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from tradewind_platform.api import terminal_sign_in
+from tradewind_platform.api.address_check import require_allowed_address
 from tradewind_platform.api.authentication import signed_in
 from tradewind_platform.api.context import Platform, platform_of, request_origin
 from tradewind_platform.api.internal_access import asking_deployment
+from tradewind_platform.api.refusal_page import refusal_page
 from tradewind_platform.domain import oauth
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import Principal, Target
@@ -81,6 +82,7 @@ async def token(request: Request) -> Response:
         return _refused("invalid_request")
     form = dict(parse_qsl(body.decode(errors="replace")))
     if form.get("grant_type") == "authorization_code" and form.get("client_id") == TERMINAL_CLIENT:
+        await require_allowed_address(platform_of(request), request.scope)
         given = await run_in_threadpool(terminal_sign_in.exchanged, request, form)
         if given is None:
             return _refused("invalid_grant")
@@ -196,9 +198,4 @@ def _refused(error: str, status: int = 400) -> Response:
 
 
 def _page(why: str) -> Response:
-    body = (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Sign-in refused</title>"
-        f"<main><h1>Sign-in refused</h1><p>{html.escape(why)}</p><p><a href='/'>Open the platform</a></p></main></html>"
-    )
-    policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
-    return HTMLResponse(body, 400, headers={**_NO_STORE, "Content-Security-Policy": policy})
+    return refusal_page("Sign-in refused", why, status=400)

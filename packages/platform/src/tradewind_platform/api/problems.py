@@ -71,6 +71,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _away(request: Request, error: Exception) -> JSONResponse:
+    return database_away(request)
+
+
+def database_away(request: Request) -> JSONResponse:
     log.warning(
         "%s %s: the database is busy or away",
         request.method,

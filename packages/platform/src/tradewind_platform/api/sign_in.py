@@ -11,7 +11,6 @@ from collections.abc import Hashable
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
@@ -43,8 +42,6 @@ from tradewind_protocol.platform import (
 )
 
 router = APIRouter(include_in_schema=False)
-NOBODY = Principal("nobody", UUID(int=0), "nobody", ())
-"""The actor of a sign-in that was refused."""
 FIRST: Final = "first_administrator"
 BREAK_GLASS: Final = "break_glass"
 
@@ -267,7 +264,7 @@ def _record_refusal(platform: Platform, origin: Origin, name: str, error: Refuse
         record(
             db,
             action="session.begin",
-            caller=NOBODY,
+            caller=people.NOBODY,
             origin=origin,
             event=event,
             result=error.code.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tradewind_platform.commands.admin import admin
+from tradewind_platform.commands.allowed_ips import allowed_ips
 from tradewind_platform.commands.backup import backup, restore
 from tradewind_platform.commands.controller import controller
 from tradewind_platform.commands.demo import demo
@@ -20,5 +21,5 @@ def platform() -> None:
     """Run many Deployments: the platform of this machine."""
 
 
-for _command in (run, controller, doctor, backup, restore, down, eject, admin, keys, demo):
+for _command in (run, controller, doctor, backup, restore, down, eject, admin, allowed_ips, keys, demo):
     platform.add_command(_command)

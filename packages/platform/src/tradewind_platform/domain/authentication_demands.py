@@ -17,6 +17,7 @@ SENSITIVE: Final = frozenset(
         "apiToken.create",
         "apiToken.rotate",
         "terminal.signIn",
+        "allowedAddresses.update",
         "scimToken.create",
         "signIn.update",
         "signIn.activate",

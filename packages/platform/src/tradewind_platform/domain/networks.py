@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.networks import network
 
 
 def in_cidr(text: str) -> str:
     """The network in CIDR notation, also of one address. Raises Refused MALFORMED for what is none."""
     try:
-        return str(ip_network(text.strip()))
+        return str(network(text))
     except ValueError as error:
         raise Refused(
             Code.MALFORMED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,6 +23,8 @@ from tradewind_protocol.errors import Code, Refused
 
 SYSTEM = Principal("system", UUID(int=0), "system", ())
 """The actor of what the platform does by itself."""
+NOBODY: Final = Principal("nobody", UUID(int=0), "nobody", ())
+"""The actor of what was refused before it was known who asks."""
 
 DEFAULT_WORKSPACE = "default"
 

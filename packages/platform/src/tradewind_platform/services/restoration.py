@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain.custom_roles import CustomRole
 from tradewind_platform.services.role_lookup import defined, write_definition
 from tradewind_platform.store.access_tables import AccessRevision
+from tradewind_platform.store.address_tables import AllowedAddressList
 from tradewind_platform.store.cluster_tables import ClusterToken
 from tradewind_platform.store.people_tables import SignInLink, SignInSession
 from tradewind_platform.store.role_tables import RoleDefinition
@@ -59,6 +60,7 @@ class Present:
     enabled: frozenset[UUID]  # users
     roles: dict[tuple[UUID, str], CustomRole | None]  # by organization and name; None: deleted
     deployments: dict[UUID, str]
+    allowed: dict[UUID, AllowedAddressList]  # by organization
     events: int
     access: int
 
@@ -75,6 +77,7 @@ def present(db: Session) -> Present:
             for one in db.scalars(select(RoleDefinition))
         },
         deployments={one.id: one.name for one in db.scalars(select(Deployment))},
+        allowed={one.organization_id: one for one in db.scalars(select(AllowedAddressList))},
         events=len(db.scalars(select(AuditEvent.id)).all()),
         access=max(db.scalars(select(AccessRevision.revision)).all(), default=0),
     )
@@ -128,6 +131,8 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
             said.append(f"{len(rows)} {what}.")
     if now is not None and (kept := _keep_roles_narrow(db, now.roles, at)):
         said.append(f"Roles that stay deleted, or no wider than they were: {', '.join(kept)}.")
+    if now is not None and _keep_allowed_addresses(db, now.allowed):
+        said.append("The list of allowed addresses stays as it is.")
     disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
     for user in disabled:
         user.disabled_at = at
@@ -144,6 +149,21 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
         revision.revision = max(before, 0 if now is None else now.access) + _AHEAD
     db.flush()
     return said
+
+
+def _keep_allowed_addresses(db: Session, now: dict[UUID, AllowedAddressList]) -> bool:
+    """Networks that were taken off a list since are not on it again. Returns whether the backup has another list."""
+    then = {row.organization_id: row for row in db.scalars(select(AllowedAddressList))}
+    changed = False
+    for organization, kept in now.items():
+        row = then.get(organization)
+        if row is None:
+            row = AllowedAddressList(organization_id=organization, networks=[])
+            db.add(row)
+        changed = changed or row.networks != kept.networks
+        row.networks, row.revision = kept.networks, kept.revision
+        row.changed_at, row.changed_by = kept.changed_at, kept.changed_by
+    return changed
 
 
 def _keep_roles_narrow(

@@ -18,6 +18,7 @@ from tradewind_platform.store.tables import Organization
 _IRRELEVANT: Final = frozenset(
     {
         "access_revision",
+        "allowed_addresses",
         "audit_event",
         "authorization_code",
         "backup",

@@ -5,21 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
-Network = IPv4Network | IPv6Network
+from tradewind_protocol.networks import Network, bare, network, within
 
 
 def networks(text: str) -> tuple[Network, ...]:
     """`"10.0.0.0/8, ::1"` as networks. Raises ValueError naming the first part that is none."""
     return tuple(network(part) for part in text.split(",") if part.strip())
-
-
-def network(text: str) -> Network:
-    """One network or one address. Raises ValueError, also for an address with bits behind its prefix: 10.1.2.3/8
-    may mean 10.1.2.3 or 10.0.0.0/8, and only its author knows."""
-    return ip_network(text.strip())
 
 
 PRIVATE: Final = tuple(
@@ -92,7 +86,7 @@ class AddressGate:
         """True when a request may pass that came by `endpoint` (empty: the public way) from `source`, as `source_of` gives it."""
         if endpoint:
             return endpoint in self.endpoints or not self.restricts
-        return not self.private_only and (not self.allowed or _within(source, self.allowed))
+        return not self.private_only and (not self.allowed or within(source, self.allowed))
 
     def endpoint_of(self, peer: str, named: Sequence[str], *, rewritten: bool = False) -> str:
         """The private endpoint that a gateway says a request came by; empty: the public way. `named` is each value of the header.
@@ -103,7 +97,7 @@ class AddressGate:
         """
         if rewritten:
             return UNREADABLE if named and self.gateways else ""
-        if not _within(_bare(peer), self.gateways):
+        if not within(bare(peer), self.gateways):
             return ""
         if len(named) != 1:
             return UNREADABLE
@@ -122,33 +116,9 @@ class AddressGate:
         peer itself is not known. It is then taken for a proxy, as the web server was told to, and only the last one
         it names is believed; the first one is whatever the client likes to say.
         """
-        source, trusted = _bare(peer), rewritten
+        source, trusted = bare(peer), rewritten
         for named in reversed(forwarded):
-            if not (trusted or _within(source, self.proxies)):
+            if not (trusted or within(source, self.proxies)):
                 break
-            source, trusted = _bare(named), False
+            source, trusted = bare(named), False
         return source
-
-
-def _bare(text: str) -> str:
-    """An address without the port some proxies add ("203.0.113.7:1234", "[::1]:80") and without ::ffff: in front."""
-    text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    found = _address(text)
-    return str(found) if found is not None else text[:64]
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        found: IPv4Address | IPv6Address = ip_address(text)
-    except ValueError:
-        return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
-
-
-def _within(address: str, among: Sequence[Network]) -> bool:
-    found = _address(address)
-    return found is not None and any(found in one for one in among if one.version == found.version)

@@ -11,8 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol.errors import Code, Refused
+from tradewind_protocol.networks import Network
+from tradewind_protocol.networks import network as parsed_network
 from tradewind_provider.domain import addresses
-from tradewind_provider.domain.addresses import AddressGate, Network
+from tradewind_provider.domain.addresses import AddressGate
 from tradewind_provider.services import audit
 from tradewind_provider.store.tables import AgentSession, Setting
 
@@ -70,7 +72,7 @@ def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
     value = row.value if isinstance(row.value, dict) else {"networks": row.value}
     return AllowList(
         tuple(
-            AllowListEntry(addresses.network(one["network"]), one.get("description", ""))
+            AllowListEntry(parsed_network(one["network"]), one.get("description", ""))
             for one in value["networks"]
         ),
         tuple(EndpointEntry(one["endpoint"], one["name"]) for one in value.get("endpoints", ())),
@@ -84,7 +86,7 @@ def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
 def parsed(network: str, description: str = "") -> AllowListEntry:
     """An entry from what a person wrote. Raises Refused MALFORMED naming it."""
     try:
-        return AllowListEntry(addresses.network(network), description.strip())
+        return AllowListEntry(parsed_network(network), description.strip())
     except ValueError as error:
         raise Refused(
             Code.MALFORMED,

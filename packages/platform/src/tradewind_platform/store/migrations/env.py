@@ -6,6 +6,7 @@ from alembic import context
 
 from tradewind_platform.store import (  # noqa: F401 - importing them fills the MetaData
     access_tables,
+    address_tables,
     deploy_tables,
     people_tables,
     scim_tables,
