@@ -130,6 +130,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "RotateApiToken": {"overlap_minutes": 5},
     "NewDeployment": {"name": "made"},
     "ChangeDeployment": {"policy": "open"},
+    "MoveDeployment": {"workspace": "other"},
     "ChangeUser": {"disabled": True},
     "NewTeam": {"name": "made"},
     "ChangeTeam": {"description": "changed"},
@@ -236,6 +237,8 @@ def filled_by_life(api: Reconciled, path: str, filled: str, name: str) -> str:
         api.app.state.platform = replace(api.platform, offered=offered)
         api.created(f"{name}-old", version="3.3.0")
         filled = filled.replace(name, f"{name}-old")
+    if path.endswith("/move"):
+        made(api, "/v1/workspaces", name="other")
     if "{digest}" in path or "/deploys" in path:
         filled = filled.replace("{digest}", ARCHIVE[0])
         kept = api.owner.put(f"/v1/deployments/{name}/archives/{ARCHIVE[0]}", content=ARCHIVE[1])

@@ -96,6 +96,20 @@ def test_edit_sends_what_was_given_and_nothing_else(run: Run, reconciled: Reconc
     assert refused.exit_code == 1 and "has the revision 2" in refused.stderr
 
 
+def test_move_says_when_the_other_workspace_has_other_settings(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    for name in ("lab", "ops"):
+        assert run("workspaces", "create", name).exit_code == 0
+    refused = run("deployments", "move", "sales", "--workspace", "lab", "--if-revision", "7")
+    assert refused.exit_code == 1 and "has the revision 1" in refused.stderr
+    plain = run("deployments", "move", "sales", "--workspace", "lab", "--reason", "new team")
+    assert plain.exit_code == 0 and "lab" in plain.stdout and "environment apply" not in plain.stdout
+    assert reconciled.events(action="deployment.move")[0]["reason"] == "new team"
+    reconciled.owner.put("/v1/workspaces/ops/variables/REGION", json={"value": "eu"})
+    other = run("deployments", "move", "sales", "--workspace", "ops")
+    assert "tradewind environment apply sales" in other.stdout
+
+
 def test_delete_asks_for_the_name(run: Run, reconciled: Reconciled) -> None:
     reconciled.created()
     assert run("deployments", "delete", "sales", input="sails\n").exit_code == 1

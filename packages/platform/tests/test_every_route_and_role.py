@@ -38,6 +38,7 @@ ARCHIVE = plane_archive.made(airflow="3.3.0")
 EXAMPLES: dict[str, dict[str, Any]] = {
     "NewApiToken": {"name": "made", "role": "deployment_viewer", "deployment": "sales"},
     "PurgeDeployment": {"name": "sales"},
+    "MoveDeployment": {"workspace": "default"},
     "Upgrade": {"version": "3.3.2"},
     "NewDeploy": {"digest": ARCHIVE[0]},
     "AddMember": {"user": "ada"},

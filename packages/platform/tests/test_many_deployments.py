@@ -143,6 +143,12 @@ def _updated(one: Reconciled) -> Any:
     return answer
 
 
+def _moved(one: Reconciled) -> Any:
+    one.owner.post("/v1/workspaces", json={"name": "lab"})
+    one.owner.put("/v1/workspaces/lab/variables/COLOUR", json={"value": "blue"})
+    return one.owner.post("/v1/deployments/d0/move", json={"workspace": "lab"})
+
+
 CHANGES: dict[str, Callable[[Reconciled], Any]] = {
     "a variable of the cluster": _variable("clusters/local", "vi"),
     "an option of the cluster": _option("clusters/local", "16"),
@@ -155,6 +161,7 @@ CHANGES: dict[str, Callable[[Reconciled], Any]] = {
         "/v1/workspaces/default/configuration/scheduler.max_tis_per_query"
     ),
     "a new specification": _updated,
+    "another workspace": _moved,
     "nothing of the workspace any longer": lambda one: one.owner.delete(
         "/v1/deployments/d0/configuration/scheduler.max_tis_per_query"
     ),

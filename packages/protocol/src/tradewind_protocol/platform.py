@@ -343,6 +343,12 @@ class ChangeDeployment(Ask):
     deletion_protection: bool = False
 
 
+class MoveDeployment(Ask):
+    """Ask that a Deployment belongs to another workspace: to its roles, its settings and its audit trail."""
+
+    workspace: Reference
+
+
 class PurgeDeployment(Ask):
     """Ask for the end of the data of a Deployment that was deleted. Its name is repeated, so that it is meant."""
 

@@ -131,6 +131,20 @@ class PlatformClient(DeploysClient):
             exclude_unset=True,
         )
 
+    def move_deployment(
+        self,
+        reference: str,
+        ask: platform.MoveDeployment,
+        *,
+        if_revision: int | None = None,
+        reason: str = "",
+    ) -> platform.DeploymentView:
+        headers = {} if if_revision is None else {platform.IF_MATCH_HEADER: f'"{if_revision}"'}
+        path = f"{_deployment(reference)}/move"
+        return self._ask(
+            platform.DeploymentView, "POST", path, ask, params={"reason": reason}, headers=headers
+        )
+
     def delete_deployment(self, reference: str, *, reason: str = "") -> platform.OperationView:
         return self._ask(platform.OperationView, "DELETE", _deployment(reference), params={"reason": reason})
 

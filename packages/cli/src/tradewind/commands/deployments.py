@@ -47,7 +47,7 @@ wait_option = click.option(
 
 @click.group()
 def deployments() -> None:
-    """Create, list, show, change, delete, restore and purge Deployments of a platform."""
+    """Create, list, show, change, move, delete, restore and purge Deployments of a platform."""
 
 
 @deployments.command()
@@ -220,6 +220,25 @@ def edit(
             operation_commands.wait_for(client, str(found.operation), session.output)
             found = operation_commands.settled(client, str(found.id))
     _show(session, found)
+
+
+@deployments.command()
+@click.argument("deployment")
+@click.option("--workspace", required=True, help="Name or ID of the workspace that it shall belong to.")
+@click.option("--if-revision", type=int, help="Refuse the move when the Deployment has another revision.")
+@reason_option
+@output_option
+@pass_session
+def move(session: Session, deployment: str, workspace: str, if_revision: int | None, reason: str) -> None:
+    """Move a Deployment to another workspace. Other people have roles on it then; nothing is restarted."""
+    ask = operation_commands.valid(platform.MoveDeployment, workspace=workspace)
+    with session.platform() as client:
+        found = client.move_deployment(deployment, ask, if_revision=if_revision, reason=reason)
+    _show(session, found)
+    if not session.output.is_json and found.observed_revision != found.revision:
+        session.output.say(
+            f"Settings of the workspace {found.workspace_name!r} are not applied: `tradewind environment apply {found.name}`."
+        )
 
 
 @deployments.command()

@@ -10,11 +10,12 @@ from tradewind_platform.api import changes
 from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import cancellation, deployments, operations
+from tradewind_platform.services import cancellation, deployments, operations, workspace_moves
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ChangeDeployment,
     DeploymentView,
+    MoveDeployment,
     NewDeployment,
     OperationView,
     PurgeDeployment,
@@ -66,6 +67,20 @@ def update_deployment(
         "deployment.update",
         ask,
         lambda change: deployments.update(change, deployment, ask),
+        reason=reason,
+    )
+
+
+@router.post("/deployments/{deployment}/move", response_model=DeploymentView)
+def move_deployment(
+    request: Request, deployment: Reference, ask: MoveDeployment, reason: Reason = ""
+) -> Response:
+    """Put it into another workspace: other people have roles on it at once, and other settings count once they are applied."""
+    return changes.run(
+        request,
+        "deployment.move",
+        ask,
+        lambda change: workspace_moves.move(change, deployment, ask),
         reason=reason,
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 SENSITIVE: Final = frozenset(
     {
         "deployment.delete",
+        "deployment.move",
         "deployment.purge",
         "deployment.restore",
         "deployment.rollback",

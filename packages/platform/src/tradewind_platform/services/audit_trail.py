@@ -72,7 +72,9 @@ def _visible(caller: Principal) -> ColumnElement[bool]:
         *(
             AuditEvent.deployment_id == scope.deployment
             if scope.deployment is not None
-            else AuditEvent.workspace_id == scope.workspace
+            else or_(
+                AuditEvent.workspace_id == scope.workspace, AuditEvent.former_workspace_id == scope.workspace
+            )
             for scope in scopes
         ),
     )

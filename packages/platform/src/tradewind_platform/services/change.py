@@ -38,6 +38,8 @@ class Event:
     deployment: UUID | None = None
     reason: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
+    former_workspace: UUID | None = None
+    """The workspace that the target has left by the change."""
 
 
 @dataclass
@@ -107,6 +109,7 @@ def record(
             action=action,
             target=event.target[:250],
             workspace_id=event.workspace,
+            former_workspace_id=event.former_workspace,
             deployment_id=event.deployment,
             result=result,
             reason=event.reason,

@@ -158,12 +158,7 @@ def chosen(db: Session, reference: str | None, workspace: UUID, now: datetime) -
     """
     if reference is not None:
         row = found(db, reference)
-        if not _may_use(db, row, workspace):
-            raise Refused(
-                Code.CONFLICT,
-                f"the workspace may not use the cluster {row.name!r}",
-                remedy="Ask an owner of the organization to allow it, or name another cluster.",
-            )
+        require_use(db, row, workspace, remedy="or name another cluster")
     else:
         rows = [row for row in db.scalars(select(Cluster)) if _may_use(db, row, workspace)]
         if len(rows) != 1:
@@ -192,6 +187,16 @@ def require_size(db: Session, cluster: Cluster, size: str) -> None:
             Code.NOT_FOUND,
             f"the cluster {cluster.name!r} has no size {size!r}",
             remedy=f"It has: {', '.join(named) or 'none'}. Who owns it names sizes in `plane.sizes` of its controller's chart.",
+        )
+
+
+def require_use(db: Session, row: Cluster, workspace: UUID, *, remedy: str) -> None:
+    """Raises Refused CONFLICT, which names the cluster, when the workspace may not use it. `remedy`: what else helps."""
+    if not _may_use(db, row, workspace):
+        raise Refused(
+            Code.CONFLICT,
+            f"the workspace may not use the cluster {row.name!r}",
+            remedy=f"Ask an owner of the organization to allow it, {remedy}.",
         )
 
 

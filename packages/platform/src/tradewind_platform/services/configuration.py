@@ -279,15 +279,19 @@ def _rows(db: Session, table: type[Any], scope: _Scope) -> list[Any]:
 
 
 def _applied_at(db: Session, scope: _Scope) -> datetime | None:
-    """When the operation began that last gave the Deployment's processes what is set."""
+    """When the operation began that last gave the Deployment's processes what is set. None: none did, or none since a move changed it."""
     if scope.deployment is None:
         return None
+    changed = scope.deployment.layers_changed_at
     statement = select(Operation.started_at).where(
         Operation.deployment_id == scope.deployment.id,
         Operation.kind.in_(_APPLIES),
         Operation.state == State.SUCCEEDED.value,
     )
-    return db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+    since = db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+    if since is not None and changed is not None and since < changed:
+        return None  # any value that counts now may be one that the processes never had
+    return since
 
 
 def _is_applied(scope: _Scope, row: Row, since: datetime | None) -> bool:

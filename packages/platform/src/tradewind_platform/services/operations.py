@@ -57,14 +57,7 @@ def begin(
 ) -> Operation:
     """Write the operation in the transaction of the change. Raises Refused CONFLICT while another one runs, and in a phase
     in which it makes no sense."""
-    running = db.scalar(select(Operation).where(Operation.unfinished == row.id))
-    if running is not None:
-        raise Refused(
-            Code.CONFLICT,
-            f"the operation {running.kind} of the Deployment {row.name!r} has not ended",
-            remedy=f"Wait for it: `tradewind operations wait {running.id}`.",
-            operation=str(running.id),
-        )
+    require_idle(db, row)
     if not may_begin(kind, Phase(row.phase)):
         raise Refused(
             Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so there is nothing to {kind.value}"
@@ -85,6 +78,18 @@ def begin(
     db.add(made)
     db.flush()
     return made
+
+
+def require_idle(db: Session, row: Deployment) -> None:
+    """Raises Refused CONFLICT, which names it, while an operation of the Deployment runs."""
+    running = db.scalar(select(Operation).where(Operation.unfinished == row.id))
+    if running is not None:
+        raise Refused(
+            Code.CONFLICT,
+            f"the operation {running.kind} of the Deployment {row.name!r} has not ended",
+            remedy=f"Wait for it: `tradewind operations wait {running.id}`.",
+            operation=str(running.id),
+        )
 
 
 def begun(

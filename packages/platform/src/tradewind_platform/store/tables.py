@@ -141,6 +141,8 @@ class Deployment(Scoped, Base):
     updated_at: Mapped[datetime]
     updated_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
+    layers_changed_at: Mapped[datetime | None]
+    """When it came into a workspace with other settings. What its processes have is of before, until they are restarted."""
 
 
 class DeploymentRevision(Scoped, Base):
@@ -238,6 +240,8 @@ class AuditEvent(Scoped, Base):
     action: Mapped[str] = mapped_column(index=True)
     target: Mapped[str] = mapped_column(default="")
     workspace_id: Mapped[UUID | None]
+    former_workspace_id: Mapped[UUID | None]
+    """The workspace that the target was in until then: those who read its events read this one, too."""
     deployment_id: Mapped[UUID | None]
     result: Mapped[str]
     reason: Mapped[str] = mapped_column(Prose, default="")
