@@ -43,7 +43,7 @@ function objectOf(schema) {
 
 mkdirSync(out, { recursive: true });
 const known = new Map();
-for (const name of ["platform", "platform_life", "deploys", "people", "clusters"]) {
+for (const name of ["platform", "platform_life", "deploys", "people", "organization", "clusters"]) {
   let text;
   try {
     text = readFileSync(`${schemas}${name}.json`, "utf8");

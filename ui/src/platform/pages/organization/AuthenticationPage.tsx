@@ -12,6 +12,7 @@ import { Shown } from "../../../parts/states";
 import type { SignInSettingsView, SignInTest, SignInView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { PageTop, Panel } from "../../parts/page";
+import { AllowedAddressesPanel } from "./AllowedAddressesPanel";
 import { Facts } from "./Facts";
 import { ProvisioningPanel } from "./ProvisioningPanel";
 import { SignInForm } from "./SignInForm";
@@ -116,6 +117,7 @@ function Settings({ settings, refresh }: { settings: SignInView; refresh: () => 
             <Address name="Post-logout redirect URI" value={settings.post_logout_redirect_uri} />
           </Panel>
           <ProvisioningPanel />
+          <AllowedAddressesPanel />
           <Panel title="When nothing else works">
             <Text mb={2}>On the platform's machine, an administrator makes a link that signs a user in once, for 15 minutes:</Text>
             <Copyable what="command for a sign-in link" text={`tradewind platform admin sign-in-link ${me.name}`} />
