@@ -159,6 +159,28 @@ def test_a_deployment_is_deleted_by_its_name_and_restored(open_page: Any) -> Non
     expect(page.get_by_text("moved away")).to_be_visible()
 
 
+def test_a_deployment_is_moved_to_another_workspace(open_page: Any) -> None:
+    page = open_page("/")
+    created(page)
+    page.goto("/deployments/sales/settings")
+    expect(page.get_by_label("Description")).to_be_visible()
+    expect(page.get_by_role("button", name="Move to another workspace")).to_have_count(0)
+    ask(page, "/v1/workspaces", {"name": "lab"})
+    page.reload()
+    page.get_by_role("button", name="Move to another workspace").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("New workspace").select_option("lab")
+    dialog.get_by_label("Reason").fill("the lab runs it")
+    dialog.get_by_role("button", name="Move").click()
+    expect(page.get_by_text("It is in the workspace lab")).to_be_visible()
+    page.get_by_label("Description").fill("Moved")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved")).to_be_visible()
+    page.goto("/organization/audit?action=deployment.move")
+    expect(page.get_by_text("the lab runs it")).to_be_visible()
+    expect(page.get_by_text("default → lab")).to_be_visible()
+
+
 def test_a_viewer_is_shown_no_act_that_the_role_refuses(open_page: Any, website: Website) -> None:
     owner = open_page("/")
     created(owner)

@@ -1,4 +1,4 @@
-import { Text } from "@chakra-ui/react";
+import { Text, VStack } from "@chakra-ui/react";
 import { Route, Routes, useLocation } from "react-router-dom";
 
 import { Nothing } from "../../../parts/states";
@@ -11,6 +11,7 @@ import { DangerPage } from "./DangerPage";
 import type { OfDeployment } from "./DeploymentPage";
 import { GeneralPage } from "./GeneralPage";
 import { HibernationPage } from "./HibernationPage";
+import { MoveToWorkspace } from "./MoveToWorkspace";
 import { VersionPage } from "./VersionPage";
 
 export function SettingsPages({ deployment, done }: OfDeployment) {
@@ -31,7 +32,16 @@ export function SettingsPages({ deployment, done }: OfDeployment) {
     <>
       <TabRow label="Settings" tabs={tabs} small />
       <Routes>
-        <Route index element={<GeneralPage deployment={deployment} done={done} />} />
+        <Route
+          index
+          element={
+            <VStack align="stretch" gap={8} maxW="48em">
+              {/* A move makes a new revision: the form begins with it. */}
+              <GeneralPage key={deployment.workspace} deployment={deployment} done={done} />
+              <MoveToWorkspace deployment={deployment} done={done} />
+            </VStack>
+          }
+        />
         <Route path="hibernation" element={<HibernationPage deployment={deployment} done={done} />} />
         <Route path="maintenance" element={<MaintenancePage deployment={deployment} done={done} />} />
         <Route path="version" element={<VersionPage deployment={deployment} done={done} />} />
