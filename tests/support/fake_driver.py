@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
-from tradewind_platform.reconciler.driver import Document, StepFailed, StepWaits
+from tradewind_platform.reconciler.driver import ComponentLog, Document, StepFailed, StepWaits
+from tradewind_protocol.errors import Code, Refused
 
 
 class Killed(BaseException):
@@ -79,6 +81,7 @@ class FakeDriver:
     heads: str = "abc"  # of the code that is deployed
     archives: dict[str, list[str]] = field(default_factory=dict)  # slug → digests that stay
     tasks: dict[str, int] = field(default_factory=dict)  # slug → how many run
+    logs: dict[tuple[str, Component], list[str]] = field(default_factory=dict)  # by slug and component
 
     def steps(self, kind: Kind) -> Sequence[str]:
         running = ("database", "configure", "migrate", "start", "route")
@@ -126,6 +129,18 @@ class FakeDriver:
 
     def observe(self, document: Document) -> Sequence[Condition]:
         return _observed(frozenset(self.cluster.of(document.slug)), document.revision)
+
+    def last_lines(self, document: Document, component: Component, count: int) -> ComponentLog:
+        lines = self.logs.get((document.slug, component))
+        if not lines:
+            raise Refused(
+                Code.NOT_FOUND, f"the log of {component.value} of {document.name!r} has no line yet"
+            )
+        return ComponentLog(lines[-count:], f"{component.value}.log in memory")
+
+    def write(self, slug: str, component: Component, *lines: str) -> None:
+        """As its process does."""
+        self.logs.setdefault((slug, component), []).extend(lines)
 
     def _ensure(self, document: Document, thing: str) -> None:
         if thing not in self.cluster.of(document.slug):

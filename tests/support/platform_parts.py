@@ -170,7 +170,8 @@ class Reconciled(Api):
     driver: FakeDriver = field(default_factory=FakeDriver)
 
     def __post_init__(self) -> None:
-        self.platform = replace(self.platform, wake=lambda: self.reconciler.wake())
+        readers = {"fake": self.driver}
+        self.platform = replace(self.platform, wake=lambda: self.reconciler.wake(), log_readers=readers)
         super().__post_init__()
         with self.platform.store.transaction(self.organization) as db:
             ensure_cluster(db, now=self.time.now)

@@ -56,6 +56,7 @@ KNOWN = {
     "variable": "COLOUR",
     "backup": str(UUID(int=1)),
     "digest": "sha256:" + "0" * 64,
+    "component": "scheduler",
 }
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from support.platform_parts import Reconciled
 from tradewind.cli import main
 from tradewind.commands.session import Session
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.reconciler.driver import StepFailed
 
@@ -361,6 +362,26 @@ def test_health_shows_each_condition_and_is_an_exit_code(run: Run, reconciled: R
     reconciled.create("new")
     early = run("deployments", "health", "new")
     assert early.exit_code == 1 and "Deployment 'new' is unknown" in early.stderr
+
+
+def test_logs_prints_the_lines_alone_and_names_the_file_beside_them(run: Run, reconciled: Reconciled) -> None:
+    slug = reconciled.created()["slug"]
+    reconciled.driver.write(slug, Component.SCHEDULER, "begins", "\tat line 7", "\x1b[31mred\x1b[0m \x07bell")
+    found = run("deployments", "logs", "sales", "--component", "scheduler", "--lines", "2")
+    assert found.exit_code == 0, found.output
+    assert found.stdout == "        at line 7\nred \ufffdbell\n", "nothing that a terminal obeys"
+    assert found.stderr == "scheduler: scheduler.log in memory\n"
+    told = json.loads(run("-o", "json", "deployments", "logs", "sales", "--component", "scheduler").stdout)
+    assert told["component"] == "scheduler" and told["lines"][0] == "begins"
+
+
+def test_logs_of_what_is_no_component_names_those_there_are(run: Run, reconciled: Reconciled) -> None:
+    reconciled.created()
+    refused = run("deployments", "logs", "sales", "--component", "triggerer")
+    assert refused.exit_code == 1 and "no component 'triggerer'" in refused.stderr
+    assert "api-server, scheduler, migrate" in refused.stderr
+    silent = run("deployments", "logs", "sales")
+    assert silent.exit_code == 1 and "has no line yet" in silent.stderr and silent.stdout == ""
 
 
 def test_open_prints_the_address_where_there_is_no_browser(

@@ -24,6 +24,7 @@ from support.http_client import Client
 from support.platform_parts import Reconciled
 from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.catalogue import Offered, Release
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.custom_roles import ALWAYS, GRANTABLE
 from tradewind_platform.domain.roles import Level, Permission, Role
 from tradewind_platform.store.life_tables import Backup
@@ -180,7 +181,9 @@ def every_route(reconciled: Reconciled) -> EveryRoute:
         "operation": operation,
         "option": "core.parallelism",
         "variable": "MADE",
+        "component": Component.SCHEDULER.value,
     }
+    api.driver.write(sales["slug"], Component.SCHEDULER, "made")
     for layer in ("cluster", "workspace", "deployment"):
         for setting in (f"configuration/{things['option']}", f"variables/{things['variable']}"):
             made = api.owner.put(f"/v1/{layer}s/{things[layer]}/{setting}", json={"value": "7"})

@@ -71,9 +71,12 @@ class Machine:
             )
         offered = Offered((Release(NEW), Release(OLD)))
         archives = PlaneArchives(self.settings.archives)
-        self.platform = replace(Platform(self.store, ring), offered=offered, archives=archives)
-        self.api = Api(self.platform, organization, Time(utc_now()))
         self.driver = LocalDriver(self.settings)
+        readers = {"local": self.driver}
+        self.platform = replace(
+            Platform(self.store, ring), offered=offered, archives=archives, log_readers=readers
+        )
+        self.api = Api(self.platform, organization, Time(utc_now()))
         self.reconciler = Reconciler(self.store, ring, {"local": self.driver})
 
     def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
@@ -331,6 +334,9 @@ def test_scenario_10_an_api_server_that_is_killed_is_back_and_one_that_crashes_s
     found = machine.deployment("killed")
     assert found["health"] == "unhealthy" and "has no room to start" in found["health_reason"]
     assert len(machine.processes(slug)) == 1, "the scheduler goes on"
+    log = machine.ask("GET", "/killed/logs/api-server?lines=3")
+    assert "has no room to start" in "".join(log["lines"]) and len(log["lines"]) <= 3
+    assert log["source"].startswith(f"{machine.home}/local/deployments/{slug}/logs/api-server-1.log on ")
 
 
 def test_scenario_28_what_eject_writes_runs_a_deployment_without_the_platform(machine: Machine) -> None:

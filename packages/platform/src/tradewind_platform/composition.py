@@ -104,11 +104,12 @@ def serve(
     """
     with alone(settings), opened(settings) as (store, ring):
         driver = None if local is None else LocalDriver(local)
+        drivers = {} if driver is None else {LOCAL: driver}
         versions = offered(settings, local)
         reconciler = Reconciler(
             store,
             ring,
-            {} if driver is None else {LOCAL: driver},
+            drivers,
             offered=versions,
             leadership=leadership_of(store.engine),
         )
@@ -135,6 +136,7 @@ def serve(
             utc_now,
             reconciler.wake,
             None if driver is None else driver.address,
+            log_readers=drivers,
             origin=settings.origin,
             offered=versions,
             archives=None if local is None else PlaneArchives(local.archives),

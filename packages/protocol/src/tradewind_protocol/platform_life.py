@@ -222,3 +222,14 @@ class VariableView(Message):
     updated_at: datetime
     updated_by: str = ""
     applied: bool = True
+
+
+# ---- logs of components
+
+
+class ComponentLogView(Message):
+    """The last lines that a component of a Deployment has written."""
+
+    component: str  # api-server, scheduler or migrate
+    lines: tuple[str, ...]  # the newest last; secrets that the platform knows of are masked
+    source: str  # the file and the machine

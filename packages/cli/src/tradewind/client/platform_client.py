@@ -148,6 +148,10 @@ class PlatformClient(DeploysClient):
     def delete_deployment(self, reference: str, *, reason: str = "") -> platform.OperationView:
         return self._ask(platform.OperationView, "DELETE", _deployment(reference), params={"reason": reason})
 
+    def component_log(self, reference: str, component: str, *, lines: int) -> platform_life.ComponentLogView:
+        path = f"{_deployment(reference)}/logs/{quote(component, safe='')}"
+        return self._ask(platform_life.ComponentLogView, "GET", path, params={"lines": lines})
+
     def restore_deployment(self, reference: str, *, reason: str = "") -> platform.OperationView:
         path = f"{_deployment(reference)}/restore"
         return self._ask(platform.OperationView, "POST", path, params={"reason": reason})

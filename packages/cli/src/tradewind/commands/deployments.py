@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tradewind.commands import component_logs as log_commands
 from tradewind.commands import hibernation as hibernation_commands
 from tradewind.commands import maintenance as maintenance_commands
 from tradewind.commands import operations as operation_commands
@@ -293,6 +294,7 @@ def purge(session: Session, deployment: str, yes: bool, wait: bool, reason: str)
 
 for command in (
     *hibernation_commands.COMMANDS,
+    *log_commands.COMMANDS,
     *maintenance_commands.COMMANDS,
     *upgrade_commands.COMMANDS,
 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,8 @@ from tradewind_platform.api.access_watch import AccessWatch
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.roles import Principal
+from tradewind_platform.reconciler.component_logs import ComponentLogs
+from tradewind_platform.reconciler.driver import LogReader
 from tradewind_platform.security.attempt_limiter import AttemptLimiter
 from tradewind_platform.security.identity_providers import IdentityProviders
 from tradewind_platform.security.key_ring import KeyRing
@@ -56,6 +58,8 @@ class Platform:
     """Called once a change is committed that has begun an operation."""
     address: Callable[[str], str] | None = None
     """Where the Airflow of a Deployment is asked, by its slug. None: at its address for people."""
+    log_readers: Mapping[str, LogReader] = field(default_factory=dict)
+    """Of the clusters whose Deployments run on this process's machine, by driver."""
     origin: str = "http://127.0.0.1:8700"
     """The platform's own address for browsers, from its configuration and never from a request's `Host`."""
     passwords: Passwords = field(default_factory=Passwords)
@@ -68,6 +72,10 @@ class Platform:
     providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
     access_hold_seconds: float = LONGEST_HOLD_SECONDS
     """A request that waits for a change of access is answered after this time at the latest."""
+
+    @property
+    def component_logs(self) -> ComponentLogs:
+        return ComponentLogs(self.store, self.ring, self.log_readers)
 
     @cached_property
     def allowed_addresses(self) -> AllowedAddressesCache:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 
 from tradewind_platform.clock import Clock, utc_now
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.deploys import HEADS
 from tradewind_platform.domain.health import Condition, Status
 from tradewind_platform.domain.operations import Kind
@@ -19,6 +20,7 @@ from tradewind_platform.drivers.before import before
 from tradewind_platform.drivers.dumps import Dumps
 from tradewind_platform.drivers.hibernation import Hibernation
 from tradewind_platform.local.clean_up import CleanUp
+from tradewind_platform.local.component_logs import LogFiles
 from tradewind_platform.local.cordoned import CordonedFiles
 from tradewind_platform.local.gateway import Gateway
 from tradewind_platform.local.observing import Observing
@@ -29,7 +31,7 @@ from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.local.sqlite_copies import SqliteCopies
 from tradewind_platform.local.started import Started
 from tradewind_platform.local.upgrades import Upgrades
-from tradewind_platform.reconciler.driver import Document, StepFailed
+from tradewind_platform.reconciler.driver import ComponentLog, Document, StepFailed
 
 _RUNNING: Final = ("database", "configure", "migrate", "start", "route", "probe")
 _STEPS: Final[Mapping[Kind, Sequence[str]]] = {
@@ -64,6 +66,7 @@ class LocalDriver:
         self._gateway = Gateway(settings, self._processes)
         self._planes = Planes(settings)
         self._observing = Observing(self._planes)
+        self._logs = LogFiles(self._planes)
         self._started = Started(self._processes, self._planes)
         airflow = AirflowApi(
             httpx.Client(trust_env=False), lambda document: self._planes.address(document.slug)
@@ -127,6 +130,9 @@ class LocalDriver:
 
     def observe(self, document: Document) -> Sequence[Condition]:
         return self._observing.conditions(document, broken=self._started.is_broken(document))
+
+    def last_lines(self, document: Document, component: Component, count: int) -> ComponentLog:
+        return self._logs.last_lines(document, component, count)
 
     def address(self, slug: str) -> str:
         """Where its API server listens. Raises Refused UNAVAILABLE for one that was never configured."""

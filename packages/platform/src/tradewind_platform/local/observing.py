@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tradewind.embedded.home_files import LinkFound
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.health import Condition, ConditionType, Status
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.settings import host_of
@@ -27,7 +28,8 @@ class Observing:
         seen = _Seen(document.revision)
         if health is None:
             log = self._planes.home(document) / "logs" / "api-server-1.log"
-            what, remedy = "The API server does not answer.", f"Read {log}. It is started again by itself."
+            what = "The API server does not answer."
+            remedy = f"{_shows(document, Component.API_SERVER)}, from {log}. It is started again by itself."
             if broken:
                 what = f"The API server ends again and again. Its last lines: {self._last_lines(document)}"
                 remedy = f"Read {log}, correct the cause, and change or restore the Deployment."
@@ -46,7 +48,10 @@ class Observing:
                     seen.true(type)
                 else:
                     seen.false(
-                        type, "Unhealthy", "Airflow cannot use its database.", "Read the API server's log."
+                        type,
+                        "Unhealthy",
+                        "Airflow cannot use its database.",
+                        f"{_shows(document, Component.API_SERVER)}.",
                     )
             if health.get("scheduler", {}).get("status") == "healthy":
                 seen.true(ConditionType.SCHEDULER_BEATING)
@@ -56,7 +61,7 @@ class Observing:
                     ConditionType.SCHEDULER_BEATING,
                     "NoHeartbeat",
                     "The scheduler sends no heartbeat.",
-                    f"Read {log}.",
+                    f"{_shows(document, Component.SCHEDULER)}, from {log}.",
                 )
         if self.route_answers(document):
             seen.true(ConditionType.ROUTE_SERVED)
@@ -104,6 +109,10 @@ class Observing:
         except httpx.HTTPError:
             return False
         return answer.status_code == 200
+
+
+def _shows(document: Document, component: Component) -> str:
+    return f"`tradewind deployments logs {document.name} --component {component.value}` shows its log"
 
 
 class _Seen:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Kind
 
@@ -84,3 +85,19 @@ class Driver(Protocol):
 
     def observe(self, document: Document) -> Sequence[Condition]:
         """What is so at this moment. Changes nothing, and raises nothing for a Deployment that is broken."""
+
+
+@dataclass(frozen=True)
+class ComponentLog:
+    """The end of a log."""
+
+    lines: Sequence[str]
+    source: str  # the file and the machine, for people
+
+
+class LogReader(Protocol):
+    """A driver of Deployments whose logs are where the platform is. Of a cluster with a controller no log comes to the platform."""
+
+    def last_lines(self, document: Document, component: Component, count: int) -> ComponentLog:
+        """The last lines that the component has written, `count` at the most and one at least. Changes nothing. Raises Refused
+        NOT_FOUND while there is no line, and CONFLICT or UNAVAILABLE for what cannot be read: an empty log is never made up."""

@@ -173,6 +173,12 @@ def of_deployment(
     return found, environment
 
 
+def secret_values(db: Session, ring: KeyRing, row: Deployment) -> list[str]:
+    """Of the environment variables that count for a Deployment and are secret."""
+    counted = _effective(_rows(db, EnvironmentVariable, _of_deployment(row)))
+    return [_value(ring, one) for one in counted if one.is_secret]
+
+
 def give_at_creation(
     change: Change, row: Deployment, variables: Sequence[NamedVariable], networks: Sequence[str]
 ) -> None:

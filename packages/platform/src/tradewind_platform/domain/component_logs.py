@@ -1,0 +1,32 @@
+"""Logs of the components of a Deployment: which there are, and what of their lines is shown to nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Final
+
+MOST_LINES: Final = 2000
+"""In one answer."""
+_SHORTEST: Final = 6
+"""A shorter value is no secret that can be told from other text."""
+_MASK: Final = "***"
+
+
+class Component(str, Enum):
+    """A program of a Deployment that has a log. The names are part of the API."""
+
+    API_SERVER = "api-server"
+    SCHEDULER = "scheduler"
+    MIGRATE = "migrate"
+
+
+def masked(lines: Iterable[str], secrets: Iterable[str]) -> Sequence[str]:
+    """The lines, with stars in the place of each secret. One of several lines is looked for line by line."""
+    parts = {part for one in secrets for part in one.splitlines() if len(part) >= _SHORTEST}
+    if not parts:
+        return list(lines)
+    # The longest first: a secret that begins another one would leave the rest of that one.
+    wanted = re.compile("|".join(re.escape(one) for one in sorted(parts, key=len, reverse=True)))
+    return [wanted.sub(_MASK, line) for line in lines]
