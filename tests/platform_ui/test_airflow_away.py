@@ -26,6 +26,7 @@ NOT_ASKED = (
     "backups",
     "deploys",
     "operations",
+    "logs",
     "access",
     "settings",
     "settings/version",

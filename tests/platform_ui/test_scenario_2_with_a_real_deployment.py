@@ -310,6 +310,7 @@ LOOKED_AT = {
     "backups": ("/deployments/sales/backups", "Backups"),
     "deploys": ("/deployments/sales/deploys", "Nothing was deployed"),
     "operations": ("/deployments/sales/operations", "create"),
+    "logs": ("/deployments/sales/logs", "api-server-1.log on"),
     "access": ("/deployments/sales/access", "Roles that hold here"),
     "general": ("/deployments/sales/settings", "Description"),
     "version": ("/deployments/sales/settings/version", "Version"),

@@ -61,7 +61,14 @@ class Website:
         url = f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
         archives = PlaneArchives(home / "archives")
         platform = Platform(
-            store, ring, clock, reconciler.wake, origin=url, offered=OFFERED, archives=archives
+            store,
+            ring,
+            clock,
+            reconciler.wake,
+            log_readers={"fake": driver},
+            origin=url,
+            offered=OFFERED,
+            archives=archives,
         )
         with store.transaction(organization) as db:
             ensure_cluster(db, now=clock())

@@ -15,6 +15,7 @@ import { BackupsPage } from "./BackupsPage";
 import { DeploymentOperations } from "./DeploymentOperations";
 import { DeploysPage } from "./DeploysPage";
 import { EnvironmentPage } from "./EnvironmentPage";
+import { LogsPage } from "./LogsPage";
 import { Overview } from "./Overview";
 import { SettingsPages } from "./SettingsPages";
 
@@ -61,6 +62,7 @@ function Loaded({ deployment, done }: OfDeployment) {
     { of: "backups", to: `${base}/backups`, name: "Backups", shown: may("deployment.config.get") },
     { of: "deploys", to: `${base}/deploys`, name: "Deploys" },
     { of: "operations", to: `${base}/operations`, name: "Operations" },
+    { of: "logs", to: `${base}/logs`, name: "Logs", shown: may("deployment.config.values.get") },
     { of: "access", to: `${base}/access`, name: "Access" },
     { of: "settings", to: `${base}/settings`, name: "Settings" },
   ].map((tab) => ({ ...tab, current: tab.of === (part || "overview") }));
@@ -96,6 +98,7 @@ function Loaded({ deployment, done }: OfDeployment) {
         <Route path="backups" element={<BackupsPage deployment={deployment} done={done} />} />
         <Route path="deploys" element={<DeploysPage deployment={deployment} done={done} />} />
         <Route path="operations" element={<DeploymentOperations deployment={deployment} />} />
+        <Route path="logs" element={<LogsPage deployment={deployment} />} />
         <Route path="access" element={<AccessPage deployment={deployment} />} />
         <Route path="settings/*" element={<SettingsPages deployment={deployment} done={done} />} />
         <Route path="overview" element={<Navigate replace to={base} />} />
