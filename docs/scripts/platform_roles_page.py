@@ -31,6 +31,8 @@ never has more than its owner has at the moment.
 |---|{line}|
 {permissions}
 
+The quota of Deployments of a workspace is changed with `organization.update`, its other fields with `workspace.update`.
+
 In Airflow, each role is one of Airflow's: viewer, user, op or admin. The audit trail is for those with `audit.get` only.
 
 | | {heads} |

@@ -77,6 +77,27 @@ def test_a_workspace_that_somebody_changed_meanwhile_is_not_overwritten(open_pag
     assert page.request.get("/v1/workspaces/default").json()["description"] == "theirs"
 
 
+def test_a_workspace_gets_a_quota_and_a_default_cluster_and_loses_them(open_page: Any) -> None:
+    page = open_page("/organization/workspaces")
+    page.get_by_role("button", name="Edit workspace default").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Deployments at most").fill("0")
+    dialog.get_by_label("Default cluster").select_option("local")
+    dialog.get_by_role("button", name="Save").click()
+    row = page.get_by_role("region", name="Workspaces").get_by_role("row", name="Edit workspace default")
+    expect(row).to_contain_text("of 0")
+    expect(row).to_contain_text("local")
+    found = page.request.get("/v1/workspaces/default").json()
+    assert (found["deployments_at_most"], found["default_cluster_name"]) == (0, "local")
+    page.get_by_role("button", name="Edit workspace default").click()
+    dialog.get_by_label("Deployments at most").fill("")
+    dialog.get_by_label("Default cluster").select_option(label="None")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row).not_to_contain_text("of 0")
+    found = page.request.get("/v1/workspaces/default").json()
+    assert (found["deployments_at_most"], found["default_cluster_name"]) == (None, "")
+
+
 def test_the_audit_trail_is_filtered_in_the_address_and_exported_as_ndjson(open_page: Any) -> None:
     page = open_page("/organization/audit")
     ask(page, "/v1/workspaces", {"name": "finance"})

@@ -124,8 +124,8 @@ SIGN_IN: dict[str, Any] = {
     "client_secret": "canary",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "NewWorkspace": {"name": "made"},
-    "ChangeWorkspace": {"description": "changed"},
+    "NewWorkspace": {"name": "made", "deployments_at_most": 3},
+    "ChangeWorkspace": {"description": "changed", "deployments_at_most": 3},
     "NewApiToken": {"name": "made", "role": "organization_auditor"},
     "RotateApiToken": {"overlap_minutes": 5},
     "NewDeployment": {"name": "made"},

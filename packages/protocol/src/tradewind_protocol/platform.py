@@ -152,9 +152,14 @@ class SignedOut(Message):
 # ---- workspaces and clusters
 
 
+Quota = Annotated[int, Field(ge=0, le=100_000)]
+
+
 class NewWorkspace(Ask):
     name: Name
     description: Text = ""
+    deployments_at_most: Quota | None = None
+    default_cluster: Reference | None = None  # of its Deployments that name none; a cluster that it may use
 
 
 class ChangeWorkspace(Ask):
@@ -162,12 +167,18 @@ class ChangeWorkspace(Ask):
 
     name: Name = ""
     description: Text = ""
+    deployments_at_most: Quota | None = None  # None: no limit. Only an owner of the organization changes it
+    default_cluster: Reference | None = None  # a cluster that it may use; None: none
 
 
 class WorkspaceView(Message):
     id: UUID
     name: str
     description: str = ""
+    deployments_at_most: int | None = None  # its quota; None: no limit
+    deployments: int | None = None  # that count against it; None: the caller does not see them all
+    default_cluster: UUID | None = None
+    default_cluster_name: str = ""
     created_at: datetime
     created_by: str = ""
     updated_at: datetime
@@ -320,7 +331,9 @@ class NewDeployment(Ask):
 
     name: Name
     workspace: Reference = "default"
-    cluster: Reference | None = None  # None: the only one there is
+    cluster: Reference | None = (
+        None  # None: the default one of the workspace, or the only one that it may use
+    )
     description: Text = ""
     policy: Policy = "strict"
     size: Size = ""

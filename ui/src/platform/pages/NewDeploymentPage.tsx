@@ -52,6 +52,7 @@ type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; release
 function Form({ workspaces, clusters, releases, onMade }: FormProps) {
   const first = workspaces.find((each) => each.name === "default") ?? workspaces[0];
   const [wanted, setWanted] = useState<NewDeployment>({ name: "", workspace: first?.name ?? "default", policy: "strict" });
+  const usual = workspaces.find((each) => each.name === wanted.workspace)?.default_cluster_name;
   const [networks, setNetworks] = useState("");
   const [variables, setVariables] = useState("");
   const [error, setError] = useState<Refused>();
@@ -94,7 +95,7 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
           label="Workspace"
           value={wanted.workspace ?? ""}
           options={workspaces.map((each) => [each.name, each.name])}
-          set={(workspace) => set({ workspace })}
+          set={(workspace) => set({ workspace, ...(wanted.cluster ? {} : { size: "" }) })}
           help="Who has a role in the workspace has it in this Deployment, too."
         />
         {clusters.length > 1 ? (
@@ -102,18 +103,19 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
             label="Cluster"
             value={wanted.cluster ?? ""}
             options={clusters.map((each) => [each.name, each.name])}
-            set={(cluster) => set({ cluster, size: "" })}
-            empty="Choose a cluster"
+            set={(cluster) => set({ cluster: cluster || null, size: "" })}
+            empty={usual ? `That of the workspace: ${usual}` : "Choose a cluster"}
+            optional={Boolean(usual)}
             help="Where its Airflow runs. It cannot be changed later."
           />
         ) : undefined}
         <VersionField
-          releases={releases.filter((each) => each.clusters.includes(wanted.cluster ?? clusters[0]?.name ?? ""))}
+          releases={releases.filter((each) => each.clusters.includes(wanted.cluster || usual || (clusters[0]?.name ?? "")))}
           version={wanted.version ?? ""}
           set={(version) => set({ version: version || null })}
         />
         <SizeField
-          sizes={(clusters.find((each) => each.name === wanted.cluster) ?? clusters[0])?.controller?.sizes ?? []}
+          sizes={(clusters.find((each) => each.name === (wanted.cluster || usual)) ?? clusters[0])?.controller?.sizes ?? []}
           size={wanted.size ?? ""}
           set={(size) => set({ size })}
         />

@@ -54,7 +54,7 @@ def deployments() -> None:
 @deployments.command()
 @click.argument("name")
 @click.option("--workspace", default="default", show_default=True, help="Name or ID of the workspace.")
-@click.option("--cluster", help="Name or ID of the cluster. Default: the only one.")
+@click.option("--cluster", help="Name or ID of the cluster. Default: that of the workspace.")
 @click.option("--description", default="", help="For people.")
 @click.option(
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."

@@ -52,9 +52,7 @@ def exported(client: PlatformClient) -> dict[str, Any]:
         "format": FORMAT,
         "organization": {"name": me.organization, "id": str(me.organization_id)},
         "clusters": _by_name(_cluster(one, workspaces) for one in clusters),
-        "workspaces": _by_name(
-            {"name": one.name, "id": str(one.id), "description": one.description} for one in workspaces
-        ),
+        "workspaces": _by_name(_workspace(one) for one in workspaces),
         "deployments": _by_name(_deployment(client, one) for one in deployments),
         "teams": _by_name(_team(one) for one in _all(client.teams)),
         "roles": _by_name(_role(one, workspaces) for one in client.roles().roles if one.custom),
@@ -94,6 +92,16 @@ def _cluster(one: platform.ClusterView, workspaces: Iterable[platform.WorkspaceV
         "agents_url": one.agents_url,
         "people_url": one.people_url,
         "workspaces": sorted(names.get(each, str(each)) for each in one.workspaces),
+    }
+
+
+def _workspace(one: platform.WorkspaceView) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "id": str(one.id),
+        "description": one.description,
+        "deployments_at_most": one.deployments_at_most,
+        "default_cluster": one.default_cluster_name or None,
     }
 
 

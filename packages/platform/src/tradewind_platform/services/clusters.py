@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import clusters as rules
 from tradewind_platform.domain import ids
-from tradewind_platform.domain.clusters import ControllerState, controller_state
+from tradewind_platform.domain.clusters import controller_state
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
-from tradewind_platform.services import cluster_tokens, workspaces
+from tradewind_platform.services import cluster_lookup, cluster_tokens, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.services.references import found_by, uuid_of
 from tradewind_platform.store.cluster_tables import (
@@ -25,7 +25,7 @@ from tradewind_platform.store.cluster_tables import (
     ClusterToken,
     ClusterWorkspace,
 )
-from tradewind_platform.store.tables import Cluster, Deployment
+from tradewind_platform.store.tables import Cluster, Deployment, Workspace
 from tradewind_protocol.clusters import ChangeCluster, ClusterCreated, NewCluster
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import ClusterView, ControllerView, DnsRecord
@@ -73,9 +73,10 @@ def update(change: Change, reference: str, ask: ChangeCluster) -> ClusterView:
 
 
 def delete(change: Change, reference: str) -> None:
-    """Refused while it has Deployments, and for the platform's own machine. Its token ends with it."""
+    """Refused while it has Deployments, and for the platform's own machine. Its token ends with it, and no workspace has it as its
+    default cluster any more."""
     row = _for_change(change, reference)
-    if _controller(change.db, row) is None:
+    if cluster_lookup.controller_of(change.db, row) is None:
         raise Refused(Code.CONFLICT, f"the cluster {row.name!r} is the platform's own machine")
     found = list(change.db.scalars(select(Deployment).where(Deployment.cluster_id == row.id)))
     if left := sorted(one.name for one in found if one.phase != Phase.PURGED):
@@ -90,6 +91,11 @@ def delete(change: Change, reference: str) -> None:
             f"the cluster {row.name!r} has the history of {len(found)} purged Deployments",
             remedy="Revoke its token, so that no controller connects: `tradewind clusters revoke-token NAME`.",
         )
+    for workspace in change.db.scalars(select(Workspace).where(Workspace.default_cluster_id == row.id)):
+        workspace.default_cluster_id = None
+        workspace.revision += 1
+        workspace.updated_at, workspace.updated_by = change.now, change.caller.name
+        change.event.changes.setdefault("default_of", []).append(workspace.name)
     for table in (ClusterToken, ClusterWorkspace, ClusterTask, ClusterDocument, ClusterController):
         for one in change.db.scalars(select(table).where(table.cluster_id == row.id)):
             change.db.delete(one)
@@ -104,19 +110,11 @@ def listed(db: Session, caller: Principal, now: datetime) -> list[ClusterView]:
 
 def get(db: Session, caller: Principal, reference: str, now: datetime) -> ClusterView:
     require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
-    return view(db, found(db, reference), now)
-
-
-def found(db: Session, reference: str) -> Cluster:
-    """The cluster of that name or id. Raises Refused NOT_FOUND."""
-    row = found_by(db, Cluster, reference, Cluster.name)
-    if row is None:
-        raise Refused(Code.NOT_FOUND, f"there is no cluster {reference!r}")
-    return row
+    return view(db, cluster_lookup.found(db, reference), now)
 
 
 def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
-    controller = _controller(db, row)
+    controller = cluster_lookup.controller_of(db, row)
     running = (
         select(func.count())
         .select_from(Deployment)
@@ -140,7 +138,7 @@ def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
             facts=controller.facts,
             sizes=tuple(controller.sizes or ()),
         ),
-        workspaces=tuple(sorted(_allowed(db, row))),
+        workspaces=tuple(sorted(cluster_lookup.workspaces_of(db, row))),
         deployments=db.scalar(running) or 0,
         dns_records=tuple(
             DnsRecord(name=one.name, purpose=one.purpose)
@@ -151,52 +149,15 @@ def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
     )
 
 
-def chosen(db: Session, reference: str | None, workspace: UUID, now: datetime) -> Cluster:
-    """The cluster for a new Deployment of the workspace; without a reference, the only one that the workspace may use.
-
-    Raises Refused for a cluster that it may not use, and for one whose controller has never connected.
-    """
-    if reference is not None:
-        row = found(db, reference)
-        require_use(db, row, workspace, remedy="or name another cluster")
-    else:
-        rows = [row for row in db.scalars(select(Cluster)) if _may_use(db, row, workspace)]
-        if len(rows) != 1:
-            raise Refused(
-                Code.MALFORMED,
-                f"there are {len(rows)} clusters",
-                remedy="Name the one that the Deployment shall run in.",
-            )
-        row = rows[0]
-    controller = _controller(db, row)
-    if controller is not None and controller_state(controller.beat_at, now) is ControllerState.NEVER:
-        raise Refused(
-            Code.CONFLICT,
-            f"the controller of the cluster {row.name!r} has not connected yet",
-            remedy="Install it with the line that `tradewind clusters add` printed.",
-        )
-    return row
-
-
 def require_size(db: Session, cluster: Cluster, size: str) -> None:
     """Raises Refused NOT_FOUND for a size that the cluster does not have. Empty is its usual one, and is always there."""
-    controller = _controller(db, cluster)
+    controller = cluster_lookup.controller_of(db, cluster)
     named = [] if controller is None else controller.sizes or []
     if size and size not in named:
         raise Refused(
             Code.NOT_FOUND,
             f"the cluster {cluster.name!r} has no size {size!r}",
             remedy=f"It has: {', '.join(named) or 'none'}. Who owns it names sizes in `plane.sizes` of its controller's chart.",
-        )
-
-
-def require_use(db: Session, row: Cluster, workspace: UUID, *, remedy: str) -> None:
-    """Raises Refused CONFLICT, which names the cluster, when the workspace may not use it. `remedy`: what else helps."""
-    if not _may_use(db, row, workspace):
-        raise Refused(
-            Code.CONFLICT,
-            f"the workspace may not use the cluster {row.name!r}",
-            remedy=f"Ask an owner of the organization to allow it, {remedy}.",
         )
 
 
@@ -260,23 +221,10 @@ def ensure(
     return row
 
 
-def _controller(db: Session, row: Cluster) -> ClusterController | None:
-    return db.scalar(select(ClusterController).where(ClusterController.cluster_id == row.id))
-
-
-def _allowed(db: Session, row: Cluster) -> set[UUID]:
-    return set(db.scalars(select(ClusterWorkspace.workspace_id).where(ClusterWorkspace.cluster_id == row.id)))
-
-
-def _may_use(db: Session, row: Cluster, workspace: UUID) -> bool:
-    allowed = _allowed(db, row)
-    return not allowed or workspace in allowed
-
-
 def _allow(change: Change, row: Cluster, references: Iterable[str]) -> tuple[set[UUID], set[UUID]]:
     """The workspaces that may use it, before and after."""
     wanted = {workspaces.found(change.db, change.caller, one).id for one in references}
-    before = _allowed(change.db, row)
+    before = cluster_lookup.workspaces_of(change.db, row)
     for one in change.db.scalars(select(ClusterWorkspace).where(ClusterWorkspace.cluster_id == row.id)):
         if one.workspace_id not in wanted:
             change.db.delete(one)
@@ -288,7 +236,7 @@ def _allow(change: Change, row: Cluster, references: Iterable[str]) -> tuple[set
 def _for_change(change: Change, reference: str) -> Cluster:
     change.event.target = f"cluster:{reference}"
     change.require(Permission.CLUSTERS_UPDATE, ORGANIZATION)
-    row = found(change.db, reference)
+    row = cluster_lookup.found(change.db, reference)
     change.event.target = f"cluster:{row.name}"
     change.expect(row.revision, f"the cluster {row.name!r}")
     return row

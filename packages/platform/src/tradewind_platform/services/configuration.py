@@ -18,7 +18,7 @@ from tradewind_platform.domain.operations import Kind, State
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, deployment_lookup, operations, revisions, workspaces
+from tradewind_platform.services import cluster_lookup, deployment_lookup, operations, revisions, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
 from tradewind_platform.store.tables import Cluster, Deployment, Operation
@@ -321,7 +321,7 @@ def _found(db: Session, caller: Principal, layer: Layer, reference: str) -> _Sco
         workspace = workspaces.found(db, caller, reference)
         return _Scope(layer, workspace.id, workspace.name, Target(workspace.id), ())
     require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
-    cluster: Cluster = clusters.found(db, reference)
+    cluster: Cluster = cluster_lookup.found(db, reference)
     return _Scope(layer, cluster.id, cluster.name, ORGANIZATION, ())
 
 

@@ -13,6 +13,7 @@ from tradewind_platform.domain import ids, networks
 from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.services import (
+    cluster_lookup,
     clusters,
     configuration,
     deployment_credentials,
@@ -21,6 +22,7 @@ from tradewind_platform.services import (
     operations,
     revisions,
     secrets,
+    workspace_quotas,
     workspaces,
 )
 from tradewind_platform.services.change import Change
@@ -43,13 +45,13 @@ _APPLIED: Final = ("policy", "size")
 
 
 def create(change: Change, ask: NewDeployment) -> DeploymentView:
-    """Write the Deployment, its secrets and the operation that makes it."""
+    """Write the Deployment, its secrets and the operation that makes it. Refused above the quota of its workspace."""
     db = change.db
     change.event.target = f"deployment:{ask.name}"
     workspace = workspaces.found(db, change.caller, ask.workspace)
     change.event.workspace = workspace.id
     change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))
-    cluster = clusters.chosen(db, ask.cluster, workspace.id, change.now)
+    cluster = cluster_lookup.chosen(db, ask.cluster, workspace, change.now)
     clusters.require_size(db, cluster, ask.size)
     version = ask.version or change.offered.newest(cluster.driver)
     if ask.version is not None:
@@ -62,6 +64,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
             f"there is a Deployment {ask.name!r} already, or one whose data is still kept",
             remedy="Choose another name, or purge the one that was deleted.",
         )
+    workspace_quotas.require_room(db, workspace.id)
     row = Deployment(
         slug=ids.new_deployment_slug(),
         number=(db.scalar(select(func.max(Deployment.number))) or 0) + 1,
@@ -136,8 +139,11 @@ def delete(change: Change, reference: str) -> OperationView:
 
 
 def restore(change: Change, reference: str) -> OperationView:
-    """It runs again, with the data that it had."""
+    """It runs again, with the data that it had. Refused where its workspace has as many Deployments as its quota allows."""
+    workspace_quotas.lock_workspace_of(change.db, reference)
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    if row.phase == Phase.DELETED:  # else it counts already, and to begin says why it is not restored
+        workspace_quotas.require_room(change.db, row.workspace_id)
     row.deleted_at = None
     return operations.begun(change, row, Kind.RESTORE)
 

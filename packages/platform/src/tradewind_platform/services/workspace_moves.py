@@ -9,13 +9,14 @@ from sqlalchemy import select
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import Permission, Role, Target
 from tradewind_platform.services import (
-    clusters,
+    cluster_lookup,
     configuration,
     deployment_lookup,
     deployment_views,
     operations,
     revisions,
     role_holders,
+    workspace_quotas,
     workspaces,
 )
 from tradewind_platform.services.change import Change
@@ -35,7 +36,7 @@ def move(change: Change, reference: str, ask: MoveDeployment) -> DeploymentView:
 
     Raises Refused NOT_FOUND for what the caller may not know of, NOT_PERMITTED unless the caller may delete the Deployment, create one
     in the workspace, and give every role that somebody has by the move; CONFLICT for one that is deleted or has an operation, for a
-    cluster that the workspace may not use, and for roles on it that are not given there.
+    cluster that the workspace may not use, for a workspace that has reached its quota, and for roles on it that are not given there.
     """
     db = change.db
     change.event.target = f"deployment:{reference}"
@@ -48,9 +49,9 @@ def move(change: Change, reference: str, ask: MoveDeployment) -> DeploymentView:
         return deployment_views.view(db, row, now=change.now)
     operations.require_idle(db, row)
     _refuse_gone(row)
-    clusters.require_use(
-        db, db.get_one(Cluster, row.cluster_id), workspace.id, remedy="or choose another workspace"
-    )
+    cluster = db.get_one(Cluster, row.cluster_id)
+    cluster_lookup.require_usable(db, cluster, workspace, remedy="or choose another workspace")
+    workspace_quotas.require_room(db, workspace.id)
     _require_roles_that_go_along(change, row, workspace)
     former = db.get_one(Workspace, row.workspace_id)
     _put(change, row, workspace)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
+from tradewind_platform.services import cluster_lookup, workspace_quotas
 from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import found_by, uuid_of
-from tradewind_platform.store.tables import ApiToken, Deployment, RoleBinding, Workspace
+from tradewind_platform.store.tables import ApiToken, Cluster, Deployment, RoleBinding, Workspace
 from tradewind_platform.store.team_tables import Invite, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import ChangeWorkspace, NewWorkspace, WorkspaceView
@@ -31,24 +35,34 @@ def create(change: Change, ask: NewWorkspace) -> WorkspaceView:
     change.db.add(made)
     change.db.flush()
     change.event.workspace = made.id
-    return view(made)
+    if ask.deployments_at_most is not None:
+        _set_quota(change, made, ask.deployments_at_most)
+    if ask.default_cluster is not None:
+        _set_default_cluster(change, made, ask.default_cluster)
+    return view(change.db, change.caller, made)
 
 
 def update(change: Change, reference: str, ask: ChangeWorkspace) -> WorkspaceView:
+    """Change the fields that are sent. A quota below what the workspace has ends nothing: it has no further Deployment until it has
+    room again."""
     row = _for_change(change, reference)
     change.require(Permission.WORKSPACE_UPDATE, Target(row.id))
     change.expect(row.revision, f"the workspace {row.name!r}")
-    wanted = ask.model_dump(include=ask.model_fields_set)
-    different = {key: value for key, value in wanted.items() if getattr(row, key) != value}
-    if "name" in different:
+    sent = ask.model_fields_set
+    if "name" in sent and ask.name != row.name:
         _refuse_taken(change.db, ask.name)
-    for key, value in different.items():
-        change.event.changes[key] = [getattr(row, key), value]
-        setattr(row, key, value)
-    if different:
+    for key in ("name", "description"):
+        if key in sent and (value := getattr(ask, key)) != getattr(row, key):
+            change.event.changes[key] = [getattr(row, key), value]
+            setattr(row, key, value)
+    if "deployments_at_most" in sent:
+        _set_quota(change, row, ask.deployments_at_most)
+    if "default_cluster" in sent:
+        _set_default_cluster(change, row, ask.default_cluster)
+    if change.event.changes:
         row.revision += 1
         row.updated_at, row.updated_by = change.now, change.caller.name
-    return view(row)
+    return view(change.db, change.caller, row)
 
 
 def delete(change: Change, reference: str) -> None:
@@ -79,13 +93,13 @@ def delete(change: Change, reference: str) -> None:
 
 
 def get(db: Session, caller: Principal, reference: str) -> WorkspaceView:
-    return view(found(db, caller, reference))
+    return view(db, caller, found(db, caller, reference))
 
 
 def listed(db: Session, caller: Principal) -> list[WorkspaceView]:
     """Those that the caller may know of."""
     rows = db.scalars(select(Workspace).order_by(Workspace.name))
-    return [view(row) for row in rows if caller.sees_workspace(row.id)]
+    return _views(db, caller, [row for row in rows if caller.sees_workspace(row.id)])
 
 
 def found(db: Session, caller: Principal, reference: str) -> Workspace:
@@ -96,8 +110,63 @@ def found(db: Session, caller: Principal, reference: str) -> Workspace:
     return row
 
 
-def view(row: Workspace) -> WorkspaceView:
-    return WorkspaceView.model_validate(row, from_attributes=True)
+def view(db: Session, caller: Principal, row: Workspace) -> WorkspaceView:
+    return _views(db, caller, [row])[0]
+
+
+def _views(db: Session, caller: Principal, rows: Sequence[Workspace]) -> list[WorkspaceView]:
+    """In a number of queries that does not depend on how many there are."""
+    counted = workspace_quotas.counts(db, [row.id for row in rows])
+    wanted = {row.default_cluster_id for row in rows if row.default_cluster_id is not None}
+    clusters = db.scalars(select(Cluster).where(Cluster.id.in_(wanted)))
+    names: dict[UUID | None, str] = {one.id: one.name for one in clusters}
+    return [
+        WorkspaceView(
+            id=row.id,
+            name=row.name,
+            description=row.description,
+            deployments_at_most=row.deployments_at_most,
+            deployments=counted[row.id]
+            if caller.may(Permission.DEPLOYMENT_GET, Target(row.id))
+            else None,  # of a caller with a role on one Deployment, the others are not to be known
+            default_cluster=row.default_cluster_id,
+            default_cluster_name=names.get(row.default_cluster_id, ""),
+            created_at=row.created_at,
+            created_by=row.created_by,
+            updated_at=row.updated_at,
+            updated_by=row.updated_by,
+            revision=row.revision,
+        )
+        for row in rows
+    ]
+
+
+def _set_quota(change: Change, row: Workspace, at_most: int | None) -> None:
+    """Raises Refused NOT_PERMITTED for a caller who has no say in what the organization has room for: also for an owner of the workspace."""
+    if at_most == row.deployments_at_most:
+        return
+    if not change.caller.may(Permission.ORGANIZATION_UPDATE, ORGANIZATION):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"{change.caller.name} may not change the quota of Deployments of the workspace {row.name!r}",
+            remedy="Ask an owner of the organization.",
+            permission=Permission.ORGANIZATION_UPDATE.value,
+        )
+    change.event.changes["deployments_at_most"] = [row.deployments_at_most, at_most]
+    row.deployments_at_most = at_most
+
+
+def _set_default_cluster(change: Change, row: Workspace, reference: str | None) -> None:
+    """Raises Refused for a cluster that is not there, and for one that the workspace may not use."""
+    cluster = None if reference is None else cluster_lookup.found(change.db, reference)
+    id = None if cluster is None else cluster.id
+    if id == row.default_cluster_id:
+        return
+    if cluster is not None:
+        cluster_lookup.require_usable(change.db, cluster, row)
+    before = None if row.default_cluster_id is None else change.db.get(Cluster, row.default_cluster_id)
+    change.event.changes["default_cluster"] = [None if one is None else one.name for one in (before, cluster)]
+    row.default_cluster_id = id
 
 
 def _for_change(change: Change, reference: str) -> Workspace:

@@ -111,6 +111,10 @@ class Workspace(Scoped, Base):
 
     name: Mapped[str]
     description: Mapped[str] = mapped_column(Prose, default="")
+    deployments_at_most: Mapped[int | None]
+    """Its quota; None: no limit."""
+    default_cluster_id: Mapped[UUID | None]
+    """Where its Deployments run that name no cluster. No foreign key: SQLite adds none to a table that is there."""
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     updated_at: Mapped[datetime]

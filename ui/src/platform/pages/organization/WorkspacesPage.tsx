@@ -1,4 +1,4 @@
-import { Button, Field, HStack, Input, Link, Text, Textarea } from "@chakra-ui/react";
+import { Button, HStack, Link, Text } from "@chakra-ui/react";
 import { useState } from "react";
 import { Link as RouterLink } from "react-router-dom";
 
@@ -6,15 +6,16 @@ import type { Page } from "../../data/types";
 import { useSource } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
 import { DataTable, type Column } from "../../../parts/DataTable";
-import { FormDialog, ReasonDialog, type Action } from "../../../parts/dialogs";
+import { ReasonDialog, type Action } from "../../../parts/dialogs";
 import { When } from "../../../parts/marks";
 import { useSay } from "../../../parts/news";
 import { Nothing, Shown } from "../../../parts/states";
-import type { ChangeWorkspace, NewWorkspace, WorkspaceView } from "../../../../generated/platform";
+import type { WorkspaceView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
 import { PageTop } from "../../parts/page";
 import { usePlaces } from "./scopes";
+import { WorkspaceForm } from "./WorkspaceForm";
 
 /** Workspaces: what groups Deployments of people who work together. */
 export function WorkspacesPage() {
@@ -53,13 +54,22 @@ export function WorkspacesPage() {
     {
       name: "Deployments",
       cell: (workspace) => (
-        <Link asChild color="fg.info">
-          <RouterLink to={`/deployments?workspace=${workspace.name}`}>
-            {deployments.filter((each) => each.workspace === workspace.id).length}
-          </RouterLink>
-        </Link>
+        <>
+          <Link asChild color="fg.info">
+            <RouterLink to={`/deployments?workspace=${workspace.name}`}>
+              {workspace.deployments ?? deployments.filter((each) => each.workspace === workspace.id).length}
+              {workspace.deployments_at_most == null ? "" : ` of ${workspace.deployments_at_most}`}
+            </RouterLink>
+          </Link>
+          {isAboveQuota(workspace) ? (
+            <Text color="fg.warning" fontSize="xs">
+              above the quota: none is created or restored
+            </Text>
+          ) : undefined}
+        </>
       ),
     },
+    { name: "Default cluster", hideBelow: "md", cell: (workspace) => workspace.default_cluster_name },
     { name: "Created", hideBelow: "md", cell: (workspace) => <MadeBy at={workspace.created_at} by={workspace.created_by} /> },
     { name: "Changed", hideBelow: "lg", cell: (workspace) => <MadeBy at={workspace.updated_at} by={workspace.updated_by} /> },
     {
@@ -123,6 +133,9 @@ export function WorkspacesPage() {
   );
 }
 
+const isAboveQuota = ({ deployments, deployments_at_most: atMost }: WorkspaceView) =>
+  deployments != null && atMost != null && deployments > atMost;
+
 export function MadeBy({ at, by }: { at: string; by: string }) {
   return (
     <>
@@ -133,50 +146,5 @@ export function MadeBy({ at, by }: { at: string; by: string }) {
         </Text>
       ) : undefined}
     </>
-  );
-}
-
-function WorkspaceForm({
-  workspace,
-  onClose,
-  onDone,
-}: {
-  workspace?: WorkspaceView;
-  onClose: () => void;
-  onDone: (workspace: WorkspaceView) => void;
-}) {
-  const { call } = useSource();
-  const [name, setName] = useState(workspace?.name ?? "");
-  const [description, setDescription] = useState(workspace?.description ?? "");
-  const send = () => {
-    const body = { name: name.trim(), description } satisfies NewWorkspace & ChangeWorkspace;
-    return workspace
-      ? call<WorkspaceView>(`/workspaces/${workspace.id}`, { method: "PATCH", body, headers: ifMatch(workspace.revision) })
-      : call<WorkspaceView>("/workspaces", { method: "POST", body });
-  };
-  return (
-    <FormDialog
-      title={workspace ? `Edit workspace ${workspace.name}` : "Create workspace"}
-      open
-      onClose={onClose}
-      submit={workspace ? "Save" : "Create"}
-      onSubmit={async () => onDone(await send())}
-    >
-      <Field.Root required>
-        <Field.Label>Name</Field.Label>
-        <Input
-          required
-          maxLength={50}
-          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <Field.HelperText>Lower-case letters, digits and hyphens</Field.HelperText>
-      </Field.Root>
-      <Field.Root>
-        <Field.Label>Description</Field.Label>
-        <Textarea rows={2} maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
-      </Field.Root>
-    </FormDialog>
   );
 }

@@ -1,0 +1,82 @@
+import { Field, Input, Textarea } from "@chakra-ui/react";
+import { useState } from "react";
+
+import { useSource } from "../../../data/source";
+import { usePolled } from "../../../data/usePolled";
+import { FormDialog } from "../../../parts/dialogs";
+import type { ChangeWorkspace, ClusterView, NewWorkspace, WorkspaceView } from "../../../../generated/platform";
+import { allows, useMe } from "../../data/permissions";
+import { ifMatch } from "../../data/platform";
+import type { Page } from "../../data/types";
+import { Select } from "../../parts/Select";
+
+type Props = {
+  workspace?: WorkspaceView; // none: a new one is made
+  onClose: () => void;
+  onDone: (workspace: WorkspaceView) => void;
+};
+
+/** A workspace's name, its default cluster, and its quota for those who may set it. */
+export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
+  const me = useMe();
+  const { call } = useSource();
+  const clusters = usePolled<Page<ClusterView>>(allows(me, "clusters.get") ? "/clusters?limit=1000" : undefined, 60).data?.items;
+  const [name, setName] = useState(workspace?.name ?? "");
+  const [description, setDescription] = useState(workspace?.description ?? "");
+  const [atMost, setAtMost] = useState(String(workspace?.deployments_at_most ?? ""));
+  const [cluster, setCluster] = useState(workspace?.default_cluster_name ?? "");
+  const send = () => {
+    const body = {
+      name: name.trim(),
+      description,
+      ...(clusters ? { default_cluster: cluster || null } : {}),
+      ...(allows(me, "organization.update") ? { deployments_at_most: atMost === "" ? null : Number(atMost) } : {}),
+    } satisfies NewWorkspace & ChangeWorkspace;
+    return workspace
+      ? call<WorkspaceView>(`/workspaces/${workspace.id}`, { method: "PATCH", body, headers: ifMatch(workspace.revision) })
+      : call<WorkspaceView>("/workspaces", { method: "POST", body });
+  };
+  return (
+    <FormDialog
+      title={workspace ? `Edit workspace ${workspace.name}` : "Create workspace"}
+      open
+      onClose={onClose}
+      submit={workspace ? "Save" : "Create"}
+      onSubmit={async () => onDone(await send())}
+    >
+      <Field.Root required>
+        <Field.Label>Name</Field.Label>
+        <Input
+          required
+          maxLength={50}
+          pattern="[a-z0-9]([a-z0-9\-]*[a-z0-9])?"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <Field.HelperText>Lower-case letters, digits and hyphens</Field.HelperText>
+      </Field.Root>
+      <Field.Root>
+        <Field.Label>Description</Field.Label>
+        <Textarea rows={2} maxLength={1000} value={description} onChange={(event) => setDescription(event.target.value)} />
+      </Field.Root>
+      {allows(me, "organization.update") ? (
+        <Field.Root>
+          <Field.Label>Deployments at most</Field.Label>
+          <Input type="number" min={0} max={100_000} step={1} value={atMost} onChange={(event) => setAtMost(event.target.value)} />
+          <Field.HelperText>Empty: no limit. A limit below what the workspace has ends nothing.</Field.HelperText>
+        </Field.Root>
+      ) : undefined}
+      {clusters ? (
+        <Select
+          label="Default cluster"
+          value={cluster}
+          options={clusters.map((each) => [each.name, each.name])}
+          set={setCluster}
+          empty="None"
+          optional
+          help="Where Deployments of the workspace run that name no cluster."
+        />
+      ) : undefined}
+    </FormDialog>
+  );
+}
