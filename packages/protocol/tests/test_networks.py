@@ -36,6 +36,22 @@ def test_what_is_no_address_is_in_no_network(text: str) -> None:
     assert not within(text, [network("0.0.0.0/0"), network("::/0")])
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("::ffff:203.0.113.7", "203.0.113.7/32"),
+        ("::/0", "::/0"),
+    ],
+    ids=["a network", "an address", "none"],
+)
+def test_a_network_of_version_4_that_is_written_as_version_6_is_one_of_version_4(
+    text: str, plain: str
+) -> None:
+    """Addresses are compared in that form: the network would hold none."""
+    assert str(network(text)) == plain
+
+
 @pytest.mark.parametrize("text", ["10.1.2.3/8", "office", "203.0.113.0/33"])
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

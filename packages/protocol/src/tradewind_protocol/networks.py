@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Network = IPv4Network | IPv6Network
 
+_MAPPED: Final = 96
+"""The length of ::ffff:0:0/96, in which version 6 has the addresses of version 4."""
+
 
 def network(text: str) -> Network:
-    """One network or one address. Raises ValueError, also for an address with bits behind its prefix: 10.1.2.3/8
-    may mean 10.1.2.3 or 10.0.0.0/8, and only its author knows."""
-    return ip_network(text.strip())
+    """One network or one address; of version 4 also with ::ffff: in front, as addresses are compared without it. Raises
+    ValueError, also for an address with bits behind its prefix: 10.1.2.3/8 may mean 10.1.2.3 or 10.0.0.0/8, and only its
+    author knows."""
+    found: Network = ip_network(text.strip())
+    if isinstance(found, IPv6Network) and found.prefixlen >= _MAPPED:
+        mapped = found.network_address.ipv4_mapped
+        return found if mapped is None else IPv4Network((mapped, found.prefixlen - _MAPPED))
+    return found
 
 
 def bare(text: str) -> str:
