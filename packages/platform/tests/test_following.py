@@ -53,6 +53,7 @@ def turn(sales: Reconciled) -> str:
         ("3.2.4", "3.4", ""),
         ("3.4.0", "3.3", ""),
         ("3.3.2", "3.9", ""),
+        ("3.3.2rc1", "3.3", ""),
     ],
 )
 def test_the_next_version_is_the_newest_stable_one_of_the_minor(now: str, minor: str, expected: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from tradewind_platform.domain.catalogue import STABLE, Release
-from tradewind_platform.domain.preflight import order
+from tradewind_platform.domain.preflight import is_version, order
 
 
 def require_minor(text: str) -> None:
@@ -18,6 +18,8 @@ def require_minor(text: str) -> None:
 def next_version(now: str, minor: str, releases: Iterable[Release]) -> str:
     """The newest stable release of the minor, where it is newer than what runs; empty where there is none. A Deployment goes back
     to no older version, and over no minor."""
+    if not is_version(now):
+        return ""  # as a backup has said of itself, which was restored
     before = order(now)
     wanted = tuple(int(part) for part in minor.split("."))
     if wanted not in (before[:2], (before[0], before[1] + 1)):

@@ -35,9 +35,14 @@ def refused(checks: Iterable[Check]) -> str:
     return " ".join(f"{one.message} {one.remedy}".strip() for one in checks if one.verdict is Verdict.REFUSED)
 
 
+def is_version(text: str) -> bool:
+    """Whether it can be compared with others: no release candidate can."""
+    return re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", text) is not None
+
+
 def order(version: str) -> tuple[int, ...]:
     """A version to compare with others. Raises ValueError for what is none."""
-    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", version) is None:
+    if not is_version(version):
         raise ValueError(f"{version!r} is no version of Airflow: write 3.3.2")
     return tuple(int(part) for part in version.split("."))
 
