@@ -193,6 +193,25 @@ def test_a_value_that_the_former_workspace_overrode_is_not_said_to_be_applied(
     assert (shown["value"], shown["origin"], shown["applied"]) == ("eu", "cluster", False)
 
 
+def test_a_value_that_waited_for_a_restart_waits_for_it_after_the_move(
+    reconciled: Reconciled, sales: dict[str, Any]
+) -> None:
+    """The same counts in both workspaces, and the processes have what was set before."""
+    reconciled.owner.put("/v1/workspaces/default/variables/REGION", json={"value": "eu"})
+    reconciled.owner.put("/v1/workspaces/lab/variables/REGION", json={"value": "us"})
+    reconciled.time.pass_(minutes=1)
+    reconciled.owner.post("/v1/deployments/sales/apply")
+    reconciled.reconciler.carry_out_all()
+    reconciled.time.pass_(minutes=1)
+    reconciled.owner.put("/v1/workspaces/default/variables/REGION", json={"value": "us"})
+    reconciled.time.pass_(minutes=1)
+    found = moved(reconciled)
+    assert (found["revision"], found["observed_revision"]) == (3, 2)
+    assert reconciled.driver.given[sales["slug"]].environment == {"REGION": "eu"}
+    [shown] = reconciled.owner.get("/v1/deployments/sales/variables").json()["items"]
+    assert (shown["value"], shown["applied"]) == ("us", False)
+
+
 def test_what_is_read_of_running_deployments_has_the_new_settings(
     reconciled: Reconciled, sales: dict[str, Any]
 ) -> None:

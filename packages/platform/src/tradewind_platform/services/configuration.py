@@ -179,6 +179,17 @@ def secret_values(db: Session, ring: KeyRing, row: Deployment) -> list[str]:
     return [_value(ring, one) for one in counted if one.is_secret]
 
 
+def is_applied(db: Session, row: Deployment) -> bool:
+    """Whether the processes of a Deployment have all that counts for it."""
+    scope = _of_deployment(row)
+    since = _applied_at(db, scope)
+    counted = [
+        *_effective(_rows(db, ConfigurationEntry, scope)),
+        *_effective(_rows(db, EnvironmentVariable, scope)),
+    ]
+    return all(_is_applied(scope, one, since) for one in counted)
+
+
 def give_at_creation(
     change: Change, row: Deployment, variables: Sequence[NamedVariable], networks: Sequence[str]
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import Permission, Role, Target
@@ -61,17 +63,23 @@ def move(change: Change, reference: str, ask: MoveDeployment) -> DeploymentView:
     return deployment_views.view(db, row, now=change.now)
 
 
-def _put(change: Change, row: Deployment, workspace: Workspace) -> None:
-    """A new revision, which is applied already where the same settings count in both workspaces."""
-    db = change.db
-    was_applied = row.observed_revision == row.revision
-    before = configuration.of_deployment(db, change.ring, row)
-    row.workspace_id = workspace.id
+def bind(db: Session, row: Deployment, workspace: UUID) -> None:
+    """The Deployment belongs to the workspace, with the roles on the Deployment itself."""
+    row.workspace_id = workspace
     for table in _BOUND:
         for bound in db.scalars(select(table).where(table.deployment_id == row.id)):
-            bound.workspace_id = workspace.id
+            bound.workspace_id = workspace
+
+
+def _put(change: Change, row: Deployment, workspace: Workspace) -> None:
+    """A new revision, which is applied already where the same settings count in both workspaces and the processes have them."""
+    db = change.db
+    was_applied = row.observed_revision == row.revision
+    had_settings = configuration.is_applied(db, row)
+    before = configuration.of_deployment(db, change.ring, row)
+    bind(db, row, workspace.id)
     revisions.add(change, row, revisions.of(db, row))
-    if configuration.of_deployment(db, change.ring, row) != before:
+    if not had_settings or configuration.of_deployment(db, change.ring, row) != before:
         row.layers_changed_at = change.now
     elif was_applied:
         row.observed_revision = row.revision
