@@ -15,14 +15,23 @@ from support import plane_archive
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
-from tradewind_platform.services import people
+from tradewind_platform.services import people, workspace_moves
 from tradewind_platform.store import copies
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.address_tables import AllowedAddressList
 from tradewind_platform.store.plane_archives import PlaneArchives
 from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_platform.store.scim_tables import ScimGroup, ScimGroupMember, ScimToken
-from tradewind_platform.store.tables import ApiToken, ApiTokenValue, Organization, RoleBinding, User
+from tradewind_platform.store.tables import (
+    ApiToken,
+    ApiTokenValue,
+    Cluster,
+    Deployment,
+    Organization,
+    RoleBinding,
+    User,
+    Workspace,
+)
 from tradewind_protocol import plane_archives
 
 
@@ -307,6 +316,60 @@ def test_a_custom_role_that_was_narrowed_or_deleted_since_stays_so_and_a_name_ma
         "ended": (False, ["deployment.get"], None),
         "later": (False, [], None),
     }
+
+
+def deployment_in(home: Path, name: str) -> None:
+    """The Deployment `sales` belongs to the workspace, with a role on the Deployment itself. All are made when they are missing."""
+    with opened(PlatformSettings(home)) as (store, _), store.across_organizations() as db:
+        at, organization = utc_now(), db.scalars(select(Organization.id)).one()
+        made = {"organization_id": organization, "created_at": at, "created_by": "ada"}
+        changed = {"updated_at": at, "updated_by": "ada"}
+        workspace = db.scalar(select(Workspace).where(Workspace.name == name))
+        if workspace is None:
+            workspace = Workspace(name=name, description="", revision=1, **made, **changed)
+            db.add(workspace)
+            db.flush()
+        row = db.scalar(select(Deployment).where(Deployment.name == "sales"))
+        if row is not None:
+            workspace_moves.bind(db, row, workspace.id)
+            return
+        addresses = {"agents_url": "https://a.example", "people_url": "https://{slug}.example"}
+        cluster = Cluster(
+            name="here", slug="here", driver="local", **addresses, created_at=at, organization_id=organization
+        )
+        db.add(cluster)
+        db.flush()
+        names = {"name": "sales", "live_name": "sales", "slug": "sales-1", "number": 1, "phase": "running"}
+        there = {"workspace_id": workspace.id, "cluster_id": cluster.id}
+        row = Deployment(**names, **there, revision=1, observed_revision=1, **made, **changed)
+        db.add(row)
+        db.flush()
+        user = db.scalars(select(User).where(User.name == "ada")).one()
+        role = {"user_id": user.id, "role": "deployment_admin", "deployment_id": row.id}
+        db.add(RoleBinding(**role, workspace_id=workspace.id, **made))
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "made since"])
+def test_a_deployment_that_was_moved_since_is_not_given_back_to_its_former_workspace(
+    home: Path, tmp_path: Path, is_known: bool
+) -> None:
+    """Unless the backup does not know where it was moved to: that is said before."""
+    for name in ("lab", "former") if is_known else ("former",):
+        deployment_in(home, name)
+    file = tmp_path / "before-the-move.backup"
+    assert run("backup", "--home", home, "--to", file).exit_code == 0
+    deployment_in(home, "lab")
+    said = run("restore", file, "--home", home)
+    assert ("in their former workspace again" in said.stderr) is not is_known, said.output
+    done = run("restore", file, "--home", home, "--accept-loss")
+    assert done.exit_code == 0, done.output
+    assert ("stay in the workspace they were moved to: sales" in done.stderr) is is_known
+    with opened(PlatformSettings(home)) as (store, _), store.reading_all() as db:
+        found = select(Workspace.name, RoleBinding.workspace_id == Workspace.id)
+        bound = found.join(Deployment, Deployment.workspace_id == Workspace.id).join(
+            RoleBinding, RoleBinding.deployment_id == Deployment.id
+        )
+        assert db.execute(bound).all() == [("lab" if is_known else "former", True)]
 
 
 @pytest.mark.parametrize("then", [["198.51.100.0/24", "203.0.113.0/24"], []], ids=["wider", "no list"])

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.custom_roles import CustomRole
+from tradewind_platform.services import workspace_moves
 from tradewind_platform.services.role_lookup import defined, write_definition
 from tradewind_platform.store.access_tables import AccessRevision
 from tradewind_platform.store.address_tables import AllowedAddressList
@@ -26,6 +27,7 @@ from tradewind_platform.store.tables import (
     Organization,
     RoleBinding,
     User,
+    Workspace,
 )
 from tradewind_platform.store.team_tables import Invite, TeamMember, TeamRoleBinding
 
@@ -60,6 +62,7 @@ class Present:
     enabled: frozenset[UUID]  # users
     roles: dict[tuple[UUID, str], CustomRole | None]  # by organization and name; None: deleted
     deployments: dict[UUID, str]
+    workspaces: dict[UUID, UUID]  # of Deployments
     allowed: dict[UUID, AllowedAddressList]  # by organization
     events: int
     access: int
@@ -77,6 +80,7 @@ def present(db: Session) -> Present:
             for one in db.scalars(select(RoleDefinition))
         },
         deployments={one.id: one.name for one in db.scalars(select(Deployment))},
+        workspaces={one.id: one.workspace_id for one in db.scalars(select(Deployment))},
         allowed={one.organization_id: one for one in db.scalars(select(AllowedAddressList))},
         events=len(db.scalars(select(AuditEvent.id)).all()),
         access=max(db.scalars(select(AccessRevision.revision)).all(), default=0),
@@ -96,6 +100,15 @@ def losses(db: Session, now: Present | None) -> list[str]:
     made = sorted(name for id, name in now.deployments.items() if id not in then.deployments)
     if made:
         said.append(f"Deployments made since are forgotten, and their processes go on: {', '.join(made)}.")
+    known = set(db.scalars(select(Workspace.id)))
+    if back := sorted(
+        name
+        for id, name in then.deployments.items()
+        if now.workspaces.get(id, then.workspaces[id]) not in {then.workspaces[id], *known}
+    ):
+        said.append(
+            f"Deployments are in their former workspace again, as the one they were moved to is forgotten: {', '.join(back)}."
+        )
     for what, mine, theirs in (
         ("API tokens", now.tokens, then.tokens),
         ("role bindings", now.rows["role_binding"], then.rows["role_binding"]),
@@ -133,6 +146,8 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
         said.append(f"Roles that stay deleted, or no wider than they were: {', '.join(kept)}.")
     if now is not None and _keep_allowed_addresses(db, now.allowed):
         said.append("The list of allowed addresses stays as it is.")
+    if now is not None and (stay := _keep_moves(db, now.workspaces, at)):
+        said.append(f"Deployments that stay in the workspace they were moved to: {', '.join(stay)}.")
     disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
     for user in disabled:
         user.disabled_at = at
@@ -164,6 +179,20 @@ def _keep_allowed_addresses(db: Session, now: dict[UUID, AllowedAddressList]) ->
         row.networks, row.revision = kept.networks, kept.revision
         row.changed_at, row.changed_by = kept.changed_at, kept.changed_by
     return changed
+
+
+def _keep_moves(db: Session, now: dict[UUID, UUID], at: datetime) -> list[str]:
+    """Who lost a role on a Deployment by a move has none again. To a workspace that was made since nothing is moved. Returns the names
+    of those that were moved since."""
+    known = set(db.scalars(select(Workspace.id)))
+    moved = []
+    for row in db.scalars(select(Deployment).order_by(Deployment.name)):
+        workspace = now.get(row.id, row.workspace_id)
+        if workspace != row.workspace_id and workspace in known:
+            workspace_moves.bind(db, row, workspace)
+            row.layers_changed_at = at
+            moved.append(row.name)
+    return moved
 
 
 def _keep_roles_narrow(
