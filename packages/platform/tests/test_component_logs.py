@@ -168,6 +168,22 @@ def test_no_secret_that_the_platform_keeps_is_in_an_answer(reconciled: Reconcile
     assert answer.json()["lines"] == [*["***"] * len(own), "*** in eu-north", "***"]
 
 
+def test_a_secret_of_the_workspace_that_a_deployment_has_left_is_not_shown_in_the_new_one(
+    reconciled: Reconciled,
+) -> None:
+    """Its processes go on with that value, and its logs stay."""
+    reconciled.owner.post("/v1/workspaces", json={"name": "lab"})
+    asked = {"value": CANARY, "is_secret": True}
+    assert reconciled.owner.put("/v1/workspaces/default/variables/KEY", json=asked).status_code == 200
+    slug = reconciled.created()["slug"]
+    reconciled.driver.write(slug, Component.API_SERVER, f"the key is {CANARY}")
+    moved = reconciled.owner.post("/v1/deployments/sales/move", json={"workspace": "lab"})
+    assert moved.status_code == 200, moved.text
+    author = reconciled.with_role(Role.WORKSPACE_AUTHOR, workspace="lab")
+    answer = author.get("/v1/deployments/sales/logs/api-server")
+    assert answer.json()["lines"] == ["the key is ***"]
+
+
 # ---- who may ask, and what
 
 

@@ -10,7 +10,7 @@ from tradewind_platform.api import changes
 from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import cancellation, deployments, operations, workspace_moves
+from tradewind_platform.services import cancellation, configuration, deployments, operations, workspace_moves
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ChangeDeployment,
@@ -78,7 +78,7 @@ def move_deployment(
     """Put it into another workspace: other people have roles on it at once, and other settings count once they are applied."""
     return changes.run(
         request,
-        "deployment.move",
+        configuration.MOVED,
         ask,
         lambda change: workspace_moves.move(change, deployment, ask),
         reason=reason,

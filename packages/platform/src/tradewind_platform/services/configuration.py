@@ -21,7 +21,7 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import cluster_lookup, deployment_lookup, operations, revisions, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
-from tradewind_platform.store.tables import Cluster, Deployment, Operation
+from tradewind_platform.store.tables import AuditEvent, Cluster, Deployment, Operation
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import NamedVariable, OperationView
 from tradewind_protocol.platform_life import (
@@ -34,6 +34,9 @@ from tradewind_protocol.platform_life import (
 
 _APPLIES: Final = [kind.value for kind in Kind if kind.applies]
 Row = ConfigurationEntry | EnvironmentVariable
+
+MOVED: Final = "deployment.move"
+"""The action of the audit event of a move to another workspace."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,18 @@ def of_deployment(
 
 
 def secret_values(db: Session, ring: KeyRing, row: Deployment) -> list[str]:
-    """Of the environment variables that count for a Deployment and are secret."""
-    counted = _effective(_rows(db, EnvironmentVariable, _of_deployment(row)))
+    """Of the environment variables that are secret and count for a Deployment, or belong to a workspace that it has left: its
+    processes had those."""
+    moves = select(AuditEvent.former_workspace_id).where(
+        AuditEvent.action == MOVED,
+        AuditEvent.deployment_id == row.id,
+        AuditEvent.former_workspace_id.is_not(None),
+    )
+    left = set(db.scalars(moves))
+    former = select(EnvironmentVariable).where(
+        EnvironmentVariable.scope == Layer.WORKSPACE.value, EnvironmentVariable.scope_id.in_(left)
+    )
+    counted = [*_effective(_rows(db, EnvironmentVariable, _of_deployment(row))), *db.scalars(former)]
     return [_value(ring, one) for one in counted if one.is_secret]
 
 
