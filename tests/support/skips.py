@@ -23,7 +23,7 @@ EXPECTED = (
     "needs root and a writable cgroup",  # of the machine, not of what is installed
     "network namespaces need",
     "mounting a small file system",
-    "only root mounts file systems",
+    "only root ",
     "this machine lets nobody mount file systems",
     "becoming other users needs",
     "what reads Gateway API's rules needs Python 3.11",

@@ -31,6 +31,15 @@ def postgresql_server() -> Iterator[postgresql.PostgreSQL | None]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgresql.PostgreSQL]:
+    """A PostgreSQL, also where the other tests have SQLite: for what only a database with many writers shows."""
+    if not postgresql.available():
+        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
+    with postgresql.running() as made:
+        yield made
+
+
 @pytest.fixture
 def database_url(tmp_path: Path, postgresql_server: postgresql.PostgreSQL | None) -> str:
     if postgresql_server is not None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,6 @@ from tradewind_platform.store.sessions import Store, open_engine
 
 ROOT = Path(__file__).parents[3]
 pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.PostgreSQL]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as made:
-        yield made
 
 
 def test_one_of_two_holds_the_lock_and_the_other_gets_it_when_it_resigns_or_its_connection_ends(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,14 +19,6 @@ from tradewind_platform.store.scim_tables import ScimGroup, ScimUser
 from tradewind_platform.store.tables import Organization, User
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.PostgreSQL]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -16,14 +15,6 @@ from tradewind_platform.services import workspace_quotas
 from tradewind_platform.store.tables import Workspace
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.PostgreSQL]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Field, Flex, Input, SimpleGrid, Text } from "@chakra-ui/react";
+import { Alert, Badge, Button, Flex, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { useHere } from "../data/context";
@@ -9,6 +9,7 @@ import { count } from "../data/words";
 import { DataTable, type Column } from "../parts/DataTable";
 import { FormDialog, ReasonAndForce } from "../parts/dialogs";
 import { When } from "../parts/marks";
+import { NetworkFields } from "../parts/NetworkFields";
 import { Nothing, Shown } from "../parts/states";
 import { CheckConnectivity } from "./Connectivity";
 import { PrivateEndpoints } from "./PrivateEndpoints";
@@ -145,22 +146,7 @@ function Changing({
       }}
     >
       {change.asks ? (
-        <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
-          <Field.Root required>
-            <Field.Label>Network</Field.Label>
-            <Input
-              required
-              maxLength={64}
-              placeholder="203.0.113.0/24"
-              value={network}
-              onChange={(event) => setNetwork(event.target.value)}
-            />
-          </Field.Root>
-          <Field.Root>
-            <Field.Label>Description</Field.Label>
-            <Input maxLength={250} value={description} onChange={(event) => setDescription(event.target.value)} />
-          </Field.Root>
-        </SimpleGrid>
+        <NetworkFields network={network} setNetwork={setNetwork} description={description} setDescription={setDescription} />
       ) : undefined}
       {change.asks && change.networks.length === 0 ? (
         <Text>Agents may connect from anywhere now. After this change they may connect from this network only.</Text>

@@ -1,4 +1,4 @@
-import { Badge, Button, Field, HStack, Input, SimpleGrid, Text } from "@chakra-ui/react";
+import { Badge, Button, Field, HStack, Input, Text } from "@chakra-ui/react";
 import { useState } from "react";
 
 import { useSource } from "../../../data/source";
@@ -6,6 +6,7 @@ import { usePolled } from "../../../data/usePolled";
 import { DataTable, type Column } from "../../../parts/DataTable";
 import { FormDialog } from "../../../parts/dialogs";
 import { When } from "../../../parts/marks";
+import { NetworkFields } from "../../../parts/NetworkFields";
 import { useSay } from "../../../parts/news";
 import { Shown } from "../../../parts/states";
 import type {
@@ -131,22 +132,7 @@ function Changing({
       }}
     >
       {change.asks ? (
-        <SimpleGrid columns={{ base: 1, md: 2 }} gap={3}>
-          <Field.Root required>
-            <Field.Label>Network</Field.Label>
-            <Input
-              required
-              maxLength={64}
-              placeholder="203.0.113.0/24"
-              value={network}
-              onChange={(event) => setNetwork(event.target.value)}
-            />
-          </Field.Root>
-          <Field.Root>
-            <Field.Label>Description</Field.Label>
-            <Input maxLength={250} value={description} onChange={(event) => setDescription(event.target.value)} />
-          </Field.Root>
-        </SimpleGrid>
+        <NetworkFields network={network} setNetwork={setNetwork} description={description} setDescription={setDescription} />
       ) : undefined}
       {isFirst ? (
         <Text>Any address is allowed now. After this change, only this network is. It has to have your own address.</Text>
