@@ -39,6 +39,7 @@ SENTENCES = {
     "upgrading": "The Deployment is being upgraded. Its agents go on with what they have",
     "waking": "The Deployment wakes up.",
     "restoring": "The Deployment is being restored.",
+    "purge_failed": "The Deployment is deleted, and a part of its data is erased.",
     "deleted": "restore it under Settings › Danger",
 }
 

@@ -159,6 +159,29 @@ def test_a_deployment_is_deleted_by_its_name_and_restored(open_page: Any) -> Non
     expect(page.get_by_text("moved away")).to_be_visible()
 
 
+def test_a_purge_that_failed_says_so_and_is_repeated(open_page: Any, website: Website) -> None:
+    page = open_page("/")
+    created(page)
+    website.driver.failing["erase"] = StepFailed("the disk is read-only", final=True)
+    page.goto("/deployments/sales/settings/danger")
+    for act in ("Delete", "Purge"):
+        page.get_by_role("button", name=act).click()
+        dialog = page.get_by_role("alertdialog")
+        dialog.get_by_label("Type sales to confirm").fill("sales")
+        dialog.get_by_role("button", name=act).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_text("This Deployment is deleted").first).to_be_visible()
+    expect(page.get_by_text("the purge of its data failed")).to_be_visible()
+    expect(page.get_by_text("purge failed", exact=True).first).to_be_visible()
+    expect(page.get_by_role("button", name="Restore")).to_have_count(0)
+    expect(page.get_by_role("button", name="Purge")).to_be_enabled()
+    page.goto("/deployments/sales")
+    expect(page.get_by_text("the disk is read-only").first).to_be_visible()
+    website.driver.failing.clear()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("There is no Deployment sales")).to_be_visible()
+
+
 def test_a_deployment_is_moved_to_another_workspace(open_page: Any) -> None:
     page = open_page("/")
     created(page)

@@ -20,6 +20,7 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.doctor import database, deployments, installer, network
+from tradewind_platform.reconciler.driver import StepFailed
 from tradewind_platform.services import workloads
 from tradewind_platform.store.deploy_tables import Deploy
 from tradewind_platform.store.sessions import open_engine
@@ -213,6 +214,18 @@ def test_what_was_asked_for_and_is_not_applied_is_drift(reconciled: Reconciled, 
         for row in db.query(Deployment):
             row.revision += 1
     assert "revision 1, and 2" in of_deployments(reconciled, site)["deployment:sales:drift"].evidence
+
+
+def test_a_purge_that_failed_is_named_with_what_helps(reconciled: Reconciled, site: str) -> None:
+    reconciled.created()
+    reconciled.owner.delete("/v1/deployments/sales")
+    reconciled.reconciler.carry_out_all()
+    reconciled.driver.failing["erase"] = StepFailed("no", final=True)
+    reconciled.owner.post("/v1/deployments/sales/purge", json={"name": "sales"})
+    reconciled.reconciler.carry_out_all()
+    found = of_deployments(reconciled, site)["deployment:sales"]
+    assert found.verdict is Verdict.FAILED and "a part of its data is erased" in found.evidence
+    assert "tradewind deployments purge sales" in found.remedy
 
 
 def test_clocks_that_differ_are_named(site: str) -> None:

@@ -28,6 +28,7 @@ _STATE_STYLES = {
     "unreachable": "red",
     "lost": "red",
     "failed": "red",
+    "purge_failed": "red",
     "exited": "green",
     "stopped": "yellow",
     "up_for_retry": "yellow",

@@ -96,8 +96,8 @@ export function Failed({ operation }: { operation: OperationView }) {
 export function Retry({ operation, done }: { operation: OperationView; done: () => void }) {
   const say = useSay();
   const [error, setError] = useState<Refused>();
-  if (operation.state !== "failed") {
-    return undefined;
+  if (operation.state !== "failed" || "undone" in operation.facts) {
+    return undefined; // what was undone is asked for again
   }
   const retry = async () => {
     setError(undefined);

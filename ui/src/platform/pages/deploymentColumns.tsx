@@ -9,7 +9,7 @@ import { referenceOf } from "../data/platform";
 import { compared } from "../data/versions";
 import { PhaseBadge, StateDot } from "../parts/marks";
 
-export const GONE = new Set(["deleted", "purging", "purged"]);
+export const GONE = new Set(["deleted", "purging", "purge_failed", "purged"]);
 
 export function DeploymentLink({ deployment }: { deployment: DeploymentView }) {
   return (

@@ -1,6 +1,8 @@
 // Small signs of the platform: health, what is being done, steps.
 import { Badge, Box, HStack, Spinner, Text } from "@chakra-ui/react";
 
+import { spaced } from "../../data/words";
+
 const COLOURS: Record<string, string> = {
   healthy: "green.solid",
   degraded: "orange.solid",
@@ -23,7 +25,8 @@ export function StateDot({ state, word = state }: { state: string; word?: string
   );
 }
 
-const SETTLED = new Set(["running", "asleep", "deleted", "purged", "failed"]);
+const FAILED = new Set(["failed", "purge_failed"]);
+const SETTLED = new Set(["running", "asleep", "deleted", "purged", ...FAILED]);
 
 /** What the platform is doing with a Deployment; nothing for one that just runs. */
 export function PhaseBadge({ phase }: { phase: string }) {
@@ -31,9 +34,9 @@ export function PhaseBadge({ phase }: { phase: string }) {
     return undefined;
   }
   return (
-    <Badge colorPalette={phase === "failed" ? "red" : SETTLED.has(phase) ? "gray" : "blue"} variant="surface">
+    <Badge colorPalette={FAILED.has(phase) ? "red" : SETTLED.has(phase) ? "gray" : "blue"} variant="surface">
       {SETTLED.has(phase) ? undefined : <Spinner size="xs" borderWidth="1px" />}
-      {phase}
+      {spaced(phase)}
     </Badge>
   );
 }

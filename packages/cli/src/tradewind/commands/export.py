@@ -19,7 +19,7 @@ from tradewind_protocol.messages import Message
 FORMAT: Final = 1
 """Grows when a field changes its meaning. New fields do not count."""
 _PAGE: Final = 1000
-_GONE: Final = frozenset({"deleted", "purging", "purged"})
+_GONE: Final = frozenset({"deleted", "purging", "purged", "purge_failed"})
 
 _M = TypeVar("_M", bound=Message)
 

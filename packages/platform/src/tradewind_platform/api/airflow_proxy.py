@@ -14,7 +14,7 @@ from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.domain.deployment_access import DeploymentAccess
-from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.operations import GONE, Phase
 from tradewind_platform.security import trust
 from tradewind_platform.security.airflow_tokens import token_for
 from tradewind_platform.services import clusters, deployment_lookup, deployment_views, secrets
@@ -83,7 +83,7 @@ def _way(request: Request, reference: str) -> tuple[str, str, str]:
         access = DeploymentAccess.of(caller, deployment_lookup.target(row))
         if access is None:
             raise Refused(Code.NOT_PERMITTED, f"{caller.name} has no role in the Airflow of {row.name!r}")
-        if row.phase in (Phase.DELETED, Phase.PURGED, Phase.ASLEEP) or row.observed_revision == 0:
+        if row.phase in (*GONE, Phase.ASLEEP) or row.observed_revision == 0:
             raise Refused(
                 Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so its Airflow does not run"
             )

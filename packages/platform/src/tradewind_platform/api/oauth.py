@@ -20,7 +20,7 @@ from tradewind_platform.api.context import Platform, platform_of, request_origin
 from tradewind_platform.api.internal_access import asking_deployment
 from tradewind_platform.api.refusal_page import refusal_page
 from tradewind_platform.domain import oauth
-from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.operations import GONE
 from tradewind_platform.domain.roles import Principal, Target
 from tradewind_platform.services import authorization_codes, deployment_views, people
 from tradewind_platform.services.authorization_codes import CodeRefused
@@ -179,7 +179,7 @@ def _client(platform: Platform, client_id: str) -> tuple[Deployment, str] | None
         return None
     with platform.store.reading_all() as db:
         row = db.get(Deployment, id)
-        if row is None or row.phase in (Phase.DELETED, Phase.PURGED):
+        if row is None or row.phase in GONE:
             return None
         people_url = deployment_views.people_url(db.get_one(Cluster, row.cluster_id), row.slug)
     return row, people_url + CALLBACK_PATH

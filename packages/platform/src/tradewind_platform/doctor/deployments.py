@@ -68,6 +68,12 @@ def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterat
             yield failed(
                 check, "its last operation failed", f"tradewind operations list --deployment {row.name}"
             )
+        if row.phase == Phase.PURGE_FAILED:
+            yield failed(
+                check,
+                "its purge failed: a part of its data is erased",
+                f"tradewind operations list --deployment {row.name}; then `tradewind deployments purge {row.name}`.",
+            )
         if row.phase != Phase.RUNNING:
             continue
         wrong = list(

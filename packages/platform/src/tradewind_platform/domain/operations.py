@@ -23,7 +23,12 @@ class Phase(str, Enum):
     UPGRADING = "upgrading"
     PURGING = "purging"
     PURGED = "purged"  # only its name, its slug and its history are left
+    PURGE_FAILED = "purge_failed"  # a part of its data is erased: the rest can only be erased, too
     FAILED = "failed"  # the last operation ended with an error
+
+
+GONE: Final[frozenset[Phase]] = frozenset({Phase.DELETED, Phase.PURGING, Phase.PURGED, Phase.PURGE_FAILED})
+"""Of a Deployment whose deletion has ended: nothing of it runs, and nothing is open to it."""
 
 
 class Kind(str, Enum):
@@ -57,7 +62,14 @@ class Kind(str, Enum):
     @property
     def after_failure(self) -> Phase:
         """The phase of a Deployment whose operation failed, and was not undone."""
+        if self is Kind.PURGE:
+            return Phase.PURGE_FAILED
         return Phase.RUNNING if self in _BESIDE else Phase.FAILED
+
+    @property
+    def after_failed_undo(self) -> Phase:
+        """The phase of a Deployment whose operation was being undone when that failed, too. A creation is undone by an erasure."""
+        return Phase.PURGE_FAILED if self is Kind.CREATE else Phase.FAILED
 
     @property
     def applies(self) -> bool:
@@ -96,7 +108,7 @@ _FROM: Final[dict[Kind, frozenset[Phase]]] = {
     Kind.UPDATE: frozenset({Phase.RUNNING, Phase.FAILED}),
     Kind.DELETE: frozenset({Phase.RUNNING, Phase.FAILED, Phase.ASLEEP}),
     Kind.RESTORE: frozenset({Phase.DELETED}),
-    Kind.PURGE: frozenset({Phase.DELETED}),
+    Kind.PURGE: frozenset({Phase.DELETED, Phase.PURGE_FAILED}),
     Kind.HIBERNATE: frozenset({Phase.RUNNING}),
     Kind.WAKE: frozenset({Phase.ASLEEP, Phase.FAILED}),
     Kind.UPGRADE: frozenset({Phase.RUNNING}),

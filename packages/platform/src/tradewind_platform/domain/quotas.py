@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.operations import GONE, Phase
 
-COUNTED: Final[frozenset[Phase]] = frozenset(Phase) - {Phase.DELETED, Phase.PURGING, Phase.PURGED}
+COUNTED: Final[frozenset[Phase]] = frozenset(Phase) - GONE
 """A Deployment counts until its processes have ended by its deletion: one that is asleep or has failed does, too."""
 
 

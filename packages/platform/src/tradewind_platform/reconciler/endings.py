@@ -80,7 +80,8 @@ def fail(
     operation.state, operation.ended_at, operation.unfinished = State.FAILED.value, now, None
     _settle_backup(db, operation, now)
     deployment = db.get_one(Deployment, operation.deployment_id)
-    deployment.phase = (Phase.FAILED if before else Kind(operation.kind).after_failure).value
+    kind = Kind(operation.kind)
+    deployment.phase = (kind.after_failed_undo if before else kind.after_failure).value
 
 
 def cancel(db: Session, operation: Operation, position: int, driver: Driver, now: datetime) -> bool:

@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.catalogue import Offered
-from tradewind_platform.domain.operations import Kind, Phase, State
+from tradewind_platform.domain.operations import Kind, State
+from tradewind_platform.domain.purges import RETENTION
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import (
     backups,
-    deployment_views,
     following,
     hibernation,
     maintenance,
     operations,
     people,
+    purges,
     revisions,
 )
 from tradewind_platform.services.change import Event, Origin, record
@@ -31,12 +32,9 @@ from tradewind_platform.store.tables import Deployment, Operation
 _AFTER_FAILURE: Final = timedelta(minutes=10)
 """So long what failed is not begun again by itself."""
 
-_OVER: Final = select(Deployment).where(
-    Deployment.phase == Phase.DELETED.value, Deployment.deleted_at <= bindparam("deleted_before")
-)
 _ANYTHING: Final = select(
     or_(
-        _OVER.exists(),
+        purges.MAY_BE_DUE.exists(),
         hibernation.MAY_BE_DUE.exists(),
         maintenance.MAY_BE_DUE.exists(),
         following.MAY_BE_DUE.exists(),
@@ -52,8 +50,8 @@ def may_be_due(store: Store, now: datetime) -> bool:
 
 def begin_what_is_due(db: Session, ring: KeyRing, offered: Offered, now: datetime) -> None:
     """Begin it, over all organizations."""
-    for row in db.scalars(_OVER, _moments(now)).all():
-        _begin_unless_failed(db, row, Kind.PURGE, "its retention is over", now)
+    for id, reason in purges.due(db, now):
+        _begin(db, db.get_one(Deployment, id), Kind.PURGE, reason, now)
     for row, kind in hibernation.due(db, now):
         _begin_unless_failed(db, row, kind, "its schedule", now)
     for row, work in maintenance.due(db, now):
@@ -63,7 +61,7 @@ def begin_what_is_due(db: Session, ring: KeyRing, offered: Offered, now: datetim
 
 
 def _moments(now: datetime) -> dict[str, datetime]:
-    return {"now": now, "deleted_before": now - deployment_views.RETENTION}
+    return {"now": now, "deleted_before": now - RETENTION}
 
 
 def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> None:

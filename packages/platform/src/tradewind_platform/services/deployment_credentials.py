@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.operations import GONE
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.security.token_hashes import hashed
 from tradewind_platform.services import secrets
@@ -71,10 +71,6 @@ def authenticate(store: Store, deployment: UUID, value: str) -> KnownDeployment:
     with store.looking() as db:
         found = db.execute(_OF_A_DEPLOYMENT, {"deployment": deployment}).first()
     known = "" if found is None else found.hash
-    if (
-        not hmac.compare_digest(known, hashed(value))
-        or found is None
-        or found.phase in (Phase.DELETED, Phase.PURGED)
-    ):
+    if not hmac.compare_digest(known, hashed(value)) or found is None or found.phase in GONE:
         raise Refused(Code.TOKEN_UNKNOWN, f"this is not the credential of the Deployment {deployment}")
     return KnownDeployment(deployment, found.organization_id, found.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain import health as rules
 from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.services import hibernation, workloads
+from tradewind_platform.domain.purges import RETENTION
+from tradewind_platform.services import hibernation, purges, workloads
 from tradewind_platform.store.tables import (
     Cluster,
     Deployment,
@@ -24,9 +25,6 @@ from tradewind_platform.store.tables import (
     Workspace,
 )
 from tradewind_protocol.platform import ConditionView, DeploymentView, WorkloadView
-
-RETENTION: Final = timedelta(days=14)
-"""How long the data of a deleted Deployment is kept."""
 
 
 def view(db: Session, row: Deployment, *, now: datetime) -> DeploymentView:
@@ -47,6 +45,7 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
     conditions = _conditions(db, ids)
     told = workloads.fresh(db, ids, now=now)
     planned = hibernation.planned(db, ids)
+    purged_again = purges.planned(db, [row.id for row in rows if row.phase == Phase.PURGE_FAILED])
     return [
         _view(
             row,
@@ -57,6 +56,7 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
             running.get(row.id),
             told.get(row.id),
             planned.get(row.id),
+            purged_again.get(row.id),
         )
         for row in rows
     ]
@@ -130,14 +130,15 @@ def _view(
     operation: UUID | None,
     workload: WorkloadView | None,
     planned: tuple[str, datetime] | None,
+    purged_again: datetime | None,
 ) -> DeploymentView:
     found = {ConditionType(one.type): Status(one.status) for one in conditions}
     if row.phase not in _WORKING or found.get(ConditionType.API_SERVER_READY) is Status.FALSE:
         workload = None
     purge_after = row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None
     event, event_at = planned if planned is not None and row.phase in _PLANNED else ("", None)
-    if purge_after is not None:
-        event, event_at = "purge", purge_after
+    if (purge_at := purge_after or purged_again) is not None:
+        event, event_at = "purge", purge_at
     wrong = next((one for one in conditions if one.status == Status.FALSE), None)
     return DeploymentView(
         id=row.id,

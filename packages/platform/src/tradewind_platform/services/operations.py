@@ -37,6 +37,12 @@ _NEEDS: Final = {
 }
 
 
+_INSTEAD: Final = {
+    Phase.PURGE_FAILED: "A part of its data is erased. Correct what its last operation names, and repeat the purge: "
+    "`tradewind deployments purge NAME`."
+}
+"""What can be done in a phase in which hardly anything can."""
+
 UNDONE: Final = "undone"
 """The argument of an operation whose steps were undone, and the end that it has then: failed or cancelled."""
 
@@ -60,7 +66,9 @@ def begin(
     require_idle(db, row)
     if not may_begin(kind, Phase(row.phase)):
         raise Refused(
-            Code.CONFLICT, f"the Deployment {row.name!r} is {row.phase}, so there is nothing to {kind.value}"
+            Code.CONFLICT,
+            f"the Deployment {row.name!r} is {row.phase}, so there is nothing to {kind.value}",
+            remedy=_INSTEAD.get(Phase(row.phase), ""),
         )
     row.phase = kind.meanwhile.value
     made = Operation(

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tradewind_platform.domain.operations import Phase
+from tradewind_platform.domain.operations import GONE, Phase
 from tradewind_platform.domain.roles import Permission, Role, Target
 from tradewind_platform.services import (
     cluster_lookup,
@@ -97,12 +97,15 @@ def _require_grant_of_any_role(change: Change, row: Deployment) -> None:
 
 
 def _refuse_gone(row: Deployment) -> None:
-    if row.phase in (Phase.DELETED, Phase.PURGED):
-        restore = f"Restore it first: `tradewind deployments restore {row.name}`."
+    if row.phase in GONE:
+        remedies = {
+            Phase.DELETED: f"Restore it first: `tradewind deployments restore {row.name}`.",
+            Phase.PURGE_FAILED: f"Repeat the purge: `tradewind deployments purge {row.name}`.",
+        }
         raise Refused(
             Code.CONFLICT,
             f"the Deployment {row.name!r} is {row.phase}, so it is not moved",
-            remedy=restore if row.phase == Phase.DELETED else "",
+            remedy=remedies.get(Phase(row.phase), ""),
         )
 
 

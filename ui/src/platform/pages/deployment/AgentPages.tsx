@@ -32,6 +32,7 @@ const WHY: Record<string, string> = {
   upgrading: "The Deployment is being upgraded. Its agents go on with what they have, and this page comes back by itself.",
   restoring: "The Deployment is being restored. This page comes back by itself.",
   deleting: "The Deployment is being deleted.",
+  purge_failed: "The Deployment is deleted, and a part of its data is erased. Overview says why not all of it.",
   deleted: "The Deployment is deleted. Its data is kept for some days; restore it under Settings › Danger.",
 };
 

@@ -67,12 +67,13 @@ export function DangerPage({ deployment, done }: OfDeployment) {
     },
   };
   const deleted = deployment.phase === "deleted";
+  const halfErased = deployment.phase === "purge_failed";
   const settled = deployment.operation === null;
   return (
     <VStack align="stretch" gap={4} maxW="48em">
-      {deleted ? (
+      {deleted || halfErased ? (
         <>
-          <Row title="Restore" help={restore.explained} act={restore} ask={setAct} enabled={settled} />
+          {deleted ? <Row title="Restore" help={restore.explained} act={restore} ask={setAct} enabled={settled} /> : undefined}
           <Row title="Purge" help={purge.explained} act={purge} ask={setAct} enabled={settled} />
         </>
       ) : (

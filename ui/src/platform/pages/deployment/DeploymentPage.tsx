@@ -121,6 +121,17 @@ function Banner({ deployment }: { deployment: DeploymentView }) {
       </Alert.Root>
     );
   }
+  if (deployment.phase === "purge_failed") {
+    return (
+      <Alert.Root status="error" mb={4}>
+        <Alert.Indicator />
+        <Alert.Title>
+          This Deployment is deleted, and the purge of its data failed. It is tried again by itself; Overview says what failed, and Settings › Danger
+          purges it now.
+        </Alert.Title>
+      </Alert.Root>
+    );
+  }
   if (deployment.phase === "asleep") {
     return (
       <Alert.Root status="info" mb={4}>

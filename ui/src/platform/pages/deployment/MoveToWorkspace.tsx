@@ -9,6 +9,7 @@ import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
 import type { Page } from "../../data/types";
 import { Panel } from "../../parts/page";
+import { GONE } from "../deploymentColumns";
 import type { OfDeployment } from "./DeploymentPage";
 
 /** Shown to those who may give the Deployment away, where there is another workspace in which they may create one. */
@@ -20,7 +21,7 @@ export function MoveToWorkspace({ deployment, done }: OfDeployment) {
   const others = (workspaces.data?.items ?? []).filter(
     (each) => each.id !== deployment.workspace && allows(me, "deployment.create", { workspace: each.id }),
   );
-  const gone = deployment.phase === "deleted" || deployment.phase === "purged";
+  const gone = GONE.has(deployment.phase);
   if (gone || others.length === 0 || !allows(me, "deployment.delete", here) || !allows(me, "members.update", here)) {
     return undefined;
   }

@@ -87,7 +87,7 @@ function Register({ deployment }: { deployment: DeploymentView }) {
 function Now({ deployment, done }: OfDeployment) {
   const one = usePolled<OperationView>(deployment.operation === null ? undefined : `/operations/${deployment.operation}`, 1);
   const last = usePolled<Page<OperationView>>(
-    deployment.phase === "failed" ? `/operations?deployment=${referenceOf(deployment)}&limit=1` : undefined,
+    ["failed", "purge_failed"].includes(deployment.phase) ? `/operations?deployment=${referenceOf(deployment)}&limit=1` : undefined,
     5,
   );
   const operation = one.data ?? last.data?.items[0];
