@@ -41,6 +41,14 @@ def new_organization(store: Store, name: str) -> UUID:
     return id
 
 
+_WRITES = ("BEGIN IMMEDIATE", "INSERT", "UPDATE", "DELETE")
+
+
+def writes(statements: list[str]) -> list[str]:
+    """Those that write, or that begin a transaction for it: on SQLite all other writers wait for that."""
+    return [one for one in statements if one.startswith(_WRITES) or " FOR NO KEY UPDATE" in one]
+
+
 @dataclass
 class Time:
     """A clock that stands until a test moves it."""

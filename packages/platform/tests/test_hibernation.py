@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from support.platform_parts import NOW, Reconciled
+from support.platform_parts import NOW, Reconciled, writes
 from tradewind_platform.domain.hibernation import Override, SleepPlan, SleepSchedule
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.reconciler.driver import StepFailed
@@ -199,3 +199,34 @@ def test_operators_may_put_it_to_sleep_and_authors_may_not(
     reconciled.created()
     caller = reconciled.with_role(role, deployment="sales")
     assert caller.post("/v1/deployments/sales/hibernate", json={}).status_code == status
+
+
+def test_one_that_sleeps_until_it_is_woken_up_is_looked_at_and_nothing_is_written(
+    reconciled: Reconciled,
+) -> None:
+    """Nothing comes for it, and nothing did for one that has slept once."""
+    for name in ("sales", "ops"):
+        reconciled.created(name)
+        reconciled.owner.post(f"/v1/deployments/{name}/hibernate", json={})
+        reconciled.reconciler.carry_out_all()
+    reconciled.owner.post("/v1/deployments/ops/wake", json={})
+    reconciled.reconciler.carry_out_all()
+    reconciled.time.pass_(days=1)
+    with reconciled.statements() as statements:
+        reconciled.reconciler.observer.begin_what_is_due()
+    assert statements and not writes(statements)
+    assert [reconciled.deployment(name)["phase"] for name in ("sales", "ops")] == ["asleep", "running"]
+
+
+def test_moments_that_came_while_the_platform_was_stopped_are_over_afterwards(reconciled: Reconciled) -> None:
+    """Its phase is right again. Else they would be read for ever, and shown as what comes next."""
+    reconciled.created()
+    reconciled.owner.put("/v1/deployments/sales/hibernation", json={"schedules": [NIGHTS]})
+    assert reconciled.deployment()["next_event_at"] == "2026-03-01T19:00:00Z"
+    reconciled.time.pass_(hours=20)
+    reconciled.reconciler.observer.begin_what_is_due()
+    found = reconciled.deployment()
+    assert (found["phase"], found["next_event_at"]) == ("running", "2026-03-02T19:00:00Z")
+    with reconciled.statements() as statements:
+        reconciled.reconciler.observer.begin_what_is_due()
+    assert statements and not writes(statements)

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from support.platform_parts import NOW, Reconciled
+from support.platform_parts import NOW, Reconciled, writes
 from tradewind_platform.domain import maintenance
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.maintenance import Recurrence, Window
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.domain.roles import Role
+from tradewind_platform.reconciler import timetable
 from tradewind_platform.reconciler.driver import StepFailed
 from tradewind_platform.store.life_tables import RecurringWork
+from tradewind_platform.store.tables import Deployment
 
 NIGHTLY = {"cron": "0 2 * * *", "keep_days": 30}
 PATH = "/v1/deployments/sales/maintenance"
@@ -152,6 +154,52 @@ def test_a_clean_up_and_a_backup_that_are_due_at_once_come_one_after_the_other(
     turn(reconciled)
     [backup], [clean] = operations(reconciled, "backup"), operations(reconciled, "clean")
     assert backup["created_at"] <= clean["created_at"] and backup["id"] < clean["id"]
+
+
+def test_what_waits_for_a_window_or_for_an_operation_is_read_and_nothing_is_written(
+    reconciled: Reconciled,
+) -> None:
+    """It may wait for days, and is looked at each minute."""
+    reconciled.created()
+    change(reconciled, windows=NIGHT, clean_up={"cron": "0 13 * * *", "keep_days": 7}, backups=NIGHTLY)
+    reconciled.time.pass_(days=1, hours=4)
+    reconciled.owner.post("/v1/deployments/sales/backups", json={})  # of what is due, this one waits for it
+    for _ in range(2):
+        with reconciled.statements() as statements:
+            reconciled.reconciler.observer.begin_what_is_due()
+        assert statements and not writes(statements)
+        reconciled.reconciler.carry_out_all()
+        turn(reconciled)  # the backup that was due
+    assert len(operations(reconciled, "backup")) == 2 and operations(reconciled, "clean") == []
+
+
+def test_what_fails_to_begin_keeps_no_other_deployment_waiting(
+    reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = timetable.backups.begin
+
+    def broken(db: Any, ring: Any, row: Deployment, *rest: Any, **more: Any) -> None:
+        if row.name == "sales":
+            raise ValueError("a fault")
+        begin(db, ring, row, *rest, **more)
+
+    for name in ("sales", "ops"):
+        reconciled.created(name)
+        reconciled.owner.patch(f"/v1/deployments/{name}/maintenance", json={"backups": NIGHTLY})
+    monkeypatch.setattr(timetable.backups, "begin", broken)
+    reconciled.time.pass_(hours=15)
+    turn(reconciled)
+    assert "does not begin" in caplog.text
+    assert [one["deployment_name"] for one in all_backups(reconciled)] == ["ops"]
+    monkeypatch.undo()
+    turn(reconciled)
+    assert [one["deployment_name"] for one in all_backups(reconciled)] == ["sales", "ops"]
+
+
+def all_backups(reconciled: Reconciled) -> list[dict[str, Any]]:
+    """The operations, the newest first."""
+    found = reconciled.owner.get("/v1/operations").json()["items"]
+    return [one for one in found if one["kind"] == "backup"]
 
 
 def test_a_schedule_goes_on_where_a_reconciler_that_was_killed_left_it(reconciled: Reconciled) -> None:

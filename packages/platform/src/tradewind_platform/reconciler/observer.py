@@ -100,13 +100,9 @@ class Observer:
 
     def begin_what_is_due(self) -> None:
         """Begin what no person asks for: the purge of what was deleted long ago, and what schedules say: hibernation, clean-ups,
-        backups."""
-        now = self.clock()
-        if not timetable.may_be_due(self.store, now):
-            return
-        with self.store.across_organizations() as db:
-            timetable.begin_what_is_due(db, self.ring, self.offered, now)
-        self.has_begun()
+        backups, upgrades of Deployments that follow a minor."""
+        if timetable.begin_what_is_due(self.store, self.ring, self.offered, self.clock()):
+            self.has_begun()
 
     def _running(self) -> Iterator[tuple[Running, Keeper]]:
         """Those that run, each with what keeps it. Read at once, and again where observing takes long: what was read is never much

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.catalogue import Offered
@@ -29,6 +32,8 @@ from tradewind_platform.store.life_tables import Maintenance, RecurringWork
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Deployment, Operation
 
+log = logging.getLogger(__name__)
+
 _AFTER_FAILURE: Final = timedelta(minutes=10)
 """So long what failed is not begun again by itself."""
 
@@ -42,22 +47,70 @@ _ANYTHING: Final = select(
 )
 
 
-def may_be_due(store: Store, now: datetime) -> bool:
-    """Whether anything is to be looked at closely. Asked every few seconds, and nearly always nothing is: in one query."""
+def begin_what_is_due(store: Store, ring: KeyRing, offered: Offered, now: datetime) -> bool:
+    """Begin it, over all organizations. Returns whether anything was begun.
+
+    Asked once a minute, and nearly always nothing may be due: in one query. Where something may be, it is read in a query for each
+    kind of work. A transaction that writes is opened for each Deployment for which something is to be done, and for no other: on
+    SQLite all other writers wait for it. What fails to begin keeps no other Deployment waiting.
+    """
+    begun = False
+    for id in _deployments(store, offered, now):
+        try:
+            with store.across_organizations() as db:
+                row = db.scalar(select(Deployment).where(Deployment.id == id).with_for_update(key_share=True))
+                begun = (row is not None and _begin_for(db, ring, offered, row, now)) or begun
+        except SQLAlchemyError:
+            raise  # the database is away from all of them
+        except Exception:
+            log.exception(
+                "what is due of the Deployment %s does not begin", id, extra={"action": "due_failed"}
+            )
+    return begun
+
+
+def _deployments(store: Store, offered: Offered, now: datetime) -> Sequence[UUID]:
+    """Those for which something is to be begun or written down."""
     with store.looking() as db:
-        return bool(db.scalar(_ANYTHING, _moments(now)))
+        if not db.scalar(_ANYTHING, _moments(now)):
+            return ()
+    with store.reading_all() as db:
+        found = [
+            *(id for id, _ in purges.due(db, now)),
+            *(one.deployment for one in _sleep_due(db, now)),
+            *(one.deployment for one in maintenance.due(db, now)),
+            *(one.deployment for one in following.due(db, offered, now)),
+        ]
+    return tuple(dict.fromkeys(found))
 
 
-def begin_what_is_due(db: Session, ring: KeyRing, offered: Offered, now: datetime) -> None:
-    """Begin it, over all organizations."""
-    for id, reason in purges.due(db, now):
-        _begin(db, db.get_one(Deployment, id), Kind.PURGE, reason, now)
-    for row, kind in hibernation.due(db, now):
-        _begin_unless_failed(db, row, kind, "its schedule", now)
-    for row, work in maintenance.due(db, now):
-        _begin_recurring(db, ring, row, work, now)
-    for row, one, version in following.due(db, offered, now):
-        _begin_upgrade(db, ring, row, one, version, now)
+def _begin_for(db: Session, ring: KeyRing, offered: Offered, row: Deployment, now: datetime) -> bool:
+    """Whether something was begun. The Deployment is locked: what was due when it was read may have been done since, and what begins
+    first keeps the rest waiting."""
+    begun = False
+    for _, reason in purges.due(db, now, only=row.id):
+        _begin(db, row, Kind.PURGE, reason, now)
+        begun = True
+    for sleep in _sleep_due(db, now, only=row.id):
+        hibernation.write_down_next(db, sleep, now)
+        if sleep.kind is not None:
+            _begin(db, row, sleep.kind, "its schedule", now)
+            begun = True
+    for work in maintenance.due(db, now, only=row.id):
+        maintenance.write_down_due(db, work)
+        if work.begins and not _is_busy(db, row):
+            _begin_recurring(db, ring, row, db.get_one(RecurringWork, work.work), now)
+            begun = True
+    for upgrade in following.due(db, offered, now, only=row.id):
+        _begin_upgrade(db, ring, row, db.get_one(Maintenance, upgrade.maintenance), upgrade.version, now)
+        begun = True
+    return begun
+
+
+def _sleep_due(db: Session, now: datetime, *, only: UUID | None = None) -> list[hibernation.Due]:
+    """Not what has failed a moment ago."""
+    found = hibernation.due(db, now, only=only)
+    return [one for one in found if one.kind is None or not _failed_lately(db, one.deployment, one.kind, now)]
 
 
 def _moments(now: datetime) -> dict[str, datetime]:
@@ -65,9 +118,7 @@ def _moments(now: datetime) -> dict[str, datetime]:
 
 
 def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: RecurringWork, now: datetime) -> None:
-    """Once for all moments that are over. While another operation runs it stays due."""
-    if _is_busy(_last(db, row)):
-        return
+    """Once for all moments that are over."""
     maintenance.considered(work, now)
     kind = Kind(work.kind)
     if kind is Kind.BACKUP:
@@ -81,26 +132,12 @@ def _begin_recurring(db: Session, ring: KeyRing, row: Deployment, work: Recurrin
 def _begin_upgrade(
     db: Session, ring: KeyRing, row: Deployment, one: Maintenance, version: str, now: datetime
 ) -> None:
-    """While another operation runs it waits for the next time."""
-    if _is_busy(_last(db, row)):
-        return
     one.followed = version
     spec, reason = revisions.of(db, row), f"it follows {one.follows}"
     before = spec[VERSION]
     revisions.add_by(db, row, {**spec, VERSION: version}, author=people.SYSTEM.name, reason=reason, now=now)
     made = _begin(db, row, Kind.UPGRADE, reason, now, changes={VERSION: [before, version]})
     backups.begin(db, ring, row, made, keep_days=backups.KEEP_DAYS)
-
-
-def _begin_unless_failed(db: Session, row: Deployment, kind: Kind, reason: str, now: datetime) -> None:
-    """Not while another operation runs, and not soon after the same one has failed."""
-    last = _last(db, row)
-    if _is_busy(last):
-        return
-    if last is not None and last.state == State.FAILED and last.kind == kind.value:
-        if last.ended_at is not None and now - last.ended_at < _AFTER_FAILURE:
-            return
-    _begin(db, row, kind, reason, now)
 
 
 def _begin(
@@ -128,10 +165,17 @@ def _begin(
     return made
 
 
-def _last(db: Session, row: Deployment) -> Operation | None:
-    statement = select(Operation).where(Operation.deployment_id == row.id)
-    return db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+def _failed_lately(db: Session, deployment: UUID, kind: Kind, now: datetime) -> bool:
+    """Whether the last operation of the Deployment was one of this kind, and failed a moment ago."""
+    statement = select(Operation).where(Operation.deployment_id == deployment)
+    last = db.scalar(statement.order_by(Operation.id.desc()).limit(1))
+    return (
+        last is not None
+        and (last.state, last.kind) == (State.FAILED.value, kind.value)
+        and last.ended_at is not None
+        and now - last.ended_at < _AFTER_FAILURE
+    )
 
 
-def _is_busy(last: Operation | None) -> bool:
-    return last is not None and last.unfinished is not None
+def _is_busy(db: Session, row: Deployment) -> bool:
+    return db.scalar(select(Operation.id).where(Operation.unfinished == row.id)) is not None

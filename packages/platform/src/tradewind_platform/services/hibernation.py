@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 from uuid import UUID
@@ -93,16 +94,27 @@ def get(db: Session, caller: Principal, reference: str, *, now: datetime) -> Hib
     return view(_found(db, row) or Hibernation(schedules=[], revision=0), now)
 
 
+@dataclass(frozen=True)
+class Due:
+    """A moment of a Deployment's plan that has come."""
+
+    deployment: UUID
+    hibernation: UUID
+    kind: Kind | None
+    """What shall begin; None: it is so already, and what comes next is to be written down."""
+
+
 def _may_be_due() -> Any:
     table = Hibernation
     runs, sleeps = (Deployment.phase == one.value for one in (Phase.RUNNING, Phase.ASLEEP))
     until_it_wakes = table.next_event == Kind.WAKE.value
     has_come = or_(table.next_event_at.is_(None), table.next_event_at <= bindparam("now"))
     return (
-        select(table.id, table.next_event, table.next_event_at, Deployment.id, Deployment.phase)
+        select(table, Deployment.phase)
         .join(Deployment, Deployment.id == table.deployment_id)
         .where(
-            or_(and_(runs, or_(until_it_wakes, has_come)), and_(sleeps, or_(not_(until_it_wakes), has_come)))
+            operations.IDLE,
+            or_(and_(runs, or_(until_it_wakes, has_come)), and_(sleeps, or_(not_(until_it_wakes), has_come))),
         )
     )
 
@@ -111,19 +123,27 @@ MAY_BE_DUE: Final = _may_be_due()
 """What `due` looks at closely, for a parameter `now`."""
 
 
-def due(db: Session, now: datetime) -> list[tuple[Deployment, Kind]]:
-    """What schedules and ended overrides ask for at this moment: over all organizations. Writes down what comes next."""
+def due(db: Session, now: datetime, *, only: UUID | None = None) -> list[Due]:
+    """What schedules and ended overrides ask for at this moment: over all organizations, or of `only` this Deployment. Reads."""
+    statement = MAY_BE_DUE if only is None else MAY_BE_DUE.where(Hibernation.deployment_id == only)
     found = []
-    for id, event, at, deployment, phase in db.execute(MAY_BE_DUE, {"now": now}).all():
+    for row, phase in db.execute(statement, {"now": now}).all():
+        at = row.next_event_at
         if at is not None and now < at:
-            sleeps = event == Kind.WAKE.value  # until what comes next has come
+            sleeps, is_planned = row.next_event == Kind.WAKE.value, True  # until what comes next has come
         else:
-            row = db.get_one(Hibernation, id)
-            _plan_next(row, now)
             sleeps = _plan(row).sleeps(now)
+            is_planned = (row.next_event, at) == _next(row, now)
         if sleeps is not (phase == Phase.ASLEEP):
-            found.append((db.get_one(Deployment, deployment), Kind.HIBERNATE if sleeps else Kind.WAKE))
+            found.append(Due(row.deployment_id, row.id, Kind.HIBERNATE if sleeps else Kind.WAKE))
+        elif not is_planned:
+            found.append(Due(row.deployment_id, row.id, None))
     return found
+
+
+def write_down_next(db: Session, one: Due, now: datetime) -> None:
+    """What comes next for the Deployment. Idempotent."""
+    _plan_next(db.get_one(Hibernation, one.hibernation), now)
 
 
 def planned(db: Session, deployments: Collection[UUID]) -> dict[UUID, tuple[str, datetime]]:

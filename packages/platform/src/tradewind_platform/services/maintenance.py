@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -86,15 +87,16 @@ def require_window(db: Session, row: Deployment, kind: Kind, *, now: datetime, a
 
 def windows_of(db: Session, deployment: UUID) -> list[Window]:
     found = db.scalar(select(Maintenance.windows).where(Maintenance.deployment_id == deployment))
-    return _windows(found or [])
+    return understood(found or [])
 
 
 MAY_BE_DUE: Final = (
-    select(Deployment, RecurringWork, Maintenance.windows)
-    .join(RecurringWork, Deployment.id == RecurringWork.deployment_id)
+    select(RecurringWork, Maintenance.windows)
+    .join(Deployment, Deployment.id == RecurringWork.deployment_id)
     .outerjoin(Maintenance, Maintenance.deployment_id == Deployment.id)
     .where(
         RecurringWork.is_enabled,
+        operations.IDLE,
         Deployment.phase == Phase.RUNNING.value,
         or_(RecurringWork.due_at.is_(None), RecurringWork.due_at <= bindparam("now")),
     )
@@ -102,15 +104,31 @@ MAY_BE_DUE: Final = (
 """What `due` looks at closely, for a parameter `now`."""
 
 
-def due(db: Session, now: datetime) -> list[tuple[Deployment, RecurringWork]]:
-    """Recurring work that shall begin at this moment: over all organizations. What a Deployment cannot do now stays due."""
+@dataclass(frozen=True)
+class Due:
+    """Recurring work whose moment has come, or of which it is not yet written down when it comes."""
+
+    deployment: UUID
+    work: UUID
+    begins: bool
+
+
+def due(db: Session, now: datetime, *, only: UUID | None = None) -> list[Due]:
+    """Recurring work that shall begin at this moment: over all organizations, or of `only` this Deployment. What a Deployment cannot do
+    now stays due. Reads."""
+    statement = MAY_BE_DUE if only is None else MAY_BE_DUE.where(Deployment.id == only)
     found = []
-    for row, one, windows in db.execute(MAY_BE_DUE.order_by(RecurringWork.kind), {"now": now}).all():
-        recurrence = _recurrence(one)
-        one.due_at = recurrence.due_at
-        if recurrence.is_due(now, _windows(windows or [])):
-            found.append((row, one))
+    for one, windows in db.execute(statement.order_by(RecurringWork.kind), {"now": now}).all():
+        begins = _recurrence(one).is_due(now, understood(windows or []))
+        if begins or one.due_at is None:
+            found.append(Due(one.deployment_id, one.id, begins))
     return found
+
+
+def write_down_due(db: Session, one: Due) -> None:
+    """When the work comes. Idempotent."""
+    work = db.get_one(RecurringWork, one.work)
+    work.due_at = _recurrence(work).due_at
 
 
 def considered(work: RecurringWork, until: datetime) -> None:
@@ -121,7 +139,7 @@ def considered(work: RecurringWork, until: datetime) -> None:
 
 def view(db: Session, row: Deployment, now: datetime) -> messages.MaintenanceView:
     found = db.scalar(select(Maintenance).where(Maintenance.deployment_id == row.id))
-    windows = _windows(found.windows if found is not None else [])
+    windows = understood(found.windows if found is not None else [])
     return messages.MaintenanceView(
         windows=tuple(
             messages.MaintenanceWindow(opens_at_cron=one.cron, minutes=one.minutes) for one in windows
@@ -235,8 +253,9 @@ def _recurrence(row: RecurringWork) -> Recurrence:
     return Recurrence(Kind(row.kind), row.cron, row.considered_until)
 
 
-def _windows(found: Sequence[dict[str, Any]]) -> list[Window]:
-    return [Window(one["opens_at_cron"], one["minutes"]) for one in found]
+def understood(windows: Sequence[dict[str, Any]]) -> list[Window]:
+    """Windows as they are kept."""
+    return [Window(one["opens_at_cron"], one["minutes"]) for one in windows]
 
 
 def _require_windows(wanted: Sequence[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import Kind, Phase, State, Step, may_be_cancelled, may_begin
@@ -36,6 +36,11 @@ _NEEDS: Final = {
     Kind.DEPLOY: Permission.DEPLOYS_CREATE,
 }
 
+
+IDLE: Final = not_(
+    select(Operation.id).where(Operation.unfinished == Deployment.id).correlate(Deployment).exists()
+)
+"""Of a query for Deployments: no operation of it runs."""
 
 _INSTEAD: Final = {
     Phase.PURGE_FAILED: "A part of its data is erased. Correct what its last operation names, and repeat the purge: "

@@ -25,9 +25,10 @@ _ERASES: Final = [Kind.PURGE.value, Kind.CREATE.value]
 """Operations whose failure leaves a Deployment partly erased: a creation does when it was being undone."""
 
 
-def due(db: Session, now: datetime) -> list[tuple[UUID, str]]:
-    """Deployments whose purge shall begin at this moment, each with the reason: over all organizations. Reads only."""
-    found = db.execute(MAY_BE_DUE, {"deleted_before": now - rules.RETENTION}).all()
+def due(db: Session, now: datetime, *, only: UUID | None = None) -> list[tuple[UUID, str]]:
+    """Deployments whose purge shall begin at this moment, each with the reason: over all organizations, or `only` this one. Reads."""
+    statement = MAY_BE_DUE if only is None else MAY_BE_DUE.where(Deployment.id == only)
+    found = db.execute(statement, {"deleted_before": now - rules.RETENTION}).all()
     again = planned(db, [id for id, phase in found if phase == Phase.PURGE_FAILED])
     return [
         (id, "its purge has failed" if id in again else "its retention is over")
