@@ -11,6 +11,7 @@ import pytest
 
 from support import identity_provider, postgresql
 from support.identity_provider import FakeIdentityProvider, Person
+from support.lock_watch import watching
 from support.platform_database import new_engine
 from support.platform_parts import QUICK, Api, Reconciled, Time, new_organization
 from support.sign_in_with_provider import Sso
@@ -38,6 +39,14 @@ def server() -> Iterator[postgresql.PostgreSQL]:
         pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
     with postgresql.running() as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def locks_are_in_order() -> Iterator[None]:
+    """In every transaction of a test, on any database: else two of them might wait for each other on PostgreSQL."""
+    with watching() as found:
+        yield
+    assert found == [], "store/lock_order.py has another order"
 
 
 @pytest.fixture

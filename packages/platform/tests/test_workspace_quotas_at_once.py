@@ -65,7 +65,7 @@ def test_the_workspace_is_locked_before_a_deployment(reconciled: Reconciled, cha
         else:
             answer = reconciled.owner.post("/v1/deployments/sales/restore")
     assert answer.status_code in (201, 202), answer.text
-    locking = [one for one in sent if "FOR UPDATE" in one]
+    locking = [one for one in sent if "FOR NO KEY UPDATE" in one]
     tables = ["deployment" if "deployment.slug" in one else "workspace" for one in locking]
     assert tables.index("workspace") < tables.index("deployment"), locking
 

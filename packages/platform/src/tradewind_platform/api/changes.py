@@ -13,7 +13,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from tradewind_platform.api.context import Caller, Platform, caller_of, platform_of
@@ -23,6 +23,7 @@ from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.services import sso_settings
 from tradewind_platform.services.change import Change, Event, record
 from tradewind_platform.services.sign_in_sessions import SignedIn
+from tradewind_platform.store import lock_order
 from tradewind_platform.store.tables import IdempotencyKey
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.messages import Message
@@ -116,6 +117,14 @@ def _refusals_recorded(platform: Platform, caller: Caller, action: str, event: E
                 Code.CONFLICT,
                 "another request made the same thing at the same moment",
                 remedy="Read it again, and repeat the request where it is still wanted.",
+            ) from None
+        except OperationalError as error:
+            if not lock_order.was_ended_for_another(error):
+                raise
+            raise Refused(
+                Code.CONFLICT,
+                "another request was made at the same moment, and each waited for the other: this one changed nothing",
+                remedy="Repeat it where it is still wanted.",
             ) from None
     except Refused as error:
         event.changes = {}

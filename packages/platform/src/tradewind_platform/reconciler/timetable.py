@@ -29,6 +29,7 @@ from tradewind_platform.services import (
 from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.services.upgrades import VERSION
 from tradewind_platform.store.life_tables import Maintenance, RecurringWork
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Deployment, Operation
 
@@ -58,7 +59,7 @@ def begin_what_is_due(store: Store, ring: KeyRing, offered: Offered, now: dateti
     for id in _deployments(store, offered, now):
         try:
             with store.across_organizations() as db:
-                row = db.scalar(select(Deployment).where(Deployment.id == id).with_for_update(key_share=True))
+                row = db.scalar(locked(select(Deployment).where(Deployment.id == id)))
                 begun = (row is not None and _begin_for(db, ring, offered, row, now)) or begun
         except SQLAlchemyError:
             raise  # the database is away from all of them

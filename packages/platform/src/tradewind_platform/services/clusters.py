@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,7 @@ from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
 from tradewind_platform.services import cluster_lookup, cluster_tokens, workspaces
 from tradewind_platform.services.change import Change, require
-from tradewind_platform.services.references import found_by, uuid_of
+from tradewind_platform.services.references import id_of, uuid_of
 from tradewind_platform.store.cluster_tables import (
     ClusterController,
     ClusterDocument,
@@ -25,6 +25,7 @@ from tradewind_platform.store.cluster_tables import (
     ClusterToken,
     ClusterWorkspace,
 )
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.tables import Cluster, Deployment, Workspace
 from tradewind_protocol.clusters import ChangeCluster, ClusterCreated, NewCluster
 from tradewind_protocol.errors import Code, Refused
@@ -36,6 +37,7 @@ def create(change: Change, ask: NewCluster) -> ClusterCreated:
     change.event.target = f"cluster:{ask.name}"
     change.require(Permission.CLUSTERS_UPDATE, ORGANIZATION)
     _refuse_taken(change.db, ask.name)
+    allowed = workspaces.found_all(change.db, change.caller, ask.workspaces)
     slug = ids.new_cluster_slug()
     row = Cluster(
         slug=slug,
@@ -49,7 +51,7 @@ def create(change: Change, ask: NewCluster) -> ClusterCreated:
     change.db.add(row)
     change.db.flush()
     change.db.add(ClusterController(cluster_id=row.id, steps={}, undo={}, facts={}))
-    _allow(change, row, ask.workspaces)
+    _allow(change, row, allowed)
     token = cluster_tokens.add(change.db, row, by=change.caller.name, now=change.now)
     change.event.changes = {"driver": [None, ask.driver], "token": "changed"}
     change.db.flush()
@@ -57,13 +59,16 @@ def create(change: Change, ask: NewCluster) -> ClusterCreated:
 
 
 def update(change: Change, reference: str, ask: ChangeCluster) -> ClusterView:
+    _may_change(change, reference)
+    # Workspaces are locked before the cluster: store/lock_order.py.
+    allowed = workspaces.found_all(change.db, change.caller, ask.workspaces or ())
     row = _for_change(change, reference)
     if "name" in ask.model_fields_set and ask.name != row.name:
         _refuse_taken(change.db, ask.name)
         change.event.changes["name"] = [row.name, ask.name]
         row.name = ask.name
     if "workspaces" in ask.model_fields_set:
-        before, after = _allow(change, row, ask.workspaces)
+        before, after = _allow(change, row, allowed)
         if before != after:
             change.event.changes["workspaces"] = [sorted(map(str, before)), sorted(map(str, after))]
     if change.event.changes:
@@ -75,6 +80,8 @@ def update(change: Change, reference: str, ask: ChangeCluster) -> ClusterView:
 def delete(change: Change, reference: str) -> None:
     """Refused while it has Deployments, and for the platform's own machine. Its token ends with it, and no workspace has it as its
     default cluster any more."""
+    _may_change(change, reference)
+    with_default = _lock_workspaces_with_default(change.db, reference)
     row = _for_change(change, reference)
     if cluster_lookup.controller_of(change.db, row) is None:
         raise Refused(Code.CONFLICT, f"the cluster {row.name!r} is the platform's own machine")
@@ -91,7 +98,13 @@ def delete(change: Change, reference: str) -> None:
             f"the cluster {row.name!r} has the history of {len(found)} purged Deployments",
             remedy="Revoke its token, so that no controller connects: `tradewind clusters revoke-token NAME`.",
         )
-    for workspace in change.db.scalars(select(Workspace).where(Workspace.default_cluster_id == row.id)):
+    for workspace in change.db.scalars(select(Workspace).where(Workspace.default_cluster_id == row.id)).all():
+        if workspace not in with_default:
+            raise Refused(
+                Code.CONFLICT,
+                f"the cluster {row.name!r} became the default one of the workspace {workspace.name!r} at the same moment",
+                remedy="Repeat the request where it is still wanted.",
+            )
         workspace.default_cluster_id = None
         workspace.revision += 1
         workspace.updated_at, workspace.updated_by = change.now, change.caller.name
@@ -221,21 +234,34 @@ def ensure(
     return row
 
 
-def _allow(change: Change, row: Cluster, references: Iterable[str]) -> tuple[set[UUID], set[UUID]]:
-    """The workspaces that may use it, before and after."""
-    wanted = {workspaces.found(change.db, change.caller, one).id for one in references}
+def _allow(
+    change: Change, row: Cluster, wanted: Collection[UUID]
+) -> tuple[Collection[UUID], Collection[UUID]]:
+    """Let these workspaces use it. Returns those that may, before and after."""
     before = cluster_lookup.workspaces_of(change.db, row)
     for one in change.db.scalars(select(ClusterWorkspace).where(ClusterWorkspace.cluster_id == row.id)):
         if one.workspace_id not in wanted:
             change.db.delete(one)
-    for id in wanted - before:
+    for id in set(wanted) - before:
         change.db.add(ClusterWorkspace(cluster_id=row.id, workspace_id=id))
     return before, wanted
 
 
-def _for_change(change: Change, reference: str) -> Cluster:
+def _may_change(change: Change, reference: str) -> None:
     change.event.target = f"cluster:{reference}"
     change.require(Permission.CLUSTERS_UPDATE, ORGANIZATION)
+
+
+def _lock_workspaces_with_default(db: Session, reference: str) -> Collection[Workspace]:
+    """The workspaces that have the cluster as their default one, locked before the cluster is: `store/lock_order.py`."""
+    id = id_of(db, Cluster, reference, Cluster.name)
+    if id is None:
+        return ()
+    found = select(Workspace).where(Workspace.default_cluster_id == id).order_by(Workspace.id)
+    return db.scalars(locked(found)).all()
+
+
+def _for_change(change: Change, reference: str) -> Cluster:
     row = cluster_lookup.found(change.db, reference)
     change.event.target = f"cluster:{row.name}"
     change.expect(row.revision, f"the cluster {row.name!r}")
@@ -245,5 +271,5 @@ def _for_change(change: Change, reference: str) -> Cluster:
 def _refuse_taken(db: Session, name: str) -> None:
     if uuid_of(name) is not None:
         raise Refused(Code.MALFORMED, f"{name!r} has the form of an id", remedy="Choose another name.")
-    if found_by(db, Cluster, name, Cluster.name) is not None:
+    if id_of(db, Cluster, name, Cluster.name) is not None:
         raise Refused(Code.CONFLICT, f"there is a cluster {name!r} already", remedy="Choose another name.")

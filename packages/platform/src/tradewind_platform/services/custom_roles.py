@@ -23,6 +23,7 @@ from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import uuid_of
 from tradewind_platform.services.role_holders import holders_of, in_words
 from tradewind_platform.services.role_lookup import BUILT_IN, defined, write_definition
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.role_tables import RoleDefinition
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.people import (
@@ -196,7 +197,7 @@ def _permissions(names: Iterable[str]) -> frozenset[Permission]:
 def _workspaces(change: Change, references: tuple[str, ...] | None) -> frozenset[UUID] | None:
     if references is None:
         return None
-    return frozenset(workspaces.found(change.db, change.caller, one).id for one in references)
+    return workspaces.found_all(change.db, change.caller, references)
 
 
 def _require_definition(change: Change, role: rules.CustomRole) -> None:
@@ -238,7 +239,7 @@ def _found(db: Session, caller: Principal, name: str) -> RoleDefinition:
     id = uuid_of(name)
     statement = statement.where(RoleDefinition.id == id if id is not None else RoleDefinition.name == name)
     if db.info.get("writes"):
-        statement = statement.with_for_update()
+        statement = locked(statement)
     row = db.scalar(statement)
     if row is None or not _knows(caller, row):
         raise Refused(Code.NOT_FOUND, f"there is no role {name!r}")

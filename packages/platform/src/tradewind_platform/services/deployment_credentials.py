@@ -17,6 +17,7 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.security.token_hashes import hashed
 from tradewind_platform.services import secrets
 from tradewind_platform.store.access_tables import DeploymentCredential
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Deployment
 from tradewind_protocol.access import CREDENTIAL_PREFIX
@@ -62,7 +63,7 @@ def add_missing(store: Store, ring: KeyRing, *, now: datetime) -> None:
     with store.across_organizations() as db:
         have = select(DeploymentCredential.deployment_id)
         without = select(Deployment).where(Deployment.live_name.is_not(None), Deployment.id.not_in(have))
-        for deployment in db.scalars(without.with_for_update()):
+        for deployment in db.scalars(locked(without.order_by(Deployment.id))).all():
             add(db, ring, deployment, now=now)
 
 

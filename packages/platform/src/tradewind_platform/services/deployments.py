@@ -140,8 +140,14 @@ def delete(change: Change, reference: str) -> OperationView:
 
 def restore(change: Change, reference: str) -> OperationView:
     """It runs again, with the data that it had. Refused where its workspace has as many Deployments as its quota allows."""
-    workspace_quotas.lock_workspace_of(change.db, reference)
+    workspace = workspace_quotas.lock_workspace_of(change.db, reference)
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
+    if row.workspace_id != workspace:
+        raise Refused(
+            Code.CONFLICT,
+            f"the Deployment {row.name!r} was moved to another workspace at the same moment",
+            remedy="Read it again, and repeat the request where it is still wanted.",
+        )
     if row.phase == Phase.DELETED:  # else it counts already, and to begin says why it is not restored
         workspace_quotas.require_room(change.db, row.workspace_id)
     row.deleted_at = None

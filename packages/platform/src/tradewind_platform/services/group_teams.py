@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.domain import group_sync
 from tradewind_platform.domain.group_sync import GroupRules
 from tradewind_platform.services import sso_settings, teams
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.scim_tables import ScimGroup, ScimGroupMember, ScimUser
 from tradewind_platform.store.tables import Organization
 from tradewind_platform.store.team_tables import Identity
@@ -47,7 +48,7 @@ def follow(
 def require_teams_of_their_own(db: Session, group: str | None = None) -> None:
     """Raises Refused CONFLICT when the settings in use would make one team of two groups that were pushed: of `group` and another
     one, or of any two. Two requests at once are told one after the other."""
-    db.scalar(select(Organization).with_for_update(key_share=True))
+    db.scalar(locked(select(Organization)))
     used = sso_settings.of(db, sso_settings.ACTIVE)
     rules = GroupRules() if used is None else sso_settings.rules_of(sso_settings.settings_of(used))
     names = db.scalars(select(ScimGroup.display_name).order_by(ScimGroup.created_at, ScimGroup.id)).all()

@@ -16,6 +16,7 @@ from tradewind_platform.domain import group_sync
 from tradewind_platform.domain.group_sync import GroupRules, GroupsUnavailable
 from tradewind_platform.domain.sign_in_refusals import RefusalReason, SignInFailed
 from tradewind_platform.services import group_teams, invites, scim_matching, sso_settings, user_names
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.tables import User
 from tradewind_platform.store.team_tables import Identity
 from tradewind_protocol.people import SignInSettings
@@ -74,9 +75,7 @@ def taken_in(
     Raises SignInFailed for a user who is disabled.
     """
     subject = str(claims["sub"])
-    row = db.scalar(
-        select(Identity).where(Identity.issuer == issuer, Identity.subject == subject).with_for_update()
-    )
+    row = db.scalar(locked(select(Identity).where(Identity.issuer == issuer, Identity.subject == subject)))
     if row is None:
         sent = scim_matching.sent_as(db, issuer, claims)
         made = _new_user(db, claims, now) if sent is None else sent.user_id

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tradewind_platform.store.base import Scoped
+from tradewind_platform.store.lock_order import locked
 
 Row = TypeVar("Row", bound=Scoped)
 
@@ -26,5 +27,11 @@ def found_by(db: Session, table: type[Row], reference: str, name: InstrumentedAt
     id = uuid_of(reference)
     statement = select(table).where(table.id == id if id is not None else name == reference)
     if db.info.get("writes"):
-        statement = statement.with_for_update()
+        statement = locked(statement)
     return db.scalar(statement)
+
+
+def id_of(db: Session, table: type[Row], reference: str, name: InstrumentedAttribute[Any]) -> UUID | None:
+    """The id of the row of that id or name, which is not locked: where other rows are to be locked first."""
+    id = uuid_of(reference)
+    return db.scalar(select(table.id).where(table.id == id if id is not None else name == reference))

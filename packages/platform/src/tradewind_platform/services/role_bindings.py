@@ -23,7 +23,8 @@ from tradewind_platform.services.change import Change, require
 from tradewind_platform.services.references import found_by
 from tradewind_platform.services.role_lookup import of_level
 from tradewind_platform.services.role_names import role_named
-from tradewind_platform.store.tables import Deployment, RoleBinding, User, Workspace
+from tradewind_platform.store.lock_order import locked
+from tradewind_platform.store.tables import Deployment, Organization, RoleBinding, User, Workspace
 from tradewind_platform.store.team_tables import Team, TeamMember, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.people import AccessExplanation, AccessPath, BindRole, RoleBindingView
@@ -76,13 +77,14 @@ def unbind(change: Change, id: UUID) -> None:
 
 def require_another_owner(db: Session, user: UUID) -> None:
     """Raises Refused CONFLICT when the organization would have no owner without this user."""
+    # Locked, so that two owners who go at once do not each count on the other.
+    db.scalar(locked(select(Organization)))
     statement = (
         select(User.id)
         .join(RoleBinding, RoleBinding.user_id == User.id)
         .where(RoleBinding.role == Role.ORGANIZATION_OWNER.value, User.disabled_at.is_(None), User.id != user)
     )
-    # Locked, so that two owners who go at once do not each count on the other.
-    if db.scalar(statement.limit(1).with_for_update()) is None:
+    if db.scalar(statement.limit(1)) is None:
         raise Refused(
             Code.CONFLICT,
             "the organization would have no owner who was made one directly",

@@ -130,7 +130,9 @@ def _for_change(change: Change, id: str) -> ScimGroup:
 def _found(db: Session, id: str) -> ScimGroup:
     """For a change, no other request changes it meanwhile: of two, the second would write the members that it read before."""
     try:
-        row = db.get(ScimGroup, UUID(id), with_for_update=True if db.info.get("writes") else None)
+        row = db.get(
+            ScimGroup, UUID(id), with_for_update={"key_share": True} if db.info.get("writes") else None
+        )
     except ValueError:
         row = None
     if row is None:

@@ -22,6 +22,7 @@ from tradewind_platform.services import (
     users,
 )
 from tradewind_platform.services.change import Change
+from tradewind_platform.store.lock_order import locked
 from tradewind_platform.store.scim_tables import ScimUser
 from tradewind_platform.store.tables import User
 from tradewind_protocol.errors import Code, Refused
@@ -43,7 +44,7 @@ def create(change: Change, sent: scim_resources.User) -> scim_resources.User:
         change.db.add(user)
         change.db.flush()
     change.event.target = f"user:{user.name}"
-    row = change.db.scalar(select(ScimUser).where(ScimUser.user_id == user.id))
+    row = change.db.scalar(locked(select(ScimUser).where(ScimUser.user_id == user.id)))
     if row is None:
         row = ScimUser(user_id=user.id, active=True, created_at=change.now)
         change.db.add(row)
@@ -148,9 +149,9 @@ def _set_active(change: Change, row: ScimUser, active: bool) -> None:
 
     A user whom an administrator has disabled stays so as long as the identity provider says nothing new.
     """
-    user = change.db.get_one(User, row.user_id)
     if row.active is active:
         return
+    user = change.db.get_one(User, row.user_id, with_for_update={"key_share": True})
     if not active and local_accounts.is_break_glass(change.db, user.id):
         raise Refused(
             Code.CONFLICT,
@@ -189,7 +190,7 @@ def _found(db: Session, id: str) -> ScimUser:
         key = None
     statement = select(ScimUser).where(ScimUser.user_id == key)
     if db.info.get("writes"):
-        statement = statement.with_for_update()
+        statement = locked(statement)
     row = None if key is None else db.scalar(statement)
     if row is None or row.deleted_at is not None:
         raise Refused(Code.NOT_FOUND, f"there is no person {id[:50]!r}")

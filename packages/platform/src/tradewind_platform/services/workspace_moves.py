@@ -42,7 +42,7 @@ def move(change: Change, reference: str, ask: MoveDeployment) -> DeploymentView:
     """
     db = change.db
     change.event.target = f"deployment:{reference}"
-    # Locked before the Deployment, as where one is created: so no two changes wait for each other.
+    # Locked before the Deployment: store/lock_order.py.
     workspace = workspaces.found(db, change.caller, ask.workspace)
     row = deployment_lookup.for_change(change, reference, Permission.DEPLOYMENT_DELETE)
     change.require(Permission.DEPLOYMENT_CREATE, Target(workspace.id))

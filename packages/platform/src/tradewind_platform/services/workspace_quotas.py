@@ -28,16 +28,16 @@ def counts(db: Session, workspaces: Collection[UUID]) -> dict[UUID, int]:
     return {id: found.get(id, 0) for id in workspaces}
 
 
-def lock_workspace_of(db: Session, deployment: str) -> None:
-    """Lock the workspace of the Deployment of that name or id, if there is one, before the Deployment itself. A creation locks in this
-    order, too, so that no two changes wait for each other."""
+def lock_workspace_of(db: Session, deployment: str) -> UUID | None:
+    """Lock the workspace of the Deployment of that name or id, before the Deployment itself (`store/lock_order.py`). Returns its id; None
+    when there is no such Deployment."""
     id = uuid_of(deployment)
     held = (
         select(Workspace.id)
         .join(Deployment, Deployment.workspace_id == Workspace.id)
         .where(Deployment.id == id if id is not None else Deployment.live_name == deployment)
     )
-    db.scalar(held.with_for_update(of=Workspace))
+    return db.scalar(held.with_for_update(of=Workspace, key_share=True))
 
 
 def require_room(db: Session, workspace: UUID) -> None:
@@ -47,7 +47,7 @@ def require_room(db: Session, workspace: UUID) -> None:
     second one counts that of the first.
     """
     held = select(Workspace.name, Workspace.deployments_at_most).where(Workspace.id == workspace)
-    name, at_most = db.execute(held.with_for_update()).one()
+    name, at_most = db.execute(held.with_for_update(key_share=True)).one()
     deployments = counts(db, [workspace])[workspace]
     if not rules.has_room(at_most, deployments):
         raise Refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -12,7 +12,7 @@ from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
 from tradewind_platform.services import cluster_lookup, workspace_quotas
 from tradewind_platform.services.change import Change
-from tradewind_platform.services.references import found_by, uuid_of
+from tradewind_platform.services.references import found_by, id_of, uuid_of
 from tradewind_platform.store.tables import ApiToken, Cluster, Deployment, RoleBinding, Workspace
 from tradewind_platform.store.team_tables import Invite, TeamRoleBinding
 from tradewind_protocol.errors import Code, Refused
@@ -108,6 +108,15 @@ def found(db: Session, caller: Principal, reference: str) -> Workspace:
     if row is None or not caller.sees_workspace(row.id):
         raise Refused(Code.NOT_FOUND, f"there is no workspace {reference!r}")
     return row
+
+
+def found_all(db: Session, caller: Principal, references: Iterable[str]) -> frozenset[UUID]:
+    """The ids of the workspaces of these names or ids, which are locked for a change in the order of `store/lock_order.py`. Raises as
+    `found`."""
+    known = {one: id_of(db, Workspace, one, Workspace.name) for one in references}
+    for reference, id in sorted(known.items(), key=lambda one: str(one[1])):
+        found(db, caller, reference if id is None else str(id))
+    return frozenset(id for id in known.values() if id is not None)
 
 
 def view(db: Session, caller: Principal, row: Workspace) -> WorkspaceView:
