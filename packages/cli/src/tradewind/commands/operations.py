@@ -101,7 +101,10 @@ def cancel(session: Session, operation: str, wait: bool, reason: str) -> None:
 @output_option
 @pass_session
 def retry(session: Session, operation: str, reason: str) -> None:
-    """Begin a failed operation again, at the step that failed."""
+    """Begin a failed operation again, at the step that failed.
+
+    Where options or variables were set since, the processes of the Deployment are given these.
+    """
     with session.platform() as client:
         _show(session.output, client.retry_operation(operation, reason=reason))
 

@@ -10,7 +10,14 @@ from tradewind_platform.api import changes
 from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import cancellation, configuration, deployments, operations, workspace_moves
+from tradewind_platform.services import (
+    cancellation,
+    configuration,
+    deployments,
+    operations,
+    retries,
+    workspace_moves,
+)
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ChangeDeployment,
@@ -156,12 +163,12 @@ def cancel_operation(request: Request, operation: Reference, reason: Reason = ""
 
 @router.post("/operations/{operation}/retry", status_code=202, response_model=OperationView)
 def retry_operation(request: Request, operation: Reference, reason: Reason = "") -> Response:
-    """Begin a failed operation again, at the step that failed."""
+    """Begin a failed operation again, at the step that failed. Where options or variables were set since, its processes are given these."""
     return changes.run(
         request,
         "operation.retry",
         None,
-        lambda change: operations.retry(change, operation),
+        lambda change: retries.retry(change, operation),
         reason=reason,
         status=202,
     )

@@ -120,6 +120,11 @@ _FROM: Final[dict[Kind, frozenset[Phase]]] = {
 }
 
 
+CONFIGURE: Final = "configure"
+"""The step, of each operation that `applies` and of each driver, from which on a Deployment's processes are given what is set: options and
+variables that were set before it began."""
+
+
 def may_begin(kind: Kind, phase: Phase) -> bool:
     """Whether a Deployment in that phase may be asked for the operation."""
     return phase in _FROM[kind]

@@ -8,20 +8,20 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import configuration as rules
 from tradewind_platform.domain.configuration import Entry, Layer
 from tradewind_platform.domain.ids import new_id
-from tradewind_platform.domain.operations import Kind, State
+from tradewind_platform.domain.operations import CONFIGURE, Kind, State
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import cluster_lookup, deployment_lookup, operations, revisions, workspaces
 from tradewind_platform.services.change import Change, require
 from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
-from tradewind_platform.store.tables import AuditEvent, Cluster, Deployment, Operation
+from tradewind_platform.store.tables import AuditEvent, Cluster, Deployment, Operation, OperationStep
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import NamedVariable, OperationView
 from tradewind_protocol.platform_life import (
@@ -192,15 +192,17 @@ def secret_values(db: Session, ring: KeyRing, row: Deployment) -> list[str]:
     return [_value(ring, one) for one in counted if one.is_secret]
 
 
+def has_changed_since(db: Session, row: Deployment, moment: datetime) -> bool:
+    """Whether something was set after that moment which counts for a Deployment, or counts since then. What was removed is not known."""
+    moved = row.layers_changed_at
+    return (moved is not None and moved > moment) or any(one.updated_at > moment for one in _counted(db, row))
+
+
 def is_applied(db: Session, row: Deployment) -> bool:
     """Whether the processes of a Deployment have all that counts for it."""
     scope = _of_deployment(row)
     since = _applied_at(db, scope)
-    counted = [
-        *_effective(_rows(db, ConfigurationEntry, scope)),
-        *_effective(_rows(db, EnvironmentVariable, scope)),
-    ]
-    return all(_is_applied(scope, one, since) for one in counted)
+    return all(_is_applied(scope, one, since) for one in _counted(db, row))
 
 
 def give_at_creation(
@@ -298,6 +300,16 @@ def _effective(rows: Sequence[Any]) -> list[Any]:
     return [by_entry[entry.layer, key] for key, entry in sorted(counted.items())]
 
 
+def _counted(db: Session, row: Deployment) -> list[Row]:
+    """Options and variables that count for a Deployment."""
+    scope = _of_deployment(row)
+    return [
+        one
+        for table in (ConfigurationEntry, EnvironmentVariable)
+        for one in _effective(_rows(db, table, scope))
+    ]
+
+
 def _value(ring: KeyRing, row: EnvironmentVariable) -> str:
     return ring.decrypt(row.value, row=row_of(EnvironmentVariable, row.id, "value"))
 
@@ -309,14 +321,20 @@ def _rows(db: Session, table: type[Any], scope: _Scope) -> list[Any]:
 
 
 def _applied_at(db: Session, scope: _Scope) -> datetime | None:
-    """When the operation began that last gave the Deployment's processes what is set. None: none did, or none since a move changed it."""
+    """When an operation last began to give the Deployment's processes what is set. None: none did, or none since a move changed it."""
     if scope.deployment is None:
         return None
     changed = scope.deployment.layers_changed_at
-    statement = select(Operation.started_at).where(
-        Operation.deployment_id == scope.deployment.id,
-        Operation.kind.in_(_APPLIES),
-        Operation.state == State.SUCCEEDED.value,
+    gives = and_(OperationStep.operation_id == Operation.id, OperationStep.name == CONFIGURE)
+    statement = (
+        select(func.coalesce(OperationStep.started_at, Operation.started_at))
+        .select_from(Operation)
+        .outerjoin(OperationStep, gives)
+        .where(
+            Operation.deployment_id == scope.deployment.id,
+            Operation.kind.in_(_APPLIES),
+            Operation.state == State.SUCCEEDED.value,
+        )
     )
     since = db.scalar(statement.order_by(Operation.id.desc()).limit(1))
     if since is not None and changed is not None and since < changed:

@@ -116,27 +116,6 @@ def begun(
     return view(change.db, made, row)
 
 
-def retry(change: Change, reference: str) -> OperationView:
-    """Begin a failed operation again, at the step that failed. Refused when another one came after it."""
-    row, deployment = for_change(change, reference)
-    change.require(permission_for(Kind(row.kind)), deployment_lookup.target(deployment))
-    later = select(Operation.id).where(Operation.deployment_id == deployment.id, Operation.id > row.id)
-    if row.state != State.FAILED or UNDONE in row.arguments or change.db.scalar(later) is not None:
-        raise Refused(
-            Code.CONFLICT,
-            f"the operation {row.id} is {row.state}, was undone, or is not the last one of the Deployment {deployment.name!r}",
-            remedy="The last operation of a Deployment can be retried once it has failed. Ask again for one that was undone.",
-        )
-    row.state, row.unfinished, row.error, row.ended_at = State.PENDING.value, deployment.id, "", None
-    deployment.phase = Kind(row.kind).meanwhile.value
-    for step in _steps(change.db, row):
-        if step.state == State.FAILED:
-            step.state, step.tries, step.started_at, step.ended_at = State.PENDING.value, 0, None, None
-    change.begun = True
-    change.db.flush()
-    return view(change.db, row, deployment)
-
-
 def for_change(change: Change, reference: str) -> tuple[Operation, Deployment]:
     """The operation that a change is about, which its event names, and its Deployment. Raises Refused NOT_FOUND."""
     change.event.target = f"operation:{reference}"
@@ -171,7 +150,7 @@ def listed(
 
 
 def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
-    steps = _steps(db, row)
+    steps = steps_of(db, row)
     known = [Step(one.name, State(one.state), one.tries) for one in steps]
     goes_on = row.unfinished is not None and row.cancelled_at is None and UNDONE not in row.arguments
     return OperationView(
@@ -194,7 +173,8 @@ def view(db: Session, row: Operation, deployment: Deployment) -> OperationView:
     )
 
 
-def _steps(db: Session, row: Operation) -> Sequence[OperationStep]:
+def steps_of(db: Session, row: Operation) -> Sequence[OperationStep]:
+    """In their order."""
     return db.scalars(
         select(OperationStep).where(OperationStep.operation_id == row.id).order_by(OperationStep.position)
     ).all()
