@@ -12,7 +12,7 @@ from tradewind_platform.domain.roles import Permission, Principal
 from tradewind_platform.reconciler.documents import document_of
 from tradewind_platform.reconciler.driver import LogReader
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import clusters, configuration, deployment_lookup
+from tradewind_platform.services import clusters, deployment_lookup, known_secrets
 from tradewind_platform.services.change import require
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.tables import Cluster, Deployment
@@ -50,7 +50,7 @@ class ComponentLogs:
             if reader is None:
                 raise _on_another_machine(row, cluster)
             document = document_of(db, self.ring, row, cluster)
-            secrets = [*document.secrets.values(), *configuration.secret_values(db, self.ring, row)]
+            secrets = known_secrets.of(db, self.ring, row)
         log = reader.last_lines(document, component, count)
         return ComponentLogView(
             component=component.value, lines=tuple(masked(log.lines, secrets)), source=log.source

@@ -14,7 +14,7 @@ from tradewind_platform.clock import Clock
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.health import Condition
 from tradewind_platform.domain.operations import Phase
-from tradewind_platform.reconciler import observations, remote, timetable
+from tradewind_platform.reconciler import masking, observations, remote, timetable
 from tradewind_platform.reconciler.claims import Claims
 from tradewind_platform.reconciler.driver import Driver, StepFailed
 from tradewind_platform.reconciler.remote_observer import RemoteObserver
@@ -143,4 +143,5 @@ class Observer:
             return
         self._written[document.id] = observed
         with self.store.across_organizations() as db:
-            observations.write(db, one.organization, document.id, observed, self.clock())
+            shown = masking.conditions(db, self.ring, document.id, observed)
+            observations.write(db, one.organization, document.id, shown, self.clock())

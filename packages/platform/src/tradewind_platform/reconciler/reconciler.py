@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.catalogue import Offered
 from tradewind_platform.domain.operations import Kind, State
-from tradewind_platform.reconciler import endings, remote
+from tradewind_platform.reconciler import endings, masking, remote
 from tradewind_platform.reconciler.claims import Claims
 from tradewind_platform.reconciler.documents import BACKUP, document_of
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
@@ -204,6 +204,10 @@ class Reconciler:
         if failure is None:
             self._succeeded(id, position, facts or {})
             return True
+        # It may have the last lines of a program, and is shown to people who may not read logs.
+        failure = StepFailed(
+            masking.without_secrets(self.store, self.ring, document.id, str(failure)), final=failure.final
+        )
         log.warning("%s: step %s: %s", document.slug, name, failure, extra={"action": "step_failed"})
         return self._failed(id, position, failure, driver)
 

@@ -19,6 +19,7 @@ from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import (
     backups,
     following,
+    former_secrets,
     hibernation,
     maintenance,
     operations,
@@ -44,17 +45,25 @@ _ANYTHING: Final = select(
         hibernation.MAY_BE_DUE.exists(),
         maintenance.MAY_BE_DUE.exists(),
         following.MAY_BE_DUE.exists(),
+        former_secrets.OVER.exists(),
     )
 )
 
 
 def begin_what_is_due(store: Store, ring: KeyRing, offered: Offered, now: datetime) -> bool:
-    """Begin it, over all organizations. Returns whether anything was begun.
+    """Begin it, over all organizations, and erase former secrets whose time is over. Returns whether anything was begun.
 
     Asked once a minute, and nearly always nothing may be due: in one query. Where something may be, it is read in a query for each
     kind of work. A transaction that writes is opened for each Deployment for which something is to be done, and for no other: on
     SQLite all other writers wait for it. What fails to begin keeps no other Deployment waiting.
     """
+    with store.looking() as look:
+        if not look.scalar(_ANYTHING, _moments(now)):
+            return False
+        are_over = bool(look.scalar(select(former_secrets.OVER.exists()), _moments(now)))
+    if are_over:
+        with store.across_organizations() as db:
+            former_secrets.erase_those_over(db, now)
     begun = False
     for id in _deployments(store, offered, now):
         try:
@@ -72,9 +81,6 @@ def begin_what_is_due(store: Store, ring: KeyRing, offered: Offered, now: dateti
 
 def _deployments(store: Store, offered: Offered, now: datetime) -> Sequence[UUID]:
     """Those for which something is to be begun or written down."""
-    with store.looking() as db:
-        if not db.scalar(_ANYTHING, _moments(now)):
-            return ()
     with store.reading_all() as db:
         found = [
             *(id for id, _ in purges.due(db, now)),

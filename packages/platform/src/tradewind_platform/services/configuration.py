@@ -18,9 +18,16 @@ from tradewind_platform.domain.operations import CONFIGURE, Kind, State
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal, Target
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import cluster_lookup, deployment_lookup, operations, revisions, workspaces
+from tradewind_platform.services import (
+    cluster_lookup,
+    deployment_lookup,
+    former_secrets,
+    operations,
+    revisions,
+    workspaces,
+)
 from tradewind_platform.services.change import Change, require
-from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable
+from tradewind_platform.store.life_tables import ConfigurationEntry, EnvironmentVariable, FormerSecret
 from tradewind_platform.store.tables import AuditEvent, Cluster, Deployment, Operation, OperationStep
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import NamedVariable, OperationView
@@ -154,6 +161,7 @@ def unset_variable(change: Change, layer: Layer, reference: str, name: str) -> N
     if row is None:
         raise Refused(Code.NOT_FOUND, f"the {layer.value} {scope.name!r} does not set the variable {name}")
     change.event.changes = {name: "removed"}
+    former_secrets.keep(change.db, change.ring, row, now=change.now)
     change.db.delete(row)
 
 
@@ -177,19 +185,22 @@ def of_deployment(
 
 
 def secret_values(db: Session, ring: KeyRing, row: Deployment) -> list[str]:
-    """Of the environment variables that are secret and count for a Deployment, or belong to a workspace that it has left: its
-    processes had those."""
+    """What the secret environment variables around a Deployment are and were, also those of workspaces that it has left, and those that
+    an inner layer overrides: its processes have them, or had them."""
     moves = select(AuditEvent.former_workspace_id).where(
         AuditEvent.action == MOVED,
         AuditEvent.deployment_id == row.id,
         AuditEvent.former_workspace_id.is_not(None),
     )
-    left = set(db.scalars(moves))
-    former = select(EnvironmentVariable).where(
-        EnvironmentVariable.scope == Layer.WORKSPACE.value, EnvironmentVariable.scope_id.in_(left)
+    left = [one for one in db.scalars(moves) if one is not None]
+    scopes = {row.cluster_id, row.workspace_id, row.id, *left}
+    present = select(EnvironmentVariable).where(
+        EnvironmentVariable.is_secret, EnvironmentVariable.scope_id.in_(scopes)
     )
-    counted = [*_effective(_rows(db, EnvironmentVariable, _of_deployment(row))), *db.scalars(former)]
-    return [_value(ring, one) for one in counted if one.is_secret]
+    return [
+        *(_value(ring, one) for one in db.scalars(present)),
+        *former_secrets.of(db, ring, scopes),
+    ]
 
 
 def has_changed_since(db: Session, row: Deployment, moment: datetime) -> bool:
@@ -236,7 +247,7 @@ def give_at_creation(
 
 def forget(db: Session, deployment: UUID) -> None:
     """What a Deployment that is purged has set."""
-    for table in (ConfigurationEntry, EnvironmentVariable):
+    for table in (ConfigurationEntry, EnvironmentVariable, FormerSecret):
         for row in db.scalars(select(table).where(table.scope_id == deployment)):
             db.delete(row)
 
@@ -256,6 +267,8 @@ def _set_variable(change: Change, scope: _Scope, name: str, ask: SetVariable, *,
             id=new_id(), scope=scope.layer.value, scope_id=scope.id, key=name, revision=0
         )
         change.db.add(row)
+    else:
+        former_secrets.keep(change.db, change.ring, row, now=change.now, unless=ask.value)
     if expect:
         change.expect(row.revision, f"the variable {name}")
     row.value = change.ring.encrypt(ask.value, row=row_of(EnvironmentVariable, row.id, "value"))

@@ -35,6 +35,7 @@ _IRRELEVANT: Final = frozenset(
         "deployment_secret",
         "encryption_key",
         "environment_variable",
+        "former_secret",
         "hibernation",
         "idempotency_key",
         "identity",

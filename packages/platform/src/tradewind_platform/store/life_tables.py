@@ -1,4 +1,4 @@
-"""Tables of the life of a Deployment: hibernation, maintenance, backups, configuration and environment variables."""
+"""Tables of the life of a Deployment: hibernation, maintenance, backups, configuration, environment variables and what those were."""
 
 from __future__ import annotations
 
@@ -133,3 +133,14 @@ class EnvironmentVariable(Scoped, Base):
     updated_at: Mapped[datetime]
     updated_by: Mapped[str]
     revision: Mapped[int] = mapped_column(default=1)
+
+
+class FormerSecret(Scoped, Base):
+    """A value that a secret environment variable had in one layer, encrypted. Log lines of before have it, and are masked until `keep_until`."""
+
+    __tablename__ = "former_secret"
+
+    scope_id: Mapped[UUID] = mapped_column(index=True)  # a cluster, a workspace or a Deployment
+    key: Mapped[str]
+    value: Mapped[str] = mapped_column(Prose)
+    keep_until: Mapped[datetime] = mapped_column(index=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_platform.store.base import Base, Prose, Scoped
 from tradewind_platform.store.cluster_tables import ClusterDocument, ClusterTask
-from tradewind_platform.store.life_tables import Backup, EnvironmentVariable
+from tradewind_platform.store.life_tables import Backup, EnvironmentVariable, FormerSecret
 from tradewind_platform.store.sso_tables import SessionRefresh, SignInAttempt, SsoConnection
 
 
@@ -281,6 +281,7 @@ ENCRYPTED = (
     (IdempotencyKey, "response"),
     (Backup, "key"),
     (EnvironmentVariable, "value"),
+    (FormerSecret, "value"),
     (ClusterTask, "document"),
     (ClusterDocument, "document"),
     (SsoConnection, "client_secret"),
