@@ -86,3 +86,10 @@ def test_a_distribution_declares_what_it_imports(package: str) -> None:
         and not (distributions(module) & declared(package))
     }
     assert not missing, f"packages/{package}/pyproject.toml does not declare: {', '.join(sorted(missing))}"
+
+
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
+def test_the_readme_of_a_distribution_names_its_extras(package: str) -> None:
+    project = tomllib.loads((PACKAGES / package / "pyproject.toml").read_text())["project"]
+    readme = (PACKAGES / package / "README.md").read_text()
+    assert [extra for extra in project.get("optional-dependencies", {}) if f"`{extra}`" not in readme] == []

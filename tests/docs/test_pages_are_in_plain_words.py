@@ -10,7 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 GLOSSARY = DOCS / "reference" / "glossary.md"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+INDEX = DOCS / "README.md"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.rglob("*.md")),
+    *sorted((ROOT / "packages").glob("*/README.md")),
+]
 # Decisions keep the words of their time, and the figures those of their run.
 HISTORY = {DOCS / "benchmarks.md", *(DOCS / "adr").glob("*.md")}
 # Private names and metaphors that the glossary, Airflow or Unix have a word for.
@@ -57,6 +63,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_a_page_uses_the_words_of_the_field(page: Path) -> None:
     found = re.findall(rf"\b(?:{BANNED})\b", prose(page), re.IGNORECASE)
     assert not found, f"{sorted(set(found))}: see docs/reference/glossary.md for the words to use"
+
+
+def test_every_page_is_found_from_the_index() -> None:
+    """Decisions are found in their folder."""
+    found = {(INDEX.parent / link.partition("#")[0]).resolve() for link in links(INDEX)}
+    pages = {page for page in DOCS.rglob("*.md") if page.parent.name != "adr"} - {INDEX}
+    assert len(pages) > 50
+    assert sorted(named(page) for page in pages - found) == []
 
 
 def terms() -> list[str]:
