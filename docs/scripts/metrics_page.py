@@ -1,4 +1,4 @@
-"""Write docs/reference/metrics.md from the tables of metrics of agent and plane."""
+"""Write docs/reference/metrics.md from the tables of metrics of agent, sentinel, plane and platform."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 from tradewind_agent.monitoring.metrics import METRICS as AGENT
 from tradewind_agent.sentinel.metrics import METRICS as SENTINEL
+from tradewind_platform.services.metrics import METRICS as PLATFORM
 from tradewind_provider.services.metrics import METRICS as PLANE
 
 PAGE = Path(__file__).parents[1] / "reference" / "metrics.md"
 
 _TOP = """# Metrics
 
-Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics` and `tradewind_provider.services.metrics` by
-`docs/scripts/metrics_page.py`.
+Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics`, `tradewind_provider.services.metrics` and
+`tradewind_platform.services.metrics` by `docs/scripts/metrics_page.py`.
 
 No metric has a label for a Dag, a task, a run or an attempt. A dashboard and alert rules that use these are in
 `deploy/observability`.
@@ -56,6 +57,25 @@ of schedulers and triggerers.
 
 """
 
+_PLATFORM = """
+## Platform
+
+`/v1/metrics` of a [platform](../how-to/run-a-platform.md), with an API token of the role `organization_auditor` as the bearer:
+
+```yaml
+scrape_configs:
+  - job_name: tradewind-platform
+    metrics_path: /v1/metrics
+    authorization: {credentials_file: /etc/prometheus/platform-token}
+    static_configs: [{targets: ["platform.example.com"]}]
+```
+
+Every process of a platform says the same, and asks its database and no Deployment. What a Deployment's own API servers tell is [above](#plane). Moments
+are Unix times: `time() - …` is the age. `/healthz` is 200 while a process serves, and `/readyz` while its database answers, too; neither
+needs a credential. A list of [allowed addresses](../how-to/allow-people-from-networks.md) holds for Prometheus, and not for the two probes.
+
+"""
+
 _KEDA = """
 ## Queue depth for scalers
 
@@ -83,6 +103,7 @@ def page() -> str:
     agent = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in AGENT]
     sentinel = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in SENTINEL]
     plane = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLANE]
+    platform = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLATFORM]
     return (
         _TOP
         + "\n".join([*head, *agent])
@@ -92,6 +113,9 @@ def page() -> str:
         + "\n"
         + _PLANE
         + "\n".join([*head, *plane])
+        + "\n"
+        + _PLATFORM
+        + "\n".join([*head, *platform])
         + "\n"
         + _KEDA
     )

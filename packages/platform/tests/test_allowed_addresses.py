@@ -121,6 +121,7 @@ def test_a_session_is_refused_from_elsewhere_and_goes_on_here(listed: Api) -> No
 
 MACHINES = {
     "/healthz",
+    "/readyz",
     "/oauth/token",
     "/sign-in/back-channel-logout",
     "/internal/v1/clusters/self/poll",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from tradewind_protocol import prometheus
 from tradewind_protocol.sentinel import QueueCanary, SentinelReport
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -102,20 +103,11 @@ def text(seen: Observed) -> str:
         samples = list(one.of(seen))
         if not samples:
             continue
-        lines += [f"# HELP {one.name} {one.help}", f"# TYPE {one.name} {one.kind}"]
-        lines += [f"{one.name}{_labels(one.labels, values)} {_number(value)}" for values, value in samples]
+        lines += prometheus.head(one.name, one.kind, one.help)
+        lines += [
+            f"{prometheus.series(one.name, one.labels, values)} {_number(value)}" for values, value in samples
+        ]
     return "\n".join(lines) + "\n"
-
-
-def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    if not names:
-        return ""
-    pairs = (f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True))
-    return "{" + ",".join(pairs) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ import structlog
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.monitoring.health import listen
 from tradewind_agent.sentinel import metrics
+from tradewind_protocol import prometheus
 from tradewind_protocol.sentinel import QueueCanary, ReportTaken, SentinelReport
 
 log = structlog.get_logger(__name__)
@@ -129,7 +130,7 @@ class Port:
             why = self._state.not_ready
             return (503 if why else 200), text, f"{why or 'ready'}\n".encode()
         if path == "/metrics":
-            return 200, b"text/plain; version=0.0.4; charset=utf-8", self._state.metrics(self._now()).encode()
+            return 200, prometheus.CONTENT_TYPE.encode(), self._state.metrics(self._now()).encode()
         if path == "/status":
             return 200, as_json, json.dumps(self._state.document(), indent=1).encode() + b"\n"
         if path == "/backlog":

@@ -28,7 +28,7 @@ from tradewind_protocol.networks import bare, network
 ACTION: Final = "organization.access"
 """Of the audit event of a request that was refused."""
 
-_OPEN: Final = frozenset({"/healthz", access.TOKEN_PATH, sso_settings.BACK_CHANNEL})
+_OPEN: Final = frozenset({"/healthz", "/readyz", access.TOKEN_PATH, sso_settings.BACK_CHANNEL})
 _OPEN_BELOW: Final = (controllers.PREFIX + "/", access.INTERNAL_PREFIX.partition("{")[0])
 """What machines ask that have a credential of their own, and no place on a list of people's networks: controllers of clusters, API
 servers of Deployments, probes, and the identity provider that ends a session. A terminal asks at the path of tokens, too, and is

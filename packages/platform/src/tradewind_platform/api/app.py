@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from starlette.routing import BaseRoute
 
 from tradewind_platform.api import (
@@ -20,6 +20,7 @@ from tradewind_platform.api import (
     internal_access,
     life,
     me,
+    metrics,
     oauth,
     pages,
     people,
@@ -33,7 +34,7 @@ from tradewind_platform.api import (
 from tradewind_platform.api.address_check import AllowedAddressCheck
 from tradewind_platform.api.authentication import Authentication
 from tradewind_platform.api.body_limit import BodyLimit
-from tradewind_platform.api.context import Platform
+from tradewind_platform.api.context import Platform, platform_of
 from tradewind_platform.api.request_origin import RequestOrigin
 from tradewind_platform.api.scim import router as scim
 from tradewind_platform.api.scim.authentication import ScimAuthentication
@@ -95,6 +96,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         life,
         airflow_proxy,
         audit,
+        metrics,
     ):
         versioned.include_router(one.router)
     # First what is asked most: a request is held against one route after the other.
@@ -106,6 +108,12 @@ def _routes() -> tuple[BaseRoute, ...]:
     @router.get("/healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
+
+    @router.get("/readyz", include_in_schema=False)
+    def readyz(request: Request) -> dict[str, str]:
+        """503 while the database does not answer."""
+        platform_of(request).store.require_database()
+        return {"status": "ready"}
 
     router.include_router(pages.router())
     return tuple(router.routes)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker, with_loader_criteria
 
@@ -69,6 +69,11 @@ class Store:
         """A transaction that reads columns of all rows, without a session's cost: for what is asked again and again."""
         with self.engine.connect() as db:
             yield db.execution_options(tradewind_writes=False)
+
+    def require_database(self) -> None:
+        """Raises OperationalError when the database does not answer."""
+        with self.looking() as db:
+            db.execute(select(1))
 
     @contextmanager
     def _begun(self, scope: UUID | str, *, writes: bool = True) -> Iterator[Session]:

@@ -16,6 +16,7 @@ from typing import Final
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import prometheus
 from tradewind_protocol.operator import AgentView, CanaryView, QueueView
 from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
@@ -296,16 +297,17 @@ METRICS: Final[tuple[MetricDefinition | HistogramDefinition, ...]] = (
 
 
 def text(snapshot: PlaneSnapshot) -> str:
-    """Prometheus' text format, version 0.0.4."""
+    """Prometheus' text format."""
     lines = []
     for metric in METRICS:
-        lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
+        lines += prometheus.head(metric.name, metric.kind, metric.help)
         if isinstance(metric, HistogramDefinition):
             for values, histogram in metric.of(snapshot):
                 lines += _of_histogram(metric, values, histogram)
         else:
             lines += [
-                _line(metric.name, metric.labels, values, value) for values, value in metric.of(snapshot)
+                prometheus.sample(metric.name, metric.labels, values, value)
+                for values, value in metric.of(snapshot)
             ]
     return "\n".join(lines) + "\n"
 
@@ -314,16 +316,6 @@ def _of_histogram(
     metric: HistogramDefinition, values: tuple[str, ...], histogram: Histogram
 ) -> Iterable[str]:
     for bound, count in histogram.cumulative():
-        yield _line(f"{metric.name}_bucket", (*metric.labels, "le"), (*values, bound), count)
-    yield _line(f"{metric.name}_sum", metric.labels, values, histogram.sum)
-    yield _line(f"{metric.name}_count", metric.labels, values, histogram.count)
-
-
-def _line(name: str, labels: tuple[str, ...], values: tuple[str, ...], value: float) -> str:
-    pairs = ",".join(f'{label}="{_escaped(each)}"' for label, each in zip(labels, values, strict=True))
-    # repr: a moment has more digits than %g keeps
-    return f"{name}{'{' + pairs + '}' if pairs else ''} {value if value % 1 else int(value)!r}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        yield prometheus.sample(f"{metric.name}_bucket", (*metric.labels, "le"), (*values, bound), count)
+    yield prometheus.sample(f"{metric.name}_sum", metric.labels, values, histogram.sum)
+    yield prometheus.sample(f"{metric.name}_count", metric.labels, values, histogram.count)

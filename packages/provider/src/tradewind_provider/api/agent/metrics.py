@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from tradewind_protocol import prometheus
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import problems, transactions
 from tradewind_provider.api.agent import sessions
@@ -21,7 +22,6 @@ from tradewind_provider.services.ended_attempts import EndedAttempts
 router = APIRouter(tags=["site"])
 
 FRESH_SECONDS = 5.0
-_KIND = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass
@@ -56,7 +56,7 @@ async def scrape(request: Request, plane: ThisPlane) -> Response:
         refusals=dict(problems.ANSWERED),
         shortcuts=plane.shortcuts.states,
     )
-    return Response(metrics.text(snapshot), media_type=_KIND)
+    return Response(metrics.text(snapshot), media_type=prometheus.CONTENT_TYPE)
 
 
 @router.get("/readyz", summary="Whether this API server serves agents now")
