@@ -279,7 +279,7 @@ def hosts_at(gateway: str, directory: Path) -> Iterator[StartHost]:
             gateway=gateway,
             secret=ids.new_secret(ids.LOCAL_SECRET_PREFIX),
             policy=policy,
-            slots=10_000,
+            slots=20_000,
             log_directory=str(directory / "logs"),
             options={"state_directory": str(directory / "state"), **options},
         )
