@@ -16,7 +16,7 @@ _TOP = """# Metrics
 Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics`, `tradewind_provider.services.metrics` and
 `tradewind_platform.services.metrics` by `docs/scripts/metrics_page.py`.
 
-No metric has a label for a Dag, a task, a run or an attempt. A dashboard and alert rules that use these are in
+No metric has a label for a Dag, a task, a run or an attempt. Dashboards and alert rules that use these are in
 `deploy/observability`.
 
 ## Agent

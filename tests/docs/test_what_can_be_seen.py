@@ -103,7 +103,7 @@ def test_names_follow_prometheus_conventions(metric) -> None:
     }
 
 
-@pytest.mark.parametrize("file", ["rules.yml", "dashboard.json"])
+@pytest.mark.parametrize("file", ["rules.yml", "dashboard.json", "platform-dashboard.json"])
 def test_what_is_shown_and_alerted_on_exists(file: str) -> None:
     text = (OBSERVABILITY / file).read_text()
     used = set(re.findall(r"tradewind_(?:agent|plane|platform|sentinel)_[a-z_]+", text))
@@ -122,8 +122,9 @@ def test_every_refusal_that_ends_an_agent_is_alerted_on() -> None:
     assert not missed
 
 
-def test_every_panel_asks_for_something() -> None:
-    panels = json.loads((OBSERVABILITY / "dashboard.json").read_text())["panels"]
+@pytest.mark.parametrize("file", ["dashboard.json", "platform-dashboard.json"])
+def test_every_panel_asks_for_something(file: str) -> None:
+    panels = json.loads((OBSERVABILITY / file).read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         assert panel["targets"] and all(target["expr"] for target in panel["targets"])

@@ -18,7 +18,7 @@ BundleName = Annotated[str, Path(min_length=1, max_length=250, pattern=r"^[^\x00
 
 @router.get("", summary="List Dag bundles")
 def list_(caller: Reader, part: Part) -> operator.Page[operator.BundleView]:
-    """Every bundle that some site has claimed: whose it is, who speaks for it, how much the plane holds of it."""
+    """Every bundle that some site has claimed: which site owns it, which agent is its leader, and how much the plane has of it."""
     return transactions.in_transaction(lambda db: bundles.page(db, part))
 
 
