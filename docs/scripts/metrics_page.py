@@ -17,7 +17,7 @@ Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.m
 `tradewind_platform.services.metrics` by `docs/scripts/metrics_page.py`.
 
 No metric has a label for a Dag, a task, a run or an attempt. Dashboards and alert rules that use these are in
-`deploy/observability`.
+`deploy/observability`. An OpenTelemetry Collector reads the same addresses with its Prometheus receiver.
 
 ## Agent
 
