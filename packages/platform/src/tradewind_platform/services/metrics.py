@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import health as rules
@@ -149,18 +149,19 @@ def _failed(db: Session, now: datetime) -> dict[tuple[UUID, str], datetime]:
         Operation.deployment_id, Operation.kind
     )
     lately = Operation.ended_at > now - FAILED_FOR
-    failed = {
-        (id, kind): at
-        for id, kind, at in db.execute(wanted.where(Operation.state == State.FAILED.value, lately))
-    }
+    failed = _ends(db, wanted.where(Operation.state == State.FAILED.value, lately))
     if not failed:
         return {}
     deployments = {id for id, _ in failed}
     well = wanted.where(
         Operation.state == State.SUCCEEDED.value, lately, Operation.deployment_id.in_(deployments)
     )
-    since = {(id, kind): at for id, kind, at in db.execute(well)}
+    since = _ends(db, well)
     return {key: at for key, at in failed.items() if key not in since or since[key] < at}
+
+
+def _ends(db: Session, wanted: Select[UUID, str, datetime | None]) -> dict[tuple[UUID, str], datetime]:
+    return {(id, kind): at for id, kind, at in db.execute(wanted) if at is not None}
 
 
 def _of_deployments(
@@ -171,7 +172,7 @@ def _of_deployments(
 
 def _backups(db: Session) -> dict[UUID, datetime]:
     newest = select(Backup.deployment_id, func.max(Backup.created_at)).group_by(Backup.deployment_id)
-    return dict(db.execute(newest.where(Backup.state == State.SUCCEEDED.value)).tuples().all())
+    return dict(db.execute(newest.where(Backup.state == State.SUCCEEDED.value)).all())
 
 
 def _heard(db: Session) -> dict[UUID, datetime]:
