@@ -47,7 +47,8 @@ def platform(provider: FakeIdentityProvider) -> Iterator[PlatformProcess]:
     except BadUsage as missing:
         pytest.skip(f"{missing.message}: `make network` installs it")
     with directories.short() as home:
-        made = PlatformProcess(home / "platform", stub_airflow.install(home / VERSION, VERSION))
+        python = stub_airflow.install(home / VERSION, VERSION)
+        made = PlatformProcess(home / "platform", python, "--changes-per-second", "0")  # under load
         made.start()
         try:
             for name in ("sales", "ops"):

@@ -21,6 +21,7 @@ from tradewind_platform.domain import catalogue
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.ids import new_cluster_slug
 from tradewind_platform.domain.origins import origin_of
+from tradewind_platform.domain.request_rates import RequestRates
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.home_id import home_id, place_of
 from tradewind_platform.local.settings import LocalSettings
@@ -56,6 +57,7 @@ class PlatformSettings:
     key: Path | None = None
     releases: Path | None = None  # a catalogue of releases; None: the one that is shipped
     url: str | None = None  # where browsers reach it; None: where it listens
+    request_rates: RequestRates = RequestRates()  # of an API token
 
     @property
     def origin(self) -> str:
@@ -140,6 +142,7 @@ def serve(
             origin=settings.origin,
             offered=versions,
             archives=None if local is None else PlaneArchives(local.archives),
+            request_rates=settings.request_rates,
         )
         app = create_app(platform)
         refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import httpx
 from pydantic import ValidationError
 
 from tradewind.client.foreign_responses import explained, unreachable
+from tradewind.client.rate_limits import Patience
 from tradewind.errors import BadUsage, Refused, Unreachable
 from tradewind_protocol import errors
 from tradewind_protocol.messages import Message
@@ -24,7 +26,8 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 class ApiClient:
     """A context manager. Every method raises Refused when the other side says no and Unreachable when none answers.
 
-    `plane` may carry a path prefix: "https://host/deployment".
+    A request that is answered with 429 is sent again when Retry-After says so, within limits. `plane` may carry a path prefix:
+    "https://host/deployment".
     """
 
     prefix: ClassVar[str]
@@ -38,10 +41,12 @@ class ApiClient:
         ca_file: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sign_in_again: Callable[[Any], str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.plane = checked_url(plane)
         self.ca_file = ca_file
         self._sign_in_again = sign_in_again  # asked once for a token when the answer is 401
+        self._sleep = sleep
         self._http = httpx.Client(
             timeout=_TIMEOUT, transport=transport, verify=_verification(ca_file), follow_redirects=False
         )
@@ -117,14 +122,17 @@ class ApiClient:
         """The lines of a long answer, as they arrive. Raises Unreachable for one that is cut off."""
         sent = {key: value for key, value in params.items() if value not in (None, "", ())}
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        patience, address = Patience(), self.plane + self.prefix + path
         try:
-            with self._http.stream(
-                "GET", self.plane + self.prefix + path, params=sent, headers=headers
-            ) as answer:
-                if not answer.is_success:
+            while True:
+                with self._http.stream("GET", address, params=sent, headers=headers) as answer:
+                    if answer.is_success:
+                        yield from answer.iter_lines()
+                        return
                     answer.read()
+                if (wait := patience.wait(answer)) is None:
                     raise self._refusal(answer)
-                yield from answer.iter_lines()
+                self._sleep(wait)
         except httpx.TransportError as problem:
             raise unreachable(self.plane, problem) from problem
 
@@ -132,8 +140,13 @@ class ApiClient:
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **content: Any
     ) -> httpx.Response:
         headers = {**(headers or {}), **({"Authorization": f"Bearer {self.token}"} if self.token else {})}
+        patience = Patience()
         try:
-            return self._http.request(method, self.plane + path, headers=headers, **content)
+            while True:
+                answer = self._http.request(method, self.plane + path, headers=headers, **content)
+                if (wait := patience.wait(answer)) is None:
+                    return answer
+                self._sleep(wait)
         except httpx.TransportError as problem:
             raise unreachable(self.plane, problem) from problem
 

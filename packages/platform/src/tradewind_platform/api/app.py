@@ -51,6 +51,7 @@ _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
         (412, "It has another revision than If-Match says"),
         (413, "The body is larger than one may be"),
         (422, "The request makes no sense"),
+        (429, "The caller sends too many requests: `Retry-After` has the seconds to wait"),
     )
 }
 
@@ -60,7 +61,9 @@ def create_app(platform: Platform) -> FastAPI:
     app = FastAPI(
         title="Tradewind platform API",
         description="Workspaces, clusters, Deployments, API tokens, operations and the audit trail of an organization. "
-        "A request carries an API token, `Authorization: Bearer tw_api_…`, or the cookie of a session.",
+        "A request carries an API token, `Authorization: Bearer tw_api_…`, or the cookie of a session. "
+        "So many requests of a token are answered in a second: 25 that read, 10 that change and 5 that delete, unless who runs the "
+        "platform has set other rates, and ten seconds' worth at once. One more is answered with 429 and `Retry-After`.",
         version="1",
         docs_url=None,
         redoc_url=None,

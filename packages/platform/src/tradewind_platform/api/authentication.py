@@ -19,7 +19,7 @@ from tradewind_protocol.platform import PREFIX
 
 
 class Authentication:
-    """Every path below `/v1` has a caller, or the answer 401 or 403.
+    """Every path below `/v1` has a caller that sends not too many requests, or the answer 401, 403 or 429.
 
     A caller has an API token (`Authorization: Bearer`), or the cookie of a session. With a cookie, a request that
     changes something must come from the platform's own pages. A request with both is the API token's.
@@ -33,11 +33,19 @@ class Authentication:
         path = scope.get("path", "")
         if scope["type"] == "http" and (path == PREFIX or path.startswith(PREFIX + "/")):
             try:
-                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._caller, scope)
+                scope["tradewind_caller"] = await anyio.to_thread.run_sync(self._admitted, scope)
             except Refused as error:
                 await problems.answer(error.refusal)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _admitted(self, scope: Scope) -> Caller:
+        caller = self._caller(scope)
+        session = None if caller.signed_in is None else caller.signed_in.session
+        self._platform.request_limit.admit(
+            caller.principal, scope["method"], self._platform.clock(), session=session
+        )
+        return caller
 
     def _caller(self, scope: Scope) -> Caller:
         origin: Origin = scope["tradewind_origin"]

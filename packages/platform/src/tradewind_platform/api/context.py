@@ -12,8 +12,10 @@ from uuid import UUID
 from fastapi import Request
 
 from tradewind_platform.api.access_watch import AccessWatch
+from tradewind_platform.api.request_limit import RequestLimit
 from tradewind_platform.clock import Clock, utc_now
 from tradewind_platform.domain.catalogue import Offered
+from tradewind_platform.domain.request_rates import UNLIMITED, RequestRates
 from tradewind_platform.domain.roles import Principal
 from tradewind_platform.reconciler.component_logs import ComponentLogs
 from tradewind_platform.reconciler.driver import LogReader
@@ -70,6 +72,8 @@ class Platform:
     archives: PlaneArchives | None = None
     """Of code that is sent for Deployments; None: none is taken."""
     providers: IdentityProviders = field(default_factory=lambda: IdentityProviders(utc_now))
+    request_rates: RequestRates = UNLIMITED
+    """Of an API token."""
     access_hold_seconds: float = LONGEST_HOLD_SECONDS
     """A request that waits for a change of access is answered after this time at the latest."""
 
@@ -81,6 +85,11 @@ class Platform:
     def allowed_addresses(self) -> AllowedAddressesCache:
         """From where pages and API may be used."""
         return AllowedAddressesCache(self.store, self.clock)
+
+    @cached_property
+    def request_limit(self) -> RequestLimit:
+        """How many requests of a credential this process answers."""
+        return RequestLimit(self.request_rates)
 
     @cached_property
     def access_documents(self) -> AccessDocuments:

@@ -21,10 +21,19 @@ _BY_STATUS: Final = {404: Code.NOT_FOUND, 405: Code.NOT_FOUND, 413: Code.TOO_LAR
 
 
 def answer(refusal: Refusal, status: int | None = None) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if STATUS[refusal.error] == 401 else None
     return JSONResponse(
-        refusal.model_dump(mode="json"), status_code=status or STATUS[refusal.error], headers=headers
+        refusal.model_dump(mode="json"),
+        status_code=status or STATUS[refusal.error],
+        headers=headers_of(refusal),
     )
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """What HTTP itself says of a refusal: with which credential to come (401), or when to come back (429)."""
+    if STATUS[refusal.error] == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    wait = refusal.detail.get("retry_after") if refusal.error is Code.RATE_LIMITED else None
+    return {} if wait is None else {"Retry-After": str(wait)}
 
 
 def install(app: FastAPI) -> None:

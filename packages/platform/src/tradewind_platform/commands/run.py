@@ -12,8 +12,10 @@ import click
 
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, home_options, local_home, url_in
+from tradewind_platform.commands.request_rate_options import request_rate_options
 from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
 from tradewind_platform.domain.origins import origin_of
+from tradewind_platform.domain.request_rates import RequestRates
 from tradewind_platform.local import environments
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
@@ -68,6 +70,7 @@ from tradewind_protocol.errors import Refused
     type=click.IntRange(0),
     help="As root: Deployment n runs as this user id + n. 0: as root itself. Default: 53000 as root.",
 )
+@request_rate_options
 def run(
     home: Path,
     database_url_file: Path | None,
@@ -87,6 +90,7 @@ def run(
     no_local_cluster: bool,
     replace_home: bool,
     first_user: int | None,
+    request_rates: RequestRates,
 ) -> None:
     """Run the platform until SIGTERM or Ctrl-C. Deployments and their gateway go on afterwards."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -108,6 +112,7 @@ def run(
         key=key,
         url=_origin(url),
         releases=releases,
+        request_rates=request_rates,
     )
     if no_local_cluster:
         if replace_home:

@@ -1,4 +1,4 @@
-"""Every SCIM path has a caller, or the answer 401 or 403 before anything of its body is read."""
+"""Every SCIM path has a caller, or the answer 401, 403 or 429 before anything of its body is read."""
 
 from __future__ import annotations
 
@@ -40,4 +40,5 @@ class ScimAuthentication:
         organization, principal = scim_tokens.authenticate(
             self._platform.store, token.strip(), now=self._platform.clock()
         )
+        self._platform.request_limit.admit(principal, scope["method"], self._platform.clock())
         return Caller(organization, principal, scope["tradewind_origin"])

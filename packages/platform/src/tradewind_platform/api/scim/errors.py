@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from tradewind_platform.api.body_limit import BodyTooLarge
+from tradewind_platform.api.problems import headers_of
 from tradewind_protocol.errors import STATUS, Code, Refused
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,7 @@ def refused(error: Refused) -> Response:
     status = 400 if refusal.error is Code.MALFORMED else STATUS[refusal.error]
     detail = ". ".join(part for part in (refusal.message, refusal.remedy) if part)
     answer = failed(status, detail, refusal.detail.get("scim_type"))
-    if status == 401:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+    answer.headers.update(headers_of(refusal))
     return answer
 
 
