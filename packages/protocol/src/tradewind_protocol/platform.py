@@ -222,6 +222,18 @@ class ClusterView(Message):
     token_prefix: str = ""
 
 
+class WorkspaceClusterView(Message):
+    """A cluster that Deployments of a workspace may run in."""
+
+    id: UUID
+    name: str
+    driver: str
+    agents_url: str
+    state: str  # of its controller: connected, lost, or never (connected yet: no Deployment is created there)
+    sizes: tuple[str, ...] = ()  # that its Deployments may have
+    is_default: bool = False  # for Deployments of the workspace that name none
+
+
 # ---- API tokens
 
 

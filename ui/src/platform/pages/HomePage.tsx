@@ -5,6 +5,7 @@ import { Link as RouterLink } from "react-router-dom";
 import { usePolled } from "../../data/usePolled";
 import { count, spaced } from "../../data/words";
 import { When } from "../../parts/marks";
+import { useSay } from "../../parts/news";
 import { Nothing, Shown } from "../../parts/states";
 import type { ApiTokenView, DeploymentView, OperationView, WorkspaceView } from "../../../generated/platform";
 import { allows, useMe } from "../data/permissions";
@@ -12,7 +13,7 @@ import type { Page } from "../data/types";
 import { PhaseBadge, StateDot } from "../parts/marks";
 import { PageTop, Panel } from "../parts/page";
 import { DeploymentLink, GONE } from "./deploymentColumns";
-import { NewWorkspace } from "./NewWorkspace";
+import { WorkspaceForm } from "./organization/WorkspaceForm";
 
 const ORDER = ["unhealthy", "degraded", "unknown", "healthy", "asleep"];
 const DAY = 86_400_000;
@@ -20,6 +21,7 @@ const DAY = 86_400_000;
 /** Each workspace with its Deployments, the ones that need somebody first, and what happened lately. */
 export function HomePage() {
   const me = useMe();
+  const say = useSay();
   const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 15);
   const deployments = usePolled<Page<DeploymentView>>("/deployments?limit=1000", 5);
   const [making, setMaking] = useState(false);
@@ -29,7 +31,7 @@ export function HomePage() {
       <PageTop title={me.organization}>
         {allows(me, "workspace.create") ? (
           <Button size="sm" variant="outline" onClick={() => setMaking(true)}>
-            New workspace
+            Create workspace
           </Button>
         ) : undefined}
       </PageTop>
@@ -49,7 +51,15 @@ export function HomePage() {
           )
         }
       </Shown>
-      {making ? <NewWorkspace onClose={() => setMaking(false)} done={workspaces.refresh} /> : undefined}
+      {making ? (
+        <WorkspaceForm
+          onClose={() => setMaking(false)}
+          onDone={(workspace) => {
+            say(`Workspace ${workspace.name} was created`);
+            workspaces.refresh();
+          }}
+        />
+      ) : undefined}
     </>
   );
 }

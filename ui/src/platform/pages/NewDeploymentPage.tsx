@@ -5,7 +5,7 @@ import { Link as RouterLink } from "react-router-dom";
 import { asRefused, type Refused } from "../../data/api";
 import { usePolled } from "../../data/usePolled";
 import { Loading, Nothing, Problem, Shown } from "../../parts/states";
-import type { ClusterView, DeploymentView, NewDeployment, OperationView, ReleaseView, WorkspaceView } from "../../../generated/platform";
+import type { DeploymentView, NewDeployment, OperationView, ReleaseView, WorkspaceClusterView, WorkspaceView } from "../../../generated/platform";
 import { allows, allowsSomewhere, useMe } from "../data/permissions";
 import { ofPlatform } from "../data/platform";
 import type { Page } from "../data/types";
@@ -21,7 +21,6 @@ const ABOVE = [{ name: "Deployments", to: "/deployments" }];
 export function NewDeploymentPage() {
   const me = useMe();
   const workspaces = usePolled<Page<WorkspaceView>>("/workspaces?limit=1000", 30);
-  const clusters = usePolled<Page<ClusterView>>("/clusters?limit=1000", 30);
   const releases = usePolled<Page<ReleaseView>>("/releases?limit=1000", 60);
   const [made, setMade] = useState<DeploymentView>();
   return (
@@ -36,7 +35,6 @@ export function NewDeploymentPage() {
           {(page) => (
             <Form
               workspaces={page.items.filter((each) => allows(me, "deployment.create", { workspace: each.id }))}
-              clusters={clusters.data?.items ?? []}
               releases={releases.data?.items ?? []}
               onMade={setMade}
             />
@@ -47,12 +45,15 @@ export function NewDeploymentPage() {
   );
 }
 
-type FormProps = { workspaces: WorkspaceView[]; clusters: ClusterView[]; releases: ReleaseView[]; onMade: (made: DeploymentView) => void };
+type FormProps = { workspaces: WorkspaceView[]; releases: ReleaseView[]; onMade: (made: DeploymentView) => void };
 
-function Form({ workspaces, clusters, releases, onMade }: FormProps) {
+function Form({ workspaces, releases, onMade }: FormProps) {
   const first = workspaces.find((each) => each.name === "default") ?? workspaces[0];
   const [wanted, setWanted] = useState<NewDeployment>({ name: "", workspace: first?.name ?? "default", policy: "strict" });
-  const usual = workspaces.find((each) => each.name === wanted.workspace)?.default_cluster_name;
+  const workspace = workspaces.find((each) => each.name === wanted.workspace);
+  const clusters = usePolled<Page<WorkspaceClusterView>>(workspace ? `/workspaces/${workspace.id}/clusters?limit=1000` : undefined, 30).data?.items ?? [];
+  const usual = clusters.find((each) => each.is_default) ?? (clusters.length === 1 ? clusters[0] : undefined);
+  const cluster = wanted.cluster ? clusters.find((each) => each.name === wanted.cluster) : usual;
   const [networks, setNetworks] = useState("");
   const [variables, setVariables] = useState("");
   const [error, setError] = useState<Refused>();
@@ -95,30 +96,26 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
           label="Workspace"
           value={wanted.workspace ?? ""}
           options={workspaces.map((each) => [each.name, each.name])}
-          set={(workspace) => set({ workspace, ...(wanted.cluster ? {} : { size: "" }) })}
+          set={(name) => set({ workspace: name, ...OF_CLUSTER, cluster: null })}
           help="Who has a role in the workspace has it in this Deployment, too."
         />
         {clusters.length > 1 ? (
           <Select
             label="Cluster"
             value={wanted.cluster ?? ""}
-            options={clusters.map((each) => [each.name, each.name])}
-            set={(cluster) => set({ cluster: cluster || null, size: "" })}
-            empty={usual ? `That of the workspace: ${usual}` : "Choose a cluster"}
+            options={clusters.map((each) => [each.name, each.state === "connected" ? each.name : `${each.name} (${STATES[each.state] ?? each.state})`])}
+            set={(name) => set({ ...OF_CLUSTER, cluster: name || null })}
+            empty={usual ? `That of the workspace: ${usual.name}` : "Choose a cluster"}
             optional={Boolean(usual)}
             help="Where its Airflow runs. It cannot be changed later."
           />
         ) : undefined}
         <VersionField
-          releases={releases.filter((each) => each.clusters.includes(wanted.cluster || usual || (clusters[0]?.name ?? "")))}
+          releases={releases.filter((each) => cluster !== undefined && each.clusters.includes(cluster.name))}
           version={wanted.version ?? ""}
           set={(version) => set({ version: version || null })}
         />
-        <SizeField
-          sizes={(clusters.find((each) => each.name === (wanted.cluster || usual)) ?? clusters[0])?.controller?.sizes ?? []}
-          size={wanted.size ?? ""}
-          set={(size) => set({ size })}
-        />
+        <SizeField sizes={cluster?.sizes ?? []} size={wanted.size ?? ""} set={(size) => set({ size })} />
         <Field.Root>
           <Field.Label>Description</Field.Label>
           <Textarea rows={2} maxLength={1000} value={wanted.description ?? ""} onChange={(event) => set({ description: event.target.value })} />
@@ -145,6 +142,12 @@ function Form({ workspaces, clusters, releases, onMade }: FormProps) {
     </form>
   );
 }
+
+/** What is chosen of those that a cluster has: chosen anew for another one. */
+const OF_CLUSTER: Partial<NewDeployment> = { size: "", version: null };
+
+/** Of a cluster's controller. */
+const STATES: Record<string, string> = { lost: "its controller does not answer", never: "its controller has not connected yet" };
 
 const linesOf = (text: string) =>
   text

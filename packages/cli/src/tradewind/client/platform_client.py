@@ -57,6 +57,13 @@ class PlatformClient(DeploysClient):
     def delete_workspace(self, reference: str, *, reason: str = "") -> None:
         self._request("DELETE", _workspace(reference), params={"reason": reason})
 
+    def workspace_clusters(
+        self, workspace: str, **filters: Any
+    ) -> operator.Page[platform.WorkspaceClusterView]:
+        """Those that Deployments of the workspace may run in."""
+        page = operator.Page[platform.WorkspaceClusterView]
+        return self._ask(page, "GET", f"{_workspace(workspace)}/clusters", params=filters)
+
     def clusters(self, **filters: Any) -> operator.Page[platform.ClusterView]:
         return self._ask(operator.Page[platform.ClusterView], "GET", "/clusters", params=filters)
 

@@ -13,6 +13,7 @@ from tradewind.commands import operations as operation_commands
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
 from tradewind.output import Column, moment
 from tradewind_protocol import clusters as messages
+from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import ClusterView
 
 _COLUMNS = (
@@ -21,6 +22,14 @@ _COLUMNS = (
     Column("DRIVER", lambda one: one.driver),
     Column("CONTROLLER", lambda one: "none" if one.controller is None else one.controller.state),
     Column("DEPLOYMENTS", lambda one: str(one.deployments)),
+    Column("AGENTS' ADDRESS", lambda one: one.agents_url),
+)
+_OF_WORKSPACE = (
+    Column("NAME", lambda one: one.name),
+    Column("DRIVER", lambda one: one.driver),
+    Column("CONTROLLER", lambda one: one.state),
+    Column("DEFAULT", lambda one: "yes" if one.is_default else ""),
+    Column("SIZES", lambda one: ", ".join(one.sizes)),
     Column("AGENTS' ADDRESS", lambda one: one.agents_url),
 )
 _to_file = click.option(
@@ -88,17 +97,22 @@ def add(
 
 
 @clusters.command("list")
+@click.option("--workspace", help="Those that this workspace may use, as its members see them.")
 @page_options
 @output_option
 @pass_session
-def list_(session: Session, limit: int, offset: int) -> None:
+def list_(session: Session, workspace: str | None, limit: int, offset: int) -> None:
     """List clusters."""
     with session.platform() as client:
-        page = client.clusters(limit=limit, offset=offset)
+        if workspace is None:
+            page: Page[Any] = client.clusters(limit=limit, offset=offset)
+        else:
+            page = client.workspace_clusters(workspace, limit=limit, offset=offset)
     if session.output.is_json:
         session.output.data(page)
     else:
-        session.output.rows(page.items, _COLUMNS, none="There is no cluster.")
+        columns = _COLUMNS if workspace is None else _OF_WORKSPACE
+        session.output.rows(page.items, columns, none="There is no cluster.")
 
 
 @clusters.command()

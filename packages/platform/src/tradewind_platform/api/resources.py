@@ -7,9 +7,10 @@ from typing import TypeVar
 from fastapi import APIRouter, Request, Response
 
 from tradewind_platform.api import changes
+from tradewind_platform.api.context import platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
-from tradewind_platform.services import api_tokens, workspaces
+from tradewind_platform.services import api_tokens, workspace_clusters, workspaces
 from tradewind_protocol.operator import Page
 from tradewind_protocol.platform import (
     ApiTokenCreated,
@@ -18,6 +19,7 @@ from tradewind_protocol.platform import (
     NewApiToken,
     NewWorkspace,
     RotateApiToken,
+    WorkspaceClusterView,
     WorkspaceView,
 )
 
@@ -80,6 +82,16 @@ def delete_workspace(request: Request, workspace: Reference, reason: Reason = ""
         reason=reason,
         status=204,
     )
+
+
+@router.get("/workspaces/{workspace}/clusters")
+def list_workspace_clusters(
+    request: Request, workspace: Reference, limit: Limit = 100, offset: Offset = 0
+) -> Page[WorkspaceClusterView]:
+    """Clusters that Deployments of the workspace may run in."""
+    now = platform_of(request).clock()
+    with reading(request) as (db, caller):
+        return page(workspace_clusters.listed(db, caller, workspace, now), limit, offset)
 
 
 @router.get("/api-tokens")

@@ -53,6 +53,12 @@ def require_usable(
     )
 
 
+def usable(db: Session, workspace: Workspace) -> list[Cluster]:
+    """The clusters that the workspace may use, by name."""
+    rows = db.scalars(select(Cluster).order_by(Cluster.name))
+    return [row for row in rows if _may_use(db, row, workspace)]
+
+
 def workspaces_of(db: Session, row: Cluster) -> set[UUID]:
     """The workspaces that may use the cluster; none: all of them."""
     return set(db.scalars(select(ClusterWorkspace.workspace_id).where(ClusterWorkspace.cluster_id == row.id)))
@@ -70,12 +76,19 @@ def _wanted(db: Session, reference: str | None, workspace: Workspace) -> Cluster
         row = found(db, reference)
         require_usable(db, row, workspace)
         return row
-    rows = [row for row in db.scalars(select(Cluster)) if _may_use(db, row, workspace)]
-    if len(rows) != 1:
+    rows = usable(db, workspace)
+    if not rows:
+        raise Refused(
+            Code.MALFORMED,
+            f"the workspace {workspace.name!r} may use 0 clusters, and has no default one",
+            remedy="Ask an owner of the organization to add a cluster, or to allow one.",
+        )
+    if len(rows) > 1:
         raise Refused(
             Code.MALFORMED,
             f"the workspace {workspace.name!r} may use {len(rows)} clusters, and has no default one",
-            remedy="Name the one that the Deployment shall run in, or give the workspace a default cluster.",
+            remedy=f"Name the one that the Deployment shall run in ({', '.join(row.name for row in rows)}), "
+            "or give the workspace a default cluster.",
         )
     return rows[0]
 

@@ -16,7 +16,7 @@ from tradewind_platform.domain.clusters import controller_state
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
 from tradewind_platform.services import cluster_lookup, cluster_tokens, workspaces
-from tradewind_platform.services.change import Change, require
+from tradewind_platform.services.change import Change
 from tradewind_platform.services.references import id_of, uuid_of
 from tradewind_platform.store.cluster_tables import (
     ClusterController,
@@ -117,12 +117,12 @@ def delete(change: Change, reference: str) -> None:
 
 
 def listed(db: Session, caller: Principal, now: datetime) -> list[ClusterView]:
-    require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
+    _require_get(caller)
     return [view(db, row, now) for row in db.scalars(select(Cluster).order_by(Cluster.name))]
 
 
 def get(db: Session, caller: Principal, reference: str, now: datetime) -> ClusterView:
-    require(caller, Permission.CLUSTERS_GET, ORGANIZATION)
+    _require_get(caller)
     return view(db, cluster_lookup.found(db, reference), now)
 
 
@@ -232,6 +232,16 @@ def ensure(
         row.agents_url, row.people_url = agents_url, people_url
         row.revision += 1
     return row
+
+
+def _require_get(caller: Principal) -> None:
+    if not caller.may(Permission.CLUSTERS_GET, ORGANIZATION):
+        raise Refused(
+            Code.NOT_PERMITTED,
+            f"{caller.name} may not see the organization's clusters with their controllers",
+            remedy="Those that a workspace may use: `tradewind clusters list --workspace NAME`.",
+            permission=Permission.CLUSTERS_GET.value,
+        )
 
 
 def _allow(

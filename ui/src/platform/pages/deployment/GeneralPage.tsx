@@ -5,9 +5,10 @@ import { asRefused, type Refused } from "../../../data/api";
 import { usePolled } from "../../../data/usePolled";
 import { useSay } from "../../../parts/news";
 import { Problem } from "../../../parts/states";
-import type { ChangeDeployment, ClusterView, DeploymentView } from "../../../../generated/platform";
+import type { ChangeDeployment, DeploymentView, WorkspaceClusterView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
+import type { Page } from "../../data/types";
 import { PolicyField } from "../NewDeploymentPage";
 import { SizeField } from "../SizeField";
 import type { OfDeployment } from "./DeploymentPage";
@@ -32,7 +33,9 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
   const [busy, setBusy] = useState(false);
   const changed = FIELDS.filter((each) => wanted[each] !== edited(loaded)[each]);
   const path = `/deployments/${referenceOf(deployment)}`;
-  const sizes = usePolled<ClusterView>(mayChange ? `/clusters/${deployment.cluster}` : undefined, 60).data?.controller?.sizes ?? [];
+  const seesClusters = mayChange && allows(me, "workspace.get", { workspace: deployment.workspace });
+  const clusters = usePolled<Page<WorkspaceClusterView>>(seesClusters ? `/workspaces/${deployment.workspace}/clusters?limit=1000` : undefined, 60).data?.items;
+  const sizes = clusters?.find((each) => each.id === deployment.cluster)?.sizes ?? [];
 
   const restart = (from: DeploymentView) => {
     setLoaded(from);

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useSource } from "../../../data/source";
 import { usePolled } from "../../../data/usePolled";
 import { FormDialog } from "../../../parts/dialogs";
-import type { ChangeWorkspace, ClusterView, NewWorkspace, WorkspaceView } from "../../../../generated/platform";
+import type { ChangeWorkspace, ClusterView, NewWorkspace, WorkspaceClusterView, WorkspaceView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
 import { ifMatch } from "../../data/platform";
 import type { Page } from "../../data/types";
@@ -20,7 +20,7 @@ type Props = {
 export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
   const me = useMe();
   const { call } = useSource();
-  const clusters = usePolled<Page<ClusterView>>(allows(me, "clusters.get") ? "/clusters?limit=1000" : undefined, 60).data?.items;
+  const clusters = useClusters(workspace);
   const [name, setName] = useState(workspace?.name ?? "");
   const [description, setDescription] = useState(workspace?.description ?? "");
   const [atMost, setAtMost] = useState(String(workspace?.deployments_at_most ?? ""));
@@ -70,7 +70,7 @@ export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
         <Select
           label="Default cluster"
           value={cluster}
-          options={clusters.map((each) => [each.name, each.name])}
+          options={clusters.map(([name, note]) => [name, note ? `${name} (${note})` : name])}
           set={setCluster}
           empty="None"
           optional
@@ -79,4 +79,15 @@ export function WorkspaceForm({ workspace, onClose, onDone }: Props) {
       ) : undefined}
     </FormDialog>
   );
+}
+
+/** The clusters that the workspace may use, each with a note: of a new one, those that all workspaces may use. */
+function useClusters(workspace: WorkspaceView | undefined): [name: string, note: string][] | undefined {
+  const me = useMe();
+  const all = usePolled<Page<ClusterView>>(!workspace && allows(me, "clusters.get") ? "/clusters?limit=1000" : undefined, 60).data?.items;
+  const its = usePolled<Page<WorkspaceClusterView>>(workspace ? `/workspaces/${workspace.id}/clusters?limit=1000` : undefined, 60).data?.items;
+  const found = its ?? all?.filter((each) => each.workspaces?.length === 0);
+  const now = workspace?.default_cluster_name;
+  const gone: [string, string][] = now && found && !found.some((each) => each.name === now) ? [[now, "the workspace may not use it"]] : [];
+  return found && [...found.map((each): [string, string] => [each.name, ""]), ...gone];
 }
