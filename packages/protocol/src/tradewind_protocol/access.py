@@ -140,6 +140,14 @@ class EndSession(Message):
     session: UUID
 
 
+class ExpiringToken(Message):
+    """An agent token that agents use and that expires soon. Its value is not in it."""
+
+    name: str = Field(max_length=250)
+    issued_at: datetime  # of its present value
+    expires_at: datetime
+
+
 class Workload(Message):
     """How many agents a Deployment has, and how much work, for the list of Deployments."""
 
@@ -153,6 +161,8 @@ class Workload(Message):
     knows_permissions: bool = (
         False  # it goes by the permissions of an access document, and not by the role alone
     )
+    expiring_tokens: tuple[ExpiringToken, ...] | None = Field(default=None, max_length=20)
+    """Agent tokens in use that expire within 30 days, or did within the day, the first ones first. None: it does not tell them."""
 
 
 class TerminalToken(Message):

@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from tradewind_protocol.access import AccessDocument, Workload
+from tradewind_protocol.access import AccessDocument, ExpiringToken, Workload
 from tradewind_protocol.errors import Refused
 from tradewind_provider import settings
 from tradewind_provider.auth_manager.following import follow, report_uses, report_workload
@@ -167,6 +167,30 @@ async def test_how_old_the_replica_is_is_told_with_the_workload_and_once_it_is_k
     with pytest.raises(Slept):
         await report_workload(replica, client_of_platform, lambda: idle, sleep=sleep)
     assert told == [(0, None), (30, 0), (330, 300)]
+
+
+async def test_what_is_told_with_the_workload_is_looked_at_only_then(
+    client_of_platform: PlatformClient, platform: FakePlatform, replica: AccessReplica
+) -> None:
+    idle = Workload(agents=1, healthy_agents=1, running=0, queued=0)
+    moment = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    token = ExpiringToken(name="ci", issued_at=moment, expires_at=moment + timedelta(days=9))
+    at, looked = 0.0, []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal at
+        at += seconds
+        if at > 320:
+            raise Slept
+
+    def complete(workload: Workload) -> Workload:
+        looked.append(at)
+        return workload.model_copy(update={"expiring_tokens": (token,)})
+
+    with pytest.raises(Slept):
+        await report_workload(replica, client_of_platform, lambda: idle, complete, sleep=sleep)
+    assert looked == [0, 300]
+    assert [one.expiring_tokens for one in platform.workloads] == [(token,), (token,)]
 
 
 async def test_a_wrong_credential_is_named(link: settings.PlatformLink, platform: FakePlatform) -> None:

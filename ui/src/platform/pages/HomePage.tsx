@@ -141,6 +141,11 @@ function News({ deployments }: { deployments: DeploymentView[] }) {
     ...deployments
       .filter((each) => each.health === "unhealthy" || each.health === "degraded")
       .map((each) => ({ key: each.id, what: `${each.name} is ${each.health}. ${each.health_reason}`, to: `/deployments/${each.name}`, at: each.updated_at, state: each.health })),
+    ...deployments.flatMap((each) =>
+      each.conditions
+        .filter((one) => one.status === "true" && one.message) // it holds, and not for long
+        .map((one) => ({ key: `${each.id} ${one.type}`, what: `${each.name}: ${one.message}`, to: `/deployments/${each.name}`, at: one.since, state: "degraded" })),
+    ),
     ...operations
       .filter((each) => each.state === "running" || (each.state === "failed" && Date.now() - Date.parse(each.created_at) < DAY))
       .map((each) => ({

@@ -32,9 +32,14 @@ class ConditionType(str, Enum):
     SCHEDULER_BEATING = "SchedulerBeating"
     ROUTE_SERVED = "RouteServed"
     CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
+    AGENT_TOKENS_VALID = (
+        "AgentTokensValid"  # and not near their end; told by its Airflow, and observed by no driver
+    )
 
 
-ESSENTIAL: Final = frozenset(ConditionType) - {ConditionType.CONFIG_APPLIED}
+OBSERVED: Final = tuple(one for one in ConditionType if one is not ConditionType.AGENT_TOKENS_VALID)
+"""By drivers."""
+ESSENTIAL: Final = frozenset(OBSERVED) - {ConditionType.CONFIG_APPLIED}
 """A Deployment without one of these does not work."""
 
 

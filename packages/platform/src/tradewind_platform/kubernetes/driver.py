@@ -9,7 +9,7 @@ import httpx
 
 from tradewind.gateway.settings import Closed
 from tradewind_platform.clock import Clock, utc_now
-from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.health import OBSERVED, Condition, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.drivers import clean_up, steps
 from tradewind_platform.drivers.airflow_api import AirflowApi
@@ -163,7 +163,7 @@ class KubernetesDriver:
         except StepFailed as error:
             return [
                 Condition(type, Status.UNKNOWN, "", str(error), observed_revision=document.revision)
-                for type in ConditionType
+                for type in OBSERVED
             ]
 
     def prepare(self) -> None:

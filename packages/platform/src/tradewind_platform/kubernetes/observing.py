@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tradewind.gateway.settings import Closed
-from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.domain.health import ESSENTIAL, OBSERVED, Condition, ConditionType, Status
 from tradewind_platform.kubernetes import record
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.gateway import Gateway
@@ -54,8 +54,8 @@ class Observing:
                 self._false(
                     document, type, "NoNamespace", why, "Restore or change the Deployment: it is made anew."
                 )
-                for type in ConditionType
-                if type is not ConditionType.CONFIG_APPLIED
+                for type in OBSERVED
+                if type in ESSENTIAL
             ]
         if asleep(self._records.of(namespace)):
             return [*self._asleep(document), self._drift(document, namespace)]
@@ -78,8 +78,8 @@ class Observing:
                 "The Deployment hibernates: it has no pods until it is woken up.",
                 observed_revision=document.revision,
             )
-            for type in ConditionType
-            if type is not ConditionType.CONFIG_APPLIED
+            for type in OBSERVED
+            if type in ESSENTIAL
         ]
 
     def _servers(self, document: Document, namespace: str, health: Any) -> Condition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,9 +12,11 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain import health as rules
+from tradewind_platform.domain import token_expiry
 from tradewind_platform.domain.health import ConditionType, Status
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.domain.purges import RETENTION
+from tradewind_platform.domain.token_expiry import TokenExpiry
 from tradewind_platform.services import hibernation, purges, workloads
 from tradewind_platform.store.tables import (
     Cluster,
@@ -43,7 +45,10 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
     running = {row[0]: row[1] for row in db.execute(running_now)}
     specs = _specs(db, ids)
     conditions = _conditions(db, ids)
+    expiring = workloads.expiring_tokens(db, ids)
     told = workloads.fresh(db, ids, now=now)
+    for row in rows:
+        conditions[row.id] += _of_agent_tokens(row, expiring.get(row.id, ()), now)
     planned = hibernation.planned(db, ids)
     purged_again = purges.planned(db, [row.id for row in rows if row.phase == Phase.PURGE_FAILED])
     return [
@@ -105,6 +110,24 @@ def _conditions(db: Session, ids: Collection[UUID]) -> dict[UUID, list[Condition
     return found
 
 
+def _of_agent_tokens(row: Deployment, tokens: Iterable[TokenExpiry], now: datetime) -> list[ConditionView]:
+    """Computed whenever it is shown: its state changes with the time, and with nothing that is written."""
+    found = token_expiry.condition(row.name, tokens, now) if row.phase in _HAS_AGENTS else None
+    if found is None:
+        return []
+    return [
+        ConditionView(
+            type=found.type.value,
+            status=found.status.value,
+            reason=found.reason,
+            message=found.message,
+            remedy=found.remedy,
+            since=found.since or now,
+            observed_revision=row.observed_revision,
+        )
+    ]
+
+
 def agent_url(cluster: Cluster, slug: str) -> str:
     return f"{cluster.agents_url}/{slug}"
 
@@ -117,6 +140,7 @@ _WORKING: Final = frozenset(
     {Phase.RUNNING, Phase.UPDATING, Phase.UPGRADING, Phase.RESTORING, Phase.FAILED, Phase.HIBERNATING}
 )
 """In these phases what its Airflow has told last may still be so."""
+_HAS_AGENTS: Final = _WORKING | {Phase.ASLEEP, Phase.WAKING}
 _PLANNED: Final = frozenset({Phase.RUNNING, Phase.ASLEEP})
 _ORDER: Final = {one.value: position for position, one in enumerate(ConditionType)}
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tradewind_platform.domain.token_expiry import TokenExpiry
 from tradewind_platform.store.life_tables import DeploymentWorkload
 from tradewind_protocol.access import Workload
 from tradewind_protocol.platform import WorkloadView
@@ -27,6 +28,27 @@ def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> Non
     row.agents, row.healthy_agents = told.agents, told.healthy_agents
     row.running, row.queued, row.at = told.running, told.queued, now
     row.access_age, row.knows_permissions = told.access_age, told.knows_permissions
+    tokens = told.expiring_tokens
+    row.expiring_tokens = None if tokens is None else [one.model_dump(mode="json") for one in tokens]
+
+
+def expiring_tokens(db: Session, deployments: Collection[UUID]) -> dict[UUID, list[TokenExpiry]]:
+    """The agent tokens of these Deployments that expire soon, as they were told last: an end stays where it is while a Deployment
+    sleeps, or tells nothing."""
+    table = DeploymentWorkload
+    wanted = select(table.deployment_id, table.expiring_tokens).where(table.deployment_id.in_(deployments))
+    return {
+        id: [
+            TokenExpiry(
+                one["name"],
+                datetime.fromisoformat(one["issued_at"]),
+                datetime.fromisoformat(one["expires_at"]),
+            )
+            for one in told
+        ]
+        for id, told in db.execute(wanted)
+        if told
+    }
 
 
 def fresh(db: Session, deployments: Collection[UUID], *, now: datetime) -> dict[UUID, WorkloadView]:

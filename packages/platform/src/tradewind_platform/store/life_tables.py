@@ -59,6 +59,8 @@ class DeploymentWorkload(Scoped, Base):
     """Seconds since its API server was told who has which role, or that nothing has changed."""
     knows_permissions: Mapped[bool | None]
     """Whether its API server gives custom roles exactly: one of a release before them gives less."""
+    expiring_tokens: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))
+    """Agent tokens in use that expire soon: `name`, `issued_at`, `expires_at`. Null: its API server does not tell them."""
     at: Mapped[datetime]
 
 

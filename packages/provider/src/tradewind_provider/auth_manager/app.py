@@ -30,7 +30,7 @@ from tradewind_provider.auth_manager.sign_in import Attempt
 from tradewind_provider.auth_manager.users import PlatformUser, Session
 from tradewind_provider.clock import utc_now
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import workload
+from tradewind_provider.services import expiring_tokens, workload
 
 if TYPE_CHECKING:
     from tradewind_provider.auth_manager.manager import TradewindAuthManager
@@ -63,7 +63,8 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
             asyncio.create_task(follow(manager.replica, manager.platform), name="access"),
             asyncio.create_task(report_uses(manager.replica, manager.platform), name="token uses"),
             asyncio.create_task(
-                report_workload(manager.replica, manager.platform, _workload), name="workload"
+                report_workload(manager.replica, manager.platform, _workload, _with_expiring_tokens),
+                name="workload",
             ),
         ]
         try:
@@ -203,6 +204,11 @@ def _workload() -> Workload:
     with database.create_session() as db:
         counted = workload.count(db, now=utc_now(), beats=beats)
     return counted.model_copy(update={"knows_permissions": True})
+
+
+def _with_expiring_tokens(counted: Workload) -> Workload:
+    with database.create_session() as db:
+        return counted.model_copy(update={"expiring_tokens": expiring_tokens.expiring(db, now=utc_now())})
 
 
 def _key() -> str:

@@ -69,13 +69,15 @@ async def report_workload(
     replica: AccessReplica,
     platform: PlatformClient,
     count: Callable[[], Workload],
+    complete: Callable[[Workload], Workload] = lambda one: one,
     *,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
     """Tell the platform how much work there is, and how old the replica is: when the work has changed, and every five minutes.
     Run until it is cancelled.
 
-    `count` is called in a thread, every ten seconds.
+    `count` is called in a thread, every ten seconds. `complete` adds what need not be looked at so often: it is called in a thread,
+    too, before each telling.
     """
     told: Workload | None = None
     since, is_heard = 0.0, False
@@ -84,7 +86,8 @@ async def report_workload(
             workload = await anyio.to_thread.run_sync(count)
             age = replica.age
             if workload != told or since >= _WORKLOAD_AGAIN or (age is not None) is not is_heard:
-                await platform.report_workload(workload.model_copy(update={"access_age": age}))
+                whole = await anyio.to_thread.run_sync(complete, workload)
+                await platform.report_workload(whole.model_copy(update={"access_age": age}))
                 told, since, is_heard = workload, 0.0, age is not None
         except (Refused, SQLAlchemyError) as error:
             told = None
