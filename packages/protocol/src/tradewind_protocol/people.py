@@ -9,10 +9,9 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from tradewind_protocol.messages import Message
-from tradewind_protocol.platform import Ask, Name, Reference, Text
+from tradewind_protocol.platform import Ask, Email, Name, Reference, Text
 
 Short = Annotated[str, StringConstraints(max_length=250, pattern=r"^[^\x00]*$")]
-Email = Annotated[str, StringConstraints(max_length=250, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
 
 # ---- sign-in at an identity provider
 

@@ -21,6 +21,7 @@ NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
+Email = Annotated[str, StringConstraints(max_length=250, pattern=r"^[^\s@\x00]+@[^\s@\x00]+$")]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-z0-9-]+$")]
 """A resource by its name or its id."""
 
@@ -338,6 +339,9 @@ Size = Annotated[str, StringConstraints(max_length=30, pattern=r"^([a-z0-9]([a-z
 """A size that the cluster's owner has named; empty: what Deployments of the cluster have usually."""
 
 
+Contacts = Annotated[tuple[Email, ...], Field(max_length=20)]
+
+
 class NewDeployment(Ask):
     """Ask for a Deployment: an Airflow of its own, with a database and keys of its own."""
 
@@ -347,6 +351,7 @@ class NewDeployment(Ask):
         None  # None: the default one of the workspace, or the only one that it may use
     )
     description: Text = ""
+    contact_emails: Contacts = ()
     policy: Policy = "strict"
     size: Size = ""
     deletion_protection: bool = False
@@ -363,6 +368,7 @@ class ChangeDeployment(Ask):
     """Only the fields that are sent change. What the Airflow has to know is applied by an operation."""
 
     description: Text = ""
+    contact_emails: Contacts = ()
     policy: Policy = "strict"
     size: Size = ""
     deletion_protection: bool = False
@@ -413,6 +419,7 @@ class DeploymentView(Message):
     cluster: UUID
     cluster_name: str
     description: str = ""
+    contact_emails: tuple[str, ...] = ()  # to whom people write about it
     policy: str = "strict"
     size: str = ""  # of its processes; empty: what the cluster gives usually
     version: str = ""  # of Airflow; empty: that of the cluster's only environment

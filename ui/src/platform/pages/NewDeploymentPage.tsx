@@ -7,12 +7,14 @@ import { usePolled } from "../../data/usePolled";
 import { Loading, Nothing, Problem, Shown } from "../../parts/states";
 import type { DeploymentView, NewDeployment, OperationView, ReleaseView, WorkspaceClusterView, WorkspaceView } from "../../../generated/platform";
 import { allows, allowsSomewhere, useMe } from "../data/permissions";
+import { linesOf } from "../data/lines";
 import { ofPlatform } from "../data/platform";
 import type { Page } from "../data/types";
 import { OperationBadge } from "../parts/marks";
 import { PageTop, Panel } from "../parts/page";
 import { Select } from "../parts/Select";
 import { Steps } from "../parts/Steps";
+import { ContactsField } from "./ContactsField";
 import { SizeField } from "./SizeField";
 
 const ABOVE = [{ name: "Deployments", to: "/deployments" }];
@@ -56,6 +58,7 @@ function Form({ workspaces, releases, onMade }: FormProps) {
   const cluster = wanted.cluster ? clusters.find((each) => each.name === wanted.cluster) : usual;
   const [networks, setNetworks] = useState("");
   const [variables, setVariables] = useState("");
+  const [contacts, setContacts] = useState("");
   const [error, setError] = useState<Refused>();
   const [busy, setBusy] = useState(false);
   const set = (part: Partial<NewDeployment>) => setWanted((before) => ({ ...before, ...part }));
@@ -67,6 +70,7 @@ function Form({ workspaces, releases, onMade }: FormProps) {
       const body = {
         ...wanted,
         name: wanted.name.trim(),
+        contact_emails: linesOf(contacts),
         allowed_addresses: linesOf(networks),
         variables: linesOf(variables).map(variableOf),
       };
@@ -128,7 +132,9 @@ function Form({ workspaces, releases, onMade }: FormProps) {
         <Ticked checked={wanted.deletion_protection ?? false} set={(deletion_protection) => set({ deletion_protection })}>
           Protect from deletion
         </Ticked>
-        <Advanced networks={networks} setNetworks={setNetworks} variables={variables} setVariables={setVariables} />
+        <Advanced networks={networks} setNetworks={setNetworks} variables={variables} setVariables={setVariables}>
+          <ContactsField text={contacts} set={setContacts} />
+        </Advanced>
         {error ? <Problem error={error} /> : undefined}
         <HStack gap={3}>
           <Button type="submit" colorPalette="brand" loading={busy}>
@@ -149,12 +155,6 @@ const OF_CLUSTER: Partial<NewDeployment> = { size: "", version: null };
 /** Of a cluster's controller. */
 const STATES: Record<string, string> = { lost: "its controller does not answer", never: "its controller has not connected yet" };
 
-const linesOf = (text: string) =>
-  text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter(Boolean);
-
 const variableOf = (line: string) => {
   const [name = "", ...value] = line.split("=");
   return { name: name.trim(), value: value.join("=") };
@@ -165,10 +165,11 @@ type AdvancedProps = {
   setNetworks: (networks: string) => void;
   variables: string;
   setVariables: (variables: string) => void;
+  children: ReactNode; // fields that come first
 };
 
 /** What a Deployment has from its first start on, and most people set later or never. */
-function Advanced({ networks, setNetworks, variables, setVariables }: AdvancedProps) {
+function Advanced({ networks, setNetworks, variables, setVariables, children }: AdvancedProps) {
   const [open, setOpen] = useState(false);
   const me = useMe();
   const mine = me.session?.address;
@@ -179,6 +180,7 @@ function Advanced({ networks, setNetworks, variables, setVariables }: AdvancedPr
       </Button>
       {open ? (
         <VStack align="stretch" gap={5} mt={3} ps={4} borderStartWidth="2px">
+          {children}
           <Field.Root>
             <Field.Label>Allowed IP ranges</Field.Label>
             <Textarea rows={3} placeholder="203.0.113.0/24" value={networks} onChange={(event) => setNetworks(event.target.value)} />

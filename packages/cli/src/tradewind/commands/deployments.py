@@ -13,7 +13,7 @@ from tradewind.commands import operations as operation_commands
 from tradewind.commands import upgrades as upgrade_commands
 from tradewind.commands.environment import variable_of, variables_of
 from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
-from tradewind.errors import CommandError
+from tradewind.errors import BadUsage, CommandError
 from tradewind.output import Column, moment
 from tradewind_protocol import platform
 
@@ -57,6 +57,13 @@ def deployments() -> None:
 @click.option("--cluster", help="Name or ID of the cluster. Default: that of the workspace.")
 @click.option("--description", default="", help="For people.")
 @click.option(
+    "--contact",
+    "contacts",
+    multiple=True,
+    metavar="EMAIL",
+    help="Whom people write to about it. More than once for several.",
+)
+@click.option(
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
 @click.option(
@@ -92,6 +99,7 @@ def create(
     workspace: str,
     cluster: str | None,
     description: str,
+    contacts: tuple[str, ...],
     policy: str,
     size: str,
     protect: bool,
@@ -110,6 +118,7 @@ def create(
         workspace=workspace,
         cluster=cluster,
         description=description,
+        contact_emails=contacts,
         policy=policy,
         size=size,
         deletion_protection=protect,
@@ -189,6 +198,14 @@ def open_(session: Session, deployment: str) -> None:
 @deployments.command()
 @click.argument("deployment")
 @click.option("--description", help="For people.")
+@click.option(
+    "--contact",
+    "contacts",
+    multiple=True,
+    metavar="EMAIL",
+    help="Whom people write to about it, in the place of those before. More than once for several.",
+)
+@click.option("--no-contacts", is_flag=True, help="Take every contact away.")
 @click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
 @click.option(
     "--size", help="A size that its cluster has; '' for the usual one. Its processes are restarted."
@@ -203,6 +220,8 @@ def edit(
     session: Session,
     deployment: str,
     description: str | None,
+    contacts: tuple[str, ...],
+    no_contacts: bool,
     policy: str | None,
     size: str | None,
     protect: bool | None,
@@ -211,7 +230,15 @@ def edit(
     reason: str,
 ) -> None:
     """Change what is given, and keep everything else."""
-    given = {"description": description, "policy": policy, "size": size, "deletion_protection": protect}
+    if contacts and no_contacts:
+        raise BadUsage("--contact and --no-contacts exclude each other")
+    given = {
+        "description": description,
+        "contact_emails": contacts if contacts or no_contacts else None,
+        "policy": policy,
+        "size": size,
+        "deletion_protection": protect,
+    }
     ask = operation_commands.valid(
         platform.ChangeDeployment, **{key: value for key, value in given.items() if value is not None}
     )
@@ -319,6 +346,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Workspace", found.workspace_name),
             ("Cluster", found.cluster_name),
             ("Description", found.description),
+            ("Contacts", ", ".join(found.contact_emails)),
             ("Phase", found.phase),
             ("Health", found.health),
             ("Agent URL", found.agent_url),
@@ -333,7 +361,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Created", f"{moment(found.created_at)} by {found.created_by}"),
         ]
     )
-    wrong = [one for one in found.conditions if one.status != "true"]
+    wrong = [one for one in found.conditions if one.status != "true" or one.message]
     if wrong:
         click.echo()
         session.output.rows(wrong, _CONDITIONS, none="")

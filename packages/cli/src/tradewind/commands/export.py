@@ -114,6 +114,7 @@ def _deployment(client: PlatformClient, one: platform.DeploymentView) -> dict[st
         "workspace": one.workspace_name,
         "cluster": one.cluster_name,
         "description": one.description,
+        "contact_emails": list(one.contact_emails),
         "policy": one.policy,
         "version": one.version,
         "deletion_protection": one.deletion_protection,

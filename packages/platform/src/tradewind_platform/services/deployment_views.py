@@ -173,6 +173,7 @@ def _view(
         cluster=cluster.id,
         cluster_name=cluster.name,
         description=spec["description"],
+        contact_emails=tuple(spec.get("contact_emails", ())),
         policy=spec["policy"],
         size=spec.get("size", ""),
         version=spec.get("version") or "",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradewind.embedded.plane_keys import new_keys
 from tradewind_platform.domain import ids, networks
+from tradewind_platform.domain.email_addresses import each_once
 from tradewind_platform.domain.operations import Kind, Phase
 from tradewind_platform.domain.roles import Permission, Principal, Target
 from tradewind_platform.services import (
@@ -38,7 +39,7 @@ from tradewind_protocol.platform import (
     PurgeDeployment,
 )
 
-_SPEC: Final = ("description", "policy", "size")
+_SPEC: Final = ("description", "contact_emails", "policy", "size")
 """What can be changed by a change of the Deployment."""
 _APPLIED: Final = ("policy", "size")
 """What its processes have to know."""
@@ -84,7 +85,8 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     db.add(row)
     db.flush()
     change.event.deployment = row.id
-    revisions.first(change, row, {**ask.model_dump(include=set(_SPEC)), "version": version})
+    spec = ask.model_dump(include=set(_SPEC)) | {"contact_emails": each_once(ask.contact_emails)}
+    revisions.first(change, row, {**spec, "version": version})
     keys = new_keys()
     for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
         secrets.add(db, change.ring, row.id, name, value)
@@ -102,9 +104,11 @@ def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentV
     """Protection changes at once; a new specification is a new revision and an operation that applies it."""
     row = deployment_lookup.for_change(change, reference, Permission.CONFIG_UPDATE)
     wanted = ask.model_dump(include=ask.model_fields_set)
+    if "contact_emails" in wanted:
+        wanted["contact_emails"] = each_once(ask.contact_emails)
     if "deletion_protection" in wanted:
         change.require(Permission.DEPLOYMENT_DELETE, deployment_lookup.target(row))
-    kept = {"size": "", **revisions.of(change.db, row)}
+    kept = {"size": "", "contact_emails": [], **revisions.of(change.db, row)}
     before = {**kept, "deletion_protection": row.deletion_protection}
     change.event.changes = {
         key: [before[key], value] for key, value in wanted.items() if before[key] != value

@@ -7,16 +7,24 @@ import { useSay } from "../../../parts/news";
 import { Problem } from "../../../parts/states";
 import type { ChangeDeployment, DeploymentView, WorkspaceClusterView } from "../../../../generated/platform";
 import { allows, useMe } from "../../data/permissions";
+import { linesOf } from "../../data/lines";
 import { ifMatch, ofPlatform, referenceOf } from "../../data/platform";
 import type { Page } from "../../data/types";
+import { ContactsField } from "../ContactsField";
 import { PolicyField } from "../NewDeploymentPage";
 import { SizeField } from "../SizeField";
 import type { OfDeployment } from "./DeploymentPage";
 
-type Edited = { description: string; policy: string; size: string };
-const NAMES: Record<keyof Edited, string> = { description: "Description", policy: "Data policy", size: "Size" };
+type Edited = { description: string; contact_emails: string; policy: string; size: string };
+const NAMES: Record<keyof Edited, string> = { description: "Description", contact_emails: "Contact e-mails", policy: "Data policy", size: "Size" };
 const FIELDS = Object.keys(NAMES) as (keyof Edited)[];
-const edited = ({ description, policy, size }: DeploymentView): Edited => ({ description, policy, size });
+const edited = ({ description, contact_emails, policy, size }: DeploymentView): Edited => ({
+  description,
+  contact_emails: contact_emails.join("\n"),
+  policy,
+  size,
+});
+const sent = (field: keyof Edited, wanted: Edited) => (field === "contact_emails" ? linesOf(wanted.contact_emails) : wanted[field]);
 /** Of a change that its processes have to know. */
 const restarts = (one: Edited, other: Edited) => one.policy !== other.policy || one.size !== other.size;
 
@@ -47,7 +55,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
     setBusy(true);
     setError(undefined);
     try {
-      const body: ChangeDeployment = Object.fromEntries(changed.map((each) => [each, wanted[each]]));
+      const body: ChangeDeployment = Object.fromEntries(changed.map((each) => [each, sent(each, wanted)]));
       const answer = await ofPlatform.call<DeploymentView>(path, {
         method: "PATCH",
         body,
@@ -87,6 +95,7 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
               onChange={(event) => setWanted({ ...wanted, description: event.target.value })}
             />
           </Field.Root>
+          <ContactsField text={wanted.contact_emails} set={(contact_emails) => setWanted({ ...wanted, contact_emails })} />
           <PolicyField value={wanted.policy} set={(policy) => setWanted({ ...wanted, policy })} />
           <SizeField sizes={sizes} size={wanted.size} set={(size) => setWanted({ ...wanted, size })} />
           {restarts(wanted, edited(loaded)) ? (
@@ -134,22 +143,25 @@ export function GeneralPage({ deployment, done }: OfDeployment) {
   );
 }
 
+const said = (field: keyof Edited, { [field]: text }: Edited) => text.replaceAll("\n", ", ") || (field === "size" ? "usual" : "");
+
 /** Somebody saved meanwhile: what is different now, and what shall become of the person's own changes. */
 function Conflict(props: { before: DeploymentView; newer: DeploymentView; keep: () => void; take: () => void }) {
-  const { before, newer } = props;
+  const before = edited(props.before);
+  const newer = edited(props.newer);
   const different = FIELDS.filter((each) => before[each] !== newer[each]);
   return (
     <Alert.Root status="warning" alignItems="flex-start">
       <Alert.Indicator />
       <Alert.Content>
-        <Alert.Title>{newer.updated_by || "Somebody"} changed this Deployment since you opened the page</Alert.Title>
+        <Alert.Title>{props.newer.updated_by || "Somebody"} changed this Deployment since you opened the page</Alert.Title>
         <Alert.Description>
           {different.length === 0 ? (
             <Text>None of the fields of this page is different.</Text>
           ) : (
             different.map((each) => (
               <Text key={each}>
-                {NAMES[each]} is now “{newer[each] || "usual"}”, and was “{before[each] || "usual"}”.
+                {NAMES[each]} is now “{said(each, newer)}”, and was “{said(each, before)}”.
               </Text>
             ))
           )}

@@ -51,6 +51,17 @@ export function Overview({ deployment, done }: OfDeployment) {
             <Fact name="Id">
               <code>{deployment.slug}</code>
             </Fact>
+            {deployment.contact_emails.length ? (
+              <Fact name="Contacts">
+                <VStack align="start" gap={0}>
+                  {deployment.contact_emails.map((each) => (
+                    <Link key={each} href={`mailto:${encodeURIComponent(each).replace("%40", "@")}`} color="fg.info" wordBreak="break-all">
+                      {each}
+                    </Link>
+                  ))}
+                </VStack>
+              </Fact>
+            ) : undefined}
             <Fact name="Data policy">
               <code>{deployment.policy}</code>
             </Fact>

@@ -1,0 +1,6 @@
+/** What somebody wrote, line by line, without the empty ones. */
+export const linesOf = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
