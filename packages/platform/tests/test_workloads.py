@@ -34,7 +34,10 @@ def test_what_a_deployment_has_told_last_is_in_the_list(reconciled: Reconciled) 
     assert listed(reconciled) == {"sales": None, "ops": None}
     assert told(reconciled, sales, {**BUSY, "queued": 0}).status_code == 204
     assert told(reconciled, sales, BUSY).status_code == 204
-    assert listed(reconciled) == {"sales": {**BUSY, "at": "2026-03-01T12:00:00Z"}, "ops": None}
+    shown = {**BUSY, "database_bytes": None, "at": "2026-03-01T12:00:00Z"}
+    assert listed(reconciled) == {"sales": shown, "ops": None}
+    told(reconciled, sales, {**BUSY, "database_bytes": 5 * 2**40})
+    assert listed(reconciled)["sales"]["database_bytes"] == 5 * 2**40
     assert reconciled.deployment("sales")["workload"]["running"] == 5
 
 

@@ -163,6 +163,7 @@ class Workload(Message):
     )
     expiring_tokens: tuple[ExpiringToken, ...] | None = Field(default=None, max_length=20)
     """Agent tokens in use that expire within 30 days, or did within the day, the first ones first. None: it does not tell them."""
+    database_bytes: int | None = Field(default=None, ge=0, lt=2**63)  # of the metadata database
 
 
 class TerminalToken(Message):

@@ -405,6 +405,7 @@ class WorkloadView(Message):
     healthy_agents: int
     running: int
     queued: int
+    database_bytes: int | None = None  # of its metadata database; None: it does not tell
     at: datetime
 
 

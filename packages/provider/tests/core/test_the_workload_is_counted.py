@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
 from tradewind_protocol.access import Workload
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import workload
+from tradewind_provider.services import database_size, workload
 
 from .scenes import SETTINGS, Clock, Plane, queued, sweeper_of, with_cadence
 
@@ -61,3 +63,23 @@ async def test_an_agent_that_came_back_is_counted_once(plane: Plane, clock: Cloc
     await agent.opens()
     await agent.poll()
     assert counted(clock) == Workload(agents=1, healthy_agents=1, running=0, queued=0)
+
+
+async def test_the_size_of_the_database_grows_with_what_is_in_it(plane: Plane, clock: Clock) -> None:
+    def bytes() -> int:
+        with create_session() as db:
+            found = database_size.size(db)
+        assert found is not None
+        return found
+
+    before = bytes()
+    assert before > 100_000, "Airflow's tables alone"
+    with create_session() as db:
+        db.execute(text("CREATE TABLE filler (one TEXT)"))
+    try:
+        with create_session() as db:
+            db.execute(text("INSERT INTO filler VALUES (:one)"), [{"one": "a" * 4000}] * 1000)
+        assert bytes() > before
+    finally:
+        with create_session() as db:
+            db.execute(text("DROP TABLE filler"))

@@ -18,6 +18,12 @@ from tradewind.output import Column, moment
 from tradewind_protocol import platform
 
 
+def _megabytes(told: platform.WorkloadView | None) -> str:
+    """Of its metadata database."""
+    size = None if told is None else told.database_bytes
+    return "" if size is None else f"{size / 2**20:,.0f} MiB"
+
+
 def _agents(told: platform.WorkloadView | None) -> str:
     return "-" if told is None else f"{told.healthy_agents}/{told.agents}"
 
@@ -352,6 +358,7 @@ def _show(session: Session, found: platform.DeploymentView) -> None:
             ("Agent URL", found.agent_url),
             ("Airflow", found.people_url),
             ("Version", found.version),
+            ("Database", _megabytes(found.workload)),
             ("Policy", found.policy),
             ("Size", found.size or "the usual one of its cluster"),
             ("Protected", "yes" if found.deletion_protection else ""),

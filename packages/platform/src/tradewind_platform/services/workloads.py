@@ -28,7 +28,7 @@ def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> Non
     row.agents, row.healthy_agents = told.agents, told.healthy_agents
     row.running, row.queued, row.at = told.running, told.queued, now
     row.access_age, row.knows_permissions = told.access_age, told.knows_permissions
-    tokens = told.expiring_tokens
+    row.database_bytes, tokens = told.database_bytes, told.expiring_tokens
     row.expiring_tokens = None if tokens is None else [one.model_dump(mode="json") for one in tokens]
 
 
@@ -55,9 +55,17 @@ def fresh(db: Session, deployments: Collection[UUID], *, now: datetime) -> dict[
     """What these Deployments have told lately, by their ids."""
     table = DeploymentWorkload
     wanted = select(
-        table.deployment_id, table.agents, table.healthy_agents, table.running, table.queued, table.at
+        table.deployment_id,
+        table.agents,
+        table.healthy_agents,
+        table.running,
+        table.queued,
+        table.database_bytes,
+        table.at,
     ).where(table.at > now - FRESH, table.deployment_id.in_(deployments))
     return {
-        id: WorkloadView(agents=agents, healthy_agents=healthy, running=running, queued=queued, at=at)
-        for id, agents, healthy, running, queued, at in db.execute(wanted)
+        id: WorkloadView(
+            agents=agents, healthy_agents=healthy, running=running, queued=queued, database_bytes=bytes, at=at
+        )
+        for id, agents, healthy, running, queued, bytes, at in db.execute(wanted)
     }

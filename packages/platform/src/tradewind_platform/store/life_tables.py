@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradewind_platform.store.base import Base, Prose, Scoped
@@ -61,6 +61,7 @@ class DeploymentWorkload(Scoped, Base):
     """Whether its API server gives custom roles exactly: one of a release before them gives less."""
     expiring_tokens: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))
     """Agent tokens in use that expire soon: `name`, `issued_at`, `expires_at`. Null: its API server does not tell them."""
+    database_bytes: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[datetime]
 
 

@@ -30,7 +30,7 @@ from tradewind_provider.auth_manager.sign_in import Attempt
 from tradewind_provider.auth_manager.users import PlatformUser, Session
 from tradewind_provider.clock import utc_now
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.services import expiring_tokens, workload
+from tradewind_provider.services import database_size, expiring_tokens, workload
 
 if TYPE_CHECKING:
     from tradewind_provider.auth_manager.manager import TradewindAuthManager
@@ -63,7 +63,7 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
             asyncio.create_task(follow(manager.replica, manager.platform), name="access"),
             asyncio.create_task(report_uses(manager.replica, manager.platform), name="token uses"),
             asyncio.create_task(
-                report_workload(manager.replica, manager.platform, _workload, _with_expiring_tokens),
+                report_workload(manager.replica, manager.platform, _workload, _with_what_changes_slowly),
                 name="workload",
             ),
         ]
@@ -206,9 +206,13 @@ def _workload() -> Workload:
     return counted.model_copy(update={"knows_permissions": True})
 
 
-def _with_expiring_tokens(counted: Workload) -> Workload:
+def _with_what_changes_slowly(counted: Workload) -> Workload:
     with database.create_session() as db:
-        return counted.model_copy(update={"expiring_tokens": expiring_tokens.expiring(db, now=utc_now())})
+        slow = {
+            "expiring_tokens": expiring_tokens.expiring(db, now=utc_now()),
+            "database_bytes": database_size.size(db),
+        }
+    return counted.model_copy(update=slow)
 
 
 def _key() -> str:

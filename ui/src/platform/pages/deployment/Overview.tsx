@@ -5,7 +5,7 @@ import { Link as RouterLink } from "react-router-dom";
 import { SourceContext } from "../../../data/source";
 import type { Agent, Page as AgentsPage, Queue } from "../../../data/types";
 import { usePolled } from "../../../data/usePolled";
-import { count, duration } from "../../../data/words";
+import { bytes, count, duration } from "../../../data/words";
 import { Copyable } from "../../../parts/Copyable";
 import { DataTable, type Column } from "../../../parts/DataTable";
 import { SlotsBar, When } from "../../../parts/marks";
@@ -62,6 +62,7 @@ export function Overview({ deployment, done }: OfDeployment) {
                 </VStack>
               </Fact>
             ) : undefined}
+            {deployment.workload?.database_bytes == null ? undefined : <Fact name="Metadata database">{bytes(deployment.workload.database_bytes)}</Fact>}
             <Fact name="Data policy">
               <code>{deployment.policy}</code>
             </Fact>

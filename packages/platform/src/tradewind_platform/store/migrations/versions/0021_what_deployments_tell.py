@@ -1,4 +1,4 @@
-"""Agent tokens of Deployments that expire soon."""
+"""What Deployments tell of themselves: agent tokens that expire soon, and how large their database is."""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("deployment_workload", sa.Column("expiring_tokens", sa.JSON(), nullable=True))
+    op.add_column("deployment_workload", sa.Column("database_bytes", sa.BigInteger(), nullable=True))
