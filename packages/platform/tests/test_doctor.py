@@ -173,6 +173,21 @@ def test_how_old_a_deployments_replica_of_access_is_is_told(reconciled: Reconcil
     assert of_deployments(reconciled, site)[check].verdict is Verdict.SKIPPED
 
 
+def test_an_agent_token_near_its_end_is_named_with_what_to_do(reconciled: Reconciled, site: str) -> None:
+    sales = reconciled.created()["id"]
+    token = access.ExpiringToken(
+        name="ci", issued_at=NOW - timedelta(days=300), expires_at=NOW + timedelta(days=20)
+    )
+    with reconciled.platform.store.transaction(reconciled.organization) as db:
+        told = access.Workload(agents=1, healthy_agents=1, running=0, queued=0, expiring_tokens=(token,))
+        workloads.note(db, UUID(sales), told, now=NOW)
+    check = "deployment:sales:AgentTokensValid"
+    found = of_deployments(reconciled, site)[check]
+    assert found.verdict is Verdict.WARNING and "'ci' expires at 2026-03-21 12:00 UTC" in found.evidence
+    assert "tokens rotate ci --expires-in-days" in found.remedy
+    assert of_deployments(reconciled, site, days=11)[check].verdict is Verdict.FAILED
+
+
 def test_those_who_have_less_by_a_custom_role_at_an_older_api_server_are_named(
     reconciled: Reconciled, site: str
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.doctor import network
+from tradewind_platform.domain import token_expiry
 from tradewind_platform.domain.clusters import ControllerState, controller_state
 from tradewind_platform.domain.health import Status
 from tradewind_platform.domain.operations import Phase
@@ -93,6 +94,7 @@ def deployments_of(db: Session, now: datetime, *, ca_file: str | None) -> Iterat
         yield network.answers(f"{check}:route", network.ask(url, ca_file=ca_file), status=200, remedy=remedy)
         yield _access(db, check, row, now)
         yield from _custom_roles(db, check, row, now)
+        yield from _agent_tokens(db, check, row, now)
         yield _backup(db, check, row, now)
 
 
@@ -134,6 +136,15 @@ def _custom_roles(db: Session, check: str, row: Deployment, now: datetime) -> It
             f"its API server is of a release before custom roles, and gives less than they allow: {role_holders.in_words(holders)}",
             "Bring its tradewind-provider to the platform's release.",
         )
+
+
+def _agent_tokens(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:
+    """An agent token that agents use and that is near its end, or past it."""
+    tokens = workloads.expiring_tokens(db, [row.id]).get(row.id, ())
+    found = token_expiry.condition(row.name, tokens, now)
+    if found is not None:
+        say = warning if found.status is Status.TRUE else failed
+        yield say(f"{check}:{found.type.value}", found.message, found.remedy)
 
 
 def _operation(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:
