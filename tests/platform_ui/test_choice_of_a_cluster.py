@@ -18,9 +18,9 @@ HOSTS = {"agents_host": "{id}.example.com", "people_domain": "{id}.example.com"}
 POLL = {"instance": "00000000-0000-0000-0000-000000000001", "driver": "fake", "wait_seconds": 0}
 
 
-def add_cluster(page: Any, name: str, **more: Any) -> None:
+def add_cluster(page: Any, name: str, *, region: str = "", **more: Any) -> None:
     """A cluster whose controller has connected once."""
-    token = ask(page, "/v1/clusters", {"name": name, **HOSTS})["token"]
+    token = ask(page, "/v1/clusters", {"name": name, "region": region, **HOSTS})["token"]
     poll = page.request.post(
         f"{PREFIX}/poll", data={**POLL, **more}, headers={"Authorization": f"Bearer {token}"}
     )
@@ -36,12 +36,12 @@ def test_an_owner_of_a_workspace_chooses_the_cluster_of_a_deployment(
     open_page: Any, website: Website
 ) -> None:
     ada = open_page("/")
-    add_cluster(ada, "north", sizes=["small", "large"])
+    add_cluster(ada, "north", region="eu-central-1", sizes=["small", "large"])
     owner_of_default(ada, website)
     page = open_page("/deployments/new", user="ben")
     page.get_by_label("Name").fill("sales")
     cluster = page.get_by_label("Cluster")
-    expect(cluster.get_by_role("option")).to_have_text(["Choose a cluster", "local", "north"])
+    expect(cluster.get_by_role("option")).to_have_text(["Choose a cluster", "local", "north (eu-central-1)"])
     expect(cluster).to_have_attribute("required", "")
     expect(page.get_by_label("Size")).to_have_count(0)
     cluster.select_option("north")
@@ -133,6 +133,17 @@ def test_a_default_cluster_that_was_taken_away_is_named_and_kept_until_another_i
     expect(page.get_by_text("was changed")).to_be_visible()
     found = page.request.get("/v1/workspaces/default").json()
     assert (found["description"], found["default_cluster_name"]) == ("EU", "north")
+
+
+def test_a_cluster_gets_a_region(open_page: Any) -> None:
+    page = open_page("/organization/clusters/local")
+    page.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Region").fill("Frankfurt")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("region", name="Cluster details")).to_contain_text("Frankfurt")
+    page.goto("/organization/clusters")
+    expect(page.get_by_role("region", name="Clusters").get_by_text("Frankfurt")).to_be_visible()
 
 
 @needs_axe

@@ -48,14 +48,18 @@ def test_an_owner_of_the_workspace_sees_what_a_choice_needs_and_nothing_of_the_c
     reconciled: Reconciled,
 ) -> None:
     caller = reconciled.with_role(Role.WORKSPACE_OWNER, workspace="default")
-    add_cluster(reconciled, "north", poll={"sizes": ["small", "large"], "facts": {"gateway": "traefik"}})
+    facts = {"gateway": "traefik"}
+    add_cluster(
+        reconciled, "north", poll={"sizes": ["small", "large"], "facts": facts}, region="eu-central-1"
+    )
     add_cluster(reconciled, "south")
     assert caller.patch("/v1/workspaces/default", json={"default_cluster": "north"}).status_code == 200
     found = {one["name"]: one for one in usable(caller)}
     north = found["north"]
     assert (north["state"], north["sizes"], north["is_default"]) == ("connected", ["small", "large"], True)
+    assert (north["region"], found["local"]["region"]) == ("eu-central-1", "")
     assert (found["south"]["state"], found["local"]["state"]) == ("never", "connected")
-    fields = {"id", "name", "driver", "agents_url", "state", "sizes", "is_default"}
+    fields = {"id", "name", "driver", "region", "agents_url", "state", "sizes", "is_default"}
     assert all(set(one) == fields for one in found.values())
     assert "traefik" not in json.dumps(found) and "tw_cluster_" not in json.dumps(found)
     reconciled.time.pass_(minutes=5)
@@ -96,6 +100,17 @@ def test_a_creation_in_a_workspace_without_a_cluster_is_told_whom_to_ask(reconci
     assert refused.status_code == 422 and "owner of the organization" in refused.json()["remedy"]
 
 
+def test_who_owns_the_clusters_says_in_which_region_one_is(reconciled: Reconciled) -> None:
+    before = reconciled.owner.get("/v1/clusters/local").json()
+    changed = reconciled.owner.patch("/v1/clusters/local", json={"region": " Frankfurt "}).json()
+    assert (changed["region"], changed["revision"]) == ("Frankfurt", before["revision"] + 1)
+    assert reconciled.events(action="cluster.update")[0]["changes"] == {"region": ["", "Frankfurt"]}
+    kept = reconciled.owner.patch("/v1/clusters/local", json={"name": "munich"}).json()
+    assert kept["region"] == "Frankfurt"
+    refused = reconciled.owner.patch("/v1/clusters/munich", json={"region": "a\nb"})
+    assert refused.status_code == 422
+
+
 # ---- the command
 
 
@@ -111,7 +126,7 @@ def test_the_command_lists_them_and_says_how_to_those_who_may_not_see_all(
     reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = reconciled.with_role(Role.WORKSPACE_OWNER, workspace="default")
-    add_cluster(reconciled, "north", poll={"sizes": ["small"]})
+    add_cluster(reconciled, "north", poll={"sizes": ["small"]}, region="eu-1")
     caller.patch("/v1/workspaces/default", json={"default_cluster": "north"})
     run = running_as(reconciled, caller, monkeypatch)
     refused = run("clusters", "list")
@@ -119,6 +134,6 @@ def test_the_command_lists_them_and_says_how_to_those_who_may_not_see_all(
     listed = run("clusters", "list", "--workspace", "default")
     assert listed.exit_code == 0, listed.output
     (row,) = [line.split() for line in listed.stdout.splitlines() if line.startswith("north")]
-    assert row[:5] == ["north", "kubernetes", "connected", "yes", "small"]
+    assert row[:6] == ["north", "kubernetes", "eu-1", "connected", "yes", "small"]
     told = json.loads(run("-o", "json", "clusters", "list", "--workspace", "default").stdout)
     assert [one["name"] for one in told["items"]] == ["local", "north"]

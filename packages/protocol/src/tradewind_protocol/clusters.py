@@ -17,11 +17,16 @@ HostName = Annotated[
 """A DNS name, with `{id}` for the cluster's id, and a port where it is not the usual one."""
 
 
+Region = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Where a cluster is, for people: eu-central-1, Frankfurt."""
+
+
 class NewCluster(Ask):
     """Register a cluster whose controller connects to the platform."""
 
     name: Name
     driver: Literal["kubernetes", "local"] = "kubernetes"
+    region: Region = ""
     agents_host: HostName
     """Agents reach the cluster here; each Deployment has a path of its own."""
     people_domain: HostName
@@ -34,6 +39,7 @@ class ChangeCluster(Ask):
     """Only the fields that are sent change."""
 
     name: Name = ""
+    region: Region = ""
     workspaces: tuple[Reference, ...] = ()
 
 

@@ -211,6 +211,7 @@ class ClusterView(Message):
     slug: str
     name: str
     driver: str
+    region: str = ""  # where it is, for people
     agents_url: str
     people_url: str
     created_at: datetime
@@ -229,6 +230,7 @@ class WorkspaceClusterView(Message):
     id: UUID
     name: str
     driver: str
+    region: str = ""
     agents_url: str
     state: str  # of its controller: connected, lost, or never (connected yet: no Deployment is created there)
     sizes: tuple[str, ...] = ()  # that its Deployments may have

@@ -107,7 +107,7 @@ function Form({ workspaces, releases, onMade }: FormProps) {
           <Select
             label="Cluster"
             value={wanted.cluster ?? ""}
-            options={clusters.map((each) => [each.name, each.state === "connected" ? each.name : `${each.name} (${STATES[each.state] ?? each.state})`])}
+            options={clusters.map((each) => [each.name, optionOf(each)])}
             set={(name) => set({ ...OF_CLUSTER, cluster: name || null })}
             empty={usual ? `That of the workspace: ${usual.name}` : "Choose a cluster"}
             optional={Boolean(usual)}
@@ -154,6 +154,12 @@ const OF_CLUSTER: Partial<NewDeployment> = { size: "", version: null };
 
 /** Of a cluster's controller. */
 const STATES: Record<string, string> = { lost: "its controller does not answer", never: "its controller has not connected yet" };
+
+/** "north (eu-central-1)", "south (its controller does not answer)" */
+const optionOf = ({ name, region, state }: WorkspaceClusterView) => {
+  const notes = [region, state === "connected" ? "" : (STATES[state] ?? state)].filter(Boolean);
+  return notes.length ? `${name} (${notes.join(", ")})` : name;
+};
 
 const variableOf = (line: string) => {
   const [name = "", ...value] = line.split("=");

@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("NAME", lambda one: one.name),
     Column("ID", lambda one: one.slug),
     Column("DRIVER", lambda one: one.driver),
+    Column("REGION", lambda one: one.region),
     Column("CONTROLLER", lambda one: "none" if one.controller is None else one.controller.state),
     Column("DEPLOYMENTS", lambda one: str(one.deployments)),
     Column("AGENTS' ADDRESS", lambda one: one.agents_url),
@@ -27,6 +28,7 @@ _COLUMNS = (
 _OF_WORKSPACE = (
     Column("NAME", lambda one: one.name),
     Column("DRIVER", lambda one: one.driver),
+    Column("REGION", lambda one: one.region),
     Column("CONTROLLER", lambda one: one.state),
     Column("DEFAULT", lambda one: "yes" if one.is_default else ""),
     Column("SIZES", lambda one: ", ".join(one.sizes)),
@@ -45,6 +47,7 @@ def clusters() -> None:
 @clusters.command()
 @click.argument("name")
 @click.option("--driver", type=click.Choice(["kubernetes", "local"]), default="kubernetes", show_default=True)
+@click.option("--region", default="", help="Where it is, for those who choose a cluster: eu-central-1.")
 @click.option(
     "--agents-host",
     required=True,
@@ -63,6 +66,7 @@ def add(
     session: Session,
     name: str,
     driver: str,
+    region: str,
     agents_host: str,
     people_domain: str,
     plain_http: bool,
@@ -75,6 +79,7 @@ def add(
         messages.NewCluster,
         name=name,
         driver=driver,
+        region=region,
         agents_host=agents_host,
         people_domain=people_domain,
         scheme="http" if plain_http else "https",
@@ -133,6 +138,7 @@ def get(session: Session, cluster: str) -> None:
 @clusters.command()
 @click.argument("cluster")
 @click.option("--name", help="A new name. Its id stays.")
+@click.option("--region", help="Where it is, for those who choose a cluster; '' for none.")
 @click.option("--workspace", "workspaces", multiple=True, help="Only these workspaces may use it.")
 @click.option("--all-workspaces", is_flag=True, help="All workspaces may use it.")
 @click.option("--if-revision", type=int, help="Only if it still has this revision.")
@@ -143,13 +149,15 @@ def edit(
     session: Session,
     cluster: str,
     name: str | None,
+    region: str | None,
     workspaces: tuple[str, ...],
     all_workspaces: bool,
     if_revision: int | None,
     reason: str,
 ) -> None:
-    """Change a cluster's name, or the workspaces that may use it. Deployments that it has stay."""
-    asked: dict[str, Any] = {} if name is None else {"name": name}
+    """Change a cluster's name, its region, or the workspaces that may use it. Deployments that it has stay."""
+    given = {"name": name, "region": region}
+    asked: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if workspaces or all_workspaces:
         asked["workspaces"] = () if all_workspaces else workspaces
     ask = operation_commands.valid(messages.ChangeCluster, **asked)
@@ -225,6 +233,7 @@ def _facts(one: ClusterView) -> list[tuple[str, str]]:
         ("Name", one.name),
         ("Cluster id", one.slug),
         ("Driver", one.driver),
+        *([("Region", one.region)] if one.region else []),
         ("Agents' address", one.agents_url),
         ("People's address", one.people_url.replace("{slug}", "<Deployment>")),
         ("Controller", controller),

@@ -89,6 +89,7 @@ def _cluster(one: platform.ClusterView, workspaces: Iterable[platform.WorkspaceV
         "id": str(one.id),
         "slug": one.slug,
         "driver": one.driver,
+        "region": one.region,
         "agents_url": one.agents_url,
         "people_url": one.people_url,
         "workspaces": sorted(names.get(each, str(each)) for each in one.workspaces),

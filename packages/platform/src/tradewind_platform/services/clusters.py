@@ -43,6 +43,7 @@ def create(change: Change, ask: NewCluster) -> ClusterCreated:
         slug=slug,
         name=ask.name,
         driver=ask.driver,
+        region=ask.region.strip(),
         agents_url=rules.agents_url(ask.scheme, slug, ask.agents_host),
         people_url=rules.people_url(ask.scheme, slug, ask.people_domain),
         created_at=change.now,
@@ -67,6 +68,9 @@ def update(change: Change, reference: str, ask: ChangeCluster) -> ClusterView:
         _refuse_taken(change.db, ask.name)
         change.event.changes["name"] = [row.name, ask.name]
         row.name = ask.name
+    if "region" in ask.model_fields_set and (region := ask.region.strip()) != row.region:
+        change.event.changes["region"] = [row.region, region]
+        row.region = region
     if "workspaces" in ask.model_fields_set:
         before, after = _allow(change, row, allowed)
         if before != after:
@@ -138,6 +142,7 @@ def view(db: Session, row: Cluster, now: datetime) -> ClusterView:
         slug=row.slug,
         name=row.name,
         driver=row.driver,
+        region=row.region,
         agents_url=row.agents_url,
         people_url=row.people_url,
         created_at=row.created_at,

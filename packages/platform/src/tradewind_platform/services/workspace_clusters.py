@@ -30,6 +30,7 @@ def listed(db: Session, caller: Principal, reference: str, now: datetime) -> lis
                 id=row.id,
                 name=row.name,
                 driver=row.driver,
+                region=row.region,
                 agents_url=row.agents_url,
                 state=state.value,
                 sizes=() if controller is None else tuple(controller.sizes or ()),

@@ -91,6 +91,8 @@ class Cluster(Scoped, Base):
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     driver: Mapped[str]
+    region: Mapped[str] = mapped_column(default="", server_default="")
+    """Where it is, for people."""
     agents_url: Mapped[str]
     """Where agents reach the Deployments of this cluster; each has a path of its own below it."""
     people_url: Mapped[str]

@@ -17,6 +17,7 @@ import { ifMatch } from "../../data/platform";
 import { PageTop, Panel } from "../../parts/page";
 import { ControllerState, InstallController } from "./clusterParts";
 import { Facts } from "./Facts";
+import { RegionField } from "./RegionField";
 import { usePlaces } from "./scopes";
 import { ShownOnce } from "./ShownOnce";
 import { WorkspacesField } from "./WorkspacesField";
@@ -130,6 +131,7 @@ function Details({ cluster, refresh }: { cluster: ClusterView; refresh: () => vo
               ["Agents' address of a Deployment", <Code wordBreak="break-all">{`${cluster.agents_url}/<slug>`}</Code>],
               ["Airflow's address of a Deployment", <Code wordBreak="break-all">{cluster.people_url.replace("{slug}", "<slug>")}</Code>],
               ["Driver", cluster.driver],
+              ...(cluster.region ? [["Region", cluster.region] satisfies [string, string]] : []),
               ["Deployments", String(cluster.deployments)],
               ["Workspaces", allowed(cluster, places.workspaces)],
               ["Added", moment(cluster.created_at)],
@@ -238,6 +240,7 @@ function ChangeForm({
   const { call } = useSource();
   const places = usePlaces();
   const [name, setName] = useState(cluster.name);
+  const [region, setRegion] = useState(cluster.region);
   const [workspaces, setWorkspaces] = useState(cluster.workspaces);
   return (
     <FormDialog
@@ -246,7 +249,7 @@ function ChangeForm({
       onClose={onClose}
       submit="Save"
       onSubmit={async () => {
-        const body: ChangeCluster = { name: name.trim(), workspaces };
+        const body: ChangeCluster = { name: name.trim(), region: region.trim(), workspaces };
         onDone(await call<ClusterView>(`/clusters/${cluster.id}`, { method: "PATCH", body, headers: ifMatch(cluster.revision) }));
       }}
     >
@@ -261,6 +264,7 @@ function ChangeForm({
         />
         <Field.HelperText>The cluster id and the addresses stay.</Field.HelperText>
       </Field.Root>
+      <RegionField region={region} set={setRegion} />
       <WorkspacesField all={places.workspaces} chosen={workspaces} onChosen={setWorkspaces} />
     </FormDialog>
   );

@@ -15,6 +15,7 @@ import { allows, useMe } from "../../data/permissions";
 import { Select } from "../../parts/Select";
 import { PageTop } from "../../parts/page";
 import { InstallController, ControllerState } from "./clusterParts";
+import { RegionField } from "./RegionField";
 import { usePlaces } from "./scopes";
 import { ShownOnce } from "./ShownOnce";
 import { WorkspacesField } from "./WorkspacesField";
@@ -38,6 +39,7 @@ export function ClustersPage() {
     },
     { name: "Cluster id", cell: (cluster) => <Text fontFamily="mono">{cluster.slug}</Text> },
     { name: "Driver", hideBelow: "md", cell: (cluster) => cluster.driver },
+    { name: "Region", hideBelow: "lg", cell: (cluster) => cluster.region },
     {
       name: "Controller",
       cell: (cluster) => (
@@ -117,6 +119,7 @@ function AddCluster({ onClose, onMade }: { onClose: () => void; onMade: (cluster
   const places = usePlaces();
   const [name, setName] = useState("");
   const [driver, setDriver] = useState<"kubernetes" | "local">("kubernetes");
+  const [region, setRegion] = useState("");
   const [agentsHost, setAgentsHost] = useState("{id}.external.");
   const [peopleDomain, setPeopleDomain] = useState("{id}.");
   const [scheme, setScheme] = useState<"https" | "http">("https");
@@ -131,6 +134,7 @@ function AddCluster({ onClose, onMade }: { onClose: () => void; onMade: (cluster
         const body: NewCluster = {
           name: name.trim(),
           driver,
+          region: region.trim(),
           scheme,
           agents_host: agentsHost.trim(),
           people_domain: peopleDomain.trim(),
@@ -159,6 +163,7 @@ function AddCluster({ onClose, onMade }: { onClose: () => void; onMade: (cluster
           ["local", "Local: processes on one machine"],
         ]}
       />
+      <RegionField region={region} set={setRegion} />
       <Field.Root required>
         <Field.Label>Agents' host</Field.Label>
         <Input required maxLength={180} value={agentsHost} onChange={(event) => setAgentsHost(event.target.value)} />
