@@ -60,6 +60,11 @@ def test_the_first_end_is_named_with_its_remedy_and_the_others_are_counted() -> 
     assert found.since == NOW - timedelta(days=1), "ten days before the end"
 
 
+def test_one_that_is_urgent_is_named_before_a_short_one_that_ends_earlier() -> None:
+    found = condition("sales", [token("daily", left=0.3, life=1), token("yearly", left=9)], NOW)
+    assert found is not None and found.status is Status.FALSE and "'yearly'" in found.message
+
+
 def test_one_that_has_expired_says_so() -> None:
     found = condition("sales", [token("ci", left=-0.5)], NOW)
     assert found is not None and found.reason == "Expired"
@@ -131,6 +136,22 @@ def test_an_api_server_of_a_release_before_tells_none(reconciled: Reconciled) ->
     assert of_tokens(reconciled) is not None
     assert tell(reconciled, sales, expiring_tokens=None) == 204
     assert of_tokens(reconciled) is None
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"], ids=["the first", "the last"]
+)
+@pytest.mark.parametrize("field", ["issued_at", "expires_at"])
+def test_a_moment_that_no_token_has_breaks_no_list(reconciled: Reconciled, field: str, moment: str) -> None:
+    sales = reconciled.created("sales")["id"]
+    assert tell(reconciled, sales, {**ending("ci", days=5), field: moment}, ending("real", days=5)) == 204
+    found = of_tokens(reconciled)
+    assert found is not None and "'real'" in found["message"] and "more" not in found["message"]
+
+
+def test_a_moment_without_a_zone_is_refused(reconciled: Reconciled) -> None:
+    sales = reconciled.created("sales")["id"]
+    assert tell(reconciled, sales, {**ending("ci", days=5), "expires_at": "2026-03-06T12:00:00"}) == 422
 
 
 def test_a_deployment_tells_no_more_than_it_may(reconciled: Reconciled) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from tradewind_protocol.messages import Message
 
@@ -144,8 +144,8 @@ class ExpiringToken(Message):
     """An agent token that agents use and that expires soon. Its value is not in it."""
 
     name: str = Field(max_length=250)
-    issued_at: datetime  # of its present value
-    expires_at: datetime
+    issued_at: AwareDatetime  # of its present value
+    expires_at: AwareDatetime
 
 
 class Workload(Message):

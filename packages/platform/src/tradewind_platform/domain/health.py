@@ -32,9 +32,7 @@ class ConditionType(str, Enum):
     SCHEDULER_BEATING = "SchedulerBeating"
     ROUTE_SERVED = "RouteServed"
     CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
-    AGENT_TOKENS_VALID = (
-        "AgentTokensValid"  # and not near their end; told by its Airflow, and observed by no driver
-    )
+    AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: told by its Airflow
 
 
 OBSERVED: Final = tuple(one for one in ConditionType if one is not ConditionType.AGENT_TOKENS_VALID)

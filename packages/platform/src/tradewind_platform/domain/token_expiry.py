@@ -12,6 +12,8 @@ from tradewind_platform.domain.health import Condition, ConditionType, Status
 
 AHEAD: Final = timedelta(days=30)
 URGENT: Final = timedelta(days=10)
+_FAR: Final = timedelta(days=60)
+_LONGEST: Final = timedelta(days=20 * 365)
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,20 @@ class TokenExpiry:
         return max(self.expires_at - self.issued_at, timedelta())
 
 
+def plausible(tokens: Iterable[TokenExpiry], now: datetime) -> list[TokenExpiry]:
+    """Without those that no API server means: what it tells is computed with whenever a list of Deployments is shown."""
+    return [
+        one for one in tokens if abs(one.expires_at - now) <= _FAR and abs(one.issued_at - now) <= _LONGEST
+    ]
+
+
 def condition(deployment: str, tokens: Iterable[TokenExpiry], now: datetime) -> Condition | None:
     """None while no token is near its end. True, with a sentence, when one is; false when that is urgent, or past."""
     near = sorted((one for one in tokens if one.told_from <= now), key=lambda one: one.expires_at)
     if not near:
         return None
-    first = near[0]
     urgent = [one for one in near if one.urgent_from <= now]
+    first = (urgent or near)[0]
     return Condition(
         ConditionType.AGENT_TOKENS_VALID,
         Status.FALSE if urgent else Status.TRUE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tradewind_platform.domain.token_expiry import TokenExpiry
+from tradewind_platform.domain.token_expiry import TokenExpiry, plausible
 from tradewind_platform.store.life_tables import DeploymentWorkload
-from tradewind_protocol.access import Workload
+from tradewind_protocol.access import ExpiringToken, Workload
 from tradewind_protocol.platform import WorkloadView
 
 FRESH: Final = timedelta(minutes=15)
@@ -28,8 +28,20 @@ def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> Non
     row.agents, row.healthy_agents = told.agents, told.healthy_agents
     row.running, row.queued, row.at = told.running, told.queued, now
     row.access_age, row.knows_permissions = told.access_age, told.knows_permissions
-    row.database_bytes, tokens = told.database_bytes, told.expiring_tokens
-    row.expiring_tokens = None if tokens is None else [one.model_dump(mode="json") for one in tokens]
+    row.database_bytes = told.database_bytes
+    row.expiring_tokens = None if told.expiring_tokens is None else _kept(told.expiring_tokens, now)
+
+
+def _kept(told: Iterable[ExpiringToken], now: datetime) -> list[dict[str, str]]:
+    tokens = [TokenExpiry(one.name, one.issued_at, one.expires_at) for one in told]
+    return [
+        {
+            "name": one.name,
+            "issued_at": one.issued_at.isoformat(),
+            "expires_at": one.expires_at.isoformat(),
+        }
+        for one in plausible(tokens, now)
+    ]
 
 
 def expiring_tokens(db: Session, deployments: Collection[UUID]) -> dict[UUID, list[TokenExpiry]]:
