@@ -130,6 +130,10 @@ class Gateway:
                 certificate = connection.getpeercert() or {}
         return [str(value) for _, value in certificate["subjectAltName"]]
 
+    def presents(self) -> str:
+        """The certificate of the public way."""
+        return ssl.get_server_certificate(("127.0.0.1", self.public), timeout=PATIENCE)
+
     def through_the_balancer(
         self, header: bytes, *lines: str, path: str = f"/da1{POLL}", source: str = "127.0.0.1"
     ) -> bytes:
@@ -498,6 +502,29 @@ def test_a_changed_private_way_asks_for_a_restart(caddy: Gateway) -> None:
     caddy.config.write_text(caddy.config.read_text().replace("127.0.0.0/30", "127.0.0.0/29"))
     refused = caddy.apply()
     assert refused.returncode == 2 and "Restart `tradewind gateway run`" in refused.stderr
+
+
+def test_a_certificate_that_was_renewed_is_read_by_apply_though_the_file_is_the_same() -> None:
+    with serving(caddys) as made:
+        before = made.presents()
+        made.write()
+        assert made.presents() == before, "nothing has told it yet"
+        assert made.apply().returncode == 0
+        assert made.presents() != before
+
+
+def test_a_gateway_that_watches_its_file_serves_a_certificate_that_was_renewed() -> None:
+    with serving(watching_caddys) as made:
+        assert made.process is not None
+        before, wanted = made.presents(), made.config.read_text()
+        made.write("da1")
+        assert made.config.read_text() == wanted, "only the certificate is another one"
+        wait_until(
+            lambda: made.presents() != before,
+            timeout=PATIENCE,
+            what="the renewed certificate is served",
+            processes=[made.process],
+        )
 
 
 def test_a_gateway_that_watches_its_file_serves_what_it_has_later() -> None:

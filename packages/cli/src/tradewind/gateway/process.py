@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from tradewind.errors import BadUsage, CommandError
-from tradewind.gateway import caddy
+from tradewind.gateway import caddy, certificates
 from tradewind.gateway.front import Front
 from tradewind.gateway.program import Admin
 from tradewind.gateway.settings import GatewaySettings, Private, read
 
 _SERVED: Final = "caddy.json"
 _STARTED: Final = "started.json"
+_CERTIFICATES: Final = "certificates.json"
 _WATCH_EVERY: Final = 1.0
 _STARTS: Final = 20.0
 _STOPS: Final = 35.0
@@ -27,7 +28,8 @@ _STOPS: Final = 35.0
 
 
 def apply(settings: GatewaySettings, state: Path) -> None:
-    """Let the gateway that runs with `state` serve this. Raises CommandError when it cannot, and it goes on as before."""
+    """Let the gateway that runs with `state` serve this, with certificates as their files are now. Raises CommandError when it
+    cannot, and it goes on as before."""
     started = _Started.read(state)
     if started is not None and started.listens != _listens(settings):
         raise BadUsage(
@@ -35,8 +37,25 @@ def apply(settings: GatewaySettings, state: Path) -> None:
             remedy="Restart `tradewind gateway run`: it opens the ports when it starts.",
         )
     document = caddy.document(settings, state, started.descriptors if started is not None else None)
-    Admin(caddy.admin_socket(state)).load(document)
+    # Before loading: a file that is replaced meanwhile is read once more.
+    marks = certificates.marks(certificates.files(settings))
+    Admin(caddy.admin_socket(state)).load(document, read_again=marks != _read_marks(state))
     _write(state / _SERVED, json.dumps(document, indent=1))
+    _write(state / _CERTIFICATES, json.dumps(marks))
+
+
+def has_renewed_certificates(settings: GatewaySettings, state: Path) -> bool:
+    """Whether files of certificates are others than the gateway that runs with `state` has read. Not while one of them is missing."""
+    marks = certificates.marks(certificates.files(settings))
+    return marks is not None and marks != _read_marks(state)
+
+
+def _read_marks(state: Path) -> certificates.Marks | None:
+    try:
+        found: certificates.Marks | None = json.loads((state / _CERTIFICATES).read_text())
+    except (FileNotFoundError, ValueError):
+        return None  # it was started by a release that wrote none
+    return found
 
 
 async def run(
@@ -49,8 +68,8 @@ async def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let held requests end. Raises CommandError when Caddy does not start or ends.
 
-    `watched`: the file that the settings are of. What it has later is served then; what cannot be is said, and the gateway
-    goes on as before.
+    `watched`: the file that the settings are of. What it has later is served then, and certificates that were renewed; what cannot
+    be is said, and the gateway goes on as before.
     """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if Admin(caddy.admin_socket(state)).answers():
@@ -58,6 +77,7 @@ async def run(
     sockets = _opened(settings)
     descriptors = {name: one.fileno() for name, one in sockets.items()}
     _write(state / _SERVED, json.dumps(caddy.document(settings, state, descriptors), indent=1))
+    _write(state / _CERTIFICATES, json.dumps(certificates.marks(certificates.files(settings))))
     _Started(_listens(settings), descriptors).write(state)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -105,7 +125,7 @@ async def _watch(file: Path, served: GatewaySettings, state: Path, say: Callable
         await asyncio.sleep(_WATCH_EVERY)
         try:
             found = await asyncio.to_thread(read, file)
-            if found == served:
+            if found == served and not await asyncio.to_thread(has_renewed_certificates, found, state):
                 continue
             await asyncio.to_thread(apply, found, state)
         except CommandError as error:

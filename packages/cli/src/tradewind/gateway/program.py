@@ -67,10 +67,14 @@ class Admin:
         """What is served now. Raises Unreachable."""
         return self._ask("GET", "/config/").json()
 
-    def load(self, document: Any) -> None:
+    def load(self, document: Any, *, read_again: bool = False) -> None:
         """Serve this from now on. Requests that are held have their answers under the document before. Raises CommandError with
-        Caddy's reason; the document before is still served then. Raises Unreachable when no Caddy runs."""
-        answer = self._ask("POST", "/load", document)
+        Caddy's reason; the document before is still served then. Raises Unreachable when no Caddy runs.
+
+        A document that is served already changes nothing, and no file is read: with `read_again` it is loaded anew.
+        """
+        more = {"Cache-Control": "must-revalidate"} if read_again else {}
+        answer = self._ask("POST", "/load", document, **more)
         if not answer.is_success:
             try:
                 reason = str(answer.json().get("error", ""))
@@ -81,14 +85,13 @@ class Admin:
                 remedy="What was served before is still served. Correct the file and apply it again.",
             )
 
-    def _ask(self, method: str, path: str, document: Any = None) -> httpx.Response:
+    def _ask(self, method: str, path: str, document: Any = None, **headers: str) -> httpx.Response:
         transport = httpx.HTTPTransport(uds=str(self._socket))
         with httpx.Client(transport=transport, base_url="http://localhost", timeout=30) as client:
             try:
                 content = None if document is None else json.dumps(document)
-                return client.request(
-                    method, path, content=content, headers={"Content-Type": "application/json"}
-                )
+                headers = {"Content-Type": "application/json", **headers}
+                return client.request(method, path, content=content, headers=headers)
             except httpx.HTTPError as error:
                 raise Unreachable(
                     f"no gateway runs with {self._socket}: {error}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -13,15 +14,18 @@ from typing import Any, Final
 
 from tradewind.embedded.processes import LocalProcess
 from tradewind.errors import CommandError
-from tradewind.gateway import caddy, process
+from tradewind.gateway import caddy, certificates, process
 from tradewind.gateway import settings as gateway_settings
 from tradewind.gateway.program import Admin
 from tradewind_platform.local.processes import Processes
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import StepFailed
 
+log = logging.getLogger(__name__)
+
 OWNER: Final = "gateway"
 _STARTS: Final = 30.0
+_RENEW_AGAIN: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Gateway:
         self._routes = self._home / "routes.json"
         self._config = self._home / "gateway.toml"
         self._lock = threading.Lock()
+        self._looked: certificates.Marks | None = None  # files of the certificate that it is known to serve
+        self._not_before = 0.0  # a certificate that was refused is tried again
 
     def serve(self, slug: str, port: int) -> None:
         """Serve a Deployment at its path and its name. Raises StepFailed."""
@@ -67,10 +73,13 @@ class Gateway:
             self._change({key: value for key, value in self.routes().items() if key != slug})
 
     def keep(self) -> None:
-        """Start it again when it does not run. Raises StepFailed."""
+        """Start it again when it does not run, and let it read a certificate that was renewed. Raises StepFailed when it does not
+        start. A renewal that is not whole, such as a certificate without its key, is logged: it holds up nothing else."""
         with self._lock:
             if not self._answers():
                 self._change(self.routes())
+            elif self._certificate_was_renewed():
+                self._read_certificate()
 
     def routes(self) -> dict[str, Route]:
         try:
@@ -122,6 +131,32 @@ class Gateway:
 
     def _answers(self) -> bool:
         return Admin(caddy.admin_socket(self._state)).answers()
+
+    def _certificate_was_renewed(self) -> bool:
+        """Two files are looked at for each Deployment, and no more while they are as they were."""
+        ours = self._settings
+        files = [one for one in (ours.certificate, ours.key) if one is not None]
+        marks = certificates.marks(files)
+        if not files or marks in (None, self._looked) or time.monotonic() < self._not_before:
+            return False
+        try:
+            renewed = process.has_renewed_certificates(gateway_settings.read(self._config), self._state)
+        except CommandError:  # no configuration yet
+            return False
+        if not renewed:
+            self._looked = marks
+        return renewed
+
+    def _read_certificate(self) -> None:
+        try:
+            self._change(self.routes())
+        except StepFailed as error:
+            self._not_before = time.monotonic() + _RENEW_AGAIN
+            log.warning(
+                "the gateway goes on with the certificate before: %s",
+                error,
+                extra={"action": "certificate_not_read"},
+            )
 
     def _document(self, routes: Mapping[str, Route]) -> dict[str, Any]:
         ours = self._settings
