@@ -41,12 +41,12 @@ class Authority:
         )
         self.file.write_bytes(self._signed(made))
 
-    def certificate(self, *names: str) -> tuple[Path, Path]:
-        """Files with a certificate for those host names and with its key."""
+    def certificate(self, *names: str, days: float = 60) -> tuple[Path, Path]:
+        """Files with a certificate for those host names and with its key; it began a day ago, and has so many days left."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         made = (
-            self._begun(_name(names[0]), key.public_key())
+            self._begun(_name(names[0]), key.public_key(), days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(alternative, critical=False)
             .add_extension(
@@ -64,7 +64,9 @@ class Authority:
         private.chmod(0o600)
         return certificate, private
 
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _begun(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 60
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
@@ -73,7 +75,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _DAY)
-            .not_valid_after(now + 60 * _DAY)
+            .not_valid_after(now + days * _DAY)
         )
 
     def _signed(self, made: x509.CertificateBuilder) -> bytes:

@@ -1,19 +1,27 @@
-"""The gateway of a machine serves a certificate that was renewed, though no route has changed."""
+"""The gateway of a machine serves a certificate that was renewed, though no route has changed, and a Deployment says ahead that its
+certificate ends."""
 
 from __future__ import annotations
 
 import logging
 import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
+from cryptography import x509
 
 from support import directories
 from support.authority import Authority
+from support.platform_parts import NOW
 from tradewind.embedded.plane import free_port
 from tradewind.errors import BadUsage
 from tradewind.gateway import program
+from tradewind_platform.domain.certificates import Validity, condition
+from tradewind_platform.domain.health import Status
+from tradewind_platform.drivers.served_certificates import ServedCertificates
 from tradewind_platform.local.gateway import Gateway
 from tradewind_platform.local.processes import Processes
 from tradewind_platform.local.settings import LocalSettings
@@ -47,8 +55,8 @@ class Served:
         """As of a platform that has just started."""
         return Gateway(self.settings, Processes(str(self.settings.home)))
 
-    def renew(self, *, key: bool = True) -> None:
-        made, private = self.authority.certificate(HOST)
+    def renew(self, *, key: bool = True, days: float = 60) -> None:
+        made, private = self.authority.certificate(HOST, days=days)
         _replace(self.certificate, made.read_bytes())
         if key:
             _replace(self.key, private.read_bytes())
@@ -62,6 +70,57 @@ class Served:
 
     def serves_what_is_written(self) -> bool:
         return self.shown().startswith(self.written())
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "status", "reason"),
+    [
+        (365, 31, Status.TRUE, ""),
+        (365, 30, Status.TRUE, "ExpiresSoon"),
+        (365, 10, Status.FALSE, "ExpiresSoon"),
+        (365, 0, Status.FALSE, "Expired"),
+        (90, 29, Status.TRUE, ""),
+        (90, 15, Status.TRUE, "ExpiresSoon"),
+        (90, 7, Status.FALSE, "ExpiresSoon"),
+        (6, 1.5, Status.TRUE, ""),
+        (6, 0.5, Status.FALSE, "ExpiresSoon"),
+    ],
+)
+def test_a_certificate_is_told_ahead_of_its_end_and_a_short_one_by_its_own_life(
+    life: float, left: float, status: Status, reason: str
+) -> None:
+    ends = NOW + timedelta(days=left)
+    validity = Validity(ends - timedelta(days=life), ends)
+    found = condition(HOST, validity, NOW, remedy="Renew it.", revision=3)
+    assert (found.status, found.reason) == (status, reason)
+    assert (found.message == "") is (reason == "") and HOST in (found.message or HOST)
+
+
+def test_the_end_of_the_certificate_that_is_served_is_seen_by_a_request(served: Served) -> None:
+    look = ServedCertificates()
+
+    def seen() -> Validity | None:
+        with httpx.stream("GET", f"https://127.0.0.1:{served.port}/", verify=False) as answer:
+            return look.of(answer)
+
+    def written() -> Validity:
+        found = x509.load_pem_x509_certificate(served.certificate.read_bytes())
+        return Validity(found.not_valid_before_utc, found.not_valid_after_utc)
+
+    first = written()
+    assert seen() == first
+    served.renew(days=3)
+    served.gateway.keep()
+    assert seen() == written() != first
+
+
+def test_plain_http_has_no_certificate() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    with (
+        httpx.Client(transport=transport) as client,
+        client.stream("GET", "http://agents.example.com") as answer,
+    ):
+        assert ServedCertificates().of(answer) is None
 
 
 def _replace(file: Path, content: bytes) -> None:

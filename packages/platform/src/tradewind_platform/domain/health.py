@@ -32,13 +32,16 @@ class ConditionType(str, Enum):
     SCHEDULER_BEATING = "SchedulerBeating"
     ROUTE_SERVED = "RouteServed"
     CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
+    CERTIFICATE_VALID = "CertificateValid"  # of a gateway with TLS that the driver runs, and for a while yet
     AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: told by its Airflow
 
 
-OBSERVED: Final = tuple(one for one in ConditionType if one is not ConditionType.AGENT_TOKENS_VALID)
-"""By drivers."""
-ESSENTIAL: Final = frozenset(OBSERVED) - {ConditionType.CONFIG_APPLIED}
-"""A Deployment without one of these does not work."""
+TOLD: Final = frozenset({ConditionType.AGENT_TOKENS_VALID})
+"""By the Deployment's Airflow, and observed by no driver."""
+ESSENTIAL: Final = (
+    frozenset(ConditionType) - TOLD - {ConditionType.CONFIG_APPLIED, ConditionType.CERTIFICATE_VALID}
+)
+"""A Deployment without one of these does not work. Each driver observes them."""
 
 
 @dataclass(frozen=True)

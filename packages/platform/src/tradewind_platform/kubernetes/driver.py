@@ -9,7 +9,7 @@ import httpx
 
 from tradewind.gateway.settings import Closed
 from tradewind_platform.clock import Clock, utc_now
-from tradewind_platform.domain.health import OBSERVED, Condition, Status
+from tradewind_platform.domain.health import ESSENTIAL, Condition, ConditionType, Status
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.drivers import clean_up, steps
 from tradewind_platform.drivers.airflow_api import AirflowApi
@@ -163,7 +163,8 @@ class KubernetesDriver:
         except StepFailed as error:
             return [
                 Condition(type, Status.UNKNOWN, "", str(error), observed_revision=document.revision)
-                for type in OBSERVED
+                for type in ConditionType
+                if type in ESSENTIAL or type is ConditionType.CONFIG_APPLIED
             ]
 
     def prepare(self) -> None:

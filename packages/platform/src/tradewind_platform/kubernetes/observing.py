@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tradewind.gateway.settings import Closed
-from tradewind_platform.domain.health import ESSENTIAL, OBSERVED, Condition, ConditionType, Status
+from tradewind_platform.domain.health import ESSENTIAL, Condition, ConditionType, Status
 from tradewind_platform.kubernetes import record
 from tradewind_platform.kubernetes.api import KubernetesApi
 from tradewind_platform.kubernetes.gateway import Gateway
@@ -54,7 +54,7 @@ class Observing:
                 self._false(
                     document, type, "NoNamespace", why, "Restore or change the Deployment: it is made anew."
                 )
-                for type in OBSERVED
+                for type in ConditionType
                 if type in ESSENTIAL
             ]
         if asleep(self._records.of(namespace)):
@@ -78,7 +78,7 @@ class Observing:
                 "The Deployment hibernates: it has no pods until it is woken up.",
                 observed_revision=document.revision,
             )
-            for type in OBSERVED
+            for type in ConditionType
             if type in ESSENTIAL
         ]
 

@@ -65,7 +65,7 @@ class LocalDriver:
         self._processes = Processes(str(settings.home))
         self._gateway = Gateway(settings, self._processes)
         self._planes = Planes(settings)
-        self._observing = Observing(self._planes)
+        self._observing = Observing(self._planes, clock)
         self._logs = LogFiles(self._planes)
         self._started = Started(self._processes, self._planes)
         airflow = AirflowApi(

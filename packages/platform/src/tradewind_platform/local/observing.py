@@ -8,8 +8,12 @@ from typing import Any
 import httpx
 
 from tradewind.embedded.home_files import LinkFound
+from tradewind_platform.clock import Clock
+from tradewind_platform.domain import certificates
+from tradewind_platform.domain.certificates import Validity
 from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.health import Condition, ConditionType, Status
+from tradewind_platform.drivers.served_certificates import ServedCertificates
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.settings import host_of
 from tradewind_platform.reconciler.driver import Document
@@ -19,8 +23,10 @@ from tradewind_platform.security import trust
 class Observing:
     """Asks and changes nothing."""
 
-    def __init__(self, planes: Planes) -> None:
+    def __init__(self, planes: Planes, clock: Clock) -> None:
         self._planes = planes
+        self._clock = clock
+        self._certificates = ServedCertificates()
 
     def conditions(self, document: Document, *, broken: bool) -> Sequence[Condition]:
         """`broken`: its API server was started again and again."""
@@ -63,7 +69,10 @@ class Observing:
                     "The scheduler sends no heartbeat.",
                     f"{_shows(document, Component.SCHEDULER)}, from {log}.",
                 )
-        if self.route_answers(document):
+        answers, certificate = self._route(document)
+        if certificate is not None:
+            seen.conditions.append(self._certificate(document, certificate))
+        if answers:
             seen.true(ConditionType.ROUTE_SERVED)
         else:
             seen.false(
@@ -96,19 +105,29 @@ class Observing:
             return None
         return found if isinstance(found, dict) else None
 
-    def route_answers(self, document: Document) -> bool:
-        """Whether agents reach the plane by the gateway: `readyz` needs no credential."""
+    def _certificate(self, document: Document, validity: Validity) -> Condition:
+        settings = self._planes.settings
+        return certificates.condition(
+            settings.agents_host,
+            validity,
+            self._clock(),
+            remedy=f"Renew it: write new files to {settings.certificate} and {settings.key}. They are served within seconds.",
+            revision=document.revision,
+        )
+
+    def _route(self, document: Document) -> tuple[bool, Validity | None]:
+        """Whether agents reach the plane by the gateway, and how long its certificate is good: `readyz` needs no credential."""
         scheme = "https" if self._planes.settings.certificate is not None else "http"
         host, _, port = self._planes.settings.agents_listen.rpartition(":")
         url = f"{scheme}://{host or '127.0.0.1'}:{port}/{document.slug}/remote-execution/v1/readyz"
         try:
             # The certificate is checked by agents; here the question is whether there is a route.
-            answer = httpx.get(
-                url, headers={"Host": self._planes.settings.agents_host}, timeout=10, verify=False
-            )
+            with httpx.stream(
+                "GET", url, headers={"Host": self._planes.settings.agents_host}, timeout=10, verify=False
+            ) as answer:
+                return answer.status_code == 200, self._certificates.of(answer)
         except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
+            return False, None
 
 
 def _shows(document: Document, component: Component) -> str:
