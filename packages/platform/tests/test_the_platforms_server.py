@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
+from support.authority import Authority
 from support.platform_parts import Reconciled
 from tradewind_platform.api.server import Server
 
@@ -54,6 +57,44 @@ async def test_it_ends_when_it_was_told_to_before_it_began(
     server = server_of(reconciled)
     told(server)
     await asyncio.wait_for(server.main_loop(), timeout=30)
+
+
+async def test_a_certificate_that_was_renewed_is_served_to_the_connections_after_the_next(
+    reconciled: Reconciled, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority, files = Authority(tmp_path / "authority", "test"), (tmp_path / "tls.pem", tmp_path / "tls.key")
+
+    def renew(*parts: int) -> None:
+        made = authority.certificate("platform.example.com")
+        for part in parts:
+            files[part].write_bytes(made[part].read_bytes())
+
+    renew(0, 1)
+    server = Server(
+        reconciled.app,
+        reconciled.platform.access_watch,
+        lifespan="off",
+        ssl_certfile=files[0],
+        ssl_keyfile=files[1],
+    )
+    async with serving(server) as client:
+        address = ("127.0.0.1", int(str(client.base_url.port)))
+
+        async def shown() -> str:
+            return await asyncio.to_thread(ssl.get_server_certificate, address, timeout=20)
+
+        first = await shown()
+        renew(0, 1)
+        assert [await shown(), await shown() == first] == [first, False]
+        second = await shown()
+        renew(0)  # the key follows a moment later
+        assert [await shown(), await shown()] == [second, second]
+        told = [one for one in caplog.records if getattr(one, "action", "") == "certificate_not_read"]
+        assert len(told) == 1
+        renew(0, 1)
+        await shown()
+        assert await shown() not in (first, second)
+        server.end()
 
 
 async def test_each_answer_has_one_date(reconciled: Reconciled) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from email.utils import formatdate
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -12,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tradewind_platform.api.access_watch import AccessWatch
+from tradewind_platform.api.renewed_certificate import RenewedCertificate
 
 
 class Server(uvicorn.Server):
@@ -45,6 +48,13 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         self._wake()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        config = self.config
+        if config.ssl is not None and config.ssl_certfile is not None:
+            certificate, key = Path(config.ssl_certfile), Path(config.ssl_keyfile or config.ssl_certfile)
+            config.ssl.sni_callback = RenewedCertificate(config.ssl, certificate, key)
+        await super().startup(sockets)
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
