@@ -14,7 +14,7 @@ REFUSAL = {"error": "rate_limited", "message": "ci sends more requests than are 
 
 
 def told(seconds: str | None, status: int = 429) -> httpx.Response:
-    headers = {} if seconds is None else {"Retry-After": seconds}
+    headers = {} if seconds is None else {b"Retry-After": seconds.encode("latin-1")}
     return httpx.Response(status, json=REFUSAL, headers=headers)
 
 

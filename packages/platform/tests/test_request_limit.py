@@ -238,6 +238,7 @@ def test_a_change_that_waited_is_made_once(api: Api) -> None:
 
 def test_an_export_of_the_audit_trail_waits_too(api: Api) -> None:
     slept: list[float] = []
+    api.owner.post("/v1/workspaces", json={"name": "lab"})
     statuses(read(api.owner), READS)
     with client(api, slept) as asks:
         lines = list(asks.audit_export())
