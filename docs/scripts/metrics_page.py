@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tradewind_agent.monitoring.metrics import METRICS as AGENT
 from tradewind_agent.sentinel.metrics import METRICS as SENTINEL
+from tradewind_platform.controller.status import METRICS as CONTROLLER
 from tradewind_platform.services.metrics import METRICS as PLATFORM
 from tradewind_provider.services.metrics import METRICS as PLANE
 
@@ -13,8 +14,8 @@ PAGE = Path(__file__).parents[1] / "reference" / "metrics.md"
 
 _TOP = """# Metrics
 
-Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics`, `tradewind_provider.services.metrics` and
-`tradewind_platform.services.metrics` by `docs/scripts/metrics_page.py`.
+Generated from `tradewind_agent.monitoring.metrics`, `tradewind_agent.sentinel.metrics`, `tradewind_provider.services.metrics`,
+`tradewind_platform.services.metrics` and `tradewind_platform.controller.status` by `docs/scripts/metrics_page.py`.
 
 No metric has a label for a Dag, a task, a run or an attempt. Dashboards and alert rules that use these are in
 `deploy/observability`. An OpenTelemetry Collector reads the same addresses with its Prometheus receiver.
@@ -76,6 +77,14 @@ needs a credential. A list of [allowed addresses](../how-to/allow-people-from-ne
 
 """
 
+_CONTROLLER = """
+## Controller of a cluster
+
+`/metrics` at the address of `--health-listen`, which is port 39093 of the pod in Kubernetes; no credential. Beside it: `/healthz` is 503 when the loop
+has not turned for three minutes, so that the process is started again, and `/readyz` is 503 with the reason while the platform does not answer.
+
+"""
+
 _KEDA = """
 ## Queue depth for scalers
 
@@ -104,6 +113,7 @@ def page() -> str:
     sentinel = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in SENTINEL]
     plane = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLANE]
     platform = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in PLATFORM]
+    controller = [f"| `{one.name}` | {one.kind} | {_labels(one.labels)} | {one.help} |" for one in CONTROLLER]
     return (
         _TOP
         + "\n".join([*head, *agent])
@@ -116,6 +126,9 @@ def page() -> str:
         + "\n"
         + _PLATFORM
         + "\n".join([*head, *platform])
+        + "\n"
+        + _CONTROLLER
+        + "\n".join([*head, *controller])
         + "\n"
         + _KEDA
     )

