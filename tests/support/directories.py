@@ -34,6 +34,13 @@ def same(name: str = "site") -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+def kept(name: str) -> Path:
+    """A folder of that name that all tests of this process share."""
+    made = _place() / name
+    made.mkdir(mode=0o755, exist_ok=True)
+    return made
+
+
 @cache
 def _place() -> Path:
     made = Path(tempfile.mkdtemp(prefix="tw-"))

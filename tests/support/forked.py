@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from support.forked_template import LARGEST
 
@@ -31,13 +32,14 @@ def run(
     program: str,
     *arguments: str,
     env: Mapping[str, str],
+    also: Mapping[str, str] | None = None,
     given: str = "",
     timeout: float = 60,
     prepared: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run([sys.executable, "-W", "ignore", "-c", program, *arguments], …)`, its output captured. Its standard
     input is a file that holds what it is `given`. With a program that it is `prepared` by, it is forked from a process in which
-    this one has run, once for all that have it and `env` in common.
+    this one has run, once for all that have it and `env` in common. The variables of `also` join those of `env` as it starts.
 
     The exit status of a program that was killed, or ended itself without its interpreter, is 255.
     """
@@ -49,7 +51,7 @@ def run(
         with ended, theirs:
             fds = [stdin.fileno(), stdout.fileno(), stderr.fileno(), theirs.fileno()]
             template = _prepared(prepared, env) if prepared else _template()
-            pid = template.fork([program, *arguments], env, fds)
+            pid = template.fork([program, *arguments], {**env, **(also or {})}, fds)
             theirs.close()
             ended.settimeout(timeout)
             try:
@@ -64,20 +66,20 @@ def run(
         )
 
 
-def run_module(
-    module: str, *, env: Mapping[str, str], given: str = "", timeout: float = 60
-) -> subprocess.CompletedProcess[str]:
+def run_module(module: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """As `run`, for `python -W ignore -m module`."""
-    program = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    return run(program, env=env, given=given, timeout=timeout)
+    return run(f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", **options)
 
 
-def python(file: Path) -> Path:
+def python(file: Path, *, env: Mapping[str, str] | None = None, prepared: str = "") -> Path:
     """Make `file` a program that is called as `python -m MODULE`, and forks the module instead of starting an interpreter.
 
-    It ends as the module does, and the module ends when it is killed.
+    It ends as the module does, and the module ends when it is killed. With a program that it is `prepared` by, the module is
+    forked from a process in which this one has run with `env`, and has the variables that the program is called with. Make it
+    anew for each test: such a process ends when others are needed.
     """
-    file.write_text(_PYTHON.format(python=sys.executable, path=_template().path))
+    template = _prepared(prepared, env or {}) if prepared else _template()
+    file.write_text(_PYTHON.format(python=sys.executable, path=template.path))
     file.chmod(0o755)
     return file
 
@@ -104,12 +106,21 @@ os._exit(status)
 class Conversation:
     """A program that answers lines: `ask` writes one to its standard input and returns one of its standard output."""
 
-    def __init__(self, program: str, *arguments: str, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        program: str,
+        *arguments: str,
+        env: Mapping[str, str],
+        also: Mapping[str, str] | None = None,
+        prepared: str = "",
+    ) -> None:
+        """`also` and `prepared` are as of `run`."""
+        template = _prepared(prepared, env) if prepared else _template()
         self._errors = tempfile.TemporaryFile("w+")
         ours, theirs = socket.socketpair()
         with theirs:
             fds = [theirs.fileno(), theirs.fileno(), self._errors.fileno(), theirs.fileno()]
-            self._pid = _template().fork([program, *arguments], env, fds)
+            template.fork([program, *arguments], {**env, **(also or {})}, fds)
         self._socket = ours
         self._lines = ours.makefile("r")
 
@@ -233,11 +244,11 @@ def _prepared(program: str, env: Mapping[str, str]) -> _Template:
 
     key = (program, tuple(sorted(env.items())))
     kept = _kept()
-    if key not in kept:
-        while len(kept) >= _MOST_KEPT:
-            kept.pop(next(iter(kept))).close()
-        kept[key] = _Template(start)
-    return kept[key]
+    # The last one is that which was asked for last.
+    kept[key] = found = kept.pop(key, None) or _Template(start)
+    while len(kept) > _MOST_KEPT:
+        kept.pop(next(iter(kept))).close()
+    return found
 
 
 @cache
@@ -253,5 +264,5 @@ def _kept() -> dict[tuple[object, ...], _Template]:
 
 
 _MODULE = "support.forked_template"
-_MOST_KEPT = 4
-"""Each takes some 80 MB of its own, and tests of one kind follow each other."""
+_MOST_KEPT = 6
+"""Each takes up to 80 MB of its own, and tests of one kind follow each other."""

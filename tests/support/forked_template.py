@@ -144,6 +144,8 @@ def _status_of(program: Callable[[], object]) -> int:
         program()
         return 0
     except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
         return (end.code if isinstance(end.code, int) else int(end.code is not None)) & 255
     except BaseException:
         traceback.print_exc()

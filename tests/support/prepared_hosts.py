@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from support import forked
+from support import directories, forked
 from tradewind_protocol.hosts import CONTROL_FD, Configure
 from tradewind_protocol.states import Component
 
 AIRFLOW: Final = """
-import os
+import os, sys
 from tradewind_runtime import environment
 environment.without_database(os.environ)
 from tradewind_runtime.airflow import process
 process.import_airflow_without_database()
 process.complete_the_models()
-from airflow.dag_processing import processor
-from airflow.sdk import Connection, Variable, log
-from airflow.sdk.execution_time import comms, supervisor, task_runner
-import tradewind_runtime.airflow.secrets_backends, tradewind_runtime.airflow.site_settings
+import airflow.sdk.execution_time
+del sys.modules["airflow.sdk.execution_time.xcom"], airflow.sdk.execution_time.xcom
 """
-"""What programs are prepared by that make an environment ready themselves: its Airflow is imported, and nothing is set."""
+"""What programs are prepared by that make an environment ready themselves: its Airflow is imported, and nothing is set. The
+module that chooses a backend for XCom as it is imported is left to them."""
 
 _IMPORTS: Final = {
     Component.DAG_PROCESSOR: (
@@ -39,6 +41,39 @@ from tradewind_runtime import environment
 environment.prepare(Configure.model_validate_json({configure!r}))
 import {imports}
 """
+
+
+def run(
+    program: str, *arguments: str, given: str = "", timeout: float = 60, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A program that makes an environment ready itself, as of `forked.run`, in a process with an Airflow that is configured by
+    `variables` alone. All such processes are forked from one: Airflow looks at variables when it needs what they say, but for
+    the few that name its files and how it logs."""
+    return forked.run(
+        program,
+        *arguments,
+        env=environment(),
+        also=variables,
+        given=given,
+        timeout=timeout,
+        prepared=AIRFLOW,
+    )
+
+
+def run_module(module: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """As `run`, for `python -m module`."""
+    return run(f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", **options)
+
+
+def python(file: Path) -> Path:
+    """Make `file` the interpreter of such an environment, as `forked.python` does."""
+    return forked.python(file, env=environment(), prepared=AIRFLOW)
+
+
+def environment() -> dict[str, str]:
+    """The variables of an environment that nobody has configured. Its home is the same for all tests of this process."""
+    home = str(directories.kept("prepared"))
+    return {"PATH": os.environ["PATH"], "HOME": home, "AIRFLOW_HOME": home}
 
 
 def start(env: Mapping[str, str], configure: Configure, *, control: int, output: int) -> forked.Process:

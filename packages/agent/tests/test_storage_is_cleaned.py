@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import forked
+from support import prepared_hosts
 from tradewind_agent.cli import storage_table
 from tradewind_agent.environments import storage as storages
 from tradewind_agent.loops.cleaning import Cleaning
@@ -200,11 +200,10 @@ class AskedPlane:
 
 
 @pytest.fixture
-def pushed(tmp_path: Path, monkeypatch: Any) -> list[Path]:
+def pushed(tmp_path: Path) -> list[Path]:
     """Values of a real task environment, all but those of one run written long ago."""
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     state = tmp_path / "state"
-    done = forked.run(PUSH, str(state), env=os.environ)
+    done = prepared_hosts.run(PUSH, str(state))
     assert done.returncode == 0, done.stderr
     made = done.stdout.split()
     long_ago = time.time() - 100 * DAY
@@ -218,7 +217,7 @@ def pushed(tmp_path: Path, monkeypatch: Any) -> list[Path]:
 async def test_a_site_is_cleaned_of_just_what_is_not_needed(tmp_path, pushed):
     state = tmp_path / "state"
     kept = next(path for path in pushed if "ended" in path.parts)
-    interpreter = forked.python(tmp_path / "python")
+    interpreter = prepared_hosts.python(tmp_path / "python")
     settings = Settings(
         plane_url="http://plane", token="tw_agent_x", state_dir=state, name="a", interpreter=interpreter
     )
@@ -256,7 +255,7 @@ async def test_what_was_stored_under_a_strict_policy_is_found_although_the_setti
         token="tw_agent_x",
         state_dir=tmp_path / "state",
         policy=Policy.OPEN,
-        interpreter=forked.python(tmp_path / "python"),
+        interpreter=prepared_hosts.python(tmp_path / "python"),
     )
     found = await storages.listed(settings, settings.task_environments[0])
     assert {(one["kind"], one["run"]) for one in found if one["dag"]} == {

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from doctor_kit import an_examination, results
 
-from support import forked
+from support import prepared_hosts
 from support.patience import stretched
 from support.secrets_backend import local_files
 from tradewind_agent.cli.main import main
@@ -244,7 +244,7 @@ async def test_a_real_environment_shows_what_is_broken_in_it(tmp_path: Path) -> 
         environments=[
             {
                 "name": "main",
-                "interpreter": forked.python(tmp_path / "python"),
+                "interpreter": prepared_hosts.python(tmp_path / "python"),
                 "env": {
                     "PYTHONPATH": str(tmp_path),
                     "AIRFLOW__SECRETS__BACKEND": "broken_backend.Backend",
@@ -287,7 +287,7 @@ READ, FILES = "read as a task reads: ", "LocalFilesystemBackend"
 async def test_what_a_secrets_backend_has_is_read_as_a_task_reads_it(
     tmp_path: Path, read: BackendReads, evidence: str
 ) -> None:
-    python = forked.python(tmp_path / "python")
+    python = prepared_hosts.python(tmp_path / "python")
     environment = {"name": "main", "interpreter": python, "env": local_files(tmp_path)}
     one = an_examination(tmp_path, environments=[environment])
     one.read = read

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from support import forked
+from support import prepared_hosts
 from tradewind_agent.cli.main import main
 from tradewind_agent.doctor import report
 from tradewind_protocol.checks import failed, ok, skipped, warning
@@ -73,7 +73,7 @@ def test_the_command_prints_it_of_a_plane_that_does_not_answer(tmp_path: Path) -
             "--state-dir",
             str(tmp_path / "state"),
             "--interpreter",
-            str(forked.python(tmp_path / "python")),
+            str(prepared_hosts.python(tmp_path / "python")),
             "--components",
             "worker",
         ],

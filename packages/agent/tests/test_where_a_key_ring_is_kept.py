@@ -16,7 +16,7 @@ import pytest
 from agent_kit import AgentUnderTest
 from pydantic import ValidationError
 
-from support import forked
+from support import prepared_hosts
 from tradewind_agent.doctor import seal as doctor
 from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.environments import key_rings
@@ -212,7 +212,7 @@ def settings_of(tmp_path: Path, **seal: object) -> Settings:
     backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
     environment = EnvironmentSettings(
         name="tasks",
-        interpreter=forked.python(tmp_path / "python"),
+        interpreter=prepared_hosts.python(tmp_path / "python"),
         env={
             "AIRFLOW_HOME": str(tmp_path / "airflow"),
             "AIRFLOW__SECRETS__BACKEND": backend,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import prepared_hosts
 from support.forked import Conversation
 
 _EVALUATES = """
@@ -34,8 +34,7 @@ class Probes:
     """Processes that were prepared as a host is, by what they were configured with. Each expression is evaluated in a fork
     of one, as a host forks its tasks: what one leaves in memory is not there for the next."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self) -> None:
         self._started: dict[str, Conversation] = {}
 
     def evaluate(
@@ -43,9 +42,14 @@ class Probes:
     ) -> Any:
         key = json.dumps([probe, environ, configure], sort_keys=True)
         if key not in self._started:
-            home = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(self._home)}
-            program = _EVALUATES.format(probe=probe)
-            self._started[key] = Conversation(program, json.dumps(configure), env={**home, **environ})
+            own_files = "AIRFLOW_HOME" in environ  # are read as Airflow is imported
+            self._started[key] = Conversation(
+                _EVALUATES.format(probe=probe),
+                json.dumps(configure),
+                env=prepared_hosts.environment(),
+                also=environ,
+                prepared="" if own_files else prepared_hosts.AIRFLOW,
+            )
         return json.loads(self._started[key].ask(json.dumps(expression)))
 
     def close(self) -> None:
@@ -54,8 +58,8 @@ class Probes:
 
 
 @pytest.fixture(scope="module")
-def probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probes]:
-    made = Probes(tmp_path_factory.mktemp("airflow"))
+def probes() -> Iterator[Probes]:
+    made = Probes()
     yield made
     made.close()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import forked, prepared_hosts
 from tradewind_runtime.dags import bundle_fetches
 from tradewind_runtime.dags.bundle_fetches import Fetches
 
@@ -73,10 +74,12 @@ def test_the_remedy_fits_what_was_said(said: str, remedy: str) -> None:
     assert remedy in bundle_fetches.remedy(said)
 
 
-def told(script: str, place: Path, **env: str) -> Any:
-    """What a script prints as JSON in a process of its own, its Airflow configured by `env` alone."""
-    whole = {"PATH": os.environ["PATH"], "HOME": str(place), "AIRFLOW_HOME": str(place / "airflow"), **env}
-    done = forked.run(script, env=whole)
+def told(script: str, **variables: str) -> Any:
+    """What a script prints as JSON in a process of its own, its Airflow configured by `variables` alone."""
+    return said(prepared_hosts.run(script, **variables))
+
+
+def said(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -94,26 +97,23 @@ print(json.dumps([site_settings.bundles()[0], conf.getboolean("core", "load_exam
 LOCAL = {"name": "my dags", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}}
 
 
-def test_a_site_has_no_bundle_and_no_example_unless_its_owner_says_so_and_clones_are_the_agents(
-    tmp_path: Path,
-) -> None:
-    assert told(DEFAULTS, tmp_path) == [[], False, "/state/bundles"]
+def test_a_site_has_no_bundle_and_no_example_unless_its_owner_says_so_and_clones_are_the_agents() -> None:
+    assert told(DEFAULTS) == [[], False, "/state/bundles"]
     listed = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([LOCAL])}
     stored = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": "/clones"}
-    assert told(DEFAULTS, tmp_path, **listed, **stored) == [["my dags"], False, "/clones"]
-    names, examples, _ = told(DEFAULTS, tmp_path, **listed, AIRFLOW__CORE__LOAD_EXAMPLES="True")
+    assert told(DEFAULTS, **listed, **stored) == [["my dags"], False, "/clones"]
+    names, examples, _ = told(DEFAULTS, **listed, AIRFLOW__CORE__LOAD_EXAMPLES="True")
     assert examples
     assert {"my dags", "example_dags"} <= set(names)
 
 
 def test_what_the_owner_wrote_into_airflow_cfg_stays(tmp_path: Path) -> None:
-    home = tmp_path / "airflow"
-    home.mkdir()
     listed = json.dumps([LOCAL])
-    (home / "airflow.cfg").write_text(
+    (tmp_path / "airflow.cfg").write_text(
         f"[dag_processor]\ndag_bundle_config_list = {listed}\ndag_bundle_storage_path = /srv/clones\n"
     )
-    assert told(DEFAULTS, tmp_path) == [["my dags"], False, "/srv/clones"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path)}
+    assert said(forked.run(DEFAULTS, env=env)) == [["my dags"], False, "/srv/clones"]
 
 
 BROKEN = """
@@ -123,10 +123,10 @@ print(json.dumps(site_settings.bundles()))
 """
 
 
-def test_an_environment_without_the_class_of_a_bundle_has_none(tmp_path: Path) -> None:
+def test_an_environment_without_the_class_of_a_bundle_has_none() -> None:
     missing = {**LOCAL, "name": "other", "classpath": "acme.bundles.Ours"}
     listed = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([LOCAL, missing])}
-    names, problem = told(BROKEN, tmp_path, **listed)
+    names, problem = told(BROKEN, **listed)
     assert names == []
     assert problem == "bundle other cannot be made: this environment has no module acme.bundles"
 
@@ -161,7 +161,6 @@ def test_a_clone_of_another_repository_than_the_bundle_names_is_removed(
     }
     dropped = told(
         STALE,
-        tmp_path,
         AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST=json.dumps([git]),
         AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH=str(tmp_path / "clones"),
     )

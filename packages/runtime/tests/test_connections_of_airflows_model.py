@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
-from support import forked
+from support import prepared_hosts
 
 PROBE = """
 import json, sys
@@ -20,21 +18,20 @@ print(json.dumps([made.password, made.is_encrypted, conf.get("core", "fernet_key
 """
 
 
-def run(tmp_path: Path, **environ: str) -> tuple[list[object], str]:
-    home = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "airflow")}
-    answer = forked.run(PROBE, env={**home, **environ})
+def run(**variables: str) -> tuple[list[object], str]:
+    answer = prepared_hosts.run(PROBE, **variables)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1]), answer.stdout + answer.stderr
 
 
-def test_a_password_is_read_back_and_no_task_warns_of_a_missing_key(tmp_path: Path) -> None:
-    (password, encrypted, key), said = run(tmp_path)
+def test_a_password_is_read_back_and_no_task_warns_of_a_missing_key() -> None:
+    (password, encrypted, key), said = run()
     assert (password, encrypted) == ("of/the/site", True)
     assert key
     assert "empty cryptography key" not in said
-    assert run(tmp_path)[0][2] != key, "a key of each process's own"
+    assert run()[0][2] != key, "a key of each process's own"
 
 
-def test_a_key_that_the_sites_configuration_has_stays(tmp_path: Path) -> None:
+def test_a_key_that_the_sites_configuration_has_stays() -> None:
     own = "c2l4dGVlbi1ieXRlcy1zaXh0ZWVuLWJ5dGVzLTMyLWE="
-    assert run(tmp_path, AIRFLOW__CORE__FERNET_KEY=own)[0] == ["of/the/site", True, own]
+    assert run(AIRFLOW__CORE__FERNET_KEY=own)[0] == ["of/the/site", True, own]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import prepared_hosts
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
 from tradewind_runtime.dag_check import MARK
@@ -62,14 +61,10 @@ def ask(place: Path, **options: Any) -> list[dict[str, Any]]:
         secret="",
         options={"state_directory": str(place / "state"), **options},
     )
-    own = {
-        "AIRFLOW_HOME": str(place / "airflow"),
-        "AIRFLOW_CONN_WAREHOUSE": '{"conn_type": "http", "password": "sesame-street"}',
-    }
-    done = forked.run_module(
+    done = prepared_hosts.run_module(
         "tradewind_runtime.dag_check",
         given=configure.model_dump_json(),
-        env={**{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}, **own},
+        AIRFLOW_CONN_WAREHOUSE='{"conn_type": "http", "password": "sesame-street"}',
     )
     assert done.returncode == 0, done.stderr
     assert "sesame-street" not in done.stdout

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support import directories, forked, prepared_hosts
+from support import directories, prepared_hosts
 
 BACKEND = """
 import os
@@ -84,15 +83,13 @@ def asked() -> Iterator[Any]:
         (place / "owners_backend.py").write_text(BACKEND)
 
         def probe(*what: tuple[str, str], backend: str = "Backend", **environ: str) -> Any:
-            env = {
-                "PATH": os.environ["PATH"],
+            variables = {
                 "PYTHONPATH": str(place),
-                "AIRFLOW_HOME": str(place / "airflow"),
                 "AIRFLOW__SECRETS__BACKEND": f"owners_backend.{backend}",
                 "TOKEN": "SECRET-token-of-the-owner",
                 **environ,
             }
-            answer = forked.run(PROBE, json.dumps(what), env=env, prepared=prepared_hosts.AIRFLOW)
+            answer = prepared_hosts.run(PROBE, json.dumps(what), **variables)
             assert answer.returncode == 0, answer.stderr
             return json.loads(answer.stdout.splitlines()[-1])
 

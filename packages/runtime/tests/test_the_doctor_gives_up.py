@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import prepared_hosts
 from tradewind_runtime.time_limits import TimeIsUp, within
 
 HANGING = """
@@ -84,8 +83,8 @@ def examined(
         "AIRFLOW__SECRETS__BACKEND": "hanging.Backend",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(listed),
     }
-    env = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(home), "PYTHONPATH": str(home), **variables}
-    done = forked.run(PROGRAM, json.dumps({"state_directory": str(home), **options}), env=env)
+    asked = json.dumps({"state_directory": str(home), **options})
+    done = prepared_hosts.run(PROGRAM, asked, PYTHONPATH=str(home), **variables)
     assert done.stdout, done.stderr
     return {said["check"]: (when, said) for when, said in json.loads(done.stdout.splitlines()[-1])}
 

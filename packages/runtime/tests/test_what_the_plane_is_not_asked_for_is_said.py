@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from support import directories, forked, prepared_hosts
+from support import prepared_hosts
 
 PROBE = """
 import json, sys
@@ -44,24 +40,14 @@ print(json.dumps([made, [text for text in said if "site" in text]]))
 """
 
 
-@pytest.fixture
-def looked_up() -> Iterator[Any]:
-    with directories.same() as place:
-        env = {
-            "PATH": os.environ["PATH"],
-            "AIRFLOW_HOME": str(place),
-            "AIRFLOW_CONN_HERE": '{"conn_type": "http", "host": "here.example"}',
-        }
-
-        def probe(**configure: Any) -> Any:
-            answer = forked.run(PROBE, json.dumps(configure), env=env, prepared=prepared_hosts.AIRFLOW)
-            assert answer.returncode == 0, answer.stderr
-            return json.loads(answer.stdout.splitlines()[-1])
-
-        yield probe
+def looked_up(**configure: Any) -> Any:
+    here = '{"conn_type": "http", "host": "here.example"}'
+    answer = prepared_hosts.run(PROBE, json.dumps(configure), AIRFLOW_CONN_HERE=here)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout.splitlines()[-1])
 
 
-def test_what_is_not_read_under_strict_is_said_once_with_its_remedy(looked_up):
+def test_what_is_not_read_under_strict_is_said_once_with_its_remedy():
     made, said = looked_up()
     assert made[3] == 5
     assert made[5] == "here.example"
@@ -75,7 +61,7 @@ def test_what_is_not_read_under_strict_is_said_once_with_its_remedy(looked_up):
     assert 'set `connections = "open"` in the agent\'s settings' in said[0]
 
 
-def test_nothing_is_said_of_what_is_read(looked_up):
+def test_nothing_is_said_of_what_is_read():
     _, said = looked_up(policy="open")
     assert said == []
     _, said = looked_up(options={"connections": "open", "variables": "strict"})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import pytest
 
-from support import directories, forked, prepared_hosts
+from support import prepared_hosts
 
 PROBE = """
 import json, sys
@@ -46,9 +45,7 @@ print(json.dumps([type(message).__name__, state.value, said]))
 
 
 def handled(error: str) -> Any:
-    with directories.same() as place:
-        env = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(place)}
-        answer = forked.run(PROBE, error, env=env, prepared=prepared_hosts.AIRFLOW)
+    answer = prepared_hosts.run(PROBE, error)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
 

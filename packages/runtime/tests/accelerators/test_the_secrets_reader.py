@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support import directories, forked, prepared_hosts
+from support import directories, prepared_hosts
 
 BACKEND = """
 import os, threading
@@ -110,14 +109,10 @@ def probed() -> Iterator[Any]:
             cached: str = "0",
             patience: str = "60",
         ) -> Any:
-            env = {
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(place),
-                "AIRFLOW_HOME": str(place / "airflow"),
-                "AIRFLOW__SECRETS__BACKEND": backend,
-            }
             asked = [known, cached, patience]
-            answer = forked.run(PROBE, *asked, env=env, prepared=prepared_hosts.AIRFLOW)
+            answer = prepared_hosts.run(
+                PROBE, *asked, PYTHONPATH=str(place), AIRFLOW__SECRETS__BACKEND=backend
+            )
             assert answer.returncode == 0, answer.stderr
             return json.loads(answer.stdout.splitlines()[-1])
 

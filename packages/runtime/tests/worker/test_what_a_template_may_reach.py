@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
-from support import forked
+from support import prepared_hosts
 
 pytestmark = pytest.mark.process
 
@@ -52,20 +50,19 @@ LEADS_OUT = (
 )
 
 
-def rendered(texts: list[str], tmp_path: Path, **environ: str) -> list[str]:
-    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), **environ}
-    done = forked.run(RENDER, json.dumps(texts), env=env)
+def rendered(texts: list[str], **variables: str) -> list[str]:
+    done = prepared_hosts.run(RENDER, json.dumps(texts), **variables)
     assert done.returncode == 0, done.stderr
     said: list[str] = json.loads(done.stdout.splitlines()[-1])
     return said
 
 
-def test_what_dags_use_works_and_what_leads_out_is_refused(tmp_path: Path) -> None:
-    said = dict(zip((*USED, *LEADS_OUT), rendered([*USED, *LEADS_OUT], tmp_path), strict=True))
+def test_what_dags_use_works_and_what_leads_out_is_refused() -> None:
+    said = dict(zip((*USED, *LEADS_OUT), rendered([*USED, *LEADS_OUT]), strict=True))
     assert {text: said[text] for text in USED} == USED
     assert {said[text] for text in LEADS_OUT} == {"SecurityError"}, said
 
 
-def test_a_site_can_leave_airflows_sandbox_as_it_is(tmp_path: Path) -> None:
+def test_a_site_can_leave_airflows_sandbox_as_it_is() -> None:
     allowed = {"AIRFLOW__TRADEWIND__PRIVATE_TEMPLATE_NAMES": "True"}
-    assert rendered(["{{ thing._private }}"], tmp_path, **allowed) == ["private"]
+    assert rendered(["{{ thing._private }}"], **allowed) == ["private"]

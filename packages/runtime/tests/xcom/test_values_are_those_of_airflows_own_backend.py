@@ -4,13 +4,12 @@ same error where a value cannot be pushed or pulled."""
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import forked
+from support import forked, prepared_hosts
 
 HERE = Path(__file__).parent
 
@@ -35,12 +34,12 @@ def found(tmp_path_factory: Any) -> dict[str, list[Any]]:
     answer = forked.run(
         (HERE / "through_both.py").read_text(),
         str(folder / "state"),
-        env={
-            "PATH": os.environ["PATH"],
+        env=prepared_hosts.environment(),
+        also={
             "PYTHONPATH": str(HERE),
-            "AIRFLOW_HOME": str(folder / "airflow"),
             "AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES": "airflow.* task_values.*",
         },
+        prepared=prepared_hosts.AIRFLOW,
     )
     assert answer.returncode == 0, answer.stderr
     found: dict[str, list[Any]] = json.loads(answer.stdout.splitlines()[-1])
