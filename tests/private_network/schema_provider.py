@@ -1,6 +1,6 @@
 """A Terraform provider that has the schemas of a real one and nothing behind them, for `validate` and for tests with mocks.
 
-Terraform starts it as a plugin (`python schema_provider.py SCHEMAS`), asks it for its schemas, and does all checking of names,
+Terraform starts it as a plugin (`python -m private_network.schema_provider SCHEMAS`), asks it for its schemas, and does all checking of names,
 types and references itself. It speaks version 5 of Terraform's plugin protocol: gRPC over TLS on a Unix socket.
 """
 
@@ -24,6 +24,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from support import forked
+
+_PREPARED: Final = """
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+"""
 NESTING: Final = {"single": 1, "list": 2, "set": 3, "map": 4}
 
 
@@ -147,15 +155,19 @@ def serve(known: Path) -> None:
 
 
 def installed(directory: Path, names: Iterator[str] | list[str]) -> Path:
-    """A configuration file for Terraform's command, with which `init` finds these providers below `directory`."""
+    """A configuration file for Terraform's command, with which `init` finds these providers below `directory`.
+
+    Terraform starts each of them anew for every step, so they are forked from a process that has imported what they need.
+    """
     here = Path(__file__)
+    python = forked.python(directory / "python", prepared=_PREPARED)
     for name in names:
         known = here.parent / "providers" / f"{name}.json"
         version = json.loads(known.read_text())["version"]
         folder = directory / "providers/registry.terraform.io/hashicorp" / name / version / "linux_amd64"
         folder.mkdir(parents=True)
         program = folder / f"terraform-provider-{name}_v{version}"
-        program.write_text(f"#!/bin/sh\nexec {sys.executable} {here} {known}\n")
+        program.write_text(f"#!/bin/sh\nexec {python} -m private_network.schema_provider {known}\n")
         program.chmod(0o755)
     settings = directory / "terraform.rc"
     settings.write_text(

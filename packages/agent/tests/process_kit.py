@@ -10,10 +10,11 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
+from support import forked
 from tradewind_agent.kits.serving import Serving
 from tradewind_agent.testing import FakePlane
 
@@ -77,8 +78,42 @@ def interpreter(
     return path
 
 
+_AGENT: Final = "import tradewind_agent.agent, tradewind_agent.cli.main"
+
+
+class ForkedAgent:
+    """`python -m tradewind_agent` as of `asyncio.create_subprocess_exec`, forked from a process that has imported the agent."""
+
+    def __init__(self, *arguments: str, env: dict[str, str], output: int) -> None:
+        common = {"PATH": os.environ["PATH"]}
+        self._process = forked.Process(
+            "tradewind_agent", *arguments, env=common, also=env, output=output, prepared=_AGENT
+        )
+        self.pid = self._process.pid
+        self._ending = asyncio.create_task(asyncio.to_thread(self._process.wait))
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._ending)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 class AgentProcess:
-    """`tradewind-agent run` as a child, and the plane it dials. Leaves no process behind."""
+    """`tradewind-agent run` as a child, and the plane it dials. Leaves no process behind.
+
+    With a `python`, the agent has an interpreter of its own: its environment, command line and memory are those of a real one.
+    """
 
     def __init__(
         self,
@@ -87,11 +122,11 @@ class AgentProcess:
         *,
         executable: Path | None = None,
         through: tuple[str, ...] = (),
-        python: str = sys.executable,
+        python: str = "",
         env: dict[str, str] | None = None,
     ) -> None:
         self.through = through  # a command that starts the agent
-        self.python = python
+        self.python = python or (sys.executable if through else "")
         self.env = env or {}
         self.directory = directory
         self.plane = plane
@@ -125,13 +160,19 @@ class AgentProcess:
         flags = [
             part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))
         ]
+        env = {"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)}
+        env |= self.env
+        self.process: ForkedAgent | asyncio.subprocess.Process
         with self.error_output.open("ab") as errors:
+            if not self.python:
+                self.process = ForkedAgent("run", *flags, env=env, output=errors.fileno())
+                return
             self.process = await asyncio.create_subprocess_exec(
-                *self.through, self.python, "-m", "tradewind_agent", "run", *flags,
-                stdout=errors, stderr=errors,
-                env={"PATH": os.environ["PATH"], "TRADEWIND_AGENT_UNUSED": "x", "HOME": str(self.directory)}
-                | self.env,
-            )  # fmt: skip
+                *(*self.through, self.python, "-m", "tradewind_agent", "run", *flags),
+                stdout=errors,
+                stderr=errors,
+                env=env,
+            )
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """As FakePlane.until; fails with the agent's output when the agent ends first."""

@@ -86,7 +86,7 @@ def test_it_never_imports_airflow_or_what_airflow_drags_along():
 
 @pytest.mark.process
 async def test_an_idle_agent_takes_little_memory(tmp_path: Path, plane: FakePlane):
-    agent = AgentProcess(tmp_path, plane)
+    agent = AgentProcess(tmp_path, plane, python=sys.executable)
     async with agent:
         await agent.ready()
         rollup = Path(f"/proc/{agent.process.pid}/smaps_rollup").read_text()

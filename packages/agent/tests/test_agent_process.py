@@ -96,6 +96,7 @@ async def test_a_worker_host_that_is_killed_takes_its_tasks_along_and_fails_them
 async def test_a_host_has_no_secret_in_its_environment_or_on_its_command_line(
     agent: AgentProcess, plane: FakePlane
 ):
+    agent.python = sys.executable  # whose command line is looked at
     async with agent:
         await agent.ready()
         (host,) = agent.family()

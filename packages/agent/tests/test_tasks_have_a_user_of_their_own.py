@@ -117,7 +117,7 @@ def as_user(home: Path, plane: FakePlane) -> AgentProcess:
 
 
 def as_root(home: Path, plane: FakePlane) -> AgentProcess:
-    return AgentProcess(home, plane, executable=interpreter(home, python=PYTHON))
+    return AgentProcess(home, plane, executable=interpreter(home, python=PYTHON), python=sys.executable)
 
 
 def as_root_of_a_container(home: Path, plane: FakePlane) -> AgentProcess:
