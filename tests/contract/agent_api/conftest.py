@@ -3,7 +3,7 @@ against that behind an nginx where there is one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -11,16 +11,19 @@ from support import nginx
 
 from . import planes
 
-PLANES = {
-    "fake": planes.FakePlaneUnderTest,
-    "real": planes.RealPlaneUnderTest,
-    "nginx": planes.BehindNginx,
-}
+PLANES = ("fake", "real", "nginx")
 
 
-@pytest.fixture(params=list(PLANES))
-async def plane(request: pytest.FixtureRequest) -> AsyncIterator[planes.PlaneUnderTest]:
-    if request.param == "nginx" and not nginx.available():
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[planes.Proxy]:
+    """One nginx for all tests of a file: each puts a plane of its own behind it."""
+    if not nginx.available():
         pytest.skip("no nginx on this machine: `make nginx`")
-    async with PLANES[request.param]() as one:
+    with planes.proxying() as made:
+        yield made
+
+
+@pytest.fixture(params=PLANES)
+async def plane(request: pytest.FixtureRequest) -> AsyncIterator[planes.PlaneUnderTest]:
+    async with planes.named(request) as one:
         yield one

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
+import ssl
 import tempfile
 from abc import ABC, abstractmethod
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from support import nginx
 from tradewind_agent.kits.serving import Serving
@@ -412,30 +416,51 @@ class RealPlaneUnderTest(PlaneUnderTest):
             return row
 
 
+@dataclass(frozen=True)
+class Proxy:
+    """A real nginx, with TLS of a private authority and a path prefix. It asks whoever takes the connections of `listener`."""
+
+    listener: socket.socket
+    url: str
+    trust: ssl.SSLContext
+
+
+@contextmanager
+def proxying() -> Iterator[Proxy]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        tempfile.TemporaryDirectory(prefix="tw-nginx-") as here,
+        nginx.Nginx(Path(here), f"http://127.0.0.1:{listener.getsockname()[1]}") as running,
+    ):
+        yield Proxy(listener, running.url, running.trust())
+
+
 class BehindNginx(RealPlaneUnderTest):
-    """The same application on a real socket, behind a real nginx: TLS of a private authority and a path prefix."""
+    """The same application on a real socket, behind an nginx."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__()
+        self._proxy = proxy
 
     async def __aenter__(self) -> PlaneUnderTest:
-        listener = socket.create_server(("127.0.0.1", 0))
-        served = Serving(await self.start(), listener, name="plane behind nginx")
+        served = Serving(await self.start(), self._proxy.listener.dup(), name="plane behind nginx")
         await self.stack.enter_async_context(served)
-        here = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="tw-nginx-"))
-        target = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        proxy = nginx.Nginx(Path(here), target)
-        await asyncio.to_thread(self.stack.enter_context, proxy)
-        self.address = proxy.url
-        self.network = LosingAnswers(httpx.AsyncHTTPTransport(verify=proxy.trust()))
+        self.address = self._proxy.url
+        self.network = LosingAnswers(httpx.AsyncHTTPTransport(verify=self._proxy.trust))
         return self
 
 
+def named(request: pytest.FixtureRequest) -> PlaneUnderTest:
+    """The plane that the parameter of a fixture names: `fake`, `real`, or `nginx`."""
+    if request.param == "nginx":
+        return BehindNginx(request.getfixturevalue("proxy"))
+    return {"fake": FakePlaneUnderTest, "real": RealPlaneUnderTest}[request.param]()
+
+
 def _empty_database() -> None:
-    from airflow import settings as airflow_settings
-    from airflow.utils import db as airflow_db
-    from sqlalchemy import delete, inspect
+    from sqlalchemy import delete
 
     from tradewind_provider.airflow.database import create_session
-    from tradewind_provider.store.base import Base
-    from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
     from tradewind_provider.store.tables import (
         AgentCommand,
         AgentSession,
@@ -445,10 +470,22 @@ def _empty_database() -> None:
         SentinelRow,
     )
 
+    _make_tables()
+    with create_session() as db:
+        for table in (Attempt, CanaryRow, AgentCommand, AgentSession, AgentToken, SentinelRow):
+            db.execute(delete(table))
+
+
+@cache
+def _make_tables() -> None:
+    from airflow import settings as airflow_settings
+    from airflow.utils import db as airflow_db
+    from sqlalchemy import inspect
+
+    from tradewind_provider.store.base import Base
+    from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
+
     assert airflow_settings.engine is not None
     if not inspect(airflow_settings.engine).has_table("dag"):
         airflow_db.initdb()
     Base.metadata.create_all(airflow_settings.engine)
-    with create_session() as db:
-        for table in (Attempt, CanaryRow, AgentCommand, AgentSession, AgentToken, SentinelRow):
-            db.execute(delete(table))

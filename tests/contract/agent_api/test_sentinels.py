@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from support import nginx
 from tradewind_agent.errors import PlaneUnreachable
 from tradewind_agent.sentinel.composition import Sentinel
 from tradewind_agent.sentinel.settings import SentinelSettings
@@ -19,10 +18,7 @@ from . import planes
 
 @pytest.fixture(params=["real", "nginx"])
 async def plane(request: pytest.FixtureRequest) -> AsyncIterator[planes.RealPlaneUnderTest]:
-    if request.param == "nginx" and not nginx.available():
-        pytest.skip("no nginx on this machine: `make nginx`")
-    kind = {"real": planes.RealPlaneUnderTest, "nginx": planes.BehindNginx}[request.param]
-    async with kind() as one:
+    async with planes.named(request) as one:
         yield one  # type: ignore[misc]
 
 
