@@ -21,7 +21,7 @@ from tradewind_protocol.states import Component
 CONTROL_FD: Final = "TRADEWIND_CONTROL_FD"
 
 TRACES_PATH: Final = "/v1/traces"
-"""Where on the agent's gateway a task leaves its spans (OTLP over HTTP, protobuf), when `options["traces"]` is true."""
+"""Where on the agent's gateway tasks and triggers leave their spans (OTLP over HTTP, protobuf), when `options["traces"]` is true."""
 
 
 # ---- agent to process

@@ -10,17 +10,20 @@ import logging
 import resource
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
 from tradewind_protocol.sessions import Policy
-from tradewind_runtime import gateway_client
+from tradewind_runtime import gateway_client, kernel
 from tradewind_runtime.control import Control, ControlClosed
 from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
 from tradewind_runtime.triggers.outbox import Outbox
 from tradewind_runtime.triggers.plane_sync import PlaneSync
+from tradewind_runtime.triggers.span_relay import SpanRelay
 
 if TYPE_CHECKING:
     from tradewind_runtime.airflow.triggers import Supervisor
@@ -40,7 +43,8 @@ def run(control: Control, configure: Configure) -> int:
     """Be the triggerer process until told to stop, or until the agent is gone. Returns the exit status.
 
     `configure.options`: `queues` (of triggers, as Airflow's `--queues`; default: those the agent's tasks have, and
-    triggers of no queue). Stopping is the same with and without `now`: triggers that wait are run by another triggerer.
+    triggers of no queue), `traces` (whether the agent takes spans). Stopping is the same with and without `now`: triggers that
+    wait are run by another triggerer.
     """
     from tradewind_runtime.airflow import execution_client, log_storage, process, site_settings, templates
     from tradewind_runtime.airflow import triggers as seam
@@ -52,16 +56,17 @@ def run(control: Control, configure: Configure) -> int:
     assigned = AssignedTriggers(clock=time.monotonic)
     outbox = Outbox()
     status = Status(control)
-    supervisor = seam.start(
-        agent_name=configure.agent_name,
-        capacity=configure.slots,
-        assigned=assigned,
-        outbox=outbox,
-        open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
-        strict=(configure.xcom or configure.policy) is Policy.STRICT,
-        masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
-        on_tick=status.tell,
-    )
+    with _traced(configure):
+        supervisor = seam.start(
+            agent_name=configure.agent_name,
+            capacity=configure.slots,
+            assigned=assigned,
+            outbox=outbox,
+            open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
+            strict=(configure.xcom or configure.policy) is Policy.STRICT,
+            masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
+            on_tick=status.tell,
+        )
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
 
         def persisted(numbers: tuple[int, ...]) -> None:
@@ -97,6 +102,24 @@ def run(control: Control, configure: Configure) -> int:
         )
         control.send(Problem(message=reason, remedy="the agent starts it again; the host's log says more"))
     return 1
+
+
+@contextmanager
+def _traced(configure: Configure) -> Iterator[None]:
+    """A process that is forked inside leaves its spans with an agent that takes them, through this one."""
+    if not configure.options.get("traces"):
+        yield
+        return
+    from tradewind_runtime.airflow import traces
+
+    relay = SpanRelay(partial(gateway_client.leave_spans, configure.gateway, configure.secret))
+    agent = configure.agent_name
+    no_more = kernel.after_fork_of_mine(lambda: traces.start_through(relay.be_the_sender(), agent=agent))
+    try:
+        yield
+    finally:
+        no_more()
+    relay.start()
 
 
 class AgentsEnd:

@@ -47,6 +47,7 @@ class FakePlane:
     away: bool = False
     lose_answers: int = 0  # to reports: applied, then answered with an error
     most_created: int = 500
+    spans: list[bytes] = field(default_factory=list)  # requests of OTLP that were left with the agent
     base: int = 0  # added to a test's numbers, so that tests can share a host
     news: threading.Condition = field(default_factory=threading.Condition)
 
@@ -164,6 +165,14 @@ class FakePlane:
             more=len(create) > self.most_created,
         )
 
+    async def take_spans(self, request: Request) -> Response:
+        assert request.headers["authorization"].startswith(f"Bearer {ids.LOCAL_SECRET_PREFIX}")
+        body = await request.body()
+        with self.news:
+            self.spans.append(body)
+            self.news.notify_all()
+        return Response()
+
     async def execution(self, request: Request) -> Response:
         kind, _, name = request.path_params["rest"].partition("/")
         if kind == "variables" and name in self.variables:
@@ -219,6 +228,7 @@ def serving(plane: FakePlane, directory: Path) -> Iterator[str]:
     app = Starlette(
         routes=[
             Route("/triggers/sync", plane.sync, methods=["POST"]),
+            Route(hosts.TRACES_PATH, plane.take_spans, methods=["POST"]),
             Route("/execution/{rest:path}", plane.execution, methods=methods),
         ]
     )

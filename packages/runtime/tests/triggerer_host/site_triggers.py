@@ -27,6 +27,17 @@ class Simple(BaseTrigger):
         yield TriggerEvent(self.arguments)
 
 
+class Measures(Simple):
+    """With a span of its own; says whether it is recorded."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        from opentelemetry import trace
+
+        with trace.get_tracer("mine").start_as_current_span("my.own.step") as span:
+            recorded = span.is_recording()
+        yield TriggerEvent(recorded)
+
+
 class Waits(Simple):
     """Until a file exists; says in other files that it was killed, and that it was cleaned up."""
 

@@ -12,4 +12,8 @@ def options(
     settings: Settings, environment: EnvironmentSettings, session: SessionOpened | None
 ) -> dict[str, Any]:
     """The triggerer's part of Configure.options. How many triggers it may run is Configure.slots."""
-    return {"bundles": list(settings.bundles), "queues": list(settings.trigger_queues)}
+    return {
+        "bundles": list(settings.bundles),
+        "queues": list(settings.trigger_queues),
+        "traces": bool(settings.traces_endpoint),
+    }
