@@ -16,6 +16,7 @@ import click.testing
 import pytest
 import uvicorn
 
+from support.authority import Authority
 from tradewind import cli
 from tradewind_protocol import attempts, errors, operator, states
 from tradewind_protocol.errors import Code
@@ -178,7 +179,8 @@ class FakePlane:
         if path == f"/tokens/{TOKEN_ID}":
             return 200, TOKEN.model_dump(mode="json")
         if (method, path) == ("POST", "/site-access"):
-            made_grant = GRANT.model_copy(update={name: body[name] for name in ("site", "other", "access")})
+            named = {name: body[name] for name in ("site", "other", "access")}
+            made_grant = GRANT.model_validate({**GRANT.model_dump(), **named})
             return 201, made_grant.model_dump(mode="json")
         lists: dict[str, list[Any]] = {
             "/site-access": [GRANT],
@@ -224,31 +226,50 @@ class FakePlane:
         return 200, {"items": items, "total": len(items), "limit": 100, "offset": 0}
 
 
-@pytest.fixture
-def plane() -> Iterator[FakePlane]:
-    fake = FakePlane()
+@pytest.fixture(scope="session")
+def served() -> Iterator[tuple[str, dict[str, FakePlane]]]:
+    """A server's address. Who answers there is the plane of the current test."""
+    current: dict[str, FakePlane] = {}
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await current["plane"](scope, receive, send)
+
     listener = socket.create_server(("127.0.0.1", 0))
-    fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(fake, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(answer, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
         time.sleep(0.005)
-    yield fake
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", current
     server.should_exit = True
     thread.join()
     listener.close()
 
 
+@pytest.fixture
+def plane(served: tuple[str, dict[str, FakePlane]]) -> FakePlane:
+    url, current = served
+    current["plane"] = FakePlane()
+    current["plane"].url = url
+    return current["plane"]
+
+
 Run = Callable[..., click.testing.Result]
 
 
+@pytest.fixture(scope="session")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One, in place of all that this machine trusts: a command reads them as it starts, for 20 ms of CPU."""
+    return Authority(tmp_path_factory.mktemp("authorities"), "An authority that signed nothing").file
+
+
 @pytest.fixture
-def tradewind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def tradewind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authorities: Path) -> Run:
     """Run the command in this process: `tradewind("agents", "list")`. Knows no plane, has a directory of its own."""
     for name in ("PLANE_URL", "API_TOKEN", "API_TOKEN_FILE", "USERNAME", "CA_FILE", "CONTEXTS"):
         monkeypatch.delenv(f"TRADEWIND_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
 
     def run(*arguments: str, **keywords: Any) -> click.testing.Result:
         return click.testing.CliRunner().invoke(cli.main, list(arguments), prog_name="tradewind", **keywords)

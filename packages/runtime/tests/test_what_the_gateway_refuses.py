@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
     with UnixStreamServer(str(tmp_path / "socket"), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         with Gateway(str(tmp_path / "socket"), "secret") as made:
             yield made
