@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import delete, inspect
 from sqlalchemy.orm import Session
 
+from support.http_client import Client
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.api.operator.access import expected_beats
 from tradewind_provider.api.operator.app import create_app
@@ -88,24 +89,30 @@ def app(signed_in_app: FastAPI, now: list[datetime]) -> Iterator[FastAPI]:
 As = Callable[[str], httpx.AsyncClient]
 
 
+@pytest.fixture(scope="session")
+def tokens(signed_in_app: FastAPI) -> dict[str, str]:
+    """What Airflow gave each user for the password; it is in no table."""
+    client = Client(signed_in_app)
+    found = {}
+    for name in _USERS:
+        answer = client.post("/auth/token", json={"username": name, "password": f"pw-{name}"})
+        found[name] = str(answer.json()["access_token"])
+    return found
+
+
 @pytest.fixture
-async def signed_in(app: FastAPI) -> AsyncIterator[As]:
+def signed_in(app: FastAPI, tokens: dict[str, str]) -> As:
     """`signed_in("olga")`: a client with that user's token. Users: ada (admin), olga (op), una (user), vera (viewer)."""
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://plane") as anonymous:
-        tokens = {}
-        for name in _USERS:
-            answer = await anonymous.post("/auth/token", json={"username": name, "password": f"pw-{name}"})
-            tokens[name] = answer.json()["access_token"]
 
-        def client(name: str) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                transport=transport,
-                base_url="http://plane/tradewind/v1",
-                headers={"Authorization": f"Bearer {tokens[name]}"} if name else {},
-            )
+    def client(name: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=transport,
+            base_url="http://plane/tradewind/v1",
+            headers={"Authorization": f"Bearer {tokens[name]}"} if name else {},
+        )
 
-        yield client
+    return client
 
 
 class Rows:

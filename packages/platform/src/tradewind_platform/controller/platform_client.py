@@ -38,7 +38,9 @@ class PlatformClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._token_file = token_file
-        verify = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        verify: ssl.SSLContext | bool = False
+        if transport is None:
+            verify = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
         self._client = httpx.Client(
             base_url=url.rstrip("/") + PREFIX, timeout=_SECONDS, verify=verify, transport=transport
         )
