@@ -32,9 +32,10 @@ def postgresql_server() -> Iterator[postgresql.PostgreSQL | None]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[postgresql.PostgreSQL]:
-    """A PostgreSQL, also where the other tests have SQLite: for what only a database with many writers shows."""
+    """A PostgreSQL, also where the other tests have SQLite: for what only a database with many writers shows. A test leaves no
+    role there that another one makes, and takes databases of its own."""
     if not postgresql.available():
         pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
     with postgresql.running() as made:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -238,44 +237,41 @@ def test_a_deployment_connects_to_the_service_of_the_primary(databases: CloudNat
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[URL]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as made:
-        yield make_url(made.new_database())
+def database(server: postgresql.PostgreSQL) -> URL:
+    return make_url(server.new_database())
 
 
 @pytest.mark.postgresql
 def test_a_deployments_role_opens_its_own_database_and_no_other_and_a_purge_leaves_neither(
-    server: URL,
+    database: URL,
 ) -> None:
-    operator = Operator(server=server)
-    databases = OnLoopback(api_of(operator), server)
+    operator = Operator(server=database)
+    databases = OnLoopback(api_of(operator), database)
     for slug in ("d1", "d2"):
         made(databases, operator, slug)
         databases.ensure(slug, PASSWORD)
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
-        psycopg2.connect(host=server.host, port=server.port, user="d1", password=PASSWORD, dbname="d2")
+        psycopg2.connect(host=database.host, port=database.port, user="d1", password=PASSWORD, dbname="d2")
     for slug in ("d1", "d2"):
         for _ in range(2):
             with pytest.raises(Away):
                 databases.erase(slug)
             operator.act()
         databases.erase(slug)
-    with create_engine(server).connect() as db:
+    with create_engine(database).connect() as db:
         left = "SELECT rolname FROM pg_roles UNION SELECT datname FROM pg_database"
         assert not {"d1", "d2"} & set(db.scalars(text(left)))
 
 
 @pytest.mark.postgresql
 def test_a_database_that_is_replaced_is_empty_and_still_closed_to_others_and_its_sessions_have_ended(
-    server: URL,
+    database: URL,
 ) -> None:
-    operator = Operator(server=server)
-    databases = OnLoopback(api_of(operator), server)
+    operator = Operator(server=database)
+    databases = OnLoopback(api_of(operator), database)
     for slug in ("d3", "d4"):
         made(databases, operator, slug)
-    held = psycopg2.connect(host=server.host, port=server.port, user="d3", password=PASSWORD, dbname="d3")
+    held = psycopg2.connect(host=database.host, port=database.port, user="d3", password=PASSWORD, dbname="d3")
     with held.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE dag_run (id serial PRIMARY KEY); CREATE TYPE state AS ENUM ('x'); CREATE SCHEMA more"
@@ -290,7 +286,7 @@ def test_a_database_that_is_replaced_is_empty_and_still_closed_to_others_and_its
         assert db.scalar(text("SELECT count(*) FROM pg_namespace WHERE nspname = 'more'")) == 0
         db.execute(text("CREATE TABLE dag_run (id int)"))
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
-        psycopg2.connect(host=server.host, port=server.port, user="d4", password=PASSWORD, dbname="d3")
+        psycopg2.connect(host=database.host, port=database.port, user="d4", password=PASSWORD, dbname="d3")
 
 
 def waited_for(databases: CloudNativePGDatabases, operator: Operator, slug: str = SLUG) -> None:

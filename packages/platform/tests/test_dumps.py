@@ -22,11 +22,8 @@ SLUG = "d2345abc"
 
 
 @pytest.fixture(scope="module")
-def databases() -> Iterator[Databases]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as server:
-        yield Databases(server.new_database())
+def databases(server: postgresql.PostgreSQL) -> Databases:
+    return Databases(server.new_database())
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from support import postgresql
+from support import forked, postgresql
 from support.leading_reconciler import STEPS
 from support.patience import stretched
 from support.platform_parts import Reconciled, Time
@@ -23,7 +21,6 @@ from tradewind_platform.store.leadership import PostgresLeadership
 from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.sessions import Store, open_engine
 
-ROOT = Path(__file__).parents[3]
 pytestmark = [pytest.mark.postgresql, pytest.mark.timeout(180)]
 
 
@@ -55,11 +52,16 @@ def test_scenario_22_the_leader_is_killed_in_a_step_and_another_one_goes_on_with
     store, ring, now = Store(engine), KeyRing.create(tmp_path / "keys"), Time()
     organization = first_organization(store, "acme", now=now.now)
     asked = Reconciled(Platform(store, ring, now), organization, now)
-    command = [sys.executable, "-m", "support.leading_reconciler", url, str(tmp_path / "keys"), str(file)]
-    replicas = [
-        subprocess.Popen(command, cwd=ROOT / "tests", stderr=subprocess.DEVNULL, env=dict(os.environ))
-        for _ in range(2)
-    ]
+    with open(os.devnull, "wb") as nowhere:
+        replicas = [
+            forked.Process(
+                *("support.leading_reconciler", url, str(tmp_path / "keys"), str(file)),
+                env={"PATH": os.environ["PATH"]},
+                output=nowhere.fileno(),
+                prepared="import support.leading_reconciler",
+            )
+            for _ in range(2)
+        ]
     try:
         names = ["one", "two", "three"]
         for name in names:

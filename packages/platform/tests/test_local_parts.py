@@ -203,14 +203,6 @@ def test_scenario_3_links_of_a_deployments_user_lead_root_to_no_file_of_the_mach
     assert (home / "airflow.cfg").stat().st_uid == (home / "passwords.json").stat().st_uid == 53001
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.PostgreSQL]:
-    if not postgresql.available():
-        pytest.skip("no PostgreSQL on this machine: `make postgresql` installs it")
-    with postgresql.running() as made:
-        yield made
-
-
 def connect(databases: Databases, slug: str, password: str, database: str) -> None:
     url = databases.url(slug, password)
     psycopg2.connect(
