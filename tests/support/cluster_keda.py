@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -65,28 +66,24 @@ def _replay(cluster: Cluster, namespace: str, name: str, stop: threading.Event) 
     spec = cluster.get("scaledobject", name, "-n", namespace)["spec"]
     (trigger,) = spec["triggers"]
     known = trigger["metadata"]
-    headers = {}
-    if known.get("authMode") == "bearer":
-        auth = cluster.get("triggerauthentication", trigger["authenticationRef"]["name"], "-n", namespace)[
-            "spec"
-        ]
-        (reference,) = auth["secretTargetRef"]
-        template = f'go-template={{{{index .data "{reference["key"]}" | base64decode}}}}'
-        token = cluster.kubectl("-n", namespace, "get", "secret", reference["name"], "-o", template)
-        headers["Authorization"] = f"Bearer {token}"
     deployment = f"deployment/{name}"
     active_at = 0.0
     asked = urlsplit(known["url"])  # name.namespace.svc
     assert asked.hostname and asked.port
     service, inside, *_ = asked.hostname.split(".")
+    headers = _headers(cluster, namespace, trigger)
     with (
         cluster.way_to(inside, service, asked.port) as way,
         httpx.Client(transport=way, timeout=3) as keda,
     ):
         while not stop.wait(float(spec["pollingInterval"])):
-            answer = keda.get(known["url"], headers=headers)
-            if answer.status_code != 200:
-                continue  # an error holds what runs
+            # After an error KEDA holds what runs, and makes its scaler anew, with what the Secret holds now.
+            try:
+                answer = keda.get(known["url"], headers=headers).raise_for_status()
+            except httpx.HTTPError as refused:
+                print(f"\n{known['url']}: {refused!r}")
+                headers = _headers(cluster, namespace, trigger)
+                continue
             work = answer.json()[known["valueLocation"]]
             now = int(cluster.kubectl("-n", namespace, "get", deployment, "-o", "jsonpath={.spec.replicas}"))
             wanted = now
@@ -97,3 +94,14 @@ def _replay(cluster: Cluster, namespace: str, name: str, stop: threading.Event) 
                 wanted = spec["minReplicaCount"]
             if wanted != now:
                 cluster.kubectl("-n", namespace, "scale", deployment, f"--replicas={wanted}")
+
+
+def _headers(cluster: Cluster, namespace: str, trigger: dict[str, Any]) -> dict[str, str]:
+    """Those of its requests, with the token that the Secret holds now."""
+    if trigger["metadata"].get("authMode") != "bearer":
+        return {}
+    name = trigger["authenticationRef"]["name"]
+    (reference,) = cluster.get("triggerauthentication", name, "-n", namespace)["spec"]["secretTargetRef"]
+    template = f'go-template={{{{index .data "{reference["key"]}" | base64decode}}}}'
+    token = cluster.kubectl("-n", namespace, "get", "secret", reference["name"], "-o", template)
+    return {"Authorization": f"Bearer {token}"}
