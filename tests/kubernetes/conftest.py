@@ -24,11 +24,21 @@ PODS = {"conn_type": "kubernetes", "extra": {"xcom_sidecar_container_image": "lo
 KEEP = os.environ.get("TRADEWIND_TEST_CLUSTER") == "keep"
 
 
+FIRST = (
+    "test_deployments_of_a_platform.py",
+    "test_databases_made_by_cloudnativepg.py",
+    "test_a_gateway_of_gateway_api.py",
+)
+"""Modules that have a platform, controllers and planes of their own: they have ended before the session's plane and sites, which stay, use
+the node's processors."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("kubernetes")
             item.add_marker(pytest.mark.timeout(1800))
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")

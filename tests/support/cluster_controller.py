@@ -27,6 +27,7 @@ def install(
 ) -> None:
     """In a namespace that is there, of a cluster that was added. Returns when it is connected. `values`: more of the chart; `aliases`: the
     addresses of more host names for its pods. The release is named for the namespace."""
+    platform.namespaces.append(namespace)
     cluster, slug = platform.cluster, platform.slug(name)
     certificate, key = platform.authority.certificate(f"{slug}.external.test", f"*.{slug}.apps.test")
     cluster.make_secret(namespace, "database", url=f"postgresql://airflow@{NODE_IP}:5432/postgres")

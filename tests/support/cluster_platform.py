@@ -25,6 +25,7 @@ class ClusterPlatform:
         self.url = "https://platform.test:8700"
         self.authority = Authority(folder / "authority", "a test")
         self.token_file = folder / "token"
+        self.namespaces: list[str] = []  # of controllers
         self.hosts = folder / "hosts"
         self.hosts.write_text(f"127.0.0.1 localhost\n{NODE_IP} platform.test\n")
         certificate, key = self.authority.certificate("platform.test")
@@ -128,4 +129,7 @@ class ClusterPlatform:
             hosts.write(f"{address} {host}\n")
 
     def stop(self) -> None:
+        """End it, and its controllers with it."""
         self.process.stop()
+        for namespace in self.namespaces:
+            self.cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
