@@ -185,6 +185,14 @@ def test_the_gateway_reads_the_configuration_that_the_chart_writes(which: str, o
     assert found.only_closed is only_closed and (found.tls is None) is only_closed
 
 
+def test_a_gateway_that_is_replaced_serves_until_nodes_send_it_nothing() -> None:
+    made = rendered({})
+    pod = pod_of(made[("Deployment", "tradewind-controller-gateway")])
+    (container,) = pod["containers"]
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+    assert pod["terminationGracePeriodSeconds"] > 10, "time to end what it has begun"
+
+
 def test_what_answers_for_closed_deployments_is_where_the_routes_of_gateway_api_lead() -> None:
     made = rendered(ALTERNATIVES["gateway api"])
     settings = KubernetesSettings.model_validate_json(

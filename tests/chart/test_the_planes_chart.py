@@ -170,6 +170,15 @@ def test_probes_are_under_the_path_of_the_public_address() -> None:
     )
 
 
+def test_an_api_server_that_is_replaced_answers_until_nodes_send_it_nothing() -> None:
+    pod = pod_of(part(rendered(), "api-server"))
+    (container,) = pod["containers"]
+    command = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == ["sleep", "5"]
+    assert pod["terminationGracePeriodSeconds"] > 2 * int(command[1]), "time to end what it has begun"
+    assert "lifecycle" not in pod_of(part(rendered(), "scheduler"))["containers"][0]
+
+
 @pytest.mark.parametrize(
     ("values", "address"),
     [
