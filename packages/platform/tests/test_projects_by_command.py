@@ -43,6 +43,10 @@ class World:
         """The plugin that the stub reads."""
         (self.project.plane.folder / "plugins" / "plugin.py").write_text(text)
 
+    def pids(self) -> set[int]:
+        """Of the processes that run."""
+        return {one.pid for one in self.platform.processes(self.slug)}
+
     def plugin(self) -> str:
         """Of the processes that run."""
         folders = {
@@ -120,13 +124,11 @@ def test_an_author_is_told_that_the_role_does_not_allow_it_however_large_the_cod
 def test_code_is_there_for_a_platform_that_is_started_again(world: World) -> None:
     world.write("ONE = 1\n")
     world.deploy()
-    pids = {one.pid for one in world.platform.processes(world.slug)}
+    before = world.pids()
     world.platform.process.stop()
     world.platform.start()
-    assert {one.pid for one in world.platform.processes(world.slug)} == pids
+    assert world.pids() == before
     for one in world.platform.processes(world.slug):
         one.kill()
-    wait_until(
-        lambda: len(world.platform.processes(world.slug)) == 2, timeout=60, what="they are started again"
-    )
+    wait_until(lambda: len(world.pids() - before) == 2, timeout=60, what="they are started again")
     assert world.plugin() == "ONE = 1\n"

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+Samples = Iterable[tuple[tuple[str, ...], float]]
+"""Values of the labels, and the value."""
+Snapshot = TypeVar("Snapshot")
+
+
+@dataclass(frozen=True)
+class MetricDefinition(Generic[Snapshot]):
+    """One metric, and its samples of a component at one moment."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    of: Callable[[Snapshot], Samples]
+    kind: str = "gauge"  # or "counter"
+
+
+def text(metrics: Iterable[MetricDefinition[Snapshot]], snapshot: Snapshot) -> str:
+    """All of them. Raises ValueError unless each label of a sample has a value."""
+    lines = []
+    for one in metrics:
+        lines += head(one.name, one.kind, one.help)
+        lines += [sample(one.name, one.labels, values, value) for values, value in one.of(snapshot)]
+    return "\n".join(lines) + "\n"
 
 
 def sample(name: str, labels: Sequence[str], values: Sequence[str], value: float) -> str:

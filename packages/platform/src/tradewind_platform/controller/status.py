@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from tradewind_protocol import prometheus
+from tradewind_protocol.prometheus import Samples
 
 STUCK_AFTER: Final = 180.0
 """Seconds without a turn of the loop after which the process counts as stuck. A poll takes 60 at the most, and a pause ten."""
 SILENT_AFTER: Final = 60.0
 """Seconds without an answer after which the platform counts as away."""
-
-Samples = Iterable[tuple[tuple[str, ...], float]]
 
 
 @dataclass
@@ -83,15 +82,7 @@ class ControllerStatus:
         return "" if self.reachable else self.problem or "the platform has not answered yet"
 
 
-@dataclass(frozen=True)
-class MetricDefinition:
-    """One metric."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    of: Callable[[ControllerStatus], Samples]
-    kind: str = "gauge"
+MetricDefinition = prometheus.MetricDefinition[ControllerStatus]
 
 
 def _moment(of: Callable[[ControllerStatus], float | None]) -> Callable[[ControllerStatus], Samples]:
@@ -147,8 +138,4 @@ METRICS: Final[tuple[MetricDefinition, ...]] = (
 
 def text(status: ControllerStatus) -> str:
     """Prometheus' text format."""
-    lines = []
-    for one in METRICS:
-        lines += prometheus.head(one.name, one.kind, one.help)
-        lines += [prometheus.sample(one.name, one.labels, values, value) for values, value in one.of(status)]
-    return "\n".join(lines) + "\n"
+    return prometheus.text(METRICS, status)

@@ -6,7 +6,7 @@ Moments are told and not ages: the same figures are true however late they are r
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -33,6 +33,7 @@ from tradewind_platform.store.tables import (
 )
 from tradewind_protocol import prometheus
 from tradewind_protocol.platform import WorkloadView
+from tradewind_protocol.prometheus import Samples
 
 FAILED_FOR: Final = timedelta(days=1)
 """How long a failed operation stays in its series."""
@@ -41,8 +42,6 @@ EXPIRED_FOR: Final = timedelta(hours=1)
 
 Name = tuple[str, str]
 """Of a workspace, and of a Deployment in it."""
-Samples = Iterable[tuple[tuple[str, ...], float]]
-"""Values of the labels, and the value."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,7 @@ class PlatformSnapshot:
     tokens: Mapping[str, datetime] = field(default_factory=dict)  # API token → when it expires
 
 
-@dataclass(frozen=True)
-class MetricDefinition:
-    """One metric."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    of: Callable[[PlatformSnapshot], Samples]
-    kind: str = "gauge"
+MetricDefinition = prometheus.MetricDefinition[PlatformSnapshot]
 
 
 def look(db: Session, caller: Principal, *, now: datetime, version: str) -> PlatformSnapshot:
@@ -100,13 +91,7 @@ def look(db: Session, caller: Principal, *, now: datetime, version: str) -> Plat
 
 def text(snapshot: PlatformSnapshot) -> str:
     """Prometheus' text format."""
-    lines = []
-    for one in METRICS:
-        lines += prometheus.head(one.name, one.kind, one.help)
-        lines += [
-            prometheus.sample(one.name, one.labels, values, value) for values, value in one.of(snapshot)
-        ]
-    return "\n".join(lines) + "\n"
+    return prometheus.text(METRICS, snapshot)
 
 
 def _deployments(db: Session) -> tuple[dict[UUID, Name], dict[UUID, str]]:

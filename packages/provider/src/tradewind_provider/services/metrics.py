@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tradewind_protocol import prometheus
 from tradewind_protocol.operator import AgentView, CanaryView, QueueView
+from tradewind_protocol.prometheus import Samples
 from tradewind_protocol.states import GONE as GONE_STATES
 from tradewind_protocol.states import AgentState
 from tradewind_provider.domain.agents import HeartbeatLimits
@@ -51,19 +52,10 @@ class PlaneSnapshot:
     shortcuts: Mapping[str, str] = field(default_factory=dict)  # name → why it is off here; empty: it is on
 
 
-Samples = Iterable[tuple[tuple[str, ...], float]]
 Histograms = Iterable[tuple[tuple[str, ...], Histogram]]
 
 
-@dataclass(frozen=True)
-class MetricDefinition:
-    """One metric."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    of: Callable[[PlaneSnapshot], Samples]
-    kind: str = "gauge"  # or "counter"
+MetricDefinition = prometheus.MetricDefinition[PlaneSnapshot]
 
 
 @dataclass(frozen=True)
