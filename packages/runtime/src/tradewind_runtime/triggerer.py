@@ -10,15 +10,14 @@ import logging
 import resource
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tradewind_protocol.hosts import Configure, HostStatus, Problem, StopHost
 from tradewind_protocol.sessions import Policy
-from tradewind_runtime import gateway_client, kernel
+from tradewind_runtime import gateway_client
 from tradewind_runtime.control import Control, ControlClosed
 from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
 from tradewind_runtime.triggers.outbox import Outbox
@@ -56,17 +55,20 @@ def run(control: Control, configure: Configure) -> int:
     assigned = AssignedTriggers(clock=time.monotonic)
     outbox = Outbox()
     status = Status(control)
-    with _traced(configure):
-        supervisor = seam.start(
-            agent_name=configure.agent_name,
-            capacity=configure.slots,
-            assigned=assigned,
-            outbox=outbox,
-            open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
-            strict=(configure.xcom or configure.policy) is Policy.STRICT,
-            masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
-            on_tick=status.tell,
-        )
+    relay = _relay(configure)
+    supervisor = seam.start(
+        agent_name=configure.agent_name,
+        capacity=configure.slots,
+        assigned=assigned,
+        outbox=outbox,
+        open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
+        strict=(configure.xcom or configure.policy) is Policy.STRICT,
+        masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
+        on_tick=status.tell,
+        in_child=None if relay is None else partial(_trace_through, relay, configure.agent_name),
+    )
+    if relay is not None:
+        relay.start()
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
 
         def persisted(numbers: tuple[int, ...]) -> None:
@@ -104,22 +106,17 @@ def run(control: Control, configure: Configure) -> int:
     return 1
 
 
-@contextmanager
-def _traced(configure: Configure) -> Iterator[None]:
-    """A process that is forked inside leaves its spans with an agent that takes them, through this one."""
+def _relay(configure: Configure) -> SpanRelay | None:
+    """By which the process that runs triggers leaves its spans with an agent that takes them."""
     if not configure.options.get("traces"):
-        yield
-        return
+        return None
+    return SpanRelay(partial(gateway_client.leave_spans, configure.gateway, configure.secret))
+
+
+def _trace_through(relay: SpanRelay, agent: str) -> None:
     from tradewind_runtime.airflow import traces
 
-    relay = SpanRelay(partial(gateway_client.leave_spans, configure.gateway, configure.secret))
-    agent = configure.agent_name
-    no_more = kernel.after_fork_of_mine(lambda: traces.start_through(relay.be_the_sender(), agent=agent))
-    try:
-        yield
-    finally:
-        no_more()
-    relay.start()
+    traces.start_through(relay.be_the_sender(), agent=agent)
 
 
 class AgentsEnd:

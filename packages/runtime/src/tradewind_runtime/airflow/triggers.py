@@ -420,14 +420,16 @@ def start(
     strict: bool,
     masks: bool,
     on_tick: Callable[[Supervisor], None],
+    in_child: Callable[[], None] | None = None,
 ) -> Supervisor:
-    """Fork the process that runs triggers. Call it before any thread is started."""
+    """Fork the process that runs triggers, which calls `in_child` before it runs any. Call it before any thread is started."""
     stock.stats.initialize(
         factory=stock.stats_utils.get_stats_factory(),
         export_legacy_names=conf.getboolean("metrics", "legacy_names_on"),
     )
     loggers.release()
-    supervisor = Supervisor.start(
+    kind = Supervisor if in_child is None else _beginning_with(in_child)
+    supervisor = kind.start(
         logger=structlog.get_logger(logger_name="tradewind.triggerer"),
         capacity=capacity,
         agent_name=agent_name,
@@ -440,3 +442,15 @@ def start(
     )
     supervisor.open_wake_up_pipe()
     return supervisor
+
+
+def _beginning_with(action: Callable[[], None]) -> type[Supervisor]:
+    """A supervisor whose process begins with that. It may take locks: Python has made those anew that the fork found taken."""
+
+    class Beginning(Supervisor):
+        @classmethod
+        def run_in_process(cls) -> None:
+            action()
+            super().run_in_process()
+
+    return Beginning
