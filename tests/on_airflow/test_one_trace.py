@@ -129,6 +129,26 @@ def test_a_task_is_one_trace_from_the_schedulers_enqueue_to_user_code(
     assert found["my.own.step"].end <= found["tradewind.agent.run"].end <= found["tradewind.attempt"].end
 
 
+def test_the_trigger_of_a_deferred_task_is_in_the_trace_of_its_task(
+    traced: Deployment, planes: Collector, sites: Collector
+):
+    traced.rest.wait_for_dags(["traced_waiting"])
+    assert traced.rest.run("traced_waiting").state == "success"
+    airflow_rest.eventually(
+        lambda: (
+            "task_run.waits" in {one.name for one in planes.spans}
+            and "trigger.waits" in {one.name for one in sites.spans}
+        ),
+        timeout=30,
+        what=lambda: f"the trigger's span was told: {sorted({one.name for one in sites.spans})}",
+    )
+    whole, trigger = by_name(planes.spans)["task_run.waits"], by_name(sites.spans)["trigger.waits"]
+    assert (trigger.trace_id, trigger.parent_id) == (whole.trace_id, whole.span_id)
+    assert trigger.service == "tradewind-triggerer"
+    assert whole.start <= trigger.start <= trigger.end <= whole.end
+    assert not any(one.name.startswith("trigger.") for one in planes.spans)
+
+
 def test_each_side_tells_its_own_collector_and_nobody_tells_a_secret(
     traced: Deployment, planes: Collector, sites: Collector
 ):
@@ -136,7 +156,8 @@ def test_each_side_tells_its_own_collector_and_nobody_tells_a_secret(
     airflow_rest.eventually(
         lambda: any(one.name == "worker.work" for one in sites.spans), timeout=30, what="the site's spans"
     )
-    assert {one.service for one in sites.spans} == {"tradewind-agent", "tradewind-task"}
+    services = {one.service for one in sites.spans} - {"tradewind-triggerer"}  # of another test
+    assert services == {"tradewind-agent", "tradewind-task"}
     assert not any(one.name.startswith(("tradewind.agent.", "worker.", "my.own")) for one in planes.spans)
     told = b"".join((*planes.requests, *sites.requests))
     for secret in (b"SECRET-", b"tw_agent_", b"tw_session_", b"tw_local_", b"eyJ"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import site_journal
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
 from airflow.sdk import DAG, task
 
 with DAG("traced", schedule=None):
@@ -16,3 +19,6 @@ with DAG("traced", schedule=None):
         return "SECRET-XCOM-value"
 
     work()
+
+with DAG("traced_waiting", schedule=None):
+    TimeDeltaSensor(task_id="waits", delta=timedelta(seconds=1), deferrable=True)
