@@ -49,7 +49,7 @@ LIBRARIES = (
     ),
     *("pydantic.types", "rich.traceback", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
     *("sqlalchemy.ext.associationproxy", "sqlalchemy.ext.asyncio", "sqlalchemy.orm", "sqlite3", "structlog"),
-    *("tabulate", "tenacity", "upath.registry", "uuid6", "wcwidth", "yaml"),
+    *("tabulate", "tenacity", "upath.registry", "uuid6", "yaml"),
 )
 """What Airflow imports, takes long, and reads no configuration."""
 
