@@ -75,7 +75,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 # The long files come first, so that the last ones are short.
 FAST := packages/provider packages/runtime packages/agent packages/cli packages/platform packages/protocol \
-        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports \
+        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports tests/benchmarks \
         tests/private_network/test_set_up_as_code.py tests/private_network/test_routes_of_gateway_api.py
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
