@@ -86,7 +86,7 @@ def _one_side(name, home, server, chosen, every, options, choices, results) -> b
         print(f"{name} is up and warm after {time.monotonic() - began:.0f} s", flush=True)
         for workload in chosen:
             for _ in range(options.repeats):
-                if workload in ("wide", "burst"):
+                if workload in ("wide", "apart", "burst"):
                     side.database.forget()
                 try:
                     metrics = every[workload](side)

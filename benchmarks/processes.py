@@ -60,12 +60,17 @@ def pss(roles: Mapping[str, Role]) -> dict[str, tuple[int, int]]:
     """Processes of each role and their proportional set size together, in bytes."""
     found = {}
     for name, role in roles.items():
-        members: list[psutil.Process] = []
-        for root in role.roots():
-            members += [] if role.below else [root]
-            members += [] if role.alone else _children(root)
-        sizes = [size for member in members if (size := _pss(member))]
+        sizes = [size for member in members(role) if (size := _pss(member))]
         found[name] = (len(sizes), sum(sizes))
+    return found
+
+
+def members(role: Role) -> list[psutil.Process]:
+    """The processes of that role that run now."""
+    found: list[psutil.Process] = []
+    for root in role.roots():
+        found += [] if role.below else [root]
+        found += [] if role.alone else _children(root)
     return found
 
 

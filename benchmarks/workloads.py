@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import counting, crowd, parse, processes
+from benchmarks import counting, crowd, machines, parse, processes
 from benchmarks.sides import Side
 
 Metrics = dict[str, float]
@@ -195,6 +195,12 @@ def _tasks(dag_id: str, tasks: int, count: int, timeout: float) -> Callable[[Sid
     return run
 
 
+def apart(side: Side, sizes: Sizes) -> Metrics:
+    """`wide`, where the plane's machine has one processor and a remote site's machine another."""
+    with machines.of_one_processor(side):
+        return _tasks("wide", sizes.wide, 1, 1800)(side)
+
+
 def sleepers(side: Side, sizes: Sizes) -> Metrics:
     """Memory while as many tasks sleep as there are slots."""
     before = processes.pss(side.roles)
@@ -268,6 +274,7 @@ def warm(side: Side) -> None:
 def all_of(sizes: Sizes) -> dict[str, Callable[[Side], Metrics]]:
     return {
         "wide": _tasks("wide", sizes.wide, 1, 1800),
+        "apart": lambda side: apart(side, sizes),
         "chain": _tasks("chain", sizes.chain, 1, 600),
         "burst": _tasks("burst", sizes.burst_tasks, sizes.burst_runs, 1200),
         "imports": _tasks("imports", sizes.imports, 1, 900),

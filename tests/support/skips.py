@@ -28,6 +28,7 @@ EXPECTED = (
     "becoming other users needs",
     "what reads Gateway API's rules needs Python 3.11",
     "immortal objects need Python 3.12",
+    "two machines of one processor need",
     "other users can run neither",
 )
 """How the reasons begin that are right on some machine or in some suite, with every tool installed."""
