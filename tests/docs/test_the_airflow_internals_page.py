@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support import forked
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "docs" / "scripts" / "airflow_internals_page.py"
@@ -32,13 +33,7 @@ def test_the_page_is_current(tmp_path: Path) -> None:
         "sys.exit(0 if made['PAGE'].read_text() == made['page']() else 'run docs/scripts/airflow_internals_page.py')"
     )
     environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, str(SCRIPT)],
-        capture_output=True,
-        text=True,
-        env=environ,
-        check=False,
-    )
+    done = forked.run(program, str(SCRIPT), env=environ)
     assert done.returncode == 0, done.stderr
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ import pytest
 from reports import anew, comparing, records, scenarios, sides
 from reports.progress import STALLED, Progress
 from reports.records import Places, Record, TaskInstance, Try
+from support import forked
 
 SCENARIO = scenarios.Scenario(
     name="some",
@@ -128,7 +127,7 @@ def test_each_file_can_be_imported(tmp_path: Path) -> None:
         "SITE_JOURNAL": str(tmp_path / "journal"),
     }
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
-    done = subprocess.run([sys.executable, "-c", code, *names], env=env, capture_output=True, text=True)
+    done = forked.run(code, *names, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
