@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import psutil
 
+from support import forked
 from support.patience import stretched
 from tradewind.embedded.plane import free_port
 from tradewind.embedded.processes import LocalProcess, wait_until
+
+_COMMANDS: Final = "import tradewind.cli, tradewind.commands.project, tradewind_platform.commands"
+_COMMAND: Final = "from tradewind.cli import main; main(prog_name='tradewind')"
 
 
 class PlatformProcess:
@@ -73,19 +76,16 @@ class PlatformProcess:
         psutil.wait_procs(found, timeout=30)
 
     def command(self, *arguments: str, fails: bool = False) -> str:
-        """What a `tradewind` command prints."""
-        env = {
+        """What a `tradewind` command prints. It runs in a process of its own, forked from one that has imported the commands."""
+        own = {
             **os.environ,
             "TRADEWIND_PLATFORM_URL": self.url,
             "TRADEWIND_API_TOKEN_FILE": str(self.token_file),
         }
-        env.pop("TRADEWIND_API_TOKEN", None)
-        done = subprocess.run(
-            [sys.executable, "-m", "tradewind", *arguments],
-            env=env,
-            text=True,
-            capture_output=True,
-            check=False,
+        own.pop("TRADEWIND_API_TOKEN", None)
+        common = {"PATH": os.defpath}
+        done = forked.run(
+            _COMMAND, *arguments, env=common, also=own, timeout=stretched(900), prepared=_COMMANDS
         )
         assert (done.returncode != 0) is fails, (
             f"{arguments}: {done.stdout}{done.stderr}\n{self.process.tail()}"

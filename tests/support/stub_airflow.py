@@ -5,17 +5,13 @@ For tests of the local driver with real processes. `install` makes one for a ver
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 import signal
 import sqlite3
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 
 def install(directory: Path, version: str) -> Path:
@@ -84,50 +80,15 @@ def _migrate() -> None:
         sys.exit("no such column: poisoned")
 
 
-class _Pages(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        if path == "/api/v2/monitor/health":
-            found: Any = {"metadatabase": {"status": "healthy"}, "scheduler": {"status": self._scheduler()}}
-        elif path == "/api/v2/version":
-            found = {"version": os.environ["STUB_VERSION"]}
-        elif path.endswith("/dagRuns"):
-            with _database() as database:
-                found = {"total_entries": database.execute("SELECT count(*) FROM dag_run").fetchone()[0]}
-        elif path in ("/tradewind/v1/agents", "/tradewind/v1/attempts"):
-            found = {"items": [], "total": 0}
-        else:
-            found = {}
-        body = json.dumps(found).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-    @staticmethod
-    def _scheduler() -> str:
-        pid = Path(os.environ["AIRFLOW_HOME"]) / "scheduler.pid"
-        try:
-            os.kill(int(pid.read_text()), 0)
-        except (OSError, ValueError):
-            return "unhealthy"
-        return "healthy"
-
-
 def _serve(port: int) -> None:
     if (Path(os.environ["STUB_HOME"]) / "crash").exists():
         sys.exit("the API server has no room to start")
     if "crash" in _plugin():
         sys.exit("the plugin ends the API server")
-    config = configparser.ConfigParser(interpolation=None)
-    assert config.read(Path(os.environ["AIRFLOW_HOME"]) / "airflow.cfg")
-    server = ThreadingHTTPServer(("127.0.0.1", port), _Pages)
+    import stub_pages  # takes longer to import than all that the other processes do
+
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    server.serve_forever()
+    stub_pages.serve(port, _database)
 
 
 def _schedule() -> None:

@@ -23,19 +23,19 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 class World:
-    """A platform with the Deployment `sales`, and the project `shop`."""
+    """A Deployment of the platform, and a project for it."""
 
-    def __init__(self, platform: PlatformProcess, project: Project) -> None:
-        self.platform, self.project = platform, project
-        self.slug = str(platform.json("deployments", "create", "sales", "--wait")["slug"])
+    def __init__(self, platform: PlatformProcess, project: Project, name: str) -> None:
+        self.platform, self.project, self.name = platform, project, name
+        self.slug = str(platform.json("deployments", "create", name, "--wait")["slug"])
 
     def deploy(self, *more: str, fails: bool = False) -> str:
-        command = ("project", "deploy", "--deployment", "sales", "--project", str(self.project.root))
+        command = ("project", "deploy", "--deployment", self.name, "--project", str(self.project.root))
         return self.platform.command(*command, *more, fails=fails)
 
     def history(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.platform.json(
-            "project", "deploys", "list", "--deployment", "sales"
+            "project", "deploys", "list", "--deployment", self.name
         )["items"]
         return found
 
@@ -57,26 +57,36 @@ class World:
         return (Path(folder) / "plugin.py").read_text() if folder else ""
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def platform() -> Iterator[PlatformProcess]:
     try:
         program.find(None)
     except BadUsage as missing:
         pytest.skip(f"{missing.message}: `make network` installs it")
-    for name, value in project_parts.without_index().items():
-        monkeypatch.setenv(name, value)
-    with directories.short() as folder:
-        project = project_parts.made(folder / "shop", project_parts.dist(folder / "dist"))
+    with directories.short() as folder, pytest.MonkeyPatch.context() as patched:
+        for name, value in project_parts.without_index().items():
+            patched.setenv(name, value)
         python = stub_airflow.install(folder / "stub", "3.3.2")
-        with monkeypatch.context() as of_the_platform:
+        with pytest.MonkeyPatch.context() as of_the_platform:
             stub_airflow.uv(folder / "uv")
             of_the_platform.setenv("PATH", f"{folder / 'uv'}:{os.environ['PATH']}")
-            platform = PlatformProcess(folder / "platform", python)
-            platform.start()
+            made = PlatformProcess(folder / "platform", python)
+            made.start()
         try:
-            yield World(platform, project)
+            yield made
         finally:
-            platform.stop_everything()
+            made.stop_everything()
+
+
+@pytest.fixture(scope="module")
+def dist(platform: PlatformProcess) -> Path:
+    return project_parts.dist(platform.home.parent / "dist")
+
+
+@pytest.fixture(params=["sales"])
+def world(request: pytest.FixtureRequest, platform: PlatformProcess, dist: Path) -> World:
+    name: str = request.param
+    return World(platform, project_parts.made(platform.home.parent / name, dist), name)
 
 
 def test_scenario_27_a_project_is_deployed_fails_and_is_rolled_back_by_commands(world: World) -> None:
@@ -102,25 +112,29 @@ def test_scenario_27_a_project_is_deployed_fails_and_is_rolled_back_by_commands(
     assert world.plugin() == "TWO = 2\n"
     assert [one["status"] for one in world.history()] == ["DEPLOYED", "FAILED", "DEPLOYED"]
 
-    world.platform.command("project", "deploys", "rollback", "--deployment", "sales", "--wait")
+    world.platform.command("project", "deploys", "rollback", "--deployment", world.name, "--wait")
     newest, second, *_ = world.history()
     assert (newest["digest"], newest["rolled_back_from"]) == (first["digest"], second["id"])
     assert world.plugin() == "ONE = 1\n"
-    found = world.platform.json("deployments", "get", "sales")
+    found = world.platform.json("deployments", "get", world.name)
     assert found["phase"] == "running"
 
 
-def test_an_author_is_told_that_the_role_does_not_allow_it_however_large_the_code_is(world: World) -> None:
+@pytest.mark.parametrize("world", ["stocks"], indirect=True)
+def test_an_author_is_told_that_the_role_does_not_allow_it_however_large_the_code_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = world.platform.home.parent / "author.token"
-    ask = ("api-tokens", "create", "author", "--role", "deployment_author", "--deployment", "sales")
+    ask = ("api-tokens", "create", "author", "--role", "deployment_author", "--deployment", world.name)
     world.platform.command(*ask, "--to-file", str(token))
     (world.project.plane.folder / "plugins" / "large.bin").write_bytes(os.urandom(8 * 1024 * 1024))
-    world.platform.token_file = token
+    monkeypatch.setattr(world.platform, "token_file", token)
     said = world.deploy(fails=True)
     assert "may not deployment.deploys.create" in said, said
     assert world.history() == [] and world.plugin() == ""
 
 
+@pytest.mark.parametrize("world", ["orders"], indirect=True)
 def test_code_is_there_for_a_platform_that_is_started_again(world: World) -> None:
     world.write("ONE = 1\n")
     world.deploy()
