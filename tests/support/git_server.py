@@ -101,7 +101,7 @@ def over_http(repository: Repository) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, name="git over http", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="git over http", daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/{repository.bare.name}"

@@ -63,7 +63,7 @@ class LogPlatform:
     def _listen(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def _take(self, body: str) -> dict[str, Any]:
         lines = [json.loads(line) for line in body.splitlines() if line]

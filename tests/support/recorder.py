@@ -66,7 +66,9 @@ class Recorder:
                 """An agent that stops leaves its polls: no news."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="recorder", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="recorder", daemon=True
+        )
 
     @property
     def url(self) -> str:

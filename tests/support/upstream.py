@@ -68,7 +68,7 @@ def running(host: str = "127.0.0.1", port: int = 0) -> Iterator[Upstream]:
 
     server = Server((host, port), Handler)
     upstream = Upstream(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield upstream
