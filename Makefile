@@ -72,6 +72,8 @@ ONLY  := (not test_every_kind_of_site or $(SITES)) and (not test_only_what_is_bu
 # As many processes as there are processors. A file, or a folder with real planes, is run by one of them: what its tests share is
 # made once. Files are handed out in the order of the command line. ARGS=-n0 runs everything in one process, for a debugger.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+# One more for tests that wait, too, and start no Airflow.
+MORE     := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 # The long files come first, so that the last ones are short.
 FAST := packages/provider packages/runtime packages/agent packages/cli packages/platform packages/protocol \
@@ -82,7 +84,7 @@ test: test-fast  ## the fast rings, then a core of real Airflow and of the fault
 	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
 
 test-fast: $(STAMP) helm cfn-lint  ## the fast rings only: no Airflow processes
-	$(PY) -m pytest $(PARALLEL) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
+	$(PY) -m pytest $(PARALLEL) $(MORE) -m "not airflow and not faults and not ui" $(FAST) $(ARGS)
 
 # The fast ring repeats the same few walks and requests each time, to notice what a change breaks.
 test-search: $(STAMP)  ## long random searches: the lease protocol's walks, and requests that both APIs' descriptions allow or forbid

@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 from xdist.scheduler import LoadScopeScheduling
 
 from support import airflow_home, directories, skips
@@ -22,6 +23,12 @@ collect_ignore_glob = ["packages/*/src/*"]  # the tests in a new project's templ
 # How long an example takes says something of the machine and of what else it does; a test that hangs has its timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+if not os.environ.get("TRADEWIND_TEST_EXAMPLES") and not os.environ.get("TRADEWIND_TEST_WALKS"):
+    # Hypothesis would draw from the constants of all our modules that happen to be imported: a seed would lead to other examples in
+    # another process. And to read the modules, and to hold each constant against each field, takes longer than many a search.
+    assert providers._get_local_constants
+    providers._get_local_constants = lambda: providers._local_constants
 
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|tw_(agent|session|local)_[\w-]{20}|\d{10}\.\d")
 
@@ -55,8 +62,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None
 
 
 def pytest_collection_finish() -> None:
-    # Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them.
+    # Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them,
+    # nor so often through what a test makes.
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     # Tests, and what they start, keep nothing that they have compiled: of a Dag file that is changed twice within a second, to a text
     # as long, the byte code of the first would be taken for the second's.
     sys.dont_write_bytecode = True

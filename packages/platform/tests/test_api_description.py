@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 from unittest import mock
 from uuid import UUID
@@ -19,17 +20,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from support.described import operations
 from support.platform_parts import Api
 from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.roles import Role
 from tradewind_protocol import errors
 
-# One description for all tests: to read it takes longer than to ask what it describes.
 DESCRIBED = create_app(mock.Mock())
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", DESCRIBED)
-OPERATIONS = [
-    (method.upper(), path) for path, verbs in DESCRIBED.openapi()["paths"].items() for method in verbs
-]
+OPERATIONS = operations(DESCRIBED)
 MORE = int(os.environ.get("TRADEWIND_TEST_EXAMPLES", "0"))
 """So many requests of each route and kind, and other ones each time: a long search. Unset: the same few each time."""
 CHECKS = [
@@ -60,11 +58,22 @@ KNOWN = {
 }
 
 
+@cache
+def schema() -> Any:
+    """One for all tests: to read it takes longer than to ask what it describes."""
+    return schemathesis.openapi.from_asgi("/openapi.json", DESCRIBED)
+
+
+def test_every_route_is_described_and_asked() -> None:
+    described = DESCRIBED.openapi()["paths"].items()
+    assert sorted((method.upper(), path) for path, verbs in described for method in verbs) == OPERATIONS
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["fits", "misfits"])
 @pytest.mark.timeout(240)
 def test_any_request_is_answered_as_described(api: Api, method: str, path: str, mode: GenerationMode) -> None:
-    operation = SCHEMA[path][method]
+    operation = schema()[path][method]
     if mode is GenerationMode.NEGATIVE and not (
         operation.query or operation.path_parameters or operation.body
     ):

@@ -19,11 +19,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from support.described import operations
 from tradewind_protocol import errors
 from tradewind_provider.api.operator.app import create_app
 
-DESCRIBED = create_app().openapi()
-OPERATIONS = [(method.upper(), path) for path, verbs in DESCRIBED["paths"].items() for method in verbs]
+DESCRIBED = create_app()
+OPERATIONS = operations(DESCRIBED)
 MORE = int(os.environ.get("TRADEWIND_TEST_EXAMPLES", "0"))
 """So many requests of each route and kind, and other ones each time: a long search. Unset: the same few each time."""
 CHECKS = [
@@ -32,6 +33,11 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+
+
+def test_every_route_is_described_and_asked() -> None:
+    described = DESCRIBED.openapi()["paths"].items()
+    assert sorted((method.upper(), path) for path, verbs in described for method in verbs) == OPERATIONS
 
 
 @pytest.fixture(scope="module")
