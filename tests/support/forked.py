@@ -154,14 +154,16 @@ class Process:
         pass_fds: Sequence[int] = (),
         output: int,
         prepared: str = "",
+        after: tuple[str, Mapping[str, str]] | None = None,
         also: Mapping[str, str] | None = None,
     ) -> None:
         """`output` is the descriptor that it writes to; descriptors of `pass_fds` keep their numbers.
 
         The variables of `also` join those of `env`. With a program that it is `prepared` by, the process is forked from one in
-        which this program has run, once for all that have it and `env` in common.
+        which this program has run, once for all that have it and `env` in common. Of `after`, a program and its variables, that
+        one is forked from a process in which this other program has run: many that differ may have it in common.
         """
-        template = _prepared(prepared, env) if prepared else _template()
+        template = _prepared(prepared, env, after) if prepared else _template()
         self.returncode: int | None = None
         self._ended, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull) as stdin:
@@ -236,13 +238,23 @@ def _template() -> _Template:
     return made
 
 
-def _prepared(program: str, env: Mapping[str, str]) -> _Template:
-    """The one in which the program has run."""
+def _prepared(
+    program: str, env: Mapping[str, str], after: tuple[str, Mapping[str, str]] | None = None
+) -> _Template:
+    """The one in which the program has run; it is forked from one in which that of `after` has."""
+    before, common = after or ("", {})
 
     def start(arguments: list[str], inherits: int) -> Process:
-        return Process(_MODULE, *arguments, program, env=env, pass_fds=[inherits], output=2)
+        return Process(
+            *(_MODULE, *arguments, program),
+            env=common if before else env,
+            also=env,
+            pass_fds=[inherits],
+            output=2,
+            prepared=before,
+        )
 
-    key = (program, tuple(sorted(env.items())))
+    key = (program, before, tuple(sorted(env.items())), tuple(sorted(common.items())))
     kept = _kept()
     # The last one is that which was asked for last.
     kept[key] = found = kept.pop(key, None) or _Template(start)

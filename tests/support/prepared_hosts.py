@@ -35,6 +35,11 @@ _IMPORTS: Final = {
     Component.TRIGGERER: ("tradewind_runtime.triggerer", "tradewind_runtime.airflow.triggers"),
     Component.WORKER: ("tradewind_runtime.worker.prefork",),
 }
+_LATER: Final = (
+    *("AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW__COMMON_IO__", "AIRFLOW__DAG_PROCESSOR__"),
+    *("AIRFLOW__SECRETS__", "AIRFLOW__TRADEWIND__", "AIRFLOW__TRIGGERER__", "AIRFLOW__WORKERS__"),
+)
+"""How the variables begin that Airflow looks at when it needs them, and not as it is imported."""
 _PROGRAM: Final = """
 from tradewind_protocol.hosts import Configure
 from tradewind_runtime import environment
@@ -80,7 +85,8 @@ def start(env: Mapping[str, str], configure: Configure, *, control: int, output:
     """A process that has `control` as its control socket, where it is to hear `configure`.
 
     It prepares itself as any does, which takes little where another has done it: once for all tests with the same variables and
-    the same configuration, but for what no module looks at as it is imported.
+    the same configuration, but for what no module looks at as it is imported. That one is forked from a process with an Airflow
+    that was imported with what Airflow looks at then.
     """
     options = {name: value for name, value in configure.options.items() if name != "bundles"}
     common = configure.model_copy(update={"secret": "", "gateway": "/gateway", "options": options})
@@ -94,4 +100,10 @@ def start(env: Mapping[str, str], configure: Configure, *, control: int, output:
         pass_fds=[control],
         output=output,
         prepared=program,
+        after=(AIRFLOW, _looked_at_by_an_import(env, configure)),
     )
+
+
+def _looked_at_by_an_import(env: Mapping[str, str], configure: Configure) -> dict[str, str]:
+    logs = {"AIRFLOW__LOGGING__BASE_LOG_FOLDER": configure.log_directory} if configure.log_directory else {}
+    return {name: value for name, value in {**env, **logs}.items() if not name.startswith(_LATER)}
