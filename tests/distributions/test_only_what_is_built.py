@@ -155,6 +155,9 @@ def test_a_plane_and_an_agent_as_the_pages_say_and_a_run(
             run = rest.run("hello")
         assert run.state == "success", (run, agent.tail())
         assert "healthy" in operator.run("tradewind agents list")
+        on = [line for line in site.run("tradewind-agent status").splitlines() if "accelerators on:" in line]
+        minor = int(site.run("python -c 'import sys; print(sys.version_info.minor)'"))
+        assert any("immortal_objects" in line for line in on) == (minor >= 12), on
     finally:
         agent.stop(grace=30)
     assert agent.exit_code == 0, agent.tail()

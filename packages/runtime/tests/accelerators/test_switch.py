@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.states import Component
 from tradewind_runtime.accelerators import table
-from tradewind_runtime.accelerators.switch import NOT_CHOSEN, NOT_NAMED, Switch
+from tradewind_runtime.accelerators.switch import NOT_CHOSEN, Switch
 
 
 class Faster:
@@ -45,23 +45,6 @@ def test_the_setting_chooses(setting: object, on: set[str]) -> None:
     switch.install(*both)
     assert {each.name for each in both if each.installed} == on
     assert switch.states == {name: "" if name in on else NOT_CHOSEN for name in ("one", "two")}
-
-
-@pytest.mark.parametrize(
-    ("setting", "reason"),
-    [
-        ("all", NOT_NAMED),
-        (None, NOT_NAMED),
-        (["all", "immortal_objects"], ""),
-        (["immortal_objects"], ""),
-        (["one"], NOT_CHOSEN),
-        ("none", NOT_CHOSEN),
-    ],
-)
-def test_one_on_request_is_on_where_it_is_named(setting: object, reason: str) -> None:
-    switch = Switch(setting, process="worker")
-    switch.install(Faster("immortal_objects"))
-    assert switch.states["immortal_objects"] == reason
 
 
 def test_each_is_logged_once_on_or_off_with_its_reason() -> None:

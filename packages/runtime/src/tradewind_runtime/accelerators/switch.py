@@ -11,9 +11,6 @@ log = structlog.get_logger(__name__)
 
 ALL: Final = "all"
 NOT_CHOSEN: Final = "switched off in the agent's settings"
-NOT_NAMED: Final = "it is on where the agent's settings name it"
-ON_REQUEST: Final = frozenset({"immortal_objects"})
-"""Those that `all` alone does not choose."""
 
 
 class Accelerator(Protocol):
@@ -30,8 +27,7 @@ class Accelerator(Protocol):
 
 
 class Switch:
-    """Installs accelerators as the agent's setting `accelerators` says: `all`, `none`, or a list of names, in which `all` is all but
-    those on request."""
+    """Installs accelerators as the agent's setting `accelerators` says: `all`, `none`, or a list of names."""
 
     def __init__(self, setting: object, *, process: str) -> None:
         self._named, self._process = _named(setting), process
@@ -44,11 +40,8 @@ class Switch:
 
     def reason(self, accelerator: Accelerator) -> str | None:
         """Why the accelerator stays off; None when it can be on. A fault of the accelerator's is such a reason."""
-        if accelerator.name not in self._named:
-            if ALL not in self._named:
-                return NOT_CHOSEN
-            if accelerator.name in ON_REQUEST:
-                return NOT_NAMED
+        if ALL not in self._named and accelerator.name not in self._named:
+            return NOT_CHOSEN
         try:
             return accelerator.applies()
         except Exception as problem:
