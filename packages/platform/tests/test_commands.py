@@ -79,11 +79,11 @@ def test_maintenance_is_shown_and_changed_and_what_is_not_named_stays(
         assert made.exit_code == 0, made.output
         return " ".join(made.stdout.split())
 
-    assert "Upgrades only when somebody asks" in shown()
+    assert "Upgrades on request only" in shown()
     text = shown("--follow", "3.3", "--window", "0 22 * * *", "240", "--backups", "0 1 * * *")
     assert "Upgrades to the newest release of 3.3" in text and "from '0 22 * * *' for 240 minutes" in text
     text = shown("--no-follow")
-    assert "Upgrades only when somebody asks" in text and "Backups at '0 1 * * *', keeps 30 days" in text
+    assert "Upgrades on request only" in text and "Backups at '0 1 * * *', keeps 30 days" in text
     refused = run("deployments", "maintenance", "sales", "--follow", "newest")
     assert refused.exit_code != 0 and "write 3.3" in refused.stderr
 

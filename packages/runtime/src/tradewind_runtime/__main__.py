@@ -108,10 +108,10 @@ def _asks_itself() -> Problem | None:
 
 
 def _name_process(configure: Configure) -> None:
-    """Say in the process list which host this is, and whose."""
+    """Say in the process list which component this is, and of which agent."""
     from setproctitle import setproctitle
 
-    setproctitle(f"tradewind {configure.component.value.replace('_', ' ')} host {configure.agent_name}")
+    setproctitle(f"tradewind {configure.component.value.replace('_', ' ')} process {configure.agent_name}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def manifest(folder: Path, name: str) -> None:
     (folder / manifests.FILE).write_bytes(made.text())
     for stale in (manifests.SIGNATURES, manifests.SIGSTORE):
         (folder / stale).unlink(missing_ok=True)
-    click.echo(f"listed {len(made.files)} files of bundle {name}; nobody has signed them yet")
+    click.echo(f"listed {len(made.files)} files of bundle {name}; they are not signed yet")
 
 
 @bundles.command()

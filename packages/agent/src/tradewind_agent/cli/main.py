@@ -266,7 +266,7 @@ def ledger(
 ) -> None:
     """Show each request that left this site or stayed here, without its content.
 
-    Reads the agent's files, so it may run beside the agent and after it. JSON is one object a line, as in the files. Ends
+    Reads the agent's files, so it may run beside the agent and after it. JSON is one object a line, as in the files. Exits
     with 0; with 3 when there is no ledger.
     """
     from tradewind_agent import settings
@@ -315,7 +315,7 @@ def storage(
     """Show or remove XCom values, task and asset state, and logs of runs that are stored at this site.
 
     The agent that runs from the state directory looks, asks the plane which runs still need what is stored, and removes
-    nothing else. Ends with 0; with 1 when something could not be looked at or the agent not be asked; with 3 when no
+    nothing else. Exits with 0; with 1 when something could not be looked at or the agent could not be asked; with 3 when no
     agent runs.
     """
     from tradewind_agent import settings

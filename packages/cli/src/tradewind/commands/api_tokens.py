@@ -86,13 +86,19 @@ def list_(session: Session, limit: int, offset: int) -> None:
 
 @api_tokens.command()
 @click.argument("token")
-@click.option("--overlap-minutes", type=click.IntRange(0, 10080), default=60, show_default=True)
+@click.option(
+    "--overlap-minutes",
+    type=click.IntRange(0, 10080),
+    default=60,
+    show_default=True,
+    help="Minutes for which the previous value stays valid.",
+)
 @_to_file
 @reason_option
 @output_option
 @pass_session
 def rotate(session: Session, token: str, overlap_minutes: int, to_file: Path | None, reason: str) -> None:
-    """Give a token a new value. The one before is good for the overlap."""
+    """Give a token a new value. The previous value stays valid for the overlap."""
     ask = platform.RotateApiToken(overlap_minutes=overlap_minutes)
     with session.platform() as client:
         _given(session, client.rotate_api_token(token, ask, reason=reason), to_file)

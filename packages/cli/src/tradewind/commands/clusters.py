@@ -46,7 +46,13 @@ def clusters() -> None:
 
 @clusters.command()
 @click.argument("name")
-@click.option("--driver", type=click.Choice(["kubernetes", "local"]), default="kubernetes", show_default=True)
+@click.option(
+    "--driver",
+    type=click.Choice(["kubernetes", "local"]),
+    default="kubernetes",
+    show_default=True,
+    help="How its controller runs Deployments: as releases of Helm, or as processes of one machine.",
+)
 @click.option("--region", default="", help="Where it is, for those who choose a cluster: eu-central-1.")
 @click.option(
     "--agents-host",
@@ -170,7 +176,13 @@ def edit(
 
 @clusters.command("rotate-token")
 @click.argument("cluster")
-@click.option("--overlap-minutes", type=click.IntRange(0, 10080), default=60, show_default=True)
+@click.option(
+    "--overlap-minutes",
+    type=click.IntRange(0, 10080),
+    default=60,
+    show_default=True,
+    help="Minutes for which the previous value stays valid.",
+)
 @_to_file
 @reason_option
 @output_option
@@ -178,7 +190,7 @@ def edit(
 def rotate_token(
     session: Session, cluster: str, overlap_minutes: int, to_file: Path | None, reason: str
 ) -> None:
-    """Give a cluster's token a new value. The one before is good for the overlap."""
+    """Give a cluster's token a new value. The previous value stays valid for the overlap."""
     ask = messages.RotateClusterToken(overlap_minutes=overlap_minutes)
     with session.platform() as client:
         made = client.rotate_cluster_token(cluster, ask, reason=reason)

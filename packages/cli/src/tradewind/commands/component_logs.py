@@ -15,7 +15,13 @@ from tradewind.output import printable
 @click.option(
     "--component", default="api-server", show_default=True, help="api-server, scheduler or migrate."
 )
-@click.option("--lines", type=click.IntRange(1, 2000), default=200, show_default=True, help="At the most.")
+@click.option(
+    "--lines",
+    type=click.IntRange(1, 2000),
+    default=200,
+    show_default=True,
+    help="Show at most this many lines.",
+)
 @output_option
 @pass_session
 def logs(session: Session, deployment: str, component: str, lines: int) -> None:

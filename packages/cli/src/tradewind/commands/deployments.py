@@ -67,14 +67,12 @@ def deployments() -> None:
     "contacts",
     multiple=True,
     metavar="EMAIL",
-    help="Whom people write to about it. More than once for several.",
+    help="An address for questions about it. May be repeated.",
 )
 @click.option(
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
-@click.option(
-    "--size", default="", help="A size that the cluster has. Default: what its Deployments have usually."
-)
+@click.option("--size", default="", help="A size that the cluster has. Default: the cluster's usual one.")
 @click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
 @click.option("--version", help="Of Airflow. Default: the newest stable one that the cluster can run.")
 @click.option(
@@ -209,7 +207,7 @@ def open_(session: Session, deployment: str) -> None:
     "contacts",
     multiple=True,
     metavar="EMAIL",
-    help="Whom people write to about it, in the place of those before. More than once for several.",
+    help="An address for questions about it, in place of the present ones. May be repeated.",
 )
 @click.option("--no-contacts", is_flag=True, help="Take every contact away.")
 @click.option("--policy", help="The least strict data policy of its sites. Its processes are restarted.")
@@ -235,7 +233,7 @@ def edit(
     wait: bool,
     reason: str,
 ) -> None:
-    """Change what is given, and keep everything else."""
+    """Change the settings that are given, and keep the others."""
     if contacts and no_contacts:
         raise BadUsage("--contact and --no-contacts exclude each other")
     given = {
@@ -258,7 +256,7 @@ def edit(
 
 @deployments.command()
 @click.argument("deployment")
-@click.option("--workspace", required=True, help="Name or ID of the workspace that it shall belong to.")
+@click.option("--workspace", required=True, help="Name or ID of the new workspace.")
 @click.option("--if-revision", type=int, help="Refuse the move when the Deployment has another revision.")
 @reason_option
 @output_option

@@ -39,7 +39,7 @@ def scope_option(function: Function) -> Function:
         required=True,
         metavar="KIND/NAME",
         callback=_scope,
-        help="deployment/NAME, workspace/NAME or cluster/NAME. The innermost one that sets something counts.",
+        help="deployment/NAME, workspace/NAME or cluster/NAME. The innermost layer that sets a value applies.",
     )(function)
 
 
@@ -77,7 +77,7 @@ def list_(session: Session, scope: str, limit: int, offset: int) -> None:
 @scope_option
 @click.option("--secret", is_flag=True, help="Never show its value.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the value from standard input.")
-@click.option("--lock", is_flag=True, help="The layers inside may not say otherwise.")
+@click.option("--lock", is_flag=True, help="Inner layers may not change it.")
 @reason_option
 @output_option
 @pass_session
@@ -111,7 +111,7 @@ def set_(
 @reason_option
 @pass_session
 def unset(session: Session, name: str, scope: str, reason: str) -> None:
-    """Remove a variable from a layer. That of the layer around it counts then."""
+    """Remove a variable from a layer. The value of the next outer layer then applies."""
     with session.platform() as client:
         client.unset_variable(scope, name, reason=reason)
     session.output.say(f"{name} is not set there any more. {_NOT_APPLIED}")
@@ -187,7 +187,7 @@ def list_options(session: Session, scope: str, limit: int, offset: int) -> None:
 @configuration.command("set")
 @click.argument("option", metavar="SECTION.KEY=VALUE")
 @scope_option
-@click.option("--lock", is_flag=True, help="The layers inside may not say otherwise.")
+@click.option("--lock", is_flag=True, help="Inner layers may not change it.")
 @reason_option
 @output_option
 @pass_session
@@ -210,7 +210,7 @@ def set_option(session: Session, option: str, scope: str, lock: bool, reason: st
 @reason_option
 @pass_session
 def unset_option(session: Session, option: str, scope: str, reason: str) -> None:
-    """Remove an option from a layer. That of the layer around it counts then."""
+    """Remove an option from a layer. The value of the next outer layer then applies."""
     with session.platform() as client:
         client.unset_option(scope, option, reason=reason)
     session.output.say(f"{option} is not set there any more. {_NOT_APPLIED}")

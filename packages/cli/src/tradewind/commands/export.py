@@ -29,7 +29,7 @@ _M = TypeVar("_M", bound=Message)
 def export(session: Session) -> None:
     """Print the platform as JSON: clusters, workspaces, Deployments, teams, custom roles, role bindings and layers of configuration.
 
-    Things are named by their names and come in a fixed order: two exports of the same platform are the same text. No
+    Names stand for things, in a fixed order: two exports of the same platform are the same text. No
     secret is in it: of a secret environment variable, only the name. What the token may not read is left out.
     """
     with session.platform() as client:

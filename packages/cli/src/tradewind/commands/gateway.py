@@ -64,7 +64,7 @@ def run(config: Path, state_dir: Path, own: Path | None, watch: bool) -> None:
 @config_option
 @state_option
 def apply(config: Path, state_dir: Path) -> None:
-    """Let the running gateway serve what the file has now. Requests that it holds are answered."""
+    """Make the running gateway serve the changed file. It answers the requests that it holds."""
     found = settings.read(config)
     process.apply(found, state_dir.resolve())
     click.echo(f"https://{found.host} serves {len(found.deployments)} Deployments", err=True)

@@ -40,7 +40,7 @@ def instant(context: click.Context, option: click.Parameter, value: str | None) 
 wait_option = click.option(
     "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
 )
-_for_option = click.option("--for", "length", callback=span, help="So long: 90s, 30m, 8h, 2d.")
+_for_option = click.option("--for", "length", callback=span, help="Duration: 90s, 30m, 8h, 2d.")
 _until_option = click.option("--until", callback=instant, help="Until this moment, in ISO 8601.")
 
 
@@ -64,7 +64,7 @@ def hibernate(
     wait: bool,
     reason: str,
 ) -> None:
-    """Let a Deployment sleep when its tasks have ended. Its agents wait; nothing is lost."""
+    """Hibernate a Deployment when its tasks have ended. Its agents wait; nothing is lost."""
     ask = platform_life.Hibernate(
         until=_until(length, until),
         deadline_seconds=None if deadline is None else int(deadline.total_seconds()),
@@ -94,7 +94,7 @@ def wake_up(
     wait: bool,
     reason: str,
 ) -> None:
-    """Let a Deployment go on. Runs that it missed follow each Dag's catchup.
+    """Wake a Deployment up. Runs that it missed follow each Dag's catchup.
 
     Without --for and --until its schedules are followed from their next moment on.
     """

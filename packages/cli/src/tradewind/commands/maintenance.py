@@ -61,18 +61,18 @@ def clean_up(session: Session, deployment: str, keep_days: int, now: bool, wait:
 @click.option("--no-window", is_flag=True, help="They may begin at any time.")
 @click.option("--clean-up", "clean_up_cron", metavar="CRON", help="Delete old rows at these moments, in UTC.")
 @click.option("--keep-rows-days", type=click.IntRange(1, 3650), help=f"Of --clean-up. Default: {_KEEP_ROWS}.")
-@click.option("--no-clean-up", is_flag=True, help="Delete rows only when somebody asks.")
+@click.option("--no-clean-up", is_flag=True, help="Delete rows on request only.")
 @click.option("--backups", "backups_cron", metavar="CRON", help="Back up at these moments, in UTC.")
 @click.option(
     "--keep-backups-days", type=click.IntRange(1, 3650), help=f"Of --backups. Default: {_KEEP_BACKUPS}."
 )
-@click.option("--no-backups", is_flag=True, help="Back up only when somebody asks, and before an upgrade.")
+@click.option("--no-backups", is_flag=True, help="Back up on request and before an upgrade only.")
 @click.option(
     "--follow",
     metavar="MINOR",
     help="Upgrade to the newest stable release of 3.3, say, while a window is open.",
 )
-@click.option("--no-follow", is_flag=True, help="Upgrade only when somebody asks.")
+@click.option("--no-follow", is_flag=True, help="Upgrade on request only.")
 @reason_option
 @output_option
 @pass_session
@@ -143,7 +143,7 @@ def _show(session: Session, found: platform_life.MaintenanceView) -> None:
 
 def _followed(found: platform_life.MaintenanceView) -> str:
     if not found.follows:
-        return "only when somebody asks"
+        return "on request only"
     begun = f"; begun last: {found.followed}" if found.followed else ""
     return f"to the newest release of {found.follows}{begun}"
 

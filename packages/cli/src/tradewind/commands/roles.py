@@ -191,7 +191,7 @@ def update(
 @reason_option
 @pass_session
 def delete(session: Session, name: str, yes: bool, reason: str) -> None:
-    """Delete a role that nobody has. No other role ever gets its name."""
+    """Delete a role that no user, team, token or invite has. No other role ever gets its name."""
     if not yes:
         click.confirm(f"Delete the role {name!r}?", abort=True, err=True)
     with session.platform() as client:

@@ -48,7 +48,7 @@ def get(session: Session) -> None:
     type=click.IntRange(0, 10080),
     default=60,
     show_default=True,
-    help="So long the token before stays good.",
+    help="Minutes for which the previous token stays valid.",
 )
 @click.option(
     "--to-file", type=click.Path(path_type=Path), help="Write the token to this new file, mode 0600."

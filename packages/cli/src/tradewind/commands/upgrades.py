@@ -52,7 +52,7 @@ def releases(session: Session, limit: int, offset: int) -> None:
 
 @click.command()
 @click.argument("deployment")
-@click.option("--to", "version", required=True, help="The version of Airflow that it shall have.")
+@click.option("--to", "version", required=True, help="The new version of Airflow.")
 @click.option("--dry-run", is_flag=True, help="Show what the upgrade would meet, and change nothing.")
 @now_option
 @wait_option
@@ -115,7 +115,7 @@ def backups() -> None:
 @backups.command()
 @click.argument("deployment")
 @click.option(
-    "--keep-days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Keep it so long."
+    "--keep-days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Days to keep it."
 )
 @wait_option
 @reason_option

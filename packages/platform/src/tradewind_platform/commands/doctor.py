@@ -27,7 +27,9 @@ _COLUMNS: Final = (
 @click.command()
 @home_options
 @click.option("--url", default="http://127.0.0.1:8700", show_default=True, help="Where the platform listens.")
-@click.option("--ca-file", type=FILE, help="PEM: who signs the certificates. Default: the system's.")
+@click.option(
+    "--ca-file", type=FILE, help="PEM file of the authority of the certificates. Default: the system's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(home: Path, database_url_file: Path | None, url: str, ca_file: Path | None, as_json: bool) -> None:
     """Examine the platform of this machine, its clusters and its Deployments. Changes nothing.

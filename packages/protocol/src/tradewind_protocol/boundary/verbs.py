@@ -93,7 +93,7 @@ VERBS: Final[tuple[Verb, ...]] = (
             *(carried.STRUCTURE, carried.AUTHORS_TEXT, carried.SEALED, carried.SOURCE),
             *(carried.IMPORT_ERRORS, carried.WARNINGS),
         ),
-        "serialized Dags, reduced to structure, schedule and names (see below); no source; of an import error the "
+        "serialized Dags, reduced to structure, schedule and names (see above); no source; of an import error the "
         "frames and the exception's text, masked by Airflow's secrets masker, without lines of code; of a warning "
         "about a Dag the text without code",
     ),
