@@ -23,7 +23,7 @@ PAGES = [
     *sorted((ROOT / "deploy").rglob("NOTES.txt")),
 ]
 ROOTS = {"tradewind": tradewind, "tradewind-agent": tradewind_agent}
-TITLES = {"attempt", "worker", "dag"}
+TITLES = {"attempt", "worker", "dag", "triggerer"}
 """What follows `tradewind` in titles of processes."""
 _FENCED = re.compile(r"^ *```[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 # At the beginning of a line or of a substitution, after a pipe or a variable, or with a path before it.

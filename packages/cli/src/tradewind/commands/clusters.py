@@ -104,7 +104,7 @@ def add(
     )
     click.echo(_install_line(driver, platform, file), err=True)
     for record in made.dns_records:
-        click.echo(f"Lead the name {record.name} to its gateway: {record.purpose}.", err=True)
+        click.echo(f"Point the name {record.name} at its gateway: {record.purpose}.", err=True)
 
 
 @clusters.command("list")
