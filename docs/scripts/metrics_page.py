@@ -31,8 +31,8 @@ reason; `/status` is everything as JSON.
 _SENTINEL = """
 ## Sentinel
 
-`http://127.0.0.1:39092/metrics` of a [sentinel](../how-to/sentinel.md), no credential. What it says of canaries is what the plane has
-told it of the queues of its site.
+`http://127.0.0.1:39092/metrics` of a [sentinel](../how-to/sentinel.md), no credential. The plane tells it of the canaries of its
+site's queues.
 
 """
 
@@ -88,21 +88,7 @@ has not turned for three minutes, so that the process is started again, and `/re
 _KEDA = """
 ## Queue depth for scalers
 
-`GET /remote-execution/v1/queues/<name>` with an agent token answers
-`{"queue", "depth", "running", "work", "oldest_wait"}`; `work` is `depth + running`, the slots that queue could fill now.
-A queue with nothing in it answers zeros. However many ask, the database is asked once in five seconds. `GET …/queues` has
-all of them.
-
-```yaml
-triggers:
-  - type: metrics-api
-    metadata:
-      url: https://airflow.example.com/remote-execution/v1/queues/default
-      valueLocation: work
-      targetValue: "16"        # slots of one agent
-      authMode: bearer
-    authenticationRef: {name: tradewind-agent-token}
-```
+A scaler reads the numbers of queues by a token of its own: [let KEDA read the backlog](../how-to/tokens.md#let-keda-read-the-backlog).
 """
 
 

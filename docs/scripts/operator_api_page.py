@@ -63,7 +63,9 @@ def page() -> str:
 
 
 def _verb(method: str, path: str, verb: dict[str, Any]) -> str:
-    lines = [f"\n**`{method.upper()} {path.removeprefix('/v1')}`**: {verb['summary'].lower()}."]
+    lines = [
+        f"\n**`{method.upper()} {path.removeprefix('/v1')}`**: {verb['summary'][0].lower() + verb['summary'][1:]}."
+    ]
     if text := " ".join(verb.get("description", "").split()):
         lines[0] += f" {text}"
     if fields := [one["name"] for one in verb.get("parameters", []) if one["in"] == "query"]:

@@ -20,7 +20,7 @@ PAGE = REFERENCE / "protocol.md"
 
 _DOES = {
     retry.Verdict.AGAIN: "sends it again, waiting longer each time",
-    retry.Verdict.SLOWLY: "tries again once a minute, and says so loudly",
+    retry.Verdict.SLOWLY: "tries again once a minute, and logs an error",
     retry.Verdict.REOPEN: "opens a new session, then sends it again",
     retry.Verdict.FENCED: "stops everything and ends (exit code 4)",
     retry.Verdict.STOP_AGENT: "ends with message and remedy (exit code 3)",
@@ -39,8 +39,8 @@ own. Version {versions.PROTOCOL}.
 | header | on | says |
 |---|---|---|
 | `Authorization: Bearer …` | every request | a token that people make (opening a session, `/token`, `/queues`, `/backlog`), else the session token |
-| `{versions.HEADER}` | every request and every answer | the protocol version of who speaks. An answer without it is not a plane's |
-| `Tradewind-Attempt` | requests of tasks and hosts | `<attempt id>:<epoch>`, or the name of a component |
+| `{versions.HEADER}` | every request and every answer | the protocol version of the sender. An answer without it is not a plane's |
+| `Tradewind-Attempt` | requests of tasks, dag processors and triggerers | `<attempt id>:<epoch>`, or the name of a component |
 | `Tradewind-Request` | the agent's own requests | an id that joins the logs of both sides |
 
 **Every verb may be sent again.** An answer that was lost costs nothing: the same request has the same effect once, and the same
@@ -48,7 +48,7 @@ answer. Agents send again whatever was not answered.
 
 **Unknown fields are ignored**, in requests and in answers. Nothing is renamed or removed within a major version; a new field has
 a default. Agent and plane may be one minor version apart, in either direction; further apart they refuse each other with
-`version_skew`, naming both versions. A value that an enum gets later (a command, say) is sent only to who speaks that version.
+`version_skew`, naming both versions. A value that an enum gets later (a command, say) is sent only to a side with that version.
 
 ## Verbs
 """

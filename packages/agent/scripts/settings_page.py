@@ -65,7 +65,7 @@ def page() -> str:
             "",
             *_table(SealSettings),
             "",
-            "Variables that hosts never get, whatever is set: `TRADEWIND_…`, and what opens the orchestration plane (its",
+            "Variables that processes of task environments never get: `TRADEWIND_…`, and what opens the orchestration plane (its",
             "database connection, Fernet key, JWT secret, Celery settings). Naming one in `env` is refused.",
             "",
         ]

@@ -22,8 +22,10 @@ class AgentState(str, Enum):
     DEGRADED = "degraded"  # polls on time, one of its own checks fails
     DRAINING = "draining"  # takes nothing new, finishes what runs, then leaves
     CORDONED = "cordoned"  # takes nothing new until resumed
-    UNREACHABLE = "unreachable"  # one or two beats missed
-    LOST = "lost"  # three beats missed: its work has been handed on
+    UNREACHABLE = "unreachable"  # one or two polls are missing
+    LOST = (
+        "lost"  # three polls are missing: its offers are queued again, its running work is reported as failed
+    )
     OFFLINE = "offline"  # closed its session
 
 

@@ -60,14 +60,14 @@ ALL: Final[dict[str, Option]] = {
         change="When one scheduler must not have more than so many tasks with agents at once. Slots of agents limit what runs in any case.",
     ),
     "on_agent_loss": Option(
-        "What happens to running work whose agent is not heard from any more: 'retry' reports it failed at once, so "
+        "What happens to running work when its agent is lost: 'retry' reports it failed at once, so "
         "that Airflow's retries decide; 'wait:<duration>' (s, m, h, d) keeps it running that long first, since a "
         "partition is not a death. Per queue: 'retry, gpu=wait:30m, edge=wait:4h'.",
         "string",
         "retry",
         "retry, gpu=wait:30m",
         values="`retry` or `wait:<number><s, m, h or d>`, and the same after `<queue>=`",
-        change="For queues whose agents are cut off for longer than three beats without being dead, or whose tasks must not run twice.",
+        change="For queues whose agents are often away for longer than three polls, or whose tasks must not run twice.",
     ),
     "poll_seconds": Option(
         "The plane answers an agent's poll after this many seconds without news. The poll is the heartbeat.",
@@ -95,7 +95,7 @@ ALL: Final[dict[str, Option]] = {
         "float",
         "3600",
         least=0,
-        change="Higher, when the plane may be away for longer than an hour (an upgrade, a restore) and tasks shall go on meanwhile.",
+        change="Higher, when the plane may be away for longer than an hour (an upgrade, a restore) and tasks have to go on meanwhile.",
     ),
     "session_seconds": Option(
         "A session token is good for this long; polls renew it in passing.",
@@ -112,12 +112,12 @@ ALL: Final[dict[str, Option]] = {
         change="Hardly ever. Lower, for tests.",
     ),
     "canary_interval_seconds": Option(
-        "Each queue that an agent serves is tried with a canary this often: a tiny piece of work of the plane's own, which goes "
-        "the way of real work and is none. It names the part of the way that fails. 0: never.",
+        "Each queue that an agent serves is tried with a canary this often. Its result names the part "
+        "that fails. 0: never.",
         "float",
         "300",
         least=0,
-        change="Lower, to hear of a broken queue sooner; 0, where agents shall be asked for nothing but work.",
+        change="Lower, to notice a broken queue sooner; 0, to give agents nothing but work.",
     ),
     "offers_per_answer": Option(
         "The most offers in one answer to a poll.",
@@ -171,7 +171,7 @@ ALL: Final[dict[str, Option]] = {
         "site",
         "own, calendar_*",
         values="`site`, or `own` with Dags after it",
-        change="When authors of one site's Dags shall not read each other's values. A site's owner can narrow it for the site.",
+        change="When authors of one site's Dags must not read each other's values. A site's owner can narrow it for the site.",
     ),
     "allowed_addresses": Option(
         "Networks agents may connect from, in CIDR notation, separated by commas. Empty: from anywhere. In force until "
@@ -218,7 +218,7 @@ ALL: Final[dict[str, Option]] = {
         "",
         "*.external.example.com",
         values="host names, `*` stands for any characters",
-        change="When agents come in under a name of their own, so that the UI is not reachable there.",
+        change="When agents use a host name of their own, on which the UI must not be reachable.",
     ),
     "managed_by": Option(
         "'platform' on the Airflow of a Deployment that a Tradewind platform manages. [core] auth_manager is then "
@@ -295,7 +295,7 @@ ALL: Final[dict[str, Option]] = {
         change="`none`, while you look for the cause of a fault of the API server.",
     ),
     "failures_per_minute": Option(
-        "How many wrong agent tokens a minute are suffered from one address before it is not listened to for a while. "
+        "The most wrong agent tokens a minute from one address. Above it, requests from there are refused for a while. "
         "0: no limit. Counted by each API server for itself; agents whose token was good within the hour go on.",
         "float",
         "60",

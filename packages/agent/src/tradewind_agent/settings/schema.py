@@ -54,7 +54,7 @@ class EnvironmentSettings(BaseModel):
     queues: tuple[Name, ...] = Field(default=("default",), description="Queues whose tasks run here.")
     slots: int = Field(default=20, ge=0, le=10_000, description="Attempts at once.")
     env: dict[str, str] = Field(
-        default_factory=dict, repr=False, description="Environment variables of its hosts and tasks."
+        default_factory=dict, repr=False, description="Environment variables of its processes and tasks."
     )
     run_as: str = Field(
         default="",
@@ -324,7 +324,7 @@ class Settings(BaseSettings):
     )
     pass_environment: Annotated[tuple[str, ...], NoDecode] = Field(
         default=PASSED,
-        description="Names (with * and ?) of the agent's own environment variables that hosts get too.",
+        description="Names (with * and ?) of the agent's own environment variables that processes of task environments get, too.",
     )
     ca_file: Path | None = Field(default=None, description="Authorities to trust instead of the system's.")
     client_cert: Path | None = Field(default=None, description="Client certificate (PEM).")

@@ -120,7 +120,7 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
                 request, attempt, pages.failed("The platform does not take this sign-in's code.", again=LOGIN)
             )
         except (Refused, ValueError) as problem:
-            log.warning("a sign-in failed", action="sign_in_failed", error=str(problem))
+            log.warning("A sign-in failed", action="sign_in_failed", error=str(problem))
             why = "The platform does not answer. Who is signed in stays signed in; try again in a while."
             return _signed_out(request, attempt, pages.failed(why, again=LOGIN, status=503))
         person = manager.replica.user(signed_in.sub)
@@ -145,7 +145,7 @@ def create_app(manager: TradewindAuthManager) -> FastAPI:
                 await manager.platform.end_session(session.id)
             except Refused as problem:
                 log.warning(
-                    "signed out here, but not on the platform", action="sign_out_unheard", error=str(problem)
+                    "Signed out here, but not on the platform", action="sign_out_unheard", error=str(problem)
                 )
         answer = RedirectResponse(
             f"{manager.link.url}/sign-in?signed-out", 302, headers={"Cache-Control": "no-store"}

@@ -36,11 +36,11 @@ async def follow(replica: AccessReplica, platform: PlatformClient, *, sleep: Sle
                 await anyio.to_thread.run_sync(replica.heard)
             else:
                 await anyio.to_thread.run_sync(replica.accept, document)
-                log.debug("roles are up to date", action="access_heard", revision=document.revision)
+                log.debug("Roles are up to date", action="access_heard", revision=document.revision)
         except (Refused, ValueError) as error:
             if retry == _FIRST_RETRY:
                 log.warning(
-                    "the platform does not say who has which role; what it said last holds",
+                    "The platform does not answer about roles; the last answer applies",
                     action="access_unheard",
                     error=str(error),
                 )
@@ -62,7 +62,7 @@ async def report_uses(
         try:
             await platform.report_uses(uses)
         except Refused as error:
-            log.debug("uses of API tokens are not reported", action="token_uses_unreported", error=str(error))
+            log.debug("Uses of API tokens are not reported", action="token_uses_unreported", error=str(error))
 
 
 async def report_workload(
@@ -91,6 +91,6 @@ async def report_workload(
                 told, since, is_heard = workload, 0.0, age is not None
         except (Refused, SQLAlchemyError) as error:
             told = None
-            log.debug("the workload is not reported", action="workload_unreported", error=str(error))
+            log.debug("The workload is not reported", action="workload_unreported", error=str(error))
         await sleep(_WORKLOAD_EVERY)
         since += _WORKLOAD_EVERY

@@ -101,7 +101,7 @@ class AccessReplica:
             return
         except (OSError, ValidationError) as error:
             log.warning(
-                "cannot read the roles kept in a file",
+                "Cannot read the file of roles",
                 action="access_file_unread",
                 path=str(self._path),
                 error=type(error).__name__,
@@ -145,7 +145,7 @@ class AccessReplica:
                     part.unlink(missing_ok=True)
         except OSError as error:
             log.warning(
-                "cannot keep the roles in a file",
+                "Cannot write the file of roles",
                 action="access_file_unwritten",
                 path=str(self._path),
                 error=str(error),

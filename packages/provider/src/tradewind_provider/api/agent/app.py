@@ -86,7 +86,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     plane: Plane = app.state.plane
     for warning in proxy_warnings(plane.settings.gate.proxies):
         log.warning(
-            "a network of trusted proxies is too wide: %s",
+            "A network of trusted proxies is too wide: %s",
             warning,
             extra={"action": "trusted_proxies_too_wide"},
         )

@@ -30,7 +30,7 @@ site_triggers.install()
 assets.install(asset_access.admit, asset_access.tells)
 
 
-@router.post(wire.CLAIM, summary="Claim bundles, and hear what the plane holds of them")
+@router.post(wire.CLAIM, summary="Claim bundles, and get what the plane has of them")
 async def claim(plane: ThisPlane, agent: CurrentAgent, body: wire.Claim) -> wire.Claimed:
     """Idempotent."""
     agent.require(Component.DAG_PROCESSOR)

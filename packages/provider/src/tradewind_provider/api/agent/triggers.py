@@ -20,7 +20,7 @@ from tradewind_provider.services.trigger_watch import TakeoverRule, TriggerSubsc
 router = APIRouter(tags=["triggers"])
 
 
-@router.post(wire.SYNC, summary="Deliver what triggers reported, and hear which to create and to stop")
+@router.post(wire.SYNC, summary="Deliver what triggers reported, and get which to create and to stop")
 async def sync(body: wire.Sync, request: Request, agent: CurrentAgent, plane: ThisPlane) -> wire.SyncAnswer:
     """Answers at once when there is something to create or to stop, else after the cadence's poll. Idempotent."""
     agent.require(Component.TRIGGERER)

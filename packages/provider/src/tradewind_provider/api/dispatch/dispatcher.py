@@ -246,7 +246,9 @@ class Dispatcher:
                 try:
                     await self._mind_sessions()
                 except Exception:
-                    log.exception("Agents did not get their news", extra={"action": "dispatch_failed"})
+                    log.exception(
+                        "Sessions and commands of agents were not read", extra={"action": "dispatch_failed"}
+                    )
                     await asyncio.sleep(_AFTER_TROUBLE)
                 await asyncio.sleep(_SPACING)
                 await aiotasks.first(
