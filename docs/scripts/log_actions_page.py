@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ Generated from the source by `docs/scripts/log_actions_page.py`.
 
 Every log line worth an alert has an `action`: a key that stays when the sentence changes. Agents write one JSON object a line
 (`log_format = "json"`, the default off a terminal); on the plane the key is the `action` attribute of Airflow's log
-record. `exception` is an error with a traceback.
+record. `exception` is an error with a traceback. `…` stands for what differs from line to line: names, numbers, the cause.
 """
 
 
@@ -72,7 +73,7 @@ def _words(message: ast.expr) -> str:
     """A sentence as it stands in the source; what is filled in is an ellipsis."""
     parts = message.values if isinstance(message, ast.JoinedStr) else [message]
     text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
-    return text.replace("|", r"\|").replace("\n", " ")
+    return re.sub(r"%(?:\.\d)?[dfrs]", "…", text).replace("|", r"\|").replace("\n", " ")
 
 
 def _actions(node: ast.Call) -> Iterator[str]:

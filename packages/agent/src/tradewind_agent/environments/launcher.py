@@ -162,7 +162,10 @@ class _Subprocess:
                 return None  # it ended with something of ours unread, which is an end like any other
             except ValueError as error:
                 log.error(
-                    "Control socket broken", action="host_socket_broken", host=self._title, error=str(error)
+                    "The control socket of a process is broken",
+                    action="host_socket_broken",
+                    host=self._title,
+                    error=str(error),
                 )
                 return None
             if not line:
@@ -171,7 +174,7 @@ class _Subprocess:
                 return hosts.FROM_HOST.validate_json(line)
             except ValueError:
                 log.error(
-                    "Received an invalid message",
+                    "A process of a task environment sent an invalid message",
                     action="host_message_malformed",
                     host=self._title,
                     size=len(line),
@@ -221,4 +224,4 @@ class _Subprocess:
         text = raw.decode("utf-8", errors="replace").rstrip("\r")
         self._lines.append(text)
         handler.emit(logging.LogRecord(self._title, logging.INFO, "", 0, text, None, None))
-        log.debug("Process output", action="host_output", host=self._title, line=text)
+        log.debug("Output of a process", action="host_output", host=self._title, line=text)

@@ -98,7 +98,7 @@ class Gateway:
         if self._plane.on_sent is None:
             self._plane.on_sent = self._ledger.sent
         await self._server.__aenter__()
-        log.info("Gateway open", action="gateway_open", socket=str(self.socket_path))
+        log.info("The gateway listens", action="gateway_open", socket=str(self.socket_path))
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -216,7 +216,11 @@ class Polling:
     async def _wait_while(self, closed: Closed) -> None:
         """It is said once: a Deployment may sleep for a night."""
         if closed.reason != self._closed:
-            log.info("The Deployment waits", action="deployment_closed", reason=closed.message)
+            log.info(
+                "The Deployment is not served at the moment",
+                action="deployment_closed",
+                reason=closed.message,
+            )
             self._closed = closed.reason
         self._on_turn(f"waiting {closed.retry_after:.0f} s: {closed.message}")
         await asyncio.sleep(closed.retry_after)

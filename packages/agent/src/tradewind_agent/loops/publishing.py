@@ -29,6 +29,8 @@ class Publishing:
                 complained = False
             except OSError as error:
                 if not complained:
-                    log.warning("Status not written", action="status_not_written", error=str(error))
+                    log.warning(
+                        "The status file was not written", action="status_not_written", error=str(error)
+                    )
                 complained = True
             await asyncio.sleep(self._every)

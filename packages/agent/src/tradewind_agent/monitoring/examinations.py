@@ -51,7 +51,10 @@ class Examinations:
             found = await examine()
         except Exception as error:
             log.warning(
-                "The examination failed", action="examination_failed", error=str(error), exc_info=True
+                "The examination of a task environment failed",
+                action="examination_failed",
+                error=str(error),
+                exc_info=True,
             )
             return
         self._results = [{key: self._masked(value) for key, value in one.items()} for one in found]

@@ -293,7 +293,7 @@ class Sentinel:
             sentence = str(refused) if refused is not None else f"the plane answered {answer.status_code}"
             raise PlaneUnreachable(sentence)
         log.info(
-            "Reported",
+            "The sentinel has reported",
             action="sentinel_reported",
             bytes=len(body),
             agents=len(report.agents),

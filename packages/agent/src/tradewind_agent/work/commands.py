@@ -101,7 +101,7 @@ class Commands:
             )
             return
         log.info(
-            "Command",
+            "Carrying out a command of the plane",
             action="command",
             verb=command.verb.value,
             reason=command.reason,

@@ -52,7 +52,7 @@ class Draining:
     def request(self, reason: str) -> None:
         """Take nothing more and finish what runs, within the grace."""
         if not self._requested.is_set():
-            log.info("Draining", action="drain_requested", reason=reason, grace=self._grace)
+            log.info("The agent drains", action="drain_requested", reason=reason, grace=self._grace)
             self.reason = reason
             self._requested.set()
             self._running.drain(reason)
@@ -62,7 +62,7 @@ class Draining:
         """Stop what runs as well."""
         self.request(reason)
         if not self._urgent.is_set():
-            log.warning("Stopping at once", action="stop_requested", reason=reason)
+            log.warning("The agent stops at once", action="stop_requested", reason=reason)
             self._urgent.set()
 
     async def run(self) -> None:
@@ -75,7 +75,7 @@ class Draining:
             await aiotasks.any_of([self._running.settled()], timeout=STOP_LIMIT)
         if self._reachable():
             await aiotasks.any_of([self._outbox.wait_empty()], timeout=DELIVERY_LIMIT)
-        log.info("Drained", action="drained", undelivered=len(self._outbox))
+        log.info("The agent is drained", action="drained", undelivered=len(self._outbox))
 
     async def _settled_or_urgent(self) -> bool:
         await aiotasks.any_of([self._running.settled(), self._urgent.wait()], timeout=self._grace)

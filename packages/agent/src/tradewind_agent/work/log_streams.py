@@ -82,9 +82,11 @@ class LogStreams:
             with self._noted(f"log {asked.path}"):
                 await (self._pieces(asked, sender) if self._shown() else self._refuse(asked, sender))
         except (AgentError, Refused) as error:
-            log.warning("Log not sent", action="log_not_sent", path=asked.path, reason=str(error))
+            log.warning(
+                "A log was not sent to its reader", action="log_not_sent", path=asked.path, reason=str(error)
+            )
         except Exception:
-            log.exception("Log not sent", action="log_not_sent", path=asked.path)
+            log.exception("A log was not sent to its reader", action="log_not_sent", path=asked.path)
         finally:
             await sender.close()
 
@@ -161,7 +163,7 @@ class LogStreams:
                 gap=gap,
             )
             if not await sender.send(piece):
-                log.debug("The reader left", action="log_reader_left", path=asked.path)
+                log.debug("The reader closed the log", action="log_reader_left", path=asked.path)
                 return
             number += 1
         last = self._last(asked, number, problem)
