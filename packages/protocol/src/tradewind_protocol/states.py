@@ -23,9 +23,7 @@ class AgentState(str, Enum):
     DRAINING = "draining"  # takes nothing new, finishes what runs, then leaves
     CORDONED = "cordoned"  # takes nothing new until resumed
     UNREACHABLE = "unreachable"  # one or two polls are missing
-    LOST = (
-        "lost"  # three polls are missing: its offers are queued again, its running work is reported as failed
-    )
+    LOST = "lost"  # three polls are missing: its running work is reported as failed
     OFFLINE = "offline"  # closed its session
 
 
