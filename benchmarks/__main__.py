@@ -1,7 +1,7 @@
 """`make bench`: each executor in turn, each workload a few times, one table.
 
 `make bench ARGS=page` measures everything that docs/benchmarks.md shows, and writes its figures anew. The workload `secrets` has
-no executor: it is the cost of each secrets backend to a warm task."""
+no executor: it is the cost of each secrets backend to a warm task, which docs/benchmarks-of-parts.md shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks import about, environments, page, realistic_site, report, secrets_read, sides, workloads
+from benchmarks import (
+    about,
+    environments,
+    executors,
+    page,
+    realistic_site,
+    report,
+    secrets_page,
+    secrets_read,
+    sides,
+    workloads,
+)
 from support import postgresql
 from tradewind.embedded import plane, processes
 
@@ -30,10 +41,10 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sizes = workloads.Sizes.scaled(options.scale)
     every = workloads.all_of(sizes)
-    if unknown := set(options.workloads) - {*every, page.SECRETS, PAGE}:
+    if unknown := set(options.workloads) - {*every, secrets_page.SECRETS, PAGE}:
         print(
             f"no such workload: {', '.join(sorted(unknown))};"
-            f" there are {', '.join(every)}, {page.SECRETS}, and {PAGE}"
+            f" there are {', '.join(every)}, {secrets_page.SECRETS}, and {PAGE}"
         )
         return 2
     plan = _plan(options, list(every))
@@ -46,9 +57,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="tradewind-bench-"))
     home.chmod(0o755)
     os.environ |= {**sizes.environment(), **realistic_site.variables(options.site)}
-    failed = bool({page.SECRETS, PAGE} & set(options.workloads)) and not _secrets(results)
-    if not options.dry:
-        results.write()
+    failed = secrets_page.SECRETS in options.workloads and not _secrets(options)
     with servers(home, redis="celery" in plan) if plan else nullcontext() as server:
         # Sides take turns, so that what else this machine does meanwhile falls on all of them.
         for turn in range(options.rounds):
@@ -72,7 +81,7 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     if plan:
         print(results.table(list(plan)))
-    if not options.dry:
+    if plan and not options.dry:
         page.publish(options.results)
     return int(failed)
 
@@ -107,29 +116,33 @@ def _one_side(name, home, server, chosen, every, options, choices, results) -> b
     return all_well
 
 
-def _secrets(results: report.Results) -> bool:
+def _secrets(options: argparse.Namespace) -> bool:
     """False when it failed: the executors are measured all the same."""
+    results = report.Results(secrets_page.RESULTS, scale=options.scale)
     try:
         for backend, figures in secrets_read.measure():
-            results.add(page.SECRETS, backend, figures)
+            results.add(secrets_page.SECRETS, backend, figures)
             print(
                 f"  {backend}: {', '.join(f'{key} {value:.3g}' for key, value in figures.items())}",
                 flush=True,
             )
     except Exception as problem:
-        print(f"{page.SECRETS}: {type(problem).__name__}: {problem}")
+        print(f"{secrets_page.SECRETS}: {type(problem).__name__}: {problem}")
         return False
+    if not options.dry:
+        results.write()
+        secrets_page.publish(secrets_page.RESULTS)
     return True
 
 
 def _plan(options: argparse.Namespace, every: list[str]) -> dict[str, list[str]]:
     """The workloads of each executor that is measured, in the order in which they run."""
-    executors = [name for name in page.NAMES if name in options.only.split(",")]
+    named = [name for name in executors.NAMES if name in options.only.split(",")]
     if PAGE in options.workloads:
-        return {name: list(page.WORKLOADS[name]) for name in executors if name in page.WORKLOADS}
+        return {name: list(page.WORKLOADS[name]) for name in named if name in page.WORKLOADS}
     # in this order whatever was asked: the simulated agents take the real agent's place and come last
     chosen = [name for name in every if not options.workloads or name in options.workloads]
-    return dict.fromkeys(executors, chosen) if chosen else {}
+    return dict.fromkeys(named, chosen) if chosen else {}
 
 
 def _give_up_runs(side: sides.Side) -> None:
@@ -173,7 +186,7 @@ def servers(home: Path, *, redis: bool) -> Iterator[postgresql.PostgreSQL]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("workloads", nargs="*", help=f"default: all; {PAGE}: what the page shows")
-    parser.add_argument("--only", default=",".join(page.NAMES), help="executors, comma between them")
+    parser.add_argument("--only", default=",".join(executors.NAMES), help="executors, comma between them")
     parser.add_argument("--repeats", type=int, default=1, help="of each workload while an executor is up")
     parser.add_argument("--rounds", type=int, default=1, help="times each executor is started")
     parser.add_argument("--scale", type=float, default=1.0, help="0.1: a tenth of the tasks")

@@ -20,7 +20,7 @@ def machine() -> dict[str, str]:
     return {
         "measured": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "commit": commit.stdout.strip(),
-        "processors": f"{psutil.cpu_count()} ({_processor()})",
+        "processors": f"{psutil.cpu_count()} cores ({_processor()})",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "python": platform.python_version(),
         "airflow": _locked("apache-airflow-core"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Spread = dict[str, float]
+_BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 ABOUT = "about"
 """Beside the workloads in the JSON file: when, on what machine and with which versions the page's figures were measured."""
 
@@ -85,8 +86,20 @@ def cell(value: Spread | None) -> str:
     if value is None:
         return "–"
     if value["min"] == value["max"]:
-        return f"{value['median']:.4g}"
-    return f"{value['median']:.4g} ({value['min']:.4g}–{value['max']:.4g})"
+        return _number(value["median"])
+    return f"{_number(value['median'])} ({_number(value['min'])}–{_number(value['max'])})"
+
+
+def _number(value: float) -> str:
+    """Three digits that count, and no exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def put(figures: str, page: Path) -> None:
+    """Write them between the marks of the page, which keeps its words. A page without marks, or none, stays as it is."""
+    if page.exists() and _BEGIN in (text := page.read_text()):
+        before, _, rest = text.partition(_BEGIN)
+        page.write_text(f"{before}{_BEGIN}\n{figures}\n{_END}{rest.partition(_END)[2]}")
 
 
 def _ratio(found: dict[str, Any], first: str, executors: Sequence[str], metric: str) -> str:
