@@ -14,11 +14,11 @@ import jwt
 import pytest
 from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
-from airflow.utils import db as airflow_db
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 
+from support import airflow_database
 from support.platform_database import new_engine
 from support.platform_parts import Reconciled, Time
 from tradewind_platform.api.context import Platform
@@ -75,13 +75,15 @@ class Both:
         return browser, browser.get(f"{returned.path}?{returned.query}")
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[Both]:
-    from airflow import settings as airflow_settings
+@pytest.fixture(scope="module")
+def applications() -> list[FastAPI]:
+    """Airflow's application once it has been made, which takes a second."""
+    return []
 
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
+
+@pytest.fixture
+def both(tmp_path: Path, applications: list[FastAPI]) -> Iterator[Both]:
+    airflow_database.migrated()
     engine = new_engine(f"sqlite:///{tmp_path}/platform.db")
     store, time = Store(engine), Time()
     # Airflow has the clock of the machine.
@@ -112,10 +114,15 @@ def both(tmp_path: Path) -> Iterator[Both]:
             conf.add_section(section)
         conf.set(section, key, value)
     _start_anew()
-    app = airflow_app.create_app(apps="core")
-    app.state.auth_manager.platform = PlatformClient(
-        app.state.auth_manager.link, transport=httpx.ASGITransport(platform.app)
-    )
+    if not applications:
+        applications.append(airflow_app.create_app(apps="core"))
+    (app,) = applications
+    manager = app.state.auth_manager
+    for of_another_deployment in ("link", "replica", "platform"):
+        manager.__dict__.pop(of_another_deployment, None)
+    manager.init()
+    manager.platform = PlatformClient(manager.link, transport=httpx.ASGITransport(platform.app))
+    airflow_app._AuthManagerState.instance = manager
     yield Both(platform, app, sales, kept["jwt"])
     for (section, key), old in before.items():
         conf.remove_option(section, key) if old is None else conf.set(section, key, old)

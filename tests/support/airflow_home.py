@@ -8,12 +8,15 @@ import os
 import shutil
 import tempfile
 
+from support import whole_run
+
 
 def use_one_of_its_own() -> None:
     """Point this process at a new Airflow home, which is removed when the process ends. Airflow reads its environment at its
     first import, so this comes before any."""
     home = tempfile.mkdtemp(prefix="tradewind-tests-", dir=_memory())
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    whole_run.begin(home)
     os.environ["AIRFLOW_HOME"] = home
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

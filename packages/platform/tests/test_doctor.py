@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, text
 
+from support.platform_database import new_file
 from support.platform_parts import NOW, Reconciled
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
@@ -32,6 +33,8 @@ from tradewind_protocol.checks import Result, Verdict
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     made = tmp_path / "home"
+    made.mkdir(0o711)
+    new_file(made / "platform.db")
     with opened(PlatformSettings(made)):
         pass
     return made

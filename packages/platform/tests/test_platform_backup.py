@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 
 from support import plane_archive
+from support.platform_database import new_file
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
 from tradewind_platform.composition import PlatformSettings, alone, opened
@@ -43,6 +44,7 @@ def run(*arguments: object) -> Result:
 def home(tmp_path: Path) -> Path:
     made = tmp_path / "home"
     made.mkdir()
+    new_file(made / "platform.db")
     for name in ("ada", "grace"):
         assert run("admin", "create", name, "--home", made).exit_code == 0
     return made

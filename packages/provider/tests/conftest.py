@@ -27,6 +27,14 @@ import pytest
 _KEPT = {"slot_pool", "team", "log_template", "alembic_version"}
 
 
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's tables and ours."""
+    from support import airflow_database
+
+    airflow_database.migrated()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_by_other_modules() -> None:
     """Empty every table at the start of a test file, so that what one file leaves never decides about another."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -460,6 +459,7 @@ def named(request: pytest.FixtureRequest) -> PlaneUnderTest:
 def _empty_database() -> None:
     from sqlalchemy import delete
 
+    from support import airflow_database
     from tradewind_provider.airflow.database import create_session
     from tradewind_provider.store.tables import (
         AgentCommand,
@@ -470,22 +470,7 @@ def _empty_database() -> None:
         SentinelRow,
     )
 
-    _make_tables()
+    airflow_database.migrated()
     with create_session() as db:
         for table in (Attempt, CanaryRow, AgentCommand, AgentSession, AgentToken, SentinelRow):
             db.execute(delete(table))
-
-
-@cache
-def _make_tables() -> None:
-    from airflow import settings as airflow_settings
-    from airflow.utils import db as airflow_db
-    from sqlalchemy import inspect
-
-    from tradewind_provider.store.base import Base
-    from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
-
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)

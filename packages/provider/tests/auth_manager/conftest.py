@@ -15,9 +15,7 @@ import httpx
 import pytest
 from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
-from airflow.utils import db as airflow_db
 from fastapi import FastAPI
-from sqlalchemy import inspect
 
 from support.http_client import Client
 from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser, SignedIn, Workload
@@ -124,16 +122,6 @@ def link(tmp_path: Path) -> settings.PlatformLink:
 @pytest.fixture
 def client_of_platform(link: settings.PlatformLink, platform: FakePlatform) -> PlatformClient:
     return PlatformClient(link, transport=httpx.MockTransport(platform))
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    """Airflow's tables."""
-    from airflow import settings as airflow_settings
-
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
 
 
 @dataclass

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from airflow import settings as airflow_settings
-from airflow.utils import db as airflow_db
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete
 
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import tokens
 from tradewind_provider.settings import Settings
-from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import (
@@ -29,15 +26,6 @@ from tradewind_provider.store.tables import (
 )
 
 from .scenes import SETTINGS, Clock, Plane, running
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    """Airflow's tables and ours."""
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)
 
 
 @pytest.fixture(autouse=True)

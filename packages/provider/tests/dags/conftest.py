@@ -22,8 +22,7 @@ from airflow.models.dag import DagModel
 from airflow.models.dagbag import DagPriorityParsingRequest
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.errors import ParseImportError
-from airflow.utils import db as airflow_db
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete
 
 from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import boundary, ids
@@ -34,7 +33,6 @@ from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import sessions
 from tradewind_provider.services.agents import agent_of
 from tradewind_provider.services.dags import bundles, reports, watches
-from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken, Event
@@ -52,14 +50,6 @@ class Clock:
     def forward(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)
 
 
 @pytest.fixture(autouse=True)

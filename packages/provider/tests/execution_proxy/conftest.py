@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from airflow import settings as airflow_settings
 from airflow.api_fastapi.app import create_app
 from airflow.configuration import conf
 from airflow.models.dag import DagModel
@@ -20,9 +19,8 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.api.client import Client
-from airflow.utils import db as airflow_db
 from fastapi import FastAPI
-from sqlalchemy import insert, inspect, update
+from sqlalchemy import insert, update
 
 from tradewind_protocol import ids, paths
 from tradewind_protocol.sessions import Cadence
@@ -34,21 +32,12 @@ from tradewind_provider.settings import Settings
 from tradewind_provider.shortcuts.direct_dispatch import DirectDispatch
 from tradewind_provider.shortcuts.single_thread import SingleThread
 from tradewind_provider.shortcuts.switch import ShortcutSwitch
-from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
 
 
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,8 @@ from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
-from airflow.utils import db as airflow_db
 from fastapi import FastAPI
-from sqlalchemy import delete, inspect
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from support.http_client import Client
@@ -30,17 +29,6 @@ from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
 
 _USERS = {"ada": "admin", "olga": "op", "una": "user", "vera": "viewer"}
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    """Airflow's tables and ours."""
-    from airflow import settings
-
-    assert settings.engine is not None
-    if not inspect(settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(settings.engine)
 
 
 @pytest.fixture(scope="session")

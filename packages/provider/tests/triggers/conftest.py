@@ -29,8 +29,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.utils import db as airflow_db
-from sqlalchemy import delete, insert, inspect, select, update
+from sqlalchemy import delete, insert, select, update
 
 from tradewind_protocol import ids, triggers
 from tradewind_protocol.sessions import Cadence
@@ -41,21 +40,12 @@ from tradewind_provider.domain.agents import SessionEnd
 from tradewind_provider.services import session_termination
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import Settings
-from tradewind_provider.store.base import Base
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken
 from tradewind_provider.store.trigger_tables import TriggerSource
 
 MOMENT = "airflow.providers.standard.triggers.temporal.DateTimeTrigger"
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)
 
 
 @dataclass
