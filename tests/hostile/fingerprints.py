@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from airflow import settings as airflow_settings
-from sqlalchemy import Table, select
+from sqlalchemy import CursorResult, Engine, Table, select
 
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.store.dag_tables import DagBundle
@@ -17,9 +17,6 @@ from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  #
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
 
 from .sites import VICTIM, Site
-
-if TYPE_CHECKING:
-    from .world import World
 
 
 class Commits:
@@ -29,8 +26,7 @@ class Commits:
     """
 
     def __init__(self) -> None:
-        engine = airflow_settings.engine
-        assert engine is not None
+        engine = _engine()
         self._watch = (
             sqlite3.connect(str(engine.url.database), check_same_thread=False)
             if engine.dialect.name == "sqlite"
@@ -73,26 +69,44 @@ _MOVING: Final = frozenset(
 """Columns that the victim's own life changes."""
 
 
-def fingerprints(world: World) -> dict[str, str]:
-    """A digest of every row that no agent of the attacker's site may change or add to."""
-    foreign = [world.victim.dag, "plane_dag"]
-    mine = [world.attacker.bundle, "attackers"]
-    wanted: list[tuple[str, Any]] = [
-        (name, airflow_table(name).c.dag_id.in_(foreign)) for name in ("task_instance", "dag_run", "xcom", "dag_version", "serialized_dag", "rendered_task_instance_fields")
-    ]  # fmt: skip
-    wanted += [(name, None) for name in ("variable", "connection", "slot_pool")]
-    wanted.append(("dag_bundle", airflow_table("dag_bundle").c.name.not_in(mine)))
-    wanted.append(("dag", airflow_table("dag").c.dag_id.in_(foreign)))
-    wanted.append(("trigger", airflow_table("trigger").c.id == world.victim.trigger_id))
-    wanted.append(("asset", airflow_table("asset").c.name == world.victim.asset))
-    found = {name: _digest(airflow_table(name), where) for name, where in wanted if name in _tables()}
-    found["tokens"] = _digest(AgentToken.__table__, None)
-    found["victim's session"] = _digest(AgentSession.__table__, AgentSession.site == VICTIM)
-    found["victim's attempts"] = _digest(Attempt.__table__, Attempt.site == VICTIM)
-    own = [UUID(one.partition(":")[0]) for one in world.attacker.attempts.values()]
-    found["attempts of its own"] = _digest(Attempt.__table__, Attempt.id.in_(own))
-    found["bundles of sites"] = _digest(DagBundle.__table__, DagBundle.name.not_in(mine))
-    return found
+class Fingerprints:
+    """A digest of every row that no agent of the attacker's site may change or add to.
+
+    What each attempt is followed by is written as the database's own SQL once, and its values are compared as the driver reads
+    them: both sites have their attempts by then.
+    """
+
+    def __init__(self, victim: Site, attacker: Site) -> None:
+        foreign = [victim.dag, "plane_dag"]
+        mine = [attacker.bundle, "attackers"]
+        own = [UUID(one.partition(":")[0]) for one in attacker.attempts.values()]
+        assert own
+        wanted: list[tuple[str, Any]] = [
+            (name, airflow_table(name).c.dag_id.in_(foreign)) for name in ("task_instance", "dag_run", "xcom", "dag_version", "serialized_dag", "rendered_task_instance_fields")
+        ]  # fmt: skip
+        wanted += [(name, None) for name in ("variable", "connection", "slot_pool")]
+        wanted.append(("dag_bundle", airflow_table("dag_bundle").c.name.not_in(mine)))
+        wanted.append(("dag", airflow_table("dag").c.dag_id.in_(foreign)))
+        wanted.append(("trigger", airflow_table("trigger").c.id == victim.trigger_id))
+        wanted.append(("asset", airflow_table("asset").c.name == victim.asset))
+        self._queries = {
+            **{name: _query(airflow_table(name), where) for name, where in wanted if name in _tables()},
+            "tokens": _query(AgentToken.__table__, None),
+            "victim's session": _query(AgentSession.__table__, AgentSession.site == VICTIM),
+            "victim's attempts": _query(Attempt.__table__, Attempt.site == VICTIM),
+            "attempts of its own": _query(Attempt.__table__, Attempt.id.in_(own)),
+            "bundles of sites": _query(DagBundle.__table__, DagBundle.name.not_in(mine)),
+        }
+
+    def take(self) -> dict[str, str]:
+        """By what the rows are."""
+        with _engine().connect() as db:
+            return {name: _digest(db.exec_driver_sql(query)) for name, query in self._queries.items()}
+
+
+def _engine() -> Engine:
+    assert airflow_settings.engine is not None
+    return airflow_settings.engine
 
 
 def _tables() -> Mapping[str, Any]:
@@ -101,11 +115,14 @@ def _tables() -> Mapping[str, Any]:
     return AirflowBase.metadata.tables
 
 
-def _digest(table: Any, where: Any) -> str:
+def _query(table: Any, where: Any) -> str:
     columns = [column for column in table.c if column.name not in _MOVING]
     statement = select(*columns) if where is None else select(*columns).where(where)
-    with create_session() as db:
-        rows = sorted(repr(tuple(row)) for row in db.execute(statement))
+    return str(statement.compile(_engine(), compile_kwargs={"literal_binds": True}))
+
+
+def _digest(found: CursorResult[Any]) -> str:
+    rows = sorted(repr([bytes(one) if isinstance(one, memoryview) else one for one in row]) for row in found)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 

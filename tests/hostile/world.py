@@ -11,17 +11,16 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from airflow import settings as airflow_settings
 from airflow.api_fastapi import app as airflow_app
 from airflow.configuration import conf
-from airflow.utils import db as airflow_db
 from fastapi import FastAPI
-from sqlalchemy import inspect
 
+from support import airflow_database
 from tradewind_protocol import paths
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.airflow.database import create_session
@@ -30,7 +29,7 @@ from tradewind_provider.store.base import Base
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 
 from .contents import fill, open_sessions, sign_in, work
-from .fingerprints import Commits, airflow_table, fingerprints
+from .fingerprints import Commits, Fingerprints, airflow_table
 from .sites import ATTACKER, ROLES, VICTIM, Site, headers
 
 OPTIONS: Final = {
@@ -149,6 +148,10 @@ class World:
         own = f"{paths.PREFIX}{paths.EXECUTION}/dag-runs/{self.attacker.dag}/r1/state"
         return (await self.ask("GET", own, given=given)).status_code == 200
 
+    @cached_property
+    def _rows(self) -> Fingerprints:
+        return Fingerprints(self.victim, self.attacker)
+
     def close(self) -> None:
         self._commits.close()
 
@@ -161,7 +164,7 @@ class World:
         """
         if not self._commits.since_last_look():
             return []
-        now = fingerprints(self)
+        now = self._rows.take()
         found = sorted(
             name for name in now.keys() | self._before.keys() if now.get(name) != self._before.get(name)
         )
@@ -261,10 +264,7 @@ def _server() -> FastAPI:
 
 
 def _database() -> None:
-    assert airflow_settings.engine is not None
-    if not inspect(airflow_settings.engine).has_table("dag"):
-        airflow_db.initdb()
-    Base.metadata.create_all(airflow_settings.engine)
+    airflow_database.migrated()
     with create_session() as db:
         for table in reversed(Base.metadata.sorted_tables):
             db.execute(table.delete())
