@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -115,6 +115,7 @@ class RunningDeployments:
         return self._kept[document.id].digest
 
 
+@cache
 def _mark() -> Select[Any]:
     """One row, which differs whenever one of the marks below does: the database compares hundreds of Deployments faster than we
     read them."""

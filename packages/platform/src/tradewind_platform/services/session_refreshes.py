@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _LEASE: Final = timedelta(minutes=1)
 """A process that asks has so long; then another one may. Longer than a request to the provider can take."""
 _AT_ONCE: Final = 100
+_ANY: Final = select(SessionRefresh.id).limit(1)
 
 
 def keep(db: Session, ring: KeyRing, session: UUID, token: str, *, due_at: datetime) -> None:
@@ -79,7 +80,7 @@ class Refresher:
         self._origin = origin
         self._clock = clock
         self._stopped = threading.Event()
-        self._any = Look(store.engine, select(SessionRefresh.id).limit(1))
+        self._any = Look(store.engine, _ANY)
 
     def run(self, every: float = 10) -> None:
         """Look every ten seconds until `stop`."""

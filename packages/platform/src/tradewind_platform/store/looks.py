@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import Dialect, Engine, Select
 
 
 class Look:
@@ -16,10 +17,7 @@ class Look:
 
     def __init__(self, engine: Engine, statement: Select[Any]) -> None:
         self._engine = engine
-        text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
-        # Doubled for drivers that put values in by `%`; this one is given none.
-        doubled = engine.dialect.paramstyle in ("format", "pyformat")
-        self._text = text.replace("%%", "%") if doubled else text
+        self._text = _text_of(statement, engine.dialect)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """What the database answers now. Raises what the driver raises."""
@@ -33,3 +31,10 @@ class Look:
                 cursor.close()
         finally:
             connection.close()  # back to the pool, which ends the transaction
+
+
+@lru_cache(maxsize=8)
+def _text_of(statement: Select[Any], dialect: Dialect) -> str:
+    text = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    # Doubled for drivers that put values in by `%`; this one is given none.
+    return text.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else text
