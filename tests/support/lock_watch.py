@@ -3,8 +3,10 @@ same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, event
@@ -20,13 +22,28 @@ def _rank(table: str) -> int:
     return ORDER.index(table) if table in ORDER else _LAST
 
 
-def _locked_by(state: ORMExecuteState) -> set[str]:
+def _locked_by(state: ORMExecuteState) -> frozenset[str]:
     statement: Any = state.statement
     lock = getattr(statement, "_for_update_arg", None) if state.is_select else None
     if lock is None:
-        return set()
-    named = lock.of or statement.get_final_froms()
-    return {one.name for part in named for one in util.find_tables(part) if isinstance(one, Table)}
+        return frozenset()
+    key = statement._generate_cache_key()  # the same for all statements that differ in values alone
+    return _tables_of(_Locking(key.key if key else id(statement), statement))
+
+
+@dataclass(frozen=True)
+class _Locking:
+    key: Hashable
+    statement: Any = field(compare=False)
+
+
+@lru_cache(maxsize=1000)
+def _tables_of(one: _Locking) -> frozenset[str]:
+    """SQLAlchemy compiles half of a statement to know from what it selects."""
+    named = one.statement._for_update_arg.of or one.statement.get_final_froms()
+    return frozenset(
+        table.name for part in named for table in util.find_tables(part) if isinstance(table, Table)
+    )
 
 
 @contextmanager
