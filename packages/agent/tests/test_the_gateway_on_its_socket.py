@@ -142,7 +142,7 @@ class a_site:
         )
         await self._gateway.__aenter__()
         self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url="http://gateway"
+            transport=httpx.AsyncHTTPTransport(uds=str(path), verify=False), base_url="http://gateway"
         )
         return Site(self._plane, self._gateway, secrets, self._ledger, self._http, path)
 
