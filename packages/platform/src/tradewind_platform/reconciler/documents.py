@@ -25,8 +25,9 @@ def document_of(
     db: Session, ring: KeyRing, deployment: Deployment, cluster: Cluster, operation: Operation | None = None
 ) -> Document:
     """The Deployment as an operation shall leave it; without one, as it runs."""
-    revision = deployment.observed_revision if operation is None else operation.revision
-    spec = _spec(db, deployment, revision)
+    observed = deployment.observed_revision
+    revision = observed if operation is None else operation.revision
+    spec = asked = _spec(db, deployment, revision)
     if operation is not None and operation.kind == Kind.PREFLIGHT:
         spec = {**spec, VERSION: operation.arguments[VERSION]}
     options, environment = configuration.of_deployment(db, ring, deployment)
@@ -42,7 +43,7 @@ def document_of(
         secrets=secrets.of(db, ring, deployment.id),
         configuration=options,
         environment=environment,
-        before=_spec(db, deployment, deployment.observed_revision),
+        before=asked if revision == observed else _spec(db, deployment, observed),
         arguments={} if operation is None else operation.arguments,
         backup=None if operation is None else _backup(db, ring, operation),
         since=None if operation is None else operation.created_at,
@@ -50,6 +51,9 @@ def document_of(
 
 
 def _spec(db: Session, deployment: Deployment, revision: int) -> dict[str, Any]:
+    """Empty for a Deployment that was never wholly made, whose revision is 0."""
+    if not revision:
+        return {}
     found = db.scalar(
         select(DeploymentRevision.spec).where(
             DeploymentRevision.deployment_id == deployment.id, DeploymentRevision.revision == revision

@@ -38,9 +38,9 @@ def add_steps(db: Session, operation: Operation, names: Iterable[str], *, first:
     db.flush()
 
 
-def next_position(db: Session, operation: Operation) -> int | None:
+def next_position(steps: Iterable[OperationStep]) -> int | None:
     """Of the step to do now; None when all have ended."""
-    return next_step([Step(one.name, State(one.state), one.tries) for one in steps_of(db, operation)])
+    return next_step([Step(one.name, State(one.state), one.tries) for one in steps])
 
 
 def end(db: Session, operation: Operation, deployment: Deployment, now: datetime) -> None:

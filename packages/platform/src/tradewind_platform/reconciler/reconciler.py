@@ -219,18 +219,21 @@ class Reconciler:
             deployment = db.get_one(Deployment, operation.deployment_id)
             cluster = db.get_one(Cluster, deployment.cluster_id)
             driver = self._driver(db, cluster)
-            if not endings.steps_of(db, operation):
+            steps = endings.steps_of(db, operation)
+            if not steps:
                 operation.started_at = self.clock()
                 endings.add_steps(db, operation, driver.steps(Kind(operation.kind)))
-            position = endings.next_position(db, operation)
+                steps = endings.steps_of(db, operation)
+            position = endings.next_position(steps)
             if position is not None and endings.cancel(db, operation, position, driver, self.clock()):
-                position = endings.next_position(db, operation)
+                steps = endings.steps_of(db, operation)
+                position = endings.next_position(steps)
             if operation.unfinished is None:
                 return None
             if position is None:
                 endings.end(db, operation, deployment, self.clock())
                 return None
-            step = endings.steps_of(db, operation)[position]
+            step = steps[position]
             operation.state = step.state = State.RUNNING.value
             step.tries += 1
             step.started_at = step.started_at or self.clock()
