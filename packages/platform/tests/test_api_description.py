@@ -9,7 +9,6 @@ from unittest import mock
 from uuid import UUID
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -20,14 +19,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.described import operations
+from support import described
 from support.platform_parts import Api
 from tradewind_platform.api.app import create_app
 from tradewind_platform.domain.roles import Role
 from tradewind_protocol import errors
 
 DESCRIBED = create_app(mock.Mock())
-OPERATIONS = operations(DESCRIBED)
+OPERATIONS = described.operations(DESCRIBED)
 MORE = int(os.environ.get("TRADEWIND_TEST_EXAMPLES", "0"))
 """So many requests of each route and kind, and other ones each time: a long search. Unset: the same few each time."""
 CHECKS = [
@@ -60,13 +59,13 @@ KNOWN = {
 
 @cache
 def schema() -> Any:
-    """One for all tests: to read it takes longer than to ask what it describes."""
-    return schemathesis.openapi.from_asgi("/openapi.json", DESCRIBED)
+    """One for all tests."""
+    return described.read(DESCRIBED)
 
 
 def test_every_route_is_described_and_asked() -> None:
-    described = DESCRIBED.openapi()["paths"].items()
-    assert sorted((method.upper(), path) for path, verbs in described for method in verbs) == OPERATIONS
+    paths = DESCRIBED.openapi()["paths"].items()
+    assert sorted((method.upper(), path) for path, verbs in paths for method in verbs) == OPERATIONS
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(one) for one in OPERATIONS])

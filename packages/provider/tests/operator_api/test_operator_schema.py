@@ -8,7 +8,6 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -19,12 +18,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.described import operations
+from support import described
 from tradewind_protocol import errors
 from tradewind_provider.api.operator.app import create_app
 
 DESCRIBED = create_app()
-OPERATIONS = operations(DESCRIBED)
+OPERATIONS = described.operations(DESCRIBED)
 MORE = int(os.environ.get("TRADEWIND_TEST_EXAMPLES", "0"))
 """So many requests of each route and kind, and other ones each time: a long search. Unset: the same few each time."""
 CHECKS = [
@@ -36,14 +35,13 @@ CHECKS = [
 
 
 def test_every_route_is_described_and_asked() -> None:
-    described = DESCRIBED.openapi()["paths"].items()
-    assert sorted((method.upper(), path) for path, verbs in described for method in verbs) == OPERATIONS
+    paths = DESCRIBED.openapi()["paths"].items()
+    assert sorted((method.upper(), path) for path, verbs in paths for method in verbs) == OPERATIONS
 
 
 @pytest.fixture(scope="module")
 def description(signed_in_app: Any) -> Any:
-    """The whole description: to read it takes longer than to ask what a route of it describes."""
-    return schemathesis.openapi.from_asgi("/tradewind/openapi.json", signed_in_app)
+    return described.read(signed_in_app, "/tradewind/openapi.json")
 
 
 @pytest.fixture
