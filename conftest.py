@@ -72,6 +72,12 @@ def pytest_collection_finish() -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    # pytest has just looked for what is left to collect, and does so again: through all that stays, for seconds.
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if skips.ASKED and (found := skips.unexpected(terminalreporter.getreports("skipped"))):
         terminalreporter.section("skipped, although every tool is there", red=True, bold=True)
