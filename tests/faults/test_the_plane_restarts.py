@@ -76,6 +76,41 @@ def test_the_plane_is_away_for_longer_than_the_lost_interval(fleet: Fleet) -> No
     nobody_noticed(fleet, run_id, 4)
 
 
+MOMENTS = {
+    "tradewind_session": ("opened_at", "last_beat_at", "token_expires_at", "previous_expires_at"),
+    "task_instance": ("last_heartbeat_at",),
+    "job": ("latest_heartbeat",),
+}
+
+
+def an_hour_passes(fleet: Fleet) -> None:
+    """For what the metadata database remembers, the outage has taken an hour longer."""
+    for table, columns in MOMENTS.items():
+        moved = ", ".join(f"{column} = {column} - interval '1 hour'" for column in columns)
+        fleet.execute(f"UPDATE {table} SET {moved}")
+
+
+@in_full
+def test_an_hour_without_the_plane_costs_running_tasks_nothing(fleet: Fleet) -> None:
+    """When it is back, session tokens have run out, and no task has been heard of for longer than Airflow waits. One task
+    ends while the plane is away, the others afterwards."""
+    fleet.agent("remote")
+    early = fleet.start("work_1", seconds=8)
+    late = fleet.start("work_4", seconds=30)
+    fleet.journal.wait_for_spans(1, timeout=30, run=early)
+    fleet.journal.wait_for_spans(4, timeout=30, run=late)
+    for process in fleet.plane.all_processes:
+        kill(process)
+    fleet.journal.wait_for_spans(1, timeout=30, ended=True, run=early)
+    an_hour_passes(fleet)
+    for process in fleet.plane.all_processes:
+        process.start()
+    fleet.plane.wait_ready()
+    for dag_id, run_id, count in (("work_1", early, 1), ("work_4", late, 4)):
+        assert fleet.finished(dag_id, run_id).state == "success"
+        nobody_noticed(fleet, run_id, count)
+
+
 @pytest.fixture
 def double(directory: Path, server: postgresql.PostgreSQL) -> Iterator[Fleet]:
     """A plane with two of each."""
