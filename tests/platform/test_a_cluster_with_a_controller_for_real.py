@@ -20,7 +20,7 @@ from tradewind.embedded.processes import LocalProcess, wait_until
 @pytest.fixture(scope="module")
 def controller(platform: PlatformProcess, directory: Path) -> Iterator[LocalProcess]:
     """A cluster `far`, whose controller works."""
-    agents, people = free_port(), free_port()
+    agents, people, health = free_port(), free_port(), free_port()
     token, home = directory / "cluster-token", directory / "far"
     platform.command(
         *("clusters", "add", "far", "--driver", "local", "--plain-http", "--to-file", str(token)),
@@ -31,6 +31,7 @@ def controller(platform: PlatformProcess, directory: Path) -> Iterator[LocalProc
     command += ["--plane-python", str(installed.environments().plane)]
     command += ["--first-user", "0"] if os.geteuid() == 0 else []
     command += ["--agents-listen", f"127.0.0.1:{agents}", "--people-listen", f"127.0.0.1:{people}"]
+    command += ["--health-listen", f"127.0.0.1:{health}"]
     made = LocalProcess("controller", command, env=dict(os.environ), log=directory / "controller.log")
     made.start()
     wait_until(
@@ -43,6 +44,10 @@ def controller(platform: PlatformProcess, directory: Path) -> Iterator[LocalProc
     made.stop()
 
 
+def health(controller: LocalProcess, path: str) -> httpx.Response:
+    return httpx.get(f"http://{controller.command[-1]}{path}")
+
+
 def test_a_deployment_of_a_cluster_with_a_controller_is_created_survives_both_and_is_purged(
     platform: PlatformProcess, controller: LocalProcess, directory: Path
 ) -> None:
@@ -53,6 +58,14 @@ def test_a_deployment_of_a_cluster_with_a_controller_is_created_survives_both_an
     assert not [one for one in (platform.home / "local").rglob("*") if made["slug"] in one.name]
     config = (directory / "far" / "deployments" / made["slug"] / "airflow.cfg").read_text()
     assert f"platform_url = {platform.url}\n" in config, "people sign in at the platform, not at this machine"
+
+    assert (health(controller, "/healthz").status_code, health(controller, "/readyz").status_code) == (
+        200,
+        200,
+    )
+    told = health(controller, "/metrics").text
+    assert 'tradewind_controller_steps_ended_total{outcome="succeeded"}' in told
+    assert "\ntradewind_controller_deployments 1\n" in told
 
     controller.stop(grace=0)
     platform.process.stop(grace=0)
