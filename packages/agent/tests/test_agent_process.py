@@ -230,10 +230,10 @@ async def test_people_and_probes_can_see_how_it_is(agent: AgentProcess, plane: F
         assert await asyncio.to_thread(get, "/healthz") == "ok\n"
         assert await asyncio.to_thread(get, "/readyz") == "ready\n"
         metrics = await asyncio.to_thread(get, "/metrics")
-        assert "tradewind_agent_plane_reachable 1.0" in metrics
-        assert 'tradewind_agent_slots{environment="default",state="free"} 20.0' in metrics
+        assert "tradewind_agent_plane_reachable 1" in metrics
+        assert 'tradewind_agent_slots{environment="default",state="free"} 20' in metrics
         assert "tradewind_agent_disk_free_bytes " in metrics
-        none_yet = 'tradewind_agent_attempts_ended_total{process="exited",task_state="failed"} 0.0'
+        none_yet = 'tradewind_agent_attempts_ended_total{process="exited",task_state="failed"} 0'
         assert none_yet in metrics, "a first failure is an increase only after a 0"
         assert json.loads(await asyncio.to_thread(get, "/status"))["agent"]["name"] == "site-1"
         await asyncio.sleep(2.2)  # the status file is written every two seconds

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tradewind_agent.kits.serving import Serving
-from tradewind_agent.monitoring.metrics import METRICS
+from tradewind_agent.monitoring import metrics
+from tradewind_protocol import prometheus
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +31,6 @@ class Health:
     ) -> None:
         self._document = document
         self._examination = examination
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Collector(document))
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,9 +42,8 @@ class Health:
             why = self._document().get("not_ready", "")
             await _answer(send, 503 if why else 200, f"{why or 'ready'}\n".encode())
         elif path == "/metrics":
-            await _answer(
-                send, 200, generate_latest(self._registry), kind=b"text/plain; version=0.0.4; charset=utf-8"
-            )
+            body = metrics.text(self._document()).encode()
+            await _answer(send, 200, body, kind=prometheus.CONTENT_TYPE.encode())
         elif path == "/status":
             body = json.dumps(self._document(), indent=1, default=str).encode() + b"\n"
             await _answer(send, 200, body, kind=b"application/json")
@@ -101,20 +97,6 @@ class Probes:
     async def __aexit__(self, *error: object) -> None:
         if self._serving is not None:
             await self._serving.__aexit__(*error)
-
-
-class _Collector:
-    def __init__(self, document: Callable[[], dict[str, Any]]) -> None:
-        self._document = document
-
-    def collect(self) -> Iterable[Metric]:
-        found = self._document()
-        for each in METRICS:
-            family = CounterMetricFamily if each.kind == "counter" else GaugeMetricFamily
-            metric = family(each.name, each.help, labels=each.labels)
-            for labels, value in each.of(found):
-                metric.add_metric(labels, value)
-            yield metric
 
 
 def listen(host: str, port: int) -> socket.socket:

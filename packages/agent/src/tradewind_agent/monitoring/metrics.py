@@ -6,26 +6,16 @@ components, of checks and of accelerators: a handful each. Nothing has a label f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tradewind_protocol import prometheus
+from tradewind_protocol.prometheus import Samples
+
 Document = Mapping[str, Any]
-"""`status.Board.document`."""
+"""What `status.StatusBoard.document` returns."""
 
-Samples = Iterable[tuple[tuple[str, ...], float]]
-"""Values of the labels, and the value."""
-
-
-@dataclass(frozen=True)
-class Definition:
-    """One metric."""
-
-    name: str
-    kind: str  # "gauge" or "counter"
-    help: str
-    labels: tuple[str, ...]
-    of: Callable[[Document], Samples]
+MetricDefinition = prometheus.MetricDefinition[Document]
 
 
 def _number(key: str) -> Callable[[Document], Samples]:
@@ -83,109 +73,90 @@ def _findings(document: Document) -> Samples:
     return [((kind,), float(count)) for kind, count in sorted(counts.items())]
 
 
-METRICS: Final = (
-    Definition("tradewind_agent_build_info", "gauge", "1, with the agent's version", ("version",), _build),
-    Definition("tradewind_agent_ready", "gauge", "1 while nothing keeps it from taking work", (), _ready),
-    Definition(
-        "tradewind_agent_plane_reachable",
-        "gauge",
-        "1 while the plane answers",
-        (),
-        _number("plane_reachable"),
+METRICS: Final[tuple[MetricDefinition, ...]] = (
+    MetricDefinition("tradewind_agent_build_info", "1, with the agent's version", ("version",), _build),
+    MetricDefinition("tradewind_agent_ready", "1 while nothing keeps it from taking work", (), _ready),
+    MetricDefinition(
+        "tradewind_agent_plane_reachable", "1 while the plane answers", (), _number("plane_reachable")
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_plane_answer_age_seconds",
-        "gauge",
         "Since the plane's last answer; absent before the first",
         (),
         _number("plane_answer_age_seconds"),
     ),
-    Definition("tradewind_agent_attempts", "gauge", "Attempts held or alive", (), _number("attempts_live")),
-    Definition(
+    MetricDefinition("tradewind_agent_attempts", "Attempts held or alive", (), _number("attempts_live")),
+    MetricDefinition(
         "tradewind_agent_attempts_ended_total",
-        "counter",
         "Attempts ended since the start, by the end of their process and the state it left their task in",
         ("process", "task_state"),
         _ended,
+        kind="counter",
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_disk_free_bytes",
-        "gauge",
         "Free space where outcomes and logs are written",
         (),
         _number("disk_free_bytes"),
     ),
-    Definition(
-        "tradewind_agent_disk_size_bytes",
-        "gauge",
-        "Size of that file system",
-        (),
-        _number("disk_size_bytes"),
+    MetricDefinition(
+        "tradewind_agent_disk_size_bytes", "Size of that file system", (), _number("disk_size_bytes")
     ),
-    Definition(
-        "tradewind_agent_slots",
-        "gauge",
-        "Slots of an environment, used and free",
-        ("environment", "state"),
-        _slots,
+    MetricDefinition(
+        "tradewind_agent_slots", "Slots of an environment, used and free", ("environment", "state"), _slots
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_outbox_entries",
-        "gauge",
         "Requests that wait for the plane on disk",
         (),
         _number("outbox_entries"),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_outbox_oldest_seconds",
-        "gauge",
         "How long the oldest of them has waited; 0 when none does",
         (),
         _number("outbox_oldest_seconds"),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_outbox_dropped_total",
-        "counter",
         "Requests of the outbox the plane would not take",
         (),
         _number("outbox_dropped"),
+        kind="counter",
     ),
-    Definition("tradewind_agent_draining", "gauge", "1 while it drains", (), _number("draining")),
-    Definition("tradewind_agent_cordoned", "gauge", "1 while it is cordoned", (), _number("cordoned")),
-    Definition(
-        "tradewind_agent_log_streams",
-        "gauge",
-        "Logs sent to readers now",
-        (),
-        _number("log_streams"),
-    ),
-    Definition(
+    MetricDefinition("tradewind_agent_draining", "1 while it drains", (), _number("draining")),
+    MetricDefinition("tradewind_agent_cordoned", "1 while it is cordoned", (), _number("cordoned")),
+    MetricDefinition("tradewind_agent_log_streams", "Logs sent to readers now", (), _number("log_streams")),
+    MetricDefinition(
         "tradewind_agent_traces_dropped_total",
-        "counter",
         "Batches of spans the collector did not take; absent without a collector",
         (),
         _number("traces_dropped"),
+        kind="counter",
     ),
-    Definition("tradewind_agent_findings", "gauge", "Own checks that fail, by kind", ("check",), _findings),
-    Definition(
+    MetricDefinition("tradewind_agent_findings", "Own checks that fail, by kind", ("check",), _findings),
+    MetricDefinition(
         "tradewind_agent_host_ready",
-        "gauge",
         "1 while the process works",
         ("component", "environment"),
         _hosts(lambda host: 1.0 if host["state"] == "ready" else 0.0),
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_host_restarts_total",
-        "counter",
         "Times the process was started again",
         ("component", "environment"),
         _hosts(lambda host: float(host["restarts"])),
+        kind="counter",
     ),
-    Definition(
+    MetricDefinition(
         "tradewind_agent_accelerator",
-        "gauge",
         "1 while an accelerator is on in a process of a task environment, 0 while it is off",
         ("component", "environment", "accelerator"),
         _accelerators,
     ),
 )
+
+
+def text(document: Document) -> str:
+    """Prometheus' text format."""
+    return prometheus.text(METRICS, document)
