@@ -45,7 +45,6 @@ EVERYTHING_IT_INSTALLS = {
         "click",
         "psutil",
         "structlog",
-        "prometheus-client",
         "exceptiongroup",
         "tomli",
         "sniffio",
