@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timezone
-from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -22,14 +20,14 @@ from tradewind_agent.kits import aiotasks, aiotime, signals
 from tradewind_agent.monitoring.version import agent_version
 from tradewind_agent.plane.credentials import AgentToken
 from tradewind_agent.plane.exchange import Exchange
-from tradewind_agent.sentinel import canaries, kubernetes, rules, way
-from tradewind_agent.sentinel.agents import AgentHealth, cost_of
-from tradewind_agent.sentinel.kubernetes import DELETION_COST, Cache, KubernetesApi, Unwatchable
+from tradewind_agent.sentinel import canaries, examinations, kubernetes
+from tradewind_agent.sentinel.agents import AgentHealth
+from tradewind_agent.sentinel.kubernetes import KubernetesApi
 from tradewind_agent.sentinel.machine import Machine
-from tradewind_agent.sentinel.objects import name_of
+from tradewind_agent.sentinel.pods import Pods
 from tradewind_agent.sentinel.port import Port, SentinelState
 from tradewind_agent.sentinel.rules import Rules
-from tradewind_agent.sentinel.settings import SentinelSettings, Workload
+from tradewind_agent.sentinel.settings import SentinelSettings
 from tradewind_agent.settings import Settings
 from tradewind_protocol import sentinel as wire
 from tradewind_protocol.ids import TokenKind
@@ -43,9 +41,6 @@ from tradewind_protocol.sentinel import (
 from tradewind_protocol.sessions import Policy
 
 log = structlog.get_logger(__name__)
-
-_PART: Final = "tradewind.io/part"
-_INSTANCE: Final = "app.kubernetes.io/instance"
 
 
 class Sentinel:
@@ -75,11 +70,10 @@ class Sentinel:
         self._health = AgentHealth(settings.agent_port, transport=agents_transport)
         self._rules = Rules(strict=settings.policy is Policy.STRICT)
         self._api = api
-        self._pods: Cache | None = None
-        self._events: Cache | None = None
+        self._pods: Pods | None = None
         self._machine = Machine(units=settings.units, state_dirs=settings.state_dirs)
         self._examined: list[SentinelFinding] = []
-        self._examinations = way.Findings()
+        self._examinations = examinations.ExaminationFindings()
         self._stop = asyncio.Event()
         self._soon = asyncio.Event()
         self.state = SentinelState()
@@ -109,22 +103,15 @@ class Sentinel:
 
     async def _watch(self, stack: AsyncExitStack) -> None:
         settings = self.settings
-        self._api = await stack.enter_async_context(
-            self._api
-            or kubernetes.api(
-                server=settings.kubernetes_server,
-                namespace=settings.namespace,
-                token_file=settings.kubernetes_token_file,
-                ca_file=settings.kubernetes_ca_file,
-            )
+        api = self._api or kubernetes.api(
+            server=settings.kubernetes_server,
+            namespace=settings.namespace,
+            token_file=settings.kubernetes_token_file,
+            ca_file=settings.kubernetes_ca_file,
         )
-        self._pods = Cache(
-            self._api, "pods", {"labelSelector": settings.selector}, keep=kubernetes.pod_as_kept
+        self._pods = await stack.enter_async_context(
+            Pods(settings, api=api, rules=self._rules, health=self._health, since=self.state.since)
         )
-        self._events = Cache(
-            self._api, "events", {"fieldSelector": "type=Warning"}, keep=kubernetes.event_as_kept, most=2000
-        )
-        await stack.enter_async_context(kubernetes.watching(self._pods, self._events))
 
     # ---- look
 
@@ -132,7 +119,7 @@ class Sentinel:
         """How things are now."""
         now = datetime.fromtimestamp(self._now(), timezone.utc)
         if self._pods is not None:
-            agents, findings = await self._look_at_pods(now)
+            agents, findings = await self._pods.look(now)
         else:
             agents, findings = await self._machine.look(now)
             for name, document in self._machine.documents():
@@ -142,7 +129,7 @@ class Sentinel:
             name=self.settings.name,
             version=agent_version(),
             platform="kubernetes" if self._pods is not None else "machine",
-            scope=self._api.namespace if self._api is not None else "",
+            scope=self._pods.namespace if self._pods is not None else "",
             agents=tuple(sorted(agents, key=lambda one: one.name)[:2000]),
             groups=tuple(self._groups(agents)),
             findings=tuple(
@@ -154,81 +141,6 @@ class Sentinel:
                 ][:500]
             ),
         )
-
-    async def _look_at_pods(self, now: datetime) -> tuple[list[WatchedAgent], list[SentinelFinding]]:
-        assert self._pods is not None and self._events is not None and self._api is not None
-        findings = [
-            found
-            for cache, kind in ((self._pods, "pods"), (self._events, "events"))
-            if (found := self._watch_finding(cache.problem, kind, self._api.namespace, now)) is not None
-        ]
-        try:
-            await aiotime.within(self._pods.listed.wait(), 20.0)
-        except asyncio.TimeoutError:
-            return [], findings
-        pods = self._pods.objects
-        by_uid: dict[str, list[Mapping[str, Any]]] = {}
-        for event in self._events.objects:
-            by_uid.setdefault(str(event["involvedObject"].get("uid", "")), []).append(event)
-        agents: list[WatchedAgent] = []
-        for pod in pods:
-            events = by_uid.get(str(pod["metadata"].get("uid", "")), [])
-            agents.append(rules.watched(pod, _group(pod)))
-            findings += self._rules.findings(pod, events, now)
-        for workload in self.settings.workloads:
-            about = [one for one in self._events.objects if _makes(workload, one["involvedObject"])]
-            findings += self._rules.not_created(workload.name, workload.group, about, now)
-        findings += await self._ask_agents(pods, now)
-        return agents, findings
-
-    def _watch_finding(
-        self, problem: Unwatchable | None, kind: str, namespace: str, now: datetime
-    ) -> SentinelFinding | None:
-        if problem is None:
-            return None
-        if problem.denied:
-            remedy = (
-                f"Give the sentinel's service account get, list and watch of {kind} in namespace {namespace}"
-            )
-            cause = f"the sentinel may not watch {kind}"
-        else:
-            remedy = "Check the NetworkPolicy: the sentinel has to reach the Kubernetes API server"
-            cause = "the sentinel does not reach the Kubernetes API server"
-        check = "permission" if problem.denied else "kubernetes_api"
-        return SentinelFinding(
-            check=check,
-            subject="sentinel",
-            cause=cause,
-            evidence=str(problem),
-            remedy=remedy,
-            since=self.state.since((check, "sentinel"), now),
-        )
-
-    async def _ask_agents(self, pods: Sequence[Mapping[str, Any]], now: datetime) -> list[SentinelFinding]:
-        """Each agent that runs, on its own port: also the one that Kubernetes calls ready."""
-        asked = [one for one in pods if self.settings.agent_port and _answers(one)]
-        answers = await asyncio.gather(*(self._health.document(one["status"]["podIP"]) for one in asked))
-        found: list[SentinelFinding] = []
-        for pod, answer in zip(asked, answers, strict=True):
-            name = name_of(pod)
-            if _ready(pod) or not isinstance(answer, str):
-                found += self._health.findings(name, answer, now)
-            await self._weigh(pod, answer)
-        self._health.forget({name_of(one) for one in asked})
-        return found
-
-    async def _weigh(self, pod: Mapping[str, Any], answer: Mapping[str, Any] | str) -> None:
-        cost = cost_of(answer)
-        if not self.settings.pod_deletion_cost or cost is None or self._api is None:
-            return
-        if pod["metadata"]["annotations"].get(DELETION_COST, "0") == str(cost):
-            return
-        try:
-            await self._api.annotate(name_of(pod), {DELETION_COST: str(cost)})
-        except Unwatchable as error:
-            log.warning(
-                "A pod's deletion cost was not written", action="sentinel_cost_failed", error=str(error)
-            )
 
     def _groups(self, agents: Sequence[WatchedAgent]) -> list[WatchedGroup]:
         named = {one.group or one.name: one for one in self.settings.workloads}
@@ -246,7 +158,7 @@ class Sentinel:
         ]
 
     def _groups_gone(self, agents: Sequence[WatchedAgent], now: datetime) -> list[SentinelFinding]:
-        if self._pods is None or not self._pods.listed.is_set():
+        if self._pods is None or not self._pods.listed:
             return []
         return [
             SentinelFinding(
@@ -278,7 +190,7 @@ class Sentinel:
                 log.warning(
                     "The report did not reach the plane", action="sentinel_report_failed", error=str(error)
                 )
-                self._soon.set()  # look at the way
+                self._soon.set()  # an examination says where the connection breaks off
             left = max(5.0, min(every, 600.0)) - (asyncio.get_running_loop().time() - begun)
             await asyncio.sleep(max(1.0, left))
 
@@ -321,21 +233,14 @@ class Sentinel:
 
     async def _examine(self) -> list[SentinelFinding]:
         now = datetime.fromtimestamp(self._now(), timezone.utc)
-        results = await way.to_the_plane(self._as_agent, self._token)
+        results = await examinations.of_the_plane(self._as_agent, self._token)
         found = self._examinations.of("plane", "sentinel", [one.document() for one in results], now)
-        for group, addresses in self._one_of_each_group().items():
-            answer = await self._health.document(addresses, "/examination")
+        groups = self._pods.one_of_each_group() if self._pods is not None else {}
+        for group, address in groups.items():
+            answer = await self._health.document(address, "/examination")
             if not isinstance(answer, str):
                 found += self._examinations.of("site", group, answer.get("results", []), now)
         return found
-
-    def _one_of_each_group(self) -> dict[str, str]:
-        """Group → the address of a ready agent of it."""
-        if self._pods is None or not self.settings.agent_port:
-            return {}
-        return {
-            _group(one): one["status"]["podIP"] for one in self._pods.objects if _answers(one) and _ready(one)
-        }
 
 
 async def run(settings: SentinelSettings) -> str:
@@ -354,37 +259,4 @@ def _as_agent(settings: SentinelSettings) -> Settings:
         client_cert=settings.client_cert,
         client_key=settings.client_key,
         proxy=settings.proxy,
-    )
-
-
-def _group(pod: Mapping[str, Any]) -> str:
-    labels = pod["metadata"].get("labels") or {}
-    return (
-        f"{labels.get(_INSTANCE, '')}/{labels[_PART]}" if _PART in labels else str(labels.get(_INSTANCE, ""))
-    )
-
-
-def _answers(pod: Mapping[str, Any]) -> bool:
-    status, metadata = pod["status"], pod["metadata"]
-    component = (metadata.get("labels") or {}).get("app.kubernetes.io/component")
-    return (
-        bool(status.get("podIP"))
-        and status.get("phase") == "Running"
-        and not metadata.get("deletionTimestamp")
-        and component != "sentinel"
-    )
-
-
-def _ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions") or ()
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-
-
-def _makes(workload: Workload, about: Mapping[str, Any]) -> bool:
-    name = str(about.get("name", ""))
-    if about.get("kind") == "StatefulSet":
-        return name == workload.name
-    return (
-        about.get("kind") == "ReplicaSet"
-        and re.fullmatch(re.escape(workload.name) + "-[a-z0-9]+", name) is not None
     )

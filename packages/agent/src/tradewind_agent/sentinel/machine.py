@@ -12,7 +12,7 @@ from typing import Any, Final
 from tradewind_agent.kits import aiotime
 from tradewind_agent.monitoring import status
 from tradewind_agent.sentinel.objects import moment
-from tradewind_agent.sentinel.rules import EXIT_STATUS
+from tradewind_agent.sentinel.problems.containers import EXIT_STATUS
 from tradewind_protocol.sentinel import SentinelFinding, WatchedAgent
 
 PROPERTIES: Final = (

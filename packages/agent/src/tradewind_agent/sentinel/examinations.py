@@ -1,4 +1,4 @@
-"""Examinations: the way to the plane, as the doctor looks at it, and what a worker reaches, as its agent examines it."""
+"""Examinations as findings: the doctor's checks of the connection to the plane, and what each agent examines of its site."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tradewind_protocol.checks import Result, Verdict
 from tradewind_protocol.sentinel import SentinelFinding
 
 
-async def to_the_plane(settings: Settings, token: AgentToken) -> list[Result]:
-    """The doctor's checks of the way to the plane with the sentinel's token."""
+async def of_the_plane(settings: Settings, token: AgentToken) -> list[Result]:
+    """The doctor's checks of the connection to the plane, with the sentinel's token."""
     examination = Examination(settings, token=token)
-    found = [result async for result in _named(examination)]
+    found = [result async for result in _connection(examination)]
     secret = settings.proxy.get_secret_value() if settings.proxy is not None else None
     async with httpx.AsyncClient(
         base_url=settings.plane_url,
@@ -35,14 +35,14 @@ async def to_the_plane(settings: Settings, token: AgentToken) -> list[Result]:
     return found
 
 
-async def _named(examination: Examination) -> AsyncIterator[Result]:
+async def _connection(examination: Examination) -> AsyncIterator[Result]:
     for check in (proxies.check, names.check, connection.check, certificates.check):
         async for result in check(examination):
             yield result
 
 
-class Findings:
-    """Findings of examinations, which keep the moment since which a check fails."""
+class ExaminationFindings:
+    """Turns results into findings, and remembers since when a check fails."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str], datetime] = {}
