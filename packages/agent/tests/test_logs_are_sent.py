@@ -157,7 +157,7 @@ async def test_a_reader_who_leaves_stops_the_stream(plane: FakePlane, agent: Age
         written(agent.agent.environments.log_directory, "line of a log\n" * 500_000)
         reader = Reader(plane, takes=2)
         reader.asks()
-        await plane.until(lambda: len(reader.pieces) == 2 and agent.agent.log_streams.open == 0)
+        await plane.until(lambda: len(reader.pieces) == 2 and agent.agent.task_logs.streams.open == 0)
         assert len(reader.pieces) == 2
 
 

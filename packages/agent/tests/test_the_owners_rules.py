@@ -402,7 +402,7 @@ async def test_rules_are_tried_against_what_ran(agent: AgentUnderTest, plane: Fa
 async def test_logs_are_shown_by_rule(agent: AgentUnderTest, plane: FakePlane):
     async with agent.with_settings(rules={"live_logs": False}):
         await agent.ready()
-        assert agent.agent.log_streams._shown() is False
+        assert agent.agent.task_logs.streams._shown() is False
 
 
 def test_rules_stand_in_one_place(tmp_path: Path):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
@@ -18,19 +18,18 @@ import structlog
 from tradewind_agent import traces
 from tradewind_agent.access.local_secrets import LocalSecrets
 from tradewind_agent.agent import document, introduction
+from tradewind_agent.agent.task_logs import TaskLogs
 from tradewind_agent.environments import key_rings
 from tradewind_agent.environments.launcher import Launcher, SubprocessLauncher
-from tradewind_agent.environments.log_storage import LogStorageProcess
 from tradewind_agent.environments.task_environments import TaskEnvironments
 from tradewind_agent.errors import AgentError
 from tradewind_agent.gateway import policy
 from tradewind_agent.gateway.app import Gateway
-from tradewind_agent.gateway.ledger import Cause, Ledger
+from tradewind_agent.gateway.ledger import Ledger
 from tradewind_agent.gateway.server import socket_place
 from tradewind_agent.http import tls
 from tradewind_agent.kits import aiotasks, aiotime, signals
 from tradewind_agent.loops.cleaning import Cleaning
-from tradewind_agent.loops.log_uploading import LogUploading
 from tradewind_agent.loops.polling import Polling
 from tradewind_agent.loops.publishing import Publishing
 from tradewind_agent.loops.reporting import Reporting
@@ -52,20 +51,18 @@ from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
 from tradewind_agent.work.draining import Draining
-from tradewind_agent.work.log_streams import LogStreams
 from tradewind_agent.work.permission import Permissions
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
 from tradewind_protocol.attempts import Offer
 from tradewind_protocol.errors import Refused
-from tradewind_protocol.polling import Verb
 
 log = structlog.get_logger(__name__)
 
-_DELIVERY_LIMIT = (
-    15.0  # seconds for the last outcomes to reach the plane; what is left goes with the next start
-)
-_CLOSE_LIMIT = 5.0
+_DELIVERY_LIMIT: Final = 15.0
+"""Seconds for the last outcomes to reach the plane; what is left goes with the next start."""
+_CLOSE_LIMIT: Final = 5.0
+"""Seconds for the plane to take the end of the session."""
 
 
 class Agent:
@@ -126,98 +123,35 @@ class Agent:
         Raises the AgentError that ended the agent: RefusedForGood, Fenced, StateDirectoryInUse, SettingsWrong.
         """
         async with AsyncExitStack() as stack:
-            task_users.prepare(self.settings)
-            stack.enter_context(identity.hold(self.settings.state_dir))
-            self.agent_id = identity.agent_id(self.settings.state_dir)
-            self.agent_key = identity.agent_key(self.settings.state_dir)
-            await self.key_ring.fetch_first()
-            sealed_for = self.settings.sealed_for
-            site_key = SiteKey(self._site_key(), sealed_for)
-            sealing = SiteSealing(
-                site_key, self.key_ring, self.settings.seal, self.key_ring.missed, sealed_for
-            )
-            plane = await stack.enter_async_context(self.plane)  # closes last: all need it
+            enter, at_exit = stack.enter_async_context, stack.push_async_callback
+            sealing = await self._hold_state(stack)
+            plane = await enter(self.plane)  # closes last: all need it
             outbox = stack.enter_context(self.outbox)
             stack.enter_context(self.ledger)
             if self.collector is not None:
                 self.collector.on_sent = self.ledger.traces
-                await stack.enter_async_context(self.collector)
-            stack.push_async_callback(self._close_session)  # the ledger has it too
+                await enter(self.collector)
+            at_exit(self._close_session)  # the ledger has it too
             group = task_users.socket_group(self.settings)
             socket_path = stack.enter_context(socket_place(self.settings.state_dir, shared=group is not None))
-            self.environments = TaskEnvironments(
-                settings=self.settings,
-                launcher=self._launcher,
-                secrets=self.secrets,
-                session=lambda: plane.session,
-                gateway=socket_path,
-                inherited=os.environ,
-                on_change=self._on_change,
-                rules=self.rules,
-                site_key=site_key,
-            )
-            permissions = Permissions(
-                rules=self.owner_rules,
-                now=self.now,
-                note=self.ledger.work,
-                open_=sealing.open,
-                deployment=self._deployment,
-            )
-            self.running = Running(
-                permissions=permissions,
-                open_=sealing.open,
-                plane=plane,
-                environments=self.environments,
-                outbox=outbox,
-                secrets=self.secrets,
-                now=self.now,
-                on_change=self._on_change,
-                trace=self._trace,
-                on_log=lambda environment, path: self.log_uploading.attempt_ended(environment, path),
-            )
+            permissions = self._compose_permissions(sealing)
+            self.environments = self._compose_environments(socket_path, sealing.key)
+            self.running = self._compose_running(permissions, sealing)
             self.reporting = Reporting(outbox=outbox, plane=plane, on_delivered=self._on_delivered)
-            stack.push_async_callback(
-                self._last_delivery
-            )  # after the processes are gone and all has been recorded
-            self.gateway = await stack.enter_async_context(
-                Gateway(
-                    socket_path,
-                    plane,
-                    self.rules,
-                    self.ledger,
-                    outbox,
-                    self.secrets,
-                    sealing=sealing,
+            at_exit(self._last_delivery)  # after the processes are gone and all has been recorded
+            self.gateway = await enter(self._compose_gateway(socket_path, group, permissions, sealing))
+            self.task_logs = await enter(
+                TaskLogs(
+                    settings=self.settings,
+                    environments=self.environments,
+                    plane=plane,
+                    ledger=self.ledger,
+                    rules=self.owner_rules,
                     now=self.now,
-                    socket_group=group,
-                    traces=self.collector.relay if self.collector is not None else None,
-                    judge_trigger=permissions.of_trigger,
-                    judge_read=lambda read, own: read_refusal(self.owner_rules(), read, own),
                 )
             )
-            logs = {
-                each.name: LogStorageProcess(self.settings, each, waiting=self.environments.waiting_logs)
-                for each in self.settings.task_environments
-            }
-            for storage in logs.values():
-                stack.push_async_callback(storage.close)
-            self.log_uploading = LogUploading(self.environments, logs=logs, now=self.now)
-            self.log_streams = LogStreams(
-                plane=plane,
-                directory=self.environments.log_directory,
-                waiting=self.environments.waiting_logs,
-                stored=lambda path, into: self._stored_log(logs, path, into),
-                shown=lambda: self.settings.live_logs and self.owner_rules().live_logs,
-                noted=lambda what: self.ledger.because(Cause("log reader", "/logs/{stream_id}", what=what)),
-                on_refused=lambda path: self.ledger.command(
-                    "log reader",
-                    Verb.STREAM_LOG.value,
-                    f"the site's rule 'live_logs' does not let {path} be read",
-                ),
-            )
-            stack.push_async_callback(self.log_streams.close)
-            stack.push_async_callback(self.running.close)
-            stack.push_async_callback(self.environments.stop)
+            at_exit(self.running.close)
+            at_exit(self.environments.stop)
             self.drain = Draining(
                 running=self.running,
                 outbox=outbox,
@@ -225,62 +159,141 @@ class Agent:
                 grace=self.settings.grace,
                 on_change=self._on_change,
             )
-            self.checks = Checks(
-                state_dir=self.settings.state_dir,
-                outbox=outbox,
-                processes=lambda: [*self.environments.findings(), *self.log_uploading.findings()],
-                ledger_problem=lambda: self.ledger.problem,
-                health_problem=lambda: self.probes.problem,
-                rules_problem=self._rules_problem,
-                keys_problem=self._keys_problem,
-                now=self.now,
-                masking=self.masking,
-            )
-            polling = Polling(
-                plane=plane,
-                running=self.running,
-                environments=self.environments,
-                commands=Commands(
-                    running=self.running,
-                    environments=self.environments,
-                    draining=self.drain,
-                    logs=self.log_streams,
-                    allowed=lambda verb: self.owner_rules().allows_command(verb),
-                    on_refused=lambda command: self.ledger.command(
-                        command.asked_by, command.verb.value, "the site's rule 'commands' does not name it"
-                    ),
-                ),
-                draining=self.drain,
-                findings=self.checks,
-                on_turn=lambda line: self.board.say("poll", line),
-            )
-            self.cleaning = Cleaning(
-                settings=self.settings,
-                plane=plane,
-                log_directory=self.environments.log_directory,
-                now=self.now,
-            )
-            self._changed = plane.reachability.on_doubt = polling.nudge
+            self.checks = self._compose_checks()
             self.board.gather(lambda: document.facts(self))
-            stack.push_async_callback(self.examinations.close)
-            await stack.enter_async_context(self.probes)
-            with signals.on_stop(self.drain.request, self.drain.now):
-                await aiotasks.first_to_end(
-                    {
-                        "drain": self.drain.run(),
-                        "polling": polling.run(),
-                        "reporting": self.reporting.run(),
-                        "processes": self._processes(),
-                        "cleaning": self.cleaning.run(),
-                        "key ring": self.key_ring.run(),
-                        "log uploading": self.log_uploading.run(),
-                        "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
-                    }
-                )
+            at_exit(self.examinations.close)
+            await enter(self.probes)
+            await self._serve()
             return self.drain.reason
         raise AssertionError("unreachable")
 
-    # ---- parts that are too small for a file
+    async def _serve(self) -> None:
+        """Run every loop until the drain has ended."""
+        polling = self._compose_polling()
+        self._changed = self.plane.reachability.on_doubt = polling.nudge
+        cleaning = Cleaning(
+            settings=self.settings,
+            plane=self.plane,
+            log_directory=self.environments.log_directory,
+            now=self.now,
+        )
+        with signals.on_stop(self.drain.request, self.drain.now):
+            await aiotasks.first_to_end(
+                {
+                    "drain": self.drain.run(),
+                    "polling": polling.run(),
+                    "reporting": self.reporting.run(),
+                    "processes": self._processes(),
+                    "cleaning": cleaning.run(),
+                    "key ring": self.key_ring.run(),
+                    "log uploading": self.task_logs.uploading.run(),
+                    "publishing": Publishing(board=self.board, directory=self.settings.state_dir).run(),
+                }
+            )
+
+    # ---- parts, as they are composed
+
+    async def _hold_state(self, stack: AsyncExitStack) -> SiteSealing:
+        """Take the state directory for this process, and read what it keeps: the agent's identity and the site's keys."""
+        settings = self.settings
+        task_users.prepare(settings)
+        stack.enter_context(identity.hold(settings.state_dir))
+        self.agent_id = identity.agent_id(settings.state_dir)
+        self.agent_key = identity.agent_key(settings.state_dir)
+        await self.key_ring.fetch_first()
+        secret = read_key(settings.state_dir, file=settings.site_key_file, storage=settings.storage)
+        site_key = SiteKey(secret, settings.sealed_for)
+        return SiteSealing(site_key, self.key_ring, settings.seal, self.key_ring.missed, settings.sealed_for)
+
+    def _compose_permissions(self, sealing: SiteSealing) -> Permissions:
+        return Permissions(
+            rules=self.owner_rules,
+            now=self.now,
+            note=self.ledger.work,
+            open_=sealing.open,
+            deployment=self._deployment,
+        )
+
+    def _compose_environments(self, gateway: Path, site_key: SiteKey) -> TaskEnvironments:
+        return TaskEnvironments(
+            settings=self.settings,
+            launcher=self._launcher,
+            secrets=self.secrets,
+            session=lambda: self.plane.session,
+            gateway=gateway,
+            inherited=os.environ,
+            on_change=self._on_change,
+            rules=self.rules,
+            site_key=site_key,
+        )
+
+    def _compose_running(self, permissions: Permissions, sealing: SiteSealing) -> Running:
+        return Running(
+            permissions=permissions,
+            open_=sealing.open,
+            plane=self.plane,
+            environments=self.environments,
+            outbox=self.outbox,
+            secrets=self.secrets,
+            now=self.now,
+            on_change=self._on_change,
+            trace=self._trace,
+            on_log=lambda environment, path: self.task_logs.uploading.attempt_ended(environment, path),
+        )
+
+    def _compose_gateway(
+        self, socket_path: Path, group: int | None, permissions: Permissions, sealing: SiteSealing
+    ) -> Gateway:
+        return Gateway(
+            socket_path,
+            self.plane,
+            self.rules,
+            self.ledger,
+            self.outbox,
+            self.secrets,
+            sealing=sealing,
+            now=self.now,
+            socket_group=group,
+            traces=self.collector.relay if self.collector is not None else None,
+            judge_trigger=permissions.of_trigger,
+            judge_read=lambda read, own: read_refusal(self.owner_rules(), read, own),
+        )
+
+    def _compose_checks(self) -> Checks:
+        return Checks(
+            state_dir=self.settings.state_dir,
+            outbox=self.outbox,
+            processes=lambda: [*self.environments.findings(), *self.task_logs.uploading.findings()],
+            ledger_problem=lambda: self.ledger.problem,
+            health_problem=lambda: self.probes.problem,
+            rules_problem=self._rules_problem,
+            keys_problem=self._keys_problem,
+            now=self.now,
+            masking=self.masking,
+        )
+
+    def _compose_polling(self) -> Polling:
+        commands = Commands(
+            running=self.running,
+            environments=self.environments,
+            draining=self.drain,
+            logs=self.task_logs.streams,
+            allowed=lambda verb: self.owner_rules().allows_command(verb),
+            on_refused=lambda command: self.ledger.command(
+                command.asked_by, command.verb.value, "the site's rule 'commands' does not name it"
+            ),
+        )
+        return Polling(
+            plane=self.plane,
+            running=self.running,
+            environments=self.environments,
+            commands=commands,
+            draining=self.drain,
+            findings=self.checks,
+            on_turn=lambda line: self.board.say("poll", line),
+        )
+
+    # ---- what parts call back
 
     async def _processes(self) -> None:
         """Start the processes of the task environments once there is a session, which decides their policy and which
@@ -298,17 +311,10 @@ class Agent:
         # They outlive this loop: while the agent ends they are stopped after the poll loop, and not cancelled with it.
         await asyncio.Event().wait()
 
-    async def _stored_log(self, logs: Mapping[str, LogStorageProcess], path: str, into: Path) -> list[str]:
-        """What the log storages of the environments have of a log: those with the same address are asked once."""
-        storages = {storage.url: name for name, storage in reversed(self.environments.log_storages().items())}
-        for name in storages.values():
-            if found := await logs[name].read(path, into):
-                return found
-        return []
-
     async def _last_delivery(self) -> None:
-        with suppress(AgentError, Refused, asyncio.TimeoutError):
-            if len(self.outbox) and self.plane.reachable:
+        """Send what the outbox holds while the plane answers; what is left stays on disk."""
+        if len(self.outbox) and self.plane.reachable:
+            with suppress(AgentError, Refused, asyncio.TimeoutError):  # the outbox tells below what is left
                 await aiotime.within(self.reporting.flush(), _DELIVERY_LIMIT)
         if len(self.outbox):
             log.warning(
@@ -316,6 +322,7 @@ class Agent:
             )
 
     async def _close_session(self) -> None:
+        # A plane that does not hear of it finds the agent lost, as it does one that was killed.
         with suppress(AgentError, Refused, asyncio.TimeoutError):
             await aiotime.within(self.plane.close_session(), _CLOSE_LIMIT)
 
@@ -331,10 +338,6 @@ class Agent:
     def _keys_problem(self) -> str:
         self.key_ring()  # which looks at the file
         return self.key_ring.problem
-
-    def _site_key(self) -> bytes:
-        settings = self.settings
-        return read_key(settings.state_dir, file=settings.site_key_file, storage=settings.storage)
 
     def _trace(self, offer: Offer, environment: str) -> AttemptTrace:
         record = self.collector.record if self.collector is not None else None

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tradewind_agent.monitoring.version import agent_version
 
 if TYPE_CHECKING:
     from tradewind_agent.agent.composition import Agent
+    from tradewind_agent.environments.process import ComponentProcess
+    from tradewind_agent.work.attempt import Attempt
 
 
 def facts(agent: Agent) -> dict[str, Any]:
     """Everything that is shown of the agent, as `docs/how-to/watch-agents.md` describes it."""
-    users = {each.name: each.run_as for each in agent.settings.task_environments}
-    plane, used = agent.plane, [each.environment for each in agent.running.live]
-    session = plane.session
-    ready = plane.reachable and session is not None
+    used = Counter(each.environment for each in agent.running.live)
     return {
         "agent": {
             "name": agent.settings.name,
@@ -26,68 +27,82 @@ def facts(agent: Agent) -> dict[str, Any]:
             "version": agent_version(),
             "pid": os.getpid(),
         },
-        "plane": {
-            "url": plane.url,
-            "reachable": plane.reachable,
-            "problem": plane.reachability.problem,
-            "session": session.session_id if session is not None else None,
-            "deployment": session.deployment if session is not None else None,
-        },
-        "not_ready": _not_ready(agent, ready),
+        "plane": _plane(agent),
+        "not_ready": _not_ready(agent),
         "draining": agent.drain.reason if agent.drain.requested else "",
         "cordoned": agent.running.cordoned,
-        "environments": [
-            {
-                **each.model_dump(mode="json"),
-                "used": used.count(each.name),
-                "run_as": users[each.name],
-            }
-            for each in agent.environments.task_environments()
-        ],
-        "hosts": [
-            {
-                "component": each.component.value,
-                "environment": each.environment,
-                "state": each.state.value,
-                "pid": each.pid,
-                "restarts": each.restarts,
-                "problem": agent.masking.masked(str(each.problem)) if each.problem is not None else "",
-                "line": each.status.line if each.status is not None else "",
-                "numbers": each.status.numbers if each.status is not None else {},
-                "accelerators": {
-                    name: agent.masking.masked(reason)
-                    for name, reason in (each.hello.accelerators if each.hello is not None else {}).items()
-                },
-            }
-            for each in agent.environments.processes
-        ],
-        "attempts": [
-            {
-                "id": a.ref.attempt_id,
-                "work": a.offer.label,
-                "environment": a.environment,
-                "phase": a.phase.value,
-            }
-            for a in agent.running.live
-        ],
+        "environments": _environments(agent, used),
+        "hosts": [_process(agent, each) for each in agent.environments.processes],
+        "attempts": [_attempt(each) for each in agent.running.live],
         "findings": [finding.model_dump() for finding in agent.checks()],
-        "metrics": {
-            "plane_reachable": plane.reachable,
-            "plane_answer_age_seconds": _answer_age(agent),
-            "attempts_live": len(used),
-            "attempts_ended": [
-                {"process": process, "task_state": state, "count": count}
-                for (process, state), count in sorted(agent.running.ended.items())
-            ],
-            **_disk(agent),
-            "outbox_entries": len(agent.outbox),
-            "outbox_oldest_seconds": max(0.0, agent.now() - (agent.outbox.oldest() or agent.now())),
-            "outbox_dropped": agent.reporting.dropped,
-            "draining": agent.drain.requested,
-            "cordoned": agent.running.cordoned,
-            "log_streams": agent.log_streams.open,
-            "traces_dropped": agent.collector.dropped if agent.collector is not None else None,
+        "metrics": _metrics(agent),
+    }
+
+
+def _plane(agent: Agent) -> dict[str, Any]:
+    plane, session = agent.plane, agent.plane.session
+    return {
+        "url": plane.url,
+        "reachable": plane.reachable,
+        "problem": plane.reachability.problem,
+        "session": session.session_id if session is not None else None,
+        "deployment": session.deployment if session is not None else None,
+    }
+
+
+def _environments(agent: Agent, used: Mapping[str, int]) -> list[dict[str, Any]]:
+    users = {each.name: each.run_as for each in agent.settings.task_environments}
+    return [
+        {**each.model_dump(mode="json"), "used": used.get(each.name, 0), "run_as": users[each.name]}
+        for each in agent.environments.task_environments()
+    ]
+
+
+def _process(agent: Agent, process: ComponentProcess) -> dict[str, Any]:
+    status, hello, masked = process.status, process.hello, agent.masking.masked
+    return {
+        "component": process.component.value,
+        "environment": process.environment,
+        "state": process.state.value,
+        "pid": process.pid,
+        "restarts": process.restarts,
+        "problem": masked(str(process.problem)) if process.problem is not None else "",
+        "line": status.line if status is not None else "",
+        "numbers": status.numbers if status is not None else {},
+        "accelerators": {
+            name: masked(reason) for name, reason in (hello.accelerators if hello is not None else {}).items()
         },
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.ref.attempt_id,
+        "work": attempt.offer.label,
+        "environment": attempt.environment,
+        "phase": attempt.phase.value,
+    }
+
+
+def _metrics(agent: Agent) -> dict[str, Any]:
+    """The numbers of `monitoring.metrics` that stand nowhere else in the document."""
+    outbox, running, now = agent.outbox, agent.running, agent.now()
+    return {
+        "plane_reachable": agent.plane.reachable,
+        "plane_answer_age_seconds": _answer_age(agent),
+        "attempts_live": len(running.live),
+        "attempts_ended": [
+            {"process": process, "task_state": state, "count": count}
+            for (process, state), count in sorted(running.ended.items())
+        ],
+        **_disk(agent),
+        "outbox_entries": len(outbox),
+        "outbox_oldest_seconds": max(0.0, now - (outbox.oldest() or now)),
+        "outbox_dropped": agent.reporting.dropped,
+        "draining": agent.drain.requested,
+        "cordoned": running.cordoned,
+        "log_streams": agent.task_logs.streams.open,
+        "traces_dropped": agent.collector.dropped if agent.collector is not None else None,
     }
 
 
@@ -104,8 +119,9 @@ def _answer_age(agent: Agent) -> float | None:
     return None if last is None else asyncio.get_running_loop().time() - last
 
 
-def _not_ready(agent: Agent, connected: bool) -> str:
-    if not connected:
+def _not_ready(agent: Agent) -> str:
+    """Why the agent takes no work; empty while it does."""
+    if not agent.plane.reachable or agent.plane.session is None:
         return f"no plane: {agent.plane.reachability.problem or 'no session yet'}"
     if agent.drain.requested:
         return "draining"

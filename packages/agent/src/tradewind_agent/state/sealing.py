@@ -25,7 +25,7 @@ class SiteSealing:
         missed: Callable[[str], None] = lambda key_id: None,
         deployment: str = "",
     ) -> None:
-        self._key = key
+        self.key = key
         self._ring = ring
         self._settings = settings or SealSettings()
         self._missed = missed  # told the id of each key that is asked for and not there
@@ -33,11 +33,11 @@ class SiteSealing:
 
     @property
     def digest(self) -> Digest:
-        return self._key.digest
+        return self.key.digest
 
     def seal(self, text: str) -> str:
         """With the site's key."""
-        return self._key.seal(text)
+        return self.key.seal(text)
 
     def values(self) -> ValueSeal | None:
         """How values are sealed now; None without a key ring."""
@@ -80,7 +80,7 @@ class SiteSealing:
         key of a key ring that this agent has not."""
         key_id, point, _ = form.partition(".")
         if not point:
-            return self._key.open(form)
+            return self.key.open(form)
         ring = self._ring()
         if ring is None or key_id not in ring.keys:
             self._missed(key_id)
