@@ -19,7 +19,9 @@ from airflow.executors.workloads.task import TaskInstanceDTO
 from airflow.jobs.triggerer_job_runner import messages
 from airflow.sdk.execution_time.comms import _RequestFrame
 from airflow.sdk.execution_time.supervisor import PsutilTracker
-from tradewind_runtime.airflow.triggers import LogFile, Supervisor
+from tradewind_runtime.airflow.trigger_reports import TriggerReports
+from tradewind_runtime.airflow.trigger_workloads import LogFile
+from tradewind_runtime.airflow.triggers import Supervisor
 from tradewind_runtime.triggers.assigned_triggers import AssignedTriggers
 from tradewind_runtime.triggers.outbox import Outbox
 
@@ -35,9 +37,10 @@ class Triggers:
     def __init__(self, folder):
         pairs = [socket.socketpair() for _ in range(4)]
         self.stdout, self.stderr, self.requests, self.logs = (pair[0] for pair in pairs)
+        assigned = AssignedTriggers(clock=time.monotonic)
         self.supervisor = Supervisor(
             id=uuid.uuid4(), pid=0, stdin=pairs[2][1], process=PsutilTracker(psutil.Process()), process_log=structlog.get_logger(),
-            capacity=10, agent_name="eu-1", assigned=AssignedTriggers(clock=time.monotonic), outbox=Outbox(), open_client=lambda: None,
+            capacity=10, agent_name="eu-1", assigned=assigned, reports=TriggerReports(assigned, Outbox()), open_client=lambda: None,
         )
         self.supervisor._register_pipe_readers(*(pair[1] for pair in pairs), data={})
         self.file = Uploaded(log_path=f"{folder}/log", ti=None, files=self.supervisor._files)

@@ -10,6 +10,7 @@ import logging
 import resource
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LAST_WORDS = 5.0
-"""Seconds for reports to get out when the host stops. What stays behind fires again on the next host."""
+"""Seconds for reports to get out when the process stops. What stays behind fires again in the next triggerer."""
 
 STOP_GRACE = 10.0
-"""Seconds triggers have for their `cleanup` when the host stops."""
+"""Seconds triggers have for their `cleanup` when the process stops."""
 
 STATUS_SECONDS = 1.0
 
@@ -45,35 +46,13 @@ def run(control: Control, configure: Configure) -> int:
     triggers of no queue), `traces` (whether the agent takes spans). Stopping is the same with and without `now`: triggers that
     wait are run by another triggerer.
     """
-    from tradewind_runtime.airflow import execution_client, log_storage, process, site_settings, templates
-    from tradewind_runtime.airflow import triggers as seam
+    from tradewind_runtime.airflow import site_settings
 
-    _raise_file_limit()
-    log_storage.keep_failed_uploads(configure)
-    templates.restrict()
-    process.use_own_fernet_key()  # the process that runs triggers expects their arguments encrypted
+    _prepare(configure)
     assigned = AssignedTriggers(clock=time.monotonic)
     outbox = Outbox()
-    status = Status(control)
-    relay = _relay(configure)
-    supervisor = seam.start(
-        agent_name=configure.agent_name,
-        capacity=configure.slots,
-        assigned=assigned,
-        outbox=outbox,
-        open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
-        strict=(configure.xcom or configure.policy) is Policy.STRICT,
-        masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
-        on_tick=status.tell,
-        in_child=None if relay is None else partial(_trace_through, relay, configure.agent_name),
-    )
-    if relay is not None:
-        relay.start()
+    supervisor = _start_supervisor(configure, assigned, outbox, on_tick=Status(control, outbox).tell)
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
-
-        def persisted(numbers: tuple[int, ...]) -> None:
-            supervisor.persisted_event_seqs.extend(numbers)
-
         plane_sync = PlaneSync(
             gateway=gateway,
             source=uuid4(),
@@ -82,10 +61,10 @@ def run(control: Control, configure: Configure) -> int:
             queues=tuple(configure.options.get("queues") or ()),
             capacity=configure.slots or None,
             on_news=supervisor.wake,
-            on_persisted=persisted,
+            on_persisted=supervisor.persisted_event_seqs.extend,
             working=lambda: supervisor.working,
         )
-        agent = AgentsEnd(control, supervisor)
+        agent = AgentConnection(control, supervisor)
         try:
             agent.watch()
             plane_sync.start()
@@ -98,16 +77,62 @@ def run(control: Control, configure: Configure) -> int:
             plane_sync.stop()
     if agent.gone or agent.asked:
         return 0
-    with suppress(ControlClosed):
-        reason = (
-            supervisor.problem or f"the process that runs triggers ended by itself ({supervisor._exit_code})"
-        )
-        control.send(Problem(message=reason, remedy="the agent starts it again; the host's log says more"))
+    _tell_problem(control, supervisor)
     return 1
 
 
+def _prepare(configure: Configure) -> None:
+    """Make this process ready to fork the one that runs triggers."""
+    from tradewind_runtime.airflow import log_storage, process, templates
+
+    _raise_file_limit()
+    log_storage.keep_failed_uploads(configure)
+    templates.restrict()
+    process.use_own_fernet_key()  # the process that runs triggers expects their arguments encrypted
+
+
+def _start_supervisor(
+    configure: Configure,
+    assigned: AssignedTriggers,
+    outbox: Outbox,
+    *,
+    on_tick: Callable[[Supervisor], None],
+) -> Supervisor:
+    """Fork the process that runs triggers, and start the thread that takes its spans where the agent wants them."""
+    from tradewind_runtime.airflow import execution_client, triggers
+    from tradewind_runtime.airflow.trigger_reports import TriggerReports
+
+    reports = TriggerReports(
+        assigned,
+        outbox,
+        strict=(configure.xcom or configure.policy) is Policy.STRICT,
+        masks=not configure.options.get("send_source", configure.policy is Policy.OPEN),
+    )
+    relay = _relay(configure)
+    supervisor = triggers.start(
+        agent_name=configure.agent_name,
+        capacity=configure.slots,
+        assigned=assigned,
+        reports=reports,
+        open_client=lambda: execution_client.of_gateway(configure.gateway, configure.secret),
+        on_tick=on_tick,
+        in_child=None if relay is None else partial(_trace_through, relay, configure.agent_name),
+    )
+    if relay is not None:
+        relay.start()
+    return supervisor
+
+
+def _tell_problem(control: Control, supervisor: Supervisor) -> None:
+    """Tell the agent why the triggers no longer run, unless it has gone meanwhile."""
+    ended = f"the process that runs triggers ended by itself ({supervisor._exit_code})"
+    reason = supervisor.problem or ended
+    with suppress(ControlClosed):
+        control.send(Problem(message=reason, remedy="The agent starts it again; the triggerer's log says more"))
+
+
 def _relay(configure: Configure) -> SpanRelay | None:
-    """By which the process that runs triggers leaves its spans with an agent that takes them."""
+    """What carries the spans of triggers to the agent; None where it takes none."""
     if not configure.options.get("traces"):
         return None
     return SpanRelay(partial(gateway_client.leave_spans, configure.gateway, configure.secret))
@@ -119,8 +144,8 @@ def _trace_through(relay: SpanRelay, agent: str) -> None:
     traces.start_through(relay.be_the_sender(), agent=agent)
 
 
-class AgentsEnd:
-    """Reads the control socket for the loop."""
+class AgentConnection:
+    """Reads the control socket in the supervisor's loop, and ends the loop when the agent asks for it or has exited."""
 
     def __init__(self, control: Control, supervisor: Supervisor) -> None:
         self.gone = False  # the agent's end is closed: nothing can be delivered
@@ -140,22 +165,23 @@ class AgentsEnd:
             self.gone = True
         if self.asked or self.gone:
             self._supervisor.stop = True
-            with suppress(KeyError):
+            with suppress(KeyError):  # it was unregistered at the first of both
                 self._supervisor.selector.unregister(self._control)
 
 
 class Status:
     """One line for the agent's status page, when it changes."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, outbox: Outbox) -> None:
         self._control = control
+        self._outbox = outbox
         self._last: tuple[int, int, bool] | None = None
         self._told_at = 0.0
 
     def tell(self, supervisor: Supervisor) -> None:
         """Raises ControlClosed when the agent's end is closed."""
         now = time.monotonic()
-        running, waiting = len(supervisor.running_triggers), len(supervisor.outbox)
+        running, waiting = len(supervisor.running_triggers), len(self._outbox)
         facts = (running, waiting, supervisor.working)
         if facts == self._last or now - self._told_at < STATUS_SECONDS:
             return
@@ -189,5 +215,5 @@ def _raise_file_limit() -> None:
     """Ten thousand triggers have ten thousand connections: take as many files as the machine gives."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, OSError):  # a container may not let it: then fewer triggers wait at once
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
