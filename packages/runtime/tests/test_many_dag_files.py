@@ -14,7 +14,7 @@ from tradewind_runtime.airflow import process
 process.import_airflow_without_database()
 from airflow.dag_processing.manager import DagFileInfo, DagFileStat
 from tradewind_runtime.airflow.dags import Processor
-manager = Processor(sync_state=None, loop=None, bundles={}, execution=None, base_log_dir="/tmp")
+manager = Processor(sync_state=None, loop=None, bundles={}, execution=None, reports=None, base_log_dir="/tmp")
 file = DagFileInfo(rel_path=Path("one_of_many.py"), bundle_name="main")
 manager._file_stats[file] = DagFileStat()
 manager.register_exit_signals()

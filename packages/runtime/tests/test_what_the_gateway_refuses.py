@@ -52,8 +52,3 @@ def test_a_host_reads_every_word_of_it(gateway: Gateway) -> None:
         "the plane cannot be reached",
         "wait for it",
     )
-
-
-def test_waiting_for_a_plane_that_is_away_ends_with_its_own_words(gateway: Gateway) -> None:
-    with pytest.raises(Refused, match="the plane cannot be reached"):
-        gateway.post_until("/dags/claim", Message(), seconds=0.2, pause=0.05)

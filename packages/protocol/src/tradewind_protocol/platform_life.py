@@ -182,10 +182,6 @@ class MaintenanceView(Message):
 # ---- configuration and environment variables
 
 
-OptionName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z0-9_]{1,60}\.[a-z0-9_]{1,120}$")]
-"""An option of Airflow: "core.parallelism"."""
-
-
 class SetOption(Ask):
     """The value of an option in a layer."""
 

@@ -1,8 +1,8 @@
 """The dag processor process: parses a site's Dags and tells the plane what changed, and nothing else.
 
-**One speaks, the others stand by.** Several agents may have one bundle. The plane lets one of them speak for it: that one
-parses and reports. The others hold a watch open and parse nothing, until the plane tells them that the speaker's session
-has ended or was lost; then the first to claim speaks, and sends only what differs from what the plane holds.
+**One leads, the others are standbys.** Several agents may have one bundle. The plane makes one of them its leader, which parses
+and reports. The standbys hold a watch open and parse nothing, until the plane tells them that the leader's session has ended
+or was lost; then the first to claim leads, and sends only what differs from what the plane holds.
 
 **Only what changed is sent.** Each file's parse result has a hash. What the plane holds, file by file, is learned with the
 claim; a result it holds already is not sent, one of which only the bundle's version differs is named without its Dags.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 import socket
 import time
@@ -28,7 +29,7 @@ from tradewind_protocol.sessions import Policy
 from tradewind_runtime import gateway_client, loggers
 from tradewind_runtime.control import Control, ControlClosed
 from tradewind_runtime.dags import bundles, config
-from tradewind_runtime.dags.plane_sync import Note, ParseNow, PlaneSync, RolesChanged, RunCallback
+from tradewind_runtime.dags.plane_sync import News, Note, ParseNow, PlaneSync, RolesChanged, RunCallback
 from tradewind_runtime.dags.sync_state import SyncState
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 RETRY_EVERY: Final = 60.0
 """Seconds between two attempts to make a bundle that could not be made."""
+
+STATUS_EVERY: Final = 1.0
+"""Seconds between two lines for the agent's status page, at least."""
 
 
 class Stopped(Exception):
@@ -58,8 +61,9 @@ def run(control: Control, configure: Configure) -> int:
     """
     config.apply(configure.options)
     from tradewind_runtime.accelerators import table
-    from tradewind_runtime.airflow import dags as seam
+    from tradewind_runtime.airflow import dags as adapter
     from tradewind_runtime.airflow import execution_client, process, site_settings, stale_clones
+    from tradewind_runtime.airflow.parse_reports import ParseReports
 
     process.leave_executors_to_the_plane()
     if problem := site_settings.bundles()[1]:
@@ -72,35 +76,38 @@ def run(control: Control, configure: Configure) -> int:
     accelerators, switch = table.of_dag_processor(), table.switch(configure)
     loggers.release()
     switch.install(*accelerators)
-    found, broken = seam.configured_bundles()
+    found, broken = adapter.configured_bundles()
     claims = [claim for bundle in found if (claim := _claim(bundle, broken)) is not None]
     sync_state = SyncState(uuid4(), claims, broken=broken, key=configure.key_print)
     open_policy = configure.policy is Policy.OPEN
     send_source = bool(configure.options.get("send_source", open_policy))
     with gateway_client.Gateway(configure.gateway, configure.secret) as gateway:
-        host = Host(
+        loop = ParsingLoop(
             control=control,
             sync_state=sync_state,
             gateway=gateway,
             child_exits=accelerators.child_exit_notification,
         )
-        processor = seam.Processor(
+        processor = adapter.Processor(
             sync_state=sync_state,
-            loop=host,
+            loop=loop,
             bundles={bundle.name: bundle for bundle in found},
             execution=execution_client.of_gateway(configure.gateway, configure.secret),
-            send_source=send_source,
-            content_key=bytes.fromhex(configure.content_key),
-            quote_source=bool(configure.options.get("quote_source", send_source)),
-            base_log_dir=_log_directory(configure) or seam.log_directory_option(),
+            reports=ParseReports(
+                sync_state,
+                send_source=send_source,
+                quote_source=bool(configure.options.get("quote_source", send_source)),
+                content_key=bytes.fromhex(configure.content_key),
+            ),
+            base_log_dir=_log_directory(configure) or adapter.log_directory_option(),
         )
         control.hello(bundles=tuple(claim.name for claim in claims), accelerators=switch.states)
         try:
             processor.run()
         except (Stopped, ControlClosed):
-            pass
+            pass  # both are the end that was asked for
         finally:
-            host.close()
+            loop.close()
             processor.terminate()
             processor.end()
     return 0
@@ -119,8 +126,9 @@ def _log_directory(configure: Configure) -> str:
     return str(Path(configure.log_directory) / "dag_processor") if configure.log_directory else ""
 
 
-class Host:
-    """What the host does in the parsing loop: hears the agent and the plane, and wakes the loop for both."""
+class ParsingLoop:
+    """What the process does in the manager's loop (`airflow.dags.Loop`): acts on what agent and plane send, and wakes the loop for
+    both."""
 
     def __init__(
         self,
@@ -142,16 +150,18 @@ class Host:
         self._wanted: set[tuple[str, str]] = set()
         self._granted: list[tuple[UUID, CallbackRequest]] = []
         self._running: list[tuple[UUID, CallbackRequest, float]] = []
-        self._said: tuple[str, tuple[Finding, ...]] | None = None
-        self._said_at = 0.0
+        self._told: tuple[str, tuple[Finding, ...]] | None = None
+        self._told_at = 0.0
 
-    # ---- airflow.dags.Loop
+    # ---- what the manager calls (`airflow.dags.Loop`)
 
     def enter(self, manager: Processor) -> None:
-        """Listen to the control socket and the plane sync client in the manager's selector, then start the plane sync client."""
+        """Have the manager's selector read the control socket and the wake-up pipe, then start the plane sync client."""
         os.register_at_fork(after_in_child=self._leave_child)
-        manager.selector.register(self._control, _READ, (lambda _: self._on_agent(), _nothing))
-        manager.selector.register(self._wake_reader, _READ, (lambda _: self._on_wake_up(), _nothing))
+        manager.selector.register(self._control, selectors.EVENT_READ, (lambda _: self._on_agent(), _nothing))
+        manager.selector.register(
+            self._wake_reader, selectors.EVENT_READ, (lambda _: self._on_wake_up(), _nothing)
+        )
         self._child_exits.listen(self._wake_writer.fileno())
         self._plane_sync.start()
 
@@ -159,22 +169,12 @@ class Host:
         """Raises Stopped when it is time to end."""
         self._on_agent()
         for news in self._plane_sync.take_news():
-            if isinstance(news, Note):
-                log.log(_LEVELS[news.level], "%s", news.text, extra={"action": news.action})
-            elif isinstance(news, RolesChanged):
-                manager.roles_changed()
-            elif isinstance(news, ParseNow):
-                self._wanted.add((news.bundle, news.path))
-            elif isinstance(news, RunCallback):
-                self._grant(news)
+            self._on_plane(manager, news)
         manager.reparse(self._sync_state.take_reparse())
         self._retry_bundles(manager)
         if self._draining:
-            manager.drop_queue()
-            if manager.idle() and not self._granted:
-                self._plane_sync.flush(10.0)
-                raise Stopped
-        self._say(manager)
+            self._drain(manager)
+        self._tell_status(manager)
 
     def priority_files(self) -> set[tuple[str, str]]:
         wanted, self._wanted = self._wanted, set()
@@ -201,6 +201,23 @@ class Host:
         self._plane_sync.stop()
 
     # ---- inside
+
+    def _on_plane(self, manager: Processor, news: News) -> None:
+        if isinstance(news, Note):
+            log.log(_LEVELS[news.level], "%s", news.text, extra={"action": news.action})
+        elif isinstance(news, RolesChanged):
+            manager.roles_changed()
+        elif isinstance(news, ParseNow):
+            self._wanted.add((news.bundle, news.path))
+        elif isinstance(news, RunCallback):
+            self._grant(news)
+
+    def _drain(self, manager: Processor) -> None:
+        """Parse nothing more; when what runs has ended and was sent, raise Stopped."""
+        manager.drop_queue()
+        if manager.idle() and not self._granted:
+            self._plane_sync.flush(10.0)
+            raise Stopped
 
     def _retry_bundles(self, manager: Processor) -> None:
         """Try again, now and then, to make the bundles that could not be made: a connection may be there by now."""
@@ -234,7 +251,7 @@ class Host:
         return True
 
     def _on_wake_up(self) -> bool:
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError):  # it is empty
             while self._wake_reader.recv(4096):
                 pass
         return True
@@ -247,14 +264,15 @@ class Host:
         with suppress(ValueError):  # not the main thread's child, and so no parser
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # A parser runs the user's code: it must not be able to speak for this host.
+        # A parser runs the user's code: it must not be able to speak for this process.
         for one in (self._control, self._wake_writer, self._wake_reader):
-            with suppress(OSError):
+            with suppress(OSError):  # closed already
                 one.close()
 
-    def _say(self, manager: Processor) -> None:
+    def _tell_status(self, manager: Processor) -> None:
+        """Send the agent a line and the findings, when they have changed."""
         now = time.monotonic()
-        if now - self._said_at < 1.0:
+        if now - self._told_at < STATUS_EVERY:
             return  # before anything is counted: the loop turns several times for each file
         roles = self._sync_state.roles()
         numbers = manager.numbers() | {"waiting": float(self._sync_state.waiting())}
@@ -264,13 +282,12 @@ class Host:
             + [f"{name}: {_ROLE[role]}" for name, role in sorted(roles.items())]
             + [f"{name}: cannot be made" for name in self._sync_state.broken()]
         )
-        says = (line, self._sync_state.findings())
-        if says != self._said:
-            self._said, self._said_at = says, now
-            self._control.send(HostStatus(line=line, numbers=numbers, findings=says[1]))
+        status = (line, self._sync_state.findings())
+        if status != self._told:
+            self._told, self._told_at = status, now
+            self._control.send(HostStatus(line=line, numbers=numbers, findings=status[1]))
 
 
-_READ = 1  # selectors.EVENT_READ
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _ROLE: dict[Role | None, str] = {
     Role.SPEAKS: "speaks",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from typing import Any, TypeVar
 
 import httpx
@@ -90,22 +89,6 @@ class Gateway:
     ) -> Answer:
         """`post`, with the answer read as a message of that type."""
         return answer.model_validate(self.post(path, message, timeout=timeout))
-
-    def post_until(
-        self, path: str, message: Message, *, seconds: float, pause: float = 0.5
-    ) -> dict[str, Any]:
-        """`post`, tried again while the plane or gateway is away, for at most `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return self.post(path, message)
-            except GatewayUnreachable:
-                if time.monotonic() + pause > deadline:
-                    raise
-            except Refused as refused:
-                if refused.code is not Code.UNAVAILABLE or time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause)
 
     def close(self) -> None:
         """Close every connection. Idempotent."""

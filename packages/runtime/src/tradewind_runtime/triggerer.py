@@ -128,7 +128,9 @@ def _tell_problem(control: Control, supervisor: Supervisor) -> None:
     ended = f"the process that runs triggers ended by itself ({supervisor._exit_code})"
     reason = supervisor.problem or ended
     with suppress(ControlClosed):
-        control.send(Problem(message=reason, remedy="The agent starts it again; the triggerer's log says more"))
+        control.send(
+            Problem(message=reason, remedy="The agent starts it again; the triggerer's log says more")
+        )
 
 
 def _relay(configure: Configure) -> SpanRelay | None:

@@ -22,6 +22,7 @@ from tradewind_protocol.boundary import Caller, LocalAnswer, Rejection, RouteMat
 from tradewind_runtime import gateway_client
 from tradewind_runtime.airflow import dags as adapter
 from tradewind_runtime.airflow import secrets_masker
+from tradewind_runtime.airflow.parse_reports import ParseReports
 from tradewind_runtime.dags import bundles
 from tradewind_runtime.dags.results import Sized
 from tradewind_runtime.dags.sync_state import SyncState
@@ -178,7 +179,7 @@ def check(rules: Rules, log_directory: Path) -> tuple[list[CheckedFile], Mapping
         bundles={bundle.name: bundle for bundle in found},
         execution=Client(base_url=gateway_client.EXECUTION_URL, token="", transport=transport),
         transport=transport,
-        quote_source=True,
+        reports=ParseReports(state, quote_source=True),
         base_log_dir=str(log_directory),
     )
     logging.getLogger("airflow").setLevel(logging.ERROR)

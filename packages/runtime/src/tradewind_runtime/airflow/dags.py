@@ -9,12 +9,9 @@ killed is reported.
 from __future__ import annotations
 
 import logging
-import os
 import time
-import zipfile
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -32,21 +29,18 @@ from airflow.dag_processing.processor import DagFileParsingResult, DagFileProces
 from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 
-from tradewind_protocol import boundary
 from tradewind_runtime.airflow import secrets_masker
-from tradewind_runtime.dags import bundle_fetches, results
+from tradewind_runtime.airflow.parse_reports import ParseReports
+from tradewind_runtime.dags import bundle_fetches, files
 from tradewind_runtime.dags.sync_state import SyncState
 
 log = logging.getLogger(__name__)
 
 _CALLBACK: TypeAdapter[Any] = TypeAdapter(CallbackRequest)
 
-LARGEST_SOURCE = 1024 * 1024
-"""Characters of one file's source that are sent; a longer file is cut, with a line that says so."""
-
 
 class Loop(Protocol):
-    """What the host does in the parsing loop: see `tradewind_runtime.dag_processor.Host`."""
+    """What the process does in the parsing loop: see `tradewind_runtime.dag_processor.ParsingLoop`."""
 
     def enter(self, manager: Processor) -> None:
         """The loop begins: the manager's selector exists."""
@@ -95,11 +89,7 @@ class Processor(DagFileProcessorManager):
     loop: Loop
     bundles: dict[str, BaseDagBundle]
     execution: Client
-    send_source: bool = False
-    content_key: bytes = attrs.field(default=b"", repr=False)
-    quote_source: bool = False
-    """Whether tracebacks of import errors may quote lines of code, and secrets that Airflow's masker knows."""
-
+    reports: ParseReports
     heartbeat: Callable[[], None] = attrs.field(default=lambda: None)
     base_log_dir: str = attrs.field(factory=log_directory_option)
 
@@ -137,10 +127,6 @@ class Processor(DagFileProcessorManager):
 
     def _turn(self) -> None:
         self.loop.turn(self)
-
-    def running(self) -> int:
-        """How many parsers run now."""
-        return len(self._processors)
 
     def numbers(self) -> dict[str, float]:
         """What has been found so far, for the agent's status page."""
@@ -212,19 +198,8 @@ class Processor(DagFileProcessorManager):
     def _note_fetches(self, bundle: BaseDagBundle) -> None:
         """From now on it is noted how each try to fetch the bundle went."""
         for name in ("initialize", "refresh"):
-            setattr(bundle, name, self._noting(bundle.name, getattr(bundle, name)))
-
-    def _noting(self, name: str, fetch: Callable[[], None]) -> Callable[[], None]:
-        def fetch_and_note() -> None:
-            try:
-                fetch()
-            except Exception as error:
-                said = secrets_masker.masked(bundle_fetches.words(error))
-                wait = self.fetches.failed(name, said)
-                raise bundle_fetches.NotFetched(f"{said} (tried again in {wait:.0f} s)") from None
-            self.fetches.worked(name)
-
-        return fetch_and_note
+            fetch = self.fetches.noting(bundle.name, getattr(bundle, name), masked=secrets_masker.masked)
+            setattr(bundle, name, fetch)
 
     def reparse(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Parse these files (bundle, path) before all others."""
@@ -234,9 +209,9 @@ class Processor(DagFileProcessorManager):
         bundles = {bundle.name: bundle for bundle in self._dag_bundles if bundle.is_initialized}
         found = []
         for name, path in sorted(wanted):
-            if (bundle := bundles.get(name)) is not None and (
-                inside := _file_of(bundle.path, path)
-            ) is not None:
+            bundle = bundles.get(name)
+            inside = files.to_parse(bundle.path, path) if bundle is not None else None
+            if bundle is not None and inside is not None:
                 found.append(DagFileInfo(rel_path=inside, bundle_name=name, bundle_path=bundle.path))
         return found
 
@@ -258,13 +233,12 @@ class Processor(DagFileProcessorManager):
         return self.loop.callbacks()
 
     def prepare_callback_bundle(self, request: CallbackRequest) -> BaseDagBundle | None:
-        version = request.bundle_version
         bundle = None
-        if leaves(request.filepath) or (version is not None and (leaves(version) or version.startswith("-"))):
+        if _leaves(request):
             log.warning(
                 "The plane asks for a callback of %r at version %r, which is not in the bundle",
                 request.filepath,
-                version,
+                request.bundle_version,
                 extra={"action": "callback_refused"},
             )
         else:
@@ -298,8 +272,10 @@ class Processor(DagFileProcessorManager):
         if callback_only or file.bundle_name not in self.sync_state.led():
             return
         if proc.parsing_result is None:
-            self._report_failure(
-                file, "The process that parsed this file ended without a result. See the site's log"
+            self.reports.failed(
+                file.bundle_name,
+                str(file.rel_path),
+                "The process that parsed this file ended without a result. See the site's log",
             )
             return
         self.persist_parsing_result(
@@ -322,21 +298,12 @@ class Processor(DagFileProcessorManager):
         relative_fileloc: str | None,
         **_: Any,
     ) -> None:
-        path = str(relative_fileloc)
-        place = self._place(bundle_name)
-        parsed = [results.ParsedDag(dag.data, dag.hash) for dag in parsing_result.serialized_dags]
-        self.sync_state.parsed(
+        self.reports.parsed(
             bundle_name,
-            results.build(
-                bundle=bundle_name,
-                path=path,
-                parsed=parsed,
-                import_errors=self._told(bundle_name, parsing_result.import_errors or {}),
-                warnings=[warning for warning in parsing_result.warnings or () if isinstance(warning, dict)],
-                seconds=run_duration,
-                source=self._source(place, path, parsed) if self.send_source and place else None,
-                key=self.content_key,
-            ),
+            str(relative_fileloc),
+            parsing_result,
+            place=next((one.path for one in self._dag_bundles if one.name == bundle_name), None),
+            seconds=run_duration,
             version_data=version_data,
         )
 
@@ -355,24 +322,12 @@ class Processor(DagFileProcessorManager):
             if before[file].had_callbacks:
                 self.loop.callbacks_ended(file, before[file].start_time)
             elif file.bundle_name in self.sync_state.led():
-                self._report_failure(
-                    file,
+                self.reports.failed(
+                    file.bundle_name,
+                    str(file.rel_path),
                     f"Parsing this file took longer than {self.processor_timeout:g} seconds, the limit of this site "
                     "([dag_processor] dag_file_processor_timeout)",
                 )
-
-    def _report_failure(self, file: DagFileInfo, sentence: str) -> None:
-        path = str(file.rel_path)
-        self.sync_state.parsed(
-            file.bundle_name,
-            results.build(
-                bundle=file.bundle_name,
-                path=path,
-                parsed=[],
-                import_errors={path: sentence},
-                key=self.content_key,
-            ),
-        )
 
     def deactivate_deleted_dags(self, bundle_name: str, present: set[DagFileInfo]) -> None:
         self.sync_state.present(bundle_name, {str(file.rel_path) for file in present})
@@ -386,55 +341,10 @@ class Processor(DagFileProcessorManager):
     def purge_inactive_dag_warnings(self) -> None:
         """Nothing: the plane does it as it stores."""
 
-    # ---- what may be said
 
-    def _place(self, bundle: str) -> Path | None:
-        return next((one.path for one in self._dag_bundles if one.name == bundle), None)
-
-    def _told(self, bundle: str, errors: dict[str, str]) -> dict[str, str]:
-        place = self._place(bundle)
-        told: dict[str, str] = {}
-        for path, text in errors.items():
-            said = text if self.quote_source else boundary.without_source(secrets_masker.masked(text))
-            told[path] = results.without_site(said, bundle=bundle, bundle_path=str(place)) if place else said
-        return told
-
-    def _source(self, place: Path, path: str, parsed: list[results.ParsedDag]) -> dict[str, str]:
-        wanted = {str(one.data["dag"].get("relative_fileloc") or path) for one in parsed} or {path}
-        found: dict[str, str] = {}
-        for inside in sorted(wanted):
-            text = read_source(place, inside)
-            if text is not None:
-                found[inside] = text
-        return found
-
-
-def leaves(path: str) -> bool:
-    """Whether a path, taken from a folder, may lead out of it."""
-    return not path or Path(path).is_absolute() or ".." in Path(path).parts
-
-
-def _file_of(place: Path, path: str) -> Path | None:
-    """The file, relative to `place`, that has to be parsed for `path`: itself, or the zip archive it is a member of.
-    None when there is no such file, and for a path that leads out of `place`: parsing a file runs it."""
-    inside = Path(path)
-    if leaves(path):
-        return None
-    return next((one for one in (inside, *inside.parents) if (place / one).is_file()), None)
-
-
-def read_source(place: Path, inside: str) -> str | None:
-    """The text of a file of a bundle, or of a member of a zip archive in it. None when it cannot be read."""
-    try:
-        target = place / inside
-        if target.is_file() and not zipfile.is_zipfile(target):
-            text = target.read_text(errors="replace")
-        else:
-            archive = next(one for one in target.parents if one.is_file())
-            with zipfile.ZipFile(archive) as opened:
-                text = opened.read(os.path.relpath(target, archive)).decode(errors="replace")
-    except (OSError, KeyError, StopIteration, zipfile.BadZipFile):
-        return None
-    if len(text) > LARGEST_SOURCE:
-        return text[:LARGEST_SOURCE] + "\n# … cut here by Tradewind: the file is longer than may be sent\n"
-    return text
+def _leaves(request: CallbackRequest) -> bool:
+    """Whether the file or the version that a callback names may lead out of its bundle, or be read as a flag of Git."""
+    version = request.bundle_version
+    return files.leaves(request.filepath) or (
+        version is not None and (files.leaves(version) or version.startswith("-"))
+    )

@@ -125,6 +125,22 @@ class Fetches:
         """It is as it should be. Idempotent."""
         self._failing.pop(name, None)
 
+    def noting(
+        self, name: str, fetch: Callable[[], None], *, masked: Callable[[str], str]
+    ) -> Callable[[], None]:
+        """`fetch`, with a note of how it went. What it raises becomes NotFetched, `masked`."""
+
+        def fetch_and_note() -> None:
+            try:
+                fetch()
+            except Exception as error:  # a bundle's class is a provider's or the site's own
+                said = masked(words(error))
+                wait = self.failed(name, said)
+                raise NotFetched(f"{said} (tried again in {wait:.0f} s)") from None
+            self.worked(name)
+
+        return fetch_and_note
+
     def resting(self) -> set[str]:
         """Bundles whose time has not come."""
         now = self._clock()
