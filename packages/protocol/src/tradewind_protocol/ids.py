@@ -48,7 +48,7 @@ SESSION_TOKEN_PREFIX: Final = "tw_session_"
 """A session token: what every later request of the agent carries. Short-lived, renewed in passing."""
 
 LOCAL_SECRET_PREFIX: Final = "tw_local_"
-"""A secret of the agent's local gateway: one per host process and one per attempt. Never leaves the machine."""
+"""A secret of the agent's local gateway: one for each component's process and each attempt. Never leaves the machine."""
 
 
 _SECRET_LENGTH: Final = 43

@@ -1,4 +1,4 @@
-"""`python -m tradewind_runtime`: one host process, started by an agent, of the kind its first line names."""
+"""`python -m tradewind_runtime`: one component's process, started by an agent, which the first line from the agent names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST_AIRFLOW: Final = {Component.DAG_PROCESSOR: (3, 3), Component.TRIGGERER: (
 
 
 def main() -> int:
-    """Exit status: 0 after a stop or the agent's end, 1 when the host could not work, 2 when started by hand."""
+    """Exit status: 0 after a stop or the agent's end, 1 when it could not work, 2 when started by hand."""
     try:
         control = Control.from_environment()
     except ControlClosed as problem:
@@ -33,7 +33,7 @@ def main() -> int:
     try:
         configure = control.receive()
         if not isinstance(configure, Configure):
-            control.send(Problem(message="the first line to a host must be its configuration"))
+            control.send(Problem(message="the first message to a process must be its configuration"))
             return 1
         return serve(control, configure)
     except ControlClosed:
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def serve(control: Control, configure: Configure) -> int:
-    """Be the host that `configure` names until told to stop. A host that cannot work says why and returns 1."""
+    """Be the component that `configure` names until told to stop. One that cannot work tells the agent why and returns 1."""
     if find_spec("airflow") is None:
         control.send(
             Problem(

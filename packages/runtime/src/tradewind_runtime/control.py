@@ -1,4 +1,4 @@
-"""A host's end of the control socket: one JSON object a line, both ways (`tradewind_protocol.hosts`)."""
+"""A process's end of the control socket: one JSON object a line, both ways (`tradewind_protocol.hosts`)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Control:
         logs: LogStorage | None = None,
         canary: bool = False,
     ) -> None:
-        """Tell the agent that this host is ready, and what it runs on."""
+        """Tell the agent that this process is ready, and what it runs on."""
         self.send(
             hosts.Hello(
                 python=".".join(map(str, sys.version_info[:3])),

@@ -1,6 +1,6 @@
 """`python -m tradewind_runtime.doctor`: whether this task environment can do its work, asked by the agent's doctor.
 
-Reads the same `Configure` a host gets, on standard input; prints one line of JSON for each check behind a mark.
+Reads the same `Configure` that a component's process gets, on standard input; prints one line of JSON for each check behind a mark.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The process environment of a host, made ready before Airflow is imported for the first time."""
+"""The environment of a component's process, made ready before Airflow is imported for the first time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tradewind_protocol.states import Component
 from tradewind_runtime import storage_marks
 
 NO_DATABASE: Final = "airflow-db-not-allowed:///"
-"""What stands where a connection string would: a host has no metadata database. The Task SDK uses the same words."""
+"""What stands where a connection string would: a site has no metadata database. The Task SDK uses the same words."""
 
 _DATABASE: Final = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 XCOM_PATH: Final = "xcom_objectstorage_path"

@@ -1,4 +1,4 @@
-"""HTTP to the agent's gateway, over its unix socket. Every request of a host goes this way."""
+"""HTTP to the agent's gateway, over its unix socket. Every request of a component's process goes this way."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class ComponentProcess:
         return self._process.pid if self._process is not None else None
 
     def findings(self) -> list[Finding]:
-        """What is wrong with this host, and what it says is wrong with its work."""
+        """What is wrong with this process, and what it reports of its work."""
         found = list(self.status.findings) if self.status is not None else []
         if self.problem is not None:
             found.append(

@@ -29,8 +29,8 @@ class WorkerLost(Exception):
 class Worker(ComponentProcess):
     """Runs attempts, and reports how each ended even when the process itself dies."""
 
-    def __init__(self, **host: Any) -> None:
-        super().__init__(**host)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._ends: dict[UUID, asyncio.Future[Outcome]] = {}
         self._epochs: dict[UUID, int] = {}
         self._leaders: dict[UUID, psutil.Process] = {}

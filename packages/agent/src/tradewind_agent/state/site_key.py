@@ -76,7 +76,7 @@ class SiteKey:
         return self.under(f"which key this is for {self._deployment}")[:32]
 
     def under(self, purpose: str) -> str:
-        """A key for one purpose, in hexadecimal digits: for a host, which gets no other."""
+        """A key for one purpose, in hexadecimal digits: for a process of a task environment, which gets no other."""
         return derived(self._key, purpose).hex()
 
     def seal(self, text: str) -> str:

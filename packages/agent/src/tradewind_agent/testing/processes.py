@@ -1,4 +1,4 @@
-"""Hosts without Airflow and without a process, which do what a test tells them."""
+"""Processes of task environments without Airflow and without a process, which do what a test tells them."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class FakeLauncher:
         )
 
     async def launch(self, command: ProcessCommand) -> ChildProcess:
-        host = FakeProcess(
+        process = FakeProcess(
             command,
             airflow=self.airflow,
             canary=self.canary,
@@ -164,17 +164,17 @@ class FakeLauncher:
             may_start=self._may_start,
             ask=self._asked,
         )
-        self.processes.append(host)
-        return host
+        self.processes.append(process)
+        return process
 
     @property
     def worker(self) -> FakeProcess:
         """The worker process started last."""
-        return next(host for host in reversed(self.processes) if "worker" in host.command.title)
+        return next(each for each in reversed(self.processes) if "worker" in each.command.title)
 
     def ran(self) -> list[AttemptRef]:
         """Every attempt whose user code a process ran, in order."""
-        return [ref for host in self.processes for ref in host.started]
+        return [ref for each in self.processes for ref in each.started]
 
     async def _may_start(self, message: RunAttempt) -> bool:
         if self.gateway is None or message.kind is not WorkKind.TASK:

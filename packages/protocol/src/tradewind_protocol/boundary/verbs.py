@@ -149,7 +149,7 @@ def decide_verb(
     events: TriggerEvents | None = None,
     refused: Callable[[int], str] = lambda trigger_id: "",
 ) -> Decision:
-    """What happens to a request of a host's. `digest` and `seal` are under the site's key, `events` under its owner's key
+    """What happens to a request of a component's process. `digest` and `seal` are under the site's key, `events` under its owner's key
     ring. `refused` is the rule of the owner that refused a trigger, if any did. Never raises."""
     judge = _JUDGES.get(path)
     if judge is None and path != triggers.SYNC:

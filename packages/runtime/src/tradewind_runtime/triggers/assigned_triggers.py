@@ -1,4 +1,4 @@
-"""Which triggers this host has, and what the plane wants otherwise: shared by the loop and the thread that listens."""
+"""Which triggers this process has, and what the plane wants otherwise: shared by the loop and the thread that listens."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Entry:
 
 
 class Outbox:
-    """Reports in the order they happened, kept until acknowledged. Lives as long as the host: a report lost with the
+    """Reports in the order they happened, kept until acknowledged. Lives as long as the process: a report lost with the
     process is made again, because its trigger is still waited for and will be run again."""
 
     def __init__(self) -> None:
