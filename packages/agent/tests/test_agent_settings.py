@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from tradewind_agent.environments import triggerer, variables
+from tradewind_agent.environments import configuration, variables
 from tradewind_agent.errors import SettingsWrong
+from tradewind_agent.gateway import policy
 from tradewind_agent.settings import Settings, load, state_dir_of
 from tradewind_agent.settings.passed_variables import PASSED
+from tradewind_agent.state.site_key import SiteKey
 from tradewind_protocol import ids
 from tradewind_protocol.sessions import Policy
 from tradewind_protocol.states import Component
@@ -175,8 +177,19 @@ def test_the_settings_page_is_current():
 def test_a_triggerer_serves_the_queues_it_is_given() -> None:
     found = loaded(trigger_queues="gpu,etl")
     assert found.trigger_queues == ("gpu", "etl")
-    options = triggerer.options(found, found.task_environments[0], None)
-    assert options["queues"] == ["gpu", "etl"]
+    configured = configuration.of_component(
+        Component.TRIGGERER,
+        found.task_environments[0],
+        settings=found,
+        session=None,
+        rules=policy.of(found),
+        site_key=SiteKey(bytes(32)),
+        gateway=Path("gateway"),
+        secret="",
+        logs=Path("logs"),
+        waiting_logs=Path("waiting"),
+    )
+    assert configured.options["queues"] == ["gpu", "etl"]
 
 
 def test_paths_may_begin_with_a_home_and_are_whole_from_then_on(

@@ -127,5 +127,5 @@ async def _asked(
         },
     )
     return await interpreter.ask(
-        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json(), heard=heard.extend
+        settings, environment, "tradewind_runtime.doctor", configure.model_dump_json(), on_output=heard.extend
     )

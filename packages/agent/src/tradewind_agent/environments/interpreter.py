@@ -37,7 +37,7 @@ class InterpreterOutput:
 
     @property
     def last_words(self) -> str:
-        """The last line of its errors, which says why it ended."""
+        """The last line of its errors, which tells why it ended."""
         return (self.err.strip().splitlines() or [f"exit status {self.status}"])[-1][:500]
 
 
@@ -52,14 +52,14 @@ async def ask(
     module: str,
     question: str,
     *,
-    heard: Callable[[bytes], None] | None = None,
+    on_output: Callable[[bytes], None] | None = None,
 ) -> InterpreterOutput:
-    """Run `module` with `question` on its standard input, as `start` does. `heard` gets its output as it comes, which is what
-    there is of it when this is cancelled. Cancelled, it leaves no process."""
+    """Run `module` with `question` on its standard input, as `start` does. `on_output` gets the output as it comes, which is all
+    there is of it when this is cancelled. Cancelled, it leaves no process. Raises what `start` raises."""
     process = await start(settings, environment, module)
     try:
         out, err, _ = await asyncio.gather(
-            _read(process.stdout, heard), _read(process.stderr), _write(process.stdin, question.encode())
+            _read(process.stdout, on_output), _read(process.stderr), _write(process.stdin, question.encode())
         )
         await process.wait()
     except asyncio.CancelledError:
@@ -70,13 +70,15 @@ async def ask(
     )
 
 
-async def _read(stream: asyncio.StreamReader | None, heard: Callable[[bytes], None] | None = None) -> bytes:
+async def _read(
+    stream: asyncio.StreamReader | None, on_output: Callable[[bytes], None] | None = None
+) -> bytes:
     assert stream is not None
     parts = []
     while part := await stream.read(65_536):
         parts.append(part)
-        if heard is not None:
-            heard(part)
+        if on_output is not None:
+            on_output(part)
     return b"".join(parts)
 
 
@@ -107,17 +109,7 @@ async def start(
         stdout=asyncio.subprocess.PIPE,
         stderr=errors,
         limit=limit,
-        env=variables.for_process(
-            os.environ,
-            passed=settings.pass_environment,
-            own={
-                **variables.for_bundles(settings.bundles),
-                **(user.variables if user is not None else {}),
-                **environment.env,
-            },
-            defaults=variables.defaults(settings.state_dir),
-            interpreter=environment.interpreter,
-        ),
+        env=variables.of_environment(settings, environment, os.environ, user),
         start_new_session=True,
         **launcher.as_user(user),
     )

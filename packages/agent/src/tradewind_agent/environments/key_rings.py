@@ -8,14 +8,12 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from tradewind_agent.environments import interpreter
+from tradewind_agent.environments import configuration, interpreter
 from tradewind_agent.errors import KeyRingUnavailable, SettingsWrong
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import PREFIX, Settings
 from tradewind_agent.state import key_ring
 from tradewind_agent.state.key_ring import KeyRing
-from tradewind_protocol.hosts import Configure
-from tradewind_protocol.states import Component
 
 MARK: Final = "tradewind-secret "
 PATIENCE: Final = 60.0
@@ -101,7 +99,7 @@ async def of_variable(settings: Settings, name: str) -> KeyRing:
     """The key ring in a variable of the secrets backend that the first task environment has."""
     environment = settings.task_environments[0]
     what = f"the key ring in variable {name!r} of environment {environment.name}"
-    configure = Configure(component=Component.WORKER, agent_name=settings.name, gateway="", secret="")
+    configure = configuration.of_question(settings, storage=False)
     question = json.dumps({"configure": configure.model_dump(mode="json"), "variable": name})
     asked = interpreter.ask(settings, environment, "tradewind_runtime.site_secret", question)
     try:

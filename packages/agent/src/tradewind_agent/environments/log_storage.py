@@ -7,13 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from tradewind_agent.environments import interpreter
+from tradewind_agent.environments import configuration, interpreter
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotasks, aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.state import task_users
-from tradewind_protocol.hosts import Configure
-from tradewind_protocol.states import Component
 
 MARK: Final = "tradewind-logs "
 PATIENCE: Final = 120.0
@@ -100,7 +98,8 @@ class LogStorageProcess:
                 limit=_LONGEST,
             )
             assert process.stdin is not None
-            process.stdin.write(self._configure().model_dump_json().encode() + b"\n")
+            configure = configuration.of_question(self._settings, logs=self._waiting)
+            process.stdin.write(configure.model_dump_json().encode() + b"\n")
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -110,16 +109,6 @@ class LogStorageProcess:
                 answer: dict[str, Any] = json.loads(line[len(MARK) :])
                 return answer
         raise OSError(f"its process ended with status {await process.wait()}")
-
-    def _configure(self) -> Configure:
-        return Configure(
-            component=Component.WORKER,
-            agent_name=self._settings.name,
-            gateway="",
-            secret="",
-            log_directory=str(self._waiting),
-            options={"state_directory": str(self._settings.state_dir), "storage": self._settings.storage},
-        )
 
     async def _close_later(self) -> None:
         await asyncio.sleep(_IDLE)

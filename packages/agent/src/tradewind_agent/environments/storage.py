@@ -7,13 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tradewind_agent.environments import interpreter
+from tradewind_agent.environments import configuration, interpreter
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
-from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
-from tradewind_protocol.states import Component
 
 MARK: Final = "tradewind-stored "
 PATIENCE: Final = 1800.0
@@ -35,14 +33,8 @@ async def removed(
 async def _asked(
     settings: Settings, environment: EnvironmentSettings, ask: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    configure = Configure(
-        component=Component.WORKER,
-        agent_name=settings.name,
-        gateway="",
-        secret="",
-        policy=Policy.STRICT,  # whatever holds now: under it the environment knows where values would be
-        options={"state_directory": str(settings.state_dir), "storage": settings.storage},
-    )
+    # whatever holds now: under a strict policy the environment knows where values would be
+    configure = configuration.of_question(settings, policy=Policy.STRICT)
     question = json.dumps({"configure": configure.model_dump(mode="json"), **ask})
     try:
         said = await aiotime.within(

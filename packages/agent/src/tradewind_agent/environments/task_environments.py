@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from tradewind_agent.access.local_secrets import LocalSecrets
-from tradewind_agent.environments import dag_processor, triggerer, variables, worker
+from tradewind_agent.environments import configuration, variables
 from tradewind_agent.environments.launcher import Launcher, ProcessCommand
 from tradewind_agent.environments.process import ComponentProcess, ProcessState
 from tradewind_agent.environments.worker import Worker
@@ -20,7 +21,7 @@ from tradewind_protocol import airflow_versions
 from tradewind_protocol.boundary import Rules
 from tradewind_protocol.hosts import Configure, LogStorage
 from tradewind_protocol.polling import Finding
-from tradewind_protocol.sessions import Policy, SessionOpened, Storage, TaskEnvironment
+from tradewind_protocol.sessions import SessionOpened, Storage, TaskEnvironment
 from tradewind_protocol.states import Component
 
 log = structlog.get_logger(__name__)
@@ -172,71 +173,11 @@ class TaskEnvironments:
         component: Component,
         environment: EnvironmentSettings,
     ) -> Worker:
-        title = f"{component.value.replace('_', ' ')} process of environment {environment.name}"
-        settings = self._settings
-        user = task_users.user_of(environment)
-        command = ProcessCommand(
-            title=title,
-            argv=(str(environment.interpreter), "-m", "tradewind_runtime"),
-            env=variables.for_process(
-                self._inherited,
-                passed=settings.pass_environment,
-                own={
-                    **variables.for_bundles(settings.bundles),
-                    **(user.variables if user is not None else {}),
-                    **environment.env,
-                },
-                defaults=variables.defaults(settings.state_dir),
-                interpreter=environment.interpreter,
-            ),
-            user=user,
-            log_file=settings.state_dir
-            / "logs"
-            / f"{component.value}-{environment.name.replace('/', '_')}.log",
-        )
-        options = {
-            Component.WORKER: worker.options,
-            Component.DAG_PROCESSOR: dag_processor.options,
-            Component.TRIGGERER: triggerer.options,
-        }[component]
-
-        def configure(secret: str) -> Configure:
-            session = self._session()
-            allowed = session.policy if session is not None else settings.policy
-            rules = self._rules.at_least(allowed)
-            return Configure(
-                component=component,
-                agent_name=settings.name,
-                gateway=str(self._gateway),
-                secret=secret,
-                policy=rules.policy,
-                xcom=rules.xcom,
-                store=rules.store,
-                slots=settings.trigger_capacity if component is Component.TRIGGERER else environment.slots,
-                log_directory=str(self.log_directory),
-                content_key=self._content_key(rules) if component is Component.DAG_PROCESSOR else "",
-                key_print=self._site_key.fingerprint,
-                options={
-                    "state_directory": str(settings.state_dir),
-                    "storage": settings.storage,
-                    "sealed_below": settings.seal.values_below if settings.seal.has_ring else 0,
-                    "waiting_logs": str(self.waiting_logs),
-                    "upload_logs_every": settings.upload_logs_every,
-                    "secrets_cache_seconds": settings.secrets_cache_seconds,
-                    "accelerators": list(settings.accelerators),
-                    "base_url": (session.base_url if session is not None else "") or settings.plane_url,
-                    "connections": rules.connections.value,
-                    "variables": rules.variables.value,
-                    **options(settings, environment, session),
-                    "send_source": rules.source is Policy.OPEN,
-                },
-            )
-
         made = kind(
             component=component,
             environment=environment.name,
-            command=command,
-            configure=configure,
+            command=self._command(component, environment),
+            configure=partial(self._configure, component, environment),
             launcher=self._launcher,
             secrets=self._secrets,
             on_change=self._on_change,
@@ -244,8 +185,27 @@ class TaskEnvironments:
         self.processes.append(made)
         return made  # type: ignore[return-value]
 
-    def _content_key(self, rules: Rules) -> str:
-        """What the dag processor hashes a file's result under. Another one when other fields may leave or what
-        they are sealed with has changed: then everything the plane holds is sent again."""
-        may_leave = f"{rules.dags.value} {rules.source.value} {sorted(map(str, rules.dag_fields))}"
-        return self._site_key.under(f"content {self._site_key.fingerprint} {may_leave}")
+    def _command(self, component: Component, environment: EnvironmentSettings) -> ProcessCommand:
+        user = task_users.user_of(environment)
+        log_name = f"{component.value}-{environment.name.replace('/', '_')}.log"
+        return ProcessCommand(
+            title=f"{component.value.replace('_', ' ')} process of environment {environment.name}",
+            argv=(str(environment.interpreter), "-m", "tradewind_runtime"),
+            env=variables.of_environment(self._settings, environment, self._inherited, user),
+            user=user,
+            log_file=self._settings.state_dir / "logs" / log_name,
+        )
+
+    def _configure(self, component: Component, environment: EnvironmentSettings, secret: str) -> Configure:
+        return configuration.of_component(
+            component,
+            environment,
+            settings=self._settings,
+            session=self._session(),
+            rules=self._rules,
+            site_key=self._site_key,
+            gateway=self._gateway,
+            secret=secret,
+            logs=self.log_directory,
+            waiting_logs=self.waiting_logs,
+        )

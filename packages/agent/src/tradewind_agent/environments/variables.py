@@ -10,7 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_agent.settings.passed_variables import is_planes_secret
+from tradewind_agent.state.task_users import TaskUser
 
 
 def for_process(
@@ -40,6 +42,26 @@ def for_process(
         if not is_planes_secret(name) and not _is_ours(name)
     }
     return {**made, "PATH": _search_path(interpreter, made.get("PATH", os.defpath), chosen="PATH" in own)}
+
+
+def of_environment(
+    settings: Settings,
+    environment: EnvironmentSettings,
+    inherited: Mapping[str, str],
+    user: TaskUser | None,
+) -> dict[str, str]:
+    """The variables of every process of a task environment, which runs as `user`; None: as the agent does."""
+    return for_process(
+        inherited,
+        passed=settings.pass_environment,
+        own={
+            **for_bundles(settings.bundles),
+            **(user.variables if user is not None else {}),
+            **environment.env,
+        },
+        defaults=defaults(settings.state_dir),
+        interpreter=environment.interpreter,
+    )
 
 
 _OF_AN_ACTIVATED: Final = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME")

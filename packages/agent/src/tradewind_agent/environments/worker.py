@@ -14,10 +14,8 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from tradewind_agent.environments.process import ComponentProcess
-from tradewind_agent.settings import EnvironmentSettings, Settings
 from tradewind_protocol.attempts import Outcome
 from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, RunAttempt, StopAttempt
-from tradewind_protocol.sessions import SessionOpened
 
 log = structlog.get_logger(__name__)
 
@@ -93,15 +91,3 @@ def kill_tree(leader: psutil.Process) -> None:
         for each in (leader, *family):
             with contextlib.suppress(psutil.Error):
                 each.kill()
-
-
-def options(
-    settings: Settings, environment: EnvironmentSettings, session: SessionOpened | None
-) -> dict[str, Any]:
-    """The worker's part of Configure.options."""
-    return {
-        "bundles": list(settings.bundles),
-        "preload": list(environment.preload),
-        "learn": environment.learn,
-        "traces": bool(settings.traces_endpoint),
-    }
