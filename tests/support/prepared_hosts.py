@@ -33,7 +33,7 @@ _IMPORTS: Final = {
         "tradewind_runtime.airflow.stale_clones",
     ),
     Component.TRIGGERER: ("tradewind_runtime.triggerer", "tradewind_runtime.airflow.triggers"),
-    Component.WORKER: ("tradewind_runtime.worker.prefork",),
+    Component.WORKER: ("tradewind_runtime.worker.composition",),
 }
 _LATER: Final = (
     *("AIRFLOW_CONN_", "AIRFLOW_VAR_", "AIRFLOW__COMMON_IO__", "AIRFLOW__DAG_PROCESSOR__"),

@@ -66,9 +66,9 @@ def serve(control: Control, configure: Configure) -> int:
         if configure.component is not Component.WORKER:
             kernel.refuse_inspection()  # it holds a secret of the gateway, and tasks may run as the same user
         if configure.component is Component.WORKER:
-            from tradewind_runtime.worker import prefork
+            from tradewind_runtime.worker import composition
 
-            return prefork.run(control, configure, helpers) or 0
+            return composition.run(control, configure, helpers) or 0
         if configure.component is Component.DAG_PROCESSOR:
             from tradewind_runtime import dag_processor
 

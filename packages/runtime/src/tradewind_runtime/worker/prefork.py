@@ -1,4 +1,4 @@
-"""The prefork process of a worker process: imports once, forks process managers, counts attempts, and nothing else.
+"""The prefork process: forks process managers, hands each attempt to one, and reports how it ended.
 
 One thread, always: a fork copies only the thread that forks, so a second one would leave its locks held for ever in
 every attempt.
@@ -9,167 +9,33 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
-import tempfile
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from tradewind_protocol.attempts import Outcome
-from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, Configure, HostStatus, Problem
+from tradewind_protocol.hosts import AttemptEnded, AttemptStarted, HostStatus
 from tradewind_protocol.states import OutcomeKind
-from tradewind_runtime import kernel, loggers
-from tradewind_runtime.accelerators import table
+from tradewind_runtime import kernel
 from tradewind_runtime.accelerators.libraries import import_notes
-from tradewind_runtime.airflow import (
-    log_storage,
-    site_settings,
-    site_storage,
-    stale_clones,
-    task_fork,
-    traces,
-)
-from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import Control, ControlClosed, wipe
-from tradewind_runtime.worker import outcomes, process_manager, reaper, slot_pool, supervision, supervisor
-from tradewind_runtime.worker.slot_process import SlotProcess
+from tradewind_runtime.worker import reaper, slot_pool
+from tradewind_runtime.worker.agent_line import AgentLine
+from tradewind_runtime.worker.live_attempt import LiveAttempt
 
 log = structlog.get_logger(__name__)
 
 GRACE_WITHOUT_AGENT = 3.0
 """Seconds between SIGTERM and SIGKILL when the agent is gone: time for `on_kill`, none for the network."""
 
-LAST_WORDS = 2.0
-"""Seconds a supervisor has, after its task was killed at the end of the grace, to report that and close the log."""
-
 STATUS_EVERY = 1.0
 
-
-class _Line(msgspec.Struct):
-    """What the prefork process reads of a line: never the secret, so that no later fork inherits it."""
-
-    type: str
-    attempt_id: str = ""
-    epoch: int = 0
-    reason: str = ""
-    grace: float = 5.0
-    now: bool = False
-    kind: str = ""
-    workload: _Work = msgspec.field(default_factory=lambda: _Work())
-
-    def dag_file(self) -> import_notes.DagFile | None:
-        """What a task's process will read; None for other work."""
-        if self.kind != "task" or not self.workload.dag_rel_path:
-            return None
-        bundle = self.workload.bundle_info
-        return import_notes.DagFile(bundle.name, bundle.version, self.workload.dag_rel_path)
-
-
-class _Bundle(msgspec.Struct):
-    name: str = ""
-    version: str | None = None
-
-
-class _Work(msgspec.Struct):
-    dag_rel_path: str = ""
-    bundle_info: _Bundle = msgspec.field(default_factory=_Bundle)
-
-
-@dataclass
-class _Attempt:
-    """One that lives, and the process manager it is under."""
-
-    attempt_id: UUID
-    epoch: int
-    slot: SlotProcess
-    started_at: datetime
-    dag_file: import_notes.DagFile | None
-    memory_before: tuple[int, int]
-    stop_reason: str | None = None
-    kill_work_at: float | None = None
-    kill_all_at: float | None = None
-
-    def next_kill(self) -> float | None:
-        return self.kill_all_at if self.kill_work_at is None else self.kill_work_at
-
-
-def run(control: Control, configure: Configure, helpers: Collection[int] = ()) -> int:
-    """Be the worker process until told to stop or until the agent is gone. Returns the process's exit code. `helpers`:
-    processes of this one that are no attempt's."""
-    kernel.after_fork_of_mine(control.forget)  # a fork comes in the middle of a line, with others behind it
-    os.environ["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = airflow_worker.HOSTNAME_CALLABLE
-    airflow_worker.prepare()
-    log_storage.keep_failed_uploads(configure)
-    log_storage.hand_over_while_running(configure)
-    fork = task_fork.TaskFork()
-    fork.install()
-    if configure.options.get("traces"):
-        traces.warm()
-    kernel.title(f"tradewind worker process {configure.agent_name}")
-    kernel.adopt_orphans()  # of a process manager that was killed
-    bundles, problem = site_settings.bundles()
-    if problem:
-        control.send(Problem(message=problem, remedy="Install what it needs, or correct `bundles`"))
-        return 1
-    for name in stale_clones.drop():
-        log.info("The clone of another repository is removed", action="stale_clone", bundle=name)
-    accelerators, switch = table.of_worker(configure), table.switch(configure)
-    switch.install(*accelerators)
-    with tempfile.TemporaryDirectory(prefix="tradewind-notes-") as place:
-        notes = import_notes.ImportNotes(Path(place))
-        work = supervision.Supervision(configure, accelerators, fork=fork, note_at=notes.place)
-        forking = AttemptForks(work, accelerators)
-        pool = slot_pool.SlotPool(
-            notes,
-            forking,
-            learn=accelerators.preloaded_libraries.learns,
-            attempts=accelerators.supervisor_reuse.attempts,
-        )
-        prefork = PreforkProcess(
-            control,
-            pool,
-            slots=configure.slots,
-            helpers=(*helpers, *accelerators.secrets_reader.pids),
-        )
-        forking.imported()
-        control.hello(
-            bundles=bundles,
-            xcom=site_storage.of_this_process(),
-            accelerators=switch.states,
-            logs=log_storage.of_this_process(),
-            canary=True,
-        )
-        try:
-            return prefork.serve()
-        finally:
-            accelerators.secrets_reader.close()
-
-
-class AttemptForks:
-    """What is done around the forks of attempt process managers (`preloaded_process.Forking`)."""
-
-    def __init__(self, work: supervisor.Work, accelerators: table.OfWorker) -> None:
-        self._work, self._accelerators = work, accelerators
-
-    def imported(self) -> None:
-        loggers.release()
-        self._accelerators.prepared_logging.renew()
-        self._accelerators.immortal_objects.freeze()
-        self._accelerators.shared_heap.freeze()
-
-    def settle(self) -> None:
-        self._accelerators.shared_heap.settle()
-
-    def serve(self, control_socket: socket.socket) -> NoReturn:
-        process_manager.serve(control_socket, self._work)
+_ASKED = "the worker process was asked to stop"
 
 
 class PreforkProcess:
@@ -183,7 +49,7 @@ class PreforkProcess:
         self._pool = pool
         self._slots = slots
         self._helpers = helpers
-        self._attempts: dict[UUID, _Attempt] = {}
+        self._attempts: dict[UUID, LiveAttempt] = {}
         self._stopping = False
         self._told: tuple[int, int] | None = None
         self._told_at = float("-inf")
@@ -193,7 +59,7 @@ class PreforkProcess:
         """Until stopped and empty. The agent's end counts as a stop of everything."""
         self._listen_for_signals()
         try:
-            self._hear()  # what came together with the configuration is in the buffer: no poll tells of it
+            self._read_agent()  # what came together with the configuration is in the buffer: no poll tells of it
             while not (self._stopping and not self._attempts):
                 self._tell_status()
                 self._turn()
@@ -221,29 +87,30 @@ class PreforkProcess:
             elif fd == self._woken:
                 os.read(self._woken, 4096)
                 self._stopping = True
-                self._stop_everything("the worker process was asked to stop", 5.0)
+                self._stop_everything(_ASKED, 5.0)
             elif fd in by_control:
                 self._end(by_control[fd])
             else:
-                self._hear()
+                self._read_agent()
         self._kill_what_is_late()
 
-    def _hear(self) -> None:
+    def _read_agent(self) -> None:
         while (line := self._control.receive_line(0)) is not None:
-            self._obey(line)
+            self._carry_out(line)
             wipe(line)
 
-    def _obey(self, line: bytearray) -> None:
+    def _carry_out(self, line: bytearray) -> None:
         try:
-            said = msgspec.json.decode(line, type=_Line)
-            if said.type == "run_attempt":
-                self._start(UUID(said.attempt_id), said.epoch, said.dag_file(), line)
-            elif said.type == "stop_attempt":
-                self._stop(UUID(said.attempt_id), said.reason, said.grace)
-            elif said.type == "stop_host":
+            message = AgentLine.read(line)
+            if message.type == "run_attempt":
+                self._start(UUID(message.attempt_id), message.epoch, message.dag_file(), line)
+            elif message.type == "stop_attempt":
+                if (running := self._attempts.get(UUID(message.attempt_id))) is not None:
+                    running.stop(message.reason, message.grace)
+            elif message.type == "stop_host":
                 self._stopping = True
-                if said.now:
-                    self._stop_everything("the worker process was asked to stop", said.grace)
+                if message.now:
+                    self._stop_everything(_ASKED, message.grace)
         except ValueError as problem:  # what msgspec and UUID raise
             log.error("Cannot read a line of the agent", action="line_refused", error=str(problem))
 
@@ -264,61 +131,38 @@ class PreforkProcess:
             return
         finally:
             os.close(payload)
-        self._attempts[attempt_id] = _Attempt(attempt_id, epoch, slot, started_at, dag_file, memory_before)
+        self._attempts[attempt_id] = LiveAttempt(attempt_id, epoch, slot, started_at, dag_file, memory_before)
+        # Broken when the process manager was killed meanwhile, which tells of itself.
         with suppress(BrokenPipeError), os.fdopen(payload_end, "wb", buffering=0) as pipe:
             _write_all(pipe.fileno(), line)
         self._control.send(AttemptStarted(attempt_id=attempt_id, pid=slot.pid))
 
-    def _stop(self, attempt_id: UUID, reason: str, grace: float) -> None:
-        running = self._attempts.get(attempt_id)
-        if running is not None and running.stop_reason is None:
-            running.stop_reason, running.kill_work_at = reason[:1000], time.monotonic() + grace
-            running.slot.ask_to_end()
-
     def _kill_what_is_late(self) -> None:
-        """Those that were asked to end: first the task, so that its supervisor can report it, then everyone."""
         for running in self._attempts.values():
-            now = time.monotonic()
-            if running.kill_work_at is not None and now >= running.kill_work_at:
-                running.slot.kill_work()
-                running.kill_work_at, running.kill_all_at = None, now + LAST_WORDS
-            elif running.kill_all_at is not None and now >= running.kill_all_at:
-                running.slot.kill()
-                running.kill_all_at = now + 1.0
+            running.kill_if_late()
 
     def _stop_everything(self, reason: str, grace: float) -> None:
-        for attempt_id in list(self._attempts):
-            self._stop(attempt_id, reason, grace)
+        for running in self._attempts.values():
+            running.stop(reason, grace)
 
-    def _end(self, running: _Attempt) -> None:
-        """News from a process manager is the end of its attempt: how it went, or nothing when it was killed."""
-        word, slot = running.slot.read_result(), running.slot
-        status, unkillable = 0, list(word.get("unkillable", ()) if word else ())
+    def _end(self, running: LiveAttempt) -> None:
+        """A process manager has sent its result, or was killed: either way the attempt has ended."""
+        result, slot = running.slot.read_result(), running.slot
+        status, unkillable = 0, list(result.get("unkillable", ()) if result else ())
         del self._attempts[running.attempt_id]
-        if word is None or "problem" in word or unkillable or running.stop_reason is not None:
-            # Who was asked to end may still be ending, and who broke is not trusted with another one.
+        if result is None or "problem" in result or unkillable or running.stop_reason is not None:
+            # A manager that is stopping or has failed gets no further attempt.
             status = slot.close()
             unkillable += self._kill_strays(spare=unkillable)
         else:
             self._pool.give_back(slot)
-        killed = word is None or word.get("exit_code") == -signal.SIGKILL
-        facts = outcomes.Ending(
-            started_at=running.started_at,
-            ended_at=datetime.now(timezone.utc),
-            wait_status=status if word is None else 0,
-            word=word,
-            stop_reason=running.stop_reason,
-            out_of_memory=outcomes.whose_memory(running.memory_before, kernel.out_of_memory_kills())
-            if killed
-            else "",
-            unkillable=tuple(unkillable),
-        )
-        self._report(running.attempt_id, outcomes.outcome(facts, epoch=running.epoch))
+        outcome = running.outcome(result, wait_status=status, unkillable=unkillable)
+        self._report(running.attempt_id, outcome)
         self._pool.ended(running.attempt_id, running.dag_file)
 
     def _kill_strays(self, spare: Sequence[int] = ()) -> list[int]:
-        """Those under a process manager that is gone came to us, the next adopter above: all of them go, and no others can be
-        among them. Returns whom nothing kills."""
+        """Kill what a process manager that has ended left behind: the kernel has made this process the parent. Returns the pids
+        that could not be killed."""
         managers = (running.slot.pid for running in self._attempts.values())
         return reaper.kill_descendants(spare={*managers, *self._pool.pids, *self._helpers, *spare})
 
@@ -326,14 +170,14 @@ class PreforkProcess:
         self._control.send(AttemptEnded(attempt_id=attempt_id, outcome=outcome))
 
     def _wait_for_the_end(self) -> None:
-        """Without a report: its receiver is gone."""
+        """Wait until every attempt has ended. None is reported: the agent is gone."""
         while self._attempts:
             poller = select.poll()
             by_control = {running.slot.fileno(): running for running in self._attempts.values()}
             for fd in by_control:
                 poller.register(fd, select.POLLIN)
             for fd, _ in poller.poll(self._until_next()):
-                with suppress(ControlClosed):
+                with suppress(ControlClosed):  # no receiver is left for the report
                     self._end(by_control[fd])
             self._kill_what_is_late()
 

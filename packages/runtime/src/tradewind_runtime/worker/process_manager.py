@@ -1,5 +1,5 @@
-"""The process manager's process: forked by the prefork process or by its warm copy, it forks one supervisor, and every process of a task that
-this supervisor asks for.
+"""The process manager: forked by the prefork process or by a preloaded process, it forks one supervisor, and every process of a
+task that this supervisor asks for.
 
 It adopts what a task leaves behind, and kills what is left before it passes on how the attempt went. Waiting for "any
 child" is safe in it because all of its children but the supervisor are one attempt's at a time. It never reads what is
@@ -21,16 +21,16 @@ from tradewind_runtime import kernel
 from tradewind_runtime.worker import reaper, supervisor
 
 KILL = b"kill"
-"""What the prefork process says to have everything under the supervisor killed, and the supervisor left to tell of it."""
+"""A packet of the prefork process: kill everything under the supervisor, which then reports it."""
 
 
 def serve(control_socket: socket.socket, work: supervisor.Work) -> NoReturn:
     """Be a process manager's process; never returns.
 
     `control_socket` is a packet socket to the prefork process. A packet with a descriptor brings the pipe with an attempt's RunAttempt
-    line. The answer is one packet, once no process of the attempt is left: the pids that could not be killed, a line end, and
-    how it went. The end of `control_socket` means that no more will come, or that the prefork process is gone: everyone is killed at once.
-    When the supervisor ends, everyone under it is killed and the process manager ends as the supervisor did.
+    line. When the last process of the attempt has exited, the manager sends one packet: the pids that could not be killed, a line
+    end, and the result. When `control_socket` ends, no more will come, or the prefork process has exited: every process under this
+    one is killed at once. When the supervisor ends, what is under it is killed and the process manager ends as the supervisor did.
     """
     try:
         _ProcessManager(control_socket, work).serve()
@@ -47,7 +47,7 @@ class _ProcessManager:
         self._told = True  # that it has ended
         kernel.default_signals()
         os.setsid()
-        for number in (signal.SIGTERM, signal.SIGINT):  # the supervisor, of the same group, is who minds them
+        for number in (signal.SIGTERM, signal.SIGINT):  # the supervisor, of the same group, acts on them
             signal.signal(number, signal.SIG_IGN)
         kernel.close_descriptors({control_socket.fileno()})
         kernel.adopt_orphans()
@@ -145,8 +145,8 @@ class _ProcessManager:
         self._work.run_task(told, ends)
 
     def _collect(self) -> None:
-        """Look who has ended. What was adopted is collected; the task stays a zombie until the end of its attempt, so that
-        a signal its supervisor sends late meets no other process."""
+        """Collect adopted processes that have ended. The task stays a zombie until the end of its attempt, so that a signal that
+        its supervisor sends late meets no other process."""
         with suppress(ChildProcessError):
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if ended.si_pid == self._supervisor:

@@ -21,15 +21,15 @@ _ANEW_AFTER = 5.0
 
 
 class SlotPool:
-    """Finds or forks process managers. Learns from attempts that began without libraries, one of each Dag file at a time, and has a
-    preloaded process made from that."""
+    """Finds or forks process managers. Learns from attempts that began without libraries, one of each Dag file at a time, which
+    libraries a preloaded process is to have."""
 
     def __init__(self, notes: ImportNotes, forking: Forking, *, learn: bool, attempts: int) -> None:
         self._notes = notes
         self._forking = forking
         self._learn = learn
         self._attempts = attempts
-        self._noted: dict[DagFile, UUID] = {}  # and the attempt that is to leave its note
+        self._noted: dict[DagFile, UUID] = {}  # the attempt that is to leave the note of a Dag file
         self._preloaded: PreloadedProcess | None = None
         self._next: PreloadedProcess | None = None
         self._made_at = float("-inf")
@@ -38,8 +38,8 @@ class SlotPool:
 
     @property
     def awaited(self) -> tuple[PreloadedProcess | SlotProcess, ...]:
-        """Of whom there will be news: preloaded processes in the making, process managers on their way out, and those without work,
-        whose only news is that they were killed."""
+        """What `handle` acts on when it can be read: preloaded processes in the making, process managers that are ending, and idle
+        ones, which can be read only when they were killed."""
         return (*self._idle, *self._leaving, *(() if self._next is None else (self._next,)))
 
     @property
@@ -133,7 +133,7 @@ class SlotPool:
         return SlotProcess(pid, ours, attempts=1 if once else self._attempts)
 
     def ended(self, attempt_id: UUID, dag_file: DagFile | None) -> None:
-        """An attempt has ended: see what it taught."""
+        """An attempt has ended: take the note it was to leave."""
         if dag_file is not None and self._learn:
             if self._noted.get(dag_file) == attempt_id:
                 del self._noted[dag_file]
@@ -141,8 +141,8 @@ class SlotPool:
             self._make()
 
     def handle(self, fd: int) -> bool:
-        """Act on news of one of `awaited`. False when `fd` is none of theirs. A process manager that was killed may have left its
-        supervisor to this process."""
+        """Act on one of `awaited` that can be read. False when `fd` is none of theirs. The supervisor of a process manager that
+        was killed may have become a child of this process."""
         for slot_processes in (self._idle, self._leaving):
             for slot in slot_processes:
                 if slot.fileno() == fd:
@@ -195,7 +195,7 @@ class SlotPool:
         if now < self._made_at + _ANEW_AFTER:
             return
         self._made_at = now
-        with suppress(OSError):
+        with suppress(OSError):  # no process can be made now: attempts are forked without libraries
             self._next = PreloadedProcess(wanted, self._forking)
 
     def _retire(self) -> None:

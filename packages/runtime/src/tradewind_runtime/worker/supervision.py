@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -23,9 +23,6 @@ from tradewind_runtime.airflow import canary, execution_client, owner_rules, tas
 from tradewind_runtime.airflow import workloads as airflow_worker
 from tradewind_runtime.control import wipe
 from tradewind_runtime.worker.supervisor import ProcessManager, WorkResult
-
-if TYPE_CHECKING:
-    pass
 
 
 class _TaskSetup(msgspec.Struct):
@@ -46,11 +43,11 @@ _READ_SETUP = msgspec.json.Decoder(_TaskSetup)  # which looks at all of the clas
 
 
 class Supervision:
-    """What every attempt's supervisor and task do (`attempt.Work`). The task's process of noted work leaves its note at
+    """What every attempt's supervisor and task do (`supervisor.Work`). The task's process of noted work leaves its note at
     `note_at` of the attempt's id.
 
     The client of the gateway is made once and inherited, which costs an attempt nothing: it has not connected yet, and after
-    an attempt it has no connection, no secret and no look at answers that it had not before."""
+    an attempt it has no connection and no secret left, and nothing of its answers."""
 
     def __init__(
         self,
