@@ -15,19 +15,17 @@ import structlog
 from tradewind_agent.access.grants import Grant, GrantState
 from tradewind_agent.access.local_secrets import AttemptPrincipal, LocalSecrets
 from tradewind_agent.environments.worker import Worker, WorkerLost
-from tradewind_agent.errors import AgentError, Fenced, PlaneUnreachable, RefusedForGood, SettingsWrong
-from tradewind_agent.kits import aiotasks, aiotime
-from tradewind_agent.kits.backoff import Backoff
-from tradewind_agent.plane import retry
+from tradewind_agent.kits import aiotasks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.rules import RuleRefusal, task_rules
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
-from tradewind_agent.work import canaries
+from tradewind_agent.work import canaries, confirmation, offers
+from tradewind_agent.work.confirmation import StopRequest
 from tradewind_agent.work.permission import Permission
 from tradewind_protocol import paths
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
-from tradewind_protocol.boundary import OwnRun, StartedBy, Unseal, callback_workload
+from tradewind_protocol.boundary import StartedBy, Unseal
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.hosts import RunAttempt
 from tradewind_protocol.states import OutcomeKind, process_end
@@ -69,7 +67,6 @@ class Attempt:
         self.ref = AttemptRef(attempt_id=offer.attempt_id, epoch=offer.epoch)
         self.environment = worker.environment
         self.phase = Phase.HELD
-        self.stop_reason: str | None = None
         self.outcome: Outcome | None = None
         self.task_state: str | None = None  # in which the task's supervisor left it
         self._worker = worker
@@ -84,7 +81,7 @@ class Attempt:
         self._refusal: RuleRefusal | None = None  # the owner's, of what has been let in by the plane
         self._reads_refused: dict[str, None] = {}  # rules
         self._closed = ""  # why something that the plane keeps for the attempt could not be opened
-        self._stopping = asyncio.Event()
+        self._stop = StopRequest()
         self._in_worker = False
         # The first thing a task's supervisor asks is whether the task may run, before it lets any user code in; the plane
         # grants with the answer. Other work asks nothing of the kind.
@@ -114,15 +111,15 @@ class Attempt:
         if not await self._confirmed():
             return None
         self.trace.confirmed()
-        if self.stop_reason is not None:
-            return self._stopped(self.stop_reason)
+        if self._stop.reason is not None:
+            return self._stopped(self._stop.reason)
         self._become(Phase.RUNNING)
         outcome, _ = await self._run(None)
         return outcome
 
     async def _run_and_ask(self, grant: Grant) -> Outcome | None:
         """A process first, which asks for the grant. None when it does not run here."""
-        if self.stop_reason is None:
+        if self._stop.reason is None:
             self._become(Phase.CONFIRMING)
             late = asyncio.create_task(self._confirm_late(grant), name=f"late grant of {self.ref.attempt_id}")
             try:
@@ -130,15 +127,17 @@ class Attempt:
             finally:
                 await aiotasks.cancel(late)
         else:
-            outcome, lost = self._stopped(self.stop_reason), False
+            outcome, lost = self._stopped(self._stop.reason), False
         if grant.state is GrantState.GRANTED:
             return outcome
         if grant.state is GrantState.GONE:
             self._log.info("Offer has expired or was withdrawn", action="offer_gone")
             return None
         # A request of a process that has just died may still be in the gateway: it finds the grant withdrawn.
-        if (lost or self.stop_reason is not None) and grant.withdraw():
-            await decline(self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within)
+        if (lost or self._stop.reason is not None) and grant.withdraw():
+            await confirmation.decline(
+                self._plane, self.ref, reason=outcome.reason, within=self.offer.confirm_within
+            )
             return None
         # It ended before the answer came, or before it asked, for a reason of its own: that is to be told, too.
         return outcome if await self._confirmed(maybe_granted=grant.state is GrantState.MAYBE) else None
@@ -146,7 +145,7 @@ class Attempt:
     async def _confirm_late(self, grant: Grant) -> None:
         """Ask for the grant before the offer ends, in place of a worker process that has not asked yet on a busy machine."""
         await asyncio.sleep(self.offer.confirm_within / 2)
-        if self.stop_reason is not None or grant.state is not GrantState.NOT_ASKED:
+        if self._stop.reason is not None or grant.state is not GrantState.NOT_ASKED:
             return
         grant.asked()
         if await self._confirmed(maybe_granted=True):
@@ -166,47 +165,19 @@ class Attempt:
 
     def stop(self, reason: str) -> None:
         """End it: the process group when there is one, else it will not start. Idempotent; the first reason counts."""
-        if self.stop_reason is None:
-            self.stop_reason = reason[:4000]
-            self._stopping.set()
+        if self._stop.ask(reason):
             self._log.info("Stopping the attempt", action="attempt_stopped", reason=reason)
         if self._in_worker:
             self._worker.stop_attempt(self.ref.attempt_id, reason=reason)
 
     async def _confirmed(self, *, maybe_granted: bool = False) -> bool:
-        """True once the plane has granted it. Asked until there is a definite answer: an answer that was lost may have
-        been the grant, and then the plane waits for this agent only. `maybe_granted`: a request for it may
-        have reached the plane although no answer came."""
-        backoff, cadence = Backoff(), self._plane.cadence
-        while True:
-            if self.stop_reason is not None and not maybe_granted:
-                await decline(
-                    self._plane, self.ref, reason=self.stop_reason, within=self.offer.confirm_within
-                )
-                return False
-            self._become(Phase.CONFIRMING)
-            try:
-                await self._plane.start(self.ref)
-                return True
-            except PlaneUnreachable as error:
-                maybe_granted = maybe_granted or error.may_have_arrived
-                problem: Exception = error
-            except Refused as refused:
-                if retry.verdict(refused) is not retry.Verdict.AGAIN:
-                    self._log.info(
-                        "Offer has expired or was withdrawn", action="offer_gone", reason=str(refused)
-                    )
-                    return False
-                problem = refused
-            except (RefusedForGood, Fenced):
-                return False  # the poll loop meets the same answer and ends the agent
-            except AgentError as error:  # a token file that is being replaced
-                problem = error
-            wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
-            self._log.warning(
-                "Start not confirmed yet", action="start_retried", wait=round(wait, 2), reason=str(problem)
-            )
-            await aiotime.sleep(wait, self._stopping)
+        return await confirmation.confirmed(
+            self._plane,
+            self.offer,
+            self._stop,
+            maybe_granted=maybe_granted,
+            on_ask=lambda: self._become(Phase.CONFIRMING),
+        )
 
     async def _run(self, grant: Grant | None) -> tuple[Outcome, bool]:
         """How it ended, and whether it ended because its worker process was lost."""
@@ -214,9 +185,9 @@ class Attempt:
             attempt_id=self.ref.attempt_id,
             epoch=self.ref.epoch,
             kind=self.offer.kind,
-            subject=_subject(self.offer),
+            subject=offers.subject(self.offer),
             label=self.offer.label,
-            own=_own_run(self.offer),
+            own=offers.own_run(self.offer),
             grant=grant,
             on_task_state=self._left,
             may_run=self._may_run,
@@ -234,7 +205,7 @@ class Attempt:
                     epoch=self.ref.epoch,
                     kind=self.offer.kind,
                     secret=secret,
-                    workload=_workload(self.offer, self.trace.handed_over(), self._open),
+                    workload=offers.workload(self.offer, self.trace.handed_over(), self._open),
                     rules=task_rules(self._permission.rules, self._permission.work.dag),
                 )
             )
@@ -243,16 +214,24 @@ class Attempt:
         finally:
             self._in_worker = False
             self._secrets.revoke(secret)
-        if self._refusal is not None:
-            outcome = self._failed(str(self._refusal), rule=self._refusal.rule)
-        elif outcome.rule:
-            self._permission.refused_in_task(outcome)
-        elif self._closed and outcome.kind is OutcomeKind.FAILED and self.task_state is None:
-            outcome = self._failed(self._closed)
-        elif self.stop_reason is not None and outcome.kind is OutcomeKind.FAILED:
-            outcome = outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self.stop_reason})
+        outcome = self._explained(outcome)
         self.trace.ended(outcome)
         return outcome, lost
+
+    def _explained(self, outcome: Outcome) -> Outcome:
+        """The outcome of the process with what this agent knows of its cause: a rule of the owner, a missing key, a stop."""
+        if self._refusal is not None:
+            return self._failed(str(self._refusal), rule=self._refusal.rule)
+        if outcome.rule:
+            self._permission.refused_in_task(outcome)
+            return outcome
+        if outcome.kind is not OutcomeKind.FAILED:
+            return outcome
+        if self._closed and self.task_state is None:
+            return self._failed(self._closed)
+        if self._stop.reason is not None:
+            return outcome.model_copy(update={"kind": OutcomeKind.STOPPED, "reason": self._stop.reason})
+        return outcome
 
     async def _executed(self, message: RunAttempt) -> Outcome:
         """How it ended in the worker process. Raises WorkerLost."""
@@ -294,22 +273,7 @@ class Attempt:
                 "reads_refused": tuple(self._reads_refused),
             }
         )
-        # A disk that refuses keeps the slot: an outcome that is not on disk must not be followed by more work.
-        while True:
-            try:
-                self._outbox.put(
-                    kind="finish",
-                    attempt_id=self.ref.attempt_id,
-                    epoch=self.ref.epoch,
-                    method="POST",
-                    path=paths.finish(self.ref.attempt_id),
-                    body=whole.model_dump_json().encode(),
-                    headers={"Content-Type": "application/json"},
-                )
-                break
-            except sqlite3.Error as error:
-                self._log.error("Outcome not written", action="outcome_not_written", error=str(error))
-                await asyncio.sleep(_DISK_AGAIN)
+        await self._put(whole)
         process = process_end(outcome.kind, exit_code=outcome.exit_code, signal=outcome.signal)
         self._log.info(
             "Attempt ended",
@@ -322,63 +286,28 @@ class Attempt:
         self._become(Phase.ENDED)
         return whole
 
+    async def _put(self, whole: Outcome) -> None:
+        """Write the outcome into the outbox. A disk that refuses keeps the slot: an outcome that is not on disk must not be followed
+        by more work."""
+        while True:
+            try:
+                self._outbox.put(
+                    kind="finish",
+                    attempt_id=self.ref.attempt_id,
+                    epoch=self.ref.epoch,
+                    method="POST",
+                    path=paths.finish(self.ref.attempt_id),
+                    body=whole.model_dump_json().encode(),
+                    headers={"Content-Type": "application/json"},
+                )
+                return
+            except sqlite3.Error as error:
+                self._log.error("Outcome not written", action="outcome_not_written", error=str(error))
+                await asyncio.sleep(_DISK_AGAIN)
+
     def _become(self, phase: Phase) -> None:
         self.phase = phase
         self._on_change()
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self._now(), timezone.utc)
-
-
-async def decline(plane: PlaneClient, ref: AttemptRef, *, reason: str, within: float) -> None:
-    """Decline an offer, so that the plane offers it to another agent. Gives up after `within` seconds: by then the offer has ended by itself."""
-    backoff, cadence = Backoff(), plane.cadence
-    deadline = asyncio.get_running_loop().time() + within
-    while True:
-        try:
-            await plane.decline(ref, reason=reason)
-            log.info("Offer declined", action="offer_handed_back", attempt=str(ref.attempt_id), reason=reason)
-            return
-        except (RefusedForGood, Fenced, SettingsWrong):
-            return
-        except (PlaneUnreachable, Refused) as error:
-            wait = backoff.after_failure(first=cadence.retry_first, most=cadence.retry_most)
-            late = asyncio.get_running_loop().time() + wait > deadline
-            if late or retry.verdict(error) is not retry.Verdict.AGAIN:
-                log.warning(
-                    "Offer not declined",
-                    action="offer_not_handed_back",
-                    attempt=str(ref.attempt_id),
-                    reason=str(error),
-                )
-                return
-        await asyncio.sleep(wait)
-
-
-def _workload(offer: Offer, workload: dict[str, Any], open_: Unseal) -> dict[str, Any]:
-    """The workload as its worker process gets it: a callback with the arguments that the site declared."""
-    return callback_workload(workload, open_) if offer.kind is WorkKind.CALLBACK else workload
-
-
-def _own_run(offer: Offer) -> OwnRun | None:
-    """The run whose task it is."""
-    ti = offer.workload.get("ti")
-    if not isinstance(ti, dict) or offer.kind is not WorkKind.TASK:
-        return None
-    index = ti.get("map_index")
-    return OwnRun(
-        str(ti.get("dag_id")),
-        str(ti.get("run_id")),
-        str(ti.get("task_id")),
-        index if isinstance(index, int) else -1,
-    )
-
-
-def _subject(offer: Offer) -> str:
-    """The id the attempt may speak for at the Execution API, as Airflow's workload names it."""
-    part = {WorkKind.TASK: "ti", WorkKind.CALLBACK: "callback"}.get(offer.kind)
-    inner = offer.workload if part is None else offer.workload.get(part)
-    for key in ("id", "connection_test_id"):
-        if isinstance(inner, dict) and isinstance(inner.get(key), str):
-            return str(inner[key])
-    return ""

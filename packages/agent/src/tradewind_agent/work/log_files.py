@@ -39,7 +39,7 @@ class LogFiles:
         self.files: tuple[OpenLog, ...] = ()
 
     def __enter__(self) -> LogFiles:
-        """Raises LogNotHere."""
+        """Raises LogNotFound."""
         with ExitStack() as stack:
             self.files = tuple(self._open(stack))
             self._stack = stack.pop_all()

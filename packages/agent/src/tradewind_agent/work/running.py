@@ -15,7 +15,8 @@ from tradewind_agent.kits import aiotasks
 from tradewind_agent.plane.client import PlaneClient
 from tradewind_agent.state.outbox import Outbox
 from tradewind_agent.traces.attempt import AttemptTrace
-from tradewind_agent.work.attempt import Attempt, Phase, decline
+from tradewind_agent.work.attempt import Attempt, Phase
+from tradewind_agent.work.confirmation import decline
 from tradewind_agent.work.permission import Permissions
 from tradewind_protocol.attempts import AttemptRef, Offer, Outcome, WorkKind
 from tradewind_protocol.boundary import Unseal
@@ -184,8 +185,8 @@ class Running:
         ready = [name for name in serving if self._environments.usable(name)]
         if not ready:
             return None, f"the environment that serves queue {offer.queue!r} is not ready"
-        roomiest = max(ready, key=self._free)
-        return (roomiest, "") if self._free(roomiest) > 0 else (None, "no free slot")
+        most_free = max(ready, key=self._free)
+        return (most_free, "") if self._free(most_free) > 0 else (None, "no free slot")
 
     def _free(self, environment: str) -> int:
         # A canary looks whether a slot works, and takes none from work that comes meanwhile.
