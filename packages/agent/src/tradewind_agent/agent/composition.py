@@ -50,7 +50,7 @@ from tradewind_agent.state.sealing import SiteSealing
 from tradewind_agent.state.site_key import SiteKey, read_key
 from tradewind_agent.traces.attempt import AttemptTrace
 from tradewind_agent.work.commands import Commands
-from tradewind_agent.work.draining import Draining
+from tradewind_agent.work.draining import DELIVERY_LIMIT, Draining
 from tradewind_agent.work.permission import Permissions
 from tradewind_agent.work.running import Running
 from tradewind_protocol import sessions
@@ -59,8 +59,6 @@ from tradewind_protocol.errors import Refused
 
 log = structlog.get_logger(__name__)
 
-_DELIVERY_LIMIT: Final = 15.0
-"""Seconds for the last outcomes to reach the plane; what is left goes with the next start."""
 _CLOSE_LIMIT: Final = 5.0
 """Seconds for the plane to take the end of the session."""
 
@@ -315,7 +313,7 @@ class Agent:
         """Send what the outbox holds while the plane answers; what is left stays on disk."""
         if len(self.outbox) and self.plane.reachable:
             with suppress(AgentError, Refused, asyncio.TimeoutError):  # the outbox tells below what is left
-                await aiotime.within(self.reporting.flush(), _DELIVERY_LIMIT)
+                await aiotime.within(self.reporting.flush(), DELIVERY_LIMIT)
         if len(self.outbox):
             log.warning(
                 "Outcomes are kept for the next start", action="outbox_kept", entries=len(self.outbox)

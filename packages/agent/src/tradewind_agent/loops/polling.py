@@ -1,4 +1,4 @@
-"""The poll loop: says how things are, hears what is new, and is the agent's heartbeat."""
+"""The poll loop: reports the agent's state to the plane, acts on the answers, and is the agent's heartbeat."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _AT_ONCE = 2  # polls in flight: one that holds, one that says what has changed 
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What the plane must hear at once when it changes, rather than with the next poll."""
+class _Reported:
+    """What the plane is told at once when it changes, rather than with the next poll."""
 
     room: tuple[str, ...]  # environments with a free slot
     findings: tuple[Finding, ...]
@@ -68,15 +68,15 @@ class Polling:
         self._backoff = Backoff()
         self._in_flight: dict[asyncio.Task[PollAnswer], Poll] = {}
         self._newest: asyncio.Task[PollAnswer] | None = None
-        self._said: _Said | None = None
+        self._reported: _Reported | None = None
         self._closed = ""  # why the Deployment is not served, as it was logged
-        self._environments_told: tuple[TaskEnvironment, ...] = ()
+        self._known_environments: tuple[TaskEnvironment, ...] = ()
         # Polls sent while one that says something else of the environments was under way: whichever the plane takes
         # last counts there, so the answer to such a poll proves nothing.
         self._contested: set[asyncio.Task[PollAnswer]] = set()
 
     def nudge(self) -> None:
-        """Something has changed: look whether the plane must hear of it now. Cheap, idempotent."""
+        """Something has changed: find out whether the plane must be told of it now. Cheap, idempotent."""
         self._news.set()
 
     async def run(self) -> None:
@@ -91,20 +91,20 @@ class Polling:
                     news = asyncio.create_task(self._news.wait(), name="poll news")
                 await asyncio.wait([*self._in_flight, news], return_when=asyncio.FIRST_COMPLETED)
                 for task in [task for task in self._in_flight if task.done()]:
-                    await self._hear(task, self._in_flight.pop(task))
+                    await self._handle(task, self._in_flight.pop(task))
         finally:
             await aiotasks.cancel(news, *self._in_flight)
 
     # ---- inside
 
     def _due(self) -> bool:
-        # The newest is what counts. When it is answered first, an older one that the network has held up may have
-        # taken its place on the plane, which then believes in room that is no more, or in none where there is.
+        # The plane goes by the newest poll. When it is answered first, an older one that the network has held up may
+        # have taken its place there: the plane then counts slots that are taken, or misses free ones.
         if self._newest not in self._in_flight:
             return True
         # The plane is in doubt: find out at once, beside the poll that may hang on a dead connection.
         doubt = not self._plane.reachable and all(poll.hold != 0 for poll in self._in_flight.values())
-        return doubt or self._now_said() != self._said
+        return doubt or self._to_report() != self._reported
 
     def _send(self) -> None:
         under_way = [poll.environments for poll in self._in_flight.values() if poll.environments is not None]
@@ -116,10 +116,10 @@ class Polling:
             self._contested.discard(oldest)
             oldest.cancel()
         poll = self._compose()
-        self._said = self._now_said()
+        self._reported = self._to_report()
         self._newest = asyncio.create_task(self._ask(poll), name="poll")
         self._in_flight[self._newest] = poll
-        if any(said != poll.environments for said in under_way):
+        if any(environments != poll.environments for environments in under_way):
             self._contested.add(self._newest)
         self._on_turn(
             "waiting for news"
@@ -131,8 +131,8 @@ class Polling:
         await self._plane.renew_if_token_changed()
         return await self._plane.poll(poll)
 
-    def _now_said(self) -> _Said:
-        return _Said(
+    def _to_report(self) -> _Reported:
+        return _Reported(
             room=tuple(each.environment for each in self._running.room() if each.free > 0),
             findings=tuple(self._findings()),
             environments=self._environments.task_environments(),
@@ -142,7 +142,7 @@ class Polling:
 
     def _compose(self) -> Poll:
         environments = self._environments.task_environments()
-        first_of_drain = self._running.draining and not self._draining.told.is_set()
+        first_of_drain = self._running.draining and not self._draining.announced.is_set()
         at_once = first_of_drain or not self._plane.reachable
         return Poll(
             room=self._running.room(),
@@ -151,12 +151,12 @@ class Polling:
             carried_out=self._commands.carried_out(),
             refused=self._commands.refused(),
             findings=tuple(self._findings())[:100],
-            environments=environments if environments != self._environments_told else None,
+            environments=environments if environments != self._known_environments else None,
             draining=self._running.draining,
             hold=0 if at_once else None,
         )
 
-    async def _hear(self, task: asyncio.Task[PollAnswer], poll: Poll) -> None:
+    async def _handle(self, task: asyncio.Task[PollAnswer], poll: Poll) -> None:
         contested = task in self._contested
         self._contested.discard(task)
         try:
@@ -168,7 +168,7 @@ class Polling:
             raise
         except Exception as error:
             # At the start a wrong setting ends the agent. Later a token file may be missing for a moment, and whatever
-            # else breaks here must not end what runs: the agent beats on and says so.
+            # else breaks here must not end what runs: the agent polls on and logs it.
             if self._plane.last_success is None:
                 raise
             log.exception("The poll loop failed", action="poll_broken")
@@ -179,13 +179,13 @@ class Polling:
             self._closed = ""
         self._commands.confirmed(poll.carried_out)
         if poll.environments is not None and not contested:
-            self._environments_told = poll.environments
+            self._known_environments = poll.environments
         if poll.draining:
-            self._draining.told.set()
+            self._draining.announced.set()
         self._running.drop(answer.unknown)
         self._commands.carry_out(answer.commands)
         self._running.accept(answer.offers)
-        self._on_turn(f"heard: {len(answer.offers)} offers, {len(answer.commands)} commands")
+        self._on_turn(f"answered: {len(answer.offers)} offers, {len(answer.commands)} commands")
 
     async def _failed(self, error: PlaneUnreachable | Refused) -> None:
         cadence = self._plane.cadence
@@ -214,7 +214,7 @@ class Polling:
         await asyncio.sleep(wait)
 
     async def _wait_while(self, closed: Closed) -> None:
-        """It is said once: a Deployment may sleep for a night."""
+        """Wait, and log the reason once: a Deployment may sleep for a night."""
         if closed.reason != self._closed:
             log.info(
                 "The Deployment is not served at the moment",

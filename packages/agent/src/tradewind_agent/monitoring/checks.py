@@ -1,4 +1,4 @@
-"""The agent's own checks: what is wrong at this site, as the plane and the site's owner shall read it."""
+"""The agent's own checks: findings about this site, for the plane and for the site's owner."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _LEAST_FREE = 200 * 1024 * 1024  # bytes
 _OLD = 300.0  # seconds an outcome may wait while the plane answers
 
 
-class _Kept(Protocol):
+class _Outbox(Protocol):
     def oldest(self) -> float | None: ...
 
 
 class Checks:
-    """Gathers findings. Asked often, so what costs a system call or a query is looked at once in a while."""
+    """Gathers findings. It is called often, so what costs a system call or a query is checked once in `every` seconds."""
 
     def __init__(
         self,
         *,
         state_dir: Path,
-        outbox: _Kept,
+        outbox: _Outbox,
         processes: Callable[[], Sequence[Finding]],
         ledger_problem: Callable[[], str],
         health_problem: Callable[[], str],
@@ -50,7 +50,7 @@ class Checks:
         self._slow: list[Finding] = []
 
     def __call__(self) -> list[Finding]:
-        """Everything that fails now, without secrets."""
+        """Everything that fails now, with secrets masked."""
         now = self._now()
         if self._looked is None or not 0 <= now - self._looked < self._every:
             self._looked, self._slow = now, [*self._disk(), *self._waiting(now)]

@@ -13,11 +13,10 @@ from tradewind_agent.work.running import Running
 
 log = structlog.get_logger(__name__)
 
-TOLD_LIMIT = 5.0  # seconds for the plane to hear that nothing more is taken
+ANNOUNCE_LIMIT = 5.0  # seconds for the plane to be told that nothing more is taken
 STOP_LIMIT = 30.0  # seconds for stopped attempts to be gone
-DELIVERY_LIMIT = (
-    15.0  # seconds for the outcomes to reach a plane that answers; what is left goes with the next start
-)
+DELIVERY_LIMIT = 15.0
+"""Seconds for the outcomes to reach a plane that answers; what is left goes with the next start."""
 
 
 class Draining:
@@ -36,7 +35,7 @@ class Draining:
         on_change: Callable[[], None],
     ) -> None:
         self.reason = ""
-        self.told = asyncio.Event()  # set by the poll loop when the plane has heard of it
+        self.announced = asyncio.Event()  # set by the poll loop when the plane has been told of the drain
         self._running = running
         self._outbox = outbox
         self._reachable = reachable
@@ -66,10 +65,10 @@ class Draining:
             self._urgent.set()
 
     async def run(self) -> None:
-        """Return when everything has ended and the plane has heard of it, as far as it can be reached."""
+        """Return when everything has ended and the plane knows how, as far as it can be reached."""
         await self._requested.wait()
-        # Told first, cancelled later: an offer that is in an answer on its way must not be lost with a cut poll.
-        await aiotasks.any_of([self.told.wait(), self._urgent.wait()], timeout=TOLD_LIMIT)
+        # The plane is told first and polls are cancelled later: an offer in an answer that is on its way must not be lost.
+        await aiotasks.any_of([self.announced.wait(), self._urgent.wait()], timeout=ANNOUNCE_LIMIT)
         if not await self._settled_or_urgent():
             self._running.stop_all(f"the agent was stopped ({self.reason})")
             await aiotasks.any_of([self._running.settled()], timeout=STOP_LIMIT)
