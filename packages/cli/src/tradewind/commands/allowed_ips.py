@@ -8,7 +8,8 @@ from ipaddress import ip_network
 import click
 
 from tradewind.client.operator_client import OperatorClient
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import output_option, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage, Refused
 from tradewind.output import Column, moment
 from tradewind_protocol import errors, operator

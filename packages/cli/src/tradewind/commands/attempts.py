@@ -7,7 +7,8 @@ from uuid import UUID
 import click
 
 from tradewind.commands import find
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment, span
 from tradewind_protocol import operator, states
 

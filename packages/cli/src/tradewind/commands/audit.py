@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from tradewind.commands.session import Session, output_option, page_options, pass_session
+from tradewind.commands.options import output_option, page_options
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment
 
 Function = TypeVar("Function", bound=Callable[..., Any])

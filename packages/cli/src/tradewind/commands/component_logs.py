@@ -6,7 +6,8 @@ from typing import Final
 
 import click
 
-from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.commands.options import output_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import printable
 
 

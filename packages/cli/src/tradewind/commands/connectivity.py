@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.commands.options import output_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment
 
 _COLUMNS = (

@@ -10,7 +10,8 @@ from tradewind.client import contexts as store
 from tradewind.client.api_client import checked_url
 from tradewind.client.operator_client import OperatorClient
 from tradewind.commands import session as session_options
-from tradewind.commands.session import Session, ask_to_sign_in, output_option, pass_session
+from tradewind.commands.options import output_option
+from tradewind.commands.session import Session, ask_to_sign_in, pass_session
 from tradewind.errors import BadUsage
 from tradewind.output import Column
 

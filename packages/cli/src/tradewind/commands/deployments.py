@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,8 @@ from tradewind.commands import maintenance as maintenance_commands
 from tradewind.commands import operations as operation_commands
 from tradewind.commands import upgrades as upgrade_commands
 from tradewind.commands.environment import variable_of, variables_of
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option, wait_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage, CommandError
 from tradewind.output import Column, moment
 from tradewind_protocol import platform
@@ -47,9 +49,6 @@ _CONDITIONS = (
     Column("SINCE", lambda one: moment(one.since)),
     Column("MESSAGE", lambda one: f"{one.message} {one.remedy}".strip(), wide=True),
 )
-wait_option = click.option(
-    "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
-)
 
 
 @click.group()
@@ -64,7 +63,7 @@ def deployments() -> None:
 @click.option("--description", default="", help="For people.")
 @click.option(
     "--contact",
-    "contacts",
+    "contact_emails",
     multiple=True,
     metavar="EMAIL",
     help="An address for questions about it. May be repeated.",
@@ -73,7 +72,12 @@ def deployments() -> None:
     "--policy", default="strict", show_default=True, help="The least strict data policy of its sites."
 )
 @click.option("--size", default="", help="A size that the cluster has. Default: the cluster's usual one.")
-@click.option("--protect", is_flag=True, help="Refuse to delete it until the protection is taken away.")
+@click.option(
+    "--protect",
+    "deletion_protection",
+    is_flag=True,
+    help="Refuse to delete it until the protection is taken away.",
+)
 @click.option("--version", help="Of Airflow. Default: the newest stable one that the cluster can run.")
 @click.option(
     "--env",
@@ -89,6 +93,7 @@ def deployments() -> None:
 )
 @click.option(
     "--allow",
+    "allowed_addresses",
     multiple=True,
     metavar="NETWORK",
     help="A network that agents may connect from. Default: from anywhere.",
@@ -99,42 +104,19 @@ def deployments() -> None:
 @pass_session
 def create(
     session: Session,
-    name: str,
-    workspace: str,
-    cluster: str | None,
-    description: str,
-    contacts: tuple[str, ...],
-    policy: str,
-    size: str,
-    protect: bool,
-    version: str | None,
     variables: tuple[str, ...],
     env_file: Path | None,
-    allow: tuple[str, ...],
     wait: bool,
     reason: str,
+    **fields: Any,
 ) -> None:
     """Create a Deployment: an Airflow with a database and keys of its own."""
     secret = [] if env_file is None else variables_of(env_file, secret=True)
-    ask = operation_commands.valid(
-        platform.NewDeployment,
-        name=name,
-        workspace=workspace,
-        cluster=cluster,
-        description=description,
-        contact_emails=contacts,
-        policy=policy,
-        size=size,
-        deletion_protection=protect,
-        version=version,
-        variables=[*(variable_of(one, f"--env {one}", secret=False) for one in variables), *secret],
-        allowed_addresses=allow,
-    )
+    plain = [variable_of(one, f"--env {one}", secret=False) for one in variables]
+    ask = operation_commands.valid(platform.NewDeployment, variables=[*plain, *secret], **fields)
     with session.platform() as client:
         made = client.create_deployment(ask, reason=reason)
-        if wait and made.operation is not None:
-            operation_commands.wait_for(client, str(made.operation), session.output)
-            made = operation_commands.settled(client, str(made.id))
+        made = operation_commands.changed(client, made, wait, session.output)
     _show(session, made)
 
 
@@ -204,7 +186,7 @@ def open_(session: Session, deployment: str) -> None:
 @click.option("--description", help="For people.")
 @click.option(
     "--contact",
-    "contacts",
+    "contact_emails",
     multiple=True,
     metavar="EMAIL",
     help="An address for questions about it, in place of the present ones. May be repeated.",
@@ -214,7 +196,9 @@ def open_(session: Session, deployment: str) -> None:
 @click.option(
     "--size", help="A size that its cluster has; '' for the usual one. Its processes are restarted."
 )
-@click.option("--protect/--no-protect", default=None, help="Refuse to delete it, or no longer.")
+@click.option(
+    "--protect/--no-protect", "deletion_protection", default=None, help="Refuse to delete it, or no longer."
+)
 @click.option("--if-revision", type=int, help="Refuse the change when the Deployment has another revision.")
 @wait_option
 @reason_option
@@ -223,34 +207,23 @@ def open_(session: Session, deployment: str) -> None:
 def edit(
     session: Session,
     deployment: str,
-    description: str | None,
-    contacts: tuple[str, ...],
+    contact_emails: tuple[str, ...],
     no_contacts: bool,
-    policy: str | None,
-    size: str | None,
-    protect: bool | None,
     if_revision: int | None,
     wait: bool,
     reason: str,
+    **fields: Any,
 ) -> None:
     """Change the settings that are given, and keep the others."""
-    if contacts and no_contacts:
+    if contact_emails and no_contacts:
         raise BadUsage("--contact and --no-contacts exclude each other")
-    given = {
-        "description": description,
-        "contact_emails": contacts if contacts or no_contacts else None,
-        "policy": policy,
-        "size": size,
-        "deletion_protection": protect,
-    }
-    ask = operation_commands.valid(
-        platform.ChangeDeployment, **{key: value for key, value in given.items() if value is not None}
-    )
+    if contact_emails or no_contacts:
+        fields["contact_emails"] = contact_emails
+    given = {field: value for field, value in fields.items() if value is not None}
+    ask = operation_commands.valid(platform.ChangeDeployment, **given)
     with session.platform() as client:
         found = client.change_deployment(deployment, ask, if_revision=if_revision, reason=reason)
-        if wait and found.operation is not None:
-            operation_commands.wait_for(client, str(found.operation), session.output)
-            found = operation_commands.settled(client, str(found.id))
+        found = operation_commands.changed(client, found, wait, session.output)
     _show(session, found)
 
 

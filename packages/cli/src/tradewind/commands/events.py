@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 
 import click
 
-from tradewind.commands.session import Session, output_option, page_options, pass_session
+from tradewind.commands.options import output_option, page_options
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment
 
 _COLUMNS = (

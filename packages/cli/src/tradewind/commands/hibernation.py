@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from tradewind.commands import operations as operation_commands
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import output_option, reason_option, wait_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import moment
 from tradewind_protocol import platform_life
 
@@ -37,9 +38,6 @@ def instant(context: click.Context, option: click.Parameter, value: str | None) 
     return found if found.tzinfo is not None else found.replace(tzinfo=timezone.utc)
 
 
-wait_option = click.option(
-    "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
-)
 _for_option = click.option("--for", "length", callback=span, help="Duration: 90s, 30m, 8h, 2d.")
 _until_option = click.option("--until", callback=instant, help="Until this moment, in ISO 8601.")
 

@@ -15,7 +15,8 @@ from tradewind.client.api_client import checked_url
 from tradewind.client.platform_client import PlatformClient
 from tradewind.commands import me as me_commands
 from tradewind.commands import session as session_options
-from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.commands.options import output_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage, Refused, Unreachable
 from tradewind_protocol import platform
 from tradewind_protocol.errors import Code

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from tradewind.commands import operations as operation_commands
-from tradewind.commands.hibernation import wait_option
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import gathered, output_option, reason_option, wait_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage
 from tradewind.output import moment
 from tradewind_protocol import platform_life
@@ -47,6 +48,58 @@ def clean_up(session: Session, deployment: str, keep_days: int, now: bool, wait:
         session.output.facts(_last(last))
 
 
+@dataclass(frozen=True)
+class MaintenanceOptions:
+    """What is asked to be changed."""
+
+    windows: tuple[tuple[str, int], ...]
+    no_window: bool
+    clean_up_cron: str | None
+    keep_rows_days: int | None
+    no_clean_up: bool
+    backups_cron: str | None
+    keep_backups_days: int | None
+    no_backups: bool
+    follow: str | None
+    no_follow: bool
+
+    def fields(self, found: platform_life.MaintenanceView) -> dict[str, Any]:
+        """The fields to change, and their values. Raises BadUsage."""
+        fields: dict[str, Any] = {}
+        if self.windows or self.no_window:
+            fields["windows"] = [
+                {"opens_at_cron": cron, "minutes": minutes} for cron, minutes in self.windows
+            ]
+        if self.follow or self.no_follow:
+            fields["follows"] = None if self.no_follow else self.follow
+        if self.no_clean_up:
+            fields["clean_up"] = None
+        elif self.clean_up_cron or self.keep_rows_days:
+            fields["clean_up"] = _recurring_work(
+                "clean-up", self.clean_up_cron, self.keep_rows_days, found.clean_up, _KEEP_ROWS
+            )
+        if self.no_backups:
+            fields["backups"] = None
+        elif self.backups_cron or self.keep_backups_days:
+            fields["backups"] = _recurring_work(
+                "backups", self.backups_cron, self.keep_backups_days, found.backups, _KEEP_BACKUPS
+            )
+        return fields
+
+
+def _recurring_work(
+    name: str, cron: str | None, days: int | None, before: platform_life.RecurringWorkView, usual: int
+) -> dict[str, Any]:
+    """Recurring work as it was, but for what is asked. Raises BadUsage when nothing says at which moments."""
+    if not (cron or before.cron):
+        raise BadUsage(f"there are no recurring {name} yet: name a cron expression")
+    return {
+        "cron": cron or before.cron,
+        "keep_days": days or before.keep_days or usual,
+        "is_enabled": True,
+    }
+
+
 @click.command()
 @click.argument("deployment")
 @click.option(
@@ -75,44 +128,13 @@ def clean_up(session: Session, deployment: str, keep_days: int, now: bool, wait:
 @click.option("--no-follow", is_flag=True, help="Upgrade on request only.")
 @reason_option
 @output_option
+@gathered(MaintenanceOptions, "asked")
 @pass_session
-def maintenance(
-    session: Session,
-    deployment: str,
-    windows: tuple[tuple[str, int], ...],
-    no_window: bool,
-    clean_up_cron: str | None,
-    keep_rows_days: int | None,
-    no_clean_up: bool,
-    backups_cron: str | None,
-    keep_backups_days: int | None,
-    no_backups: bool,
-    follow: str | None,
-    no_follow: bool,
-    reason: str,
-) -> None:
+def maintenance(session: Session, deployment: str, asked: MaintenanceOptions, reason: str) -> None:
     """Show when the platform works on a Deployment by itself, or change that."""
-    fields: dict[str, Any] = {}
-    if windows or no_window:
-        fields["windows"] = [{"opens_at_cron": cron, "minutes": minutes} for cron, minutes in windows]
-    if follow or no_follow:
-        fields["follows"] = None if no_follow else follow
     with session.platform() as client:
         found = client.maintenance(deployment)
-        for name, cron, days, off, before, usual in (
-            ("clean_up", clean_up_cron, keep_rows_days, no_clean_up, found.clean_up, _KEEP_ROWS),
-            ("backups", backups_cron, keep_backups_days, no_backups, found.backups, _KEEP_BACKUPS),
-        ):
-            if off:
-                fields[name] = None
-            elif cron or days:
-                if not (cron or before.cron):
-                    raise BadUsage(
-                        f"there are no recurring {name.replace('_', '-')} yet: name a cron expression"
-                    )
-                keep = days or before.keep_days or usual
-                fields[name] = {"cron": cron or before.cron, "keep_days": keep, "is_enabled": True}
-        if fields:
+        if fields := asked.fields(found):
             ask = operation_commands.valid(platform_life.ChangeMaintenance, **fields)
             found = client.change_maintenance(deployment, ask, reason=reason)
     _show(session, found)

@@ -9,7 +9,8 @@ import click
 from pydantic import BaseModel, ValidationError
 
 from tradewind.client.platform_client import PlatformClient
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage, CommandError
 from tradewind.output import Column, Output, moment
 from tradewind_protocol import platform
@@ -144,8 +145,18 @@ def settled(client: PlatformClient, deployment: str) -> platform.DeploymentView:
         time.sleep(0.5)
 
 
+def changed(
+    client: PlatformClient, found: platform.DeploymentView, wait: bool, output: Output
+) -> platform.DeploymentView:
+    """The Deployment, where that was asked for once the operation that changes it has succeeded and its health was observed."""
+    if not wait or found.operation is None:
+        return found
+    wait_for(client, str(found.operation), output)
+    return settled(client, str(found.id))
+
+
 def finish(client: PlatformClient, begun: platform.OperationView, wait: bool, output: Output) -> None:
-    """Wait for it where that was asked for, and print it as JSON where that was."""
+    """Wait for the operation where that was asked for, and print it where JSON was."""
     if wait:
         begun = wait_for(client, str(begun.id), output)
     if output.is_json:

@@ -9,7 +9,8 @@ import click
 
 from tradewind.client.platform_client import PlatformClient
 from tradewind.commands.allowed_ips import checked
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import output_option, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage, Refused
 from tradewind.output import Column, moment
 from tradewind_protocol import errors

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from tradewind.commands import operations as operation_commands
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import output_option, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage
 from tradewind.output import Column
 from tradewind_protocol import people

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 import httpx
@@ -22,8 +21,6 @@ NO_TERMINAL = (
     "Set TRADEWIND_API_TOKEN (or TRADEWIND_API_TOKEN_FILE) to a token from POST /auth/token, or give the password to "
     "`tradewind contexts add NAME URL --username NAME --password-stdin`."
 )
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass
@@ -178,39 +175,3 @@ def _token_of(value: str | None, file: str | None) -> str | None:
 
 
 pass_session = click.make_pass_decorator(Session)
-
-
-def output_option(function: Function) -> Function:
-    """`--output table|json`, accepted after the verb too, where people write it."""
-
-    def choose(context: click.Context, _: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            context.ensure_object(Session).output = Output(value)
-
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["table", "json"]),
-        expose_value=False,
-        callback=choose,
-        help="A table to read, or JSON for programs.",
-    )(function)
-
-
-def reason_option(function: Function) -> Function:
-    """`--reason`, for every verb that changes something."""
-    return click.option("--reason", default="", help="The reason, stored in the audit trail.")(function)
-
-
-def page_options(function: Function) -> Function:
-    """`--limit` and `--offset`."""
-    function = click.option("--offset", type=click.IntRange(min=0), default=0, help="Skip this many.")(
-        function
-    )
-    return click.option(
-        "--limit",
-        type=click.IntRange(1, 1000),
-        default=100,
-        show_default=True,
-        help="Show at most this many.",
-    )(function)

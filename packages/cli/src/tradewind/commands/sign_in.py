@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from tradewind.commands import operations as operation_commands
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.options import output_option, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage
 from tradewind_protocol import people
 

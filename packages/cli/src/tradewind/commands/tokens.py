@@ -10,7 +10,8 @@ import click
 from tradewind.client.operator_client import OperatorClient
 from tradewind.client.private_files import new_private_file
 from tradewind.commands import find
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.errors import BadUsage
 from tradewind.output import Column, moment
 from tradewind_protocol import operator, sites

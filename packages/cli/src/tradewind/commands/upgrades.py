@@ -8,7 +8,8 @@ import click
 
 from tradewind.commands import operations as operation_commands
 from tradewind.commands.maintenance import now_option
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option, wait_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment
 from tradewind_protocol import platform_life
 
@@ -30,9 +31,6 @@ _RELEASES: Final = (
     Column("VERSION", lambda one: one.version),
     Column("CHANNEL", lambda one: one.channel),
     Column("CLUSTERS", lambda one: ", ".join(one.clusters)),
-)
-wait_option = click.option(
-    "--wait", is_flag=True, help="Return when the operation has ended; exit 1 if it failed."
 )
 
 

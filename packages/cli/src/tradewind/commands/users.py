@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from tradewind.commands import operations as operation_commands
-from tradewind.commands.session import Session, output_option, page_options, pass_session, reason_option
+from tradewind.commands.options import output_option, page_options, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.output import Column, moment
 from tradewind_protocol import people
 

@@ -9,8 +9,9 @@ from typing import Final
 
 import click
 
+from tradewind.commands.options import output_option
 from tradewind.commands.project.options import builder_options, progress, project_option, show_findings
-from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.commands.session import Session, pass_session
 from tradewind.embedded.environments import locked
 from tradewind.errors import BadUsage
 from tradewind.project import builders, plane_archive, rollout, settings

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from tradewind.commands.options import output_option
 from tradewind.commands.project.options import progress, project_option, show_findings
-from tradewind.commands.session import Session, output_option, pass_session
+from tradewind.commands.session import Session, pass_session
 from tradewind.embedded.environments import locked
 from tradewind.project import settings
 from tradewind.project.building import Building, CheckFailed

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from tradewind.commands import operations as operation_commands
+from tradewind.commands.options import gathered, output_option, reason_option
 from tradewind.commands.project.build import build_parts
 from tradewind.commands.project.options import builder_options, progress, project_option
-from tradewind.commands.session import Session, output_option, pass_session, reason_option
+from tradewind.commands.session import Session, pass_session
 from tradewind.embedded.environments import locked
 from tradewind.errors import BadUsage, CommandError
 from tradewind.project import builders, git_facts, rollout, settings, to_deployment
 from tradewind.project.packages import Packages
 from tradewind.project.settings import Project
 from tradewind_protocol.deploys import NewDeploy
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How an image is built, and where it is pushed."""
+
+    registry: str | None
+    builder: str
+    platform: str
+    options: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """How an image reaches the agents of a site."""
+
+    release: str | None
+    namespace: str
+    chart: str | None
+    patience: int  # seconds that the agents may take; 0: they are not waited for
 
 
 @click.command()
@@ -48,6 +70,8 @@ from tradewind_protocol.deploys import NewDeploy
 @project_option
 @reason_option
 @output_option
+@gathered(ImageOptions, "image")
+@gathered(RolloutOptions, "agents")
 @pass_session
 def deploy(
     session: Session,
@@ -56,14 +80,8 @@ def deploy(
     description: str,
     upgrade: bool,
     now: bool,
-    registry: str | None,
-    builder: str,
-    platform: str,
-    options: Sequence[str],
-    release: str | None,
-    namespace: str,
-    chart: str | None,
-    patience: int,
+    image: ImageOptions,
+    agents: RolloutOptions,
     start: Path,
     reason: str,
 ) -> None:
@@ -85,15 +103,13 @@ def deploy(
         ask = operation_commands.valid(
             NewDeploy, description=description, git=git_facts.of(found.root), upgrade=upgrade, now=now
         )
-        if registry:
-            built = _image(session, found, part, registry, builder, platform, options)
-            to_deployment.require_site(found, built[1])
-            ask = ask.model_copy(update={"image": built[0].reference, "airflow": built[1]})
-        _to_deployment(session, found, deployment, ask, wait=patience > 0, reason=reason)
+        if image.registry:
+            pushed, airflow = _image(session, found, part, image)
+            to_deployment.require_site(found, airflow)
+            ask = ask.model_copy(update={"image": pushed.reference, "airflow": airflow})
+        _to_deployment(session, found, deployment, ask, wait=agents.patience > 0, reason=reason)
         return
-    if not registry:
-        raise BadUsage("an image needs a registry", remedy="Name it: --registry registry.example.com/team.")
-    pushed, _ = _image(session, found, part, registry, builder, platform, options)
+    pushed, _ = _image(session, found, part, image)
     session.output.say(f"pushed {pushed.repository}:{pushed.tag}\n\n{pushed.values}")
     if part == "plane":
         session.output.say(
@@ -101,32 +117,28 @@ def deploy(
             f"run, and run `airflow db migrate` with it before they start:\n\n  {pushed.reference}\n"
         )
     else:
-        _roll_out(session, found, pushed, release or found.name, namespace, chart, patience)
+        _roll_out(session, found, pushed, agents)
     if session.output.is_json:
         session.output.data({"image": pushed.reference, "tag": pushed.tag, "digest": pushed.digest})
 
 
 def _image(
-    session: Session,
-    found: Project,
-    part: settings.Role,
-    registry: str,
-    builder: str,
-    platform: str,
-    options: Sequence[str],
+    session: Session, found: Project, part: settings.Role, asked: ImageOptions
 ) -> tuple[rollout.Pushed, str]:
-    """Built and pushed, with its version of Airflow."""
-    made = builders.chosen(builder, options=options)
+    """The image, built and pushed, with its version of Airflow."""
+    if not asked.registry:
+        raise BadUsage("an image needs a registry", remedy="Name it: --registry registry.example.com/team.")
+    made = builders.chosen(asked.builder, options=asked.options)
     if made is None:
         raise CommandError(
             "a virtual environment cannot be deployed as an image"
-            if builder == "venv"
+            if asked.builder == "venv"
             else "there is no image to deploy: no program that builds images is here",
             remedy="Install buildah, podman, docker or nerdctl. Without containers, copy the project to the machine of the agent and "
             "run `tradewind project build site --builder venv` there.",
         )
-    [built] = build_parts(session, found, [part], made, platform)
-    return rollout.push(made, found.part(part), built, registry), built.airflow
+    [built] = build_parts(session, found, [part], made, asked.platform)
+    return rollout.push(made, found.part(part), built, asked.registry), built.airflow
 
 
 def _to_deployment(
@@ -156,22 +168,16 @@ def _to_deployment(
     session.output.say(f"{begun.deployment_name}: {'deployed' if wait else 'deploying'} {code}")
 
 
-def _roll_out(
-    session: Session,
-    found: Project,
-    pushed: rollout.Pushed,
-    release: str,
-    namespace: str,
-    chart: str | None,
-    patience: int,
-) -> None:
-    command = pushed.helm(release, chart or rollout.chart(found), namespace)
-    if not rollout.has_release(release, namespace):
+def _roll_out(session: Session, found: Project, pushed: rollout.Pushed, asked: RolloutOptions) -> None:
+    """Upgrade the release with the image and wait for its agents, or print the command that upgrades it."""
+    release = asked.release or found.name
+    command = pushed.helm(release, asked.chart or rollout.chart(found), asked.namespace)
+    if not rollout.has_release(release, asked.namespace):
         session.output.say(
             f"Helm is not here, or has no release {release}. Where it is, this rolls the image out:\n\n  {shlex.join(command)}\n"
         )
         return
-    if not patience:
+    if not asked.patience:
         rollout.upgrade(command)
         session.output.say(f"upgraded {release}; the plane was not asked for its agents (--wait 0)")
         return
@@ -179,6 +185,6 @@ def _roll_out(
         before = rollout.group(client, release)
         rollout.upgrade(command)
         session.output.say(f"upgraded {release}; waiting for its agents to come with the new image")
-        now = rollout.wait(client, release, before, version=found.tradewind, timeout=patience)
+        now = rollout.wait(client, release, before, version=found.tradewind, timeout=asked.patience)
     names = ", ".join(sorted(one.name for one in now))
     session.output.say(f"{len(now)} agents are healthy with the new image: {names}")
