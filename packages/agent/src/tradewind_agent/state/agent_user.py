@@ -49,13 +49,7 @@ def become(settings: Settings) -> Settings:
 
 def named(name: str) -> pwd.struct_passwd:
     """The user of the setting `user`. Raises SettingsWrong for one that is not there, and for root."""
-    try:
-        found = pwd.getpwnam(name)
-    except KeyError:
-        raise SettingsWrong(
-            f"user: this machine has no user {name!r}",
-            remedy=f"useradd --system --user-group --shell /usr/sbin/nologin {name}",
-        ) from None
+    found = task_users.account("user", name)
     if found.pw_uid == 0:
         raise SettingsWrong(f"user: {name!r} is root", remedy="Name a user that is not, or leave user out")
     return found

@@ -52,13 +52,7 @@ def user_of(environment: EnvironmentSettings) -> TaskUser | None:
     name = environment.run_as
     if not name:
         return None
-    try:
-        found = pwd.getpwnam(name)
-    except KeyError:
-        raise SettingsWrong(
-            f"run_as of environment {environment.name}: this machine has no user {name!r}",
-            remedy=f"useradd --system --user-group --shell /usr/sbin/nologin {name}",
-        ) from None
+    found = account(f"run_as of environment {environment.name}", name)
     if found.pw_uid in (0, os.geteuid()):
         whose = "root" if found.pw_uid == 0 else "the agent's own user"
         raise SettingsWrong(
@@ -67,6 +61,17 @@ def user_of(environment: EnvironmentSettings) -> TaskUser | None:
         )
     groups = tuple({found.pw_gid, *os.getgrouplist(name, found.pw_gid)})
     return TaskUser(name, found.pw_uid, found.pw_gid, groups, found.pw_dir)
+
+
+def account(setting: str, name: str) -> pwd.struct_passwd:
+    """The machine's user of that name. Raises SettingsWrong, which names the setting, when there is none."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise SettingsWrong(
+            f"{setting}: this machine has no user {name!r}",
+            remedy=f"useradd --system --user-group --shell /usr/sbin/nologin {name}",
+        ) from None
 
 
 def prepare(settings: Settings) -> None:
