@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from support import directories
 from tradewind_agent.environments import log_storage
@@ -149,6 +150,24 @@ async def test_an_upload_that_takes_long_is_told_of_while_it_goes_on_and_no_more
         await until(lambda: not uploading.findings())
         assert not any(environments.waiting_logs.rglob("*.log"))
         task.cancel()
+
+
+async def test_a_log_that_cannot_be_kept_for_its_upload_is_logged(home: Path) -> None:
+    environments = Environments(home)
+    environments.write()
+    environments.waiting_logs.write_text("a file where the folder should be")
+    uploading = LogUploading(environments, logs={}, now=lambda: 0.0)
+    with capture_logs() as logged:
+        uploading.attempt_ended("default", LOG)
+    [line] = logged
+    assert (line["action"], line["path"]) == ("log_not_kept", LOG)
+    assert (environments.log_directory / LOG).read_text() == "last words"
+
+
+async def test_a_log_that_is_gone_meanwhile_is_not_missed(home: Path) -> None:
+    with capture_logs() as logged:
+        LogUploading(Environments(home), logs={}, now=lambda: 0.0).attempt_ended("default", LOG)
+    assert logged == []
 
 
 async def test_a_large_log_has_longer_to_be_uploaded_and_its_limit_is_told(

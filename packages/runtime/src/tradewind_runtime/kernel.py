@@ -51,6 +51,7 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+# State of the module: the interpreter keeps what is registered for forks for as long as the process lives, and cannot take it back.
 _after_forks: list[tuple[int, Callable[[], None]]] = []
 
 
@@ -61,7 +62,7 @@ def after_fork_of_mine(action: Callable[[], None]) -> Callable[[], None]:
     _after_forks.append(entry)
 
     def no_more() -> None:
-        with suppress(ValueError):
+        with suppress(ValueError):  # a fork of this process has forgotten it
             _after_forks.remove(entry)
 
     return no_more

@@ -36,7 +36,7 @@ def mark_of(base: str) -> str:
     if folder is None:
         return ""
     file = folder / MARK_FILE
-    with suppress(OSError):
+    with suppress(OSError):  # see above
         return _read(file) or _make(folder, file)
     return ""
 

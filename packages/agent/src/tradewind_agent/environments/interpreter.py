@@ -121,7 +121,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     asyncio tells the end of a process when its pipes are read to their end. A program that left the group (a
     connection that ssh keeps for later) may hold them open for hours: it is left to itself.
     """
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):  # gone already
         os.killpg(process.pid, signal.SIGKILL)
     pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
     try:

@@ -181,7 +181,7 @@ class _Subprocess:
                 )
 
     def signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or only a zombie is left
             os.killpg(self._process.pid, number)
 
     async def wait(self) -> int:

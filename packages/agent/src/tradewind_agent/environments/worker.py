@@ -60,7 +60,7 @@ class Worker(ComponentProcess):
     def received(self, message: Any) -> None:
         if isinstance(message, AttemptStarted):
             # Remembered with its birth time, so that a pid used again later is never mistaken for it.
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error):  # ended already
                 self._leaders[message.attempt_id] = psutil.Process(message.pid)
             if (on_forked := self._on_forked.pop(message.attempt_id, None)) is not None:
                 on_forked()
@@ -82,12 +82,14 @@ class Worker(ComponentProcess):
 
 def kill_tree(leader: psutil.Process) -> None:
     """Kill a process, its group and all it started, as far as it is still the process it was."""
-    with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+    with contextlib.suppress(
+        psutil.Error, ProcessLookupError, PermissionError
+    ):  # what is gone needs no signal
         if not leader.is_running():
             return
         family = leader.children(recursive=True)
         if os.getpgid(leader.pid) == leader.pid:
             os.killpg(leader.pid, signal.SIGKILL)
         for each in (leader, *family):
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error):  # gone with the group
                 each.kill()

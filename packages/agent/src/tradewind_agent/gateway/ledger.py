@@ -201,6 +201,7 @@ class Ledger:
         """Every line, oldest first, from `since` to before `until`. May be asked while lines are written, also by another process
         (no need to enter the ledger); a line that was cut off by a power cut is left out."""
         for path in [*self._old(), self._directory / CURRENT]:
+            # Gone when the ledger was rotated meanwhile.
             with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
                 for line in map(_parsed, file):
                     if line is None:

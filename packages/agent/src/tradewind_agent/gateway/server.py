@@ -74,7 +74,7 @@ def bind(path: Path, *, group: int | None = None) -> socket.socket:
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with suppress(OSError):
+        with suppress(OSError):  # other systems refuse it; chmod follows
             os.fchmod(listener.fileno(), 0o600)  # on Linux the file is born with this mode
         listener.bind(str(path))
         if group is not None:

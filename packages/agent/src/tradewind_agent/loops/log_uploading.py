@@ -8,7 +8,6 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -67,8 +66,7 @@ class LogUploading:
     def attempt_ended(self, environment: str, path: str) -> None:
         """The processes of a task are gone. A log that its supervisor has not emptied, because it was killed, waits here."""
         if self._environments.log_storages().get(environment, LogStorage()).retried:
-            with suppress(OSError):
-                self._keep(Path(path))
+            self._try_to_keep(Path(path))
 
     def findings(self) -> list[Finding]:
         """What is not uploaded, and why."""
@@ -145,12 +143,29 @@ class LogUploading:
         root = self._environments.log_directory
         for folder, _, names in os.walk(root):
             for name in names:
-                file = Path(folder, name)
-                with suppress(OSError):
-                    about = file.stat()
-                    old = self._started - _LEFT_OVER < about.st_mtime < self._started
-                    if about.st_size and old and file.relative_to(root).parts[0].startswith("dag_id="):
-                        self._keep(file.relative_to(root))
+                path = Path(folder, name).relative_to(root)
+                if path.parts[0].startswith("dag_id=") and self._is_left_over(root / path):
+                    self._try_to_keep(path)
+
+    def _is_left_over(self, file: Path) -> bool:
+        try:
+            about = file.stat()
+        except OSError:  # gone meanwhile
+            return False
+        return about.st_size > 0 and self._started - _LEFT_OVER < about.st_mtime < self._started
+
+    def _try_to_keep(self, path: Path) -> None:
+        try:
+            self._keep(path)
+        except FileNotFoundError:
+            return  # its supervisor has uploaded and removed it meanwhile
+        except OSError as error:
+            log.warning(
+                "A task log is not kept for its upload",
+                action="log_not_kept",
+                path=str(path),
+                error=str(error),
+            )
 
     def _keep(self, path: Path) -> None:
         """Move a log to a folder of its own among those that wait. Nothing to do for an empty one."""

@@ -82,7 +82,7 @@ class Collector:
                 await self._keep_sending(client)
             finally:
                 self._pack()
-                with suppress(asyncio.TimeoutError):
+                with suppress(asyncio.TimeoutError):  # spans that are left are lost: the agent ends now
                     await aiotime.within(self._send_all(client), _LAST)
 
     async def _keep_sending(self, client: httpx.AsyncClient) -> None:

@@ -62,7 +62,7 @@ class LogFiles:
             raise LogNotFound(f"there is no log at {where}: {_cause(error)}") from None
         found = False
         for name in names:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):  # uploaded and removed since it was listed
                 yield self._opened(stack, parent, name)
                 found = True
         if not found:

@@ -30,7 +30,8 @@ def removed(directory: Path, removals: Sequence[Removal], *, dry: bool) -> list[
 
 
 def _removed(folders: Iterable[Path], removal: Removal, *, dry: bool) -> Stored:
-    """Tasks write these folders, and may be another user's: no link in them is followed, whenever it is put there."""
+    """Tasks write these folders, and may be another user's: no link in them is followed, whenever it is put there. What cannot be
+    removed is not counted: the next listing shows it again."""
     done = replace(removal.stored, files=0, bytes=0)
     for folder in folders:
         with suppress(OSError), _opened(folder.parent) as parent:
@@ -61,7 +62,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 def _folders(directory: Path) -> list[Path]:
     found: list[Path] = []
-    with suppress(OSError):
+    with suppress(OSError):  # there is no log directory yet
         for dag in directory.iterdir():
             if dag.name.startswith(_DAG) and dag.is_dir() and not dag.is_symlink():
                 found += [
@@ -76,7 +77,7 @@ def _stored(directory: Path, folder: Path) -> Stored:
     count, size, oldest, newest = 0, 0, 0.0, 0.0
     for path, _, files in os.walk(folder):
         for name in files:
-            with suppress(OSError):
+            with suppress(OSError):  # gone meanwhile
                 about = Path(path, name).lstat()
                 oldest = about.st_mtime if count == 0 else min(oldest, about.st_mtime)
                 newest = max(newest, about.st_mtime)

@@ -113,9 +113,9 @@ def _asking_first(read: Callable[..., Any], argument: str, ask: Callable[[str], 
         name = args[0] if args else kwargs.get(argument)
         if len(args) > 1 or kwargs.get("team_name") is not None or not isinstance(name, str):
             return read(self, *args, **kwargs)
-        with suppress(OSError, ValueError, LookupError):
+        with suppress(OSError, ValueError, LookupError):  # the reader has no answer: read here, as without it
             return ask(name)
-        return read(self, *args, **kwargs)  # what it raises has nothing to do with the reader
+        return read(self, *args, **kwargs)
 
     return asking
 

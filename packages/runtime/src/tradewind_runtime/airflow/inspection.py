@@ -184,7 +184,7 @@ def _ask(backend: Any) -> None:
 
 
 def _look(backend: Any, kind: str) -> None:
-    with suppress(NotImplementedError):
+    with suppress(NotImplementedError):  # a backend has one of two methods for connections
         getattr(backend, f"get_{kind}")(_NOBODY)
         return
     if kind == "connection":
@@ -220,7 +220,7 @@ def bundle(name: str, kept: str, tell: Callable[[str], None] = _silent) -> str:
 def _check_clone(folder: Path) -> None:
     """Raises PermissionError when the clone an agent keeps is another user's: Git calls that dubious ownership."""
     for clone in (folder / "bare", folder / "tracking_repo"):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # nothing was cloned yet
             if (owner := clone.stat().st_uid) != os.geteuid():
                 raise PermissionError(
                     f"the clone {clone} belongs to user id {owner} and this is user id {os.geteuid()}: Git takes that for "

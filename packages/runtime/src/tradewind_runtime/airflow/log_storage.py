@@ -201,14 +201,14 @@ def _puts_blank_lines_between_parts() -> bool:
 def _keep(path: Path, waiting: Path) -> None:
     """Move a log to a folder of its own among those that wait: an upload of one part never meets the next."""
     target = waiting / f"{time.time_ns()}-{os.getpid()}" / path
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):  # the task has written no log
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(_folder() / path, target)
 
 
 def _waits(path: Path, waiting: Path) -> bool:
     """Whether an earlier part of a log has not been uploaded yet."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):  # no log waits, so that there is no folder
         return any((part / path).exists() for part in waiting.iterdir())
     return False
 
@@ -289,7 +289,7 @@ class _Listener:
 
     def _note(self, message: str, args: tuple[Any, ...]) -> None:
         error = sys.exc_info()[1]
-        with suppress(Exception):
+        with suppress(Exception):  # a library's line that does not fit its arguments is told as it is
             message = str(message) % args if args else str(message)
         self._said.append(f"{message}: {_words(error)}" if error is not None else message)
 

@@ -127,12 +127,12 @@ class SiteStorage:
             for path, _, files in os.walk(top, topdown=False):
                 for name in files:
                     draft = Path(path, name)
-                    with suppress(OSError):
+                    with suppress(OSError):  # another process has removed it
                         if name.endswith(_DRAFT) and draft.stat().st_mtime <= before:
                             draft.unlink()
-                with suppress(OSError):
+                with suppress(OSError):  # it is not empty
                     os.rmdir(path)
-            with suppress(OSError):
+            with suppress(OSError):  # other runs of the Dag have values
                 os.rmdir(top.parent)
 
     def owns(self, reference: Reference) -> bool:
@@ -217,7 +217,7 @@ def _written(about: dict[str, Any]) -> float | None:
     for name in ("mtime", "LastModified", "last_modified", "updated", "modified", "created"):
         told = about.get(name)
         if isinstance(told, str):
-            with suppress(ValueError):
+            with suppress(ValueError):  # no moment: the next name may have one
                 told = datetime.fromisoformat(told.replace("Z", "+00:00"))
         if isinstance(told, datetime):
             return told.timestamp()
@@ -236,7 +236,7 @@ def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
                 file.write(piece)
         _with_folder(path, lambda: os.replace(draft, path))
     except BaseException:
-        with suppress(OSError):
+        with suppress(OSError):  # it was never made
             draft.unlink()
         raise
 
@@ -244,7 +244,7 @@ def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
 def _with_folder(path: Path, do: Callable[[], _Done]) -> _Done:
     for _ in range(2):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # the folder was removed in between
             return do()
     path.parent.mkdir(parents=True, exist_ok=True)
     return do()

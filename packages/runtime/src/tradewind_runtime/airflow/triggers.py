@@ -209,7 +209,7 @@ class Supervisor(stock.TriggerRunnerSupervisor):
         """
         if not self.is_alive():
             return
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # it has just ended
             os.kill(self.pid, number)
         deadline = time.monotonic() + seconds
         while self.is_alive() and time.monotonic() < deadline:

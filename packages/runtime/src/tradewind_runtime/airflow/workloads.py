@@ -51,7 +51,7 @@ def hostname() -> str:
 
 def set_hostname(name: str) -> None:
     """Name this process and those it forks."""
-    global _hostname
+    global _hostname  # of the process, since Airflow calls `hostname` by its import path and without arguments
     _hostname = name
 
 

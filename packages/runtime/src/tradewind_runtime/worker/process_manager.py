@@ -66,7 +66,7 @@ class _ProcessManager:
         while True:
             for fd, _ in poller.poll():
                 if fd == self._woken:
-                    with suppress(BlockingIOError):
+                    with suppress(BlockingIOError):  # read with an earlier wake-up
                         os.read(self._woken, 4096)
                     self._collect()
                 elif fd == self._link.fileno():
@@ -128,7 +128,7 @@ class _ProcessManager:
             os.close(fd)
         if pid > 0:
             self._task, self._told = pid, False
-        with suppress(OSError):
+        with suppress(OSError):  # the supervisor has ended, which is told next
             self._link.send(b"%d" % pid)
 
     def _run_task(self, manager: int, descriptors: list[int]) -> NoReturn:
@@ -147,7 +147,7 @@ class _ProcessManager:
     def _collect(self) -> None:
         """Collect adopted processes that have ended. The task stays a zombie until the end of its attempt, so that a signal that
         its supervisor sends late meets no other process."""
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # no child is left
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 if ended.si_pid == self._supervisor:
                     self._end_as_supervisor()
@@ -155,7 +155,7 @@ class _ProcessManager:
                     if not self._told:
                         self._told = True
                         code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-                        with suppress(OSError):
+                        with suppress(OSError):  # the supervisor has ended, which is told next
                             self._link.send(b"%d" % code)
                     return
                 os.waitpid(ended.si_pid, 0)
@@ -163,7 +163,7 @@ class _ProcessManager:
     def _end(self, said: bytes) -> None:
         """The attempt is over: leave no process of it, then say so."""
         if self._task is not None:
-            with suppress(ChildProcessError):
+            with suppress(ChildProcessError):  # collected already
                 os.waitpid(self._task, os.WNOHANG)
             self._task, self._told = None, True
         left = reaper.kill_descendants(spare=(self._supervisor,))

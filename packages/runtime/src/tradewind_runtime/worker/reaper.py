@@ -95,7 +95,7 @@ def kill_descendants(*, spare: Container[int] = (), patience: float = 10.0) -> l
         time.sleep(0)
         left = []
         for stray in strays:
-            with suppress(ChildProcessError):
+            with suppress(ChildProcessError):  # collected already
                 if os.waitpid(stray, os.WNOHANG)[0] == 0:
                     left.append(stray)
         if left:

@@ -58,12 +58,12 @@ class SlotProcess:
     def ask_to_end(self) -> None:
         """SIGTERM, which Airflow's supervisor passes on to the task. No attempt is served here after that."""
         self._left = 0
-        with suppress(ProcessLookupError, PermissionError):
+        with suppress(ProcessLookupError, PermissionError):  # gone, or not its own group's leader yet
             os.killpg(self.pid, signal.SIGTERM)
 
     def kill_work(self) -> None:
         """Kill everything of the attempt, and leave its supervisor the chance to say so."""
-        with suppress(OSError):
+        with suppress(OSError):  # the manager has ended, and everything under it was killed
             self._control_socket.send(KILL)
 
     def kill(self) -> None:
@@ -72,7 +72,7 @@ class SlotProcess:
 
     def let_go(self) -> None:
         """Have the process manager end, with everything under it: readable when it has."""
-        with suppress(OSError):
+        with suppress(OSError):  # the manager has ended already
             self._control_socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> int:
@@ -81,8 +81,8 @@ class SlotProcess:
             return 0
         self._closed = True
         self._control_socket.close()
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # gone already
             os.kill(self.pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # collected already
             return os.waitpid(self.pid, 0)[1]
         return 0

@@ -130,6 +130,6 @@ def _one(payload: int, work: Work, manager: ProcessManager, *, noted: bool) -> d
     finally:
         manager.telling = b""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):  # closed by the work, or nobody reads it any more
             stream.flush()
     return said

@@ -181,7 +181,7 @@ class ImportNotes:
         except (OSError, ValueError):
             return False
         finally:
-            with suppress(OSError):
+            with suppress(OSError):  # there was no note
                 place.unlink()
         known = self._notes.get(dag_file)
         self._notes[dag_file] = note
