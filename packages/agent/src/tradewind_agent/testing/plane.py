@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from tradewind_agent.kits import aiotime
-from tradewind_agent.testing import http
+from tradewind_agent.testing import attempts, http
 from tradewind_agent.testing.records import FakeAttempt, FakeSession, LogReader
 from tradewind_protocol import ids, paths, site, sites, versions
 from tradewind_protocol.attempts import (
@@ -21,7 +21,6 @@ from tradewind_protocol.attempts import (
     Granted,
     HandBack,
     NotTaken,
-    Offer,
     Outcome,
     Start,
     WorkKind,
@@ -31,7 +30,7 @@ from tradewind_protocol.logs import LogPiece, LogTaken
 from tradewind_protocol.polling import Command, Poll, PollAnswer, Verb
 from tradewind_protocol.sessions import Cadence, OpenSession, SessionOpened
 from tradewind_protocol.site import AboutToken
-from tradewind_protocol.states import HELD, AttemptState, OutcomeKind
+from tradewind_protocol.states import AttemptState
 
 
 class FakePlane:
@@ -107,8 +106,7 @@ class FakePlane:
 
     def expire(self, attempt: FakeAttempt) -> None:
         """As if its offer had not been confirmed in time."""
-        if attempt.state is AttemptState.OFFERED:
-            attempt.state, attempt.session_id = AttemptState.QUEUED, None
+        attempts.expire(attempt)
         self._wake()
 
     async def until(self, condition: Callable[[], Any]) -> None:
@@ -281,54 +279,9 @@ class FakePlane:
 
     def _news_for(self, session: FakeSession, poll: Poll) -> PollAnswer:
         now = asyncio.get_running_loop().time()
-        named = {ref.attempt_id for ref in (*poll.holding, *poll.running)}
-        unknown = [
-            ref
-            for ref in (*poll.holding, *poll.running)
-            if (known := self.attempts.get(ref.attempt_id)) is None
-            or (known.session_id, known.epoch) != (session.id, ref.epoch)
-            or known.state not in HELD
-        ]
-        offers = []
-        served = {each.name: frozenset(each.queues) for each in session.opened.environments}
-        said = [each.environments for _, each in session.polls if each.environments is not None]
-        canaries = {each.name for each in (session.opened.environments, *said)[-1] if each.canary}
-        for room in poll.room:
-            free = room.free
-            for attempt in self.attempts.values():
-                if attempt.state is AttemptState.OFFERED and attempt.offered_until <= now:
-                    attempt.state, attempt.session_id = AttemptState.QUEUED, None
-                lost_answer = (
-                    attempt.state is AttemptState.OFFERED
-                    and attempt.session_id == session.id
-                    and attempt.id not in named
-                )
-                if (
-                    attempt.queue in served.get(room.environment, frozenset()) & frozenset(room.queues)
-                    and (attempt.state is AttemptState.QUEUED or lost_answer)
-                    and free > 0
-                    and (attempt.kind is not WorkKind.CANARY or room.environment in canaries)
-                ):
-                    free -= 1
-                    attempt.epoch += 0 if lost_answer else 1
-                    attempt.state, attempt.session_id = AttemptState.OFFERED, session.id
-                    attempt.offered_until = now + self.cadence.offer
-                    offers.append(self._offer(attempt))
-        return PollAnswer(
-            offers=tuple(offers), commands=tuple(self.commands.values()), unknown=tuple(unknown)
-        )
-
-    def _offer(self, attempt: FakeAttempt) -> Offer:
-        return Offer(
-            attempt_id=attempt.id,
-            epoch=attempt.epoch,
-            kind=attempt.kind,
-            queue=attempt.queue,
-            workload=attempt.workload,
-            confirm_within=self.cadence.offer,
-            label=f"fake {attempt.id}",
-            traceparent=str(attempt.workload.get("traceparent", "")),
-        )
+        unknown = attempts.unknown(self.attempts, session, poll)  # as it was before anything is offered
+        offers = attempts.offers(self.attempts.values(), session, poll, now=now, within=self.cadence.offer)
+        return PollAnswer(offers=offers, commands=tuple(self.commands.values()), unknown=unknown)
 
     def _attempt_verb(
         self, session: FakeSession, attempt_id: UUID, verb: str, body: bytes
@@ -343,12 +296,13 @@ class FakePlane:
         }
         message = kinds[verb].model_validate_json(body)
         if isinstance(message, HandBack):
-            self._hand_back(session, attempt, message)
+            if attempts.hand_back(attempt, session, message):
+                self._wake()
             return 204, None
         if isinstance(message, Outcome):
-            self._finish(session, attempt, message)
+            attempts.finish(attempt, session, message)
             return 204, None
-        self._start(session, attempt, message.epoch)
+        attempts.start(attempt, session, message.epoch)
         return 200, Granted(attempt_id=attempt.id, epoch=attempt.epoch)
 
     def _run_of(self, session: FakeSession, header: str) -> None:
@@ -356,42 +310,7 @@ class FakePlane:
         named, _, epoch = header.partition(":")
         attempt = next((one for one in self.attempts.values() if str(one.id) == named), None)
         if attempt is not None:
-            self._start(session, attempt, int(epoch))
-
-    def _start(self, session: FakeSession, attempt: FakeAttempt, epoch: int) -> None:
-        attempt.starts += 1
-        self._must_hold(session, attempt, epoch)
-        if attempt.state is AttemptState.OFFERED:
-            attempt.state = AttemptState.RUNNING
-        if attempt.state is not AttemptState.RUNNING:
-            raise Refused(Code.LEASE_LOST, f"it is {attempt.state.value}")
-
-    def _must_hold(self, session: FakeSession, attempt: FakeAttempt, epoch: int) -> None:
-        if epoch != attempt.epoch:
-            raise Refused(Code.LEASE_LOST, "it was offered again since")
-        if attempt.session_id != session.id:
-            raise Refused(Code.ATTEMPT_NOT_YOURS, "another session holds it")
-
-    def _hand_back(self, session: FakeSession, attempt: FakeAttempt, back: HandBack) -> None:
-        if (attempt.session_id, attempt.epoch) != (session.id, back.epoch):
-            return
-        if attempt.state is AttemptState.RUNNING:
-            raise Refused(Code.CONFLICT, "it was granted; report an outcome instead")
-        if attempt.state is AttemptState.OFFERED:
-            attempt.state, attempt.session_id = AttemptState.QUEUED, None
-            attempt.handed_back.append(back.reason)
-            self._wake()
-
-    def _finish(self, session: FakeSession, attempt: FakeAttempt, outcome: Outcome) -> None:
-        over = attempt.state in (AttemptState.FINISHED, AttemptState.REVOKED)
-        if not (over and attempt.epoch == outcome.epoch):
-            self._must_hold(session, attempt, outcome.epoch)
-            if attempt.state is AttemptState.OFFERED:
-                raise Refused(Code.CONFLICT, "it was never started; hand it back instead")
-            if attempt.state is not AttemptState.RUNNING:
-                raise Refused(Code.LEASE_LOST, "it was taken back before it was started")
-            attempt.state, attempt.outcome = AttemptState.FINISHED, outcome.kind
-        attempt.outcomes.append(outcome)
+            attempts.start(attempt, session, int(epoch))
 
     def _finish_all(self, session: FakeSession, told: Endings) -> EndingsTaken:
         refused = []
@@ -399,20 +318,14 @@ class FakePlane:
             try:
                 if (attempt := self.attempts.get(one.attempt_id)) is None:
                     raise Refused(Code.ATTEMPT_UNKNOWN, "no such attempt")
-                self._finish(session, attempt, one.outcome)
+                attempts.finish(attempt, session, one.outcome)
             except Refused as no:
                 refused.append(NotTaken(attempt_id=one.attempt_id, refusal=no.refusal))
         return EndingsTaken(refused=tuple(refused))
 
     def _end(self, session: FakeSession, why: str) -> None:
         session.ended = why
-        for attempt in self.attempts.values():
-            if attempt.session_id != session.id:
-                continue
-            if attempt.state is AttemptState.OFFERED:
-                attempt.state, attempt.session_id = AttemptState.QUEUED, None
-            elif attempt.state is AttemptState.RUNNING:
-                attempt.state, attempt.outcome = AttemptState.FINISHED, OutcomeKind.LOST
+        attempts.lose(self.attempts.values(), session)
         self._wake()
 
     def _wake(self, *, news: bool = True) -> None:
