@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tradewind_protocol.operator import Page
+
 _STATE_STYLES = {
     "healthy": "green",
     "running": "green",
@@ -78,6 +80,13 @@ class Output:
         for item in items:
             table.add_row(*(_styled(one_line(column.cell(item))) for column in columns))
         self.console.print(table)
+
+    def page(self, page: Page[Any], columns: Sequence[Column], *, none: str) -> None:
+        """A page of a list: its items as `rows` shows them, or the whole of it as JSON."""
+        if self.is_json:
+            self.data(page)
+        else:
+            self.rows(page.items, columns, none=none)
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """One thing, a fact a line; empty facts are left out."""

@@ -86,10 +86,7 @@ def list_(session: Session, user: str | None, team: str | None, limit: int, offs
     filters = {name: one for name, one in (("user", user), ("team", team)) if one is not None}
     with session.platform() as client:
         page = client.role_bindings(limit=limit, offset=offset, **filters)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _BINDINGS, none="No role is bound.")
+    session.output.page(page, _BINDINGS, none="No role is bound.")
 
 
 @access.command()

@@ -47,12 +47,10 @@ def list_(session: Session, everyone: bool, state: str | None, limit: int, offse
     """List agents."""
     with session.connect() as client:
         page = client.agents(gone=everyone or None, state=state, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no agent.")
-        if any("\n" in one.state_reason or len(one.state_reason) > _NOTE for one in page.items):
-            click.echo("`tradewind agents show NAME` has a note whole, with what to do.", err=True)
+    session.output.page(page, _COLUMNS, none="There is no agent.")
+    long = any("\n" in one.state_reason or len(one.state_reason) > _NOTE for one in page.items)
+    if long and not session.output.is_json:
+        click.echo("`tradewind agents show NAME` has a note whole, with what to do.", err=True)
 
 
 @agents.command()

@@ -79,10 +79,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List API tokens."""
     with session.platform() as client:
         page = client.api_tokens(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no API token.")
+    session.output.page(page, _COLUMNS, none="There is no API token.")
 
 
 @api_tokens.command()

@@ -83,10 +83,7 @@ def list_(
             limit=limit,
             offset=offset,
         )
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, COLUMNS, none="No attempt matches.")
+    session.output.page(page, COLUMNS, none="No attempt matches.")
 
 
 @attempts.command()

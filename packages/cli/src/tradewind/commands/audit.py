@@ -73,10 +73,7 @@ def list_(session: Session, /, limit: int, offset: int, **filters: str | None) -
     """List changes that were made or refused, the newest first."""
     with session.platform() as client:
         page = client.audit(**filters, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no such event.")
+    session.output.page(page, _COLUMNS, none="There is no such event.")
 
 
 @audit.command()

@@ -32,10 +32,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List the bundles that sites have claimed."""
     with session.connect() as client:
         page = client.bundles(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="No site has claimed a bundle.")
+    session.output.page(page, _COLUMNS, none="No site has claimed a bundle.")
 
 
 @bundles.command()

@@ -129,10 +129,7 @@ def list_(session: Session, workspace: str | None, limit: int, offset: int) -> N
     """List Deployments."""
     with session.platform() as client:
         page = client.deployments(workspace=workspace, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no Deployment.")
+    session.output.page(page, _COLUMNS, none="There is no Deployment.")
 
 
 @deployments.command()

@@ -67,10 +67,7 @@ def list_(session: Session, scope: str, limit: int, offset: int) -> None:
     """List the variables that count there, and the layer that each is from."""
     with session.platform() as client:
         page = client.variables(scope, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _VARIABLES, none="No variable is set.")
+    session.output.page(page, _VARIABLES, none="No variable is set.")
 
 
 @environment.command("set")
@@ -179,10 +176,7 @@ def list_options(session: Session, scope: str, limit: int, offset: int) -> None:
     """List the options that are set there, and the layer that each is from."""
     with session.platform() as client:
         page = client.options(scope, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _OPTIONS, none="No option is set.")
+    session.output.page(page, _OPTIONS, none="No option is set.")
 
 
 @configuration.command("set")

@@ -56,7 +56,4 @@ def list_(
             limit=limit,
             offset=offset,
         )
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="No event matches.")
+    session.output.page(page, _COLUMNS, none="No event matches.")

@@ -50,10 +50,7 @@ def list_(session: Session, deployment: str | None, limit: int, offset: int) -> 
     """List operations, the newest first."""
     with session.platform() as client:
         page = client.operations(deployment=deployment, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no operation.")
+    session.output.page(page, _COLUMNS, none="There is no operation.")
 
 
 @operations.command()

@@ -51,7 +51,4 @@ def list_(session: Session) -> None:
     """List the queues that agents serve or in which work waits."""
     with session.connect() as client:
         page = client.queues()
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="No queue is served and no work waits.")
+    session.output.page(page, _COLUMNS, none="No queue is served and no work waits.")

@@ -39,10 +39,7 @@ def list_(session: Session) -> None:
     """List sentinels."""
     with session.connect() as client:
         page = client.sentinels()
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no sentinel.")
+    session.output.page(page, _COLUMNS, none="There is no sentinel.")
 
 
 @sentinel.command()

@@ -44,10 +44,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List the grants."""
     with session.connect() as client:
         page = client.site_access(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="Each site reaches its own Dags only.")
+    session.output.page(page, _COLUMNS, none="Each site reaches its own Dags only.")
 
 
 @site_access.command()

@@ -50,10 +50,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List teams with their members."""
     with session.platform() as client:
         page = client.teams(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no team.")
+    session.output.page(page, _COLUMNS, none="There is no team.")
 
 
 @teams.command()

@@ -148,10 +148,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List agent tokens."""
     with session.connect() as client:
         page = client.tokens(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no agent token.")
+    session.output.page(page, _COLUMNS, none="There is no agent token.")
 
 
 @tokens.command()

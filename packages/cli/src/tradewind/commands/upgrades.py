@@ -42,10 +42,7 @@ def releases(session: Session, limit: int, offset: int) -> None:
     """List the versions of Airflow that a Deployment may have."""
     with session.platform() as client:
         page = client.releases(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _RELEASES, none="There is no release.")
+    session.output.page(page, _RELEASES, none="There is no release.")
 
 
 @click.command()
@@ -137,10 +134,7 @@ def list_(session: Session, deployment: str, limit: int, offset: int) -> None:
     """List the backups of a Deployment, the newest first."""
     with session.platform() as client:
         page = client.backups(deployment, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _BACKUPS, none="There is no backup.")
+    session.output.page(page, _BACKUPS, none="There is no backup.")
 
 
 backups.add_command(rollback, "restore")

@@ -41,10 +41,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List users."""
     with session.platform() as client:
         page = client.users(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no user.")
+    session.output.page(page, _COLUMNS, none="There is no user.")
 
 
 @users.command()
@@ -145,10 +142,7 @@ def invites(session: Session, limit: int, offset: int) -> None:
     """List invites."""
     with session.platform() as client:
         page = client.invites(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _INVITES, none="There is no invite.")
+    session.output.page(page, _INVITES, none="There is no invite.")
 
 
 @users.command("withdraw-invite")

@@ -99,10 +99,7 @@ def list_(session: Session, limit: int, offset: int) -> None:
     """List workspaces."""
     with session.platform() as client:
         page = client.workspaces(limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="There is no workspace.")
+    session.output.page(page, _COLUMNS, none="There is no workspace.")
 
 
 @workspaces.command()

@@ -43,10 +43,7 @@ def list_(session: Session, deployment: str | None, limit: int, offset: int) -> 
     name = chosen(session, deployment)
     with session.platform() as client:
         page = client.deploys(name, limit=limit, offset=offset)
-    if session.output.is_json:
-        session.output.data(page)
-    else:
-        session.output.rows(page.items, _COLUMNS, none="Nothing was deployed to it.")
+    session.output.page(page, _COLUMNS, none="Nothing was deployed to it.")
 
 
 @deploys.command()
