@@ -59,20 +59,17 @@ def of_component(
     )
 
 
-def of_question(
-    settings: Settings, *, storage: bool = True, policy: Policy | None = None, logs: Path | None = None
-) -> Configure:
+def of_question(settings: Settings, *, storage: bool = True, logs: Path | None = None) -> Configure:
     """Of a program that answers a question of the agent's, and speaks to no gateway. `storage`: whether the question is about
-    the site's storage."""
-    allowed = {} if policy is None else {"policy": policy}
+    the site's storage. The policy is strict, whatever holds now: under it the environment knows where values would be."""
     return Configure(
         component=Component.WORKER,
         agent_name=settings.name,
         gateway="",
         secret="",
+        policy=Policy.STRICT,
         log_directory="" if logs is None else str(logs),
         options=_storage(settings) if storage else {},
-        **allowed,
     )
 
 

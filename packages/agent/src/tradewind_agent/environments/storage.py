@@ -11,7 +11,6 @@ from tradewind_agent.environments import configuration, interpreter
 from tradewind_agent.errors import EnvironmentBroken
 from tradewind_agent.kits import aiotime
 from tradewind_agent.settings import EnvironmentSettings, Settings
-from tradewind_protocol.sessions import Policy
 
 MARK: Final = "tradewind-stored "
 PATIENCE: Final = 1800.0
@@ -33,8 +32,7 @@ async def removed(
 async def _asked(
     settings: Settings, environment: EnvironmentSettings, ask: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    # whatever holds now: under a strict policy the environment knows where values would be
-    configure = configuration.of_question(settings, policy=Policy.STRICT)
+    configure = configuration.of_question(settings)
     question = json.dumps({"configure": configure.model_dump(mode="json"), **ask})
     try:
         said = await aiotime.within(
