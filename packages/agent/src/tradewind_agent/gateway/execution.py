@@ -25,6 +25,7 @@ from tradewind_protocol.boundary import (
     Caller,
     CannotOpen,
     Change,
+    Decision,
     LocalAnswer,
     OwnRun,
     Read,
@@ -72,53 +73,75 @@ class ExecutionRequests:
         self._forwarding = Forwarder(plane=plane, ledger=ledger, outbox=outbox)
 
     async def answer(self, principal: Principal, asked: GatewayRequest) -> Reply:
-        """The response to one request. Raises ClientDisconnected."""
+        """The response to one request: judged by the data boundary, then by the owner's rules about reads, then forwarded and
+        opened. Raises ClientDisconnected."""
         path = asked.path.removeprefix(paths.EXECUTION)
         found = boundary.classify(asked.method, path)
-        if found is None:
-            decision = boundary.unknown(asked.method, path, self._rules())
-        else:
-            decision = boundary.admit(found, _caller(principal), _own(principal)) or boundary.decide(
-                found, asked.body, self._rules(), self._seals(principal, asked)
-            )
-        template = found.route.template if found else "(unknown)"
-        cause = Cause(_label(principal), paths.EXECUTION + template)
+        cause = Cause(_label(principal), paths.EXECUTION + (found.route.template if found else "(unknown)"))
+        decision = self._decide(principal, found, path, asked)
         if isinstance(decision, Rejection):
             return self._stay(cause, "refused", decision.message, asked, refusal(decision))
         if isinstance(decision, LocalAnswer):
             return self._stay(cause, "answered", decision.why, asked, Reply(decision.status, decision.body))
         if found is not None and (no := self._out_of_scope(principal, found, _query(asked))) is not None:
             return self._not_read(principal, no, cause, asked)
-        body = asked.body
-        cause = replace(cause, carries=decision.carries)
+        body, cause = asked.body, replace(cause, carries=decision.carries)
         if isinstance(decision, Change):
             body, cause = decision.body, replace(cause, decision="changed", what=decision.what)
+        reply = await self._forward(principal, found, asked, body, cause)
+        if not 200 <= reply.status < 300:
+            return reply
+        try:
+            return self._opened(principal, found, asked, reply)
+        except CannotOpen as cannot:
+            return self._closed(principal, cause, asked, str(cannot))
+
+    def _decide(
+        self, principal: Principal, found: RouteMatch | None, path: str, asked: GatewayRequest
+    ) -> Decision:
+        """What the data boundary does with the request."""
+        if found is None:
+            return boundary.unknown(asked.method, path, self._rules())
+        return boundary.admit(found, _caller(principal), _own(principal)) or boundary.decide(
+            found, asked.body, self._rules(), self._seals(principal, asked)
+        )
+
+    async def _forward(
+        self,
+        principal: Principal,
+        found: RouteMatch | None,
+        asked: GatewayRequest,
+        body: bytes,
+        cause: Cause,
+    ) -> Reply:
+        """Send the request with `body`, by the outage rule of its route."""
         attempt = principal if isinstance(principal, AttemptPrincipal) else None
-        headers: dict[str, str] = {
-            name: asked.headers[name] for name in map(str, _TO_PLANE) if name in asked.headers
-        }
+        headers = {name: asked.headers[name] for name in _TO_PLANE if name in asked.headers}
         headers[paths.ATTEMPT_HEADER] = _header(principal)
         rule = outage.OUTAGE_RULES[found.route.name] if found else outage.UNKNOWN
         reply = await self._forwarding.send(Outgoing(asked, attempt, rule, headers, body, cause))
         if attempt is not None and found is not None and found.route.name == _TASK_STATE:
             _note_state(attempt, asked.body, reply)
-        if not 200 <= reply.status < 300:
-            return reply
-        try:
-            opened = boundary.execution_answer(
-                found,
-                reply.body,
-                self._sealing.open,
-                _query(asked),
-                _own_run(principal),
-                self._sealing.required(self._rules()),
-            )
-        except CannotOpen as cannot:
-            return self._closed(principal, cause, asked, str(cannot))
-        if attempt is not None and found is not None and found.route.name == _START:
-            started = boundary.started_by(reply.body, self._sealing.open, attempt.own)
-            return _start(attempt, replace(reply, body=opened), started)
-        return replace(reply, body=opened)
+        return reply
+
+    def _opened(
+        self, principal: Principal, found: RouteMatch | None, asked: GatewayRequest, reply: Reply
+    ) -> Reply:
+        """The plane's answer with what this site has sealed in clear; of a start, judged by the owner's rules. Raises
+        CannotOpen."""
+        body = boundary.execution_answer(
+            found,
+            reply.body,
+            self._sealing.open,
+            _query(asked),
+            _own_run(principal),
+            self._sealing.required(self._rules()),
+        )
+        opened = replace(reply, body=body)
+        if isinstance(principal, AttemptPrincipal) and found is not None and found.route.name == _START:
+            started = boundary.started_by(reply.body, self._sealing.open, principal.own)
+            return _start(principal, opened, started)
+        return opened
 
     def _seals(self, principal: Principal, asked: GatewayRequest) -> Sealing:
         sealing = self._sealing

@@ -26,9 +26,9 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_PATIENCE: Final = 4.0
 """Seconds. Airflow's client gives up after 5; a network that swallows packets must not cost a task its life."""
 
-JUST_HEARD: Final = 1.0
-"""Seconds after the plane said that an attempt may run in which it is not asked again. Airflow's supervisor sends a
-heartbeat right after the start, which is one; the next comes seconds later and is asked."""
+CONFIRMED_FOR: Final = 1.0
+"""Seconds for which the plane is not asked again after it has said that an attempt may run. Airflow's supervisor sends a
+heartbeat right after the start; the next one comes seconds later, and goes to the plane."""
 
 _FROM_PLANE: Final = ("content-type", "content-range", "correlation-id", "retry-after")
 _REMEMBERED: Final = 10_000  # attempts whose end is in the outbox
@@ -54,7 +54,7 @@ class Forwarder:
         self._plane = plane
         self._ledger = ledger
         self._outbox = outbox
-        self._heard: dict[UUID, float] = {}  # when the plane last let an attempt go on, newest last
+        self._confirmed: dict[UUID, float] = {}  # when the plane last let an attempt go on, newest last
         self._ended: dict[UUID, None] = {}  # attempts whose end waits in the outbox, oldest first
 
     async def send(self, out: Outgoing) -> Reply:
@@ -70,12 +70,12 @@ class Forwarder:
             self._note(out, reply)
         return reply
 
-    # ---- one method per way
+    # ---- a method for each outage rule
 
     async def _stand_in(self, out: Outgoing) -> Reply:
         """A heartbeat: the plane's answer, or ours for as long as the plane granted."""
         problem = "the plane cannot be reached"
-        if self._just_heard(out):
+        if self._just_confirmed(out):
             return self._stay(out, "answered", "the plane let it go on a moment ago", out.rule.ok or _NOTHING)
         if self._plane.reachable:
             try:
@@ -114,7 +114,7 @@ class Forwarder:
         return self._stay(out, "kept", "until the plane is back", out.rule.ok or _NOTHING)
 
     async def _after_the_end(self, out: Outgoing) -> Reply:
-        """What a task still does after its end was kept: writes follow its end, in order; reads wait for the plane."""
+        """A request of a task whose end is in the outbox: writes follow its end, in order; reads wait for the plane."""
         rule = out.rule
         if rule.ok is not None and rule.away in (OutageAction.KEEP, OutageAction.STAND_IN):
             return self._stay(out, "answered", "its end is kept already", rule.ok)
@@ -155,15 +155,15 @@ class Forwarder:
     def _note(self, out: Outgoing, reply: Reply) -> None:
         if out.attempt is None:
             return
-        self._heard.pop(out.attempt.attempt_id, None)
+        self._confirmed.pop(out.attempt.attempt_id, None)
         if 200 <= reply.status < 300:
-            self._heard[out.attempt.attempt_id] = asyncio.get_running_loop().time()
-            if len(self._heard) > _REMEMBERED:
-                del self._heard[next(iter(self._heard))]
+            self._confirmed[out.attempt.attempt_id] = asyncio.get_running_loop().time()
+            if len(self._confirmed) > _REMEMBERED:
+                del self._confirmed[next(iter(self._confirmed))]
 
-    def _just_heard(self, out: Outgoing) -> bool:
-        heard = None if out.attempt is None else self._heard.get(out.attempt.attempt_id)
-        return heard is not None and asyncio.get_running_loop().time() - heard < JUST_HEARD
+    def _just_confirmed(self, out: Outgoing) -> bool:
+        confirmed = None if out.attempt is None else self._confirmed.get(out.attempt.attempt_id)
+        return confirmed is not None and asyncio.get_running_loop().time() - confirmed < CONFIRMED_FOR
 
     def _keep(self, out: Outgoing, attempt: AttemptPrincipal) -> bool:
         """Put the request into the outbox. False when the disk refuses: then waiting is all that is left."""
@@ -177,7 +177,7 @@ class Forwarder:
                 body=out.body,
                 headers=out.headers,
             )
-        except Exception:
+        except Exception:  # whatever the disk does, the task must not die of it
             log.exception(
                 "Cannot write to the outbox", action="outbox_broken", attempt=str(attempt.attempt_id)
             )

@@ -37,8 +37,8 @@ async def ask(
 ) -> PlaneResponse:
     """The plane's answer, waiting up to `patience` seconds from now for a plane to give one.
 
-    Raises GaveUp, HungUp when `gone()` returned while we waited, LostOnce when `again` is DONE and a repetition was
-    told that it comes too late. A request that may have arrived is repeated only as `again` allows.
+    Raises PlaneWaitExpired, ClientDisconnected when `gone()` returned meanwhile, AlreadyApplied when `again` is DONE and a
+    repetition was answered that it comes too late. A request that may have arrived is repeated only as `again` allows.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
@@ -72,7 +72,8 @@ async def _wait(
     gone: Callable[[], Awaitable[None]],
     pause: float = 0.0,
 ) -> None:
-    """Return `pause` seconds from now or later, when the plane answers. Raises GaveUp at `until`, HungUp."""
+    """Return `pause` seconds from now or later, when the plane answers. Raises PlaneWaitExpired at `until`,
+    ClientDisconnected."""
 
     async def back() -> None:
         await asyncio.sleep(pause)

@@ -60,7 +60,7 @@ class TooLarge(Exception):
 
 
 async def read(scope: Scope, receive: Receive, *, largest: int) -> GatewayRequest:
-    """The whole request. Raises TooLarge as soon as that is known, and HungUp."""
+    """The whole request. Raises TooLarge as soon as that is known, and ClientDisconnected."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if int(headers.get("content-length") or 0) > largest:
         raise TooLarge(largest)
