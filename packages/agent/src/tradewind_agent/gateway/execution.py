@@ -39,7 +39,7 @@ from tradewind_protocol.errors import Code
 
 log = structlog.get_logger(__name__)
 
-_TO_PLANE: Final = (
+_TO_PLANE: Final[tuple[str, ...]] = (
     "airflow-api-version",
     "content-type",
     "accept",

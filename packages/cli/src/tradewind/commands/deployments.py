@@ -104,6 +104,7 @@ def deployments() -> None:
 @pass_session
 def create(
     session: Session,
+    /,
     variables: tuple[str, ...],
     env_file: Path | None,
     wait: bool,
@@ -203,6 +204,7 @@ def open_(session: Session, deployment: str) -> None:
 @pass_session
 def edit(
     session: Session,
+    /,
     deployment: str,
     contact_emails: tuple[str, ...],
     no_contacts: bool,

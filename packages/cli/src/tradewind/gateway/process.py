@@ -121,10 +121,12 @@ async def _first_to_end(
 ) -> None:
     """Run `watching` until the gateway is stopped or Caddy has ended."""
     waiting = asyncio.ensure_future(stopped.wait())
-    beside = [waiting] if watching is None else [waiting, asyncio.ensure_future(watching)]
-    await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-    for one in beside:
-        one.cancel()
+    watch = None if watching is None else asyncio.ensure_future(watching)
+    first: set[asyncio.Future[Any]] = {waiting, ended}
+    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if watch is not None:
+        watch.cancel()
 
 
 async def _watch(file: Path, served: GatewaySettings, state: Path, say: Callable[[str], None]) -> None:
