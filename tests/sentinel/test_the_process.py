@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tradewind_agent.kits.pages import listen
 from tradewind_agent.kits.serving import Serving
-from tradewind_agent.monitoring.health import listen
 from tradewind_protocol import ids
 
 from .api_server import ApiServer, Namespace, free_port

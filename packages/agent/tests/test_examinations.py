@@ -11,6 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from tradewind_agent.doctor import environments
+from tradewind_agent.kits.pages import PageServer
 from tradewind_agent.monitoring.examinations import EVERY, Examinations
 from tradewind_agent.monitoring.health import Health
 from tradewind_agent.settings import EnvironmentSettings, Settings
@@ -29,7 +30,7 @@ async def test_asking_starts_one_examination_when_it_is_due_and_gives_the_result
     examinations = Examinations(
         examine, masked=lambda text: text.replace("hunter2", "***"), now=lambda: moment
     )
-    health: Any = Health(document=dict, examination=examinations.document)
+    health: Any = PageServer(Health(document=dict, examination=examinations.document))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(health), base_url="http://agent") as http:
 
         async def told() -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from tradewind_agent.doctor.examined import Examination
-from tradewind_agent.monitoring import health
+from tradewind_agent.kits import pages
 from tradewind_protocol.checks import Result, ok, skipped, warning
 
 CHECK = "port"
@@ -18,7 +18,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
         yield skipped(CHECK, "metrics_port is 0: no probes, no metrics")
         return
     try:
-        health.listen(host, port).close()
+        pages.listen(host, port).close()
     except OSError as error:
         if examination.running:
             yield ok(CHECK, f"{host}:{port} is in use, and an agent runs here")

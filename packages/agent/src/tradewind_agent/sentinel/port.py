@@ -1,17 +1,16 @@
-"""What a sentinel answers on its own port: probes, metrics, the last report to the letter, and a relay for scalers."""
+"""The pages on a sentinel's own port: probes, metrics, the last report to the letter, and the backlog for scalers."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
-from tradewind_agent.kits.serving import Serving
-from tradewind_agent.monitoring.health import listen
+from tradewind_agent.kits import pages
+from tradewind_agent.kits.pages import Page, PagesOnPort
 from tradewind_agent.sentinel import metrics
 from tradewind_protocol import prometheus
 from tradewind_protocol.sentinel import QueueCanary, ReportTaken, SentinelReport
@@ -20,9 +19,6 @@ log = structlog.get_logger(__name__)
 
 FRESH_SECONDS: Final = 5.0
 _MOST_QUERIES: Final = 200
-
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class SentinelState:
@@ -88,55 +84,34 @@ class Port:
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._host, self._port = host, port
+        self._pages = PagesOnPort(host, port, self, name="sentinel", on_unopened=_unopened)
         self._state = state
         self._backlog = backlog
         self._monotonic = monotonic
         self._now = now
         self._answers: dict[str, tuple[float, bytes]] = {}
-        self._serving: Serving | None = None
 
     async def __aenter__(self) -> Port:
-        if self._port == 0:
-            return self
-        try:
-            listener = listen(self._host, self._port)
-        except OSError as error:
-            log.warning("The sentinel's port cannot be opened", action="sentinel_port_off", error=str(error))
-            return self
-        self._serving = Serving(self, listener, name="sentinel")
-        await self._serving.__aenter__()
+        await self._pages.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._serving is not None:
-            await self._serving.__aexit__(*error)
+        await self._pages.__aexit__(*error)
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        status, kind, body = await self._answer(
-            scope["path"], scope.get("query_string", b"").decode("latin-1")
-        )
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _answer(self, path: str, query: str) -> tuple[int, bytes, bytes]:
-        text, as_json = b"text/plain; charset=utf-8", b"application/json"
+    async def page(self, path: str, query: str) -> Page:
         if path == "/healthz":
-            return 200, text, b"ok\n"
+            return pages.text(200, "ok")
         if path == "/readyz":
             why = self._state.not_ready
-            return (503 if why else 200), text, f"{why or 'ready'}\n".encode()
+            return pages.text(503 if why else 200, why or "ready")
         if path == "/metrics":
-            return 200, prometheus.CONTENT_TYPE.encode(), self._state.metrics(self._now()).encode()
+            return Page(200, self._state.metrics(self._now()).encode(), prometheus.CONTENT_TYPE)
         if path == "/status":
-            return 200, as_json, json.dumps(self._state.document(), indent=1).encode() + b"\n"
+            return pages.document(self._state.document())
         if path == "/backlog":
             status, body = await self._relayed(query)
-            return status, as_json, body
-        return 404, text, b"there are /healthz, /readyz, /metrics, /status and /backlog\n"
+            return Page(status, body, pages.JSON)
+        return pages.text(404, "there are /healthz, /readyz, /metrics, /status and /backlog")
 
     async def _relayed(self, query: str) -> tuple[int, bytes]:
         """At most FRESH_SECONDS old, so that a scaler that asks often costs the plane nothing. Never a refusal."""
@@ -149,3 +124,7 @@ class Port:
                 self._answers.clear()
             self._answers[query] = (self._monotonic(), body)
         return status, body
+
+
+def _unopened(error: OSError) -> None:
+    log.warning("The sentinel's port cannot be opened", action="sentinel_port_off", error=str(error))
