@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from support.fake_driver import FakeDriver
 from support.http_client import Client
+from support.platform_copies import Copy, Writes
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.domain.ids import new_id
@@ -69,6 +71,8 @@ class Api:
     platform: Platform
     organization: UUID
     time: Time
+    copies: bool = False
+    """Whether it may be given what another installation came to by the same requests: not where what they do is watched or changed."""
 
     def __post_init__(self) -> None:
         self.app = create_app(self.platform)
@@ -140,6 +144,7 @@ class Api:
         """What is sent to the database meanwhile."""
         found: list[str] = []
         engine = self.platform.store.engine
+        self.copies = False
 
         def note(*given: Any) -> None:
             found.append(given[2])
@@ -184,6 +189,8 @@ class Reconciled(Api):
         with self.platform.store.transaction(self.organization) as db:
             ensure_cluster(db, now=self.time.now)
         self.reconciler = self.new_reconciler()
+        self._writes = Writes(self.platform.store.engine)
+        self._made = self._parts()
 
     def new_reconciler(self) -> Reconciler:
         """As of a process that has just started."""
@@ -201,8 +208,47 @@ class Reconciled(Api):
         return found
 
     def created(self, name: str = "sales", **more: Any) -> dict[str, Any]:
-        """A Deployment that runs."""
+        """A Deployment that runs. The first one of an installation may be a copy of another installation's."""
+        if more or not self._is_as_it_was_made():
+            return self._created(name, **more)
+        if name not in _copies():
+            found = self._created(name)
+            _copies()[name] = Copy.of(self, found)
+            return found
+        found = _copies()[name].give(self)
+        self.reconciler.observer.observe_all()
+        return found
+
+    def _created(self, name: str, **more: Any) -> dict[str, Any]:
         self.create(name, **more)
         self.reconciler.carry_out_all()
         self.reconciler.observer.observe_all()
         return self.deployment(name)
+
+    def _is_as_it_was_made(self) -> bool:
+        return (
+            self.copies
+            and self.platform.store.engine.dialect.name == "sqlite"
+            and self._writes.count == 0
+            and self.time.now == NOW
+            and self.driver == FakeDriver()
+            and len(self.platform.ring.ids) == 1
+            and self._parts() == self._made
+        )
+
+    def _parts(self) -> list[object]:
+        """By identity: each part, and what each has."""
+        parts = (
+            self.platform,
+            self.app.state.platform,
+            self.driver,
+            self.reconciler,
+            self.reconciler.observer,
+        )
+        return [id(one) for part in parts for one in (part, *vars(part).values())]
+
+
+@cache
+def _copies() -> dict[str, Copy]:
+    """By the name of the Deployment."""
+    return {}

@@ -91,13 +91,16 @@ def api(store: Store, ring: KeyRing, time: Time, tmp_path: Path) -> Api:
 
 
 @pytest.fixture
-def reconciled(store: Store, ring: KeyRing, time: Time, tmp_path: Path) -> Reconciled:
+def reconciled(
+    store: Store, ring: KeyRing, time: Time, tmp_path: Path, request: pytest.FixtureRequest
+) -> Reconciled:
     """An installation with a cluster whose driver is a fake."""
     organization = first_organization(store, "acme", now=time.now)
     return Reconciled(
         Platform(store, ring, time, passwords=QUICK, archives=PlaneArchives(tmp_path / "archives")),
         organization,
         time,
+        copies=not {"monkeypatch", "caplog"} & {*request.fixturenames},
     )
 
 

@@ -24,8 +24,9 @@ OWNER, OPERATOR, VIEWER = Role.WORKSPACE_OWNER, Role.WORKSPACE_OPERATOR, Role.WO
 @pytest.fixture
 def sales(reconciled: Reconciled) -> dict[str, Any]:
     """A Deployment in the workspace `default`. There is another one, `lab`."""
+    made = reconciled.created("sales")
     post(reconciled, "workspaces", name="lab")
-    return reconciled.created("sales")
+    return made
 
 
 def post(api: Reconciled, path: str, expected: int = 201, **ask: Any) -> dict[str, Any]:
