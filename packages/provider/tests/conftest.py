@@ -37,15 +37,18 @@ def database() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_by_other_modules() -> None:
-    """Empty every table at the start of a test file, so that what one file leaves never decides about another."""
+    """Empty every table at the start of a test file, Airflow's and ours, so that what one file leaves never decides about another."""
     from airflow.models.base import Base
     from airflow.settings import engine
     from sqlalchemy import inspect
 
+    from tradewind_provider.store.base import Base as Ours
+
     present = set(inspect(engine).get_table_names())
     if "task_instance" not in present:
         return  # not migrated yet: the first file that needs a database does that
-    names = [table.name for table in Base.metadata.sorted_tables if table.name in present - _KEPT]
+    tables = [*Ours.metadata.sorted_tables, *Base.metadata.sorted_tables]
+    names = [table.name for table in tables if table.name in present - _KEPT]
     names = [name for name in names if not name.startswith("ab_")]
     # SQLite ignores this PRAGMA inside a transaction, so each statement is one of its own.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
