@@ -213,11 +213,14 @@ def _ref(header: str) -> dict[str, Any]:
     return {"attempt_id": attempt_id, "epoch": int(epoch)}
 
 
-def _bomb() -> str:  # of 500 MB; only its beginning is sent
+def _bomb() -> str:  # of 500 MB, and without an end
     import base64
     import zlib
 
-    return base64.b64encode(zlib.compress(b"\0" * 500_000_000, 9)[:1_400_000]).decode()
+    packer, part = zlib.compressobj(9), bytes(1_000_000)
+    # What follows a full flush refers to nothing before it: the second part stands for all others.
+    first, other = (packer.compress(part) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return base64.b64encode(first + other * 499).decode()
 
 
 def _token_gets(path: str) -> Callable[[World], Awaitable[httpx.Response]]:
