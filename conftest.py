@@ -18,6 +18,9 @@ from support import airflow_home, directories, skips
 
 airflow_home.use_one_of_its_own()
 
+# What is imported stays, and what the collecting of tests leaves is little: to look through it again and again takes seconds.
+gc.disable()
+
 collect_ignore_glob = ["packages/*/src/*"]  # the tests in a new project's template are run by that project
 
 # How long an example takes says something of the machine and of what else it does; a test that hangs has its timeout.
@@ -61,11 +64,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files | None
     return Files(config, log) if config.option.dist == "loadfile" else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        gc.enable()  # others collect the tests
+
+
 def pytest_collection_finish() -> None:
     # Airflow and some thousand tests stay as long as the process does: the collector of garbage need not look through them,
     # nor so often through what a test makes.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
     # Tests, and what they start, keep nothing that they have compiled: of a Dag file that is changed twice within a second, to a text
     # as long, the byte code of the first would be taken for the second's.
     sys.dont_write_bytecode = True

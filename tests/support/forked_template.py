@@ -61,6 +61,7 @@ def _serve(control: socket.socket, path: str, program: str = "") -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(path)
         listener.listen()
+        gc.disable()  # what is imported stays
         for name in LIBRARIES:
             importlib.import_module(name)
         exec(compile(program, "<program>", "exec"), {"__name__": "prepared"})
@@ -156,6 +157,7 @@ def _status_of(program: Callable[[], object]) -> int:
 
 
 def _start(env: dict[str, str]) -> None:
+    gc.enable()
     # As at the start of an interpreter: who replaces one of them does not close its descriptor.
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
     sys.stderr = open(2, "w", buffering=1, closefd=False)
