@@ -75,10 +75,10 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 # One more for tests that wait, too, and start no Airflow.
 MORE     := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-# The long files come first, so that the last ones are short.
-FAST := packages/provider packages/runtime packages/agent packages/cli packages/platform packages/protocol \
-        tests/hostile tests/chart tests/contract tests/distributions tests/docs tests/reports tests/benchmarks \
-        tests/private_network/test_set_up_as_code.py tests/private_network/test_routes_of_gateway_api.py
+# The long files come first, so that the last ones are short: one that takes half a minute would end with one processor at work.
+FAST := packages/provider packages/runtime tests/hostile tests/private_network/test_set_up_as_code.py tests/distributions \
+        packages/agent packages/cli packages/platform packages/protocol tests/chart tests/contract \
+        tests/private_network/test_routes_of_gateway_api.py tests/benchmarks tests/docs tests/reports
 
 test: test-fast  ## the fast rings, then a core of real Airflow and of the fault suite
 	$(PY) -m pytest $(PARALLEL) -k "$(ONLY)" $(CORE) tests/on_airflow/sites $(FAULTS) $(BUILT) $(ARGS)
