@@ -16,7 +16,7 @@ def use_one_of_its_own() -> None:
     first import, so this comes before any."""
     home = tempfile.mkdtemp(prefix="tradewind-tests-", dir=_memory())
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    whole_run.begin(home)
+    whole_run.begin(os.path.join(home, "run"))
     os.environ["AIRFLOW_HOME"] = home
     os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

@@ -14,8 +14,10 @@ _FOLDER: Final = "TRADEWIND_TEST_RUN"
 
 
 def begin(folder: str) -> None:
-    """The processes that this one starts share the folder, which is gone when the run ends."""
-    os.environ.setdefault(_FOLDER, folder)
+    """The processes that this one starts share the folder, a new one, which is gone when the run ends."""
+    if _FOLDER not in os.environ:
+        os.mkdir(folder)
+        os.environ[_FOLDER] = folder
 
 
 def made_once(name: str, make: Callable[[Path], None]) -> Path:
