@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tradewind_protocol.access import AccessDocument, AccessUser
-from tradewind_provider.auth_manager import app
+from tradewind_provider.auth_manager import reports
 from tradewind_provider.auth_manager.replica import AccessReplica
 from tradewind_provider.auth_manager.users import PlatformUser
 from tradewind_provider.domain.access import Access, holder_of
@@ -64,7 +64,7 @@ def test_me_names_a_permission_of_the_four_when_all_of_it_is_held_and_parts_by_t
 
 def test_an_api_server_says_that_it_goes_by_permissions(deployment: Deployment) -> None:
     """So the platform can name those who have less by an older one."""
-    assert app._workload().knows_permissions
+    assert reports.counted().knows_permissions
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pytest
 from tradewind_protocol.access import AccessDocument, ExpiringToken, Workload
 from tradewind_protocol.errors import Refused
 from tradewind_provider import settings
-from tradewind_provider.auth_manager.following import follow, report_uses, report_workload
+from tradewind_provider.auth_manager.following import follow
 from tradewind_provider.auth_manager.platform_client import PlatformClient
 from tradewind_provider.auth_manager.replica import AccessReplica
+from tradewind_provider.auth_manager.reports import report_uses, report_workload
 from tradewind_provider.domain.access_roles import AirflowRole
 from tradewind_provider.options import OPTIONS
 
@@ -231,7 +232,7 @@ def test_the_age_of_roles_counts_over_a_restart(tmp_path: Path, platform: FakePl
     found = later.user(ada.id)
     assert found is not None
     assert (found.role, found.audit) == (AirflowRole.VIEWER, False)
-    later.heard()
+    later.confirm()
     found = later.user(ada.id)
     assert found is not None and found.role is AirflowRole.ADMIN
 

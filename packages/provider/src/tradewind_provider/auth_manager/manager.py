@@ -56,6 +56,7 @@ class TradewindAuthManager(BaseAuthManager[PlatformUser]):
 
     @cached_property
     def link(self) -> PlatformLink:
+        """Where the platform is. Raises SettingsError for a plane that no platform manages."""
         found = settings.current().platform
         if found is None:
             raise SettingsError(
@@ -250,17 +251,17 @@ class TradewindAuthManager(BaseAuthManager[PlatformUser]):
     def get_extra_menu_items(self, *, user: PlatformUser) -> list[ExtraMenuItem]:
         return [ExtraMenuItem(text="Back to platform", href=self.link.url)]
 
-    # ---- the way in and out
+    # ---- signing in and out
 
     def get_url_login(self, **kwargs: Any) -> str:
-        from tradewind_provider.auth_manager import app
+        from tradewind_provider.auth_manager import browser_sign_in
 
-        return app.login_address(kwargs.get("next_url"))
+        return browser_sign_in.login_address(kwargs.get("next_url"))
 
     def get_url_logout(self) -> str | None:
-        from tradewind_provider.auth_manager import app
+        from tradewind_provider.auth_manager import browser_sign_in
 
-        return app.LOGOUT
+        return browser_sign_in.LOGOUT
 
     def get_fastapi_app(self) -> FastAPI | None:
         from tradewind_provider.auth_manager import app

@@ -28,7 +28,7 @@ class _Kept(Message):
 
 
 class AccessReplica:
-    """Answers from memory; no method but `load`, `accept` and `heard` touches the file, and none asks anyone. Thread-safe.
+    """Answers from memory; no method but `load`, `accept` and `confirm` touches the file, and none asks anyone. Thread-safe.
 
     `max_age`: when the platform was not heard of for longer, everyone is a viewer.
     """
@@ -117,8 +117,8 @@ class AccessReplica:
         self._take(document, self._clock())
         self._write()
 
-    def heard(self) -> None:
-        """The platform has answered that nothing has changed."""
+    def confirm(self) -> None:
+        """Note that the platform has answered that nothing has changed."""
         self._heard_at = self._clock()
         self._write()
 
