@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform
-from tradewind_platform.composition import PlatformSettings, opened
+from tradewind_platform.home import PlatformSettings, opened
 from tradewind_platform.services import local_accounts
 
 Run = Callable[..., Result]

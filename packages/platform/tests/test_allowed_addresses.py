@@ -22,9 +22,9 @@ from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
 from tradewind_platform.api.server import Server
 from tradewind_platform.commands import platform as command
-from tradewind_platform.composition import PlatformSettings, opened
 from tradewind_platform.domain.authentication_demands import SENSITIVE
 from tradewind_platform.domain.roles import ORGANIZATION, Binding, Role
+from tradewind_platform.home import PlatformSettings, opened
 from tradewind_platform.services.allowed_addresses_cache import AllowedAddressesCache
 from tradewind_platform.services.people import first_organization
 from tradewind_platform.store.sessions import Store

@@ -19,8 +19,8 @@ from support.platform_database import new_file
 from support.platform_parts import NOW, Reconciled
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
-from tradewind_platform.composition import PlatformSettings, alone, opened
 from tradewind_platform.doctor import database, deployments, installer, network
+from tradewind_platform.home import PlatformSettings, alone, opened
 from tradewind_platform.reconciler.driver import StepFailed
 from tradewind_platform.services import workloads
 from tradewind_platform.store.deploy_tables import Deploy

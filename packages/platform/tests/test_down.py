@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from support import directories
 from tradewind.cli import main
 from tradewind.embedded.processes import LocalProcess, wait_until
-from tradewind_platform.composition import PlatformSettings, alone
+from tradewind_platform.home import PlatformSettings, alone
 from tradewind_platform.local.processes import Processes
 
 PROGRAM = "import time; print('up', flush=True); time.sleep(600)"

@@ -15,7 +15,7 @@ from support import plane_archive
 from support.platform_database import new_file
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands import platform as command
-from tradewind_platform.composition import PlatformSettings, alone, opened
+from tradewind_platform.home import PlatformSettings, alone, opened
 from tradewind_platform.services import people, workspace_moves
 from tradewind_platform.store import copies
 from tradewind_platform.store.access_tables import AccessRevision

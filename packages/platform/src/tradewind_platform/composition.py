@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from tradewind_platform.api.app import create_app
 from tradewind_platform.api.context import Platform
@@ -20,76 +14,42 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.domain import catalogue
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.ids import new_cluster_slug
-from tradewind_platform.domain.origins import origin_of
-from tradewind_platform.domain.request_rates import RequestRates
+from tradewind_platform.home import PlatformSettings, alone, opened
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.home_id import home_id, place_of
-from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.local.settings import LOCAL, LocalSettings
 from tradewind_platform.reconciler.reconciler import Reconciler
-from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters, deployment_credentials, local_accounts, people, role_names
 from tradewind_platform.services.session_refreshes import Refresher
 from tradewind_platform.store.leadership import leadership_of
-from tradewind_platform.store.migration import migrate
 from tradewind_platform.store.plane_archives import PlaneArchives
-from tradewind_platform.store.sessions import Store, open_engine
-
-log = logging.getLogger(__name__)
-
-LOCAL: Final = "local"
-"""The name of the cluster that is this machine, and of its driver."""
-
-
-class AlreadyRuns(Exception):
-    """Another process runs the platform of this home."""
+from tradewind_platform.store.sessions import Store
 
 
 @dataclass(frozen=True)
-class PlatformSettings:
-    """A platform on one machine."""
+class PlatformProcess:
+    """The parts that run: each has a thread, the server that of `run`."""
 
-    home: Path
-    listen: str = "127.0.0.1:8700"
-    organization: str = "Tradewind"
-    database_url: str | None = field(default=None, repr=False)  # None: a SQLite file in `home`
-    certificate: Path | None = None  # of the platform's own API
-    key: Path | None = None
-    releases: Path | None = None  # a catalogue of releases; None: the one that is shipped
-    url: str | None = None  # where browsers reach it; None: where it listens
-    request_rates: RequestRates = RequestRates()  # of an API token
+    server: Server
+    reconciler: Reconciler
+    refresher: Refresher
 
-    @property
-    def origin(self) -> str:
-        """The platform's own address for browsers, which sessions, sign-in and its links hold to."""
-        host, _, port = self.listen.rpartition(":")
-        scheme = "http" if self.certificate is None else "https"
-        return origin_of(self.url or f"{scheme}://{host or socket.getfqdn()}:{port}")
-
-    @property
-    def key_file(self) -> Path:
-        return self.home / "keys"
-
-
-@contextmanager
-def opened(settings: PlatformSettings) -> Iterator[tuple[Store, KeyRing]]:
-    """Database and keys, made at the first start. Raises KeyProblem when a key is missing or wrong."""
-    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    url = settings.database_url or f"sqlite:///{settings.home}/platform.db"
-    if settings.database_url is None:
-        os.close(os.open(settings.home / "platform.db", os.O_CREAT | os.O_RDWR, 0o600))
-    engine = open_engine(url)
-    try:
-        migrate(engine)
-        store = Store(engine)
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT ends the server. Returns once the other threads have ended."""
+        threads = [
+            threading.Thread(target=self.reconciler.run, name="reconciler"),
+            threading.Thread(target=self.refresher.run, name="session refreshes"),
+        ]
+        for thread in threads:
+            thread.start()
         try:
-            ring = KeyRing.create(settings.key_file)
-        except FileExistsError:
-            ring = KeyRing(settings.key_file)
-        at_rest.check_keys(store, ring, now=utc_now())
-        yield store, ring
-    finally:
-        engine.dispose()
+            self.server.run()
+        finally:
+            self.reconciler.stop()
+            self.refresher.stop()
+            for thread in threads:
+                thread.join()
 
 
 def serve(
@@ -105,77 +65,84 @@ def serve(
     another home, which this one does not replace.
     """
     with alone(settings), opened(settings) as (store, ring):
-        driver = None if local is None else LocalDriver(local)
-        drivers = {} if driver is None else {LOCAL: driver}
-        versions = offered(settings, local)
-        reconciler = Reconciler(
-            store,
-            ring,
-            drivers,
-            offered=versions,
-            leadership=leadership_of(store.engine),
-        )
-        organization = people.first_organization(store, settings.organization, now=utc_now())
-        with store.transaction(organization) as db:
-            if local is not None:
-                clusters.ensure(
-                    db,
-                    LOCAL,
-                    driver=LOCAL,
-                    slug=new_cluster_slug(),
-                    agents_url=local.agents_url,
-                    people_url=local.people_url,
-                    now=utc_now(),
-                    home=clusters.Home(home_id(local.home), place_of(local.home)),
-                    replaces_home=replaces_home,
-                )
-            link = local_accounts.new_first_link(db, now=utc_now())
-        role_names.forget_retired(store, now=utc_now())
-        deployment_credentials.add_missing(store, ring, now=utc_now())
-        platform = Platform(
-            store,
-            ring,
-            utc_now,
-            reconciler.wake,
-            None if driver is None else driver.address,
-            log_readers=drivers,
-            origin=settings.origin,
-            offered=versions,
-            archives=None if local is None else PlaneArchives(local.archives),
-            request_rates=settings.request_rates,
-        )
-        app = create_app(platform)
-        refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)
-        scheme = "https" if settings.certificate is not None else "http"
-        say(f"the platform's API: {scheme}://{settings.listen}/v1")
+        process = compose(settings, local, store, ring)
+        first_link = prepare(settings, local, store, ring, replaces_home=replaces_home)
+        say(f"the platform's API: {settings.scheme}://{settings.listen}/v1")
         if local is not None:
-            say(
-                f"agents: {local.agents_url}/<Deployment>; people: {local.people_url.replace('{slug}', '<Deployment>')}"
-            )
-        if link is not None:
+            people_url = local.people_url.replace("{slug}", "<Deployment>")
+            say(f"agents: {local.agents_url}/<Deployment>; people: {people_url}")
+        if first_link is not None:
             say("no administrator yet; this link makes the first one, once, within 24 hours:")
-            say(f"{settings.origin}/welcome?code={link}")
-        host, _, port = settings.listen.rpartition(":")
-        server = Server(
-            app,
-            platform.access_watch,
-            host=host.strip("[]"),
-            port=int(port),
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.key,
-            timeout_graceful_shutdown=10,
-        )
-        working = threading.Thread(target=reconciler.run, name="reconciler")
-        refreshing = threading.Thread(target=refresher.run, name="session refreshes")
-        working.start()
-        refreshing.start()
-        try:
-            server.run()
-        finally:
-            reconciler.stop()
-            refresher.stop()
-            working.join()
-            refreshing.join()
+            say(f"{settings.origin}/welcome?code={first_link}")
+        process.run()
+
+
+def compose(
+    settings: PlatformSettings, local: LocalSettings | None, store: Store, ring: KeyRing
+) -> PlatformProcess:
+    """Make the parts of the process, and start none. Raises ValueError for what is no catalogue of releases."""
+    driver = None if local is None else LocalDriver(local)
+    drivers = {} if driver is None else {LOCAL: driver}
+    versions = offered(settings, local)
+    reconciler = Reconciler(store, ring, drivers, offered=versions, leadership=leadership_of(store.engine))
+    platform = Platform(
+        store,
+        ring,
+        utc_now,
+        reconciler.wake,
+        None if driver is None else driver.address,
+        log_readers=drivers,
+        origin=settings.origin,
+        offered=versions,
+        archives=None if local is None else PlaneArchives(local.archives),
+        request_rates=settings.request_rates,
+    )
+    host, _, port = settings.listen.rpartition(":")
+    server = Server(
+        create_app(platform),
+        platform.access_watch,
+        host=host.strip("[]"),
+        port=int(port),
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        timeout_graceful_shutdown=10,
+    )
+    refresher = Refresher(store, ring, platform.providers, origin=settings.origin, clock=utc_now)
+    return PlatformProcess(server, reconciler, refresher)
+
+
+def prepare(
+    settings: PlatformSettings,
+    local: LocalSettings | None,
+    store: Store,
+    ring: KeyRing,
+    *,
+    replaces_home: bool,
+) -> str | None:
+    """Write what the database must have before the platform runs: the organization, the cluster that is this machine, and what
+    earlier versions did not write. Idempotent.
+
+    Returns the code of the link that makes the first administrator; None once there is one. Raises Refused when the database's
+    Deployments are of another home.
+    """
+    organization = people.first_organization(store, settings.organization, now=utc_now())
+    with store.transaction(organization) as db:
+        if local is not None:
+            clusters.ensure(
+                db,
+                LOCAL,
+                driver=LOCAL,
+                slug=new_cluster_slug(),
+                agents_url=local.agents_url,
+                people_url=local.people_url,
+                now=utc_now(),
+                home=clusters.Home(home_id(local.home), place_of(local.home)),
+                replaces_home=replaces_home,
+            )
+        link = local_accounts.new_first_link(db, now=utc_now())
+    role_names.forget_retired(store, now=utc_now())
+    deployment_credentials.add_missing(store, ring, now=utc_now())
+    return link
 
 
 def offered(settings: PlatformSettings, local: LocalSettings | None) -> Offered:
@@ -187,15 +154,3 @@ def offered(settings: PlatformSettings, local: LocalSettings | None) -> Offered:
     # What an administrator has installed on this machine is offered, also when the catalogue is older.
     mirrored = tuple(Release(version) for version in environments if version not in known)
     return Offered((*mirrored, *releases), {LOCAL: frozenset(environments)})
-
-
-@contextmanager
-def alone(settings: PlatformSettings) -> Iterator[None]:
-    """No other process runs the platform of this home meanwhile. Raises AlreadyRuns."""
-    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with open(settings.home / "lock", "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRuns(f"the platform of {settings.home} runs already") from None
-        yield

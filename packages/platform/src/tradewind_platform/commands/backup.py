@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands.home import FILE, local_home
-from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
+from tradewind_platform.home import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.security import at_rest
 from tradewind_platform.security.key_ring import KeyProblem, KeyRing
 from tradewind_platform.services import restoration

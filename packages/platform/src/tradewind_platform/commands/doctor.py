@@ -12,8 +12,8 @@ from tradewind.errors import BadUsage
 from tradewind.output import Column, Output
 from tradewind_platform.clock import utc_now
 from tradewind_platform.commands.home import FILE, home_options, url_in
-from tradewind_platform.composition import PlatformSettings
 from tradewind_platform.doctor.examination import Examination
+from tradewind_platform.home import PlatformSettings
 from tradewind_protocol.checks import Verdict
 
 _COLUMNS: Final = (

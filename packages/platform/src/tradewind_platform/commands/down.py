@@ -8,7 +8,7 @@ import click
 
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import local_home
-from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
+from tradewind_platform.home import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.local.processes import Processes
 
 

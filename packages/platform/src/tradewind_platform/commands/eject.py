@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from tradewind_platform.commands.home import FILE, home_options, local_home, opened_home, url_in
-from tradewind_platform.commands.run import chosen_first_user, own_python
-from tradewind_platform.composition import LOCAL
+from tradewind_platform.commands.home import home_options, local_home, opened_home
+from tradewind_platform.commands.local_cluster_options import ProcessOptions, local_settings, process_options
 from tradewind_platform.domain.operations import Phase
 from tradewind_platform.local import eject as ejecting
-from tradewind_platform.local import environments
 from tradewind_platform.local.gateway import Gateway
 from tradewind_platform.local.planes import Planes
 from tradewind_platform.local.processes import Processes
-from tradewind_platform.local.settings import LocalSettings
+from tradewind_platform.local.settings import LOCAL
 from tradewind_platform.reconciler.documents import document_of
 from tradewind_platform.store.tables import Cluster, Deployment
 
@@ -26,30 +24,14 @@ from tradewind_platform.store.tables import Cluster, Deployment
 @click.option(
     "--to", "target", type=click.Path(file_okay=False, path_type=Path), required=True, help="Write them here."
 )
-@click.option("--plane-python", "plane_pythons", type=FILE, multiple=True, help="As for `run`.")
-@click.option("--deployments-database-url-file", type=FILE, help="As for `run`.")
-@click.option("--first-user", type=click.IntRange(0), help="As for `run`.")
-def eject(
-    home: Path,
-    database_url_file: Path | None,
-    target: Path,
-    plane_pythons: tuple[Path, ...],
-    deployments_database_url_file: Path | None,
-    first_user: int | None,
-) -> None:
+@process_options
+def eject(home: Path, database_url_file: Path | None, target: Path, processes: ProcessOptions) -> None:
     """Write what runs the Deployments of this machine without the platform: units of systemd, and a script for each.
 
     Changes nothing that runs. To leave the platform: stop it, `tradewind platform down`, then start the units. Sign in to each Airflow
     as `admin` then, with the password in `passwords.json` of its home.
     """
-    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
-    settings = LocalSettings(
-        home=local_home(home.resolve()),
-        plane_python=pythons[0],
-        environments=environments.by_version(pythons),
-        database_url=url_in(deployments_database_url_file),
-        first_user=chosen_first_user(first_user),
-    )
+    settings = local_settings(local_home(home.resolve()), processes)
     planes = Planes(settings)
     with opened_home(home, database_url_file) as (store, ring):
         with store.reading_all() as db:

