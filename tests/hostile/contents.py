@@ -28,7 +28,7 @@ from sqlalchemy import insert, select, update
 from tradewind_protocol import ids, paths
 from tradewind_provider.airflow import database
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.services import sessions, tokens, triggers
+from tradewind_provider.services import session_authentication, tokens, triggers
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentToken, Attempt
@@ -222,7 +222,7 @@ def work(world: World) -> None:
                 )  # fmt: skip
             site.attempts[state if kind == "task" else kind] = f"{attempt_id}:3"
         with create_session() as db:
-            agent = sessions.authenticate(db, site.session, utc_now())
+            agent = session_authentication.authenticate(db, site.session, utc_now())
             trigger = Trigger(classpath="site.Watch", kwargs={})
             trigger.triggerer_id = triggers.job_of(db, agent, now=utc_now())
             db.add(trigger)

@@ -133,7 +133,7 @@ def test_the_page_says_how_many_there_are() -> None:
 WALLS: list[tuple[str, str, Callable[[Any, World], Any], str]] = [
     # what holds the attempts off, their family, what is put in its place, and the attempts that have to get through then
     (
-        "tradewind_provider.services.sessions.authenticate",
+        "tradewind_provider.services.session_authentication.authenticate",
         "credentials",
         lambda wall, world: lambda db, presented, now: wall(db, world.attacker.session, now),
         "POST /poll with a credential: of a session never made",

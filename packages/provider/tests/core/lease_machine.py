@@ -21,7 +21,16 @@ from tradewind_protocol.polling import Poll, Room
 from tradewind_protocol.sessions import OpenSession, TaskEnvironment
 from tradewind_protocol.states import ATTEMPT_MOVES, AttemptState, Component, OutcomeKind
 from tradewind_provider.airflow import workloads
-from tradewind_provider.services import assignment, attempts, polls, reaper, sessions, tokens, work_queue
+from tradewind_provider.services import (
+    assignment,
+    attempts,
+    polls,
+    reaper,
+    session_authentication,
+    sessions,
+    tokens,
+    work_queue,
+)
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, Event
 
@@ -313,7 +322,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def _handle(self, db: Session, request: Request) -> Any:
         if request.what == "open":
             return request.act(db, None)  # type: ignore[arg-type]
-        return request.act(db, sessions.authenticate(db, request.token, self.now))
+        return request.act(db, session_authentication.authenticate(db, request.token, self.now))
 
     # ---- the agent's own rules: tradewind_agent.work.running and .attempt
 

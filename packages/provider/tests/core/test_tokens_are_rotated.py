@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tradewind_protocol import ids
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.services import reaper, tokens
+from tradewind_provider.services import reaper, token_authentication, tokens
 from tradewind_provider.store.tables import AgentToken, Event
 
 from .scenes import NOON, SETTINGS, Agent, Clock, Plane, queued, row, sessions_of
@@ -159,5 +159,5 @@ def test_rotating_is_in_the_audit_trail_without_any_value(clock: Clock, secret: 
         assert event.detail["former"] == ids.shown(secret)
         reaper.forget(db, SETTINGS, now=clock.forward(3600 * 24 * 400))
     with pytest.raises(Refused) as error, create_session() as db:
-        tokens.use(db, secret, now=clock())
+        token_authentication.authenticate(db, secret, now=clock())
     assert error.value.code is Code.TOKEN_UNKNOWN  # what became of it is forgotten after a year

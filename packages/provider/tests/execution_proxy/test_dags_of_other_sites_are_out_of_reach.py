@@ -27,7 +27,7 @@ from sqlalchemy import delete, event, func, select, update
 from tradewind_protocol.operator import SiteAccess
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.domain.dag_access import SiteGrant
-from tradewind_provider.services import sessions, site_grants, triggers
+from tradewind_provider.services import session_authentication, site_grants, triggers
 from tradewind_provider.store.dag_tables import DagBundle
 from tradewind_provider.store.tables import Attempt, SiteAccessGrant
 
@@ -268,7 +268,7 @@ async def test_a_bundle_that_changes_hands_is_out_of_reach_within_seconds(plane:
 def trigger_of(token: str, ti_id: UUID | None = None) -> int:
     """A trigger that the session runs, and that the task instance waits for."""
     with create_session() as db:
-        job = triggers.job_of(db, sessions.authenticate(db, token, utc_now()), now=utc_now())
+        job = triggers.job_of(db, session_authentication.authenticate(db, token, utc_now()), now=utc_now())
         trigger = Trigger(classpath="x", kwargs={})
         trigger.triggerer_id = job
         db.add(trigger)

@@ -29,7 +29,7 @@ from tradewind_provider.airflow.database import create_session
 from tradewind_provider.airflow.execution_api import ExecutionTokens
 from tradewind_provider.api.agent_requests import AgentRequests
 from tradewind_provider.composition import compose
-from tradewind_provider.services import triggers
+from tradewind_provider.services import session_authentication, triggers
 from tradewind_provider.store.tables import Attempt
 
 from .conftest import Plane, with_and_without_shortcuts
@@ -298,9 +298,8 @@ async def test_a_triggerer_answers_for_task_instances_that_wait_for_its_triggers
 
 
 def _agent(db: Any, token: str) -> Any:
-    from tradewind_provider.services import sessions
 
-    return sessions.authenticate(db, token, datetime.now(timezone.utc))
+    return session_authentication.authenticate(db, token, datetime.now(timezone.utc))
 
 
 @with_and_without_shortcuts

@@ -56,7 +56,7 @@ ThisPlane = Annotated[Plane, Depends(this_plane)]
 
 
 async def current_agent(request: Request, plane: ThisPlane) -> Agent:
-    """FastAPI dependency: the agent that asks. Raises Refused as `sessions.authenticate` does, and VERSION_SKEW."""
+    """FastAPI dependency: the agent that asks. Raises Refused as `session_authentication.authenticate` does, and VERSION_SKEW."""
     credentials.check_protocol(request.headers.get(versions.HEADER))
     return await plane.sessions.agent(credentials.bearer(request.headers.get("authorization")), plane.clock())
 

@@ -1,12 +1,12 @@
-"""Sessions of agents: opening, renewing, ending, and which agent a session token belongs to."""
+"""Sessions of agents: opening, renewing and ending them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tradewind_protocol import ids
@@ -25,81 +25,7 @@ from tradewind_provider.services import (
 from tradewind_provider.services.agents import Agent, agent_of
 from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.settings import DEFAULT_LIMITS, STRICT_FOR_ALL, Policies, SessionLimits
-from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt, FormerTokenValue
-
-_ENDED = {
-    SessionEnd.FENCED: Code.SESSION_FENCED,
-    SessionEnd.TOKEN_DELETED: Code.TOKEN_DELETED,
-    SessionEnd.TOKEN_EXPIRED: Code.TOKEN_EXPIRED,
-}
-
-
-def authenticate(db: Session, session_token: str, now: datetime) -> Agent:
-    """The agent whose session token this is.
-
-    Raises Refused: TOKEN_MISSING or TOKEN_MALFORMED when it is none, SESSION_UNKNOWN, SESSION_EXPIRED (ended, given
-    up as lost, or not renewed in time), SESSION_FENCED (another process is this agent now), TOKEN_DELETED or
-    TOKEN_EXPIRED when the agent token that bought the session is not good any more.
-    """
-    if not session_token:
-        raise Refused(
-            Code.TOKEN_MISSING, "the request carries no session token", remedy="open a session first"
-        )
-    if not ids.has_form_of(session_token, ids.SESSION_TOKEN_PREFIX):
-        raise Refused(
-            Code.TOKEN_MALFORMED,
-            "the bearer token is not a session token of Tradewind",
-            remedy=f"open a session with an agent token; session tokens begin with {ids.SESSION_TOKEN_PREFIX}",
-        )
-    presented = hashed(session_token)
-    found = db.execute(
-        select(AgentSession, AgentToken)
-        .join(AgentToken, AgentToken.id == AgentSession.token_id, isouter=True)
-        .where(or_(AgentSession.token_hash == presented, AgentSession.previous_hash == presented))
-    ).first()
-    if found is None:
-        raise Refused(Code.SESSION_UNKNOWN, "no session has this token", remedy="open a new session")
-    session, token = found
-    if session.ended_at is not None:
-        end = SessionEnd(session.ended_how)
-        raise Refused(
-            _ENDED.get(end, Code.SESSION_EXPIRED),
-            f"the session of agent {session.name!r} has ended: it {session.ended_reason}",
-            remedy="ask for another agent token" if end in _ENDED and end is not SessionEnd.FENCED else "",
-        )
-    expires = session.token_expires_at if session.token_hash == presented else session.previous_expires_at
-    if expires is None or expires <= now:
-        raise Refused(
-            Code.SESSION_EXPIRED,
-            f"the session token of agent {session.name!r} is too old",
-            remedy="open a new session; polls renew the token in passing",
-        )
-    if token is None or token.deleted_at is not None:
-        raise Refused(
-            Code.TOKEN_DELETED,
-            f"the agent token of agent {session.name!r} was deleted",
-            remedy="ask for another agent token",
-        )
-    if token.expires_at is not None and token.expires_at <= now:
-        raise Refused(
-            Code.TOKEN_EXPIRED,
-            f"the agent token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC",
-            remedy="ask for another agent token",
-            token=token.name,
-        )
-    ends = [expires] if token.expires_at is None else [expires, token.expires_at]
-    if session.bought_with not in (None, token.token_hash):
-        former = db.get(FormerTokenValue, session.bought_with)
-        if former is None or former.good_until <= now:
-            raise Refused(
-                Code.TOKEN_EXPIRED,
-                f"agent {session.name!r} opened its session with a value of the agent token {token.name!r} that was "
-                "replaced and is not good any more",
-                remedy="give the agent the token's present value",
-                token=token.name,
-            )
-        ends.append(former.good_until)
-    return replace(agent_of(session), good_until=min(ends))
+from tradewind_provider.store.tables import AgentSession, AgentToken, Attempt
 
 
 @dataclass(frozen=True)
@@ -134,29 +60,21 @@ def open_session(
     _require_same_site(db, ask, token)
     bound = _bound_to(db, ask)
     _require_free_session(db, ask, token, limits)
-    new_id = uuid4()
-    session = db.scalar(
+    secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
+    present = db.scalar(
         select(AgentSession)
         .where(AgentSession.agent_id == ask.agent_id, AgentSession.ended_at.is_(None))
         .with_for_update()
     )
-    secret = ids.new_secret(ids.SESSION_TOKEN_PREFIX)
-    if session is not None and session.instance == ask.instance:
-        _renew(session, secret, now=now, lasts=lasts)
-        session.agent_key_hash = bound
-        _describe(session, ask, token, policies, bought_with, now)
-        storages.compare(db, session)
-        return OpenedSession(agent_of(session), secret)
-    if session is not None:
-        _keep_unreported(db, session.id, new_id, ask)
-        session_termination.end(
-            db,
-            session,
-            how=SessionEnd.FENCED,
-            reason=f"was started again as process {ask.host.pid or '?'} on {ask.host.hostname or 'an unnamed host'}, "
-            "and the newer process is the agent now",
-            now=now,
-        )
+    if present is not None and present.instance == ask.instance:
+        _renew(present, secret, now=now, lasts=lasts)
+        present.agent_key_hash = bound
+        _describe(present, ask, token, policies, bought_with, now)
+        storages.compare(db, present)
+        return OpenedSession(agent_of(present), secret)
+    new_id = uuid4()
+    if present is not None:
+        _fence(db, present, new_id, ask, now=now)
     session = AgentSession(
         id=new_id,
         agent_id=ask.agent_id,
@@ -174,37 +92,23 @@ def open_session(
     session.findings = [one.model_dump(mode="json") for one in storages.findings(session)]
     db.flush()
     command_carry_over.carry_over(db, session, now=now)
-    notifications.publish(db, notifications.AGENTS)
-    audit.record(
-        db,
-        action="session_opened",
-        actor=f"agent:{ask.name}",
-        subject=f"agent:{ask.name}",
-        now=now,
-        detail={
-            "agent_id": str(ask.agent_id),
-            "session_id": str(session.id),
-            "token": token.name,
-            "site": token.site,
-            "hostname": ask.host.hostname,
-        },
-    )
+    _announce(db, session, ask, token, now=now)
     return OpenedSession(agent_of(session), secret)
 
 
 def _require_same_site(db: Session, ask: OpenSession, token: AgentToken) -> None:
     """An agent_id is no secret: the holder of a token of one site must not fence an agent of another site with it."""
-    other = db.scalar(
+    known_site = db.scalar(
         select(AgentSession.site)
         .where(AgentSession.agent_id == ask.agent_id, AgentSession.site != token.site)
         .limit(1)
     )
-    if other is not None:
+    if known_site is not None:
         raise Refused(
             Code.WRONG_SITE,
             f"agent {ask.name!r} comes with the agent token {token.name!r} of site {token.site!r}, and its id "
-            f"{ask.agent_id} is that of an agent of site {other!r}",
-            remedy=f"give the agent a token of site {other!r}; or, when it has moved to site {token.site!r}, a new "
+            f"{ask.agent_id} is that of an agent of site {known_site!r}",
+            remedy=f"give the agent a token of site {known_site!r}; or, when it has moved to site {token.site!r}, a new "
             "state_dir",
         )
 
@@ -213,13 +117,13 @@ def _require_free_session(db: Session, ask: OpenSession, token: AgentToken, limi
     """Agent ids cost nothing, and each session is a row that every sweep reads. The session an agent has counts for
     nothing: the new one takes its place.
 
-    The row of the token is locked since `tokens.use` wrote to it, so one token never has more. Sessions that are opened
+    The row of the token is locked since `token_authentication.authenticate` wrote to it, so one token never has more. Sessions that are opened
     in the same moment with several tokens of a site may exceed the site's limit by as many.
     """
-    others = select(func.count()).where(
+    open_sessions = select(func.count()).where(
         AgentSession.ended_at.is_(None), AgentSession.agent_id != ask.agent_id
     )
-    for what, option, of_it, most in (
+    for what, option, condition, most in (
         (
             f"agent token {token.name!r}",
             "sessions_per_token",
@@ -228,7 +132,7 @@ def _require_free_session(db: Session, ask: OpenSession, token: AgentToken, limi
         ),
         (f"site {token.site!r}", "sessions_per_site", AgentSession.site == token.site, limits.per_site),
     ):
-        if (db.scalar(others.where(of_it)) or 0) >= most:
+        if (db.scalar(open_sessions.where(condition)) or 0) >= most:
             raise Refused(
                 Code.LIMIT_REACHED,
                 f"agent {ask.name!r} gets no session: {what} has {most} open, as many as [tradewind] {option} allows",
@@ -260,6 +164,19 @@ def _bound_to(db: Session, ask: OpenSession) -> str | None:
     return shown
 
 
+def _fence(db: Session, session: AgentSession, new: UUID, ask: OpenSession, *, now: datetime) -> None:
+    """End the session that the agent has. What `ask` names as unreported goes to the session `new`."""
+    _keep_unreported(db, session.id, new, ask)
+    session_termination.end(
+        db,
+        session,
+        how=SessionEnd.FENCED,
+        reason=f"was started again as process {ask.host.pid or '?'} on {ask.host.hostname or 'an unnamed host'}, "
+        "and the newer process is the agent now",
+        now=now,
+    )
+
+
 def _keep_unreported(db: Session, old: UUID, new: UUID, ask: OpenSession) -> None:
     named = {ref.attempt_id: ref.epoch for ref in ask.unreported}
     held = db.scalars(
@@ -269,6 +186,26 @@ def _keep_unreported(db: Session, old: UUID, new: UUID, ask: OpenSession) -> Non
         if named.get(attempt.id) == attempt.epoch:
             attempt.session_id, attempt.missing_since = new, None
     db.flush()
+
+
+def _announce(
+    db: Session, session: AgentSession, ask: OpenSession, token: AgentToken, *, now: datetime
+) -> None:
+    notifications.publish(db, notifications.AGENTS)
+    audit.record(
+        db,
+        action="session_opened",
+        actor=f"agent:{ask.name}",
+        subject=f"agent:{ask.name}",
+        now=now,
+        detail={
+            "agent_id": str(ask.agent_id),
+            "session_id": str(session.id),
+            "token": token.name,
+            "site": token.site,
+            "hostname": ask.host.hostname,
+        },
+    )
 
 
 def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
@@ -307,10 +244,10 @@ def _describe(
     session.token_id = token.id
     session.site = token.site
     session.bought_with = bought_with or token.token_hash
-    way = (client_address.address() or None, client_address.endpoint() or None)
-    if session.way_since is None or (session.address, session.endpoint) != way:
+    route = (client_address.address() or None, client_address.endpoint() or None)
+    if session.way_since is None or (session.address, session.endpoint) != route:
         session.way_since = now
-    session.address, session.endpoint = way
+    session.address, session.endpoint = route
     session.components = [one.value for one in dict.fromkeys(ask.components)]
     session.environments = [one.model_dump(mode="json") for one in ask.environments]
     session.bundles = list(ask.bundles)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -21,15 +19,6 @@ from tradewind_provider.services.credential_hashes import hashed
 from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 SHORTEST_DAYS, LONGEST_DAYS = 1, 3650
-AGENTS: Final = frozenset({TokenKind.AGENT})
-SENTINELS: Final = frozenset({TokenKind.SENTINEL})
-ANY: Final = frozenset(TokenKind)
-
-_OPENS: Final = {
-    TokenKind.AGENT: "opens sessions of agents",
-    TokenKind.SCALER: "reads queue numbers and nothing else",
-    TokenKind.SENTINEL: "reports for a sentinel, reads queue numbers and nothing else",
-}
 
 
 @dataclass(frozen=True)
@@ -57,23 +46,8 @@ def create(
     Raises Refused MALFORMED (no name, days out of 1 to 3650), CONFLICT (a living token has that name), LIMIT_REACHED.
     """
     name = name.strip()
-    if not name or len(name) > 250:
-        raise Refused(Code.MALFORMED, "a token needs a name of 1 to 250 characters")
-    if expires_in_days is not None and not SHORTEST_DAYS <= expires_in_days <= LONGEST_DAYS:
-        raise Refused(
-            Code.MALFORMED,
-            f"a token cannot expire in {expires_in_days} days",
-            remedy=f"choose {SHORTEST_DAYS} to {LONGEST_DAYS} days, or never",
-        )
-    living = select(AgentToken).where(AgentToken.deleted_at.is_(None))
-    if db.scalar(living.where(AgentToken.name == name).limit(1)) is not None:
-        raise Refused(Code.CONFLICT, f"there is a token named {name!r} already", remedy="choose another name")
-    if (db.scalar(select(func.count()).select_from(living.subquery())) or 0) >= limit:
-        raise Refused(
-            Code.LIMIT_REACHED,
-            f"this Deployment has {limit} agent tokens, as many as [tradewind] tokens_limit allows",
-            remedy="delete one that is not used any more, or raise the limit",
-        )
+    _require_name_and_days(name, expires_in_days)
+    _require_free(db, name, limit)
     secret = ids.new_secret(kind.prefix, mark=deployment.mark(db, now=now))
     token = AgentToken(
         id=uuid4(),
@@ -103,6 +77,29 @@ def create(
     )
     db.flush()
     return CreatedToken(token, secret)
+
+
+def _require_name_and_days(name: str, expires_in_days: int | None) -> None:
+    if not name or len(name) > 250:
+        raise Refused(Code.MALFORMED, "a token needs a name of 1 to 250 characters")
+    if expires_in_days is not None and not SHORTEST_DAYS <= expires_in_days <= LONGEST_DAYS:
+        raise Refused(
+            Code.MALFORMED,
+            f"a token cannot expire in {expires_in_days} days",
+            remedy=f"choose {SHORTEST_DAYS} to {LONGEST_DAYS} days, or never",
+        )
+
+
+def _require_free(db: Session, name: str, limit: int) -> None:
+    living = select(AgentToken).where(AgentToken.deleted_at.is_(None))
+    if db.scalar(living.where(AgentToken.name == name).limit(1)) is not None:
+        raise Refused(Code.CONFLICT, f"there is a token named {name!r} already", remedy="choose another name")
+    if (db.scalar(select(func.count()).select_from(living.subquery())) or 0) >= limit:
+        raise Refused(
+            Code.LIMIT_REACHED,
+            f"this Deployment has {limit} agent tokens, as many as [tradewind] tokens_limit allows",
+            remedy="delete one that is not used any more, or raise the limit",
+        )
 
 
 def listed(db: Session) -> Sequence[AgentToken]:
@@ -244,13 +241,13 @@ def end_expired(db: Session, *, now: datetime) -> int:
         .where(live, FormerTokenValue.good_until <= now)
     ).all()
     for session, token, former in replaced:
-        reason = f"shows a value of {token_sentence(token, former)}"
+        reason = f"shows a value of {replacement_of(token, former)}"
         ended += session_termination.end(db, session, how=SessionEnd.TOKEN_EXPIRED, reason=reason, now=now)
     return ended
 
 
-def token_sentence(token: AgentToken, former: FormerTokenValue) -> str:
-    """What became of a value a token had."""
+def replacement_of(token: AgentToken, former: FormerTokenValue) -> str:
+    """The token, and by whom and when a value it had was replaced: the end of a sentence."""
     return (
         f"the agent token {token.name!r} that {former.replaced_by} replaced at "
         f"{former.replaced_at:%Y-%m-%d %H:%M} UTC and that was good until {former.good_until:%Y-%m-%d %H:%M} UTC"
@@ -259,66 +256,3 @@ def token_sentence(token: AgentToken, former: FormerTokenValue) -> str:
 
 def _expired(token: AgentToken) -> str:
     return f"came with the agent token {token.name!r}, which expired at {token.expires_at:%Y-%m-%d %H:%M} UTC"
-
-
-def use(db: Session, presented: str, *, now: datetime, kinds: Collection[TokenKind] = AGENTS) -> AgentToken:
-    """The token that is presented, of one of these kinds.
-
-    Raises Refused TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNKNOWN, WRONG_DEPLOYMENT, TOKEN_DELETED, TOKEN_EXPIRED, or
-    NOT_PERMITTED for a good token of another kind.
-    """
-    if not presented:
-        raise Refused(Code.TOKEN_MISSING, "no agent token was sent", remedy="give the agent its token")
-    if TokenKind.of(presented) is None:
-        raise Refused(
-            Code.TOKEN_MALFORMED,
-            "what was sent is not an agent token",
-            remedy=f"agent tokens begin with {ids.AGENT_TOKEN_PREFIX} and have 43 characters more; was it cut?",
-        )
-    digest = hashed(presented)
-    token = db.scalar(select(AgentToken).where(AgentToken.token_hash == digest))
-    former = None
-    if token is None and (former := db.get(FormerTokenValue, digest)) is not None:
-        token = db.get(AgentToken, former.token_id)
-    if token is None or not hmac.compare_digest((former or token).token_hash, digest):
-        if (mark := ids.mark_of(presented)) and mark != deployment.mark(db, now=now):
-            raise Refused(
-                Code.WRONG_DEPLOYMENT,
-                f"the agent token {ids.shown(presented)} was made in another Deployment than this one",
-                remedy="correct plane_url, or ask for an agent token of this Deployment",
-            )
-        raise Refused(
-            Code.TOKEN_UNKNOWN,
-            f"this Deployment knows no agent token {ids.shown(presented)}",
-            remedy="check that it was copied whole, and that plane_url is that of the Deployment it was made in",
-        )
-    if token.deleted_at is not None:
-        raise Refused(
-            Code.TOKEN_DELETED,
-            f"the agent token {token.name!r} was deleted at {token.deleted_at:%Y-%m-%d %H:%M} UTC",
-            remedy="ask for another agent token",
-            token=token.name,
-        )
-    if token.expires_at is not None and token.expires_at <= now:
-        raise Refused(
-            Code.TOKEN_EXPIRED,
-            f"the agent token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC",
-            remedy="ask for another agent token",
-            token=token.name,
-        )
-    if former is not None and former.good_until <= now:
-        raise Refused(
-            Code.TOKEN_EXPIRED,
-            f"{former.shown} is a value of {token_sentence(token, former)}",
-            remedy="give the agent the token's present value",
-            token=token.name,
-        )
-    if TokenKind(token.kind) not in kinds:
-        raise Refused(
-            Code.NOT_PERMITTED,
-            f"the token {token.name!r} is a token of kind {token.kind}: it {_OPENS[TokenKind(token.kind)]}",
-            remedy="use a token of kind " + " or ".join(one.value for one in TokenKind if one in kinds),
-            token=token.name,
-        )
-    token.last_used_at = now
-    return token

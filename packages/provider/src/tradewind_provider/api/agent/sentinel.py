@@ -9,7 +9,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.rate_limiter import CredentialKind
 from tradewind_provider.api.plane import ThisPlane
-from tradewind_provider.services import sentinels, tokens
+from tradewind_provider.services import sentinels, token_authentication
 
 router = APIRouter(tags=["sentinel"])
 
@@ -25,7 +25,12 @@ async def report(said: wire.SentinelReport, request: Request, plane: ThisPlane) 
         presented,
         lambda: transactions.run(
             lambda db: sentinels.report(
-                db, tokens.use(db, presented, now=now, kinds=tokens.SENTINELS), said, now=now
+                db,
+                token_authentication.authenticate(
+                    db, presented, now=now, kinds=token_authentication.SENTINELS
+                ),
+                said,
+                now=now,
             )
         ),
     )

@@ -14,7 +14,7 @@ from tradewind_provider.api import transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.rate_limiter import CredentialKind
 from tradewind_provider.api.plane import CurrentAgent, ThisPlane
-from tradewind_provider.services import sessions, tokens
+from tradewind_provider.services import sessions, token_authentication
 from tradewind_provider.services.credential_hashes import hashed
 
 router = APIRouter()
@@ -28,7 +28,7 @@ async def open_session(ask: OpenSession, request: Request, plane: ThisPlane) -> 
     now = plane.clock()
 
     def work(db: Session) -> sessions.OpenedSession:
-        token = tokens.use(db, presented, now=now)
+        token = token_authentication.authenticate(db, presented, now=now)
         return sessions.open_session(
             db,
             ask,

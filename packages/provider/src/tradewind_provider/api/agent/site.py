@@ -19,7 +19,7 @@ from tradewind_provider.api.agent import sessions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.rate_limiter import CredentialKind
 from tradewind_provider.api.plane import ThisPlane
-from tradewind_provider.services import credential_hashes, queue_depths, tokens
+from tradewind_provider.services import credential_hashes, queue_depths, token_authentication
 from tradewind_provider.services.queue_depths import QueueCount, QueueCountCache
 from tradewind_provider.store.tables import AgentToken
 
@@ -42,14 +42,16 @@ class Holder:
 
 
 async def _looked_up(request: Request, plane: ThisPlane, kinds: Collection[TokenKind]) -> Holder:
-    """Raises Refused as `tokens.use` does, VERSION_SKEW as well."""
+    """Raises Refused as `token_authentication.authenticate` does, VERSION_SKEW as well."""
     credentials.check_protocol(request.headers.get(versions.HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
     now = plane.clock()
     return await plane.rate_limiter.shown(
         CredentialKind.AGENT_TOKEN,
         presented,
-        lambda: transactions.run(lambda db: _used(tokens.use(db, presented, now=now, kinds=kinds))),
+        lambda: transactions.run(
+            lambda db: _used(token_authentication.authenticate(db, presented, now=now, kinds=kinds))
+        ),
     )
 
 
@@ -72,17 +74,17 @@ async def _remembered(request: Request, plane: ThisPlane, kinds: Collection[Toke
 
 async def token_holder(request: Request, plane: ThisPlane) -> Holder:
     """FastAPI dependency: the holder of an agent token."""
-    return await _remembered(request, plane, tokens.AGENTS)
+    return await _remembered(request, plane, token_authentication.AGENTS)
 
 
 async def any_holder(request: Request, plane: ThisPlane) -> Holder:
     """FastAPI dependency: the holder of a token of any kind."""
-    return await _remembered(request, plane, tokens.ANY)
+    return await _remembered(request, plane, token_authentication.ANY)
 
 
 async def _holder_now(request: Request, plane: ThisPlane) -> Holder:
     """FastAPI dependency: the holder of a token that opens or reports something, looked up now."""
-    return await _looked_up(request, plane, tokens.AGENTS | {TokenKind.SENTINEL})
+    return await _looked_up(request, plane, token_authentication.AGENTS | {TokenKind.SENTINEL})
 
 
 QueueReader = Annotated[Holder, Depends(any_holder)]

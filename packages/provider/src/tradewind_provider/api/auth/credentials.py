@@ -14,7 +14,7 @@ from tradewind_protocol import versions
 from tradewind_protocol.errors import Code, Refused
 from tradewind_provider.api import transactions
 from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
-from tradewind_provider.services import credential_hashes, sessions
+from tradewind_provider.services import credential_hashes, session_authentication
 from tradewind_provider.services.agents import Agent
 
 PROTOCOL_HEADER = versions.HEADER
@@ -39,7 +39,7 @@ class AuthenticatedSessions:
         self._known: dict[str, _Known] = {}
 
     async def agent(self, session_token: str, now: datetime) -> Agent:
-        """As `sessions.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
+        """As `session_authentication.authenticate`, with an answer at most FRESH_SECONDS old. Raises RATE_LIMITED as well."""
         key = credential_hashes.hashed(session_token)
         moment = self._monotonic()
         known = self._known.get(key)
@@ -49,7 +49,7 @@ class AuthenticatedSessions:
         agent = await self._rate_limiter.shown(
             CredentialKind.SESSION_TOKEN,
             session_token,
-            lambda: transactions.run(lambda db: sessions.authenticate(db, session_token, now)),
+            lambda: transactions.run(lambda db: session_authentication.authenticate(db, session_token, now)),
         )
         if len(self._known) >= _MOST:
             self._known.clear()

@@ -20,7 +20,7 @@ from tradewind_provider.api import bodies, transactions
 from tradewind_provider.api.auth import credentials
 from tradewind_provider.api.auth.rate_limiter import AuthenticationRateLimiter, CredentialKind
 from tradewind_provider.clock import Clock
-from tradewind_provider.services import tokens
+from tradewind_provider.services import token_authentication
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
@@ -90,11 +90,13 @@ class Admission:
             return
         now = self._clock()
         if path in (paths.SESSIONS, sentinel.REPORT):
-            kinds = tokens.AGENTS if path == paths.SESSIONS else tokens.SENTINELS
+            kinds = token_authentication.AGENTS if path == paths.SESSIONS else token_authentication.SENTINELS
             await self._rate_limiter.shown(
                 CredentialKind.AGENT_TOKEN,
                 presented,
-                lambda: transactions.run(lambda db: tokens.use(db, presented, now=now, kinds=kinds)),
+                lambda: transactions.run(
+                    lambda db: token_authentication.authenticate(db, presented, now=now, kinds=kinds)
+                ),
             )
         else:
             await self._sessions.agent(presented, now)
