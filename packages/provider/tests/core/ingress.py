@@ -74,10 +74,9 @@ def replaced(*texts: str, address: str = "203.0.113.1", **more: object) -> allow
     with create_session() as db:
         return allow_list.replace(
             db,
-            [allow_list.parsed(one) for one in texts],
+            allow_list.AllowListChange([allow_list.parsed(one) for one in texts], **more),  # type: ignore[arg-type]
             actor="ada",
             address=address,
             initial=networks("192.0.2.0/24"),
             now=NOON,
-            **more,  # type: ignore[arg-type]
         )

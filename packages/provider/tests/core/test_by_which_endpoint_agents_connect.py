@@ -94,18 +94,13 @@ def test_which_way_a_list_admits(gate: AddressGate, public: bool, by_endpoint: b
 def replaced_ways(
     *endpoints: str, private_only: bool | None = None, force: bool = False
 ) -> allow_list.AllowList:
+    change = allow_list.AllowListChange(
+        endpoints=[allow_list.parsed_endpoint(one, "site") for one in endpoints],
+        private_only=private_only,
+        force=force,
+    )
     with create_session() as db:
-        return allow_list.replace(
-            db,
-            None,
-            endpoints=[allow_list.parsed_endpoint(one, "site") for one in endpoints],
-            private_only=private_only,
-            actor="ada",
-            address="198.51.100.9",
-            force=force,
-            initial=(),
-            now=NOON,
-        )
+        return allow_list.replace(db, change, actor="ada", address="198.51.100.9", initial=(), now=NOON)
 
 
 def test_the_public_way_is_not_shut_while_an_agent_uses_it() -> None:

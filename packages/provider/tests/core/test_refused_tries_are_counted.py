@@ -190,17 +190,9 @@ def test_an_address_behind_an_endpoint_is_not_the_same_address_of_the_public_way
 
 
 def test_private_endpoints_alone_leave_the_public_way_open() -> None:
+    change = allow_list.AllowListChange([], [allow_list.parsed_endpoint(AWS)], private_only=True)
     with create_session() as db:
-        allow_list.replace(
-            db,
-            [],
-            endpoints=[allow_list.parsed_endpoint(AWS)],
-            private_only=True,
-            actor="ada",
-            address="",
-            initial=(),
-            now=NOON,
-        )
+        allow_list.replace(db, change, actor="ada", address="", initial=(), now=NOON)
     assert (
         checked("203.0.113.7").why == "the public way is shut: agents may connect by private endpoints only"
     )

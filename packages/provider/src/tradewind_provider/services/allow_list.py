@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -63,6 +65,29 @@ class AllowList:
         )
 
 
+@dataclass(frozen=True)
+class AllowListChange:
+    """What a person asks for. None: as it is."""
+
+    entries: Sequence[AllowListEntry] | None = None
+    endpoints: Sequence[EndpointEntry] | None = None
+    private_only: bool | None = None
+    revision: int | None = None  # of the list that the person has seen; None: of any
+    force: bool = False
+    reason: str = ""
+
+    def of(self, before: AllowList) -> AllowList:
+        """The list that is asked for, each network and each endpoint once."""
+        wanted = before
+        if self.entries is not None:
+            wanted = replaced(wanted, entries=tuple({one.network: one for one in self.entries}.values()))
+        if self.endpoints is not None:
+            wanted = replaced(wanted, endpoints=tuple({one.endpoint: one for one in self.endpoints}.values()))
+        if self.private_only is not None:
+            wanted = replaced(wanted, private_only=self.private_only)
+        return wanted
+
+
 def read(db: Session, *, initial: Sequence[Network]) -> AllowList:
     """The list in force; `initial`, from the configuration, until a person sets one."""
     row = db.get(Setting, NAME, populate_existing=True)
@@ -109,63 +134,63 @@ def parsed_endpoint(endpoint: str, name: str = "") -> EndpointEntry:
 
 def replace(
     db: Session,
-    entries: Sequence[AllowListEntry] | None,
+    change: AllowListChange,
     *,
-    endpoints: Sequence[EndpointEntry] | None = None,
-    private_only: bool | None = None,
     actor: str,
     address: str,
-    reason: str = "",
-    force: bool = False,
-    revision: int | None = None,
     initial: Sequence[Network],
     now: datetime,
 ) -> AllowList:
-    """Put what is not None in the place of what is there; in force everywhere within seconds. `address` is the caller's.
+    """Change the list; in force everywhere within seconds. `address` is the caller's.
 
-    The same again changes nothing. Raises Refused CONFLICT when the list is not at `revision` (if one is given) any more and,
-    unless `force` is given, when the change would lock out an agent that is connected and admitted, or when new networks would
-    lock out the caller.
+    The same again changes nothing. Raises Refused CONFLICT when the list is not at the change's `revision` any more and, unless
+    `force` is given, when the change would lock out an agent that is connected and admitted, or when new networks would lock out
+    the caller.
     """
     before = read(db, initial=initial)
-    if revision is not None and revision != before.revision:
+    if change.revision is not None and change.revision != before.revision:
         raise Refused(
             Code.CONFLICT,
             f"the list of allowed addresses was changed by {before.changed_by or 'another person'} meanwhile",
             remedy="look at it and decide anew",
             revision=before.revision,
         )
-    wanted = AllowList(
-        before.entries if entries is None else tuple({one.network: one for one in entries}.values()),
-        before.endpoints if endpoints is None else tuple({one.endpoint: one for one in endpoints}.values()),
-        before.private_only if private_only is None else private_only,
-    )
-    same = (before.entries, before.endpoints, before.private_only) == (
-        wanted.entries,
-        wanted.endpoints,
-        wanted.private_only,
-    )
-    if not force and not same:
-        _refuse_lock_out(db, before, wanted, address, of_networks=wanted.entries != before.entries)
+    wanted = change.of(before)
+    is_same = _value(wanted) == _value(before)
+    if not change.force and not is_same:
+        _refuse_lock_out(db, before, wanted, address)
     row = db.get(Setting, NAME, with_for_update=True)
-    if row is not None and same:
+    if row is not None and is_same:
         return before
-    value = {
-        "networks": [{"network": str(one.network), "description": one.description} for one in wanted.entries],
-        "endpoints": [{"endpoint": one.endpoint, "name": one.name} for one in wanted.endpoints],
-        "private_only": wanted.private_only,
-    }
     if row is None:
-        row = Setting(name=NAME, value=value, revision=1, changed_at=now, changed_by=actor)
+        row = Setting(name=NAME, value=_value(wanted), revision=1, changed_at=now, changed_by=actor)
         db.add(row)
     else:
-        row.value, row.revision, row.changed_at, row.changed_by = value, row.revision + 1, now, actor
+        row.value, row.changed_at, row.changed_by = _value(wanted), now, actor
+        row.revision += 1
+    _record(db, before, wanted, change, actor=actor, now=now)
+    db.flush()
+    return replaced(wanted, revision=row.revision, changed_at=now, changed_by=actor)
+
+
+def _value(found: AllowList) -> dict[str, Any]:
+    """The list as its row has it."""
+    return {
+        "networks": [{"network": str(one.network), "description": one.description} for one in found.entries],
+        "endpoints": [{"endpoint": one.endpoint, "name": one.name} for one in found.endpoints],
+        "private_only": found.private_only,
+    }
+
+
+def _record(
+    db: Session, before: AllowList, wanted: AllowList, change: AllowListChange, *, actor: str, now: datetime
+) -> None:
     audit.record(
         db,
         action="allowed_addresses_set",
         actor=actor,
         subject="deployment:allowed-addresses",
-        reason=reason,
+        reason=change.reason,
         now=now,
         detail={
             "added": sorted(_names(wanted) - _names(before)),
@@ -173,11 +198,9 @@ def replace(
             "networks": [str(one) for one in wanted.networks][:100],
             "endpoints": [one.endpoint for one in wanted.endpoints][:100],
             "private_only": wanted.private_only,
-            "forced": force,
+            "forced": change.force,
         },
     )
-    db.flush()
-    return AllowList(wanted.entries, wanted.endpoints, wanted.private_only, row.revision, now, actor)
 
 
 def _names(found: AllowList) -> set[str]:
@@ -186,7 +209,7 @@ def _names(found: AllowList) -> set[str]:
 
 def locked_out(db: Session, gate: AddressGate) -> list[str]:
     """Names of connected agents that `gate` does not admit."""
-    return [name for name, *way in _connected(db) if not gate.admits(*way)]
+    return [name for name, *route in _connected(db) if not gate.admits(*route)]
 
 
 def _connected(db: Session) -> list[tuple[str, str, str]]:
@@ -200,22 +223,21 @@ def _connected(db: Session) -> list[tuple[str, str, str]]:
     return [(name, address or "", endpoint or "") for name, address, endpoint in rows]
 
 
-def _refuse_lock_out(
-    db: Session, before: AllowList, wanted: AllowList, address: str, *, of_networks: bool
-) -> None:
-    here = AddressGate(
-        wanted.networks
-    )  # the caller is a person, whom the switch and the endpoints do not concern
-    if of_networks and address and not here.admits(address):
+def _refuse_lock_out(db: Session, before: AllowList, wanted: AllowList, address: str) -> None:
+    # The caller is a person: networks concern them, private endpoints and the switch do not.
+    for_people = AddressGate(wanted.networks)
+    if wanted.entries != before.entries and address and not for_people.admits(address):
         raise Refused(
             Code.CONFLICT,
             f"this list would lock out the address you come from, {address}",
             remedy="add it, or force the list if that is meant",
             your_address=address,
         )
-    now, then = before.gate(AddressGate()), wanted.gate(AddressGate())
+    gate_now, gate_then = before.gate(AddressGate()), wanted.gate(AddressGate())
     # Agents that the list in force does not admit either are on their way out, and do not count.
-    out = [name for name, *way in _connected(db) if now.admits(*way) and not then.admits(*way)]
+    out = [
+        name for name, *route in _connected(db) if gate_now.admits(*route) and not gate_then.admits(*route)
+    ]
     if out:
         raise Refused(
             Code.CONFLICT,

@@ -24,19 +24,22 @@ def put(
     configured: AddressGate,
     now: datetime,
 ) -> operator.AllowedAddresses:
-    """Set the list. Raises Refused MALFORMED naming what is no network, and as `services.allowed.replace` does."""
-    found = allow_list.replace(
-        db,
-        [allow_list.parsed(one.network, one.description) for one in ask.networks],
+    """Set the list. Raises Refused MALFORMED naming what is no network, and as `services.allow_list.replace` does."""
+    change = allow_list.AllowListChange(
+        entries=[allow_list.parsed(one.network, one.description) for one in ask.networks],
         endpoints=None
         if ask.endpoints is None
         else [allow_list.parsed_endpoint(one.endpoint, one.name) for one in ask.endpoints],
         private_only=ask.private_only,
+        revision=ask.revision,
+        force=ask.force,
+        reason=ask.reason,
+    )
+    found = allow_list.replace(
+        db,
+        change,
         actor=actor,
         address=client_address.address(),
-        reason=ask.reason,
-        force=ask.force,
-        revision=ask.revision,
         initial=configured.allowed,
         now=now,
     )
