@@ -10,17 +10,17 @@ from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeReq
 from tradewind_provider.domain.recipes.settings_file import agent_toml
 from tradewind_provider.domain.recipes.text import file, literal, slug
 
+KEY_SECRET: Final = "tradewind-site-key"
+KEY_FOLDER: Final = "/run/secrets/tradewind-site"
+
 
 def secret(name: str) -> RecipeStep:
+    """The step that makes the Secret with the agent's token."""
     return RecipeStep(
         "Create a Secret with the token. Paste it, press Enter, then Ctrl-D.",
         "secret command",
         f"kubectl create secret generic {name}-token --from-file=token=/dev/stdin",
     )
-
-
-KEY_SECRET: Final = "tradewind-site-key"
-KEY_FOLDER: Final = "/run/secrets/tradewind-site"
 
 
 def site_key(wanted: RecipeRequest) -> list[RecipeStep]:
@@ -45,44 +45,39 @@ def claims(wanted: RecipeRequest) -> list[tuple[str, str, bool]]:
 
 
 def about_claims(wanted: RecipeRequest) -> str:
-    """A sentence on them; empty without any."""
+    """A sentence on the claims; empty without any."""
     name = slug(wanted.name)
-    said = [f"{name}-{volume} for {path}" for volume, path, _ in claims(wanted)]
-    return f" It needs a PersistentVolumeClaim {' and one '.join(said)}." if said else ""
+    needed = [f"{name}-{volume} for {path}" for volume, path, _ in claims(wanted)]
+    return f" It needs a PersistentVolumeClaim {' and one '.join(needed)}." if needed else ""
 
 
 def manifest(wanted: RecipeRequest) -> str:
-    name = slug(wanted.name)
+    """A ConfigMap with the settings and a StatefulSet of one pod; a ServiceAccount, where Vault knows the pod by one."""
+    account = site_services.service_account(wanted)
+    objects = (
+        [f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {literal(account)}}}"] if account else []
+    )
+    return "\n---\n".join([*objects, _config_map(wanted), _stateful_set(wanted)])
+
+
+def _config_map(wanted: RecipeRequest) -> str:
     key = {"site_key_file": f"{KEY_FOLDER}/site.key"} if wanted.needs_key else {}
     settings = agent_toml(wanted, token_file="/run/secrets/tradewind/token", state_dir=STATE, **key)
     lines = "\n".join(f"    {line}" if line else "" for line in settings.splitlines())
-    mounts, volumes = [], []
-    if wanted.needs_key:
-        mounts.append(f"            - {{name: site-key, mountPath: {KEY_FOLDER}, readOnly: true}}\n")
-        volumes.append(
-            f"        - {{name: site-key, secret: {{secretName: {KEY_SECRET}, defaultMode: 0440}}}}\n"
-        )
-    for volume, path, read_only in claims(wanted):
-        mode = ", readOnly: true" if read_only else ""
-        mounts.append(f"            - {{name: {volume}, mountPath: {literal(path)}{mode}}}\n")
-        volumes.append(
-            f"        - {{name: {volume}, persistentVolumeClaim: {{claimName: {name}-{volume}}}}}\n"
-        )
-    account = site_services.service_account(wanted)
-    made = named = ""
-    if account:
-        made = f"apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {literal(account)}}}\n---\n"
-        named = f"      serviceAccountName: {literal(account)}\n"
-        mounts.append(f"            - {site_services.VAULT_TOKEN_MOUNT}\n")
-        volumes.append(f"        - {site_services.VAULT_TOKEN}\n")
-    return f"""{made}apiVersion: v1
+    return f"""apiVersion: v1
 kind: ConfigMap
-metadata: {{name: {name}}}
+metadata: {{name: {slug(wanted.name)}}}
 data:
   agent.toml: |
-{lines}
----
-apiVersion: apps/v1
+{lines}"""
+
+
+def _stateful_set(wanted: RecipeRequest) -> str:
+    name = slug(wanted.name)
+    account = site_services.service_account(wanted)
+    named = f"      serviceAccountName: {literal(account)}\n" if account else ""
+    mounts, volumes = _optional_volumes(wanted)
+    return f"""apiVersion: apps/v1
 kind: StatefulSet
 metadata: {{name: {name}}}
 spec:
@@ -121,6 +116,25 @@ spec:
 {"".join(volumes)}  volumeClaimTemplates:
     - metadata: {{name: state}}
       spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}"""
+
+
+def _optional_volumes(wanted: RecipeRequest) -> tuple[list[str], list[str]]:
+    """Lines of mounts and of volumes that not every agent has."""
+    mounts, volumes = [], []
+    if wanted.needs_key:
+        mounts.append(f"            - {{name: site-key, mountPath: {KEY_FOLDER}, readOnly: true}}\n")
+        volumes.append(
+            f"        - {{name: site-key, secret: {{secretName: {KEY_SECRET}, defaultMode: 0440}}}}\n"
+        )
+    for volume, path, read_only in claims(wanted):
+        mode = ", readOnly: true" if read_only else ""
+        claim = f"{slug(wanted.name)}-{volume}"
+        mounts.append(f"            - {{name: {volume}, mountPath: {literal(path)}{mode}}}\n")
+        volumes.append(f"        - {{name: {volume}, persistentVolumeClaim: {{claimName: {claim}}}}}\n")
+    if site_services.service_account(wanted):
+        mounts.append(f"            - {site_services.VAULT_TOKEN_MOUNT}\n")
+        volumes.append(f"        - {site_services.VAULT_TOKEN}\n")
+    return mounts, volumes
 
 
 def kubernetes(wanted: RecipeRequest, versions: Versions) -> Recipe:

@@ -5,29 +5,52 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradewind_provider.domain.recipes import common_steps
+from tradewind_provider.domain.recipes.packages import install_options, package_of_agent, packages_of_tasks
 from tradewind_provider.domain.recipes.requests import FOLDER, Recipe, RecipeRequest, RecipeStep, Versions
 from tradewind_provider.domain.recipes.settings_file import agent_toml
-from tradewind_provider.domain.recipes.text import (
-    ABOUT_KEY,
-    file,
-    install_options,
-    package_of_agent,
-    packages_of_tasks,
-    quoted,
-)
+from tradewind_provider.domain.recipes.text import file, quoted
 
 AGENT: Final = "tradewind"
 TASKS: Final = "tradewind-tasks"
 
 
-def _make_user(name: str, home: str, more: str = "") -> str:
-    return (
-        f"id -u {name} >/dev/null 2>&1 || sudo useradd --system --user-group {more}"
-        f"--home-dir {home} --shell /usr/sbin/nologin {name}"
+def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
+    make_key = common_steps.site_key(
+        "sudo test -s /etc/tradewind/site.key || openssl rand -hex 32 | "
+        "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/site.key"
+    )
+    return Recipe(
+        "systemd",
+        "systemd",
+        (
+            _users_and_folders(wanted),
+            _environments(wanted, versions),
+            common_steps.token_file(
+                "the agent's user",
+                "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
+            ),
+            *([make_key] if wanted.storage else []),
+            _settings(wanted),
+            RecipeStep(
+                "Write the service:",
+                "systemd unit",
+                file("sudo tee /etc/systemd/system/tradewind-agent.service >/dev/null", unit(wanted)),
+            ),
+            common_steps.doctor(
+                "sudo -u tradewind /opt/tradewind/bin/tradewind-agent doctor --config /etc/tradewind/agent.toml"
+            ),
+            RecipeStep(
+                "Start the agent. To read its log: journalctl --unit tradewind-agent --follow",
+                "start command",
+                "sudo systemctl daemon-reload\nsudo systemctl enable --now tradewind-agent",
+            ),
+        ),
     )
 
 
 def unit(wanted: RecipeRequest) -> str:
+    """The unit file of the agent's service."""
     return f"""[Unit]
 Description=Tradewind agent {wanted.name}
 Wants=network-online.target
@@ -51,7 +74,46 @@ TimeoutStopSec=660
 WantedBy=multi-user.target"""
 
 
-def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
+def _users_and_folders(wanted: RecipeRequest) -> RecipeStep:
+    shared = wanted.shared_folder
+    commands = [
+        _make_user(TASKS, f"/var/lib/{TASKS}", "--create-home "),
+        _make_user(AGENT, "/var/lib/tradewind"),
+        f"sudo usermod --append --groups {TASKS} {AGENT}",
+        "sudo install -d -o root -g tradewind -m 750 /etc/tradewind",
+        "sudo install -d -o tradewind -g tradewind -m 711 /var/lib/tradewind",
+    ]
+    if shared:
+        commands.append(f"sudo install -d -o {TASKS} -g {TASKS} -m 2770 {quoted(shared)}")
+    return RecipeStep(
+        "Create a user for the agent and one for tasks, who cannot read what is the agent's, and their folders.",
+        "user command",
+        "\n".join(commands),
+    )
+
+
+def _make_user(name: str, home: str, more: str = "") -> str:
+    return (
+        f"id -u {name} >/dev/null 2>&1 || sudo useradd --system --user-group {more}"
+        f"--home-dir {home} --shell /usr/sbin/nologin {name}"
+    )
+
+
+def _environments(wanted: RecipeRequest, versions: Versions) -> RecipeStep:
+    options = install_options(wanted.packages)
+    of_agent = " ".join([*options, package_of_agent(versions)])
+    of_tasks = " ".join([*options, *packages_of_tasks(wanted, versions)])
+    return RecipeStep(
+        "Make an environment for the agent and one for the tasks. Install what your Dags import into the second.",
+        "install command",
+        "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
+        f"sudo /opt/tradewind/bin/pip install {of_agent}\n"
+        "sudo python3 -m venv --upgrade-deps /opt/airflow\n"
+        f"sudo /opt/airflow/bin/pip install {of_tasks}",
+    )
+
+
+def _settings(wanted: RecipeRequest) -> RecipeStep:
     settings = agent_toml(
         wanted,
         token_file="/etc/tradewind/token",
@@ -60,74 +122,11 @@ def systemd(wanted: RecipeRequest, versions: Versions) -> Recipe:
         run_as=TASKS,
         **({"site_key_file": "/etc/tradewind/site.key"} if wanted.storage else {}),
     )
-    make_key = RecipeStep(
-        ABOUT_KEY,
-        "site key command",
-        "sudo test -s /etc/tradewind/site.key || openssl rand -hex 32 | "
-        "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/site.key",
-    )
-    folders = [one for one in (wanted.shared_folder,) if one]
-    options = install_options(wanted.packages)
-    of_agent = " ".join([*options, package_of_agent(versions)])
-    of_tasks = " ".join([*options, *packages_of_tasks(wanted, versions)])
-    return Recipe(
-        "systemd",
-        "systemd",
-        (
-            RecipeStep(
-                "Create a user for the agent and one for tasks, who cannot read what is the agent's, and their folders.",
-                "user command",
-                "\n".join(
-                    [
-                        _make_user(TASKS, f"/var/lib/{TASKS}", "--create-home "),
-                        _make_user(AGENT, "/var/lib/tradewind"),
-                        f"sudo usermod --append --groups {TASKS} {AGENT}",
-                        "sudo install -d -o root -g tradewind -m 750 /etc/tradewind",
-                        "sudo install -d -o tradewind -g tradewind -m 711 /var/lib/tradewind",
-                        *(f"sudo install -d -o {TASKS} -g {TASKS} -m 2770 {quoted(one)}" for one in folders),
-                    ]
-                ),
-            ),
-            RecipeStep(
-                "Make an environment for the agent and one for the tasks. Install what your Dags import into the second.",
-                "install command",
-                "sudo python3 -m venv --upgrade-deps /opt/tradewind\n"
-                f"sudo /opt/tradewind/bin/pip install {of_agent}\n"
-                "sudo python3 -m venv --upgrade-deps /opt/airflow\n"
-                f"sudo /opt/airflow/bin/pip install {of_tasks}",
-            ),
-            RecipeStep(
-                "Write the token to a file that only the agent's user can read. Paste it, press Enter, then Ctrl-D.",
-                "token file command",
-                "sudo install -o tradewind -g tradewind -m 400 /dev/stdin /etc/tradewind/token",
-            ),
-            *([make_key] if wanted.storage else []),
-            RecipeStep(
-                "Write the agent's settings."
-                + (
-                    f" The user {TASKS} must be able to read {wanted.bundle.folder}."
-                    if wanted.bundle.kind == FOLDER
-                    else ""
-                ),
-                "settings file",
-                file(
-                    "sudo install -o root -g tradewind -m 640 /dev/stdin /etc/tradewind/agent.toml", settings
-                ),
-            ),
-            RecipeStep(
-                "Write the service:",
-                "systemd unit",
-                file("sudo tee /etc/systemd/system/tradewind-agent.service >/dev/null", unit(wanted)),
-            ),
-            RecipeStep(
-                "Check the setup before the first start. The doctor says what is missing, and what to do.",
-                "doctor command",
-                "sudo -u tradewind /opt/tradewind/bin/tradewind-agent doctor --config /etc/tradewind/agent.toml",
-            ),
-            RecipeStep(
-                "Start the agent. To read its log: journalctl --unit tradewind-agent --follow",
-                "start command",
-                "sudo systemctl daemon-reload\nsudo systemctl enable --now tradewind-agent",
-            ),
-        ),
+    explained = "Write the agent's settings."
+    if wanted.bundle.kind == FOLDER:
+        explained += f" The user {TASKS} must be able to read {wanted.bundle.folder}."
+    return RecipeStep(
+        explained,
+        "settings file",
+        file("sudo install -o root -g tradewind -m 640 /dev/stdin /etc/tradewind/agent.toml", settings),
     )
