@@ -12,8 +12,8 @@ from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.services import (
     cancellation,
-    configuration,
     deployments,
+    former_workspaces,
     operations,
     retries,
     workspace_moves,
@@ -85,7 +85,7 @@ def move_deployment(
     """Put it into another workspace: other people have roles on it at once, and other settings count once they are applied."""
     return changes.run(
         request,
-        configuration.MOVED,
+        former_workspaces.MOVED,
         ask,
         lambda change: workspace_moves.move(change, deployment, ask),
         reason=reason,

@@ -13,7 +13,7 @@ from tradewind_platform.api.context import caller_of, platform_of
 from tradewind_platform.api.parameters import Limit, Offset, Reason, Reference
 from tradewind_platform.api.reads import reading
 from tradewind_platform.api.resources import page
-from tradewind_platform.services import deploys
+from tradewind_platform.services import code_archives, code_rollback, deploy_history, deploys
 from tradewind_protocol import plane_archives
 from tradewind_protocol.deploys import ArchiveView, DeployView, NewDeploy, RollBack
 from tradewind_protocol.errors import Code, Refusal, Refused
@@ -59,7 +59,7 @@ def list_deploys(
 ) -> Page[DeployView]:
     """The deploys of 90 days and the present one, the newest first."""
     with reading(request) as (db, caller):
-        return page(deploys.listed(db, caller, deployment), limit, offset)
+        return page(deploy_history.listed(db, caller, deployment), limit, offset)
 
 
 @router.post("/deployments/{deployment}/deploys", status_code=202, response_model=OperationView)
@@ -84,7 +84,7 @@ def roll_back(request: Request, deployment: Reference, ask: RollBack, reason: Re
         request,
         "deploy.rollBack",
         ask,
-        lambda change: deploys.roll_back(change, archives, deployment, ask),
+        lambda change: code_rollback.roll_back(change, archives, deployment, ask),
         reason=reason,
         status=202,
     )
@@ -94,7 +94,7 @@ def _keep(
     request: Request,
     deployment: str,
     digest: str,
-    received: tuple[FilePath, PlaneArchive] | Refused | None,
+    received: code_archives.Received,
     reason: str,
 ) -> Response:
     archives = platform_of(request).archives
@@ -102,12 +102,12 @@ def _keep(
         request,
         "deploy.upload",
         None,
-        lambda change: deploys.keep(change, archives, deployment, digest, received),
+        lambda change: code_archives.keep(change, archives, deployment, digest, received),
         reason=reason,
     )
 
 
-async def _received(request: Request, deployment: str) -> tuple[FilePath, PlaneArchive] | Refused | None:
+async def _received(request: Request, deployment: str) -> code_archives.Received:
     """The body in a file, and what it holds; or why it is none. Nothing is kept of a caller who may not deploy."""
     archives = platform_of(request).archives
     if archives is None or not await anyio.to_thread.run_sync(_may, request, deployment):
@@ -146,7 +146,7 @@ async def _discard(request: Request) -> None:
 
 def _may(request: Request, deployment: str) -> bool:
     with platform_of(request).store.reading(caller_of(request).organization) as db:
-        return deploys.may_deploy(db, caller_of(request).principal, deployment)
+        return code_archives.may_deploy(db, caller_of(request).principal, deployment)
 
 
 def _checked(file: FilePath) -> PlaneArchive | Refused:

@@ -11,7 +11,7 @@ from tradewind_platform.domain.operations import Kind
 from tradewind_platform.reconciler.driver import BackupFile, Document
 from tradewind_platform.security.at_rest import row_of
 from tradewind_platform.security.key_ring import KeyRing
-from tradewind_platform.services import configuration, deployment_views, secrets
+from tradewind_platform.services import deployment_views, effective_configuration, secrets
 from tradewind_platform.services.references import uuid_of
 from tradewind_platform.store.life_tables import Backup
 from tradewind_platform.store.tables import Cluster, Deployment, DeploymentRevision, Operation
@@ -30,7 +30,7 @@ def document_of(
     spec = asked = _spec(db, deployment, revision)
     if operation is not None and operation.kind == Kind.PREFLIGHT:
         spec = {**spec, VERSION: operation.arguments[VERSION]}
-    options, environment = configuration.of_deployment(db, ring, deployment)
+    options, environment = effective_configuration.of_deployment(db, ring, deployment)
     return Document(
         id=deployment.id,
         slug=deployment.slug,

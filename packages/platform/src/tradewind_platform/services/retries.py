@@ -8,7 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.operations import CONFIGURE, Kind, State
-from tradewind_platform.services import configuration, deployment_lookup, operations, revisions
+from tradewind_platform.services import (
+    deployment_lookup,
+    effective_configuration,
+    operations,
+    revisions,
+)
 from tradewind_platform.services.change import Change
 from tradewind_platform.store.tables import Deployment, Operation, OperationStep
 from tradewind_protocol.errors import Code, Refused
@@ -56,4 +61,4 @@ def _settings_given(
     step = next((one for one in steps if one.name == CONFIGURE and one.state == State.SUCCEEDED), None)
     if step is None or step.started_at is None:
         return None
-    return step if configuration.has_changed_since(db, deployment, step.started_at) else None
+    return step if effective_configuration.has_changed_since(db, deployment, step.started_at) else None

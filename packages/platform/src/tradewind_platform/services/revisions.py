@@ -23,6 +23,17 @@ def of(db: Session, row: Deployment) -> dict[str, Any]:
     return found
 
 
+def applied(db: Session, row: Deployment) -> dict[str, Any]:
+    """The one that was applied last; empty before the first."""
+    found = db.scalar(
+        select(DeploymentRevision.spec).where(
+            DeploymentRevision.deployment_id == row.id,
+            DeploymentRevision.revision == row.observed_revision,
+        )
+    )
+    return found or {}
+
+
 def first(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
     """That of a new Deployment."""
     author, reason = change.caller.name, change.event.reason

@@ -12,9 +12,9 @@ from tradewind_platform.domain.operations import GONE, Phase
 from tradewind_platform.domain.roles import Permission, Role, Target
 from tradewind_platform.services import (
     cluster_lookup,
-    configuration,
     deployment_lookup,
     deployment_views,
+    effective_configuration,
     operations,
     revisions,
     role_holders,
@@ -75,11 +75,11 @@ def _put(change: Change, row: Deployment, workspace: Workspace) -> None:
     """A new revision, which is applied already where the same settings count in both workspaces and the processes have them."""
     db = change.db
     was_applied = row.observed_revision == row.revision
-    had_settings = configuration.is_applied(db, row)
-    before = configuration.of_deployment(db, change.ring, row)
+    had_settings = effective_configuration.is_applied(db, row)
+    before = effective_configuration.of_deployment(db, change.ring, row)
     bind(db, row, workspace.id)
     revisions.add(change, row, revisions.of(db, row))
-    if not had_settings or configuration.of_deployment(db, change.ring, row) != before:
+    if not had_settings or effective_configuration.of_deployment(db, change.ring, row) != before:
         row.layers_changed_at = change.now
     elif was_applied:
         row.observed_revision = row.revision
