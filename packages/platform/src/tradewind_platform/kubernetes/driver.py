@@ -106,24 +106,42 @@ class KubernetesDriver:
         # A pod of an image that cannot be pulled shall not be waited for as long as a migration may take.
         looked = Jobs(api, helm, clock, min(settings.probe_seconds, settings.migration_seconds))
         preflight = Preflight(settings, airflow, self._backups, looked)
-        code = Code(settings, looked)
         cleans = CleanUp(settings, Jobs(api, helm, clock, clean_up.LONGEST))
         upgrades = Upgrades(api, databases, releases, self._backups, self._observing, self._patience)
         self._apply: Mapping[str, Step] = {
+            **self._steps_of_running(),
+            **self._steps_of_hibernation(hibernation),
+            **self._steps_of_upgrades(upgrades, preflight, Code(settings, looked)),
+            "clean up": lambda document: cleans.clean(document, releases.of(document)),
+        }
+
+    def _steps_of_running(self) -> Mapping[str, Step]:
+        jobs, settings, releases = self._jobs, self._settings, self._releases
+        return {
             "namespace": self._claim,
             "database": self._patient("database", self._make_database),
             "configure": self._configure,
-            "migrate": lambda document: migrate(self._jobs, settings, document, releases.of(document)),
+            "migrate": lambda document: migrate(jobs, settings, document, releases.of(document)),
             "start": self._running(Running.ALL),
             "route": self._route,
             "probe": self._probe,
             "unroute": lambda document: self._gateway.leave(document, self._namespaces.of(document)),
             "uninstall": releases.uninstall,
             "erase": self._patient("erase", self._erase),
+        }
+
+    def _steps_of_hibernation(self, hibernation: Hibernation) -> Mapping[str, Step]:
+        return {
             "cordon": self._patient("cordon", hibernation.cordon),
             "wait for tasks": self._patient("wait for tasks", hibernation.wait_for_tasks),
             "close": self._closed(Closed.HIBERNATING),
             "uncordon": self._patient("uncordon", hibernation.uncordon),
+        }
+
+    def _steps_of_upgrades(self, upgrades: Upgrades, preflight: Preflight, code: Code) -> Mapping[str, Step]:
+        """Of backups, deploys and roll-backs, too."""
+        releases = self._releases
+        return {
             "check code": lambda document: code.check(document, releases.of(document)),
             "look": self._patient("look", lambda one: preflight.table(one, releases.of(one))),
             "preflight": self._patient("preflight", lambda one: preflight.require(one, releases.of(one))),
@@ -131,7 +149,6 @@ class KubernetesDriver:
             "stop": upgrades.stop,
             "back up": self._patient("back up", self._backups.make),
             "forget old backups": self._backups.forget_old,
-            "clean up": lambda document: cleans.clean(document, releases.of(document)),
             "start API server": self._running(Running.API_SERVER),
             "probe inside": upgrades.probe_inside,
             "restore before": self._patient("restore before", upgrades.restore),
