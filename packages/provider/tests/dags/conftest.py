@@ -32,7 +32,7 @@ from tradewind_provider.airflow import dag_requests
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import sessions
 from tradewind_provider.services.agents import agent_of
-from tradewind_provider.services.dags import bundles, reports, watches
+from tradewind_provider.services.dags import bundles, parsed_reports, reports, watches
 from tradewind_provider.store.dag_tables import DagBundle, DagCallbackGrant, DagFile
 from tradewind_provider.store.manager import TradewindDBManager  # noqa: F401  # fills the MetaData
 from tradewind_provider.store.tables import AgentSession, AgentToken, Event
@@ -146,14 +146,14 @@ class Site:
         return self.send(sent.model_dump_json().encode())
 
     def send(self, body: bytes) -> wire.Reported:
-        told = reports.store(create_session, self.agent, reports.read(body), clock=self.clock)
+        told = reports.store(create_session, self.agent, parsed_reports.read(body), clock=self.clock)
         self.marks[json.loads(body)["bundle"]] = told.mark
         return told
 
     def watch(self, *, first: bool = True, **parts: Any) -> wire.News:
         asked = wire.Watch(instance=self.instance, marks=self.marks, **parts)
         with create_session() as db:
-            granted = watches.heard(db, self.agent, asked, now=self.clock())
+            granted = watches.take_in(db, self.agent, asked, now=self.clock())
         with create_session() as db:
             found = watches.look(db, self.agent, asked, first=first, now=self.clock())
         return found.model_copy(update={"granted": granted})

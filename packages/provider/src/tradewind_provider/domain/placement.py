@@ -65,7 +65,7 @@ class Candidate:
     most: int = 50
     site: str = sites.DEFAULT
     slots: Mapping[SlotKind, int] = field(init=False, repr=False, compare=False)
-    """Free slots by what they can run. Counted once: a thousand candidates are looked at for each piece of news."""
+    """Free slots by what they can run. Counted once: a thousand candidates are looked at for each notification."""
 
     def __post_init__(self) -> None:
         slots: dict[SlotKind, int] = {}

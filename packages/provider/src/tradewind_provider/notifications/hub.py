@@ -1,6 +1,6 @@
-"""How news travels on the plane: `publish` in a transaction, `Hub.subscribe` in an API server.
+"""Notifications within the plane: `publish` in a transaction, `Hub.subscribe` in an API server.
 
-News says only that something of a topic may have changed; a subscriber looks in the database. News may be lost
+A notification says only that something of a topic may have changed; a subscriber looks in the database. One may be lost
 (a process that just died, a database that restarts), so waiting always has a timeout and a sweep looks anyway.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final
 
@@ -28,7 +28,7 @@ AGENTS: Final = (
     "agents"  # a session was opened or ended, a command waits, an attempt was taken from its agent
 )
 
-ANYTHING: Final = "*"  # the listener had a gap: any topic may have had news
+ANYTHING: Final = "*"  # notifications may have been missed: of any topic
 
 
 def publish(session: Session, topic: str) -> None:
@@ -45,16 +45,16 @@ def dags_changed(session: Session) -> None:
 
 
 class Subscription:
-    """Remembers that there was news of its topics, so that none is lost between looking and waiting.
+    """Remembers notifications of its topics, so that none is lost between looking and waiting.
 
-    Use: `with hub.subscribe(WORK) as news:`, then `news.clear()`, look, `await news.wait(timeout)`, in a loop.
+    Use: `with hub.subscribe(WORK) as subscription:`, then in a loop: `clear()`, look, `await wait(timeout)`.
     """
 
     def __init__(self, hub: Hub, topics: frozenset[str]) -> None:
         self.topics = topics
         self._hub = hub
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._notified = asyncio.Event()
 
     def __enter__(self) -> Subscription:
         self._hub._add(self)
@@ -66,67 +66,69 @@ class Subscription:
         self._hub._remove(self)
 
     def clear(self) -> None:
-        """Forget news heard so far. Call it before looking, never after."""
-        self._news.clear()
+        """Forget the notifications so far. Call it before looking, never after."""
+        self._notified.clear()
 
     @property
-    def heard(self) -> bool:
-        """There was news since `clear`."""
-        return self._news.is_set()
+    def notified(self) -> bool:
+        """Whether there was a notification since `clear`."""
+        return self._notified.is_set()
 
     async def wait(self, timeout: float | None) -> bool:
-        """True as soon as there is, or was since `clear`, news; False after `timeout` seconds without."""
+        """True as soon as there is a notification, or was one since `clear`; False after `timeout` seconds without."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout)
+            await asyncio.wait_for(self._notified.wait(), timeout)
         except asyncio.TimeoutError:
             return False
         return True
 
     def _wake(self) -> None:
-        with suppress(RuntimeError):  # its loop is closed
-            self._loop.call_soon_threadsafe(self._news.set)
+        try:
+            self._loop.call_soon_threadsafe(self._notified.set)
+        except RuntimeError:  # the subscriber's loop is closed: nothing waits there
+            return
 
 
 class Hub:
     """The subscriptions of one process. Every method but `wait` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._listeners: set[Subscription] = set()
+        self._subscriptions: set[Subscription] = set()
         self._lock = threading.Lock()
 
     def subscribe(self, *topics: str) -> Subscription:
-        """A listener for these topics; enter it before it hears anything."""
+        """A subscription to these topics; it gets notifications once it is entered."""
         return Subscription(self, frozenset(topics))
 
     async def wait(self, *topics: str, timeout: float | None) -> bool:
-        """True when there is news of one of `topics` from now on, False after `timeout` seconds without."""
-        with self.subscribe(*topics) as news:
-            return await news.wait(timeout)
+        """True when there is a notification of one of `topics` from now on, False after `timeout` seconds without."""
+        with self.subscribe(*topics) as subscription:
+            return await subscription.wait(timeout)
 
     def wake(self, topic: str) -> None:
         """Wake every subscription of this process to `topic`; `ANYTHING` wakes all."""
         with self._lock:
-            heard = [one for one in self._listeners if topic == ANYTHING or topic in one.topics]
-        for listener in heard:
-            listener._wake()
+            woken = [one for one in self._subscriptions if topic == ANYTHING or topic in one.topics]
+        for subscription in woken:
+            subscription._wake()
 
     @asynccontextmanager
     async def receiving(self) -> AsyncIterator[None]:
-        """While entered, news announced by any process reaches this hub."""
-        task = asyncio.create_task(transport.receive(self.wake), name="tradewind-news")
+        """While entered, notifications of any process reach this hub."""
+        task = asyncio.create_task(transport.receive(self.wake), name="tradewind-notifications")
         task.add_done_callback(_log_end)
         try:
             yield
         finally:
             await aiotasks.cancel(task)
 
-    def _add(self, listener: Subscription) -> None:
+    def _add(self, subscription: Subscription) -> None:
         with self._lock:
-            self._listeners.add(listener)
+            self._subscriptions.add(subscription)
 
-    def _remove(self, listener: Subscription) -> None:
+    def _remove(self, subscription: Subscription) -> None:
         with self._lock:
-            self._listeners.discard(listener)
+            self._subscriptions.discard(subscription)
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

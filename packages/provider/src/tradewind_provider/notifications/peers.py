@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tradewind_provider.airflow import database
-from tradewind_provider.notifications.transport import short_path
+from tradewind_provider.notifications.transport import remove_socket, short_path
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +31,23 @@ def directory() -> Path:
 
 @asynccontextmanager
 async def listening(server: UUID, answer: Answer, *, place: Path | None = None) -> AsyncIterator[None]:
-    """While entered, neighbours reach `answer`. A directory that cannot be used is logged; the work goes on without."""
+    """While entered, the other API servers of this machine reach `answer`. A directory that cannot be used is logged; work goes on
+    without."""
     place = place or directory()
     path = place / f"{server}.sock"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-            said = json.loads(await reader.readline())
-            writer.write(json.dumps(await answer(said)).encode() + b"\n")
+        try:
+            message = json.loads(await reader.readline())
+            writer.write(json.dumps(await answer(message)).encode() + b"\n")
             await writer.drain()
-        writer.close()
+        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+            # The API server that asked ended meanwhile; it answers its reader itself.
+            log.debug(
+                "A request of another API server was not answered: %s", error, extra={"action": "peers_off"}
+            )
+        finally:
+            writer.close()
 
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -59,12 +65,11 @@ async def listening(server: UUID, answer: Answer, *, place: Path | None = None) 
         yield
     finally:
         listener.close()
-        with suppress(OSError):
-            os.unlink(path)
+        remove_socket(path)
 
 
 async def ask(server: UUID, message: dict[str, Any], *, place: Path | None = None) -> dict[str, Any] | None:
-    """The neighbour's answer; None when no such neighbour is on this machine."""
+    """The answer of the API server with this id; None when it is not on this machine, or does not answer."""
     place = place or directory()
     if not (place / f"{server}.sock").exists():
         return None
@@ -72,9 +77,8 @@ async def ask(server: UUID, message: dict[str, Any], *, place: Path | None = Non
         with short_path(place) as prefix:
             reader, writer = await asyncio.open_unix_connection(f"{prefix}/{server}.sock", limit=LARGEST)
     except OSError as error:
-        if isinstance(error, ConnectionRefusedError):  # it died without a word
-            with suppress(OSError):
-                os.unlink(place / f"{server}.sock")
+        if isinstance(error, ConnectionRefusedError):  # it was killed, and left its socket
+            remove_socket(place / f"{server}.sock")
         return None
     try:
         writer.write(json.dumps(message).encode() + b"\n")

@@ -1,6 +1,6 @@
-"""How news gets from one process of the plane to its API servers: NOTIFY, or datagrams on unix sockets.
+"""Carries topics from one process of the plane to its API servers: by NOTIFY, or by datagrams on unix sockets.
 
-PostgreSQL carries news itself, in the transaction that makes it. Every other database is one machine's (SQLite), so a
+PostgreSQL delivers them itself, with the transaction that sends them. Every other database is one machine's (SQLite), so a
 datagram to each API server's socket under `AIRFLOW_HOME/tradewind/wake` does; a socket that no process reads is removed.
 """
 
@@ -14,7 +14,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import event, text
@@ -36,7 +36,7 @@ _RECONNECT_FIRST, _RECONNECT_MOST = 0.5, 15.0
 
 
 def send_at_commit(session: Session, topic: str) -> None:
-    """Make `topic` heard by every API server once the transaction of `session` commits, and only then."""
+    """Send `topic` to every API server once the transaction of `session` commits, and only then."""
     if database.dialect(session) == "postgresql":
         session.execute(text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic})
         return
@@ -63,7 +63,7 @@ def wake_directory() -> Path:
 
 
 def send_datagrams(directory: Path, topic: str) -> None:
-    """Tell every socket in `directory`. Never blocks, never raises: a process that misses news finds it with its next sweep."""
+    """Send `topic` to every socket in `directory`. Never blocks, never raises: a process that misses it looks with its next sweep."""
     try:
         names = [name for name in os.listdir(directory) if name.endswith(".sock")]
     except OSError:
@@ -76,8 +76,7 @@ def send_datagrams(directory: Path, topic: str) -> None:
             try:
                 sender.sendto(topic.encode(), f"{prefix}/{name}")
             except ConnectionRefusedError:
-                with suppress(OSError):
-                    os.unlink(directory / name)
+                remove_socket(directory / name)
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.ENOENT):
                     log.debug("Could not notify %s: %s", name, error, extra={"action": "wake_failed"})
@@ -96,19 +95,27 @@ def short_path(directory: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
+def remove_socket(path: Path) -> None:
+    """Remove a socket that no process reads. Never raises: another process may have removed it, or its directory."""
+    try:
+        os.unlink(path)
+    except OSError as error:
+        log.debug("Could not remove %s: %s", path, error, extra={"action": "wake_failed"})
+
+
 # ---- receiving
 
 
-async def receive(heard: Callable[[str], None]) -> None:
-    """Call `heard(topic)` for all news, until cancelled. Reconnects by itself; after a gap every topic is heard as
-    `"*"`, since something may have been missed."""
+async def receive(notify: Callable[[str], None]) -> None:
+    """Call `notify(topic)` for each notification, until cancelled. Reconnects by itself, and calls `notify("*")` after a gap, since any
+    topic may have been missed."""
     if make_url(database.url()).get_backend_name() == "postgresql":
-        await _receive_notifications(heard)
+        await _receive_notifications(notify)
     else:
-        await _receive_datagrams(heard, wake_directory())
+        await _receive_datagrams(notify, wake_directory())
 
 
-async def _receive_datagrams(heard: Callable[[str], None], directory: Path) -> None:
+async def _receive_datagrams(notify: Callable[[str], None], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{os.getpid()}-{secrets.token_hex(4)}.sock"
     loop = asyncio.get_running_loop()
@@ -117,15 +124,14 @@ async def _receive_datagrams(heard: Callable[[str], None], directory: Path) -> N
         with short_path(directory) as prefix:
             receiver.bind(f"{prefix}/{name}")
         try:
-            heard("*")
+            notify("*")
             while True:
-                heard((await loop.sock_recv(receiver, 256)).decode(errors="replace"))
+                notify((await loop.sock_recv(receiver, 256)).decode(errors="replace"))
         finally:
-            with suppress(OSError):
-                os.unlink(directory / name)
+            remove_socket(directory / name)
 
 
-async def _receive_notifications(heard: Callable[[str], None]) -> None:
+async def _receive_notifications(notify: Callable[[str], None]) -> None:
     try:
         import asyncpg  # type: ignore[import-untyped]
     except ImportError:
@@ -142,8 +148,8 @@ async def _receive_notifications(heard: Callable[[str], None]) -> None:
         try:
             connection = await asyncpg.connect(_dsn(), timeout=10)
             connection.add_termination_listener(lambda _, ended=ended: ended.set())
-            await connection.add_listener(CHANNEL, lambda _c, _p, _ch, topic: heard(topic))
-            heard("*")
+            await connection.add_listener(CHANNEL, lambda _c, _p, _ch, topic: notify(topic))
+            notify("*")
             wait = _RECONNECT_FIRST
             while not ended.is_set():
                 try:

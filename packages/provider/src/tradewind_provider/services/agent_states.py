@@ -37,8 +37,8 @@ def record_of(session: AgentSession) -> agents.AgentRecord:
     )
 
 
-def heard(db: Session, session: AgentSession, beats: agents.HeartbeatLimits, *, now: datetime) -> None:
-    """Notice the state of an agent that was heard this moment. Idempotent."""
+def notice(db: Session, session: AgentSession, beats: agents.HeartbeatLimits, *, now: datetime) -> None:
+    """Notice the state of an agent that polls at this moment. Idempotent."""
     _notice(db, session, agents.state_of(record_of(session), now, beats), beats, now=now)
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -98,8 +97,10 @@ class LogStream:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            with suppress(asyncio.TimeoutError):
+            try:
                 await asyncio.wait_for(room.wait(), left)
+            except asyncio.TimeoutError:
+                continue  # looked at once more: the reader may have taken a piece at this moment
 
     # ---- the reader's side
 
@@ -128,7 +129,7 @@ class LogStream:
             if time.monotonic() > deadline:
                 raise SourceEnded(f"the agent has not come to the end in {longest:g} s")
             with self._changed:
-                heard = self._changed.wait_for(lambda: self._pieces or self._last or self._closed, silence)
+                changed = self._changed.wait_for(lambda: self._pieces or self._last or self._closed, silence)
                 piece = self._pieces.popleft() if self._pieces else None
                 ended = piece is None and (self._last or self._closed)
                 problem = self._problem
@@ -139,7 +140,7 @@ class LogStream:
                 if problem:
                     raise SourceEnded(problem)
                 return
-            elif not heard:
+            elif not changed:
                 raise SourceEnded(f"the agent sent nothing more for {silence:g} s")
 
     def close(self) -> None:
@@ -152,8 +153,10 @@ class LogStream:
 
     def _make_room(self) -> None:
         if self._room is not None and self._loop is not None:
-            with suppress(RuntimeError):  # its loop is closed
+            try:
                 self._loop.call_soon_threadsafe(self._room.set)
+            except RuntimeError:  # the loop is closed: no request waits for room
+                pass
             self._room = self._loop = None
 
 

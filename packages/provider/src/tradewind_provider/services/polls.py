@@ -1,4 +1,4 @@
-"""What a poll says, written down; and what it is owed at once."""
+"""A poll: what it says is written down, and what it is owed at once is found."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class PollResult:
     commands: list[Command] = field(default_factory=list)
     session_token: str | None = field(default=None, repr=False)
     same_until: datetime | None = None
-    """Until when the same poll again says nothing but that its agent is there (see `UnchangedPoll`); None: it is to be heard
-    in full."""
+    """Until when the same poll again says nothing but that its agent is there (see `UnchangedPoll`); None: it is
+    handled in full."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +46,30 @@ class UnchangedPoll:
     named: frozenset[tuple[UUID, int]]  # attempts it says it has, with their epochs
 
 
-def record_unchanged(db: Session, beats: Sequence[UnchangedPoll], *, now: datetime) -> set[UUID]:
-    """Write down that these sessions were heard, all of them in one statement, and return those whose poll is to be
-    heard in full: ended or given up, asked for something, or with other attempts than they name. Idempotent."""
-    ids = [one.session_id for one in beats]
-    unchanged = (
+def record_unchanged(db: Session, unchanged: Sequence[UnchangedPoll], *, now: datetime) -> set[UUID]:
+    """Write the heartbeats of these sessions in one statement, and return those whose poll has to be handled in full: ended or
+    given up, with a command, or with other attempts than they name. Idempotent."""
+    ids = [one.session_id for one in unchanged]
+    in_order = (
         AgentSession.id.in_(ids),
         AgentSession.ended_at.is_(None),
         AgentSession.lost_at.is_(None),
-        cast(AgentSession.findings, Text) == "[]",  # heard elsewhere since with findings: they may be over
+        cast(AgentSession.findings, Text)
+        == "[]",  # another API server had a poll with findings since: they may be over
     )
     again: set[UUID] = set()
-    if changed(db, update(AgentSession).where(*unchanged).values(last_beat_at=now)) != len(ids):
-        again |= set(ids) - set(db.scalars(select(AgentSession.id).where(*unchanged)))
-    has: dict[UUID | None, set[tuple[UUID, int]]] = {}
+    if changed(db, update(AgentSession).where(*in_order).values(last_beat_at=now)) != len(ids):
+        again |= set(ids) - set(db.scalars(select(AgentSession.id).where(*in_order)))
+    held: dict[UUID | None, set[tuple[UUID, int]]] = {}
     for session_id, attempt_id, epoch, missing_since in db.execute(
         select(Attempt.session_id, Attempt.id, Attempt.epoch, Attempt.missing_since).where(
             Attempt.session_id.in_(ids), Attempt.state.in_(HELD)
         )
     ):
-        has.setdefault(session_id, set()).add((attempt_id, epoch))
+        held.setdefault(session_id, set()).add((attempt_id, epoch))
         if missing_since is not None and session_id is not None:
             again.add(session_id)
-    again |= {one.session_id for one in beats if has.get(one.session_id, set()) != one.named}
+    again |= {one.session_id for one in unchanged if held.get(one.session_id, set()) != one.named}
     again |= set(
         db.scalars(
             select(AgentCommand.session_id).where(
@@ -89,10 +90,10 @@ def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, no
         raise Refused(Code.SESSION_EXPIRED, f"the session of agent {agent.name!r} has ended")
     _beat(db, session, poll, now)
     beats = agents.HeartbeatLimits(settings.cadence.poll, settings.cadence.lost_after)
-    agent_states.heard(db, session, beats, now=now)
-    way = (client_address.address() or session.address, client_address.endpoint() or None)
-    if way != (session.address, session.endpoint):
-        session.address, session.endpoint = way
+    agent_states.notice(db, session, beats, now=now)
+    route = (client_address.address() or session.address, client_address.endpoint() or None)
+    if route != (session.address, session.endpoint):
+        session.address, session.endpoint = route
         session.way_since = now
     mine = {
         row.id: row
@@ -122,10 +123,10 @@ def handle_poll(db: Session, agent: Agent, poll: Poll, *, settings: Settings, no
 
 def _same_until(session: AgentSession, poll: Poll, result: PollResult, settings: Settings) -> datetime | None:
     owed = result.offers or result.unknown or result.commands or result.session_token is not None
-    said = poll.carried_out or session.findings or poll.environments is not None
-    # what was asked of it may be undone while it polls elsewhere, and then it would be given no work here
+    reported = poll.carried_out or session.findings or poll.environments is not None
+    # A drain or cordon may be undone while it polls another API server, and then this one would offer it no work.
     asked = session.draining_at is not None or session.cordoned_at is not None
-    if owed or said or asked:
+    if owed or reported or asked:
         return None
     return session.token_expires_at - timedelta(seconds=settings.session / 2)
 

@@ -1,6 +1,6 @@
 """One watch per API server over the triggers of all requests that wait, so that waiting costs no query.
 
-Woken by news (a task deferred through this plane, a session ended), and by itself every second and a half: what
+Woken by notifications (a task deferred through this plane, a session ended), and by itself every second and a half: what
 Airflow's scheduler does to triggers (start from trigger, deadlines, timeouts) and what a person does to a deferred
 task is published nowhere. It deletes unused triggers on the way, as each of Airflow's triggerers does.
 """
@@ -24,7 +24,7 @@ from tradewind_provider.services.triggers import TriggerSurvey
 log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.5
-"""Seconds between two looks without news."""
+"""Seconds between two looks without a notification."""
 
 SPACING: Final = 0.2
 """Seconds between two looks at least: a thousand tasks that defer at once are a few looks."""
@@ -44,7 +44,7 @@ class TakeoverRule:
     started_at: datetime  # of this API server
 
     def alive_since(self, now: datetime) -> datetime:
-        """Jobs heard from later than this are alive."""
+        """Jobs with a later heartbeat are alive."""
         if now - self.started_at < self.threshold:
             return self.started_at - timedelta(days=1)
         return now - self.threshold
@@ -113,16 +113,16 @@ class TriggerWatch:
             self._waiters.discard(waiter)
 
     async def _run(self) -> None:
-        with self._hub.subscribe(notifications.TRIGGERS) as news:
+        with self._hub.subscribe(notifications.TRIGGERS) as subscription:
             while self._waiters:
-                news.clear()
+                subscription.clear()
                 if self._stopping():
                     for waiter in self._waiters:
                         waiter.wake()
                 else:
                     await self._look()
                 await asyncio.sleep(self._spacing)
-                await news.wait(max(0.0, self._interval - self._spacing))
+                await subscription.wait(max(0.0, self._interval - self._spacing))
 
     async def _look(self) -> None:
         beating = frozenset(one.job_id for one in self._waiters if one.beating)

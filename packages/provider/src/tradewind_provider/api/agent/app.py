@@ -82,7 +82,7 @@ class _SaysVersion:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Hear news, give out work, sweep: for as long as the API server runs."""
+    """Receive notifications, offer work, sweep: for as long as the API server runs."""
     plane: Plane = app.state.plane
     for warning in proxy_warnings(plane.settings.gate.proxies):
         log.warning(

@@ -17,13 +17,13 @@ from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.clock import Clock
 from tradewind_provider.services import asset_access
 from tradewind_provider.services.agents import Agent
-from tradewind_provider.services.dags import bundles, reports, watches
+from tradewind_provider.services.dags import bundles, parsed_reports, reports, watches
 
 router = APIRouter(tags=["dags"])
 
 HOLD_MOST = 30.0
 LOOK_EVERY = 5.0
-"""Seconds between two looks without news: keeps Airflow's health page green, and finds what no process announced."""
+"""Seconds between two looks without a notification: keeps Airflow's health page green, and finds what no process announced."""
 
 dag_requests.install(notifications.dags_changed)
 site_triggers.install()
@@ -45,24 +45,24 @@ async def report(request: Request, plane: ThisPlane, agent: CurrentAgent) -> wir
     return await run_in_threadpool(_report, agent, await request.body(), plane.clock)
 
 
-@router.post(wire.WATCH, summary="Wait for what the plane wants of a dag processor")
+@router.post(wire.WATCH, summary="Wait for files to parse and callbacks to run")
 async def watch(request: Request, agent: CurrentAgent, plane: ThisPlane, body: wire.Watch) -> wire.News:
     """Answers at once when there is something, else after `hold` seconds. Idempotent."""
     agent.require(Component.DAG_PROCESSOR)
     clock = plane.clock
     loop = asyncio.get_running_loop()
     until = loop.time() + min(HOLD_MOST if body.hold is None else body.hold, HOLD_MOST)
-    with plane.hub.subscribe(notifications.DAGS, notifications.AGENTS) as heard:
-        granted = await run_in_threadpool(_heard, agent, body, clock())
+    with plane.hub.subscribe(notifications.DAGS, notifications.AGENTS) as subscription:
+        granted = await run_in_threadpool(_take_in, agent, body, clock())
         first = True
         while True:
-            heard.clear()
+            subscription.clear()
             found = await run_in_threadpool(_look, agent, body, first, clock())
             left = until - loop.time()
             if granted or found.parse or found.callbacks or found.claim or left <= 0:
                 return found.model_copy(update={"granted": granted})
             first = False
-            await heard.wait(min(left, LOOK_EVERY))
+            await subscription.wait(min(left, LOOK_EVERY))
             if await request.is_disconnected():
                 return wire.News()
 
@@ -72,13 +72,13 @@ def _claim(agent: Agent, body: wire.Claim, now: datetime) -> wire.Claimed:
 
 
 def _report(agent: Agent, body: bytes, clock: Clock) -> wire.Reported:
-    return reports.store(database.create_session, agent, reports.read(body), clock=clock)
+    return reports.store(database.create_session, agent, parsed_reports.read(body), clock=clock)
 
 
-def _heard(agent: Agent, body: wire.Watch, now: datetime) -> tuple[object, ...]:
+def _take_in(agent: Agent, body: wire.Watch, now: datetime) -> tuple[object, ...]:
     if not (body.done or body.parsing or body.confirm):
         return ()
-    return transactions.in_transaction(lambda db: watches.heard(db, agent, body, now=now))
+    return transactions.in_transaction(lambda db: watches.take_in(db, agent, body, now=now))
 
 
 def _look(agent: Agent, body: wire.Watch, first: bool, now: datetime) -> wire.News:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from tradewind_protocol.polling import Poll, PollAnswer, QueueStatistics
 from tradewind_provider import aiotasks
 from tradewind_provider.api import transactions
 from tradewind_provider.api.auth.credentials import PROTOCOL_HEADER, bearer, check_protocol
-from tradewind_provider.api.dispatch.dispatcher import Dispatcher, News
+from tradewind_provider.api.dispatch.dispatcher import Delivery, Dispatcher
 from tradewind_provider.api.dispatch.unchanged_polls import RememberedPoll
 from tradewind_provider.api.plane import Plane, ThisPlane
 from tradewind_provider.domain.queues import QueueDepth
@@ -46,97 +46,120 @@ async def _poll_caller(request: Request, plane: ThisPlane) -> PollCaller:
     return PollCaller(token, agent=await plane.sessions.agent(token, now))
 
 
-@router.post("/poll", summary="Say how things are and ask for news")
+@router.post("/poll", summary="Report the state of the agent, and wait for offers and commands")
 async def poll(
-    said: Poll, request: Request, caller: Annotated[PollCaller, Depends(_poll_caller)], plane: ThisPlane
+    body: Poll, request: Request, caller: Annotated[PollCaller, Depends(_poll_caller)], plane: ThisPlane
 ) -> PollAnswer:
-    """See `tradewind_protocol.polling.Poll`. Held until there is news, `hold` seconds or the cadence's at most."""
+    """See `tradewind_protocol.polling.Poll`. Held until there is something to deliver, for `hold` seconds or the cadence's at most."""
     dispatcher = plane.dispatcher
     assert dispatcher is not None  # the dependency has checked it
-    hold = plane.settings.cadence.poll if said.hold is None else min(said.hold, plane.settings.cadence.poll)
-    remembered = caller.remembered
-    # one that is to be answered sooner is heard in full: its session would not have been looked up
-    in_time = hold >= 2 * dispatcher.heartbeats.every
-    if remembered is not None and in_time and remembered.said == said.model_copy(update={"hold": None}):
-        news = await _wait_unchanged(request, plane, dispatcher, remembered, hold)
-        if not (news.again or news.ended):
+    hold = plane.settings.cadence.poll if body.hold is None else min(body.hold, plane.settings.cadence.poll)
+    if (remembered := _unchanged(dispatcher, caller, body, hold)) is not None:
+        delivery = await _wait_unchanged(request, plane, dispatcher, remembered, hold)
+        if not (delivery.handle_in_full or delivery.ended):
             return _answer(
                 dispatcher,
                 remembered.agent.site,
-                said,
+                body,
                 plane.clock(),
-                offers=news.offers,
-                commands=news.commands,
+                offers=delivery.offers,
+                commands=delivery.commands,
             )
-    agent = caller.agent or await plane.sessions.agent(caller.session_token, plane.clock())
-    now, session_id, news_of_agents = plane.clock(), agent.session_id, dispatcher.news_of_agents
-    heard = await transactions.run(
-        lambda db: polls.handle_poll(db, agent, said, settings=plane.settings, now=now)
-    )
-    dispatcher.unchanged_polls.remember(caller.session_token, agent, said, heard, news=news_of_agents)
-    owed = [
-        *(one.id for one in heard.commands),
-        *((one.attempt_id, one.epoch, "offer") for one in heard.offers),
-        *((one.attempt_id, one.epoch, "unknown") for one in heard.unknown),
-    ]
-    if heard.session_token is not None or dispatcher.delivered.fresh(session_id, owed):
-        hold = 0.0
-    known = frozenset(one.id for one in heard.commands)
-    news = News()
-    if hold > 0 or heard.candidate is not None:
-        waiting = dispatcher.wait(session_id, heard.candidate, known=known, timeout=hold, news=news_of_agents)
-        news = await _unless_gone(request, waiting)
-        _mind(dispatcher, session_id, news)
-    if news.ended:
-        plane.sessions.forget()
-        await plane.sessions.agent(caller.session_token, plane.clock())  # raises why
-    commands = (*heard.commands, *news.commands)
-    dispatcher.delivered.tell(session_id, [*owed, *(one.id for one in news.commands)])
-    return _answer(
-        dispatcher,
-        agent.site,
-        said,
-        plane.clock(),
-        offers=(*heard.offers, *news.offers),
-        commands=commands,
-        unknown=tuple(heard.unknown),
-        session_token=heard.session_token,
-    )
+    return await _handle_in_full(request, plane, dispatcher, caller, body, hold)
+
+
+def _unchanged(dispatcher: Dispatcher, caller: PollCaller, body: Poll, hold: float) -> RememberedPoll | None:
+    """The remembered poll of the caller, when `body` says the same and is held until its heartbeat is written."""
+    remembered = caller.remembered
+    if remembered is None or hold < 2 * dispatcher.heartbeats.every:
+        return None  # one that is answered sooner would not have had its session looked up
+    return remembered if remembered.poll == body.model_copy(update={"hold": None}) else None
 
 
 async def _wait_unchanged(
     request: Request, plane: Plane, dispatcher: Dispatcher, remembered: RememberedPoll, hold: float
-) -> News:
-    """What comes for a session that has nothing to say."""
+) -> Delivery:
     session_id = remembered.agent.session_id
-    dispatcher.heartbeats.say(remembered.beat)
+    dispatcher.heartbeats.add(remembered.unchanged)
     waiting = dispatcher.wait(
-        session_id, remembered.place, known=frozenset(), timeout=hold, news=remembered.news
+        session_id,
+        remembered.candidate,
+        known=frozenset(),
+        timeout=hold,
+        agent_changes=remembered.agent_changes,
     )
-    news = await _unless_gone(request, waiting)
-    remembered.news = dispatcher.news_of_agents
-    _mind(dispatcher, session_id, news)
-    if news.ended:
+    delivery = await _unless_gone(request, waiting)
+    remembered.agent_changes = dispatcher.agent_changes
+    _expect_changed_poll(dispatcher, session_id, delivery)
+    if delivery.ended:
         plane.sessions.forget()
-    dispatcher.delivered.tell(session_id, [one.id for one in news.commands])
-    return news
+    dispatcher.delivered.note(session_id, [one.id for one in delivery.commands])
+    return delivery
 
 
-def _mind(dispatcher: Dispatcher, session_id: UUID, news: News) -> None:
-    """A poll that was answered with news is followed by a changed poll, unless the answer was lost."""
-    if news:
+async def _handle_in_full(
+    request: Request, plane: Plane, dispatcher: Dispatcher, caller: PollCaller, body: Poll, hold: float
+) -> PollAnswer:
+    """Authenticate, write the poll down, and wait unless something is owed already."""
+    agent = caller.agent or await plane.sessions.agent(caller.session_token, plane.clock())
+    now, session_id, agent_changes = plane.clock(), agent.session_id, dispatcher.agent_changes
+    result = await transactions.run(
+        lambda db: polls.handle_poll(db, agent, body, settings=plane.settings, now=now)
+    )
+    dispatcher.unchanged_polls.remember(
+        caller.session_token, agent, body, result, agent_changes=agent_changes
+    )
+    owed = _owed(result)
+    if result.session_token is not None or dispatcher.delivered.is_any_new(session_id, owed):
+        hold = 0.0
+    delivery = Delivery()
+    if hold > 0 or result.candidate is not None:
+        known = frozenset(one.id for one in result.commands)
+        waiting = dispatcher.wait(
+            session_id, result.candidate, known=known, timeout=hold, agent_changes=agent_changes
+        )
+        delivery = await _unless_gone(request, waiting)
+        _expect_changed_poll(dispatcher, session_id, delivery)
+    if delivery.ended:
+        plane.sessions.forget()
+        await plane.sessions.agent(caller.session_token, plane.clock())  # raises why
+    dispatcher.delivered.note(session_id, [*owed, *(one.id for one in delivery.commands)])
+    return _answer(
+        dispatcher,
+        agent.site,
+        body,
+        plane.clock(),
+        offers=(*result.offers, *delivery.offers),
+        commands=(*result.commands, *delivery.commands),
+        unknown=tuple(result.unknown),
+        session_token=result.session_token,
+    )
+
+
+def _owed(result: polls.PollResult) -> list[Hashable]:
+    """What the answer holds whether the poll waits or not."""
+    return [
+        *(one.id for one in result.commands),
+        *((one.attempt_id, one.epoch, "offer") for one in result.offers),
+        *((one.attempt_id, one.epoch, "unknown") for one in result.unknown),
+    ]
+
+
+def _expect_changed_poll(dispatcher: Dispatcher, session_id: UUID, delivery: Delivery) -> None:
+    """A poll that was answered with something is followed by a changed poll, unless the answer was lost."""
+    if delivery:
         dispatcher.unchanged_polls.forget([session_id])
 
 
-def _answer(dispatcher: Dispatcher, site: str, said: Poll, now: datetime, **more: Any) -> PollAnswer:
+def _answer(dispatcher: Dispatcher, site: str, body: Poll, now: datetime, **more: Any) -> PollAnswer:
     answer: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in more.items()
     }
-    return PollAnswer(**answer, queues=_statistics(dispatcher, site, said, now))
+    return PollAnswer(**answer, queues=_statistics(dispatcher, site, body, now))
 
 
-async def _unless_gone(request: Request, waiting: Coroutine[object, object, News]) -> News:
-    """The news, unless the client goes away first: then `waiting` is cancelled, so that no offer goes to a client that has left."""
+async def _unless_gone(request: Request, waiting: Coroutine[object, object, Delivery]) -> Delivery:
+    """What `waiting` returns, unless the client goes away first: then `waiting` is cancelled, so that no offer goes to a client that has left."""
     work = asyncio.ensure_future(waiting)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
@@ -153,9 +176,9 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _statistics(dispatcher: Dispatcher, site: str, said: Poll, now: datetime) -> tuple[QueueStatistics, ...]:
-    """Of the queues of its site that the agent spoke of."""
-    asked = {queue for room in said.room for queue in room.queues}
+def _statistics(dispatcher: Dispatcher, site: str, body: Poll, now: datetime) -> tuple[QueueStatistics, ...]:
+    """Of the queues of its site that the agent names."""
+    asked = {queue for room in body.room for queue in room.queues}
     found: dict[str, list[QueueDepth]] = {}
     for one in dispatcher.depths.values():
         if one.route.site == site and one.route.queue in asked:

@@ -1,4 +1,4 @@
-"""Hearing that the API server is about to stop, before it waits for its requests to end."""
+"""Notices that the API server is about to stop, before it waits for its requests to end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def at_signal(call: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before: dict[int, Callable[[int, FrameType | None], object]] = {}
 
-    def heard(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(call)
         handler = before[number]
         if callable(handler):
@@ -34,10 +34,10 @@ def at_signal(call: Callable[[], None]) -> Iterator[None]:
             handler := signal.getsignal(number)
         ):  # a default action would end the process: leave it alone
             before[number] = handler
-            signal.signal(number, heard)
+            signal.signal(number, on_signal)
     try:
         yield
     finally:
         for number, previous in before.items():
-            if signal.getsignal(number) is heard:
+            if signal.getsignal(number) is on_signal:
                 signal.signal(number, previous)

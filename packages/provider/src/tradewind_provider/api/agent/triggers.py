@@ -28,12 +28,12 @@ async def sync(body: wire.Sync, request: Request, agent: CurrentAgent, plane: Th
     applied = trigger_reports.AppliedReports(0)
     if body.reports:
         applied = await run_in_threadpool(sync_state.apply, agent, body)
-    found = await _news(request, sync_state, agent, body) if body.news else wire.SyncAnswer()
+    found = await _look_until(request, sync_state, agent, body) if body.news else wire.SyncAnswer()
     return found.model_copy(update={"applied_through": applied.through, "refused": applied.refused})
 
 
 class TriggerSync:
-    """What answers the verb in one API server: its watch, and when it takes over."""
+    """What answers the verb in one API server: its watch, and when triggers are taken over."""
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
@@ -66,7 +66,10 @@ class TriggerSync:
         return triggers.surveyed(beating=beating, alive_since=self._takeover.alive_since(now), now=now)
 
 
-async def _news(request: Request, sync_state: TriggerSync, agent: Agent, body: wire.Sync) -> wire.SyncAnswer:
+async def _look_until(
+    request: Request, sync_state: TriggerSync, agent: Agent, body: wire.Sync
+) -> wire.SyncAnswer:
+    """Look, again at each change, until there is something for the agent or the hold is over."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (
         sync_state.hold if body.hold is None else max(0.0, min(body.hold, sync_state.hold))

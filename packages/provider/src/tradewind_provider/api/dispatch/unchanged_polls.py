@@ -1,8 +1,8 @@
 """Polls that say nothing new: remembered, so that a thousand agents with nothing to do cost one statement a second.
 
 A poll that says what the one before it said is neither authenticated nor looked at by itself. Its agent waits for work
-at once, and within a second its beat is written down together with those of all others, by the statement that also
-finds whose session has ended. Nothing is given to a session that the database has not just called open: offers are made
+at once, and within a second its heartbeat is written down together with those of all others, by the statement that also
+finds whose session has ended. Nothing is offered to a session that the database has not just called open: offers are made
 to open sessions only, and commands of an ended one are closed.
 """
 
@@ -33,18 +33,18 @@ _MOST: Final = 20_000
 
 @dataclass
 class RememberedPoll:
-    """What one session said last, and what followed from it: nothing."""
+    """The last poll of one session, which changed nothing and was owed nothing."""
 
     agent: Agent
-    said: Poll
-    place: Candidate | None
+    poll: Poll
+    candidate: Candidate | None
     origin: str
     until: datetime
-    news: int = 0  # how often there had been news of agents when its last poll was answered
+    agent_changes: int = 0  # `Dispatcher.agent_changes` when its last poll was answered
 
     @property
-    def beat(self) -> polls.UnchangedPoll:
-        named = frozenset((ref.attempt_id, ref.epoch) for ref in (*self.said.holding, *self.said.running))
+    def unchanged(self) -> polls.UnchangedPoll:
+        named = frozenset((ref.attempt_id, ref.epoch) for ref in (*self.poll.holding, *self.poll.running))
         return polls.UnchangedPoll(self.agent.session_id, named)
 
 
@@ -63,11 +63,11 @@ class UnchangedPolls:
         return found
 
     def remember(
-        self, session_token: str, agent: Agent, said: Poll, heard: polls.PollResult, *, news: int
+        self, session_token: str, agent: Agent, poll: Poll, result: polls.PollResult, *, agent_changes: int
     ) -> None:
-        """After a poll was heard in full, before work is placed. What cannot be remembered is forgotten."""
+        """Remember a poll that was handled in full, before work is placed. What cannot be remembered is forgotten."""
         self.forget([agent.session_id])
-        if heard.same_until is None or agent.good_until is None:
+        if result.same_until is None or agent.good_until is None:
             return
         if len(self._known) >= _MOST:
             self._known.clear()
@@ -75,15 +75,15 @@ class UnchangedPolls:
         key = self._keys[agent.session_id] = credential_hashes.hashed(session_token)
         self._known[key] = RememberedPoll(
             agent,
-            said.model_copy(update={"hold": None}),
-            heard.candidate,
+            poll.model_copy(update={"hold": None}),
+            result.candidate,
             client_address.origin(),
-            min(heard.same_until, agent.good_until),
-            news,
+            min(result.same_until, agent.good_until),
+            agent_changes,
         )
 
     def forget(self, session_ids: Collection[UUID]) -> None:
-        """Their next polls are heard in full."""
+        """Handle the next polls of these sessions in full."""
         for one in session_ids:
             if (key := self._keys.pop(one, None)) is not None:
                 self._known.pop(key, None)
@@ -102,19 +102,20 @@ class HeartbeatWriter:
         poll: float,
         clock: Clock,
         unchanged: UnchangedPolls,
-        hear_again: Callable[[Collection[UUID]], None],
+        answer: Callable[[Collection[UUID]], None],
     ) -> None:
         # small beside the fifth of a poll after which an agent counts as unreachable
         self.every = min(MOST_OFTEN, poll / 25)
         """Seconds between two writings."""
         self._clock = clock
         self._unchanged = unchanged
-        self._hear_again = hear_again  # answers those that wait so that they are heard in full
-        self._beats: dict[UUID, polls.UnchangedPoll] = {}
+        self._answer = answer  # ends the wait of polls that have to be handled in full
+        self._polls: dict[UUID, polls.UnchangedPoll] = {}
         self._some = asyncio.Event()
 
-    def say(self, beat: polls.UnchangedPoll) -> None:
-        self._beats[beat.session_id] = beat
+    def add(self, poll: polls.UnchangedPoll) -> None:
+        """Write the heartbeat of a poll with the next writing."""
+        self._polls[poll.session_id] = poll
         self._some.set()
 
     async def run(self) -> None:
@@ -125,24 +126,24 @@ class HeartbeatWriter:
             await self.write()
 
     async def write(self) -> None:
-        """Write down what was said. When the database is away, those who said it are told so: they are heard in full,
-        which fails, and may ask an API server that is better off."""
+        """Write the heartbeats down. While the database is away their polls are handled in full, which fails: the agents may turn
+        to another API server."""
         self._some.clear()
-        beats, self._beats = list(self._beats.values()), {}
-        if not beats:
+        unchanged, self._polls = list(self._polls.values()), {}
+        if not unchanged:
             return
         now = self._clock()
         try:
-            again = await transactions.run(lambda db: polls.record_unchanged(db, beats, now=now))
+            again = await transactions.run(lambda db: polls.record_unchanged(db, unchanged, now=now))
         except Exception as error:
             log.warning(
                 "%d heartbeats were not stored: %s",
-                len(beats),
+                len(unchanged),
                 type(error).__name__,
                 extra={"action": "beats_not_written"},
             )
             self._unchanged.forget_all()
-            again = {one.session_id for one in beats}
+            again = {one.session_id for one in unchanged}
         if again:
             self._unchanged.forget(again)
-            self._hear_again(again)
+            self._answer(again)

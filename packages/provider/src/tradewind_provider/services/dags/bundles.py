@@ -1,7 +1,7 @@
-"""Which agent speaks for which bundle.
+"""Which agent leads which bundle.
 
-A bundle belongs to the site that claimed it first, until an operator releases it. Of a site's dag processors one speaks,
-the others stand by. A claim by another site is refused, and so is a claim of a bundle that the plane itself has: an agent
+A bundle belongs to the site that claimed it first, until an operator releases it. Of a site's dag processors one is the leader,
+the others are on standby. A claim by another site is refused, and so is a claim of a bundle that the plane itself has: an agent
 may neither replace the plane's Dags nor stand in for them.
 """
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def claim(db: Session, agent: Agent, asked: wire.Claim, *, now: datetime) -> wire.Claimed:
-    """Settle the role for every bundle asked for; bundles this agent spoke for and does not name are retired.
+    """Settle the role for every bundle asked for; bundles that this agent led and does not name are retired.
 
     Idempotent. A new dag processor process of the same session takes over from the one before it.
     """
@@ -39,21 +39,21 @@ def claim(db: Session, agent: Agent, asked: wire.Claim, *, now: datetime) -> wir
     return wire.Claimed(bundles=tuple(_claim_one(db, agent, asked, one, now=now) for one in asked.bundles))
 
 
-def speaker(db: Session, agent: Agent, instance: UUID, name: str) -> DagBundle:
-    """The bundle's row, locked, if this dag processor speaks for it. Raises Refused BUNDLE_NOT_YOURS."""
+def lock_led(db: Session, agent: Agent, instance: UUID, name: str) -> DagBundle:
+    """The bundle's row, locked, when this dag processor leads it. Raises Refused BUNDLE_NOT_YOURS."""
     row = db.get(DagBundle, name, with_for_update=True)
     if row is None or row.session_id != agent.session_id or row.instance != instance:
-        who = "no agent has claimed it" if row is None else f"agent {row.agent_name!r} does"
+        leader = "no agent has claimed it" if row is None else f"agent {row.agent_name!r} does"
         raise Refused(
             Code.BUNDLE_NOT_YOURS,
-            f"this dag processor of agent {agent.name!r} does not speak for bundle {name!r}: {who}",
+            f"this dag processor of agent {agent.name!r} does not lead bundle {name!r}: {leader}",
             remedy="claim it again",
         )
     return row
 
 
-def spoken(db: Session, agent: Agent, instance: UUID) -> dict[str, DagBundle]:
-    """The bundles this dag processor speaks for."""
+def led(db: Session, agent: Agent, instance: UUID) -> dict[str, DagBundle]:
+    """The bundles this dag processor leads, by name."""
     rows = db.scalars(
         select(DagBundle).where(DagBundle.session_id == agent.session_id, DagBundle.instance == instance)
     )
@@ -200,7 +200,7 @@ def _lives(db: Session, session_id: UUID | None) -> bool:
 
 
 def _retire_unnamed(db: Session, agent: Agent, named: set[str], *, now: datetime) -> None:
-    """Its owner took a bundle out of its configuration. One that only stood by has no say in that."""
+    """Its owner took a bundle out of its configuration. An agent on standby does not retire a bundle."""
     rows = db.scalars(
         select(DagBundle)
         .where(DagBundle.agent_id == agent.agent_id, DagBundle.site == agent.site)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import Session
@@ -22,7 +20,8 @@ from tradewind_protocol.sessions import Policy
 from tradewind_provider import notifications
 from tradewind_provider.airflow import dag_bundles, dag_checks, dag_source, dags
 from tradewind_provider.services.agents import Agent
-from tradewind_provider.services.dags import bundles
+from tradewind_provider.services.dags import bundles, file_checks
+from tradewind_provider.services.dags.parsed_reports import ParsedReport, file_refused
 from tradewind_provider.store.dag_tables import DagBundle, DagFile
 
 log = logging.getLogger(__name__)
@@ -32,43 +31,10 @@ Open = Callable[[], AbstractContextManager[Session]]
 _TRIES = 3
 
 
-@dataclass(frozen=True)
-class ParsedFile:
-    """A report as it came: its envelope and good files, and what was wrong with the others."""
-
-    report: wire.Report
-    refused: tuple[wire.FileRefused, ...]
-
-
-_ENVELOPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-
-
-def read(body: bytes) -> ParsedFile:
-    """Read a report, file by file: a malformed one is refused alone. Raises Refused MALFORMED for anything else."""
-    try:
-        raw = _ENVELOPE.validate_json(body)
-        files = raw.pop("files", [])
-        if not isinstance(files, list) or len(files) > wire.FILES_IN_REPORT:
-            raise Refused(Code.MALFORMED, f"a report names at most {wire.FILES_IN_REPORT} files, in a list")
-        report = wire.Report.model_validate(raw)
-    except ValidationError as problem:
-        raise Refused(Code.MALFORMED, f"the report cannot be read: {_first(problem)}") from None
-    good: list[wire.FileResult] = []
-    refused: list[wire.FileRefused] = []
-    for file in files:
-        try:
-            good.append(wire.FileResult.model_validate(file))
-        except ValidationError as problem:
-            path = str(file.get("path", ""))[:1000] if isinstance(file, dict) else ""
-            message = f"the result of file {path[:200]!r} in bundle {report.bundle!r} cannot be read: {_first(problem)}"
-            refused.append(_refused(path, Refusal(error=Code.MALFORMED, message=message)))
-    return ParsedFile(report.model_copy(update={"files": tuple(good)}), tuple(refused))
-
-
 def store(
-    open_session: Open, agent: Agent, asked: ParsedFile, *, clock: Callable[[], datetime]
+    open_session: Open, agent: Agent, asked: ParsedReport, *, clock: Callable[[], datetime]
 ) -> wire.Reported:
-    """Store a report. Raises Refused BUNDLE_NOT_YOURS when this dag processor does not speak for the bundle.
+    """Store a report. Raises Refused BUNDLE_NOT_YOURS when this dag processor does not lead the bundle.
 
     Idempotent. What cannot be stored is refused by file or Dag and becomes an import error; the rest is stored.
     """
@@ -136,7 +102,7 @@ class _Storing:
         self._stored.append(same.path)
 
     def store(self, file: wire.FileResult) -> None:
-        found = _checked(self._report.bundle, file, strict=self._agent.policy is Policy.STRICT)
+        found = file_checks.checked(self._report.bundle, file, strict=self._agent.policy is Policy.STRICT)
         try:
             self._store_again_after_conflicts(file, found)
         except OperationalError:
@@ -153,13 +119,13 @@ class _Storing:
                 extra={"action": "dag_file_refused"},
             )
             message = f"file {file.path} of bundle {self._report.bundle!r} cannot be stored: {type(problem).__name__}"
-            found = _Found(
+            found = file_checks.StorableFile(
                 (), {file.path: f"{message}. The reason is in the log of the plane's API server."}, ()
             )
-            self._refused.append(_refused(file.path, Refusal(error=Code.MALFORMED, message=message)))
+            self._refused.append(file_refused(file.path, Refusal(error=Code.MALFORMED, message=message)))
             self._store(file, found)
         else:
-            self._refused += [_refused(file.path, refusal, dag_id) for dag_id, refusal in found.refused]
+            self._refused += [file_refused(file.path, refusal, dag_id) for dag_id, refusal in found.refused]
 
     def answer(self, refused: Collection[wire.FileRefused]) -> wire.Reported:
         return wire.Reported(
@@ -170,7 +136,7 @@ class _Storing:
             resend=tuple(dict.fromkeys(self._resend)),
         )
 
-    def _store_again_after_conflicts(self, file: wire.FileResult, found: _Found) -> None:
+    def _store_again_after_conflicts(self, file: wire.FileResult, found: file_checks.StorableFile) -> None:
         """Two sites can report the same new asset or Dag in one moment: the second finds the first one's rows when it
         tries again. A refusal would last, since a file that did not change is not sent again."""
         for left in reversed(range(_TRIES)):
@@ -188,7 +154,7 @@ class _Storing:
                     extra={"action": "dag_file_again"},
                 )
 
-    def _store(self, file: wire.FileResult, found: _Found) -> None:
+    def _store(self, file: wire.FileResult, found: file_checks.StorableFile) -> None:
         now = self._clock()
         with self._open() as db:
             row = self._row(db)
@@ -199,7 +165,7 @@ class _Storing:
             ):
                 self._stored.append(file.path)  # the same report again, after a lost answer
                 return
-            free, blocked, errors = _ownership(db, row.name, file.path, found)
+            free, blocked, errors = file_checks.ownership(db, row.name, file.path, found)
             free_ids = {dag.dag_id for dag in free}
             filed = dags.store(
                 db,
@@ -234,7 +200,7 @@ class _Storing:
         self._stored.append(file.path)
 
     def _row(self, db: Session) -> DagBundle:
-        return bundles.speaker(db, self._agent, UUID(str(self._report.instance)), self._report.bundle)
+        return bundles.lock_led(db, self._agent, UUID(str(self._report.instance)), self._report.bundle)
 
     def _written(self, db: Session, row: DagBundle) -> None:
         row.mark = self._mark = bundles.new_mark()
@@ -254,88 +220,6 @@ class _Storing:
                     notifications.publish(db, notifications.DAGS)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What of a file's result can be stored."""
-
-    dags: tuple[Any, ...]
-    errors: dict[str, str]
-    refused: tuple[tuple[str, Refusal], ...]
-
-
-def _checked(bundle: str, file: wire.FileResult, *, strict: bool) -> _Found:
-    good: dict[str, Any] = {}
-    errors = {
-        path: boundary.without_source(text) if strict else text for path, text in file.import_errors.items()
-    }
-    refused: list[tuple[str, Refusal]] = []
-    for data in file.dags:
-        try:
-            dag = dag_checks.checked(bundle, file.path, data)
-            if strict:
-                _must_be_reduced(dag.dag_id, file.path, data)
-            if dag.dag_id in good:
-                raise Refused(Code.MALFORMED, f"file {file.path} has two Dags {dag.dag_id!r}")
-            good[dag.dag_id] = dag
-        except Refused as problem:
-            inside = data.get("dag")
-            dag_id = str(inside.get("dag_id", "") if isinstance(inside, dict) else "")[:250]
-            refused.append((dag_id, problem.refusal))
-            _add(errors, file.path, str(problem))
-    return _Found(tuple(good.values()), errors, tuple(refused))
-
-
-def _must_be_reduced(dag_id: str, path: str, data: dict[str, Any]) -> None:
-    """Raises Refused POLICY_REFUSED for a Dag of a strict session with fields that its agent should have kept."""
-    if places := boundary.not_reduced(data):
-        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-        raise Refused(
-            Code.POLICY_REFUSED,
-            f"Dag {dag_id!r} of file {path} holds what its author wrote ({', '.join(places[:3])}{more}), which the strict "
-            "data policy keeps at the site",
-            remedy="upgrade the agent: its gateway replaces these fields by notices before they leave",
-        )
-
-
-def _ownership(
-    db: Session, bundle: str, path: str, found: _Found
-) -> tuple[list[Any], list[str], dict[str, str]]:
-    """Which Dags may be stored, which ids are another file's, and the import errors with those added."""
-    owners = dags.owners(db, [dag.dag_id for dag in found.dags])
-    free: list[Any] = []
-    blocked: list[str] = []
-    errors = dict(found.errors)
-    for dag in found.dags:
-        owner = owners.get(dag.dag_id)
-        if owner is None or not _lives(db, owner) or _own(db, owner, bundle, path, dag.dag_id):
-            free.append(dag)
-            continue
-        blocked.append(dag.dag_id)
-        where = "this bundle" if owner.bundle == bundle else f"bundle {owner.bundle!r}"
-        _add(
-            errors,
-            path,
-            f"Dag id {dag.dag_id!r} belongs to {owner.path} of {where}. A Dag id may be used once",
-        )
-    return free, blocked, errors
-
-
-def _lives(db: Session, owner: dags.BundleOwner) -> bool:
-    """Whether a Dag keeps its id. A bundle of a site does although Airflow has it inactive: each start of a dag
-    processor of the plane makes bundles inactive that are not in the plane's configuration, until their site is heard."""
-    return not owner.stale and (owner.active or db.get(DagBundle, owner.bundle) is not None)
-
-
-def _own(db: Session, owner: dags.BundleOwner, bundle: str, path: str, dag_id: str) -> bool:
-    if owner.bundle != bundle:
-        return False
-    if owner.path == path or owner.path.startswith(f"{path}/"):
-        return True
-    # In this bundle, another file: its own only while that file still has it.
-    holders = db.scalars(select(DagFile).where(DagFile.bundle == bundle, DagFile.path != path))
-    return not any(dag_id in holder.dag_ids for holder in holders)
-
-
 def _warnings(file: wire.FileResult, dag_ids: Collection[str], *, strict: bool) -> tuple[Any, ...]:
     return tuple(
         dags.warning(
@@ -344,16 +228,3 @@ def _warnings(file: wire.FileResult, dag_ids: Collection[str], *, strict: bool) 
         for one in file.warnings
         if one.dag_id in dag_ids and dag_checks.warning_type(one.warning_type)
     )
-
-
-def _add(errors: dict[str, str], path: str, text: str) -> None:
-    errors[path] = f"{errors[path]}\n\n{text}" if path in errors else text
-
-
-def _refused(path: str, refusal: Refusal, dag_id: str = "") -> wire.FileRefused:
-    return wire.FileRefused(path=path, dag_id=dag_id, refusal=refusal)
-
-
-def _first(problem: ValidationError) -> str:
-    one = problem.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, one['loc']))}: {one['msg']}"[:500]

@@ -1,4 +1,4 @@
-"""What the plane wants of a dag processor, and whether it still is who it thinks it is."""
+"""What a dag processor is asked to do, and which of the bundles that it believes to lead it has to claim again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tradewind_provider.store.tables import AgentSession
 CALLBACKS_AT_ONCE = 20
 
 
-def heard(db: Session, agent: Agent, watch: wire.Watch, *, now: datetime) -> tuple[UUID, ...]:
-    """Take in what a watch reports; once per request, before looking. Returns the callbacks granted. Idempotent."""
-    spoken = bundles.spoken(db, agent, watch.instance)
+def take_in(db: Session, agent: Agent, watch: wire.Watch, *, now: datetime) -> tuple[UUID, ...]:
+    """Write down what a watch reports; once per request, before looking. Returns the callbacks granted. Idempotent."""
+    led = bundles.led(db, agent, watch.instance)
     if watch.done:
         db.execute(
             delete(DagCallbackGrant).where(
@@ -29,26 +29,26 @@ def heard(db: Session, agent: Agent, watch: wire.Watch, *, now: datetime) -> tup
             )
         )
     if watch.parsing:
-        dag_requests.forget_parse_requests(db, watch.parsing, spoken)
-    return tuple(one for one in watch.confirm if _grant(db, agent, watch.instance, one, spoken, now=now))
+        dag_requests.forget_parse_requests(db, watch.parsing, led)
+    return tuple(one for one in watch.confirm if _grant(db, agent, watch.instance, one, led, now=now))
 
 
 def look(db: Session, agent: Agent, watch: wire.Watch, *, first: bool, now: datetime) -> wire.News:
-    """What there is for this dag processor. `first`: also whether what it holds is what we hold; later looks of one
+    """What there is for this dag processor. `first`: also whether it holds what the plane holds; later looks of one
     request leave that out, because its own reports change it meanwhile."""
     dag_bundles.beat(db, agent.session_id, agent_name=agent.name, now=now)
-    spoken = bundles.spoken(db, agent, watch.instance)
+    led = bundles.led(db, agent, watch.instance)
     if first:
-        for row in spoken.values():
+        for row in led.values():
             invalidate_lost(db, row)
-    parse = dag_requests.parse_requests(db, spoken)
-    waiting = dag_requests.callbacks(db, spoken, limit=CALLBACKS_AT_ONCE)
+    parse = dag_requests.parse_requests(db, led)
+    waiting = dag_requests.callbacks(db, led, limit=CALLBACKS_AT_ONCE)
     return wire.News(
         parse=tuple(wire.ParseRequest(id=one.id, bundle=one.bundle, path=one.path) for one in parse),
         callbacks=tuple(
             wire.CallbackOffer(id=one.id, bundle=one.bundle, request=one.request) for one in waiting
         ),
-        claim=tuple(sorted(_to_claim(db, watch, spoken, first=first))),
+        claim=tuple(sorted(_to_claim(db, watch, led, first=first))),
     )
 
 
@@ -73,12 +73,12 @@ def invalidate_lost(db: Session, row: DagBundle) -> None:
 
 
 def _grant(
-    db: Session, agent: Agent, instance: UUID, callback_id: UUID, spoken: Collection[str], *, now: datetime
+    db: Session, agent: Agent, instance: UUID, callback_id: UUID, led: Collection[str], *, now: datetime
 ) -> bool:
     grant = db.get(DagCallbackGrant, callback_id)
     if grant is not None:
         return grant.session_id == agent.session_id and grant.instance == instance
-    taken = dag_requests.take_callback(db, callback_id, spoken)
+    taken = dag_requests.take_callback(db, callback_id, led)
     if taken is None:
         return False
     db.add(
@@ -95,17 +95,17 @@ def _grant(
     return True
 
 
-def _to_claim(db: Session, watch: wire.Watch, spoken: dict[str, DagBundle], *, first: bool) -> set[str]:
+def _to_claim(db: Session, watch: wire.Watch, led: dict[str, DagBundle], *, first: bool) -> set[str]:
     believed = {name for name, mark in watch.marks.items() if mark}
-    wrong = {name for name in believed if name not in spoken}
+    wrong = {name for name in believed if name not in led}
     if first:
-        wrong |= {name for name in believed & set(spoken) if spoken[name].mark != watch.marks[name]}
-    standing_by = set(watch.marks) - believed
-    if standing_by:
+        wrong |= {name for name in believed & set(led) if led[name].mark != watch.marks[name]}
+    on_standby = set(watch.marks) - believed
+    if on_standby:
         taken = db.scalars(
             select(DagBundle.name)
             .join(AgentSession, AgentSession.id == DagBundle.session_id)
-            .where(DagBundle.name.in_(standing_by), AgentSession.ended_at.is_(None))
+            .where(DagBundle.name.in_(on_standby), AgentSession.ended_at.is_(None))
         )
-        wrong |= standing_by - set(taken)
+        wrong |= on_standby - set(taken)
     return wrong

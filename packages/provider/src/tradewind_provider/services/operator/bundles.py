@@ -1,4 +1,4 @@
-"""Dag bundles as people see them: whose each one is, and who speaks for it."""
+"""Dag bundles as people see them: which site each one is of, and which agent leads it."""
 
 from __future__ import annotations
 
