@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 from fastapi.testclient import TestClient
@@ -72,3 +72,21 @@ class Sso:
         answer = self.through(browser)
         assert answer.headers["location"] == "/", answer.headers["location"]
         return browser
+
+
+def status_and_error(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json().get("error", "") if answer.content else ""
+
+
+def why_refused(answer: httpx.Response) -> str:
+    """The reason that the browser is sent back to the sign-in page with."""
+    assert answer.status_code == 303
+    parts = urlsplit(answer.headers["location"])
+    assert parts.path == "/sign-in" and not parts.netloc
+    query = parse_qs(parts.query)
+    assert query["error"][0]  # what the page shows
+    return query["refused"][0]
+
+
+def roles_of(browser: TestClient) -> list[str]:
+    return [one["role"] for one in browser.get("/v1/me").json()["grants"]]

@@ -51,6 +51,16 @@ def moved(api: Reconciled, to: str = "lab") -> dict[str, Any]:
     return found
 
 
+def restarted_with_regions(api: Reconciled, regions: dict[str, str]) -> None:
+    """The variable REGION is set in these layers, and the Deployment is restarted with what counts. A minute passes after each."""
+    for layer, region in regions.items():
+        assert api.owner.put(f"/v1/{layer}/variables/REGION", json={"value": region}).status_code == 200
+    api.time.pass_(minutes=1)
+    api.owner.post("/v1/deployments/sales/apply")
+    api.reconciler.carry_out_all()
+    api.time.pass_(minutes=1)
+
+
 def refused(answer: Any, status: int, *words: str) -> None:
     assert answer.status_code == status, answer.text
     for one in words:
@@ -183,12 +193,7 @@ def test_a_value_that_the_former_workspace_overrode_is_not_said_to_be_applied(
     reconciled: Reconciled, sales: dict[str, Any]
 ) -> None:
     """It was set before the last restart, and its processes never had it."""
-    reconciled.owner.put("/v1/clusters/local/variables/REGION", json={"value": "eu"})
-    reconciled.owner.put("/v1/workspaces/default/variables/REGION", json={"value": "us"})
-    reconciled.time.pass_(minutes=1)
-    reconciled.owner.post("/v1/deployments/sales/apply")
-    reconciled.reconciler.carry_out_all()
-    reconciled.time.pass_(minutes=1)
+    restarted_with_regions(reconciled, {"clusters/local": "eu", "workspaces/default": "us"})
     moved(reconciled)
     [shown] = reconciled.owner.get("/v1/deployments/sales/variables").json()["items"]
     assert (shown["value"], shown["origin"], shown["applied"]) == ("eu", "cluster", False)
@@ -198,12 +203,7 @@ def test_a_value_that_waited_for_a_restart_waits_for_it_after_the_move(
     reconciled: Reconciled, sales: dict[str, Any]
 ) -> None:
     """The same counts in both workspaces, and the processes have what was set before."""
-    reconciled.owner.put("/v1/workspaces/default/variables/REGION", json={"value": "eu"})
-    reconciled.owner.put("/v1/workspaces/lab/variables/REGION", json={"value": "us"})
-    reconciled.time.pass_(minutes=1)
-    reconciled.owner.post("/v1/deployments/sales/apply")
-    reconciled.reconciler.carry_out_all()
-    reconciled.time.pass_(minutes=1)
+    restarted_with_regions(reconciled, {"workspaces/default": "eu", "workspaces/lab": "us"})
     reconciled.owner.put("/v1/workspaces/default/variables/REGION", json={"value": "us"})
     reconciled.time.pass_(minutes=1)
     found = moved(reconciled)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from support import postgresql
 from support.platform_parts import Reconciled
@@ -29,27 +32,29 @@ def set_quota(reconciled: Reconciled, at_most: int) -> UUID:
     return UUID(answer.json()["id"])
 
 
-def test_a_second_deployment_is_counted_only_when_the_first_one_is_there(reconciled: Reconciled) -> None:
-    """Else each of the two finds room for one, and there are two."""
-    workspace = set_quota(reconciled, 1)
+@contextmanager
+def while_another_counts(reconciled: Reconciled, workspace: UUID) -> Iterator[Session]:
+    """The session of a second transaction, while a first one has counted the Deployments: it has to wait for the lock."""
     store, organization = reconciled.platform.store, reconciled.organization
     with store.transaction(organization) as first:
         workspace_quotas.require_room(first, workspace)
         with pytest.raises(OperationalError, match="lock timeout"):
             with store.transaction(organization) as second:
                 second.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-                workspace_quotas.require_room(second, workspace)
+                yield second
+
+
+def test_a_second_deployment_is_counted_only_when_the_first_one_is_there(reconciled: Reconciled) -> None:
+    """Else each of the two finds room for one, and there are two."""
+    workspace = set_quota(reconciled, 1)
+    with while_another_counts(reconciled, workspace) as second:
+        workspace_quotas.require_room(second, workspace)
 
 
 def test_a_quota_is_changed_before_or_after_a_deployment_is_counted(reconciled: Reconciled) -> None:
     workspace = set_quota(reconciled, 1)
-    store, organization = reconciled.platform.store, reconciled.organization
-    with store.transaction(organization) as first:
-        workspace_quotas.require_room(first, workspace)
-        with pytest.raises(OperationalError, match="lock timeout"):
-            with store.transaction(organization) as second:
-                second.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-                second.scalars(select(Workspace).where(Workspace.id == workspace).with_for_update()).one()
+    with while_another_counts(reconciled, workspace) as second:
+        second.scalars(select(Workspace).where(Workspace.id == workspace).with_for_update()).one()
 
 
 @pytest.mark.parametrize("change", ["creation", "restoration"])
