@@ -14,23 +14,18 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tradewind_protocol import operator
-from tradewind_protocol.attempts import CanaryHop, Outcome, WorkKind
+from tradewind_protocol.attempts import Outcome, WorkKind
 from tradewind_protocol.operator import CanaryResult
-from tradewind_protocol.sentinel import MOST_CANARIES, QueueCanary, SentinelReport
-from tradewind_protocol.states import AttemptState, Component, OutcomeKind
+from tradewind_protocol.states import AttemptState, Component
 from tradewind_provider import notifications
 from tradewind_provider.airflow import database
 from tradewind_provider.domain import canaries as rules
-from tradewind_provider.domain import sentinels as sentinel_rules
 from tradewind_provider.domain.agents import HeartbeatLimits
-from tradewind_provider.domain.routes import Route
-from tradewind_provider.services import audit
-from tradewind_provider.services.operator import agent_views, eligibility
+from tradewind_provider.services import audit, canary_verdicts
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.attempt_states import IS_CANARY
 from tradewind_provider.store.statements import changed
-from tradewind_provider.store.tables import AgentSession, Attempt, CanaryRow, SentinelRow
+from tradewind_provider.store.tables import AgentSession, Attempt, CanaryRow
 
 _AT_ONCE: Final = 20
 """How many begin in one sweep."""
@@ -64,56 +59,6 @@ def finished(
         outcome, agent=agent, created_at=attempt.created_at, granted_at=granted_at, now=now
     )
     _conclude(db, row, verdict, now)
-
-
-def of_queues(db: Session) -> dict[tuple[str, str], operator.CanaryView]:
-    """How the last canary of each queue went, by site and queue; of those of which one has ended."""
-    rows = db.scalars(select(CanaryRow).where(CanaryRow.judged_at.is_not(None)))
-    return {(row.site, row.queue): _view(row, row.judged_at) for row in rows if row.judged_at is not None}
-
-
-def of_site(db: Session, site: str) -> tuple[QueueCanary, ...]:
-    """The same of one site, for its sentinel; those that fail first."""
-    rows = db.scalars(
-        select(CanaryRow)
-        .where(CanaryRow.site == site, CanaryRow.judged_at.is_not(None))
-        .order_by(CanaryRow.failures.desc(), CanaryRow.queue)
-        .limit(MOST_CANARIES)
-    )
-    return tuple(
-        QueueCanary(
-            queue=row.queue,
-            result=row.result or "",
-            at=row.judged_at,
-            hop=row.hop or "",
-            reason=row.reason,
-            remedy=row.remedy,
-            agent=row.agent,
-            seconds=row.seconds,
-            ok_at=row.ok_at,
-            failures=row.failures,
-        )
-        for row in rows
-        if row.judged_at is not None
-    )
-
-
-def _view(row: CanaryRow, judged_at: datetime) -> operator.CanaryView:
-    return operator.CanaryView(
-        result=CanaryResult(row.result),
-        at=judged_at,
-        hop=CanaryHop(row.hop) if row.hop else None,
-        reason=row.reason,
-        remedy=row.remedy,
-        rule=row.rule,
-        agent=row.agent,
-        seconds={CanaryHop(hop): took for hop, took in row.seconds.items()},
-        ok_at=row.ok_at,
-        failures=row.failures,
-    )
-
-
-# ---- inside
 
 
 def _forget_attempts(db: Session, now: datetime) -> None:
@@ -196,14 +141,14 @@ def _judge_late(db: Session, beats: HeartbeatLimits, now: datetime) -> None:
         if attempt is None or attempt.state == AttemptState.REVOKED.value:
             _conclude(db, row, None, now)
         elif attempt.state == AttemptState.FINISHED.value:
-            _conclude(db, row, _of_ended(db, attempt, now), now)
+            _conclude(db, row, canary_verdicts.of_ended(db, attempt, now), now)
         elif attempt.state == AttemptState.RUNNING.value:
             if attempt.granted_at is not None and now - attempt.granted_at > rules.ENDED_WITHIN:
-                _conclude(db, row, _of_silent(db, attempt, attempt.granted_at, now), now)
+                _conclude(db, row, canary_verdicts.of_silent(db, attempt, attempt.granted_at, now), now)
         elif now - attempt.created_at > rules.CLAIMED_WITHIN:
             offered, declined = attempt.epoch > 0, attempt.reason
             if _take_back(db, attempt.id, now):
-                serving = _serving(db, row, beats, now)
+                serving = canary_verdicts.serving(db, row, beats, now)
                 verdict = rules.of_waiting(row.queue, serving, declined=declined, offered=offered)
                 _conclude(db, row, verdict, now)
 
@@ -218,84 +163,6 @@ def _take_back(db: Session, attempt_id: UUID, now: datetime) -> bool:
         reason="it was not claimed in time",
     )
     return changed(db, taken) == 1
-
-
-def _of_ended(db: Session, attempt: Attempt, now: datetime) -> rules.Verdict | None:
-    """Of an attempt that ended and was not reported by its agent: it is lost, or was never readable."""
-    outcome = Outcome(
-        epoch=max(attempt.epoch, 1),
-        kind=OutcomeKind(attempt.outcome or OutcomeKind.LOST.value),
-        reason=attempt.reason[:4000],
-    )
-    return rules.of_outcome(
-        outcome,
-        agent=_agent_of(db, attempt),
-        created_at=attempt.created_at,
-        granted_at=attempt.granted_at or now,
-        now=now,
-    )
-
-
-def _of_silent(db: Session, attempt: Attempt, granted_at: datetime, now: datetime) -> rules.Verdict:
-    session = db.get(AgentSession, attempt.session_id) if attempt.session_id else None
-    more = ""
-    if session is not None:
-        heard = session.last_beat_at or session.opened_at
-        found = [str(one.get("message", "")) for one in session.findings or ()]
-        silent = (now - heard).total_seconds()
-        if silent > rules.ENDED_WITHIN.total_seconds():
-            found.insert(0, f"nothing was heard of it for {silent:.0f} s")
-        more = "; ".join(found[:3])[:1000]
-    return rules.of_silence(
-        _agent_of(db, attempt), more, created_at=attempt.created_at, granted_at=granted_at
-    )
-
-
-def _agent_of(db: Session, attempt: Attempt) -> str:
-    session = db.get(AgentSession, attempt.session_id) if attempt.session_id else None
-    return session.name if session is not None else "unknown"
-
-
-def _serving(db: Session, row: CanaryRow, beats: HeartbeatLimits, now: datetime) -> rules.Serving:
-    agents = [one for one in agent_views.present(db, now=now, beats=beats) if one.site == row.site]
-    sessions = {
-        one.id: one for one in db.scalars(select(AgentSession).where(AgentSession.ended_at.is_(None)))
-    }
-    taking: list[str] = []
-    older: list[str] = []
-    free = 0
-    for agent in agents:
-        session = sessions.get(agent.session_id)
-        if session is None or Component.WORKER not in agent.components:
-            continue
-        said = {str(one.get("environment")): int(one.get("free", 0)) for one in session.room or ()}
-        runs = {one["name"] for one in session.environments if one.get("canary") is True}
-        for environment in agent.environments:
-            if row.queue not in environment.queues or eligibility.why_not(agent, environment):
-                continue
-            if environment.name in runs:
-                taking.append(agent.name)
-                free += said.get(environment.name, 0)
-            else:
-                older.append(agent.name)
-    return rules.Serving(
-        waits_for=eligibility.waits_for(Route(row.queue, row.site), agents),
-        taking=tuple(dict.fromkeys(taking)),
-        free=free,
-        older=tuple(dict.fromkeys(older)),
-        asleep=_asleep(db, row, now),
-    )
-
-
-def _asleep(db: Session, row: CanaryRow, now: datetime) -> str:
-    """A group of agents that serves the queue and may be at zero, as a sentinel of the site reports it."""
-    for sentinel in db.scalars(select(SentinelRow).where(SentinelRow.site == row.site)):
-        if sentinel_rules.is_lost(sentinel.last_at, now):
-            continue
-        for group in SentinelReport.model_validate(sentinel.report).groups:
-            if row.queue in group.queues and group.least == 0:
-                return group.name
-    return ""
 
 
 def _conclude(db: Session, row: CanaryRow, verdict: rules.Verdict | None, now: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.sentinel import ReportTaken, SentinelFinding, SentinelReport
 from tradewind_provider.domain import sentinels as rules
-from tradewind_provider.services import audit, canaries, client_address
+from tradewind_provider.services import audit, canary_views, client_address
 from tradewind_provider.store.tables import AgentToken, SentinelRow
 
 MOST_OF_A_SITE: Final = 50
@@ -66,7 +66,7 @@ def report(db: Session, token: AgentToken, said: SentinelReport, *, now: datetim
     row.address = client_address.address() or None
     row.last_at, row.lost_at = now, None
     row.report = said.model_dump(mode="json")
-    return ReportTaken(every=rules.EVERY, canaries=canaries.of_site(db, token.site))
+    return ReportTaken(every=rules.EVERY, canaries=canary_views.of_site(db, token.site))
 
 
 def notice_silence(db: Session, *, listening_since: datetime, now: datetime) -> int:

@@ -13,7 +13,7 @@ from tradewind_protocol import operator
 from tradewind_protocol.states import UNFINISHED, AttemptState, Component
 from tradewind_provider.domain.agents import HeartbeatLimits
 from tradewind_provider.domain.routes import Route
-from tradewind_provider.services import canaries, queue_depths
+from tradewind_provider.services import canary_views, queue_depths
 from tradewind_provider.services.operator import agent_views, eligibility
 
 _Key = tuple[str | None, str]  # site, queue
@@ -38,7 +38,7 @@ def listed(db: Session, *, now: datetime, beats: HeartbeatLimits) -> operator.Pa
     _count_work(db, queues)
     present = agent_views.present(db, now=now, beats=beats)
     _ask_who_serves(present, queues)
-    tried = canaries.of_queues(db)
+    tried = canary_views.of_queues(db)
     for name in tried:
         queues[name]  # one that agents served lately, and that has a canary yet
     found = sorted(queues.items(), key=lambda item: (item[0][0] or "", item[0][1]))
