@@ -55,7 +55,7 @@ class RemoteExecutor(BaseExecutor):
         self._clock = clock
         self._keys: dict[UUID, Any] = {}  # attempt → key, of what is live as far as we know
         self._attempts: Counter[Any] = Counter()  # key → its live attempts
-        self._told_running: set[UUID] = set()  # callbacks
+        self._reported_running: set[UUID] = set()  # callbacks
         self._next_sweep = self._next_reconcile = 0.0  # of the monotonic clock
 
     # ---- Airflow's interface
@@ -177,18 +177,18 @@ class RemoteExecutor(BaseExecutor):
     def _report(self, ended: Sequence[EndedAttempt]) -> None:
         for one in ended:
             self._forget(one.attempt_id, one.key)
-            if one.tell is SchedulerEvent.SUCCESS:
+            if one.event is SchedulerEvent.SUCCESS:
                 self.success(one.key, one.reason)
-            elif one.tell is SchedulerEvent.FAILED:
+            elif one.event is SchedulerEvent.FAILED:
                 self.fail(one.key, one.reason)
 
     def _running_callbacks(self, db: Session) -> dict[UUID, Any]:
         return work_queue.running_callbacks(db, scheduler_job_id=self._job_id)
 
     def _report_running(self, callbacks: Mapping[UUID, Any]) -> None:
-        for attempt_id in callbacks.keys() - self._told_running:
+        for attempt_id in callbacks.keys() - self._reported_running:
             self.running_state(callbacks[attempt_id])
-        self._told_running = set(callbacks)
+        self._reported_running = set(callbacks)
 
     def _sweep(self, db: Session) -> None:
         """The part of the sweep that needs no agent to be reachable from here. Agents are given up by API servers

@@ -98,22 +98,22 @@ class TaskLogs:
         self._claim(ti, found)
         if (page := _page()) is not None:
             theirs = [each for each in (*found.sources, *found.readers) if each.agent == page.agent]
-            said, lines = self._from_agents(relative_path, one, theirs)
-            return said, lines or [self._told(f"No agent {page.agent!r} has run this try of the task.")]
+            sources, lines = self._from_agents(relative_path, one, theirs)
+            return sources, lines or [self._notice(f"No agent {page.agent!r} has run this try of the task.")]
         finished = not task_log_files.unfinished(ti)
         if finished and (stored := self._stored(relative_path, ti))[1]:
             return stored
-        said, lines = self._from_agents(relative_path, one, found.sources, readers=found.readers)
+        sources, lines = self._from_agents(relative_path, one, found.sources, readers=found.readers)
         if finished:
             # Airflow looks there itself only while the task is unfinished, or when there are no lines yet
             here, parts = task_log_files.from_log_folder(relative_path)
-            said, lines = said + here, lines + parts
+            sources, lines = sources + here, lines + parts
         if link := _link(self._settings.log_link, relative_path, one):
-            said = [link, *said]
-            lines = [*lines, self._told(f"This log in the site's log platform: {link}")]
+            sources = [link, *sources]
+            lines = [*lines, self._notice(f"This log in the site's log platform: {link}")]
         if lines:
-            return said, lines
-        return ["No agent has run this try"], [self._told("No agent has run this try of the task.")]
+            return sources, lines
+        return ["No agent has run this try"], [self._notice("No agent has run this try of the task.")]
 
     # ---- inside
 
@@ -154,11 +154,11 @@ class TaskLogs:
             return [], []
 
     def _from_agents(
-        self, path: str, one: TaskTry, sources: list[LogSource], *, readers: Sequence[LogSource] = ()
+        self, path: str, one: TaskTry, agents: list[LogSource], *, readers: Sequence[LogSource] = ()
     ) -> tuple[list[str], list[Lines]]:
-        said: list[str] = []
+        sources: list[str] = []
         lines: list[Lines] = []
-        asked = [(source, self._ask(source, path)) for source in sources]
+        asked = [(source, self._ask(source, path)) for source in agents]
         until = time.monotonic() + self._settings.live_log_seconds
         stored = False  # what agents that are gone put into the site's log storage, read by another agent
         failed: list[str] = []  # why the other agents have not read it
@@ -166,7 +166,7 @@ class TaskLogs:
             if isinstance(answer := self._ask(source, path), _Asked):
                 self._wait_first(answer, one, until)
                 if stored := bool(answer.stream.files):
-                    said += [
+                    sources += [
                         f"agent {source.agent}: {file.name} ({file.size} bytes)"
                         for file in answer.stream.files
                     ]
@@ -178,31 +178,31 @@ class TaskLogs:
         for source, answer in asked:
             if isinstance(answer, str):
                 if source.certain:
-                    said.append(answer)
+                    sources.append(answer)
                     if not stored:
-                        lines.append(self._told(answer))
+                        lines.append(self._notice(answer))
                 continue
             self._wait_first(answer, one, until)
             if answer.stream.files:
                 files = answer.stream.files
-                said += [f"agent {source.agent}: {file.name} ({file.size} bytes)" for file in files]
+                sources += [f"agent {source.agent}: {file.name} ({file.size} bytes)" for file in files]
             elif not source.certain:
                 self._done(answer)
                 continue
             lines.append(_started(self._lines(answer, path, one)))
         if not stored:
-            lines += [self._told(sentence) for sentence in failed]
-        return said, lines
+            lines += [self._notice(sentence) for sentence in failed]
+        return sources, lines
 
     def _wait_first(self, asked: _Asked, one: TaskTry, until: float) -> None:
-        """Wait for what the agent says first. A refusal by a rule of the site's owner is an event."""
+        """Wait for the first piece. A refusal by a rule of the site's owner is an event."""
         asked.stream.wait_first(max(0.0, until - time.monotonic()))
         if not (rule := asked.stream.rule):
             return
         try:
             with database.create_session() as db:
                 log_sources.note_refused(db, asked.source, one, rule, now=self._clock())
-        except Exception as error:  # the reader is told in any case
+        except Exception as error:  # the reader sees it in any case
             log.warning(
                 "A refused log was not written into the audit trail: %s",
                 type(error).__name__,
@@ -268,7 +268,7 @@ class TaskLogs:
                 extra={"action": "log_command_left"},
             )
 
-    def _told(self, sentence: str) -> Lines:
+    def _notice(self, sentence: str) -> Lines:
         return _note(self._clock, sentence)
 
 

@@ -1,4 +1,4 @@
-"""Which Dags an asset's event may start, and which runs it is told to: Airflow asks before it stores either."""
+"""Which Dags an asset's event may start, and which runs it is recorded for: Airflow asks before it stores either."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Admit = Callable[[Session, AssetChange, Mapping[str, str]], Collection[str]]
 
 
 Tells = Callable[[Session, AssetChange, str], bool]
-"""Whether a run of a Dag in that bundle is told of the change."""
+"""Whether a run of a Dag in that bundle gets the event."""
 
 
 def install(admit: Admit, tells: Tells) -> None:
@@ -51,16 +51,16 @@ def install(admit: Admit, tells: Tells) -> None:
         return
 
     @functools.wraps(queue.__func__)
-    def judged(cls: type[AssetManager], **told: Any) -> None:
-        session, dags, event = told["session"], told["dags_to_queue"], told["event"]
+    def judged(cls: type[AssetManager], **arguments: Any) -> None:
+        session, dags, event = arguments["session"], arguments["dags_to_queue"], arguments["event"]
         bundle = event.source_dag_id and dag_bundles.of_dag(session, event.source_dag_id)
         site = session.info.get(_SITE)
         if dags and (bundle or site):
-            name = session.scalar(select(AssetModel.name).where(AssetModel.id == told["asset_id"]))
+            name = session.scalar(select(AssetModel.name).where(AssetModel.id == arguments["asset_id"]))
             change = AssetChange(str(name), bundle, event.source_dag_id, site)
             admitted = admit(session, change, {one.dag_id: one.bundle_name for one in dags})
-            told["dags_to_queue"] = {one for one in dags if one.dag_id in admitted}
-        queue.__func__(cls, **told)
+            arguments["dags_to_queue"] = {one for one in dags if one.dag_id in admitted}
+        queue.__func__(cls, **arguments)
 
     def notes_and_drops(db: Session, *_: object) -> None:
         site = db.info.get(_SITE)

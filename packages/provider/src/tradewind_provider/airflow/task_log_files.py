@@ -46,17 +46,17 @@ def unfinished(ti: Any) -> bool:
 def from_storage(storage: Any, path: str, ti: Any) -> tuple[list[str], list[Lines]]:
     """What a remote log storage answers, in the newer of the two forms that storages have."""
     if stream := getattr(storage, "stream", None):
-        said, lines = stream(path, ti)
-        return list(said), list(lines or ())
-    said, texts = storage.read(path, ti)
-    return list(said), [_get_compatible_log_stream(texts)] if texts else []
+        sources, lines = stream(path, ti)
+        return list(sources), list(lines or ())
+    sources, texts = storage.read(path, ti)
+    return list(sources), [_get_compatible_log_stream(texts)] if texts else []
 
 
 def from_log_folder(path: str) -> tuple[list[str], list[Lines]]:
     """The try's files in the log folder of this machine: its log, and those of its triggers."""
     folder = conf.get("logging", "base_log_folder")
-    said, lines = FileTaskHandler(folder)._read_from_local(Path(folder, path))
-    return list(said), cast("list[Lines]", lines)
+    sources, lines = FileTaskHandler(folder)._read_from_local(Path(folder, path))
+    return list(sources), cast("list[Lines]", lines)
 
 
 def address_of(

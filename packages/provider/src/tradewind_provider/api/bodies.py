@@ -43,12 +43,12 @@ class ClientGone(Exception):
 
 def check_length(scope: Scope, *, largest: int) -> bool:
     """True when the request says how long it is. Raises Refused when that is too long, or is no number."""
-    told = header(scope, b"content-length")
-    if told is None:
+    length = header(scope, b"content-length")
+    if length is None:
         return False
-    if not told.isdecimal():
+    if not length.isdecimal():
         raise Refused(Code.MALFORMED, "the header Content-Length is not a number")
-    if int(told) > largest:
+    if int(length) > largest:
         raise too_large(largest)
     return True
 
@@ -80,10 +80,10 @@ async def refuse(send: Send, refused: Refused) -> None:
     problems.ANSWERED[refused.code.value] += 1
     refusals.seen(refused.refusal)
     refusal = refused.refusal.model_dump(mode="json")
-    said: dict[str, Any] = {"reason": refusal["error"], "message": refusal["message"]}
+    explained: dict[str, Any] = {"reason": refusal["error"], "message": refusal["message"]}
     if refusal["remedy"]:
-        said["remedy"] = refusal["remedy"]
-    refusal["detail"] = {**refusal["detail"], **said}
+        explained["remedy"] = refusal["remedy"]
+    refusal["detail"] = {**refusal["detail"], **explained}
     wait = refused.refusal.detail.get("retry_after")
     more = [(b"retry-after", str(wait).encode())] if refused.code is Code.RATE_LIMITED and wait else []
     await answer(send, refused.status, json.dumps(refusal).encode(), *more)

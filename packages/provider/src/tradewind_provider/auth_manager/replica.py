@@ -1,4 +1,4 @@
-"""What the platform said last of who has which role: in memory, and in a file for the next start."""
+"""The roles that the platform sent last: in memory, and in a file for the next start."""
 
 from __future__ import annotations
 

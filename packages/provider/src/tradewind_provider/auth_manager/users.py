@@ -54,8 +54,8 @@ class PlatformUser(BaseUser):
         id, name = UUID(claims["sub"]), str(claims["name"])
         issued_at = _moment(claims["iat"])
         if claims.get("via") == "platform":
-            told = AccessUser.model_validate({**claims, "id": id})
-            if (holder := holder_of(told)) is None:
+            stated = AccessUser.model_validate({**claims, "id": id})
+            if (holder := holder_of(stated)) is None:
                 raise ValueError("a role that this version does not know")
             return cls(id, name, spoken_for=holder, issued_at=issued_at)
         if "val" in claims:

@@ -47,12 +47,14 @@ class Holder:
         return Holder(self.id, self.name, None if self.role is None else viewer, permissions=kept)
 
 
-def holder_of(told: AccessUser | AccessToken) -> Holder | None:
+def holder_of(stated: AccessUser | AccessToken) -> Holder | None:
     """What the platform says of a person or a token. A role that this version does not know gives none; None: nothing is left."""
-    if told.permissions is None:
-        role = _role(told.role)
-        return None if role is None else Holder(told.id, told.name, role, told.audit)
-    return Holder(told.id, told.name, _role(told.airflow_role), told.audit, frozenset(told.permissions))
+    if stated.permissions is None:
+        role = _role(stated.role)
+        return None if role is None else Holder(stated.id, stated.name, role, stated.audit)
+    return Holder(
+        stated.id, stated.name, _role(stated.airflow_role), stated.audit, frozenset(stated.permissions)
+    )
 
 
 def _role(name: str | None) -> AirflowRole | None:

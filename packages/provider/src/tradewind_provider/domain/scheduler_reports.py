@@ -1,4 +1,4 @@
-"""What the scheduler is told of an attempt that ended. Airflow acts on an event only while the task instance still
+"""The event that the scheduler gets of an attempt that ended. Airflow acts on an event only while the task instance still
 looks busy, so the question is always: busy with this attempt, or with a later one?"""
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class SchedulerEvent(str, Enum):
 
 @dataclass(frozen=True)
 class SchedulerReport:
-    """What to say, and whether that settles it. An unsettled one is looked at again: an event lives in the scheduler's
-    memory only, and is dropped there when the row it is about is locked."""
+    """The event, and whether it settles the attempt. An unsettled attempt is looked at again: an event lives in the
+    scheduler's memory only, and is dropped there when the row it is about is locked."""
 
-    tell: SchedulerEvent
+    event: SchedulerEvent
     settled: bool
 
 
@@ -32,7 +32,7 @@ _PARKED = frozenset({"deferred", "awaiting_input", "up_for_reschedule", "schedul
 
 
 def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours: bool) -> SchedulerReport:
-    """What to tell about a task's attempt.
+    """The event for a task's attempt.
 
     `ti_state` is the task instance's state now (None: none, or the row is gone), `superseded` that a later attempt of
     the same task instance exists, `ours` that this scheduler queued or adopted it.
@@ -42,7 +42,7 @@ def report(outcome: OutcomeKind, *, ti_state: str | None, superseded: bool, ours
     if ti_state == "restarting":
         # cleared while it ran: that the old process is gone, however it went, is what frees it to run again
         return SchedulerReport(SchedulerEvent.SUCCESS, settled=False)
-    well = outcome is OutcomeKind.SUCCEEDED
+    succeeded = outcome is OutcomeKind.SUCCEEDED
     return SchedulerReport(
-        SchedulerEvent.SUCCESS if well else SchedulerEvent.FAILED, settled=ti_state not in _BUSY
+        SchedulerEvent.SUCCESS if succeeded else SchedulerEvent.FAILED, settled=ti_state not in _BUSY
     )

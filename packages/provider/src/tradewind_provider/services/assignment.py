@@ -195,7 +195,7 @@ def offer_again(db: Session, rows: Iterable[Attempt], *, now: datetime, lasts: f
 def release(db: Session, offers: Mapping[UUID, Sequence[Offer]], *, until: datetime) -> None:
     """Take back offers, leased until `until`, whose poll has gone. The epoch stays used up.
 
-    What was offered to its session once more since stays offered: a later poll was told of it, and confirms it.
+    What was offered to its session once more since stays offered: the answer to a later poll has it, and its agent confirms it.
     """
     released = 0
     for session_id, made in offers.items():

@@ -120,7 +120,7 @@ def _begin(db: Session, interval: float, now: datetime) -> None:
                 state=AttemptState.QUEUED.value,
                 epoch=0,
                 created_at=now,
-                reported_at=now,  # no scheduler is told of it
+                reported_at=now,  # it is reported to no scheduler
                 reason="",
             )
         )

@@ -12,9 +12,9 @@ from tradewind_protocol.access import ExpiringToken
 from tradewind_provider.store.tables import AgentSession, AgentToken, FormerTokenValue
 
 AHEAD: Final = timedelta(days=30)
-"""So long before its end a token is told."""
+"""So long before its end a token is reported."""
 AFTER: Final = timedelta(days=1)
-"""And so long after it."""
+"""So long after its end it is reported."""
 USED_WITHIN: Final = timedelta(days=2)
 """A token that has opened a session so lately is in use, also while no session of it is open."""
 _MOST: Final = 20

@@ -30,7 +30,7 @@ _TAKEN_WITHIN = 20.0  # seconds a piece may wait for its reader
 
 
 class SourceEnded(Exception):
-    """The agent sent nothing for too long, or said why there is no more."""
+    """The agent sent nothing for too long, or gave a reason why there is no more."""
 
 
 class LogStream:
@@ -111,7 +111,7 @@ class LogStream:
 
     @property
     def problem(self) -> str:
-        """Why the agent has no more, in its own words; empty while it has not said so."""
+        """Why the agent has no more, in its own words; empty while it has not given a reason."""
         with self._changed:
             return self._problem
 
@@ -193,7 +193,7 @@ READER: ContextVar[LogReader | None] = ContextVar("tradewind_log_reader", defaul
 
 
 class LogRelay:
-    """The streams of this process, and the name by which agents are told to come back to it."""
+    """The streams of this process, and the name by which agents find it again."""
 
     def __init__(self) -> None:
         self.server = uuid4()

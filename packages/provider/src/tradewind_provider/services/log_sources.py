@@ -107,7 +107,7 @@ def ask(db: Session, session_id: UUID, wanted: StreamLog, *, asked_by: str, now:
 
 
 def note_refused(db: Session, source: LogSource, one: TaskTry, rule: str, *, now: datetime) -> None:
-    """An agent has told a reader that a rule of the site's owner lets no log be read. An open page asks every few seconds."""
+    """Record that an agent has refused a reader: a rule of the site's owner lets no log be read. An open page asks every few seconds."""
     session = db.get(AgentSession, source.session_id) if source.session_id is not None else None
     mapped = f", map {one.map_index}" if one.map_index >= 0 else ""
     rule_refusals.record_once(

@@ -40,7 +40,7 @@ class PollResult:
 
 @dataclass(frozen=True)
 class UnchangedPoll:
-    """A poll that says what the one before it said."""
+    """A poll that says the same as the one before it."""
 
     session_id: UUID
     named: frozenset[tuple[UUID, int]]  # attempts it says it has, with their epochs

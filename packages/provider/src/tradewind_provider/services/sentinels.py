@@ -19,14 +19,14 @@ MOST_OF_A_SITE: Final = 50
 _MOST_EVENTS: Final = 20  # of one report
 
 
-def report(db: Session, token: AgentToken, said: SentinelReport, *, now: datetime) -> ReportTaken:
+def report(db: Session, token: AgentToken, sent: SentinelReport, *, now: datetime) -> ReportTaken:
     """Keep a report in place of the one before it. What began and what ended are events. Idempotent.
 
     Raises Refused LIMIT_REACHED when other sentinels of the site are as many as may be.
     """
     row = db.scalar(
         select(SentinelRow)
-        .where(SentinelRow.site == token.site, SentinelRow.name == said.name)
+        .where(SentinelRow.site == token.site, SentinelRow.name == sent.name)
         .with_for_update()
     )
     before: tuple[SentinelFinding, ...] = ()
@@ -38,20 +38,20 @@ def report(db: Session, token: AgentToken, said: SentinelReport, *, now: datetim
                 f"site {token.site!r} has {MOST_OF_A_SITE} sentinels",
                 remedy="give a sentinel the same name when it restarts; those that are silent for a week are forgotten",
             )
-        row = SentinelRow(id=uuid4(), site=token.site, name=said.name, first_at=now, report={})
+        row = SentinelRow(id=uuid4(), site=token.site, name=sent.name, first_at=now, report={})
         db.add(row)
-        _event(db, "sentinel_appeared", said.name, "reports for the first time", row.site, now)
+        _event(db, "sentinel_appeared", sent.name, "reports for the first time", row.site, now)
     else:
         before = SentinelReport.model_validate(row.report).findings
         if row.lost_at is not None:
-            _event(db, "sentinel_returned", said.name, "reports again", row.site, now)
-    began, ended = rules.changes(before, said.findings)
+            _event(db, "sentinel_returned", sent.name, "reports again", row.site, now)
+    began, ended = rules.changes(before, sent.findings)
     for action, findings in (("sentinel_finding_began", began), ("sentinel_finding_ended", ended)):
         for one in findings[:_MOST_EVENTS]:
             audit.record(
                 db,
                 action=action,
-                actor=f"sentinel:{said.name}",
+                actor=f"sentinel:{sent.name}",
                 subject=one.subject if one.subject.startswith("queue:") else f"agent:{one.subject}",
                 reason=one.cause,
                 now=now,
@@ -65,7 +65,7 @@ def report(db: Session, token: AgentToken, said: SentinelReport, *, now: datetim
     row.token_id = token.id
     row.address = client_address.address() or None
     row.last_at, row.lost_at = now, None
-    row.report = said.model_dump(mode="json")
+    row.report = sent.model_dump(mode="json")
     return ReportTaken(every=rules.EVERY, canaries=canary_views.of_site(db, token.site))
 
 

@@ -81,7 +81,7 @@ def held(environment: dict[str, Any]) -> bool:
 
 
 def findings(session: AgentSession) -> list[Finding]:
-    """What was found, as the agent's own checks are told."""
+    """What was found, in the form of the agent's own checks."""
     return [
         Finding(
             check=f"{'site_key' if one.get('keys') else 'storage'}:{one['name']}"[:100],

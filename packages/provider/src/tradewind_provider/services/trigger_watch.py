@@ -36,7 +36,7 @@ _NONE: Final = TriggerFingerprint()
 class TakeoverRule:
     """When a triggerer that says nothing has lost its triggers.
 
-    Its session ending is the rule, and that is told at once; this is for a host that hangs while its agent lives. A
+    Its session ending is the rule, and that is noticed at once; this is for a host that hangs while its agent lives. A
     plane that was away itself gives all triggerers the time to come back first.
     """
 
@@ -51,7 +51,7 @@ class TakeoverRule:
 
 
 class TriggerSubscription:
-    """One request that waits. `assigned` is what its host was told last."""
+    """One request that waits. `assigned` is what its host was answered last."""
 
     def __init__(self, job_id: int, *, assigned: TriggerFingerprint, beating: bool) -> None:
         self.job_id = job_id
@@ -70,7 +70,7 @@ class TriggerSubscription:
         return True
 
     def judge(self, survey: TriggerSurvey) -> None:
-        """Wake when this host's triggers are others than it was told, or other ones are free than last time."""
+        """Wake when this host's triggers are others than it was answered, or other ones are free than last time."""
         theirs = survey.by_job.get(self.job_id, _NONE)
         free_changed = survey.free not in (_NONE, self._free)
         self._free = survey.free
@@ -103,7 +103,7 @@ class TriggerWatch:
 
     @contextmanager
     def waiting(self, waiter: TriggerSubscription) -> Iterator[TriggerSubscription]:
-        """While entered, `waiter` is told of changes."""
+        """While entered, `waiter` is woken by changes."""
         self._waiters.add(waiter)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="tradewind-trigger-watch")

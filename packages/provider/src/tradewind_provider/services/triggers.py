@@ -43,7 +43,7 @@ REMEMBERED: Final = timedelta(days=14)
 
 @dataclass(frozen=True)
 class TriggerAnswer:
-    """What a host was told, and the print of what it has now: nothing to tell while that stays the same."""
+    """What a host is answered, and the fingerprint of what it has now: while that stays the same, there is nothing to answer."""
 
     answer: wire.SyncAnswer
     job_id: int
@@ -171,7 +171,7 @@ def _create(db: Session, missing: list[int]) -> tuple[tuple[wire.CreateTrigger, 
 
 
 def served(db: Session, agent: Agent, sync: wire.Sync) -> airflow_triggers.ServedTriggers:
-    """Triggers of Dags whose bundle the agent's site owns and the agent has; of the queues the host was told, as Airflow's
+    """Triggers of Dags whose bundle the agent's site owns and the agent has; of the queues that the host serves, as Airflow's
     `--queues`, else those of the agent's tasks, and what has none."""
     found = db.execute(
         select(AgentSession.environments, AgentSession.bundles).where(AgentSession.id == agent.session_id)

@@ -27,11 +27,11 @@ from tradewind_provider.store.tables import Attempt
 
 @dataclass(frozen=True)
 class EndedAttempt:
-    """An attempt that ended and what the scheduler is told of it."""
+    """An attempt that ended and what the scheduler gets of it."""
 
     attempt_id: UUID
     key: Any
-    tell: scheduler_reports.SchedulerEvent
+    event: scheduler_reports.SchedulerEvent
     reason: str
 
 
@@ -138,8 +138,8 @@ def has_unfinished(db: Session, subject_id: UUID) -> bool:
 def adopt(db: Session, subject_ids: Collection[UUID], *, scheduler_job_id: int | None) -> set[UUID]:
     """Make this scheduler the one that reports these task instances: those it can answer for.
 
-    A task instance is answered for when its newest attempt lives, or ended and its end is to be told again, since the
-    scheduler that was told may have died with the news.
+    A task instance is answered for when its newest attempt lives, or ended and its end has to be reported again, since the
+    scheduler that got the report may have died with it.
     """
     later = aliased(Attempt)
     newest = db.scalars(
@@ -174,7 +174,7 @@ def adopt_orphans(db: Session, *, running_jobs: Collection[int], scheduler_job_i
 
 
 def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int = 500) -> list[EndedAttempt]:
-    """What ended and the scheduler has not settled yet, oldest first. Marks as reported what needs no second look."""
+    """Attempts that ended and that the scheduler has not settled yet, oldest first. Marks as reported what needs no second look."""
     rows = db.scalars(
         select(Attempt)
         .where(
@@ -199,7 +199,7 @@ def ended(db: Session, *, scheduler_job_id: int | None, now: datetime, most: int
         if report.settled:
             row.reported_at = now
             attempt_spans.reported(row, now=now)
-        found.append(EndedAttempt(row.id, workloads.key_of(row), report.tell, _said(row)))
+        found.append(EndedAttempt(row.id, workloads.key_of(row), report.event, _why_it_ended(row)))
     return found
 
 
@@ -235,9 +235,11 @@ def _report(
         return scheduler_reports.SchedulerReport(scheduler_reports.SchedulerEvent.NOTHING, settled=True)
     outcome = OutcomeKind(row.outcome)
     if row.kind != WorkKind.TASK.value:
-        well = outcome is OutcomeKind.SUCCEEDED
+        succeeded = outcome is OutcomeKind.SUCCEEDED
         return scheduler_reports.SchedulerReport(
-            scheduler_reports.SchedulerEvent.SUCCESS if well else scheduler_reports.SchedulerEvent.FAILED,
+            scheduler_reports.SchedulerEvent.SUCCESS
+            if succeeded
+            else scheduler_reports.SchedulerEvent.FAILED,
             settled=True,
         )
     return scheduler_reports.report(
@@ -268,7 +270,7 @@ def _newest(db: Session, subject_ids: Iterable[UUID]) -> dict[UUID, datetime]:
     return found
 
 
-def _said(row: Attempt) -> str:
+def _why_it_ended(row: Attempt) -> str:
     """Why it ended, for the event log of the task."""
     if row.reason:
         return row.reason

@@ -54,7 +54,7 @@ class DirectDispatch:
 class RoutesAlone:
     """An ASGI application that answers as the Execution API `app` does.
 
-    - The version of the API that a client asks for is picked, and said in the answer.
+    - The version of the API that a client asks for is picked, and stands in the answer.
     - The correlation id is noted for what is logged, and echoed.
     - Tokens are not renewed: ours never leave this process and are used up long before. One that Airflow has verified
       counts as verified for as long as `ExecutionTokens` hands it out, which is less than it is valid.
@@ -81,19 +81,19 @@ class RoutesAlone:
             scope[_VERIFIED] = verified
         asked = self._versions.get(Request(scope))
         version = self._default if asked is None else asked
-        said = [(self._version_header, str(version).encode())]
+        added = [(self._version_header, str(version).encode())]
         with ExitStack() as noted:
             noted.callback(self._version.reset, self._version.set(version))
             noted.callback(
                 DEFAULT_API_VERSION_VAR.reset, DEFAULT_API_VERSION_VAR.set(version if asked is None else None)
             )
             if (correlation := headers.get(_CORRELATION)) is not None:
-                said.append((_CORRELATION, correlation))
+                added.append((_CORRELATION, correlation))
                 noted.enter_context(bound_contextvars(correlation_id=correlation.decode("latin-1")))
 
             async def on(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message.get("headers", ()), *said]}
+                    message = {**message, "headers": [*message.get("headers", ()), *added]}
                 await send(message)
 
             await self._stack(scope, receive, on)

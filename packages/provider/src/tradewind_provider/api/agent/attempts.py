@@ -23,10 +23,10 @@ router = APIRouter(prefix="/attempts")
 
 
 @router.post("/finish", summary="Report how several attempts ended")
-async def finish_all(told: Endings, agent: CurrentAgent, plane: ThisPlane) -> EndingsTaken:
+async def finish_all(body: Endings, agent: CurrentAgent, plane: ThisPlane) -> EndingsTaken:
     """See `tradewind_provider.services.attempts.finish_all`."""
     now = plane.clock()
-    refused = await transactions.run(lambda db: attempts.finish_all(db, told.endings, agent, now=now))
+    refused = await transactions.run(lambda db: attempts.finish_all(db, body.endings, agent, now=now))
     return EndingsTaken(refused=tuple(NotTaken(attempt_id=one, refusal=no.refusal) for one, no in refused))
 
 

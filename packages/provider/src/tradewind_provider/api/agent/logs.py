@@ -25,12 +25,12 @@ async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent, plane: Thi
     """
     if body.server == plane.relay.server:
         return LogTaken(wanted=await _put(plane.relay, stream_id, agent.session_id, body))
-    said = {
+    message = {
         "stream_id": str(stream_id),
         "session_id": str(agent.session_id),
         "piece": body.model_dump(mode="json"),
     }
-    answer = await peers.ask(body.server, said)
+    answer = await peers.ask(body.server, message)
     if answer is None:
         raise Refused(
             Code.MISDIRECTED,
@@ -43,11 +43,11 @@ async def piece(stream_id: UUID, body: LogPiece, agent: CurrentAgent, plane: Thi
     return LogTaken(wanted=bool(answer.get("wanted")))
 
 
-async def from_peer(relay: LogRelay, said: dict[str, Any]) -> dict[str, Any]:
+async def from_peer(relay: LogRelay, message: dict[str, Any]) -> dict[str, Any]:
     """What another API server of this machine passes on; it has authenticated the agent."""
     try:
-        body = LogPiece.model_validate(said["piece"])
-        return {"wanted": await _put(relay, UUID(said["stream_id"]), UUID(said["session_id"]), body)}
+        body = LogPiece.model_validate(message["piece"])
+        return {"wanted": await _put(relay, UUID(message["stream_id"]), UUID(message["session_id"]), body)}
     except Refused as refused:
         return {"refusal": refused.refusal.model_dump(mode="json")}
 

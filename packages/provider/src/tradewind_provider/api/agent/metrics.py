@@ -26,7 +26,7 @@ FRESH_SECONDS = 5.0
 
 @dataclass
 class _Seen:
-    """What the database said a moment ago."""
+    """What was read from the database a moment ago."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None

@@ -15,7 +15,7 @@ router = APIRouter(tags=["sentinel"])
 
 
 @router.post(wire.REPORT, summary="Report what a sentinel sees")
-async def report(said: wire.SentinelReport, request: Request, plane: ThisPlane) -> wire.ReportTaken:
+async def report(body: wire.SentinelReport, request: Request, plane: ThisPlane) -> wire.ReportTaken:
     """With a token of kind sentinel; no session is opened. The report replaces the one before it of this name and site."""
     credentials.check_protocol(request.headers.get(credentials.PROTOCOL_HEADER))
     presented = credentials.bearer(request.headers.get("authorization"))
@@ -29,7 +29,7 @@ async def report(said: wire.SentinelReport, request: Request, plane: ThisPlane) 
                 token_authentication.authenticate(
                     db, presented, now=now, kinds=token_authentication.SENTINELS
                 ),
-                said,
+                body,
                 now=now,
             )
         ),

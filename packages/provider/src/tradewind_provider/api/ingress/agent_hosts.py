@@ -90,13 +90,13 @@ class AgentHosts:
         if not hosts:
             return False
         headers = Headers(scope=scope)
-        said = [
+        stated = [
             one
             for name in ("host", "x-forwarded-host")
             for line in headers.getlist(name)
             for one in line.split(",")
         ]
-        names = [one.strip().lower() for one in said]
+        names = [one.strip().lower() for one in stated]
         return any(_is_odd(name) or any(fnmatchcase(_name(name), host) for host in hosts) for name in names)
 
 

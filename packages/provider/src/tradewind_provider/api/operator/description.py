@@ -69,8 +69,8 @@ def _operation(verb: str, path: str, operation: Mapping[str, Any], named: Mappin
         yield "<h3>Parameters</h3><table><tr><th>name</th><th>in</th><th>what</th></tr>"
         for one in parameters:
             needed = " (required)" if one.get("required") else ""
-            said = escape(one.get("description") or _short(one["schema"]))
-            yield f"<tr><td><code>{escape(one['name'])}</code>{needed}</td><td>{one['in']}</td><td>{said}</td></tr>"
+            meaning = escape(one.get("description") or _short(one["schema"]))
+            yield f"<tr><td><code>{escape(one['name'])}</code>{needed}</td><td>{one['in']}</td><td>{meaning}</td></tr>"
         yield "</table>"
     if body := operation.get("requestBody"):
         yield "<h3>Body</h3>" + _schema(body, named)

@@ -13,7 +13,7 @@ _EXTRAS: Final = {"s3": "amazon", "gs": "google", "abfs": "azure", "abfss": "azu
 
 
 def install_options(folder: str) -> list[str]:
-    """What pip is told of a folder that `make dist` built, quoted for a shell. Nothing without one."""
+    """Options of pip for a folder that `make dist` built, quoted for a shell. Nothing without one."""
     if not folder:
         return []
     return ["--find-links", quoted(folder), "--constraint", quoted(f"{folder}/constraints.txt")]

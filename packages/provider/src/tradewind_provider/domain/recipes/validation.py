@@ -1,4 +1,4 @@
-"""What cannot become a recipe, said by the field and while it is typed."""
+"""Why a request cannot become a recipe: a sentence for the field, shown while it is typed."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def _lose_grants(db: Session, *, now: datetime, session_id: UUID, but: UUID | No
     for grant in db.scalars(select(DagCallbackGrant).where(*condition)).all():
         audit.record(
             db, action="callback_lost", actor=audit.PLANE, subject=f"bundle:{grant.bundle}",
-            reason=f"the dag processor that was granted {grant.label} ended before it said that it was done",
+            reason=f"the dag processor that was granted {grant.label} ended before it reported that it was done",
             now=now, detail={"callback_id": str(grant.id)},
         )  # fmt: skip
         db.delete(grant)

@@ -71,7 +71,7 @@ def cordon(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
         if session.cordoned_at is None:
             commands.ask(db, session.id, polling.Verb.CORDON, asked_by=actor, reason=reason, now=now)
         session.cordoned_at, session.cordoned_by, session.cordoned_reason = now, actor, reason
-        _told(db, session, "agent_cordoned", actor=actor, reason=reason, now=now)
+        _record(db, session, "agent_cordoned", actor=actor, reason=reason, now=now)
 
 
 def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
@@ -80,7 +80,7 @@ def drain(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime
     if session.draining_at is None:
         session.draining_at, session.draining_by, session.draining_reason = now, actor, reason
         commands.ask(db, session.id, polling.Verb.DRAIN, asked_by=actor, reason=reason, now=now)
-        _told(db, session, "agent_drained", actor=actor, reason=reason, now=now)
+        _record(db, session, "agent_drained", actor=actor, reason=reason, now=now)
 
 
 def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
@@ -91,7 +91,7 @@ def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
         if session.cordoned_at is not None or session.draining_at is not None:
             session.cordoned_at = session.cordoned_by = session.cordoned_reason = None
             session.draining_at = session.draining_by = session.draining_reason = None
-            _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
+            _record(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
         return
     if session.draining_at is not None:
         raise errors.Refused(
@@ -102,7 +102,7 @@ def resume(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
     if session.cordoned_at is not None:
         session.cordoned_at = session.cordoned_by = session.cordoned_reason = None
         commands.ask(db, session.id, polling.Verb.RESUME, asked_by=actor, reason=reason, now=now)
-        _told(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
+        _record(db, session, "agent_resumed", actor=actor, reason=reason, now=now)
         notifications.publish(db, notifications.WORK)  # what waited may go there again
 
 
@@ -129,7 +129,7 @@ def set_slots(db: Session, agent_id: UUID, ask: operator.SetSlots, *, actor: str
         now=now,
         arguments=arguments,
     )
-    _told(db, session, "agent_slots_set", actor=actor, reason=ask.reason, now=now, detail=arguments)
+    _record(db, session, "agent_slots_set", actor=actor, reason=ask.reason, now=now, detail=arguments)
 
 
 def remove(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetime) -> None:
@@ -147,10 +147,10 @@ def remove(db: Session, agent_id: UUID, *, actor: str, reason: str, now: datetim
     ended = select(AgentSession.id).where(AgentSession.agent_id == agent_id)
     db.execute(delete(AgentCommand).where(AgentCommand.session_id.in_(ended)))
     db.execute(delete(AgentSession).where(AgentSession.agent_id == agent_id))
-    _told(db, session, "agent_removed", actor=actor, reason=reason, now=now)
+    _record(db, session, "agent_removed", actor=actor, reason=reason, now=now)
 
 
-def _told(
+def _record(
     db: Session,
     session: AgentSession,
     action: str,

@@ -60,29 +60,29 @@ def _rows(db: Session) -> Sequence[tuple[SentinelRow, str]]:
 
 
 def _view(row: SentinelRow, token: str, now: datetime) -> operator.SentinelView:
-    said = SentinelReport.model_validate(row.report)
+    report = SentinelReport.model_validate(row.report)
     return operator.SentinelView(
         name=row.name,
         site=row.site,
         lost=rules.is_lost(row.last_at, now),
-        version=said.version,
-        platform=said.platform,
-        scope=said.scope,
+        version=report.version,
+        platform=report.platform,
+        scope=report.scope,
         token=token,
         first_at=row.first_at,
         last_at=row.last_at,
         age=max(0.0, (now - row.last_at).total_seconds()),
-        agents=said.agents,
-        groups=said.groups,
+        agents=report.agents,
+        groups=report.groups,
         findings=_findings(row, now),
     )
 
 
 def _findings(row: SentinelRow, now: datetime) -> tuple[operator.SentinelFindingView, ...]:
-    said = SentinelReport.model_validate(row.report)
+    report = SentinelReport.model_validate(row.report)
     found = [
         operator.SentinelFindingView(site=row.site, sentinel=row.name, **one.model_dump())
-        for one in said.findings
+        for one in report.findings
     ]
     if rules.is_lost(row.last_at, now):
         silent = operator.SentinelFindingView(
