@@ -86,9 +86,9 @@ def _answer(scope: Scope, error: Refused) -> Response:
         return scim_errors.refused(error)
     if scope["method"] in ("GET", "HEAD") and "text/html" in Headers(scope=scope).get("accept", ""):
         refusal = error.refusal
-        said = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
+        sentence = f"{refusal.message[:1].upper()}{refusal.message[1:]}."
         status = STATUS[refusal.error]
-        return refusal_page("Address not allowed", said, refusal.remedy, status=status, link=False)
+        return refusal_page("Address not allowed", sentence, refusal.remedy, status=status, link=False)
     return problems.answer(error.refusal)
 
 

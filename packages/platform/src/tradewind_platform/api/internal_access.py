@@ -36,7 +36,7 @@ async def access_document(
         revision = await platform.access_watch.wait(organization, since, seconds=seconds)
         if revision is None:
             return Response(status_code=204)
-        # Hundreds of Deployments are told at once: one of them reads the database.
+        # Hundreds of requests are answered at once: one of them reads the database.
         async with platform.access_reading:
             document = documents.known(organization, known.id, revision)
             if document is None:
@@ -53,20 +53,20 @@ def _spread(deployment: UUID) -> float:
 
 
 @router.post(access.USES_PATH)
-def token_uses(request: Request, deployment: UUID, told: access.TokenUses) -> Response:
+def token_uses(request: Request, deployment: UUID, body: access.TokenUses) -> Response:
     """When API tokens were last used at the Deployment. 204."""
     platform, known = platform_of(request), asking_deployment(request, deployment)
     with platform.store.transaction(known.organization) as db:
-        api_tokens.note_uses(db, {one.token: one.at for one in told.uses}, now=platform.clock())
+        api_tokens.note_uses(db, {one.token: one.at for one in body.uses}, now=platform.clock())
     return Response(status_code=204)
 
 
 @router.put(access.WORKLOAD_PATH)
-def workload(request: Request, deployment: UUID, told: access.Workload) -> Response:
+def workload(request: Request, deployment: UUID, body: access.Workload) -> Response:
     """How many agents the Deployment has, and how much work. 204."""
     platform, known = platform_of(request), asking_deployment(request, deployment)
     with platform.store.transaction(known.organization) as db:
-        workloads.note(db, known.id, told, now=platform.clock())
+        workloads.note(db, known.id, body, now=platform.clock())
     return Response(status_code=204)
 
 

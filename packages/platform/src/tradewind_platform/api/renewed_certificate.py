@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 class RenewedCertificate:
     """Looks at the files whenever a client connects, and never by itself. Connections after that one have the certificate that they
-    hold; those before keep theirs. Files that do not belong together are told once, and the certificate before is served on."""
+    hold; those before keep theirs. Files that do not belong together are logged once, and the certificate before is served on."""
 
     def __init__(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         """`context` serves what the files have now."""

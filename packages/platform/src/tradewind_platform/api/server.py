@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
         )
         self._watch = watch
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._told_to_end = asyncio.Event()
+        self._ending = asyncio.Event()
 
     def end(self) -> None:
         """Answer what is asked, and end. Safe in a thread and in a signal handler; idempotent."""
@@ -59,12 +59,12 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
         if not self.should_exit:
-            await self._told_to_end.wait()
+            await self._ending.wait()
 
     def _wake(self) -> None:
         self._watch.close()
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._told_to_end.set)
+            self._loop.call_soon_threadsafe(self._ending.set)
 
 
 class _Dated:

@@ -68,8 +68,8 @@ class Controller:
     _etag: str = ""
     _kept: dict[UUID, KeptDocument] = field(default_factory=dict)  # by Deployment
     _busy: dict[UUID, threading.Lock] = field(default_factory=dict)  # by Deployment
-    _told: dict[UUID, Observation] = field(default_factory=dict)  # as it was reported last
-    _refused: bool = False  # the platform said no to the last request
+    _reported: dict[UUID, Observation] = field(default_factory=dict)  # by Deployment: the last one
+    _refused: bool = False  # the last request was refused
 
     def stop(self) -> None:
         """Let `run` return once each step that has begun has ended."""
@@ -162,7 +162,7 @@ class Controller:
         finally:
             with self._lock:
                 self._running.discard(task.id)
-                self._told.pop(document.id, None)
+                self._reported.pop(document.id, None)
 
     def _result(self, step: str, document: Document) -> StepResult:
         if not self._knows(step):
@@ -225,7 +225,7 @@ class Controller:
             if (seen := self._observe(id, one)) is not None:
                 found[id] = seen
         self.status.observes(len(kept))
-        changed = {id: seen for id, seen in found.items() if self._told.get(id) != seen}
+        changed = {id: seen for id, seen in found.items() if self._reported.get(id) != seen}
         if not changed:
             return
         try:
@@ -233,7 +233,7 @@ class Controller:
         except (Unreachable, Refused):
             return  # it is reported with the next observation
         with self._lock:
-            self._told.update(changed)
+            self._reported.update(changed)
 
     def _observe(self, id: UUID, one: KeptDocument) -> Observation | None:
         document = wire.from_json(one.document)

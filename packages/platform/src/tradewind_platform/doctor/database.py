@@ -26,9 +26,9 @@ def database(engine: Engine) -> Result:
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "sqlite":
-                said = connection.scalar(text("PRAGMA quick_check(1)"))
-                if said != "ok":
-                    return failed(name, f"{where} is damaged: {said}", "Restore a backup of the platform.")
+                found = connection.scalar(text("PRAGMA quick_check(1)"))
+                if found != "ok":
+                    return failed(name, f"{where} is damaged: {found}", "Restore a backup of the platform.")
             if not inspect(connection).has_table("alembic_version"):
                 return failed(name, f"{where} has no tables of a platform", _START)
             found = connection.scalar(text("SELECT version_num FROM alembic_version"))

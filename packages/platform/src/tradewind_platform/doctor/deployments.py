@@ -104,30 +104,30 @@ def _access(db: Session, check: str, row: Deployment, now: datetime) -> Result:
         f"{check}:access",
         "Read the log of its API server: it says why the platform does not answer it.",
     )
-    told = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
-    if told is None:
-        return skipped(name, "its API server has told nothing yet")
-    since = now - told.at
+    reported = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
+    if reported is None:
+        return skipped(name, "its API server has reported nothing yet")
+    since = now - reported.at
     if since > workloads.FRESH:
         return failed(
             name,
-            f"its API server was heard of last at {told.at:%Y-%m-%d %H:%M} UTC: roles that were taken away since still count there",
+            f"its API server reported last at {reported.at:%Y-%m-%d %H:%M} UTC: roles that were taken away since still count there",
             remedy,
         )
-    if told.access_age is None:
+    if reported.access_age is None:
         return skipped(name, "its API server does not say how old its replica of access is")
-    age = since + timedelta(seconds=told.access_age)
-    if told.access_age > _OLD_ACCESS.total_seconds():
+    age = since + timedelta(seconds=reported.access_age)
+    if reported.access_age > _OLD_ACCESS.total_seconds():
         return failed(name, f"its replica of access is {age.total_seconds():.0f} s old", remedy)
     return ok(
-        name, f"its replica of access was {told.access_age:.0f} s old, {since.total_seconds():.0f} s ago"
+        name, f"its replica of access was {reported.access_age:.0f} s old, {since.total_seconds():.0f} s ago"
     )
 
 
 def _custom_roles(db: Session, check: str, row: Deployment, now: datetime) -> Iterator[Result]:
     """Those who have less by a custom role than it allows, because the API server is older than custom roles."""
-    told = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
-    if told is None or told.knows_permissions:
+    reported = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == row.id))
+    if reported is None or reported.knows_permissions:
         return
     holders = role_holders.of_custom_roles(db, row.id, now=now)
     if holders:

@@ -1,4 +1,4 @@
-"""When a certificate is near its end, and what is said of it."""
+"""When a certificate is near its end, and the sentence for people."""
 
 from __future__ import annotations
 

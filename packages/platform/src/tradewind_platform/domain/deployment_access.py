@@ -1,4 +1,4 @@
-"""What a principal may do in the Airflow of a Deployment, and how a Deployment is told."""
+"""What a principal may do in the Airflow of a Deployment, and the document that a Deployment gets of it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def next_version(now: str, minor: str, releases: Iterable[Release]) -> str:
     """The newest stable release of the minor, where it is newer than what runs; empty where there is none. A Deployment goes back
     to no older version, and over no minor."""
     if not is_version(now):
-        return ""  # as a backup has said of itself, which was restored
+        return ""  # a backup that was restored has it
     before = order(now)
     wanted = tuple(int(part) for part in minor.split("."))
     if wanted not in (before[:2], (before[0], before[1] + 1)):

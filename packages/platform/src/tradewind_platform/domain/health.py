@@ -33,7 +33,7 @@ class ConditionType(str, Enum):
     ROUTE_SERVED = "RouteServed"
     CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
     CERTIFICATE_VALID = "CertificateValid"  # of a gateway with TLS that the driver runs, and for a while yet
-    AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: told by its Airflow
+    AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: reported by its Airflow
 
 
 TOLD: Final = frozenset({ConditionType.AGENT_TOKENS_VALID})

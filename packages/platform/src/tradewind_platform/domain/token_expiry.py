@@ -1,4 +1,4 @@
-"""When agent tokens of a Deployment are near their end, and what is said of it."""
+"""When agent tokens of a Deployment are near their end, and the sentence for people."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TokenExpiry:
     @property
     def told_from(self) -> datetime:
         """30 days before its end; for a token of less than 90 days, when it has lived two thirds of them: one that a script renews in
-        time is not told."""
+        time is not reported."""
         return self.expires_at - min(AHEAD, self._life / 3)
 
     @property

@@ -80,9 +80,9 @@ class Dumps:
                 assert running.stdout is not None and running.stderr is not None
                 while piece := running.stdout.read(_PIECE):
                     yield piece
-                said = running.stderr.read()
+                errors = running.stderr.read()
         if running.returncode != 0:
-            raise StepFailed(f"pg_dump: {_last(said)}")
+            raise StepFailed(f"pg_dump: {_last(errors)}")
 
     def _heads(self, document: Document) -> dict[str, str]:
         with self._databases.opened(document.slug, document.secrets["database_password"]) as connection:
@@ -116,9 +116,9 @@ class Dumps:
 
 def _fed(command: list[str], pieces: Iterator[bytes], env: dict[str, str]) -> bytes:
     """What a program prints that reads the pieces. Raises StepFailed when it fails."""
-    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
         with subprocess.Popen(
-            command, env=env, stdin=subprocess.PIPE, stdout=printed, stderr=said
+            command, env=env, stdin=subprocess.PIPE, stdout=printed, stderr=errors
         ) as running:
             assert running.stdin is not None
             broken = False
@@ -132,15 +132,15 @@ def _fed(command: list[str], pieces: Iterator[bytes], env: dict[str, str]) -> by
                 running.stdin.close()
             except BrokenPipeError:
                 pass
-        said.seek(0)
+        errors.seek(0)
         printed.seek(0)
         if running.returncode != 0:
-            raise StepFailed(f"{Path(command[0]).name}: {_last(said.read())}")
+            raise StepFailed(f"{Path(command[0]).name}: {_last(errors.read())}")
         return printed.read()
 
 
-def _last(said: bytes) -> str:
-    return (said.decode(errors="replace").strip().splitlines() or ["no output"])[-1][:500]
+def _last(output: bytes) -> str:
+    return (output.decode(errors="replace").strip().splitlines() or ["no output"])[-1][:500]
 
 
 def _program(name: str, server: int) -> str:
@@ -163,8 +163,8 @@ def fits(program: int, server: int) -> bool:
 
 
 def _version(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\) ([0-9]+)", said)
+    printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) ([0-9]+)", printed)
     if found is None:
         raise StepFailed(f"{program} does not say its version", final=True)
     return int(found[1])

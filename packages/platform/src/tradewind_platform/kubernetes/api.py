@@ -59,7 +59,7 @@ class Access:
 
 
 class KubernetesApi:
-    """Each method raises StepFailed with what the server says, unless it is said otherwise."""
+    """Each method raises StepFailed with the server's message, unless its docstring says otherwise."""
 
     def __init__(self, access: Access, *, transport: httpx.BaseTransport | None = None) -> None:
         self._access = access
@@ -203,7 +203,7 @@ def _check(answer: httpx.Response, what: str) -> httpx.Response:
     if answer.is_success:
         return answer
     try:
-        said = str(answer.json()["message"])
+        message = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
-        said = f"status {answer.status_code}"
-    raise StepFailed(f"Kubernetes refuses to {what}: {said[:1000]}")
+        message = f"status {answer.status_code}"
+    raise StepFailed(f"Kubernetes refuses to {what}: {message[:1000]}")

@@ -115,9 +115,9 @@ class CloudNativePGDatabases:
     def _waits(self, one: Json, what: str) -> str:
         """Why a step goes on waiting, and where to look."""
         kind, name = one["kind"], one["metadata"]["name"]
-        said = one.get("status", {}).get("message") or "it says nothing of it yet"
+        message = one.get("status", {}).get("message") or "it says nothing of it yet"
         look = f"kubectl --namespace {self._place.namespace} describe {kind.lower()} {name}"
-        return f"CloudNativePG has not {what} the {kind} {name}: {said} ({look})"
+        return f"CloudNativePG has not {what} the {kind} {name}: {message} ({look})"
 
 
 def database_role(slug: str, place: CloudNativePG) -> Json:

@@ -105,5 +105,5 @@ class Helm:
 
 
 def _failed(verb: str, done: subprocess.CompletedProcess[str]) -> StepFailed:
-    said = done.stderr.strip()[-1500:] or f"exit code {done.returncode}"
-    return StepFailed(f"helm {verb}: {said}")
+    output = done.stderr.strip()[-1500:] or f"exit code {done.returncode}"
+    return StepFailed(f"helm {verb}: {output}")

@@ -24,7 +24,7 @@ class Jobs:
     helm: Helm
     clock: Clock
     seconds: float
-    _said: dict[str, str] = field(default_factory=dict)
+    _last_lines: dict[str, str] = field(default_factory=dict)
     """The last lines of each Job that runs: Kubernetes deletes the pod of one that has failed."""
 
     def run(self, release: Release, values: Mapping[str, Any], *, what: str) -> str:
@@ -37,15 +37,17 @@ class Jobs:
             one["type"] for one in job.get("status", {}).get("conditions", []) if one["status"] == "True"
         }
         if "Complete" in ended:
-            self._said.pop(name, None)
+            self._last_lines.pop(name, None)
             return name
         pods = self._pods(name, release)
-        said = self.printed(name, release) or self._said.get(name, "")
+        printed = self.printed(name, release) or self._last_lines.get(name, "")
         if "Failed" in ended:
-            self._said.pop(name, None)
+            self._last_lines.pop(name, None)
             self.api.delete("Job", name, release.namespace)
-            raise StepFailed(f"{what} failed: {' | '.join(said.splitlines())[-1000:] or 'its log is empty'}")
-        self._said[name] = said
+            raise StepFailed(
+                f"{what} failed: {' | '.join(printed.splitlines())[-1000:] or 'its log is empty'}"
+            )
+        self._last_lines[name] = printed
         trouble = _trouble(pods)
         if self._age(job) > self.seconds:
             self.api.delete("Job", name, release.namespace)

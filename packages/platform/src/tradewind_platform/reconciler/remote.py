@@ -56,7 +56,7 @@ class RemoteDriver:
         return tuple(found.get(kind.value, {}).get(failed, ()))
 
     def apply(self, step: str, document: Document) -> Mapping[str, Any] | None:
-        """What the controller said came of the step. Raises StepWaits until it has said so."""
+        """The result that the controller has reported of the step. Raises StepWaits until it has."""
         text = wire.to_json(document)
         digest = wire.digest_of(f"{step}\n{text}")
         with self.store.transaction(self.organization) as db:

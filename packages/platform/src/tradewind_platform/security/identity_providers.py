@@ -1,4 +1,4 @@
-"""The identity providers that this process has spoken to, with what they said of themselves."""
+"""The identity providers that this process has asked, with the metadata that they publish."""
 
 from __future__ import annotations
 

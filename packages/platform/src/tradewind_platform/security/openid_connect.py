@@ -276,8 +276,8 @@ class IdentityProvider:
         if answer.status_code == 200:
             return found
         if 400 <= answer.status_code < 500 and answer.status_code != 429:
-            said = str(found.get("error_description") or found.get("error") or answer.status_code)
-            raise ProviderRefused(f"the identity provider refused: {said[:200]}")
+            message = str(found.get("error_description") or found.get("error") or answer.status_code)
+            raise ProviderRefused(f"the identity provider refused: {message[:200]}")
         raise ProviderUnreachable(f"{url} answered {answer.status_code}")
 
     def _get(self, url: str) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ _KEPT: Final = LIFETIME + timedelta(hours=1)
 
 
 class CodeRefused(Exception):
-    """A code that signs nobody in. Its text is for a log; the caller is told no more than that."""
+    """A code that signs nobody in. Its text is for a log; the caller gets no more than that."""
 
 
 def issue(

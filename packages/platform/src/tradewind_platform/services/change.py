@@ -95,7 +95,7 @@ def record(
     now: datetime,
     organization: UUID | None = None,
 ) -> None:
-    """Write an audit event in the transaction of `db`. A session over all organizations needs to be told which."""
+    """Write an audit event in the transaction of `db`. A session over all organizations needs `organization`."""
     db.add(
         AuditEvent(
             organization_id=organization,

@@ -46,7 +46,7 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
     specs = _specs(db, ids)
     conditions = _conditions(db, ids)
     expiring = workloads.expiring_tokens(db, ids)
-    told = workloads.fresh(db, ids, now=now)
+    workload_of = workloads.fresh(db, ids, now=now)
     for row in rows:
         conditions[row.id] += _of_agent_tokens(row, expiring.get(row.id, ()), now)
     planned = hibernation.planned(db, ids)
@@ -59,7 +59,7 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
             specs[row.id],
             conditions[row.id],
             running.get(row.id),
-            told.get(row.id),
+            workload_of.get(row.id),
             planned.get(row.id),
             purged_again.get(row.id),
         )
@@ -139,7 +139,7 @@ def people_url(cluster: Cluster, slug: str) -> str:
 _WORKING: Final = frozenset(
     {Phase.RUNNING, Phase.UPDATING, Phase.UPGRADING, Phase.RESTORING, Phase.FAILED, Phase.HIBERNATING}
 )
-"""In these phases what its Airflow has told last may still be so."""
+"""In these phases what its Airflow has reported last may still be so."""
 _HAS_AGENTS: Final = _WORKING | {Phase.ASLEEP, Phase.WAKING}
 _PLANNED: Final = frozenset({Phase.RUNNING, Phase.ASLEEP})
 _ORDER: Final = {one.value: position for position, one in enumerate(ConditionType)}

@@ -47,7 +47,7 @@ def follow(
 
 def require_teams_of_their_own(db: Session, group: str | None = None) -> None:
     """Raises Refused CONFLICT when the settings in use would make one team of two groups that were pushed: of `group` and another
-    one, or of any two. Two requests at once are told one after the other."""
+    one, or of any two. Two requests at once are answered one after the other."""
     db.scalar(locked(select(Organization)))
     used = sso_settings.of(db, sso_settings.ACTIVE)
     rules = GroupRules() if used is None else sso_settings.rules_of(sso_settings.settings_of(used))

@@ -1,6 +1,6 @@
 """Every metric of a platform, by Prometheus' conventions: `docs/reference/metrics.md` is generated from this table.
 
-Moments are told and not ages: the same figures are true however late they are read.
+Moments are exposed and not ages: the same figures are true however late they are read.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def look(db: Session, caller: Principal, *, now: datetime, version: str) -> Plat
     names, phases = _deployments(db)
     running = {id for id, phase in phases.items() if phase == Phase.RUNNING}
     conditions, wrong = _conditions(db)
-    told = workloads.fresh(db, list(running), now=now)
+    reported = workloads.fresh(db, list(running), now=now)
     return PlatformSnapshot(
         version=version,
         deployments=Counter((phase, _health(conditions[id], phase)) for id, phase in phases.items()),
@@ -83,7 +83,7 @@ def look(db: Session, caller: Principal, *, now: datetime, version: str) -> Plat
         failed=_of_deployments(names, _failed(db, now)),
         backups={names[id]: at for id, at in _backups(db).items() if id in names},
         heard={names[id]: at for id, at in _heard(db).items() if id in running},
-        workloads={names[id]: one for id, one in told.items()},
+        workloads={names[id]: one for id, one in reported.items()},
         controllers=_controllers(db),
         tokens=_tokens(db, now),
     )
@@ -253,7 +253,7 @@ METRICS: Final[tuple[MetricDefinition, ...]] = (
     ),
     MetricDefinition(
         "tradewind_platform_agents",
-        "Agents of a running Deployment, as it has told last; absent when it has told nothing for 15 minutes",
+        "Agents of a running Deployment, as it has reported last; absent when it has reported nothing for 15 minutes",
         (*_DEPLOYMENT, "state"),
         _workloads(lambda one: {"healthy": one.healthy_agents, "other": one.agents - one.healthy_agents}),
     ),

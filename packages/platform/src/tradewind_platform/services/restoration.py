@@ -89,24 +89,26 @@ def present(db: Session) -> Present:
 
 def losses(db: Session, now: Present | None) -> list[str]:
     """A sentence for each thing that is forgotten. `db`: the backup."""
-    said = ["Every browser's session ends. Local passwords and settings are those of the backup."]
+    sentences = ["Every browser's session ends. Local passwords and settings are those of the backup."]
     if now is None:
         return [
-            *said,
+            *sentences,
             "The database that is replaced cannot be read, so it is not known what was taken away since.",
             "Every API token, cluster token and SCIM token ends. Check the users, teams and role bindings.",
         ]
     then = present(db)
     made = sorted(name for id, name in now.deployments.items() if id not in then.deployments)
     if made:
-        said.append(f"Deployments made since are forgotten, and their processes go on: {', '.join(made)}.")
+        sentences.append(
+            f"Deployments made since are forgotten, and their processes go on: {', '.join(made)}."
+        )
     known = set(db.scalars(select(Workspace.id)))
     if back := sorted(
         name
         for id, name in then.deployments.items()
         if now.workspaces.get(id, then.workspaces[id]) not in {then.workspaces[id], *known}
     ):
-        said.append(
+        sentences.append(
             f"Deployments are in their former workspace again, as the one they were moved to is forgotten: {', '.join(back)}."
         )
     for what, mine, theirs in (
@@ -115,21 +117,21 @@ def losses(db: Session, now: Present | None) -> list[str]:
         ("users", now.enabled, then.enabled),
     ):
         if new := len(mine - theirs):
-            said.append(f"{new} {what} made since are forgotten.")
+            sentences.append(f"{new} {what} made since are forgotten.")
     if (events := now.events - then.events) > 0:
-        said.append(f"{events} events of the audit trail are forgotten.")
-    return said
+        sentences.append(f"{events} events of the audit trail are forgotten.")
+    return sentences
 
 
 def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str]:
     """In the database of the backup: what was taken away since stays so, and every session has ended. Returns a sentence for
     each kind. Where it is not known what was taken away, every token ends."""
-    said = []
+    sentences = []
     gone = [one for one in _good_tokens(db) if now is None or one.id not in now.tokens]
     for token in gone:
         token.deleted_at = at
     if gone:
-        said.append(f"API tokens that stay deleted: {', '.join(sorted(one.name for one in gone))}.")
+        sentences.append(f"API tokens that stay deleted: {', '.join(sorted(one.name for one in gone))}.")
     for value in db.scalars(select(ApiTokenValue).where(ApiTokenValue.until.is_(None))):
         if now is not None and value.id not in now.values:
             value.until = at  # the token was rotated since
@@ -141,20 +143,20 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
         for row in rows:
             db.delete(row)
         if rows:
-            said.append(f"{len(rows)} {what}.")
+            sentences.append(f"{len(rows)} {what}.")
     if now is not None and (kept := _keep_roles_narrow(db, now.roles, at)):
-        said.append(f"Roles that stay deleted, or no wider than they were: {', '.join(kept)}.")
+        sentences.append(f"Roles that stay deleted, or no wider than they were: {', '.join(kept)}.")
     if now is not None and _keep_allowed_addresses(db, now.allowed):
-        said.append("The list of allowed addresses stays as it is.")
+        sentences.append("The list of allowed addresses stays as it is.")
     if now is not None and (stay := _keep_moves(db, now.workspaces, at)):
-        said.append(f"Deployments that stay in the workspace they were moved to: {', '.join(stay)}.")
+        sentences.append(f"Deployments that stay in the workspace they were moved to: {', '.join(stay)}.")
     disabled = [one for one in _enabled(db) if now is not None and one.id not in now.enabled]
     for user in disabled:
         user.disabled_at = at
         for sent in db.scalars(select(ScimUser).where(ScimUser.user_id == user.id)):
             sent.active = False  # so that the identity provider can say that the person is active again
     if disabled:
-        said.append(f"Users that stay disabled: {', '.join(sorted(one.name for one in disabled))}.")
+        sentences.append(f"Users that stay disabled: {', '.join(sorted(one.name for one in disabled))}.")
     for link in db.scalars(select(SignInLink).where(SignInLink.used_at.is_(None))):
         db.delete(link)
     for session in db.scalars(select(SignInSession).where(SignInSession.ended_at.is_(None))):
@@ -163,7 +165,7 @@ def keep_revocations(db: Session, now: Present | None, at: datetime) -> list[str
     for revision in db.scalars(select(AccessRevision)):
         revision.revision = max(before, 0 if now is None else now.access) + _AHEAD
     db.flush()
-    return said
+    return sentences
 
 
 def _keep_allowed_addresses(db: Session, now: dict[UUID, AllowedAddressList]) -> bool:

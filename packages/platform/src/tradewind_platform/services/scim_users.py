@@ -56,7 +56,7 @@ def create(change: Change, sent: scim_resources.User) -> scim_resources.User:
 
 
 def replace(change: Change, id: str, sent: scim_resources.User) -> scim_resources.User:
-    """The person as the identity provider has them now. What it does not send is gone, but nobody comes in by what is not said."""
+    """The person as the identity provider has them now. What it does not send is gone, but a missing attribute gives no access."""
     row = _for_change(change, id)
     if sent.active is None:
         sent.active = row.active

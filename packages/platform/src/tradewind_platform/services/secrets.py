@@ -27,7 +27,7 @@ def add(
     *,
     organization: UUID | None = None,
 ) -> None:
-    """Keep a secret. A session over all organizations needs to be told which."""
+    """Keep a secret. A session over all organizations needs `organization`."""
     id = new_id()
     stored = ring.encrypt(value, row=row_of(DeploymentSecret, id, "value"))
     db.add(

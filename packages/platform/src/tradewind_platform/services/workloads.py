@@ -1,4 +1,4 @@
-"""How many agents Deployments have and how much work: told by their Airflow, so that a list asks none of them."""
+"""How many agents Deployments have and how much work: reported by their Airflow, so that a list asks none of them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ FRESH: Final = timedelta(minutes=15)
 """A Deployment tells its workload every five minutes at the least. What is older is not shown."""
 
 
-def note(db: Session, deployment: UUID, told: Workload, *, now: datetime) -> None:
-    """Keep what a Deployment has told, in the place of what it told before."""
+def note(db: Session, deployment: UUID, reported: Workload, *, now: datetime) -> None:
+    """Keep what a Deployment reports, in the place of its last report."""
     row = db.scalar(select(DeploymentWorkload).where(DeploymentWorkload.deployment_id == deployment))
     if row is None:
         row = DeploymentWorkload(deployment_id=deployment)
         db.add(row)
-    row.agents, row.healthy_agents = told.agents, told.healthy_agents
-    row.running, row.queued, row.at = told.running, told.queued, now
-    row.access_age, row.knows_permissions = told.access_age, told.knows_permissions
-    row.database_bytes = told.database_bytes
-    row.expiring_tokens = None if told.expiring_tokens is None else _kept(told.expiring_tokens, now)
+    row.agents, row.healthy_agents = reported.agents, reported.healthy_agents
+    row.running, row.queued, row.at = reported.running, reported.queued, now
+    row.access_age, row.knows_permissions = reported.access_age, reported.knows_permissions
+    row.database_bytes = reported.database_bytes
+    row.expiring_tokens = None if reported.expiring_tokens is None else _kept(reported.expiring_tokens, now)
 
 
-def _kept(told: Iterable[ExpiringToken], now: datetime) -> list[dict[str, str]]:
-    tokens = [TokenExpiry(one.name, one.issued_at, one.expires_at) for one in told]
+def _kept(reported: Iterable[ExpiringToken], now: datetime) -> list[dict[str, str]]:
+    tokens = [TokenExpiry(one.name, one.issued_at, one.expires_at) for one in reported]
     return [
         {
             "name": one.name,
@@ -45,7 +45,7 @@ def _kept(told: Iterable[ExpiringToken], now: datetime) -> list[dict[str, str]]:
 
 
 def expiring_tokens(db: Session, deployments: Collection[UUID]) -> dict[UUID, list[TokenExpiry]]:
-    """The agent tokens of these Deployments that expire soon, as they were told last: an end stays where it is while a Deployment
+    """The agent tokens of these Deployments that expire soon, as they were reported last: an end stays where it is while a Deployment
     sleeps, or tells nothing."""
     table = DeploymentWorkload
     wanted = select(table.deployment_id, table.expiring_tokens).where(table.deployment_id.in_(deployments))
@@ -56,15 +56,15 @@ def expiring_tokens(db: Session, deployments: Collection[UUID]) -> dict[UUID, li
                 datetime.fromisoformat(one["issued_at"]),
                 datetime.fromisoformat(one["expires_at"]),
             )
-            for one in told
+            for one in reported
         ]
-        for id, told in db.execute(wanted)
-        if told
+        for id, reported in db.execute(wanted)
+        if reported
     }
 
 
 def fresh(db: Session, deployments: Collection[UUID], *, now: datetime) -> dict[UUID, WorkloadView]:
-    """What these Deployments have told lately, by their ids."""
+    """What these Deployments have reported lately, by their ids."""
     table = DeploymentWorkload
     wanted = select(
         table.deployment_id,

@@ -26,7 +26,7 @@ class ClusterController(Scoped, Base):
     undo: Mapped[dict[str, Any]] = mapped_column(default=dict)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     sizes: Mapped[list[str] | None] = mapped_column(JSON)
-    """That its Deployments may have; null: the controller has told none."""
+    """That its Deployments may have; null: the controller has reported none."""
 
 
 class ClusterToken(Scoped, Base):

@@ -46,7 +46,7 @@ class RecurringWork(Scoped, Base):
 
 
 class DeploymentWorkload(Scoped, Base):
-    """How many agents a Deployment has and how much work, as its Airflow has told last."""
+    """How many agents a Deployment has and how much work, as its Airflow has reported last."""
 
     __tablename__ = "deployment_workload"
 
@@ -56,7 +56,7 @@ class DeploymentWorkload(Scoped, Base):
     running: Mapped[int]
     queued: Mapped[int]
     access_age: Mapped[float | None]
-    """Seconds since its API server was told who has which role, or that nothing has changed."""
+    """Age of the roles that its API server had, in seconds."""
     knows_permissions: Mapped[bool | None]
     """Whether its API server gives custom roles exactly: one of a release before them gives less."""
     expiring_tokens: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))

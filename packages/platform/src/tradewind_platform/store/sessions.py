@@ -32,8 +32,8 @@ class Store:
 
     @property
     def look_every(self) -> float:
-        """At most so many seconds are between two looks for operations that another process may have begun. On SQLite none does: the
-        platform is one process there, and told of its own."""
+        """At most so many seconds are between two looks for operations that another process may have begun. On SQLite none does: the one
+        process there notifies itself."""
         return 60.0 if self.engine.dialect.name == "sqlite" else 1.0
 
     def on_access_change(self, listener: Callable[[UUID], None]) -> None:
