@@ -27,7 +27,7 @@ def end_of(now: float, seconds: float) -> float:
 
 
 class AccessWatch:
-    """A change of this process is seen at once, one of another process within a second. Nobody waits: nothing is looked at."""
+    """A change of this process is seen at once, one of another process within a second. While no request waits, the database is not read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,7 +54,7 @@ class AccessWatch:
             return sum(looker.waiting for looker in self._loops.values())
 
     def close(self) -> None:
-        """Nobody waits any longer: the process is about to end. Safe in a signal handler's thread."""
+        """Answer every request that waits: the process is about to end. Safe in a signal handler's thread."""
         self._closed = True
         with self._lock:
             for loop, looker in self._loops.items():
@@ -85,7 +85,7 @@ class AccessWatch:
 
 
 class _Looker:
-    """Reads the revisions for all who wait in an event loop."""
+    """Reads the revisions once for all requests that wait in an event loop."""
 
     def __init__(self, store: Store) -> None:
         self.revisions: dict[UUID, int] = {}
@@ -107,7 +107,7 @@ class _Looker:
                 await self.look_now.wait()
 
     def tell(self) -> None:
-        """Let everyone who waits look again."""
+        """Let every request that waits look again."""
         self._looked.set()
         self._looked = asyncio.Event()
 

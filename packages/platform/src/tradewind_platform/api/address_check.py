@@ -93,12 +93,12 @@ def _answer(scope: Scope, error: Refused) -> Response:
 
 
 def _may_record(platform: Platform, address: str) -> bool:
-    """Each address seldom, and all together not too often: anybody can be refused."""
+    """Each address seldom, and all together not too often: any client can make refusals."""
     limits, now = platform.address_refusal_limits, platform.clock()
-    return limits.address.take(_neighbours(address), now) is None and limits.all.take("", now) is None
+    return limits.address.take(_network_of(address), now) is None and limits.all.take("", now) is None
 
 
-def _neighbours(address: str) -> str:
+def _network_of(address: str) -> str:
     """The address, or of version 6 the network that one site has by itself."""
     try:
         found = network(address)

@@ -62,7 +62,7 @@ def create_app(platform: Platform) -> FastAPI:
         title="Tradewind platform API",
         description="Workspaces, clusters, Deployments, API tokens, operations and the audit trail of an organization. "
         "A request carries an API token, `Authorization: Bearer tw_api_…`, or the cookie of a session. "
-        "So many requests of a token are answered in a second: 25 that read, 10 that change and 5 that delete, unless who runs the "
+        "So many requests of a token are answered in a second: 25 that read, 10 that change and 5 that delete, unless the operator of the "
         "platform has set other rates, and ten seconds' worth at once. One more is answered with 429 and `Retry-After`.",
         version="1",
         docs_url=None,

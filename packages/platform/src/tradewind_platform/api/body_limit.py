@@ -13,7 +13,7 @@ from tradewind_protocol.errors import Code, Refusal
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Of a caller with a credential: 500 environment variables, or a group with more than 100,000 members."""
 MOST_BYTES_BEFORE_A_CALLER: Final = 1024 * 1024
-"""Of a request whose route finds out who asks: sign-in, the OAuth provider, API servers of Deployments."""
+"""Of a request whose route authenticates the caller: sign-in, the OAuth provider, API servers of Deployments."""
 _DISCARDED: Final = 4
 """So many times the limit is read and dropped: a client that is cut off while it sends does not read why."""
 _WITH_A_LIMIT_OF_THEIR_OWN: Final = re.compile(r"/v1/deployments/[^/]+/(archives|airflow)/")

@@ -106,7 +106,7 @@ def come_back(
 
 @router.get(TESTED)
 def tested() -> HTMLResponse:
-    """Says where the result of a test is. It has nothing of the result: whoever opens it sees the same."""
+    """Says where the result of a test is. It holds nothing of the result, so it is the same for every visitor."""
     return HTMLResponse(_TESTED_PAGE, headers={"Content-Security-Policy": "default-src 'none'"})
 
 
@@ -159,7 +159,7 @@ def _refused_logout(why: str, status: int = 400) -> Response:
 
 
 def _tester(request: Request) -> str:
-    """The owner who tests the draft. A test without a session would show claims to anybody."""
+    """The owner who tests the draft. Without a session, a test would show claims to any visitor."""
     who = signed_in(request)
     platform = platform_of(request)
     if who is not None:

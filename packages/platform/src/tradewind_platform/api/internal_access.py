@@ -1,4 +1,4 @@
-"""What the API servers of a Deployment ask: who has which role, and what they tell back. Each request has the Deployment's credential."""
+"""What the API servers of a Deployment ask, who has which role, and what they report. Each request has the Deployment's credential."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def sign_in(request: Request, ask: SignIn) -> Response:
         refused = Refused(
             Code.NOT_PERMITTED,
             "there is no user with this name and password",
-            remedy="Check both. Who has forgotten a password asks an administrator.",
+            remedy="Check both. If you have forgotten your password, ask an administrator.",
         )
         _record_refusal(platform, origin, name, refused)
         raise refused

@@ -1,4 +1,4 @@
-"""Logs of the components of a Deployment: which there are, and what of their lines is shown to nobody."""
+"""Logs of the components of a Deployment: which there are, and what is masked in their lines."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ _OWNED: Final[Mapping[str, frozenset[str] | None]] = {
 """Options that the platform sets; None: every option of the section."""
 
 ALLOW_LIST: Final = ("tradewind", "allowed_addresses")
-"""The networks agents may connect from until the Deployment's own list is set. Only who may change that list says it."""
+"""The networks agents may connect from until the Deployment's own list is set. Only a person who may change that list sets it."""
 _CODE: Final = re.compile(
     r"(^|_)(plugins_folder|dags_folder|backend|backends|class|classpath|class_path|classes|module|manager|managers|hook|callable"
     r"|connect_args|connect_args_async|client_path|before_send|facets|extractors|adapter|parser|session_maker|preload|coordinators"

@@ -76,7 +76,7 @@ class CustomRole:
 def may_define(principal: Principal, role: CustomRole) -> bool:
     """Whether a principal may make a role, change it or delete it: it could give the role everywhere that the role may be given.
 
-    So nobody gets a permission by a custom role from one who does not have it. A role that is to be changed has to pass as it was
+    So a custom role never gives a permission that its author does not have. A role that is to be changed has to pass as it was
     and as it is to be: to change what a role allows is to give it to its holders.
     """
     return all(principal.may_grant_on(role, target) for target in role.targets)

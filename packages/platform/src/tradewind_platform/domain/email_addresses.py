@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 def folded(address: str) -> str:
     """The address in lower case, when it is one of ASCII. Another one is the same as itself only: Python's and the databases' lower case
-    make an `a` of no other letter, but a `k` of the sign of Kelvin, and who has one address need not have the other."""
+    make an `a` of no other letter, but a `k` of the sign of Kelvin, and the owner of one address need not be that of the other."""
     return address.lower() if address.isascii() else address
 
 

@@ -31,7 +31,7 @@ class ConditionType(str, Enum):
     API_SERVER_READY = "ApiServerReady"
     SCHEDULER_BEATING = "SchedulerBeating"
     ROUTE_SERVED = "RouteServed"
-    CONFIG_APPLIED = "ConfigApplied"  # and nobody else has changed it since
+    CONFIG_APPLIED = "ConfigApplied"  # and no other actor has changed it since
     CERTIFICATE_VALID = "CertificateValid"  # of a gateway with TLS that the driver runs, and for a while yet
     AGENT_TOKENS_VALID = "AgentTokensValid"  # those in use, and for a while yet: reported by its Airflow
 

@@ -1,7 +1,7 @@
 """People and groups as SCIM 2.0 has them (RFC 7643): the attributes that the platform uses, and what it says of itself.
 
 An identity provider may send any attribute. Those that are not here are dropped: the platform keeps no telephone number,
-no address and no password of anybody.
+no address and no password of a person.
 """
 
 from __future__ import annotations

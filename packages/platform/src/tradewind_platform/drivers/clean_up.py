@@ -73,7 +73,7 @@ for table, condition, states in (
     left_out.update(session.scalars(statement))
 session.rollback()
 
-# Airflow names a column dag_id for tables that have none, and rows of no Dag would stay. Old rows of these are in nobody's use.
+# Airflow names a column dag_id for tables that have none, and rows of no Dag would stay. No program uses old rows of these.
 for table in tables:
     if table in ("job", "log") or "dag_id" not in {one["name"] for one in inspect(settings.engine).get_columns(table)}:
         db_cleanup.config_dict[table].dag_id_column = None

@@ -20,7 +20,7 @@ from tradewind_platform.reconciler.driver import StepFailed
 
 
 class Databases:
-    """Named for the Deployment's slug. Nobody but its role may connect to a database. The role of the URL needs CREATEDB and
+    """Named for the Deployment's slug. Only its role may connect to a database. The role of the URL needs CREATEDB and
     CREATEROLE."""
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The PostgreSQL with the databases of Deployments, as drivers use it. Who makes roles and databases there differs."""
+"""The PostgreSQL with the databases of Deployments, as drivers use it. How roles and databases are made there differs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tradewind_platform.reconciler.driver import StepFailed
 
 
 class DeploymentDatabases(Protocol):
-    """A database and a role for each Deployment, both named for its slug. Nobody but the role may connect to the database.
+    """A database and a role for each Deployment, both named for its slug. Only the role may connect to the database.
     Each method is idempotent, and raises StepFailed, and Away for what may succeed a moment later."""
 
     def ensure(self, slug: str, password: str) -> None:

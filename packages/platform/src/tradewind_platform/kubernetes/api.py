@@ -1,4 +1,4 @@
-"""The API server of the cluster. What is applied is applied by the server, which knows who owns which field."""
+"""The API server of the cluster. What is applied is applied by the server, which knows the owner of each field."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class DeployedCode:
     # ---- inside
 
     def _place(self, document: Document, spec: Mapping[str, object]) -> Path | None:
-        # Half of the digest: nobody finds two archives with the same half, and a program's first line holds the path.
+        # Half of the digest: two archives with the same half cannot be found, and a program's first line holds the path.
         digest = code_of(spec).digest
         return self._folder / document.slug / digest.removeprefix("sha256:")[:32] if digest else None
 

@@ -34,7 +34,7 @@ WantedBy=multi-user.target
 def write(planes: Planes, documents: Iterable[Document], gateway: LocalProcess, target: Path) -> list[Path]:
     """Write units and scripts below `target`, for its owner only: they have the Deployments' environment. Returns them.
 
-    Without a platform nobody could sign in, so each Deployment gets Airflow's SimpleAuthManager there, with a user `admin` whose
+    Without a platform no one could sign in, so each Deployment gets Airflow's SimpleAuthManager there, with a user `admin` whose
     password is in `passwords.json` of its home.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ class LocalSettings:
     database_url: str | None = field(default=None, repr=False)
     """A PostgreSQL whose role may create roles and databases. None: each Deployment has a SQLite file."""
     first_user: int | None = None
-    """Deployment n runs as this user id + n. None: as the user who runs the platform."""
+    """Deployment n runs as this user id + n. None: as the platform's own user."""
     command_python: Path = Path(sys.executable)  # of the environment that has `tradewind`
     probe_seconds: float = 120
     uv: Path | None = None  # installs the packages of deployed code; None: the one on the search path

@@ -25,7 +25,7 @@ class Claims:
             return True
 
     def give_back(self, deployment: UUID) -> None:
-        """Only by who has taken it."""
+        """Only by the thread that has taken it."""
         with self._lock:
             self._taken.remove(deployment)
 

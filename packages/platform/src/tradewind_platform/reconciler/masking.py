@@ -1,4 +1,4 @@
-"""Takes secrets out of what a driver says of a Deployment: people read it who may not read its logs."""
+"""Takes secrets out of a driver's messages about a Deployment: people who may not read its logs read them."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Observer:
 
     def was_worked_on(self, deployment: UUID) -> None:
         """An operation has worked on a Deployment: what was read of it before is not kept, and what is observed is written. Called
-        from several threads, by who has taken the Deployment."""
+        from several threads, by the one that has taken the Deployment."""
         self._written.pop(deployment, None)
         self._worked_on.add(deployment)
 

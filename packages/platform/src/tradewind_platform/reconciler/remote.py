@@ -120,7 +120,7 @@ class RemoteDriver:
         )
 
     def _end_before_another(self, db: Session, task: ClusterTask) -> None:
-        """Another step takes the place of one whose result nobody waits for. Raises StepWaits while a process may do it."""
+        """Put another step in the place of one whose result is not awaited any more. Raises StepWaits while a process may do it."""
         busy = task.instance is not None and not task.outcome
         if busy and task.lease_until is not None and task.lease_until > self.clock():
             raise StepWaits(

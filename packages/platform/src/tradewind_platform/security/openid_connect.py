@@ -79,7 +79,7 @@ class Tokens:
 
 
 def new_secret() -> str:
-    """A value that nobody guesses: a state, a nonce, a code verifier."""
+    """A value that cannot be guessed: a state, a nonce, a code verifier."""
     return secrets.token_urlsafe(48)
 
 

@@ -28,13 +28,13 @@ class Passwords:
         """Whether it is the password of the hash. None, for a user there is not, takes as long and is False."""
         with self._slots:
             try:
-                return self._hasher.verify(stored or self._nobody, password) and stored is not None
+                return self._hasher.verify(stored or self._of_no_user, password) and stored is not None
             except (VerificationError, InvalidHashError):
                 return False
 
     @cached_property
-    def _nobody(self) -> str:
-        return self._hasher.hash("the password of nobody")
+    def _of_no_user(self) -> str:
+        return self._hasher.hash("the password of no user")
 
     def is_outdated(self, stored: str) -> bool:
         """Whether it was made with other parameters than new ones are."""

@@ -59,6 +59,6 @@ class AllowedAddressesCache:
             return found
 
     def forget(self) -> None:
-        """This process has changed the list: the next one who asks reads it."""
+        """Note that this process has changed the list: the next request reads it."""
         self._forgotten += 1
         self._known = None

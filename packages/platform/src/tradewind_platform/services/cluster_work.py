@@ -47,7 +47,7 @@ def beat(db: Session, cluster: UUID, ask: ControllerPoll, now: datetime) -> None
 def work(db: Session, ring: KeyRing, cluster: UUID, ask: ControllerPoll, now: datetime) -> ControllerWork:
     """Steps that no process of a controller does, now this one's, and the documents when they have changed.
 
-    A step is handed out again to a process that was given it and does not name it: it has never heard of it. Another
+    A step is handed out again to a process that was given it and does not name it: the answer was lost. Another
     process gets it once the lease is over.
     """
     handed = []

@@ -175,7 +175,7 @@ def require_size(db: Session, cluster: Cluster, size: str) -> None:
         raise Refused(
             Code.NOT_FOUND,
             f"the cluster {cluster.name!r} has no size {size!r}",
-            remedy=f"It has: {', '.join(named) or 'none'}. Who owns it names sizes in `plane.sizes` of its controller's chart.",
+            remedy=f"It has: {', '.join(named) or 'none'}. Its owner names sizes in `plane.sizes` of its controller's chart.",
         )
 
 

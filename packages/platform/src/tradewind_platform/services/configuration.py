@@ -242,5 +242,5 @@ def _refuse_locked(rows: Sequence[Any], scope: Scope, key: Any, name: str) -> No
         raise Refused(
             Code.POLICY_REFUSED,
             f"{name} is locked by the layer of the {locked.value}",
-            remedy=f"Ask who may change the {locked.value} to unlock it.",
+            remedy=f"Ask a person who may change the {locked.value} to unlock it.",
         )

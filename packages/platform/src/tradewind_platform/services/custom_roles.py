@@ -69,7 +69,7 @@ def create(change: Change, ask: NewRole) -> RoleView:
 
 def update(change: Change, name: str, ask: ChangeRole) -> RoleView:
     """Change the fields that are sent: for each holder at once. The caller must be able to give the role as it was and as it is to be.
-    One that is given in a workspace which it would leave: 409, and who has it there."""
+    A role that is held in a workspace which it would leave is refused with 409 and its holders there."""
     row = _for_change(change, name)
     before = defined(row)
     sent = ask.model_fields_set
@@ -110,7 +110,7 @@ def update(change: Change, name: str, ask: ChangeRole) -> RoleView:
 
 
 def delete(change: Change, name: str) -> None:
-    """Its name stays its own. A role that someone has: 409, and who has it."""
+    """Its name is not given again. A role that is held is refused with 409 and its holders."""
     row = _for_change(change, name)
     _require_definition(change, defined(row))
     change.expect(row.revision, f"the role {row.name!r}")

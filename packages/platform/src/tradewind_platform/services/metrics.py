@@ -57,7 +57,7 @@ class PlatformSnapshot:
     failed: Mapping[tuple[str, str, str], datetime] = field(default_factory=dict)
     """The same of one that has failed, and no later one of its kind has succeeded → when it ended."""
     backups: Mapping[Name, datetime] = field(default_factory=dict)  # the newest whole one
-    heard: Mapping[Name, datetime] = field(default_factory=dict)
+    access_known: Mapping[Name, datetime] = field(default_factory=dict)
     """When the API server of a Deployment knew last that nothing had changed in who has which role."""
     workloads: Mapping[Name, WorkloadView] = field(default_factory=dict)
     controllers: Mapping[str, datetime] = field(default_factory=dict)  # cluster → its controller's last poll
@@ -82,7 +82,7 @@ def look(db: Session, caller: Principal, *, now: datetime, version: str) -> Plat
         begun=_of_deployments(names, _begun(db)),
         failed=_of_deployments(names, _failed(db, now)),
         backups={names[id]: at for id, at in _backups(db).items() if id in names},
-        heard={names[id]: at for id, at in _heard(db).items() if id in running},
+        access_known={names[id]: at for id, at in _access_known(db).items() if id in running},
         workloads={names[id]: one for id, one in reported.items()},
         controllers=_controllers(db),
         tokens=_tokens(db, now),
@@ -160,7 +160,7 @@ def _backups(db: Session) -> dict[UUID, datetime]:
     return dict(db.execute(newest.where(Backup.state == State.SUCCEEDED.value)).all())
 
 
-def _heard(db: Session) -> dict[UUID, datetime]:
+def _access_known(db: Session) -> dict[UUID, datetime]:
     table = DeploymentWorkload
     wanted = select(table.deployment_id, table.at, table.access_age).where(table.access_age.is_not(None))
     return {id: at - timedelta(seconds=age or 0.0) for id, at, age in db.execute(wanted)}
@@ -249,7 +249,7 @@ METRICS: Final[tuple[MetricDefinition, ...]] = (
         "tradewind_platform_access_timestamp_seconds",
         "When the API server of a running Deployment knew last who has which role",
         _DEPLOYMENT,
-        _moments(lambda snapshot: snapshot.heard),
+        _moments(lambda snapshot: snapshot.access_known),
     ),
     MetricDefinition(
         "tradewind_platform_agents",

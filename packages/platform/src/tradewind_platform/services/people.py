@@ -24,7 +24,7 @@ from tradewind_protocol.errors import Code, Refused
 SYSTEM = Principal("system", UUID(int=0), "system", ())
 """The actor of what the platform does by itself."""
 NOBODY: Final = Principal("nobody", UUID(int=0), "nobody", ())
-"""The actor of what was refused before it was known who asks."""
+"""The actor of what was refused before the caller was known."""
 
 DEFAULT_WORKSPACE = "default"
 

@@ -184,8 +184,8 @@ def _keep_allowed_addresses(db: Session, now: dict[UUID, AllowedAddressList]) ->
 
 
 def _keep_moves(db: Session, now: dict[UUID, UUID], at: datetime) -> list[str]:
-    """Who lost a role on a Deployment by a move has none again. To a workspace that was made since nothing is moved. Returns the names
-    of those that were moved since."""
+    """People who lost a role on a Deployment by a move do not get it back. A Deployment that was moved to a workspace made since the
+    backup stays in that of the backup. Returns the names of those that were moved since."""
     known = set(db.scalars(select(Workspace.id)))
     moved = []
     for row in db.scalars(select(Deployment).order_by(Deployment.name)):

@@ -48,7 +48,7 @@ def add(change: Change, row: Deployment, spec: dict[str, Any]) -> None:
 def add_by(
     db: Session, row: Deployment, spec: dict[str, Any], *, author: str, reason: str, now: datetime
 ) -> None:
-    """As `add`, for who is no caller."""
+    """As `add`, for an author that is no caller of the API."""
     row.revision += 1
     row.updated_at, row.updated_by = now, author
     _write(db, row, spec, author=author, reason=reason, now=now)

@@ -125,14 +125,14 @@ def explained(
         target, name = Target(place.id), f"workspace {place.name}"
     if not caller.may(Permission.MEMBERS_GET, target):
         require(caller, Permission.MEMBERS_GET, target)
-    who = _user(db, user)
-    ways = [(binding, team) for binding, team in _ways(db, who.id) if binding.scope.contains(target)]
-    disabled = who.disabled_at is not None
+    found = _user(db, user)
+    ways = [(binding, team) for binding, team in _ways(db, found.id) if binding.scope.contains(target)]
+    disabled = found.disabled_at is not None
     have = () if disabled else tuple(binding for binding, _ in ways)
-    principal = Principal("user", who.id, who.name, have)
+    principal = Principal("user", found.id, found.name, have)
     airflow = principal.airflow_role(target) if target.level is Level.DEPLOYMENT else None
     return AccessExplanation(
-        user=who.name,
+        user=found.name,
         target=name,
         disabled=disabled,
         paths=tuple(_path(db, binding, team) for binding, team in ways),

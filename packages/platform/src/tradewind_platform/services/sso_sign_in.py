@@ -1,7 +1,7 @@
 """A sign-in at the identity provider, from the browser's leaving to its coming back.
 
 The state is good once, for ten minutes, and only in the browser that has the attempt's cookie. So two tabs do not
-disturb each other, and an address that another person made signs nobody in.
+disturb each other, and an address that another person made signs no one in.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _sid(tokens: Tokens) -> str | None:
 
 
 def _authenticated_at(tokens: Tokens, now: datetime) -> datetime:
-    """When the person proved who they are; a provider that does not say so is believed that it was now."""
+    """When the person proved who they are; when a provider does not say, it is taken to be now."""
     moment = tokens.claims.get("auth_time")
     if not isinstance(moment, int | float):
         return now

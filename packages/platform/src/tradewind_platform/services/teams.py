@@ -210,7 +210,7 @@ def _require_manual(row: Team) -> None:
 
 
 def _require_grants(change: Change, row: Team) -> None:
-    """Who changes a team's members gives its roles, or takes them."""
+    """A change of a team's members gives its roles, or takes them."""
     for binding in people.bindings(change.db, bindings_of(change.db, row.id)):
         if not change.caller.may_grant(binding):
             raise Refused(

@@ -24,7 +24,7 @@ from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.platform import TerminalSignIn, TerminalSignInDecided
 
 _KEPT: Final = LIFETIME
-"""So long a used code is known: who brings it again ends the token that it gave."""
+"""So long a used code is known: when it is used again, the token that it gave ends."""
 
 
 def decide(db: Session, who: SignedIn, ask: TerminalSignIn, *, now: datetime) -> TerminalSignInDecided:

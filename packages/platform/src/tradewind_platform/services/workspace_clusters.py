@@ -1,4 +1,4 @@
-"""The clusters that a workspace may use, as those see them who choose one for a Deployment."""
+"""The clusters that a workspace may use, for people who choose one for a Deployment."""
 
 from __future__ import annotations
 

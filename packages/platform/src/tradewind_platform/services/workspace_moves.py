@@ -1,4 +1,4 @@
-"""A Deployment goes to another workspace: who has a role on it and which settings count is changed, and nothing that runs."""
+"""A move of a Deployment to another workspace changes its roles and its settings, and nothing that runs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _put(change: Change, row: Deployment, workspace: Workspace) -> None:
 
 
 def _require_grant_of_any_role(change: Change, row: Deployment) -> None:
-    """Whoever has a role on the new workspace gets it on the Deployment: at most what an administrator of it has."""
+    """People with a role on the new workspace get it on the Deployment: at most what an administrator of it has."""
     if not change.caller.may_grant_on(Role.DEPLOYMENT_ADMIN, deployment_lookup.target(row)):
         raise Refused(
             Code.NOT_PERMITTED,

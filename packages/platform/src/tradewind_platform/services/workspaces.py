@@ -151,7 +151,7 @@ def _views(db: Session, caller: Principal, rows: Sequence[Workspace]) -> list[Wo
 
 
 def _set_quota(change: Change, row: Workspace, at_most: int | None) -> None:
-    """Raises Refused NOT_PERMITTED for a caller who has no say in what the organization has room for: also for an owner of the workspace."""
+    """Raises Refused NOT_PERMITTED for a caller who may not decide on quotas, as an owner of the workspace may not."""
     if at_most == row.deployments_at_most:
         return
     if not change.caller.may(Permission.ORGANIZATION_UPDATE, ORGANIZATION):

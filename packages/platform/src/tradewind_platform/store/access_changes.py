@@ -55,7 +55,7 @@ _IRRELEVANT: Final = frozenset(
         "terminal_code",
     }
 )
-"""Tables that nobody's role depends on."""
+"""Tables that no role depends on."""
 
 _COLUMNS: Final[dict[str, frozenset[str]]] = {
     "api_token": frozenset(

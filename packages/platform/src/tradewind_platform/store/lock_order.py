@@ -36,7 +36,7 @@ ORDER: Final = (
 
 
 def locked(statement: Statement) -> Statement:
-    """The statement, whose rows nobody else changes until the transaction has ended."""
+    """The statement with its rows locked: no other transaction changes them until this one has ended."""
     return statement.with_for_update(key_share=True)
 
 
