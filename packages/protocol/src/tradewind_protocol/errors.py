@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
 from tradewind_protocol.messages import Message
@@ -106,6 +108,19 @@ class Refusal(Message):
     message: str  # names the thing and the cause, for a person
     remedy: str = ""  # what to do about it
     detail: dict[str, Any] = {}
+
+
+def malformed(errors: Iterable[Mapping[str, Any]]) -> Refusal:
+    """The refusal of a request whose body or parameters are not valid, from the errors of Pydantic. What was sent is left out: it
+    may hold a secret, and its sender has it anyway."""
+    wrong = [
+        {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]}
+        for one in islice(errors, 20)
+    ]
+    first = f"{wrong[0]['where']}: {wrong[0]['what']}" if wrong else "unreadable"
+    return Refusal(
+        error=Code.MALFORMED, message=f"the request is not valid: {first}", detail={"errors": wrong}
+    )
 
 
 class Refused(Exception):

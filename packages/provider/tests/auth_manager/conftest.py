@@ -18,9 +18,9 @@ from airflow.configuration import conf
 from fastapi import FastAPI
 
 from support.http_client import Client
+from tradewind_protocol import pkce
 from tradewind_protocol.access import AccessDocument, AccessToken, AccessUser, SignedIn, Workload
 from tradewind_provider import settings
-from tradewind_provider.auth_manager import sign_in
 from tradewind_provider.auth_manager.manager import TradewindAuthManager
 from tradewind_provider.auth_manager.platform_client import PlatformClient
 from tradewind_provider.auth_manager.replica import AccessReplica
@@ -76,7 +76,7 @@ class FakePlatform:
 
     def _exchange(self, form: dict[str, str]) -> httpx.Response:
         who, challenge = self.codes.pop(form["code"], (None, ""))
-        if who is None or sign_in.challenge(form["code_verifier"]) != challenge:
+        if who is None or pkce.challenge_of(form["code_verifier"]) != challenge:
             return httpx.Response(400, json={"error": "invalid_grant"})
         return httpx.Response(200, text=who.model_dump_json())
 

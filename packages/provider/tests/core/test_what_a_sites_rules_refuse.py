@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from tradewind_protocol.polling import Verb
 from tradewind_provider.airflow.database import create_session
 from tradewind_provider.services import rule_refusals
+from tradewind_provider.services.rule_refusals import RuleRefusal
 from tradewind_provider.store.tables import AgentCommand, AgentSession, Event
 
 from .scenes import Clock, Plane, queued, row
@@ -87,10 +89,10 @@ async def test_a_refused_command_is_done_with_and_an_event(plane: Plane, clock: 
 
 
 def test_what_is_refused_again_and_again_is_one_event_an_hour(clock: Clock) -> None:
-    told = {"agent": "eu-1", "site": "s", "rule": "live_logs", "reason": "no"}
+    first = RuleRefusal("log_refused", "eu-1", "s", "log:one", "live_logs", "no")
     for seconds, count in ((0, 1), (3599, 1), (1, 2)):
         now = clock.forward(seconds)
         with create_session() as db:
-            rule_refusals.record_once(db, "log_refused", subject="log:one", now=now, **told)
-            rule_refusals.record_once(db, "log_refused", subject=f"log:{seconds}", now=now, **told)
+            rule_refusals.record_once(db, first, now=now)
+            rule_refusals.record_once(db, replace(first, subject=f"log:{seconds}"), now=now)
         assert [one.subject for one in events("log_refused")].count("log:one") == count

@@ -6,8 +6,6 @@ verifier, which does not leave the process before the platform is asked for the 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import html
 import queue
@@ -26,6 +24,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tradewind.client.platform_client import PlatformClient
 from tradewind.errors import CommandError
 from tradewind_protocol.access import AUTHORIZE_PATH, TERMINAL_CALLBACK, TERMINAL_CLIENT, TerminalToken
+from tradewind_protocol.pkce import challenge_of
 
 SECONDS: Final = 300.0
 """So long a person has to sign in."""
@@ -76,13 +75,12 @@ class _Attempt:
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
     def asked(self, redirect_uri: str) -> dict[str, str]:
-        digest = hashlib.sha256(self.verifier.encode()).digest()
         return {
             "client_id": TERMINAL_CLIENT,
             "response_type": "code",
             "redirect_uri": redirect_uri,
             "state": self.state,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge": challenge_of(self.verifier),
             "code_challenge_method": "S256",
             "machine": re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname().partition(".")[0])[:63],
         }

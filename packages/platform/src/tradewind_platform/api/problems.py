@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from tradewind_platform.api.body_limit import BodyTooLarge
 from tradewind_platform.services.change import PreconditionFailed
-from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
+from tradewind_protocol.errors import STATUS, Code, Refusal, Refused, malformed
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +52,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # What was sent is left out: it may hold a secret, and its sender has it anyway.
-    wrong: list[dict[str, Any]] = [
-        {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]}
-        for one in error.errors()[:20]
-    ]
-    first = f"{wrong[0]['where']}: {wrong[0]['what']}" if wrong else "unreadable"
-    return answer(
-        Refusal(error=Code.MALFORMED, message=f"the request is not valid: {first}", detail={"errors": wrong})
-    )
+    return answer(malformed(error.errors()))
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:

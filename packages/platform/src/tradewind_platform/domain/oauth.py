@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import re
 from datetime import timedelta
 from typing import Final
 
 from tradewind_protocol.access import TERMINAL_CALLBACK
+from tradewind_protocol.pkce import challenge_of
 
 CODE_LIFETIME: Final = timedelta(seconds=60)
 TERMINAL_LIFETIME: Final = timedelta(hours=12)
@@ -39,6 +38,4 @@ def verifies(verifier: str, challenge: str) -> bool:
     """Whether the verifier belongs to the challenge. One of another form does not."""
     if _VERIFIER.match(verifier) is None:
         return False
-    digest = hashlib.sha256(verifier.encode()).digest()
-    made = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return hmac.compare_digest(made, challenge)
+    return hmac.compare_digest(challenge_of(verifier), challenge)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from tradewind_protocol import versions
-from tradewind_protocol.errors import STATUS, Code, Refusal, Refused
+from tradewind_protocol.errors import STATUS, Code, Refusal, Refused, malformed
 from tradewind_provider.api import refusals
 
 log = logging.getLogger(__name__)
@@ -64,16 +63,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # what was sent is left out: it may hold a secret, and its sender has it anyway
-    wrong: list[dict[str, Any]] = [
-        {"where": ".".join(str(part) for part in one["loc"]), "what": one["msg"]}
-        for one in error.errors()[:20]
-    ]
-    first = f"{wrong[0]['where']}: {wrong[0]['what']}" if wrong else "unreadable"
-    refusal = Refusal(
-        error=Code.MALFORMED, message=f"the request is not valid: {first}", detail={"errors": wrong}
-    )
-    return response(refusal, 422)
+    return response(malformed(error.errors()), 422)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -1,8 +1,7 @@
-"""The way of a browser to the platform and back: state and PKCE (RFC 7636), kept in a signed cookie for each attempt."""
+"""One sign-in of a browser on the platform: its state and PKCE verifier (RFC 7636) are in a signed cookie of its own."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from uuid import UUID
 
 import jwt
 
-from tradewind_protocol import access
+from tradewind_protocol import access, pkce
 
 COOKIE_PREFIX: Final = "tw_sign_in_"
 MINUTES: Final = 10
@@ -67,7 +66,7 @@ class Attempt:
             "client_id": str(deployment),
             "redirect_uri": redirect_uri,
             "state": self.state,
-            "code_challenge": challenge(self.verifier),
+            "code_challenge": pkce.challenge_of(self.verifier),
             "code_challenge_method": "S256",
         }
         return f"{platform_url}{access.AUTHORIZE_PATH}?{urlencode(asked)}"
@@ -76,8 +75,3 @@ class Attempt:
 def cookie_of(state: str) -> str:
     """The name of the cookie of an attempt. A state that nobody here made names a cookie that is not there."""
     return COOKIE_PREFIX + hashlib.sha256(state.encode()).hexdigest()[:16]
-
-
-def challenge(verifier: str) -> str:
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

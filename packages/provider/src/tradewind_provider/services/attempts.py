@@ -17,6 +17,7 @@ from tradewind_provider import notifications
 from tradewind_provider.domain import leases
 from tradewind_provider.services import attempt_spans, canaries, rule_refusals
 from tradewind_provider.services.agents import Agent
+from tradewind_provider.services.rule_refusals import RuleRefusal
 from tradewind_provider.store import attempt_states
 from tradewind_provider.store.statements import changed
 from tradewind_provider.store.tables import Attempt
@@ -115,23 +116,22 @@ def _finish(db: Session, attempt: Attempt, outcome: Outcome, agent: Agent, now: 
                 db, attempt, outcome, agent=agent.name, granted_at=attempt.granted_at or now, now=now
             )
             return
-        refusals = [("work_refused", outcome.rule, outcome.reason)] if outcome.rule else []
-        refusals += [
-            ("read_refused", rule, f"the site's rule {rule!r} refused a read of it")
-            for rule in outcome.reads_refused
-        ]
-        for action, rule, reason in refusals:
-            rule_refusals.record(
-                db,
-                action,
-                agent=agent.name,
-                site=agent.site,
-                subject=f"attempt:{attempt.label}",
-                rule=rule,
-                reason=reason,
-                now=now,
-                attempt=str(attempt.id),
-            )
+        for refusal in _rule_refusals(attempt, outcome, agent):
+            rule_refusals.record(db, refusal, now=now)
+
+
+def _rule_refusals(attempt: Attempt, outcome: Outcome, agent: Agent) -> list[RuleRefusal]:
+    """What rules of the site's owner have refused of the attempt: the work itself, or reads of it."""
+    refused = [("work_refused", outcome.rule, outcome.reason)] if outcome.rule else []
+    refused += [
+        ("read_refused", rule, f"the site's rule {rule!r} refused a read of it")
+        for rule in outcome.reads_refused
+    ]
+    subject, detail = f"attempt:{attempt.label}", {"attempt": str(attempt.id)}
+    return [
+        RuleRefusal(action, agent.name, agent.site, subject, rule, reason, detail)
+        for action, rule, reason in refused
+    ]
 
 
 def finish_all(

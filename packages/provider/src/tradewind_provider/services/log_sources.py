@@ -110,16 +110,15 @@ def note_refused(db: Session, source: LogSource, one: TaskTry, rule: str, *, now
     """Record that an agent has refused a reader: a rule of the site's owner lets no log be read. An open page asks every few seconds."""
     session = db.get(AgentSession, source.session_id) if source.session_id is not None else None
     mapped = f", map {one.map_index}" if one.map_index >= 0 else ""
-    rule_refusals.record_once(
-        db,
+    refusal = rule_refusals.RuleRefusal(
         "log_refused",
         agent=source.agent,
         site=session.site if session is not None else "",
         subject=f"log:{one.dag_id}.{one.task_id} [{one.run_id}{mapped}, try {one.try_number}]",
         rule=rule,
         reason=f"the site's rule {rule!r} lets no user of the plane read this log",
-        now=now,
     )
+    rule_refusals.record_once(db, refusal, now=now)
 
 
 def forget(db: Session, command_ids: Iterable[UUID]) -> None:

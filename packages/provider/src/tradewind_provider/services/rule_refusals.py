@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,50 +17,39 @@ AGAIN_AFTER: Final = timedelta(hours=1)
 """How long the same refusal of what is asked for again and again is one event: of a watcher's trigger, and of a log that is open."""
 
 
-def record(
-    db: Session,
-    action: str,
-    *,
-    agent: str,
-    site: str,
-    subject: str,
-    rule: str,
-    reason: str,
-    now: datetime,
-    **detail: str,
-) -> None:
-    """Write one refusal of an agent down, in the transaction of `db`."""
+@dataclass(frozen=True)
+class RuleRefusal:
+    """What an agent refused by a rule of its site's owner."""
+
+    action: str  # of the audit event
+    agent: str
+    site: str
+    subject: str
+    rule: str
+    reason: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+def record(db: Session, refusal: RuleRefusal, *, now: datetime) -> None:
+    """Write a refusal down, in the transaction of `db`."""
     audit.record(
         db,
-        action=action,
-        actor=f"agent:{agent}",
-        subject=subject,
-        reason=reason,
+        action=refusal.action,
+        actor=f"agent:{refusal.agent}",
+        subject=refusal.subject,
+        reason=refusal.reason,
         now=now,
-        detail={"rule": rule, "site": site, **detail},
+        detail={"rule": refusal.rule, "site": refusal.site, **refusal.detail},
     )
 
 
-def record_once(
-    db: Session,
-    action: str,
-    *,
-    agent: str,
-    site: str,
-    subject: str,
-    rule: str,
-    reason: str,
-    now: datetime,
-    **detail: str,
-) -> None:
+def record_once(db: Session, refusal: RuleRefusal, *, now: datetime) -> None:
     """As `record`, unless the same one was written within `AGAIN_AFTER`."""
     same = exists().where(
         Event.at > now - AGAIN_AFTER,
-        Event.action == action,
-        Event.subject == subject[:250],
-        Event.actor == f"agent:{agent}"[:250],
+        Event.action == refusal.action,
+        Event.subject == refusal.subject[:250],
+        Event.actor == f"agent:{refusal.agent}"[:250],
     )
     if not db.scalar(select(same)):
-        record(
-            db, action, agent=agent, site=site, subject=subject, rule=rule, reason=reason, now=now, **detail
-        )
+        record(db, refusal, now=now)

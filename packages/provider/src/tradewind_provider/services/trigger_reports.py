@@ -102,16 +102,15 @@ def _apply_one(
             if rule := report.failure.rule:
                 # first, because Airflow takes the trigger from the task that waits for it
                 waits = airflow_triggers.waiting(db, report.trigger_id)
-                rule_refusals.record_once(
-                    db,
+                refusal = rule_refusals.RuleRefusal(
                     "work_refused",
                     agent=agent.name,
                     site=agent.site,
                     subject=f"trigger:{waits or report.trigger_id}",
                     rule=rule,
                     reason=f"the site's rule {rule!r} refuses trigger {report.trigger_id}",
-                    now=now,
                 )
+                rule_refusals.record_once(db, refusal, now=now)
             airflow_triggers.submit_failure(db, report.trigger_id, _traceback(agent, report.failure))
         log.info(
             "Trigger %s on agent %s %s",

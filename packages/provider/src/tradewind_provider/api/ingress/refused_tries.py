@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tradewind_protocol.errors import Code
+from tradewind_protocol.errors import FATAL_FOR_AGENT, Code
 from tradewind_provider.api import transactions
 from tradewind_provider.api.refusals import Seen
 from tradewind_provider.clock import Clock, utc_now
@@ -26,20 +26,8 @@ MOST: Final = 50
 EVERY: Final = 2.0
 """Seconds between two writes."""
 
-OF_CONNECTING: Final = frozenset(
-    {
-        Code.ADDRESS_NOT_ALLOWED,
-        Code.TOKEN_MISSING,
-        Code.TOKEN_MALFORMED,
-        Code.TOKEN_UNKNOWN,
-        Code.TOKEN_EXPIRED,
-        Code.TOKEN_DELETED,
-        Code.WRONG_DEPLOYMENT,
-        Code.WRONG_SITE,
-        Code.RATE_LIMITED,
-        Code.VERSION_SKEW,
-    }
-)
+OF_CONNECTING: Final = FATAL_FOR_AGENT | {Code.ADDRESS_NOT_ALLOWED, Code.RATE_LIMITED}
+"""Refusals that keep an agent from connecting at all."""
 _CREDENTIAL: Final = re.compile(r"tw_[a-z]+_[^\s/'\"]*")
 _VERSION: Final = re.compile(r"\d{1,4}\.\d{1,4}")
 
