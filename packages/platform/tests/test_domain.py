@@ -55,21 +55,6 @@ def test_the_next_step_is_the_first_that_has_not_succeeded() -> None:
     assert operations.next_step([done, done]) is None
 
 
-@pytest.mark.parametrize(
-    ("states", "expected"),
-    [
-        ([State.PENDING, State.PENDING], State.PENDING),
-        ([State.SUCCEEDED, State.PENDING], State.RUNNING),
-        ([State.RUNNING, State.PENDING], State.RUNNING),
-        ([State.SUCCEEDED, State.FAILED], State.FAILED),
-        ([State.SUCCEEDED, State.SUCCEEDED], State.SUCCEEDED),
-        ([], State.PENDING),
-    ],
-)
-def test_the_state_of_an_operation_is_that_of_its_steps(states: list[State], expected: State) -> None:
-    assert operations.state_of([Step(str(at), state) for at, state in enumerate(states)]) is expected
-
-
 def test_data_is_purged_only_of_what_was_deleted_before() -> None:
     purged = {phase for phase in Phase if operations.may_begin(Kind.PURGE, phase)}
     assert purged == {Phase.DELETED, Phase.PURGE_FAILED}

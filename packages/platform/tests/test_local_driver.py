@@ -30,6 +30,7 @@ from tradewind_platform.clock import utc_now
 from tradewind_platform.domain.catalogue import Offered, Release
 from tradewind_platform.domain.operations import Kind
 from tradewind_platform.local.driver import LocalDriver
+from tradewind_platform.local.processes import Processes
 from tradewind_platform.reconciler.reconciler import Reconciler
 from tradewind_platform.security.key_ring import KeyRing
 from tradewind_platform.services import clusters
@@ -131,7 +132,7 @@ class Machine:
         for directory in (self.home / "local" / "deployments").glob("*"):
             for one in self.processes(directory.name):
                 one.kill()
-        self.driver.stop_gateway()
+        Processes(str(self.home / "local")).stop_all(grace=40)
         self.store.engine.dispose()
 
 

@@ -47,13 +47,14 @@ class Served:
             certificate=self.certificate,
             key=self.key,
         )
+        self.processes = Processes(str(home))
         self.renew()
         self.gateway = self.another()
         self.gateway.serve("d2345678", free_port())
 
     def another(self) -> Gateway:
         """As of a platform that has just started."""
-        return Gateway(self.settings, Processes(str(self.settings.home)))
+        return Gateway(self.settings, self.processes)
 
     def renew(self, *, key: bool = True, days: float = 60) -> None:
         made, private = self.authority.certificate(HOST, days=days)
@@ -140,7 +141,7 @@ def served() -> Iterator[Served]:
         try:
             yield made
         finally:
-            made.gateway.stop()
+            made.processes.stop_all(grace=40)
 
 
 def test_a_renewed_certificate_is_served_by_itself(served: Served) -> None:

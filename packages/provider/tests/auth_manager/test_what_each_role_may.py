@@ -70,7 +70,7 @@ def test_only_an_administrator_changes_a_view_of_a_plugin(deployment: Deployment
         role
         for role in AirflowRole
         if deployment.manager.is_authorized_custom_view(
-            method=method, resource_name=access_roles.ROLES_VIEW, user=_user(role.value, False)
+            method=method, resource_name="Roles", user=_user(role.value, False)
         )
     ]
     assert may == [AirflowRole.ADMIN]

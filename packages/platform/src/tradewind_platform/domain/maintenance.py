@@ -10,8 +10,6 @@ from typing import Final
 from tradewind_platform.domain.cron import moment_after, moment_before, require_cron
 from tradewind_platform.domain.operations import Kind
 
-RECURRING: Final = (Kind.CLEAN, Kind.BACKUP)
-"""Operations that may begin again and again."""
 IN_WINDOWS: Final = frozenset({Kind.UPGRADE, Kind.CLEAN})
 """Operations that begin in a maintenance window only, where the Deployment has one."""
 MOST_MINUTES: Final = 7 * 24 * 60

@@ -173,11 +173,3 @@ def next_step(steps: Sequence[Step]) -> int | None:
     A step that was running when its process died is done again: each step may be done twice.
     """
     return next((at for at, step in enumerate(steps) if not step.state.ended), None)
-
-
-def state_of(steps: Sequence[Step]) -> State:
-    """The state of the operation that has these steps."""
-    states = [step.state for step in steps]
-    if steps and all(state.ended for state in states):
-        return State.FAILED if State.FAILED in states else State.SUCCEEDED
-    return State.RUNNING if any(state is not State.PENDING for state in states) else State.PENDING

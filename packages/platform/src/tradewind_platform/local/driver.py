@@ -138,10 +138,6 @@ class LocalDriver:
         """Where its API server listens. Raises Refused UNAVAILABLE for one that was never configured."""
         return self._planes.address(slug)
 
-    def stop_gateway(self) -> None:
-        """End the gateway. Deployments end by their operations only."""
-        self._gateway.stop()
-
     # ---- steps
 
     def _erase(self, document: Document) -> None:

@@ -88,9 +88,6 @@ class Gateway:
             return {}
         return {slug: Route.read(one) for slug, one in found.items()}
 
-    def stop(self) -> None:
-        self._processes.stop(OWNER, user=None, grace=40)
-
     def _change(self, routes: Mapping[str, Route]) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = {slug: asdict(route) for slug, route in sorted(routes.items())}

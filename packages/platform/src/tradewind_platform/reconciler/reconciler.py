@@ -140,7 +140,7 @@ class Reconciler:
 
     def carry_out_all(self) -> None:
         """Every operation that is there, one after the other, without pauses between tries, until each has ended or waits: for
-        tests and commands."""
+        tests."""
         while due := self._unfinished():
             for id in due:
                 self.carry_out(id)

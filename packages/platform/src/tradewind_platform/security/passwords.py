@@ -35,7 +35,3 @@ class Passwords:
     @cached_property
     def _of_no_user(self) -> str:
         return self._hasher.hash("the password of no user")
-
-    def is_outdated(self, stored: str) -> bool:
-        """Whether it was made with other parameters than new ones are."""
-        return self._hasher.check_needs_rehash(stored)

@@ -72,9 +72,6 @@ _MENU: Final[dict[str, AirflowRole]] = {
 AUDIT_MENU: Final = "Audit Log"
 """The one item that does not follow from a role alone."""
 
-ROLES_VIEW: Final = "Roles"
-"""The custom view whose change stands for administering the plane."""
-
 
 def may(role: AirflowRole | None, resource: str, method: str) -> bool:
     """Whether the role may do `method` (GET and MENU read, all others write) to a kind of resource."""
