@@ -15,19 +15,16 @@ from uuid import UUID
 from airflow.executors.base_executor import BaseExecutor
 from sqlalchemy.orm import Session, object_session
 
-from tradewind_provider import notifications, settings, task_logs
+from tradewind_provider import settings, task_logs
 from tradewind_provider.airflow import (
-    assets,
     configuration,
-    dag_requests,
     database,
     jobs,
-    site_triggers,
     workloads,
 )
 from tradewind_provider.clock import Clock, utc_now
 from tradewind_provider.domain.scheduler_reports import SchedulerEvent
-from tradewind_provider.services import asset_access, reaper, work_queue
+from tradewind_provider.services import airflow_hooks, reaper, work_queue
 from tradewind_provider.services.work_queue import EndedAttempt
 
 _RECONCILE_EVERY = 30.0  # seconds between full looks at what is live
@@ -62,11 +59,7 @@ class RemoteExecutor(BaseExecutor):
 
     def start(self) -> None:
         """Take over what no scheduler reports any more, before Airflow looks for tasks without heartbeats."""
-        site_triggers.install()  # the scheduler makes triggers, too
-        assets.install(asset_access.admit, asset_access.tells)  # and ends tasks that have nothing to run
-        dag_requests.install(
-            notifications.dags_changed
-        )  # callbacks are made in the scheduler; without this a site hears of them seconds later
+        airflow_hooks.install()
         with database.create_session() as db:
             now = self._clock()
             reaper.keep_tasks_alive(db, self.settings, plane_away=True, now=now)

@@ -34,6 +34,7 @@ from tradewind_provider.api.dispatch.dispatcher import Dispatcher
 from tradewind_provider.api.plane import Plane
 from tradewind_provider.domain.addresses import proxy_warnings
 from tradewind_provider.notifications import peers
+from tradewind_provider.services import airflow_hooks
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def create_app(plane: Plane) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    airflow_hooks.install()
     app.state.plane = plane
     problems.install(app)
     app.add_middleware(_SaysVersion)

@@ -11,11 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from tradewind_protocol import dags as wire
 from tradewind_protocol.states import Component
 from tradewind_provider import notifications
-from tradewind_provider.airflow import assets, dag_requests, database, site_triggers
+from tradewind_provider.airflow import database
 from tradewind_provider.api import transactions
 from tradewind_provider.api.plane import CurrentAgent, ThisPlane
 from tradewind_provider.clock import Clock
-from tradewind_provider.services import asset_access
 from tradewind_provider.services.agents import Agent
 from tradewind_provider.services.dags import bundles, parsed_reports, reports, watches
 
@@ -24,10 +23,6 @@ router = APIRouter(tags=["dags"])
 HOLD_MOST = 30.0
 LOOK_EVERY = 5.0
 """Seconds between two looks without a notification: keeps Airflow's health page green, and finds what no process announced."""
-
-dag_requests.install(notifications.dags_changed)
-site_triggers.install()
-assets.install(asset_access.admit, asset_access.tells)
 
 
 @router.post(wire.CLAIM, summary="Claim bundles, and get what the plane has of them")
