@@ -350,7 +350,7 @@ async def test_a_canary_is_no_work_to_anything_that_counts_work(site: Site, cloc
                 "listed": [one.id for one in page.items],
                 "counts": queue_depths.count(db),
                 "ended": len(ended_attempts.find(db, since=clock() - rules.ENDED_WITHIN)),
-                "through": throughput.lately(db, minutes=60, now=clock()).queues,
+                "through": throughput.recent(db, minutes=60, now=clock()).queues,
                 "keys": work_queue.keys_of_unfinished(db, scheduler_job_id=None),
                 "adopted": work_queue.adopt_orphans(db, running_jobs=[1], scheduler_job_id=2),
                 "reported": work_queue.ended(db, scheduler_job_id=None, now=clock()),

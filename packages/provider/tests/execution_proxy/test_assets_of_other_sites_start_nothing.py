@@ -38,7 +38,7 @@ BUNDLES = {"eu": "eu-assets", "us": "us-assets", None: "planes-assets"}
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    assets.install(asset_access.admit, asset_access.tells)
+    assets.install(asset_access.admit, asset_access.may_reach)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ class KubernetesDriver:
         releases = self._releases = Releases(
             api, helm, settings, self._namespaces, self._records, self._patience
         )
-        airflow = AirflowApi(http, lambda document: inside(document, self._namespaces.must(document)))
+        airflow = AirflowApi(http, lambda document: inside(document, self._namespaces.require(document)))
         hibernation = Hibernation(airflow, CordonedAgents(api, self._namespaces), clock)
         # A pod of an image that cannot be pulled shall not be waited for as long as a migration may take.
         looked = Jobs(api, helm, clock, min(settings.probe_seconds, settings.migration_seconds))
@@ -209,7 +209,7 @@ class KubernetesDriver:
         self._databases.ensure(document.slug, document.secrets["database_password"])
 
     def _configure(self, document: Document) -> None:
-        namespace = self._namespaces.must(document)
+        namespace = self._namespaces.require(document)
         url = self._databases.url(document.slug, document.secrets["database_password"])
         connection = url.render_as_string(hide_password=False)
         for one in manifests.beside(document, self._settings, connection):
@@ -236,7 +236,7 @@ class KubernetesDriver:
         return lambda document: self._releases.run(document, running)
 
     def _route(self, document: Document) -> None:
-        namespace = self._namespaces.must(document)
+        namespace = self._namespaces.require(document)
         self._gateway.serve(document, namespace)
         self._records.change(document, namespace, closed="")
 
@@ -244,7 +244,7 @@ class KubernetesDriver:
         """No agent's request reaches the Deployment afterwards: the gateways have been asked."""
 
         def close(document: Document) -> None:
-            namespace = self._namespaces.must(document)
+            namespace = self._namespaces.require(document)
             self._gateway.close(document, namespace, reason.value)
             self._records.change(document, namespace, closed=reason.value)
             if passing := self._gateway.passes(document, reason.value):

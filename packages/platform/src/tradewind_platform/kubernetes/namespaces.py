@@ -42,7 +42,7 @@ class Namespaces:
                     return name
         return None
 
-    def must(self, document: Document) -> str:
+    def require(self, document: Document) -> str:
         """Raises StepFailed when it has none."""
         if (name := self.of(document)) is None:
             raise StepFailed(f"the Deployment {document.slug} has no namespace")

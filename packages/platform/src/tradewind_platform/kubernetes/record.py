@@ -46,12 +46,12 @@ class CordonedAgents:
 
     def of(self, document: Document) -> set[str]:
         """Empty when there are none."""
-        found = self._api.get("ConfigMap", manifests.CORDONED, self._namespaces.must(document))
+        found = self._api.get("ConfigMap", manifests.CORDONED, self._namespaces.require(document))
         return set(json.loads(found["data"][_AGENTS])) if found is not None else set()
 
     def keep(self, document: Document, agents: Collection[str]) -> None:
         """These from now on. None: forget them."""
-        namespace = self._namespaces.must(document)
+        namespace = self._namespaces.require(document)
         if not agents:
             self._api.delete("ConfigMap", manifests.CORDONED, namespace)
             return

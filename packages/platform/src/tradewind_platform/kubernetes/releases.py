@@ -39,7 +39,7 @@ class Releases:
         self._patience = patience
 
     def of(self, document: Document) -> Release:
-        return Release(document.slug, self._namespaces.must(document))
+        return Release(document.slug, self._namespaces.require(document))
 
     def run(self, document: Document, running: Running) -> None:
         """The release is as the document says, with these pods. Whatever a Helm that was killed has left is recovered

@@ -15,4 +15,4 @@ def install() -> None:
     """
     dag_requests.install(notifications.dags_changed)
     site_triggers.install()
-    assets.install(asset_access.admit, asset_access.tells)
+    assets.install(asset_access.admit, asset_access.may_reach)

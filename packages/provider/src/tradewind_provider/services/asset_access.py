@@ -22,14 +22,14 @@ def admit(db: Session, change: AssetChange, dags: Mapping[str, str]) -> Collecti
     Airflow that says what an administrator can do."""
     admitted = set()
     for dag_id, bundle in dags.items():
-        if tells(db, change, bundle):
+        if may_reach(db, change, bundle):
             admitted.add(dag_id)
         else:
             _refuse(db, change, dag_id, work_routes.site_of(db, bundle), _producer(db, change))
     return admitted
 
 
-def tells(db: Session, change: AssetChange, bundle: str) -> bool:
+def may_reach(db: Session, change: AssetChange, bundle: str) -> bool:
     """Whether Dags of that bundle learn of the change: by the same rule."""
     if change.site is None and change.bundle is not None and work_routes.is_planes(db, change.bundle):
         return True

@@ -34,7 +34,7 @@ _KEPT: Final = timedelta(minutes=10)
 """How long the attempt of a canary that has ended stays: its agent may send its report again."""
 
 
-def tend(db: Session, *, interval: float, beats: HeartbeatLimits, now: datetime) -> None:
+def sweep(db: Session, *, interval: float, beats: HeartbeatLimits, now: datetime) -> None:
     """Judge canaries whose time is up, begin those that are due, forget queues that no agent serves any more."""
     _forget_attempts(db, now)
     if not interval:

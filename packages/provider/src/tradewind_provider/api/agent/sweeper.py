@@ -60,7 +60,7 @@ class Sweeper:
             self._sessions.forget()
             log.warning("Agents lost: %s", ", ".join(lost), extra={"action": "agents_lost"})
         await transactions.run(
-            lambda db: canaries.tend(
+            lambda db: canaries.sweep(
                 db, interval=self._settings.canary_interval, beats=self._beats, now=self._clock()
             )
         )

@@ -27,4 +27,4 @@ def lately(
     minutes: Annotated[int, Query(ge=1, le=1440, description="How far back.")] = 60,
 ) -> operator.Throughput:
     """Minute by minute; the minute that runs is left out."""
-    return transactions.in_transaction(lambda db: throughput.lately(db, minutes=minutes, now=now))
+    return transactions.in_transaction(lambda db: throughput.recent(db, minutes=minutes, now=now))

@@ -17,7 +17,7 @@ from tradewind_provider.store.tables import Attempt
 _STEP = 60
 
 
-def lately(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
+def recent(db: Session, *, minutes: int, now: datetime) -> operator.Throughput:
     """What ended in the last so many full minutes, minute by minute.
 
     The minute that runs is left out: it would always look like a fall.
