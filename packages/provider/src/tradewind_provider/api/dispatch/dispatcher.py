@@ -43,9 +43,7 @@ class Delivery:
     offers: list[Offer] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     ended: bool = False  # its session ended: it is to authenticate again, and be refused
-    handle_in_full: bool = (
-        False  # it was taken for one that says nothing new, and has to be handled as any other
-    )
+    handle_in_full: bool = False  # it was taken for an unchanged poll, and is none
 
     def __bool__(self) -> bool:
         return bool(self.offers or self.commands or self.ended or self.handle_in_full)
