@@ -1,8 +1,8 @@
-"""What is so of a Deployment on this machine, asked from outside its processes."""
+"""Conditions of a Deployment on this machine, observed from outside its processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -30,45 +30,47 @@ class Observing:
 
     def conditions(self, document: Document, *, broken: bool) -> Sequence[Condition]:
         """`broken`: its API server was started again and again."""
-        health = self.airflow_health(document)
         seen = _Seen(document.revision)
+        health = self.airflow_health(document)
         if health is None:
-            log = self._planes.home(document) / "logs" / "api-server-1.log"
-            what = "The API server does not answer."
-            remedy = f"{_shows(document, Component.API_SERVER)}, from {log}. It is started again by itself."
-            if broken:
-                what = f"The API server ends again and again. Its last lines: {self._last_lines(document)}"
-                remedy = f"Read {log}, correct the cause, and change or restore the Deployment."
-            seen.false(ConditionType.API_SERVER_READY, "NoAnswer", what, remedy)
-            for type in (
-                ConditionType.DATABASE_READY,
-                ConditionType.MIGRATED,
-                ConditionType.SCHEDULER_BEATING,
-            ):
-                seen.unknown(type, "The API server does not answer.")
+            self._see_no_answer(seen, document, broken=broken)
         else:
-            seen.true(ConditionType.API_SERVER_READY)
-            database = health.get("metadatabase", {}).get("status") == "healthy"
-            for type in (ConditionType.DATABASE_READY, ConditionType.MIGRATED):
-                if database:
-                    seen.true(type)
-                else:
-                    seen.false(
-                        type,
-                        "Unhealthy",
-                        "Airflow cannot use its database.",
-                        f"{_shows(document, Component.API_SERVER)}.",
-                    )
-            if health.get("scheduler", {}).get("status") == "healthy":
-                seen.true(ConditionType.SCHEDULER_BEATING)
+            self._see_answer(seen, document, health)
+        self._see_route(seen, document)
+        return seen.conditions
+
+    def _see_no_answer(self, seen: _Seen, document: Document, *, broken: bool) -> None:
+        log = self._planes.home(document) / "logs" / "api-server-1.log"
+        what = "The API server does not answer."
+        remedy = f"{_shows(document, Component.API_SERVER)}, from {log}. It is started again by itself."
+        if broken:
+            what = f"The API server ends again and again. Its last lines: {self._last_lines(document)}"
+            remedy = f"Read {log}, correct the cause, and change or restore the Deployment."
+        seen.false(ConditionType.API_SERVER_READY, "NoAnswer", what, remedy)
+        for type in (ConditionType.DATABASE_READY, ConditionType.MIGRATED, ConditionType.SCHEDULER_BEATING):
+            seen.unknown(type, "The API server does not answer.")
+
+    def _see_answer(self, seen: _Seen, document: Document, health: Mapping[str, Any]) -> None:
+        seen.true(ConditionType.API_SERVER_READY)
+        database = health.get("metadatabase", {}).get("status") == "healthy"
+        for type in (ConditionType.DATABASE_READY, ConditionType.MIGRATED):
+            if database:
+                seen.true(type)
             else:
-                log = self._planes.home(document) / "logs" / "scheduler-1.log"
-                seen.false(
-                    ConditionType.SCHEDULER_BEATING,
-                    "NoHeartbeat",
-                    "The scheduler sends no heartbeat.",
-                    f"{_shows(document, Component.SCHEDULER)}, from {log}.",
-                )
+                remedy = f"{_shows(document, Component.API_SERVER)}."
+                seen.false(type, "Unhealthy", "Airflow cannot use its database.", remedy)
+        if health.get("scheduler", {}).get("status") == "healthy":
+            seen.true(ConditionType.SCHEDULER_BEATING)
+        else:
+            log = self._planes.home(document) / "logs" / "scheduler-1.log"
+            seen.false(
+                ConditionType.SCHEDULER_BEATING,
+                "NoHeartbeat",
+                "The scheduler sends no heartbeat.",
+                f"{_shows(document, Component.SCHEDULER)}, from {log}.",
+            )
+
+    def _see_route(self, seen: _Seen, document: Document) -> None:
         answers, certificate = self._route(document)
         if certificate is not None:
             seen.conditions.append(self._certificate(document, certificate))
@@ -81,7 +83,6 @@ class Observing:
                 f"The gateway does not serve {document.agent_url}.",
                 f"Read {self._planes.settings.home / 'gateway' / 'gateway.log'}.",
             )
-        return seen.conditions
 
     def _last_lines(self, document: Document) -> str:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tradewind_platform.domain.ids import new_id
 from tradewind_platform.domain.roles import Principal
@@ -35,6 +36,7 @@ from tradewind_platform.services.change import Event, Origin, record
 from tradewind_platform.store.people_tables import SignInSession
 from tradewind_platform.store.sessions import Store
 from tradewind_platform.store.sso_tables import SignInAttempt, SsoConnection
+from tradewind_platform.store.tables import User
 from tradewind_protocol.people import SignInSettings, SignInTest
 
 LIFETIME: Final = timedelta(minutes=10)
@@ -142,25 +144,7 @@ class SignInFlow:
         admission = identities.admitted(tokens.claims, settings, pushed)
         with self.store.transaction(organization) as db:
             user, changes = identities.taken_in(db, client.issuer, tokens.claims, admission, now=now)
-            if session_before is not None:
-                sign_in_sessions.end_where(
-                    db,
-                    SignInSession.hash == hashed(session_before),
-                    reason=EndReason.SIGNED_IN_AGAIN,
-                    now=now,
-                )
-            session, value = sign_in_sessions.begin(
-                db,
-                user.id,
-                method=Method.IDENTITY_PROVIDER,
-                origin=origin,
-                now=now,
-                authenticated_at=_authenticated_at(tokens, now),
-                idp_subject=str(tokens.claims["sub"])[:250],
-                idp_sid=_sid(tokens),
-            )
-            if session_before is not None:
-                sign_in_sessions.keep_terminals(db, session_before, session)
+            session, value = _begin_session(db, user, tokens, origin, session_before, now)
             if tokens.refresh_token is not None:
                 due = now + timedelta(minutes=settings.refresh_minutes)
                 session_refreshes.keep(db, self.ring, session.id, tokens.refresh_token, due_at=due)
@@ -228,6 +212,32 @@ class SignInFlow:
             draft = db.get_one(SsoConnection, row.id)
             if draft.revision == row.revision:  # what was tested is what is there
                 sso_settings.record_test(draft, test)
+
+
+def _begin_session(
+    db: Session, user: User, tokens: Tokens, origin: Origin, session_before: str | None, now: datetime
+) -> tuple[SignInSession, str]:
+    """A new session, and its value, in the place of the one that the browser had."""
+    if session_before is not None:
+        sign_in_sessions.end_where(
+            db,
+            SignInSession.hash == hashed(session_before),
+            reason=EndReason.SIGNED_IN_AGAIN,
+            now=now,
+        )
+    session, value = sign_in_sessions.begin(
+        db,
+        user.id,
+        method=Method.IDENTITY_PROVIDER,
+        origin=origin,
+        now=now,
+        authenticated_at=_authenticated_at(tokens, now),
+        idp_subject=str(tokens.claims["sub"])[:250],
+        idp_sid=_sid(tokens),
+    )
+    if session_before is not None:
+        sign_in_sessions.keep_terminals(db, session_before, session)
+    return session, value
 
 
 def cookie_of(state: str) -> str:
