@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -54,14 +55,16 @@ def views(db: Session, rows: Sequence[Deployment], *, now: datetime) -> list[Dep
     return [
         _view(
             row,
-            clusters_by_id[row.cluster_id],
-            workspaces_by_id[row.workspace_id],
-            specs[row.id],
-            conditions[row.id],
-            running.get(row.id),
-            workload_of.get(row.id),
-            planned.get(row.id),
-            purged_again.get(row.id),
+            _Facts(
+                clusters_by_id[row.cluster_id],
+                workspaces_by_id[row.workspace_id],
+                specs[row.id],
+                conditions[row.id],
+                running.get(row.id),
+                workload_of.get(row.id),
+                planned.get(row.id),
+                purged_again.get(row.id),
+            ),
         )
         for row in rows
     ]
@@ -145,31 +148,35 @@ _PLANNED: Final = frozenset({Phase.RUNNING, Phase.ASLEEP})
 _ORDER: Final = {one.value: position for position, one in enumerate(ConditionType)}
 
 
-def _view(
-    row: Deployment,
-    cluster: Cluster,
-    workspace: Workspace,
-    spec: dict[str, Any],
-    conditions: Sequence[ConditionView],
-    operation: UUID | None,
-    workload: WorkloadView | None,
-    planned: tuple[str, datetime] | None,
-    purged_again: datetime | None,
-) -> DeploymentView:
-    found = {ConditionType(one.type): Status(one.status) for one in conditions}
-    if row.phase not in _WORKING or found.get(ConditionType.API_SERVER_READY) is Status.FALSE:
-        workload = None
+@dataclass(frozen=True)
+class _Facts:
+    """What other tables have of a Deployment."""
+
+    cluster: Cluster
+    workspace: Workspace
+    spec: dict[str, Any]
+    conditions: Sequence[ConditionView]
+    operation: UUID | None  # that runs
+    workload: WorkloadView | None
+    planned: tuple[str, datetime] | None
+    """What its schedule does next, and when."""
+    purged_again: datetime | None
+    """When a purge that failed is tried again."""
+
+
+def _view(row: Deployment, facts: _Facts) -> DeploymentView:
+    cluster, spec = facts.cluster, facts.spec
+    found = {ConditionType(one.type): Status(one.status) for one in facts.conditions}
+    is_old = row.phase not in _WORKING or found.get(ConditionType.API_SERVER_READY) is Status.FALSE
     purge_after = row.deleted_at + RETENTION if row.phase == Phase.DELETED and row.deleted_at else None
-    event, event_at = planned if planned is not None and row.phase in _PLANNED else ("", None)
-    if (purge_at := purge_after or purged_again) is not None:
-        event, event_at = "purge", purge_at
-    wrong = next((one for one in conditions if one.status == Status.FALSE), None)
+    event, event_at = _next_event(row, facts, purge_after)
+    wrong = next((one for one in facts.conditions if one.status == Status.FALSE), None)
     return DeploymentView(
         id=row.id,
         slug=row.slug,
         name=row.name,
-        workspace=workspace.id,
-        workspace_name=workspace.name,
+        workspace=facts.workspace.id,
+        workspace_name=facts.workspace.name,
         cluster=cluster.id,
         cluster_name=cluster.name,
         description=spec["description"],
@@ -185,10 +192,10 @@ def _view(
         people_url=people_url(cluster, row.slug),
         revision=row.revision,
         observed_revision=row.observed_revision,
-        operation=operation,
+        operation=facts.operation,
         purge_after=purge_after,
-        conditions=tuple(conditions),
-        workload=workload,
+        conditions=tuple(facts.conditions),
+        workload=None if is_old else facts.workload,
         next_event=event,
         next_event_at=event_at,
         created_at=row.created_at,
@@ -196,3 +203,12 @@ def _view(
         updated_at=row.updated_at,
         updated_by=row.updated_by,
     )
+
+
+def _next_event(row: Deployment, facts: _Facts, purge_after: datetime | None) -> tuple[str, datetime | None]:
+    """What the platform does next by itself, and when; empty for nothing."""
+    if (purge_at := purge_after or facts.purged_again) is not None:
+        return "purge", purge_at
+    if facts.planned is not None and row.phase in _PLANNED:
+        return facts.planned
+    return "", None

@@ -57,14 +57,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     version = ask.version or change.offered.newest(cluster.driver)
     if ask.version is not None:
         change.offered.require(cluster.driver, ask.version)
-    if uuid_of(ask.name) is not None:
-        raise Refused(Code.MALFORMED, f"{ask.name!r} has the form of an id", remedy="Choose another name.")
-    if found_by(db, Deployment, ask.name, Deployment.live_name) is not None:
-        raise Refused(
-            Code.CONFLICT,
-            f"there is a Deployment {ask.name!r} already, or one whose data is still kept",
-            remedy="Choose another name, or purge the one that was deleted.",
-        )
+    _refuse_taken(db, ask.name)
     workspace_quotas.require_room(db, workspace.id)
     row = Deployment(
         slug=ids.new_deployment_slug(),
@@ -87,10 +80,7 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     change.event.deployment = row.id
     spec = ask.model_dump(include=set(_SPEC)) | {"contact_emails": each_once(ask.contact_emails)}
     revisions.first(change, row, {**spec, "version": version})
-    keys = new_keys()
-    for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
-        secrets.add(db, change.ring, row.id, name, value)
-    secrets.add(db, change.ring, row.id, "database_password", secrets.new_password())
+    _add_secrets(change, row)
     deployment_credentials.add(db, change.ring, row, now=change.now)
     configuration.give_at_creation(
         change, row, ask.variables, [networks.in_cidr(one) for one in ask.allowed_addresses]
@@ -98,6 +88,25 @@ def create(change: Change, ask: NewDeployment) -> DeploymentView:
     operations.begin(db, row, Kind.CREATE, by=change.caller.name, now=change.now)
     change.begun = True
     return deployment_views.view(db, row, now=change.now)
+
+
+def _refuse_taken(db: Session, name: str) -> None:
+    if uuid_of(name) is not None:
+        raise Refused(Code.MALFORMED, f"{name!r} has the form of an id", remedy="Choose another name.")
+    if found_by(db, Deployment, name, Deployment.live_name) is not None:
+        raise Refused(
+            Code.CONFLICT,
+            f"there is a Deployment {name!r} already, or one whose data is still kept",
+            remedy="Choose another name, or purge the one that was deleted.",
+        )
+
+
+def _add_secrets(change: Change, row: Deployment) -> None:
+    """The keys of its Airflow, and the password of its database."""
+    keys = new_keys()
+    for name, value in {"fernet": keys.fernet, "jwt": keys.jwt, "api": keys.api}.items():
+        secrets.add(change.db, change.ring, row.id, name, value)
+    secrets.add(change.db, change.ring, row.id, "database_password", secrets.new_password())
 
 
 def update(change: Change, reference: str, ask: ChangeDeployment) -> DeploymentView:
