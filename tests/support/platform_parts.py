@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -252,3 +254,12 @@ class Reconciled(Api):
 def _copies() -> dict[str, Copy]:
     """By the name of the Deployment."""
     return {}
+
+
+def as_context(api: Api, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """The command has this platform and the token of its owner, and neither another context nor a plane."""
+    token = str(api.owner.headers["Authorization"]).removeprefix("Bearer ")
+    monkeypatch.setenv("TRADEWIND_CONTEXTS", str(directory / "contexts.json"))
+    monkeypatch.setenv("TRADEWIND_PLATFORM_URL", "http://platform.example.com")
+    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
+    monkeypatch.delenv("TRADEWIND_PLANE_URL", raising=False)

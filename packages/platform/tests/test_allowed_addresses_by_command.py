@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from support.http_client import Client
-from support.platform_parts import Api
+from support.platform_parts import Api, as_context
 from tradewind.cli import main
 from tradewind.commands.session import Session
 
@@ -20,10 +20,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    token = str(api.owner.headers["Authorization"]).removeprefix("Bearer ")
-    monkeypatch.setenv("TRADEWIND_CONTEXTS", str(tmp_path / "contexts.json"))
-    monkeypatch.setenv("TRADEWIND_PLATFORM_URL", "http://platform.example.com")
-    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
+    as_context(api, monkeypatch, tmp_path)
 
     def runs(*arguments: str, fails: bool = False, address: str = HERE) -> Result:
         session = Session(transport=Client(api.app, client=(address, 50000))._transport)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from support.platform_parts import Reconciled
+from support.platform_parts import Reconciled, as_context
 from tradewind.cli import main
 from tradewind.commands.session import Session
 from tradewind_platform.domain.component_logs import Component
@@ -23,11 +23,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    token = str(reconciled.owner.headers["Authorization"]).removeprefix("Bearer ")
-    monkeypatch.setenv("TRADEWIND_CONTEXTS", str(tmp_path / "contexts.json"))
-    monkeypatch.setenv("TRADEWIND_PLATFORM_URL", "http://platform.example.com")
-    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
-    monkeypatch.delenv("TRADEWIND_PLANE_URL", raising=False)
+    as_context(reconciled, monkeypatch, tmp_path)
 
     def runs(*arguments: str, **more: Any) -> Result:
         session = Session(transport=reconciled.owner._transport)

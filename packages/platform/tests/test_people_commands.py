@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from support.platform_parts import Reconciled
+from support.platform_parts import Reconciled, as_context
 from tradewind.cli import main
 from tradewind.commands.session import Session
 
@@ -19,10 +19,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    token = str(reconciled.owner.headers["Authorization"]).removeprefix("Bearer ")
-    monkeypatch.setenv("TRADEWIND_CONTEXTS", str(tmp_path / "contexts.json"))
-    monkeypatch.setenv("TRADEWIND_PLATFORM_URL", "http://platform.example.com")
-    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
+    as_context(reconciled, monkeypatch, tmp_path)
 
     def runs(*arguments: str, fails: bool = False) -> Result:
         session = Session(transport=reconciled.owner._transport)
