@@ -118,7 +118,7 @@ def test_the_doctor_finds_a_platform_that_works_well_and_names_what_is_stopped(
         *("gateway:local", "deployment:sales", "deployment:sales:route"),
     } <= well
     assert found["deployment:sales:backup"]["verdict"] == "warning"
-    assert found["deployment:sales:access"]["evidence"] == "its API server has told nothing yet"
+    assert found["deployment:sales:access"]["evidence"] == "its API server has reported nothing yet"
 
     platform.process.stop()
     found = examined(platform, fails=True)

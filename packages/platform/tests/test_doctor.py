@@ -171,7 +171,7 @@ def test_how_old_a_deployments_replica_of_access_is_is_told(reconciled: Reconcil
     assert (found.verdict, found.evidence) == (Verdict.FAILED, "its replica of access is 361 s old")
     told(20)
     found = of_deployments(reconciled, site, minutes=16)[check]
-    assert found.verdict is Verdict.FAILED and "heard of last at 2026-03-01 12:00 UTC" in found.evidence
+    assert found.verdict is Verdict.FAILED and "reported last at 2026-03-01 12:00 UTC" in found.evidence
     told(None)
     assert of_deployments(reconciled, site)[check].verdict is Verdict.SKIPPED
 
