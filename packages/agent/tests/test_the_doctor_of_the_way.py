@@ -372,7 +372,7 @@ async def test_a_certificate_that_ends_soon_is_a_warning(tmp_path: Path, certifi
     async with serving(says_nothing, ssl=side(certificate)) as port:
         one = an_examination(tmp_path, f"https://127.0.0.1:{port}", ca_file=tmp_path / "cert.pem")
         result = (await results(certificates, one))["tls"]
-    assert result.verdict is Verdict.WARNING and "by Test Authority, good for 2 days" in result.evidence
+    assert result.verdict is Verdict.WARNING and "by Test Authority, valid for 2 days" in result.evidence
 
 
 @needs_openssl

@@ -171,7 +171,7 @@ async def test_others_that_can_enter_the_state_directory_are_a_warning(tmp_path:
 
 async def test_what_waits_too_long_in_the_outbox_is_a_warning(tmp_path: Path) -> None:
     one = an_examination(tmp_path)
-    assert (await results(outbox, one))["outbox"].evidence == "nothing was ever kept"
+    assert (await results(outbox, one))["outbox"].evidence == "no outcome was ever kept"
     with Outbox(tmp_path / "state" / "outbox.sqlite", now=lambda: time.time() - 600) as kept:
         kept.put(kind="finish", attempt_id=uuid4(), epoch=1, method="POST", path="/x", body=b"")
         result = (await results(outbox, one))["outbox"]

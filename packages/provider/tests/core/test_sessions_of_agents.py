@@ -208,7 +208,7 @@ async def test_goodbye_gives_work_back_and_reports_what_ran(plane: Plane, clock:
     assert (await agent.goodbye()).status_code == 204
 
     assert row(waits).state == "queued"
-    assert (row(ran).outcome, row(ran).reason) == ("lost", "agent 'eu-1' said goodbye")
+    assert (row(ran).outcome, row(ran).reason) == ("lost", "agent 'eu-1' closed its session")
     over = await agent.poll()
     assert (over.status_code, error_of(over)) == (401, "session_expired")
 

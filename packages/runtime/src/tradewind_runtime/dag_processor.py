@@ -290,8 +290,8 @@ class ParsingLoop:
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _ROLE: dict[Role | None, str] = {
-    Role.SPEAKS: "speaks",
-    Role.STANDS_BY: "stands by",
+    Role.SPEAKS: "leader",
+    Role.STANDS_BY: "standby",
     Role.REFUSED: "refused",
     None: "not claimed yet",
 }

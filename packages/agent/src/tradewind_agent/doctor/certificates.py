@@ -68,7 +68,7 @@ def _plain(examination: Examination) -> Result:
 
 def _judged(certificate: dict[str, object], version: str) -> Result:
     left = ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()
-    evidence = f"{version}, certificate by {_issuer(certificate)}, good for {left / 86400:.0f} days"
+    evidence = f"{version}, certificate by {_issuer(certificate)}, valid for {left / 86400:.0f} days"
     if left < _SOON:
         return warning(CHECK, evidence, "Ask the administrator of the plane to renew it")
     return ok(CHECK, evidence)

@@ -17,7 +17,7 @@ async def check(examination: Examination) -> AsyncIterator[Result]:
     """Reads beside a running agent."""
     path = examination.settings.state_dir / "outbox.sqlite"
     if not path.exists():
-        yield ok(CHECK, "nothing was ever kept")
+        yield ok(CHECK, "no outcome was ever kept")
         return
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)

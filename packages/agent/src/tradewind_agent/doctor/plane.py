@@ -88,7 +88,7 @@ def _admission(examination: Examination, response: httpx.Response, token: str) -
     elif left < _SOON:
         good = warning("token", f"{evidence}; it expires in {left / 86400:.1f} days", "Rotate it before")
     else:
-        good = ok("token", f"{evidence}, good for {left / 86400:.0f} days")
+        good = ok("token", f"{evidence}, valid for {left / 86400:.0f} days")
     return [
         good,
         ok("deployment", f"{about.deployment}, data boundary at least {about.policy.value}"),

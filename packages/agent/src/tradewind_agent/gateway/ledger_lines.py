@@ -98,7 +98,7 @@ def summary(lines: Iterable[Line]) -> list[str]:
         key = (who, f"{line.get('method', '')} {path}", where)
         found.setdefault(key, Total()).add(line)
     ordered = sorted(found.items(), key=lambda each: (-each[1].size, each[0]))
-    rows = [f"{'WHO':<32} {'REQUESTS':>8} {'BYTES':>12}  {'TO':<32} REQUEST"]
+    rows = [f"{'REQUESTER':<32} {'REQUESTS':>8} {'BYTES':>12}  {'TO':<32} REQUEST"]
     for (who, request, where), total in ordered:
         rows.append(f"{who:<32} {total.requests + total.stayed:>8} {total.size:>12}  {where:<32} {request}")
     return rows

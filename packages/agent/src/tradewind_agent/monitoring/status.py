@@ -79,7 +79,7 @@ def text(document: dict[str, Any]) -> str:
         )
     for each in document["hosts"]:
         lines.append(
-            f"{each['component']} process ({each['environment']}): {each['state']} {each['line']}".rstrip()
+            f"{each['component'].replace('_', ' ')} process ({each['environment']}): {each['state']} {each['line']}".rstrip()
         )
         lines += _accelerators(each.get("accelerators", {}))
     lines += [

@@ -33,7 +33,7 @@ HAND_OVERS: Final[tuple[HandOver, ...]] = (triggers.release_triggers, bundles.re
 def end(db: Session, session: AgentSession, *, how: SessionEnd, reason: str, now: datetime) -> bool:
     """End a session: its offers go back to the queue, what it runs is reported lost, others take over the rest.
 
-    `reason` says what happened, for a person ("it said goodbye: ..."). Idempotent; False when it had ended before.
+    `reason` says what happened, for a person ("closed its session"). Idempotent; False when it had ended before.
     """
     ended = changed(
         db,

@@ -212,7 +212,7 @@ def goodbye(db: Session, agent: Agent, *, now: datetime) -> None:
     """End the agent's session at its own wish. Idempotent."""
     session = db.get(AgentSession, agent.session_id)
     if session is not None:
-        session_termination.end(db, session, how=SessionEnd.GOODBYE, reason="said goodbye", now=now)
+        session_termination.end(db, session, how=SessionEnd.GOODBYE, reason="closed its session", now=now)
 
 
 def renewed_token(session: AgentSession, *, now: datetime, lasts: float) -> str | None:
