@@ -31,7 +31,7 @@ def migrated() -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"VACUUM INTO '{copy}'")
 
-    made = whole_run.made_once("airflow.db", make)
+    made = whole_run.made_once("migrated.db", make)
     if not inspect(engine).has_table("dag"):
         import_all_models()  # as whoever makes them does
         engine.dispose()
