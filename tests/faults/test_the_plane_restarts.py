@@ -91,9 +91,10 @@ def an_hour_passes(fleet: Fleet) -> None:
 
 
 @in_full
+@pytest.mark.timeout(600)  # on a busy machine every process of the plane takes minutes to start
 def test_an_hour_without_the_plane_costs_running_tasks_nothing(fleet: Fleet) -> None:
-    """When it is back, session tokens have run out, and no task has been heard of for longer than Airflow waits. One task
-    ends while the plane is away, the others afterwards."""
+    """When it is back, session tokens have run out, and no task has been heard of for longer than Airflow waits. At least one
+    task ends while the plane is away."""
     fleet.agent("remote")
     early = fleet.start("work_1", seconds=8)
     late = fleet.start("work_4", seconds=30)
