@@ -50,7 +50,6 @@ class Served:
         self.processes = Processes(str(home))
         self.renew()
         self.gateway = self.another()
-        self.gateway.serve("d2345678", free_port())
 
     def another(self) -> Gateway:
         """As of a platform that has just started."""
@@ -139,6 +138,7 @@ def served() -> Iterator[Served]:
     with directories.short() as home:
         made = Served(home)
         try:
+            made.gateway.serve("d2345678", free_port())
             yield made
         finally:
             made.processes.stop_all(grace=40)
