@@ -105,7 +105,7 @@ async def test_an_environment_gives_up_what_does_not_answer_and_leaves_no_proces
     (tmp_path / "dags").mkdir()
     one = an_examination(
         tmp_path,
-        environment_patience=environments.HEAD_START + stretched(20),
+        environment_patience=environments.HEAD_START + min(stretched(20), 50),  # a bundle has 60 of its own
         bundles=[
             {"name": "away", "classpath": "away.Bundle", "kwargs": {"path": str(tmp_path)}},
             {"name": "then", "classpath": local, "kwargs": {"path": str(tmp_path / "dags")}},

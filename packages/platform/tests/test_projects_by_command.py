@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support import directories, project_parts, stub_airflow
+from support.patience import stretched
 from support.platform_process import PlatformProcess
 from tradewind.embedded.processes import wait_until
 from tradewind.errors import BadUsage
@@ -144,5 +145,5 @@ def test_code_is_there_for_a_platform_that_is_started_again(world: World) -> Non
     assert world.pids() == before
     for one in world.platform.processes(world.slug):
         one.kill()
-    wait_until(lambda: len(world.pids() - before) == 2, timeout=60, what="they are started again")
+    wait_until(lambda: len(world.pids() - before) == 2, timeout=stretched(60), what="they are started again")
     assert world.plugin() == "ONE = 1\n"
