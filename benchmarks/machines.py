@@ -43,7 +43,7 @@ def _hold(role: processes.Role, processors: set[int]) -> None:
 def _threads(process: int) -> list[int]:
     try:
         return [int(each.name) for each in Path(f"/proc/{process}/task").iterdir()]
-    except FileNotFoundError:  # it has ended
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
         return []
 
 

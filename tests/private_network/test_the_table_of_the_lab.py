@@ -201,7 +201,7 @@ def test_the_page_has_these_rows() -> None:
     assert titles == [
         "Nothing",
         *(row.title for row in ROWS),
-        "The endpoint is deleted under load, and made anew",
+        "The endpoint is deleted under load, and a new one is made",
         "The public way is shut while agents use it",
     ]
 
