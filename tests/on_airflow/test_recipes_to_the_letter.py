@@ -77,7 +77,7 @@ def got() -> list[str]:
         try:
             if process.stat().st_uid not in (agent, 0) or (process / "stat").read_text().split()[2] == "Z":
                 continue
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
         for name in ("environ", "mem"):
             found += [f"read {name} of the agent"] if works((process / name).open, "rb") else []
