@@ -12,7 +12,6 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tradewind_protocol.boundary import KINDS, Rules
 from tradewind_protocol.hosts import Configure
 from tradewind_protocol.sessions import Policy
-from tradewind_runtime import environment
+from tradewind_runtime import environment, versions
 from tradewind_runtime.dags import config
 
 if TYPE_CHECKING:
@@ -56,9 +55,9 @@ def run(configure: Configure) -> Iterator[dict[str, Any]]:
 
     process.leave_executors_to_the_plane()
     yield {
-        "airflow": version("apache-airflow-core"),
+        "airflow": versions.installed("apache-airflow-core"),
         "python": platform.python_version(),
-        "runtime": _version("tradewind-runtime"),
+        "runtime": versions.installed("tradewind-runtime"),
     }
     if problem := site_settings.bundles()[1]:
         yield {"problem": problem, "remedy": "Install what it needs, or correct `bundles`"}
@@ -95,13 +94,6 @@ def _line(file: CheckedFile, *, with_dags: bool) -> dict[str, Any]:
     if with_dags:
         line["reduced"] = [boundary.reduced(data, boundary.keyed(b"")).data for data in result.dags]
     return line
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 if __name__ == "__main__":

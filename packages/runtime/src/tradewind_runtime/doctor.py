@@ -13,12 +13,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final
 
 from tradewind_protocol.hosts import Configure
-from tradewind_runtime import environment
+from tradewind_runtime import environment, versions
 from tradewind_runtime.dags import bundle_fetches
 from tradewind_runtime.time_limits import TimeIsUp, TimeLimits
 
@@ -73,12 +72,12 @@ def examine(configure: Configure, limits: TimeLimits) -> Iterator[dict[str, str]
             "Correct this environment's Airflow configuration or its packages",
         )
         return
-    airflow = _version("apache-airflow-core")
+    airflow = versions.installed("apache-airflow-core")
     yield {
         "check": "environment",
         "verdict": "ok",
         "evidence": f"Python {platform.python_version()}, Airflow {airflow}, "
-        f"tradewind-runtime {_version('tradewind-runtime')} ({sys.executable})",
+        f"tradewind-runtime {versions.installed('tradewind-runtime')} ({sys.executable})",
         "airflow": airflow,
     }
     yield _made(
@@ -197,13 +196,6 @@ def _failed(check: str, evidence: str, remedy: str) -> dict[str, str]:
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:800]
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 if __name__ == "__main__":

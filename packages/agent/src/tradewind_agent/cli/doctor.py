@@ -5,34 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import datetime, timezone
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tradewind_agent.cli.options import (
-    components_option,
-    config_option,
-    interpreter_option,
-    name_option,
-    plane_url_option,
-    policy_option,
-    state_dir_option,
-    token_file_option,
-)
+from tradewind_agent.cli.options import settings_options
 from tradewind_agent.errors import AgentError
 
 
 @click.command()
-@config_option
-@plane_url_option
-@token_file_option
-@name_option
-@state_dir_option
-@components_option
-@interpreter_option
-@policy_option
+@settings_options
 @click.option("--metrics-port", type=int, help="Port of /healthz, /readyz and /metrics; 0 turns it off.")
 @click.option(
     "--expect-private", is_flag=True, help="Fail unless the plane's name has private addresses only."
@@ -78,6 +61,7 @@ def doctor(
     from tradewind_agent import settings
     from tradewind_agent.doctor import examination, report
     from tradewind_agent.doctor.examined import BackendReads
+    from tradewind_agent.monitoring.version import agent_version
     from tradewind_agent.state import agent_user
     from tradewind_protocol.checks import Result, Verdict
 
@@ -110,8 +94,6 @@ def doctor(
         click.echo(examination.document(results))
     if output == "report":
         now = datetime.now(timezone.utc)
-        click.echo(
-            report.text(results, plane_url=plane_url, version=package_version("tradewind-agent"), now=now)
-        )
+        click.echo(report.text(results, plane_url=plane_url, version=agent_version(), now=now))
     failed = examination.overall(results) is Verdict.FAILED
     sys.exit(status_code or (1 if failed else 0))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 SECRET_FILE: Final = click.Path(path_type=Path, readable=False)  # root of a container may not read it yet
 
@@ -32,3 +35,21 @@ interpreter_option: Final = click.option(
 policy_option: Final = click.option(
     "--policy", type=click.Choice(["strict", "open"]), help="The data boundary. Default: strict."
 )
+
+
+def settings_options(command: Command) -> Command:
+    """The options that name an agent's settings, for a command that loads them: `run` and `doctor`."""
+    for option in reversed(
+        (
+            config_option,
+            plane_url_option,
+            token_file_option,
+            name_option,
+            state_dir_option,
+            components_option,
+            interpreter_option,
+            policy_option,
+        )
+    ):
+        command = option(command)
+    return command

@@ -9,29 +9,13 @@ from typing import Any
 import click
 
 from tradewind_agent.cli import exits
-from tradewind_agent.cli.options import (
-    components_option,
-    config_option,
-    interpreter_option,
-    name_option,
-    plane_url_option,
-    policy_option,
-    state_dir_option,
-    token_file_option,
-)
+from tradewind_agent.cli.options import plane_url_option, policy_option, settings_options
 
 
 @click.command()
-@config_option
-@plane_url_option
-@token_file_option
-@name_option
-@state_dir_option
-@components_option
+@settings_options
 @click.option("--queues", help="Queues to serve, separated by commas. Default: default.")
 @click.option("--slots", type=int, help="Number of attempts at once. Default: 20.")
-@interpreter_option
-@policy_option
 @click.option(
     "--grace", type=float, help="Seconds that running tasks have to end after a stop signal. Default: 600."
 )
