@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.sides import Side
+from support.proc import ENDED
 
 _OF_THE_PLANE = frozenset({"API server", "scheduler", "database"})
 
@@ -43,7 +44,7 @@ def _hold(role: processes.Role, processors: set[int]) -> None:
 def _threads(process: int) -> list[int]:
     try:
         return [int(each.name) for each in Path(f"/proc/{process}/task").iterdir()]
-    except (FileNotFoundError, ProcessLookupError):  # it has ended
+    except ENDED:
         return []
 
 

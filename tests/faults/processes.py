@@ -55,14 +55,6 @@ def gone(agent: Agent) -> None:
     agent.process.stop(grace=1)
 
 
-def alive(pid: int) -> bool:
-    """True while a process runs; a zombie does not."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def kill(process: LocalProcess) -> None:
     """SIGKILL for a process of the plane and all below it."""
     send(family(process.pid), signal.SIGKILL)

@@ -6,10 +6,11 @@ import signal
 import time
 
 from faults.fleet import Fleet, in_full
-from faults.processes import alive, signal_family
+from faults.processes import signal_family
 from support.journal import at_once
 from support.network import Proxy
 from support.patience import eventually
+from support.proc import is_alive
 
 
 def test_attempts_of_an_agent_that_slept_are_fenced_when_it_wakes(fleet: Fleet) -> None:
@@ -22,7 +23,7 @@ def test_attempts_of_an_agent_that_slept_are_fenced_when_it_wakes(fleet: Fleet) 
     woken = time.time()
     signal_family(sleeper, signal.SIGCONT)
     eventually(
-        lambda: not any(alive(span.pid) for span in first), timeout=20, what="the old user code is stopped"
+        lambda: not any(is_alive(span.pid) for span in first), timeout=20, what="the old user code is stopped"
     )
     stopped = time.time()
     assert stopped - woken < 15

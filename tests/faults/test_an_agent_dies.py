@@ -6,10 +6,11 @@ import signal
 import time
 
 from faults.fleet import GRANT, Fleet, in_full
-from faults.processes import alive, kill_all
+from faults.processes import kill_all
 from support.journal import at_once, ran_once
 from support.network import Proxy
 from support.patience import eventually, stretched
+from support.proc import is_alive
 
 
 def offered(fleet: Fleet, run_id: str) -> int:
@@ -59,7 +60,7 @@ def test_an_agent_killed_alone_leaves_no_user_code_behind(fleet: Fleet) -> None:
     run_id = fleet.start("again_1", seconds=20)
     (first,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id)
     doomed.process.signal(signal.SIGKILL)
-    eventually(lambda: not alive(first.pid), timeout=10, what="user code has ended")
+    eventually(lambda: not is_alive(first.pid), timeout=10, what="user code has ended")
     fleet.agent("heir")
     (second,) = fleet.journal.wait_for_spans(1, timeout=30, run=run_id, attempt=2)
     assert not at_once(fleet.spans(run_id))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from faults.fleet import GRANT, Fleet, in_full
-from faults.processes import alive, kill_all, signal_family
+from faults.processes import kill_all, signal_family
 from support.journal import at_once
 from support.network import Proxy
 from support.patience import eventually
+from support.proc import is_alive
 from tradewind.embedded.agent import Agent
 
 
@@ -97,7 +98,7 @@ def test_an_agent_that_goes_away_at_any_step_costs_what_its_step_says(
     eventually(lambda: not fleet.live(), timeout=30, what=lambda: f"nothing is live, not {fleet.live()}")
     if fault != "killed":
         eventually(
-            lambda: not any(alive(span.pid) for span in by_agent["doomed"]),
+            lambda: not any(is_alive(span.pid) for span in by_agent["doomed"]),
             timeout=20,
             what="old user code is gone",
         )

@@ -7,10 +7,11 @@ import time
 import pytest
 
 from faults.fleet import Fleet, in_full
-from faults.processes import alive, gone
+from faults.processes import gone
 from support import memory
 from support.journal import at_once
 from support.patience import eventually, stretched
+from support.proc import is_alive
 
 
 def ended(fleet: Fleet, dag_id: str, *, state: str, beside: bool = True, timeout: float = 90) -> str:
@@ -29,9 +30,9 @@ def nobody_left(fleet: Fleet, run_id: str) -> None:
     entries = fleet.journal.entries(run=run_id)
     pids = {entry["pid"] for entry in entries} | {entry["child"] for entry in entries if "child" in entry}
     eventually(
-        lambda: not any(alive(pid) for pid in pids),
+        lambda: not any(is_alive(pid) for pid in pids),
         timeout=15,
-        what=lambda: f"left behind: {[pid for pid in pids if alive(pid)]}",
+        what=lambda: f"left behind: {[pid for pid in pids if is_alive(pid)]}",
     )
 
 
@@ -111,7 +112,7 @@ def test_a_task_that_is_marked_while_it_runs_is_stopped_by_request(fleet: Fleet,
     mark(fleet, "chain", run_id, "link_0", state)
     asked = time.time()
     # Airflow's supervisor asks every five seconds whether its task is still wanted.
-    eventually(lambda: not alive(span.pid), timeout=12, what="user code has ended")
+    eventually(lambda: not is_alive(span.pid), timeout=12, what="user code has ended")
     assert fleet.spans(run_id)[0].last - asked < stretched(7)
     first = fleet.attempts(run_id)[0]
     eventually(lambda: fleet.attempts(run_id)[0].outcome == "stopped", timeout=10, what=lambda: str(first))
@@ -126,7 +127,7 @@ def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(fleet: F
     body = {"dry_run": False, "task_ids": ["work"], "dag_run_id": run_id, "only_failed": False}
     fleet.rest.send("POST", "/dags/work_1/clearTaskInstances", body)
     second = fleet.journal.wait_for_spans(2, timeout=60, run=run_id)[1]
-    assert not alive(first.pid)
+    assert not is_alive(first.pid)
     assert not at_once(fleet.spans(run_id))
     assert second.attempt == 2
     assert fleet.finished("work_1", run_id).state == "success"

@@ -10,6 +10,7 @@ import pytest
 
 from support.airflow_rest import eventually
 from support.deployment import Deployment
+from support.proc import is_alive
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +67,7 @@ def test_marking_a_running_task_stops_it_within_seconds(deployment: Deployment, 
     pid = deployment.journal("sleeper_start")[-1]["pid"]
     asked = time.monotonic()
     deployment.rest.send("PATCH", f"/dags/long/dagRuns/{run_id}/taskInstances/sleeper", {"new_state": state})
-    eventually(lambda: not _alive(pid), timeout=30, what="the user's process is gone")
+    eventually(lambda: not is_alive(pid), timeout=30, what="the user's process is gone")
     assert time.monotonic() - asked < 20
     assert deployment.rest.wait_for_run("long", run_id).state == state
 
@@ -78,7 +79,7 @@ def test_clearing_a_running_task_stops_it_and_runs_it_again(deployment: Deployme
     first = deployment.journal("sleeper_start")[-1]["pid"]
     body = {"dry_run": False, "dag_run_id": run_id, "task_ids": ["sleeper"], "only_failed": False}
     deployment.rest.send("POST", "/dags/long/clearTaskInstances", body)
-    eventually(lambda: not _alive(first), timeout=30, what="the first try is gone")
+    eventually(lambda: not is_alive(first), timeout=30, what="the first try is gone")
     eventually(
         lambda: len(deployment.journal("sleeper_start")) > before + 1, timeout=60, what="it runs again"
     )
@@ -111,11 +112,3 @@ def test_a_connection_is_tested_at_the_site(deployment: Deployment, folder: str,
     )
     assert result()["state"] == state, result()
     assert path in str(result())
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
-        return False

@@ -20,6 +20,7 @@ from support.airflow_rest import AirflowRest, eventually
 from support.deployment import Deployment, run_site
 from support.environments import for_users
 from support.installed import plane_settings
+from support.proc import ENDED
 from support.recorder import Recorder
 from tradewind.embedded import plane
 
@@ -182,7 +183,7 @@ def test_no_process_of_the_agent_has_a_secret_of_the_plane(after_a_run: Apart) -
             if process.stat().st_uid != after_a_run.agents_user:
                 continue
             held = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
+        except ENDED:
             continue
         seen += 1
         assert not [one for one in secrets if one.encode() in held]

@@ -17,6 +17,7 @@ from agent_kit import AgentUnderTest
 from pydantic import ValidationError
 
 from support import prepared_hosts
+from support.proc import is_alive
 from tradewind_agent.doctor import seal as doctor
 from tradewind_agent.doctor.examined import Examination
 from tradewind_agent.environments import key_rings
@@ -116,14 +117,7 @@ async def test_what_takes_too_long_is_ended_with_what_it_has_started(tmp_path: P
     with pytest.raises(KeyRingUnavailable):
         await key_rings.of_command(["sh", "-c", script], patience=1.0)
     pid = int(note.read_text())
-
-    def gone() -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except OSError:
-            return True
-
-    await until(gone)
+    await until(lambda: not is_alive(pid))
 
 
 async def until(done: Callable[[], bool], seconds: float = 20) -> None:

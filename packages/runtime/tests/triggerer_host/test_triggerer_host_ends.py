@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.inspection import ORDINARY, can_be_read
+from support.proc import is_alive
 from tradewind_protocol import hosts
 from tradewind_protocol.sessions import Policy
 
@@ -72,7 +73,7 @@ def test_the_process_of_the_triggers_goes_when_the_host_is_killed(
     plane.wait_for(lambda: plane.has() == {1})
     (runner,) = host.children()
     os.kill(host.process.pid, signal.SIGKILL)
-    plane.wait_for(lambda: not Path(f"/proc/{runner}/cmdline").exists() or _is_dead(runner))
+    plane.wait_for(lambda: not is_alive(runner))
 
 
 def test_a_host_whose_triggers_take_their_process_along_says_so(
@@ -112,7 +113,3 @@ def test_no_secret_and_no_argument_of_a_trigger_is_in_the_environment_or_the_hos
     assert not (host.logs.parent / "airflow" / "airflow.db").exists()
     host.stop()
     assert "hunter2" not in host.output.read_text()
-
-
-def _is_dead(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
