@@ -302,4 +302,5 @@ def test_an_invite_gives_its_role_once_to_a_verified_address(sso: Sso, time: Tim
     assert roles_of(sso.signed_in()) == ["workspace_owner"]
     sso.provider.person = Person("h", "harry", more={"email": "grace@example.com", "email_verified": True})
     assert roles_of(sso.signed_in()) == []
-    assert [one["status"] for one in sso.api.owner.get("/v1/invites").json()["items"]] == ["accepted"]
+    [invite] = sso.api.owner.get("/v1/invites").json()["items"]
+    assert (invite["status"], invite["accepted_by"]) == ("accepted", "grace")

@@ -343,3 +343,4 @@ class InviteView(Message):
     created_by: str = ""
     expires_at: datetime
     accepted_at: datetime | None = None
+    accepted_by: str = ""  # the user's name

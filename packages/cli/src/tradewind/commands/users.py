@@ -25,6 +25,7 @@ _INVITES = (
     Column("STATUS", lambda one: one.status),
     Column("EXPIRES", lambda one: moment(one.expires_at)),
     Column("CREATED BY", lambda one: one.created_by),
+    Column("ACCEPTED BY", lambda one: one.accepted_by, wide=True),
 )
 
 

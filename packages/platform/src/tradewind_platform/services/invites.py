@@ -12,7 +12,7 @@ from tradewind_platform.domain.email_addresses import folded
 from tradewind_platform.domain.roles import ORGANIZATION, Permission, Principal
 from tradewind_platform.services import people, role_bindings
 from tradewind_platform.services.change import Change, require
-from tradewind_platform.store.tables import RoleBinding
+from tradewind_platform.store.tables import RoleBinding, User
 from tradewind_platform.store.team_tables import Invite
 from tradewind_protocol.errors import Code, Refused
 from tradewind_protocol.people import InviteView, NewInvite
@@ -35,7 +35,7 @@ def create(change: Change, ask: NewInvite) -> InviteView:
     )
     change.db.add(row)
     change.db.flush()
-    return view(row, change.now)
+    return view(change.db, row, change.now)
 
 
 def withdraw(change: Change, invite: UUID) -> None:
@@ -59,7 +59,7 @@ def listed(db: Session, caller: Principal, *, now: datetime) -> list[InviteView]
     if not any(caller.may(Permission.MEMBERS_GET, one.scope) for one in caller.bindings):
         require(caller, Permission.MEMBERS_GET, ORGANIZATION)
     rows = db.scalars(select(Invite).where(Invite.withdrawn_at.is_(None)).order_by(Invite.id.desc()))
-    return [view(row, now) for row in rows if _may_see(caller, row)]
+    return [view(db, row, now) for row in rows if _may_see(caller, row)]
 
 
 def accept(db: Session, email: str, user: UUID, *, now: datetime) -> list[str]:
@@ -90,7 +90,7 @@ def accept(db: Session, email: str, user: UUID, *, now: datetime) -> list[str]:
     return [row.role for row in rows]
 
 
-def view(row: Invite, now: datetime) -> InviteView:
+def view(db: Session, row: Invite, now: datetime) -> InviteView:
     pending = "pending" if row.expires_at > now else "expired"
     return InviteView(
         id=row.id,
@@ -103,6 +103,7 @@ def view(row: Invite, now: datetime) -> InviteView:
         created_by=row.created_by,
         expires_at=row.expires_at,
         accepted_at=row.accepted_at,
+        accepted_by="" if row.accepted_by is None else db.get_one(User, row.accepted_by).name,
     )
 
 

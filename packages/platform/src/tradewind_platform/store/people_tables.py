@@ -26,6 +26,7 @@ class SignInSession(Scoped, Base):
     ends_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str] = mapped_column(default="")
+    """An `EndReason`, or the restoration of a backup. The API shows live sessions only: it is kept for an audit of the database."""
     address: Mapped[str] = mapped_column(default="")
     client: Mapped[str] = mapped_column(default="")
     idp_subject: Mapped[str | None] = mapped_column(index=True)

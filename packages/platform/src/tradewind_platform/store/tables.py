@@ -161,6 +161,7 @@ class DeploymentRevision(Scoped, Base):
     revision: Mapped[int]
     spec: Mapped[dict[str, Any]]
     author: Mapped[str]
+    """The user or token that asked for it. No route lists revisions: it is kept, with reason and time, for an audit of the database."""
     reason: Mapped[str] = mapped_column(Prose, default="")
     created_at: Mapped[datetime]
 

@@ -230,6 +230,7 @@ class CanaryRow(Base):
     )  # when an agent was last seen that serves the queue
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     attempt_id: Mapped[UUID | None] = mapped_column(Uuid)  # of the one under way
+    # When the last one was queued; `judged_at` is shown instead. It is kept for an audit of the database.
     began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: none has ended yet
     result: Mapped[str] = mapped_column(String(20), default="")  # operator.CanaryResult
