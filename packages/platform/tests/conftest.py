@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner, Result
 
 from support import identity_provider, postgresql
 from support.identity_provider import FakeIdentityProvider, Person
 from support.lock_watch import watching
 from support.platform_database import new_engine
-from support.platform_parts import QUICK, Api, Reconciled, Time, new_organization
+from support.platform_parts import QUICK, Api, Reconciled, Time, as_context, new_organization
 from support.sign_in_with_provider import Sso
 from tradewind_platform.api.context import Platform
 from tradewind_platform.security.identity_providers import IdentityProviders
@@ -102,6 +104,21 @@ def reconciled(
         time,
         copies=not {"monkeypatch", "caplog"} & {*request.fixturenames},
     )
+
+
+@pytest.fixture
+def run(reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """The command `tradewind`, with the platform of `reconciled` and its owner's token."""
+    from tradewind.cli import main
+    from tradewind.commands.session import Session
+
+    as_context(reconciled, monkeypatch, tmp_path)
+
+    def runs(*arguments: str, **more: Any) -> Result:
+        session = Session(transport=reconciled.owner._transport)
+        return CliRunner().invoke(main, arguments, obj=session, **more)
+
+    return runs
 
 
 @pytest.fixture(scope="module")

@@ -6,30 +6,17 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from support.platform_parts import Reconciled, as_context
-from tradewind.cli import main
+from support.platform_parts import Reconciled
 from tradewind.commands.session import Session
 from tradewind_platform.domain.component_logs import Component
 from tradewind_platform.domain.roles import Role
 from tradewind_platform.reconciler.driver import StepFailed
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    as_context(reconciled, monkeypatch, tmp_path)
-
-    def runs(*arguments: str, **more: Any) -> Result:
-        session = Session(transport=reconciled.owner._transport)
-        return CliRunner().invoke(main, arguments, obj=session, **more)
-
-    return runs
 
 
 @pytest.fixture
@@ -152,116 +139,6 @@ def test_a_command_line_that_makes_no_sense_says_why(
 ) -> None:
     found = run(*arguments)
     assert found.exit_code == 2 and sentence in found.stderr
-
-
-def test_a_context_is_a_plane_or_a_platform(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TRADEWIND_PLATFORM_URL")
-    missing = run("deployments", "list")
-    assert missing.exit_code == 2 and "no platform is named" in missing.stderr
-    assert run("contexts", "add", "acme", "http://platform.example.com", "--platform").exit_code == 0
-    assert run("deployments", "list").stdout == "There is no Deployment.\n"
-    assert "platform" in run("contexts", "list").stdout
-    refused = run("agents", "list")
-    assert (
-        refused.exit_code == 2
-        and "has many planes" in refused.stderr
-        and "--deployment NAME" in refused.stderr
-    )
-
-
-def test_login_keeps_a_token_that_the_platform_takes_and_no_other(
-    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    token = str(reconciled.owner.headers["Authorization"]).removeprefix("Bearer ")
-    for name in ("TRADEWIND_PLATFORM_URL", "TRADEWIND_API_TOKEN"):
-        monkeypatch.delenv(name)
-    where, file = "http://platform.example.com", tmp_path / "contexts.json"
-    refused = run("login", where, "--token-stdin", input="tw_api_" + "x" * 43)
-    assert refused.exit_code == 1 and not file.exists()
-    done = run("login", where, "--token-stdin", input=token + "\n")
-    assert done.exit_code == 0, done.output
-    assert "as token:ada" in done.output and "'platform.example.com'" in done.output
-    assert token not in done.output and file.stat().st_mode & 0o777 == 0o600
-    assert "organization_owner" in run("whoami").stdout
-    assert json.loads(run("-o", "json", "whoami").stdout)["organization"] == "acme"
-    assert run("deployments", "list").stdout == "There is no Deployment.\n"
-
-    out = run("logout")
-    assert "stays valid until you delete it: http://platform.example.com/me" in out.output
-    assert token not in file.read_text()
-    assert run("whoami").exit_code == 1
-
-
-def test_login_without_a_terminal_says_how_a_token_is_given(run: Run) -> None:
-    refused = run("login", "http://platform.example.com")
-    assert refused.exit_code == 2 and "--token-stdin" in refused.stderr
-    empty = run("login", "http://platform.example.com", "--token-stdin", input="")
-    assert empty.exit_code == 2 and "standard input is empty" in empty.stderr
-
-
-def test_an_export_has_everything_in_a_fixed_order_and_no_secret(run: Run, reconciled: Reconciled) -> None:
-    for name in ("sales", "ops"):
-        reconciled.created(name)
-    ask = reconciled.owner
-    nights = {"hibernate_at_cron": "0 19 * * *", "wake_at_cron": "0 7 * * *"}
-    ask.put("/v1/deployments/sales/hibernation", json={"schedules": [nights]})
-    ask.post("/v1/teams", json={"name": "data"})
-    ask.post("/v1/role-bindings", json={"team": "data", "role": "workspace_author", "workspace": "default"})
-    assert run("configuration", "set", "core.parallelism=64", "--scope", "workspace/default").exit_code == 0
-    for flag, value in (("--secret", "canary-of-a-secret"), ("", "plain")):
-        name = "SECRET" if flag else "PLAIN"
-        arguments = ["environment", "set", name, "--stdin", "--scope", "deployment/sales"]
-        given = run(*arguments, *filter(None, [flag]), input=value)
-        assert given.exit_code == 0, given.output
-
-    nightly = ("on-call", "--allow", "deployment.hibernate", "--workspace", "default")
-    assert run("roles", "create", *nightly).exit_code == 0
-
-    first, second = run("export"), run("export")
-    assert first.exit_code == 0, first.output
-    assert first.stdout == second.stdout and "canary-of-a-secret" not in first.stdout
-    found = json.loads(first.stdout)
-    assert found["format"] == 1 and found["organization"]["name"] == "acme"
-    assert [one["name"] for one in found["deployments"]] == ["ops", "sales"]
-    assert found["deployments"][1]["hibernation_schedules"] == [{**nights, "is_enabled": True}]
-    assert [one["name"] for one in found["workspaces"]] == ["default"]
-    assert [one["name"] for one in found["clusters"]] == ["local"]
-    assert [one["name"] for one in found["teams"]] == ["data"]
-    data = {
-        "kind": "team",
-        "subject": "data",
-        "role": "workspace_author",
-        "workspace": "default",
-        "deployment": "",
-    }
-    assert data in found["role_bindings"]
-    [role] = found["roles"]
-    assert (role["name"], role["airflow_role"], role["workspaces"]) == ("on-call", None, ["default"])
-    assert role["permissions"] == ["deployment.get", "deployment.hibernate"]
-    assert found["layers"] == {
-        "deployment/sales": {
-            "environment": {
-                "PLAIN": {"is_secret": False, "locked": False, "value": "plain"},
-                "SECRET": {"is_secret": True, "locked": False},
-            }
-        },
-        "workspace/default": {"configuration": {"core.parallelism": {"locked": False, "value": "64"}}},
-    }
-
-
-def test_an_export_leaves_out_what_its_token_may_not_read(
-    run: Run, reconciled: Reconciled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("sales", "ops"):
-        reconciled.created(name)
-    viewer = reconciled.with_role(Role.DEPLOYMENT_VIEWER, deployment="sales")
-    token = str(viewer.headers["Authorization"]).removeprefix("Bearer ")
-    monkeypatch.setenv("TRADEWIND_API_TOKEN", token)
-    made = run("export")
-    assert made.exit_code == 0, made.output
-    found = json.loads(made.stdout)
-    assert [one["name"] for one in found["deployments"]] == ["sales"]
-    assert found["role_bindings"] == [] and found["layers"] == {}
 
 
 def test_a_deployment_without_processes_is_not_asked(run: Run, reconciled: Reconciled) -> None:
@@ -391,76 +268,3 @@ def test_open_prints_the_address_where_there_is_no_browser(
     monkeypatch.setattr(Session, "browser", lambda self: None)
     found = run("deployments", "open", "sales")
     assert found.stdout.strip() == opened[0] and "No browser" in found.stderr
-
-
-def test_a_workspace_is_shown_renamed_and_not_overwritten(run: Run, reconciled: Reconciled) -> None:
-    assert run("workspaces", "edit", "default", "--name", "sales", "--if-revision", "1").exit_code == 0
-    shown = json.loads(run("-o", "json", "workspaces", "get", "sales").stdout)
-    assert (shown["name"], shown["revision"]) == ("sales", 2)
-    refused = run("workspaces", "edit", "sales", "--description", "EU", "--if-revision", "1")
-    assert refused.exit_code == 1 and "has the revision 2" in refused.stderr
-
-
-def test_a_workspaces_quota_and_default_cluster_are_set_shown_and_taken_away(
-    run: Run, reconciled: Reconciled
-) -> None:
-    made = run("workspaces", "create", "lab", "--deployments-at-most", "1", "--default-cluster", "local")
-    assert made.exit_code == 0, made.output
-    reconciled.created("one", workspace="lab")
-    assert "1 of 1" in run("workspaces", "list").stdout
-    shown = run("workspaces", "get", "lab").stdout
-    assert "1 of 1" in shown and "local" in shown
-    full = run("deployments", "create", "two", "--workspace", "lab")
-    assert (
-        full.exit_code == 1
-        and "the workspace 'lab' has reached its quota of Deployments: it has 1 of 1" in full.stderr
-    )
-    exported = json.loads(run("export").stdout)["workspaces"]
-    assert [(one["deployments_at_most"], one["default_cluster"]) for one in exported] == [
-        (None, None),
-        (1, "local"),
-    ]
-
-    below = run("workspaces", "edit", "lab", "--deployments-at-most", "0")
-    assert below.exit_code == 0 and "it has 1 of 0. All of them go on" in below.stdout
-    free = run("workspaces", "edit", "lab", "--deployments-at-most", "none", "--no-default-cluster")
-    assert free.exit_code == 0 and "go on" not in free.stdout and "local" not in free.stdout
-    found = json.loads(run("-o", "json", "workspaces", "get", "lab").stdout)
-    assert (found["deployments_at_most"], found["default_cluster"], found["deployments"]) == (None, None, 1)
-    assert run("workspaces", "edit", "lab", "--description", "EU").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--deployments-at-most", "many"), "'many' is not a valid integer"),
-        (("--deployments-at-most", "-1"), "-1 is not in the range"),
-        (("--default-cluster", "local", "--no-default-cluster"), "--no-default-cluster takes it away"),
-    ],
-    ids=["no number", "below zero", "both"],
-)
-def test_a_quota_or_a_default_cluster_that_makes_no_sense_is_refused(
-    run: Run, arguments: tuple[str, ...], sentence: str
-) -> None:
-    refused = run("workspaces", "edit", "default", *arguments)
-    assert refused.exit_code == 2 and sentence in refused.stderr
-
-
-def test_the_audit_trail_is_exported_line_by_line_from_a_moment_on(run: Run, reconciled: Reconciled) -> None:
-    run("workspaces", "create", "one")
-    reconciled.time.pass_(hours=2)
-    run("workspaces", "create", "two")
-    everything = [
-        json.loads(line)
-        for line in run("audit", "export", "--action", "workspace.create").stdout.splitlines()
-    ]
-    assert [one["target"] for one in everything] == ["workspace:one", "workspace:two"]
-    since = everything[1]["at"]
-    assert "workspace:one" not in run("audit", "export", "--since", since).stdout
-    assert "workspace:two" not in run("audit", "list", "--until", since).stdout
-    wrong = run("audit", "list", "--since", "yesterday")
-    assert wrong.exit_code == 2 and "nor 8h or 30d" in wrong.stderr
-    viewer = reconciled.with_role(Role.WORKSPACE_VIEWER, workspace="default")
-    token = str(viewer.headers["Authorization"]).removeprefix("Bearer ")
-    refused = run("audit", "export", env={"TRADEWIND_API_TOKEN": token})
-    assert refused.exit_code == 1 and not refused.stdout

@@ -186,6 +186,10 @@ def ref(offer: dict[str, Any]) -> dict[str, Any]:
     return {"attempt_id": offer["attempt_id"], "epoch": offer["epoch"]}
 
 
+def error_of(answer: object) -> str:
+    return str(answer.json()["error"])  # type: ignore[attr-defined]
+
+
 @dataclass
 class Plane:
     """The application, running, and agents that speak to it."""

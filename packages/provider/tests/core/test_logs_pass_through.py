@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
 from airflow.jobs.job import Job
 from airflow.models.taskinstancehistory import TaskInstanceHistory
-from sqlalchemy import inspect, select, update
+from sqlalchemy import inspect, select
 from sqlalchemy.orm.attributes import manager_of_class, set_committed_value
 
 from tradewind_protocol import logs as wire
 from tradewind_provider.airflow import task_log_files
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.api.agent import logs as route
 from tradewind_provider.api.ingress.log_readers import LogReaders
-from tradewind_provider.notifications import peers
 from tradewind_provider.services import log_relay
 from tradewind_provider.services.log_relay import MOST_STREAMS, LogRelay, relay
 from tradewind_provider.settings import Settings
-from tradewind_provider.store.tables import AgentCommand, Attempt, Event
+from tradewind_provider.store.tables import Event
 from tradewind_provider.task_logs import TaskLogs
 
-from .scenes import SETTINGS, Agent, Clock, Plane, queued
-
-PATH = "dag_id=d/run_id=r/task_id=t/attempt=1.log"
-TI = SimpleNamespace(
-    dag_id="d",
-    run_id="r",
-    task_id="t",
-    map_index=-1,
-    try_number=1,
-    hostname="eu-1.abc-1.invalid",
-    triggerer_job=None,
-    state="success",
-)
+from .log_scenes import PATH, TI, Storage, asked, commands_left, ran, sends
+from .scenes import SETTINGS, Clock, Plane
 
 
 @pytest.fixture
@@ -64,48 +49,6 @@ def reading(settings: Settings, clock: Clock) -> Iterator[Callable[[], Any]]:
             return sources, [line for lines in streams for line in lines]
 
         yield lambda: asyncio.wrap_future(threads.submit(read))
-
-
-async def ran(plane: Plane, clock: Clock, name: str = "eu-1") -> Agent:
-    """An agent that has run the task."""
-    agent = await plane.agent(name=name).opens()
-    attempt_id = queued(clock)
-    (offer,) = await agent.offers()
-    assert (await agent.start(offer)).status_code == 200
-    with create_session() as db:
-        db.execute(
-            update(Attempt)
-            .where(Attempt.id == attempt_id)
-            .values(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
-        )
-    return agent
-
-
-async def asked(agent: Agent) -> dict[str, Any]:
-    """The arguments of the command the agent is told."""
-    for _ in range(100):
-        commands = (await agent.poll()).json()["commands"]
-        if commands:
-            assert commands[0]["verb"] == "stream_log"
-            return dict(commands[0]["arguments"])
-        await asyncio.sleep(0.02)
-    raise AssertionError("the agent was not asked for a log")
-
-
-async def sends(agent: Agent, wanted: dict[str, Any], number: int, text: str = "", **more: Any) -> Any:
-    body = {
-        "server": wanted["server"],
-        "number": number,
-        "content": wire.squeeze(text.encode()),
-        "files": [{"name": "/site/attempt=1.log", "size": len(text)}] if number == 0 else [],
-        **more,
-    }
-    return await agent.call("POST", f"/logs/{wanted['stream_id']}", body)
-
-
-def commands_left() -> int:
-    with create_session() as db:
-        return len(db.scalars(select(AgentCommand)).all())
 
 
 async def test_a_reader_gets_the_lines_of_the_agent_that_ran_the_task(
@@ -352,80 +295,6 @@ async def test_a_page_that_is_asked_for_is_asked_of_that_agent(
         assert await lines(query) == ["stored"]
 
 
-# ---- tries that no agent ran, and remote log storages
-
-ELSEWHERE = SimpleNamespace(**{**vars(TI), "hostname": "scheduler-1"})
-
-
-class Storage:
-    """A remote log storage of a provider, of either form."""
-
-    def __init__(self, *lines: str, newer: bool = True) -> None:
-        self.lines = list(lines)
-        if newer:
-            self.stream = lambda path, ti: ([f"stored {path}"], [iter(self.lines)] if lines else [])
-
-    def read(self, path: str, ti: Any) -> tuple[list[str], list[str] | None]:
-        return [f"stored {path}"], ["\n".join(self.lines)] if self.lines else None
-
-
-class BrokenStorage:
-    def read(self, path: str, ti: Any) -> Any:
-        raise OSError("no route to the bucket")
-
-
-def read_with(settings: Settings, clock: Clock, storage: Any, ti: Any) -> tuple[list[str], list[str]]:
-    sources, streams = TaskLogs(storage=storage, settings=settings, clock=clock).stream(PATH, ti)
-    return sources, [line for lines in streams for line in lines]
-
-
-async def test_a_try_that_no_agent_ran_is_left_to_airflow(
-    plane: Plane, settings: Settings, clock: Clock
-) -> None:
-    await plane.agent().opens()
-    assert read_with(settings, clock, None, ELSEWHERE) == ([], [])
-    never = SimpleNamespace(**{**vars(TI), "hostname": ""})
-    assert read_with(settings, clock, None, never) == ([], [])
-
-
-@pytest.mark.parametrize("newer", [True, False])
-def test_a_try_that_no_agent_ran_is_read_from_the_storage_the_plane_has(
-    settings: Settings, clock: Clock, newer: bool
-) -> None:
-    stored = Storage("one", "two", newer=newer)
-    assert read_with(settings, clock, stored, ELSEWHERE) == ([f"stored {PATH}"], ["one", "two"])
-
-
-async def test_a_finished_try_of_an_agent_is_read_from_the_storage_when_it_has_it(
-    plane: Plane, settings: Settings, clock: Clock
-) -> None:
-    await ran(plane, clock)
-    assert read_with(settings, clock, Storage("kept"), TI) == ([f"stored {PATH}"], ["kept"])
-    assert commands_left() == 0
-
-
-@pytest.mark.parametrize("storage", [Storage(), Storage(newer=False), BrokenStorage()])
-async def test_what_the_storage_does_not_have_comes_from_the_agent(
-    plane: Plane, settings: Settings, clock: Clock, storage: Any
-) -> None:
-    agent = await ran(plane, clock)
-    result = asyncio.create_task(asyncio.to_thread(read_with, settings, clock, storage, TI))
-    await sends(agent, await asked(agent), 0, "from the site", last=True)
-    assert (await result)[1] == ["from the site"]
-
-
-async def test_a_running_try_of_an_agent_comes_from_the_agent_whatever_the_storage_has(
-    plane: Plane, settings: Settings, clock: Clock
-) -> None:
-    agent = await ran(plane, clock)
-    runs = SimpleNamespace(**{**vars(TI), "state": "running"})
-    result = asyncio.create_task(
-        asyncio.to_thread(read_with, settings, clock, Storage("before it was deferred"), runs)
-    )
-    await sends(agent, await asked(agent), 0, "all of it", last=True)
-    assert (await result)[1] == ["all of it"]
-
-
 async def test_a_stream_nobody_reads_ends(plane: Plane, clock: Clock, settings: Settings) -> None:
     agent = await ran(plane, clock)
     logs = TaskLogs(settings=settings, clock=clock)
@@ -445,63 +314,6 @@ def test_only_so_many_logs_are_read_at_once() -> None:
         full.open(uuid4(), most=1)
     with pytest.raises(Exception, match="are read from agents"):
         full.open(uuid4(), most=1)
-
-
-# ---- several API servers
-
-
-@pytest.fixture
-async def neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LogRelay]:
-    """Another API server of this machine, which has the reader."""
-    other = LogRelay()
-    monkeypatch.setattr(peers, "directory", lambda: tmp_path / "logs")
-
-    async def answer(said: dict[str, Any]) -> dict[str, Any]:
-        stream = other.find(UUID(said["stream_id"]), UUID(said["session_id"]))
-        return {"wanted": await stream.put(wire.LogPiece.model_validate(said["piece"])) if stream else False}
-
-    async with peers.listening(other.server, answer):
-        yield other
-
-
-async def test_a_piece_is_passed_on_to_the_api_server_that_has_the_reader(
-    plane: Plane, clock: Clock, neighbour: LogRelay
-) -> None:
-    agent = await ran(plane, clock)
-    stream = neighbour.open(UUID(agent.session_id), most=10_000)
-    wanted = {"server": str(neighbour.server), "stream_id": str(stream.id)}
-    assert (await sends(agent, wanted, 0, "from next door", last=True)).json() == {"wanted": False}
-    assert list(stream.pieces(silence=1)) == [b"from next door"]
-
-
-async def test_an_api_server_of_another_machine_sends_the_agent_on(plane: Plane, clock: Clock) -> None:
-    agent = await ran(plane, clock)
-    answer = await sends(agent, {"server": str(uuid4()), "stream_id": str(uuid4())}, 0, "words")
-    assert answer.status_code == 421 and answer.json()["error"] == "misdirected"
-
-
-async def test_a_neighbour_that_died_without_a_word_is_cleared_away() -> None:
-    import socket
-
-    gone = uuid4()
-    # Not tmp_path: a unix socket's path may have 107 characters, and pytest's grow with the number of its workers.
-    with tempfile.TemporaryDirectory(prefix="tw-") as short:
-        place = Path(short)
-        with socket.socket(socket.AF_UNIX) as left:
-            left.bind(str(place / f"{gone}.sock"))
-        assert await peers.ask(gone, {}, place=place) is None
-        assert list(place.iterdir()) == []
-
-
-async def test_what_a_neighbour_says_wrong_is_answered_with_a_refusal() -> None:
-    stream = relay().open(uuid4(), most=10)
-    said = {
-        "stream_id": str(stream.id),
-        "session_id": str(stream.session_id),
-        "piece": {"server": str(relay().server), "number": 5},
-    }
-    assert (await route.from_peer(relay(), said))["refusal"]["error"] == "conflict"
-    relay().close(stream)
 
 
 # ---- a reader who leaves

@@ -4,138 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from airflow import settings as airflow_settings
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.jobs.job import Job, JobState
-from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.callback import CallbackKey
 from airflow.models.dag import DagModel
 from airflow.models.dag_version import DagVersion
 from airflow.models.dagcode import DagCode
 from airflow.models.dagrun import DagRun
-from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance, clear_task_instances
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.retries import MAX_DB_RETRIES
 from airflow.utils.session import create_session as scheduler_session
-from airflow.utils.state import CallbackState, DagRunState, TaskInstanceState
-from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import delete, event, select, update
+from airflow.utils.state import CallbackState
+from sqlalchemy import delete, event, update
 from sqlalchemy.exc import OperationalError
 
 from tradewind_protocol.attempts import WorkKind
 from tradewind_provider import settings as provider_settings
 from tradewind_provider.airflow.database import create_session
-from tradewind_provider.executor import RemoteExecutor
 from tradewind_provider.settings import Settings
 from tradewind_provider.store.tables import Attempt
 
 from .scenes import Clock, Plane, queued, row, running
-
-
-def wall() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-class Scheduler:
-    """One scheduler with our executor, a step at a time."""
-
-    def __init__(self) -> None:
-        with create_session() as db:
-            self.job = Job(job_type="SchedulerJob", state=JobState.RUNNING)
-            self.job.latest_heartbeat = wall()
-            db.add(self.job)
-            db.flush()
-        self.executor = RemoteExecutor()
-        self.executor.name = None
-        self.executor.callback_sink = _Sink()  # type: ignore[assignment]
-        self.runner = SchedulerJobRunner(job=self.job, executors=[self.executor])
-        self.executor.job_id = self.job.id
-        self.executor.start()
-
-    def queue(self) -> None:
-        with scheduler_session() as db:
-            self.runner._critical_section_enqueue_task_instances(session=db)
-
-    def heartbeat(self) -> None:
-        """What the loop does after scheduling: executor, then its events."""
-        self.executor._next_sweep = self.executor._next_reconcile = 0.0
-        self.executor.heartbeat()
-        with scheduler_session() as db:
-            self.runner._process_executor_events(executor=self.executor, session=db)
-
-    def dies(self) -> None:
-        with create_session() as db:
-            db.execute(update(Job).where(Job.id == self.job.id).values(state=JobState.FAILED))
-
-
-class _Sink:
-    def send(self, request: Any) -> None:
-        pass
-
-
-class Run:
-    """A run of a Dag with one task."""
-
-    def __init__(self, *, retries: int = 0) -> None:
-        self.dag_id = f"dag-{uuid4().hex[:8]}"
-        with DAG(self.dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
-            BashOperator(
-                task_id="t", bash_command="true", retries=retries, retry_delay=timedelta(0), queue="default"
-            )
-        lazy = LazyDeserializedDAG.from_dag(dag)
-        DagBundlesManager().sync_bundles_to_db()
-        with create_session() as db:
-            SerializedDAG.bulk_write_to_db("dags-folder", None, [lazy], session=db)
-            SerializedDagModel.write_dag(lazy, bundle_name="dags-folder", session=db)
-            db.flush()
-            db.execute(update(DagModel).where(DagModel.dag_id == self.dag_id).values(is_paused=False))
-            serialized = SerializedDagModel.get_dag(self.dag_id, session=db)
-            assert serialized is not None
-            made = serialized.create_dagrun(
-                run_id="r1",
-                run_after=wall(),
-                run_type=DagRunType.MANUAL,
-                triggered_by=DagRunTriggeredByType.TEST,
-                state=DagRunState.RUNNING,
-                session=db,
-            )
-            for ti in made.get_task_instances(session=db):
-                ti.state, ti.try_number = TaskInstanceState.SCHEDULED, 1
-
-    @property
-    def ti(self) -> TaskInstance:
-        with create_session() as db:
-            found = db.scalar(select(TaskInstance).where(TaskInstance.dag_id == self.dag_id))
-            assert found is not None
-            return found
-
-    def set(self, **values: Any) -> None:
-        with create_session() as db:
-            db.execute(update(TaskInstance).where(TaskInstance.dag_id == self.dag_id).values(**values))
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        with create_session() as db:
-            return list(
-                db.scalars(select(Attempt).where(Attempt.dag_id == self.dag_id).order_by(Attempt.created_at))
-            )
-
-    def events(self) -> list[str]:
-        with create_session() as db:
-            return [
-                f"{one.event}: {one.extra}"
-                for one in db.scalars(select(Log).where(Log.dag_id == self.dag_id).order_by(Log.id))
-            ]
+from .scheduler_scenes import Run, Scheduler, ended, granted, wall
 
 
 @pytest.fixture
@@ -157,24 +52,6 @@ def make_run() -> Iterator[Any]:
         for one in made:  # other tests share the database
             for table in (TaskInstance, DagRun, SerializedDagModel, DagCode, DagVersion, DagModel):
                 db.execute(delete(table).where(table.dag_id == one.dag_id))
-
-
-def ended(attempt: Attempt, outcome: str, reason: str = "") -> None:
-    with create_session() as db:
-        db.execute(
-            update(Attempt)
-            .where(Attempt.id == attempt.id)
-            .values(state="finished", outcome=outcome, reason=reason, ended_at=wall())
-        )
-
-
-def granted(run: Run) -> Attempt:
-    """The run's attempt, as if an agent had been granted it and had started its task."""
-    (attempt,) = [one for one in run.attempts if one.state == "queued"]
-    with create_session() as db:
-        db.execute(update(Attempt).where(Attempt.id == attempt.id).values(state="running", epoch=1))
-    run.set(state="running", last_heartbeat_at=wall(), start_date=wall())
-    return attempt
 
 
 def test_what_the_scheduler_queues_is_in_the_table_in_the_same_transaction(

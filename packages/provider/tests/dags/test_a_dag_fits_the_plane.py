@@ -20,7 +20,7 @@ from tradewind_provider.airflow import dag_bounds
 from tradewind_provider.airflow.database import create_session
 
 from .conftest import Clock, Parsed, Site
-from .test_what_a_site_reports_is_stored import errors, tasks
+from .reported import errors, tasks
 
 TEXT = """
 from airflow.sdk import DAG, Asset, Param

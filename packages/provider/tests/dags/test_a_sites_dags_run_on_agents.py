@@ -20,7 +20,7 @@ from tradewind_provider.airflow.database import create_session
 from tradewind_provider.executor import RemoteExecutor
 
 from .conftest import Clock, Parsed, Site
-from .test_what_a_site_reports_is_stored import errors
+from .reported import errors
 
 TEXT = """
 from datetime import timedelta

@@ -34,7 +34,7 @@ from tradewind_provider.store.dag_tables import DagCallbackGrant
 from tradewind_provider.store.tables import AgentToken, Event
 
 from .conftest import Clock, Parsed, Site
-from .test_what_a_site_reports_is_stored import dag, text
+from .reported import dag, text
 
 
 def roles(told: wire.Claimed) -> list[Role]:
