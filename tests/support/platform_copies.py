@@ -3,19 +3,17 @@ common: a new installation that a test has left alone is given what another one 
 
 from __future__ import annotations
 
-import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event
 
 from support.fake_driver import FakeDriver
-from tradewind_platform.security.key_ring import KeyRing
 
 
 class Writes:
@@ -31,11 +29,11 @@ class Writes:
 
 @dataclass(frozen=True)
 class Copy:
-    """An installation with a Deployment, and who its owner is."""
+    """An installation with a Deployment: its database in memory, and what it has beside it."""
 
     deployment: dict[str, Any]
-    database: bytes
-    keys: bytes
+    database: sqlite3.Connection
+    keys: Mapping[str, bytes]
     driver: FakeDriver
     organization: UUID
     owner_id: UUID
@@ -43,18 +41,13 @@ class Copy:
 
     @classmethod
     def of(cls, installation: Any, deployment: dict[str, Any]) -> Copy:
-        engine, ring = installation.platform.store.engine, installation.platform.ring
-        copy = Path(engine.url.database).with_suffix(".copy")
-        with closing(sqlite3.connect(engine.url.database)) as database:
-            database.execute("VACUUM INTO ?", [str(copy)])
-        with closing(sqlite3.connect(copy)) as database:
-            database.execute(
-                "PRAGMA journal_mode = WAL"
-            )  # as the platform's is: it need not be changed again
+        database = sqlite3.connect(":memory:", check_same_thread=False)
+        with closing(_opened(installation)) as source:
+            source.backup(database)
         return cls(
             deepcopy(deployment),
-            copy.read_bytes(),
-            _keys(ring).read_bytes(),
+            database,
+            dict(installation.platform.ring._keys),
             deepcopy(installation.driver),
             installation.organization,
             installation.owner_id,
@@ -63,35 +56,19 @@ class Copy:
 
     def give(self, installation: Any) -> dict[str, Any]:
         """To a new installation, in place of all that it has. Returns the Deployment."""
-        engine, ring = installation.platform.store.engine, installation.platform.ring
-        engine.dispose()
-        file = Path(engine.url.database)
-        for more in ("-wal", "-shm"):
-            file.with_name(file.name + more).unlink(missing_ok=True)
-        file.write_bytes(self.database)
-        keys = _keys(ring).with_suffix(".copy")
-        keys.touch(0o600)
-        keys.write_bytes(self.keys)
-        os.replace(keys, _keys(ring))
-        _fill(installation.driver, self.driver)
+        with closing(_opened(installation)) as target:
+            self.database.backup(target)
+        installation.platform.ring._write(self.keys)
+        driver, made = installation.driver, deepcopy(self.driver)
+        vars(driver.cluster).update(vars(made.cluster))  # in place: a test may hold the cluster already
+        vars(driver).update({**vars(made), "cluster": driver.cluster})
         installation.organization, installation.owner_id = self.organization, self.owner_id
         installation.owner.headers["Authorization"] = self.authorization
         return deepcopy(self.deployment)
 
 
-def _keys(ring: KeyRing) -> Path:
-    return ring._file
-
-
-def _fill(empty: Any, full: Any) -> None:
-    """In place: a test may hold a part of it already."""
-    for field in fields(full):
-        here, there = getattr(empty, field.name), getattr(full, field.name)
-        if is_dataclass(there):
-            _fill(here, there)
-        elif isinstance(there, dict):
-            here.update(deepcopy(there))
-        elif isinstance(there, list):
-            here.extend(deepcopy(there))
-        else:
-            setattr(empty, field.name, there)
+def _opened(installation: Any) -> sqlite3.Connection:
+    """The file of the installation's database, beside its engine. What is written may be lost when the machine ends."""
+    connection = sqlite3.connect(installation.platform.store.engine.url.database)
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
